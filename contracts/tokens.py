@@ -1,0 +1,38 @@
+"""What an access token says: auth signs it, every other service reads it (RFC 9068)."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TOKEN_TYPE: Literal["at+jwt"] = "at+jwt"
+"""The `typ` of an access token (RFC 9068 section 2.1): an ID or refresh token must not pass for one."""
+
+Scope = Literal["orders:write", "orders:read", "payments:write", "payments:read", "payments:refund", "catalog:write"]
+
+CUSTOMER_SCOPES: frozenset[Scope] = frozenset({"orders:write", "payments:write"})
+"""What every account may do with what is its own: place orders and pay for them."""
+
+ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {"orders:read", "payments:read", "payments:refund", "catalog:write"}
+"""What an operator may do besides: see everybody's orders and payments, refund, change the catalog."""
+
+
+class AccessClaims(BaseModel):
+    """The claims of an access token (RFC 9068 section 2.2). Times are seconds since the epoch, UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    iss: str
+    sub: str = Field(
+        min_length=1, max_length=64, description="The account's id, or the client's for client_credentials"
+    )
+    aud: str | list[str]
+    exp: int
+    iat: int
+    jti: str = Field(min_length=1, max_length=64)
+    client_id: str = Field(min_length=1, max_length=64)
+    scope: str = Field(default="", max_length=1000, description="Space-separated (RFC 6749 section 3.3)")
+    email: str | None = Field(default=None, max_length=320, description="The account's address; absent for a client")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset(self.scope.split())

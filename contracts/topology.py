@@ -1,0 +1,26 @@
+"""Who talks to whom over the broker: the one map of it. Each side declares what it needs, idempotently."""
+
+from pydantic import BaseModel, ConfigDict
+
+EXCHANGE = "shop.events"
+"""Durable topic exchange; an event's `type` is its routing key."""
+
+
+class Queue(BaseModel):
+    """A durable quorum queue of one consumer; what it cannot read goes to `<name>.dead`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    bindings: tuple[str, ...]
+
+    @property
+    def dead(self) -> str:
+        return f"{self.name}.dead"
+
+
+CATALOG_PAYMENTS = Queue(name="catalog.payments", bindings=("payment.*",))
+"""payments publishes, catalog consumes."""
+
+PAYMENTS_ORDERS = Queue(name="payments.orders", bindings=("order.*",))
+"""catalog publishes, payments consumes."""

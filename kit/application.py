@@ -1,0 +1,43 @@
+"""What every service's app has: health, limits, CORS, errors, telemetry."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from kit import errors
+from kit.body import BodyLimit
+from kit.health import Check, Health
+from kit.settings import Settings
+from kit.telemetry import Telemetry, configure_logging
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    name: str,
+    settings: Settings,
+    *,
+    description: str,
+    checks: Mapping[str, Check],
+    lifespan: Callable[[FastAPI], AsyncIterator[None]] | Lifespan,
+    body_limits: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """An app with `/docs`, health and problem+json errors. `body_limits`: bytes by path, where 64 KiB do not fit."""
+    configure_logging(settings.log_level, settings.log_format, name)
+    app = FastAPI(title=name, version="1", description=description, lifespan=lifespan)  # type: ignore[arg-type]
+    errors.install(app)
+    app.include_router(Health(checks).router())
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, limits=body_limits)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID", "traceparent"],
+            expose_headers=["X-Request-ID", "X-Process-Time"],
+        )
+    app.add_middleware(Telemetry)
+    return app

@@ -1,0 +1,59 @@
+"""The command line that every service has: serve, worker, migrate."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import typer
+import uvicorn
+
+from kit.migrations import on_connection
+from kit.settings import Secret, Settings
+from kit.telemetry import configure_logging
+
+KEEP_ALIVE_SECONDS = 75  # longer than the gateway keeps an idle connection, or its next request meets a closed one
+GRACE_SECONDS = 15
+
+
+def commands(
+    package: str, settings: Settings, *, port: int, database_url: Secret, worker: Callable[[], Awaitable[None]]
+) -> typer.Typer:
+    """The commands of `python -m <package>`; a service adds its own."""
+    name = package.rpartition(".")[2]
+    cli = typer.Typer(help=f"The {name} service.", no_args_is_help=True, add_completion=False)
+
+    @cli.command()
+    def serve() -> None:
+        """Answer requests."""
+        uvicorn.run(
+            f"{package}.app:app",
+            host=settings.http_host,
+            port=port,
+            workers=settings.web_concurrency if settings.web_concurrency > 1 else None,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            limit_concurrency=1000,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+
+    @cli.command(name="worker")
+    def work() -> None:
+        """Do what happens by itself."""
+        configure_logging(settings.log_level, settings.log_format, f"{name}-worker")
+        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+            runner.run(worker())  # type: ignore[arg-type]
+
+    @cli.command()
+    def migrate(revision: str = typer.Argument("head")) -> None:
+        """Bring the database to the revision that this code needs. Safe to run again, and from several places at once."""
+        configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
+        asyncio.run(on_connection(package, database_url, "upgrade", revision))
+        typer.echo(f"{name}: the database is at {revision}")
+
+    @cli.command(name="check-migrations")
+    def check_migrations() -> None:
+        """Fail where the models and the migrations differ."""
+        asyncio.run(on_connection(package, database_url, "check"))
+
+    return cli

@@ -1,0 +1,91 @@
+"""Engines, and what an error of the database means."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from pydantic import SecretStr
+from sqlalchemy import URL, BigInteger, DateTime, Text, Uuid, make_url
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, so that a migration can name what it drops."""
+
+TYPES: dict[Any, Any] = {
+    int: BigInteger,
+    str: Text,
+    UUID: Uuid,
+    datetime: DateTime(timezone=True),
+    dict[str, Any]: JSONB,
+}
+"""What an annotation becomes: money needs 64 bits, times are aware."""
+
+
+def async_url(url: SecretStr) -> URL:
+    return make_url(url.get_secret_value()).set(drivername="postgresql+asyncpg")
+
+
+def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflow: int = 5) -> AsyncEngine:
+    """An engine on which nothing waits without end: connecting, queueing, locks, statements and idle transactions are bounded."""
+    return create_async_engine(
+        async_url(url),
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_timeout=2,
+        pool_recycle=1800,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": 2,
+            "command_timeout": 10,
+            "server_settings": {
+                "application_name": name,
+                "statement_timeout": "5000",
+                "lock_timeout": "2000",
+                "idle_in_transaction_session_timeout": "10000",
+                "timezone": "UTC",
+                "jit": "off",
+            },
+        },
+    )
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The five characters of https://www.postgresql.org/docs/current/errcodes-appendix.html, where the server gave them."""
+    found = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(found, "sqlstate", None)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether another try may succeed with nothing changed: the server is away, full, restarting, or a lock was not had in time."""
+    if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
+        return True
+    state = sqlstate(error)
+    if state is None:
+        return isinstance(error, DBAPIError) and (
+            error.connection_invalidated
+            or (isinstance(error.orig, Exception) and "Interface" in type(error.orig).__name__)
+        )
+    return state[:2] in {"08", "53", "57", "58"} or state in {"55P03", "40001", "40P01", "25P03"}
+
+
+def is_contention(error: BaseException) -> bool:
+    """Whether a lock was not had in time, or the database broke up a deadlock: the rest of the transaction is sound."""
+    return sqlstate(error) in {"55P03", "40001", "40P01", "57014"}
+
+
+def is_bad_value(error: BaseException) -> bool:
+    """Whether a value passed our types and not the database's (class 22: NUL in text, out of range)."""
+    state = sqlstate(error)
+    if state is not None:
+        return state.startswith("22")
+    return isinstance(error, DBAPIError) and isinstance(error.orig, Exception) and "DataError" in str(error.orig)

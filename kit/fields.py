@@ -1,0 +1,29 @@
+"""Types of what comes from outside: bounded, and storable in Postgres."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
+"""The currencies that Paystack settles (its documentation, "Supported currency")."""
+
+MAX_AMOUNT = 1_000_000_000
+"""Subunits: Paystack refuses more than 10,000,000 of any currency."""
+
+Amount = Annotated[
+    int, Field(strict=True, ge=1, le=MAX_AMOUNT, description="Subunits of the currency (kobo, pesewa, cent)")
+]
+
+
+def _storable(text: str) -> str:
+    if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text):
+        raise ValueError("has a control character")
+    return text
+
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
+Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_storable)]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
+IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
+"""Visible ASCII, at most 255 characters."""

@@ -1,0 +1,137 @@
+"""Idempotency-Key: whoever asks twice gets one result, and the first answer again (draft-ietf-httpapi-idempotency-key-header).
+
+The key is claimed in the transaction that does the work. A second request with the key waits for the first one's commit at the unique
+index, for at most the lock timeout; a request that failed leaves no key behind and may be tried again.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import Header
+from pydantic import BaseModel
+from sqlalchemy import Index, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from kit.database import is_contention
+from kit.errors import Problem
+from kit.fields import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+KeyHeader = Annotated[
+    IdempotencyKey | None,
+    Header(
+        alias="Idempotency-Key", description="A value of yours, one for each intent; repeat it to repeat the answer"
+    ),
+]
+
+
+class IdempotencyKeyReused(Problem):
+    """This Idempotency-Key came before with another request; a new intent needs a new key."""
+
+    status = 422
+
+
+class IdempotencyKeyInUse(Problem):
+    """A request with this Idempotency-Key is still being carried out; ask again in a moment."""
+
+    status = 409
+
+
+class KeptAnswer:
+    """Mixin for a service's table of keys and the answers that they got."""
+
+    __tablename__ = "idempotency_keys"
+
+    caller: Mapped[str] = mapped_column(primary_key=True)
+    operation: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]
+    status: Mapped[int | None]
+    body: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (Index(None, "created_at"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One caller's key for one operation, with what was asked."""
+
+    caller: str
+    operation: str
+    key: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, caller: str, operation: str, key: str | None, request: BaseModel) -> "Intent | None":
+        """None where the client sent no key."""
+        if key is None:
+            return None
+        asked = json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()
+        return cls(caller, operation, key, hashlib.sha256(asked).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: dict[str, Any]
+
+
+async def claim(session: AsyncSession, keys: type[KeptAnswer], intent: Intent | None) -> Answer | None:
+    """The kept answer, or None: then the work is the caller's to do, and its answer to `keep`, in this transaction or a later one.
+
+    Raises IdempotencyKeyReused, and IdempotencyKeyInUse while the first request has no answer yet.
+    """
+    if intent is None:
+        return None
+    row = {"caller": intent.caller, "operation": intent.operation, "key": intent.key, "fingerprint": intent.fingerprint}
+    try:
+        claimed = await session.execute(insert(keys).values(row).on_conflict_do_nothing().returning(keys.key))
+    except DBAPIError as error:
+        if is_contention(error):
+            raise IdempotencyKeyInUse from error
+        raise
+    if claimed.scalar_one_or_none() is not None:
+        return None
+    kept = (await session.execute(select(keys.fingerprint, keys.status, keys.body).where(*_is(keys, intent)))).one()
+    if kept.fingerprint != intent.fingerprint:
+        raise IdempotencyKeyReused
+    if kept.status is None:
+        raise IdempotencyKeyInUse
+    return Answer(kept.status, kept.body)
+
+
+async def keep(
+    session: AsyncSession, keys: type[KeptAnswer], intent: Intent | None, status: int, body: BaseModel
+) -> None:
+    """Keep the answer for whoever sends the key again."""
+    if intent is not None:
+        answer = update(keys).where(*_is(keys, intent)).values(status=status, body=body.model_dump(mode="json"))
+        await session.execute(answer.execution_options(synchronize_session=False))
+
+
+async def release(session: AsyncSession, keys: type[KeptAnswer], intent: Intent | None) -> None:
+    """Forget a key whose work failed after it was claimed in an earlier transaction, so that the client may try again."""
+    if intent is not None:
+        await session.execute(delete(keys).where(*_is(keys, intent)).execution_options(synchronize_session=False))
+
+
+async def prune(session: AsyncSession, keys: type[KeptAnswer], limit: int = 1000) -> int:
+    """Forget keys older than a day, at most `limit` of them. How many it were."""
+    old = select(keys.caller, keys.operation, keys.key).where(keys.created_at < func.now() - KEPT).limit(limit)
+    these = delete(keys).where(func.row(keys.caller, keys.operation, keys.key).in_(old))
+    found = await session.execute(these.execution_options(synchronize_session=False))
+    return int(found.rowcount)  # type: ignore[attr-defined]
+
+
+def _is(keys: type[KeptAnswer], intent: Intent) -> tuple[Any, ...]:
+    return keys.caller == intent.caller, keys.operation == intent.operation, keys.key == intent.key

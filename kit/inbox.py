@@ -1,0 +1,198 @@
+"""The way in: what came is stored as it came, takes effect once, and is tried again until it has.
+
+One mechanism for two doors: payments' notices (webhooks) and the events that a consumer takes from the broker. An entry is `pending`
+until its effect is committed, then `done`. A failure leaves it `pending` with its error and its next try; after the last try it is
+`failed` and waits for a person. Retries live here, not in the broker: they survive everything and can be looked at.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import CheckConstraint, Identity, Index, LargeBinary, case, func, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+from kit.database import is_contention, is_unavailable
+from kit.worker import Life
+
+ATTEMPTS = 12
+"""Tries before a person is asked: with the pauses below, about a day and a half."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 6 * 3600.0
+BATCH = 200
+POLL_SECONDS = 1.0
+entries_total = Counter("inbox_entries_total", "Entries by how their handling ended", ["inbox", "result"])
+log = structlog.get_logger("inbox")
+
+
+class InboxEntry:
+    """Mixin for an inbox table. `key` is what makes two deliveries the same thing; `body` are the bytes as they came."""
+
+    __tablename__: ClassVar[str]
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    headers: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    received_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    state: Mapped[str] = mapped_column(server_default="pending")
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    error: Mapped[str | None]
+    done_at: Mapped[datetime | None]
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[Any, ...]:
+        return (
+            CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
+            Index(None, "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry on its way through a handler."""
+
+    id: int
+    key: str
+    body: bytes
+    headers: dict[str, Any]
+    attempts: int
+    received_at: datetime
+
+
+Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[Mapping[int, str]]]
+"""Gives entries their effect, in the transaction that it is handed. Answers those that no other try can help, by id, with the reason.
+
+Whatever it raises, nothing of it stays; the entries are then handled one by one, so that one bad entry holds back no other.
+"""
+
+
+async def receive(session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    """Claim what has come: the entries that were not known before, in the order given. `rows`: key, body, headers."""
+    by_key = {row["key"]: dict(row) for row in rows}
+    if not by_key:
+        return []
+    claim = insert(inbox).values(list(by_key.values())).on_conflict_do_nothing(index_elements=["key"])
+    found = await session.execute(claim.returning(*_columns(inbox)))
+    return [Entry(*row) for row in found]
+
+
+async def due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
+    """Lock the entries whose next try has come, oldest first; what another worker has in hand is passed over."""
+    pending = select(*_columns(inbox)).where(inbox.state == "pending", inbox.next_attempt_at <= func.now())
+    found = await session.execute(pending.order_by(inbox.id).limit(limit).with_for_update(skip_locked=True))
+    return [Entry(*row) for row in found]
+
+
+async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> None:
+    """Give the entries their effect, all together where that goes well, else one by one. Commits nothing.
+
+    Raises only what is wrong with the database itself: then nothing has happened, and no attempt was used up.
+    """
+    if not entries:
+        return
+    try:
+        async with session.begin_nested():
+            hopeless = await handler(session, entries)
+            await _finish(session, inbox, entries, hopeless)
+    except Exception as error:
+        if is_unavailable(error) and not is_contention(error):
+            raise
+        if len(entries) > 1:
+            for entry in entries:
+                await settle(session, inbox, [entry], handler)
+        else:
+            await _postpone(session, inbox, entries[0], error)
+
+
+async def _finish(
+    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], hopeless: Mapping[int, str]
+) -> None:
+    done = [entry.id for entry in entries if entry.id not in hopeless]
+    if done:
+        await session.execute(
+            update(inbox)
+            .where(inbox.id.in_(done))
+            .values(state="done", done_at=func.now(), attempts=inbox.attempts + 1, error=None)
+            .execution_options(synchronize_session=False)
+        )
+    if hopeless:
+        await session.execute(
+            update(inbox)
+            .where(inbox.id.in_(hopeless))
+            .values(state="failed", attempts=inbox.attempts + 1, error=case(dict(hopeless), value=inbox.id))
+            .execution_options(synchronize_session=False)
+        )
+        log.error("entries wait for a person", inbox=inbox.__tablename__, reasons=sorted(set(hopeless.values()))[:5])
+    entries_total.labels(inbox.__tablename__, "done").inc(len(done))
+    entries_total.labels(inbox.__tablename__, "failed").inc(len(hopeless))
+
+
+async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry, error: Exception) -> None:
+    # A row that another transaction holds is no failure of the entry: it costs no attempt.
+    tries = entry.attempts + (0 if is_contention(error) else 1)
+    last = tries >= ATTEMPTS
+    pause = min(FIRST_PAUSE * 2 ** max(0, tries - 1) * 1.5, LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 -- jitter
+    reason = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
+    await session.execute(
+        update(inbox)
+        .where(inbox.id == entry.id)
+        .values(
+            state="failed" if last else "pending",
+            attempts=tries,
+            error=reason.encode("utf-8", "replace").decode(),
+            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, pause),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    entries_total.labels(inbox.__tablename__, "failed" if last else "retried").inc()
+    log.log(
+        40 if last else 30,
+        "entry waits for a person" if last else "entry will be tried again",
+        inbox=inbox.__tablename__,
+        entry=entry.id,
+        attempts=tries,
+        error=reason[:300],
+    )
+
+
+def _columns(inbox: type[InboxEntry]) -> tuple[Any, ...]:
+    return inbox.id, inbox.key, inbox.body, inbox.headers, inbox.attempts, inbox.received_at
+
+
+class Settler:
+    """The loop that gives due entries their effect, a batch a transaction."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        inbox: type[InboxEntry],
+        handler: Handler,
+        *,
+        outbox_bell: asyncio.Event,
+    ) -> None:
+        self.sessions = sessions
+        self.inbox = inbox
+        self.handler = handler
+        self.outbox_bell = outbox_bell
+        self.bell = asyncio.Event()
+        """Ring it when something may be due."""
+
+    async def run(self, life: Life) -> None:
+        while not life.over:
+            async with self.sessions.begin() as session:
+                entries = await due(session, self.inbox)
+                await settle(session, self.inbox, entries, self.handler)
+            if entries:
+                self.outbox_bell.set()
+            if len(entries) < BATCH:
+                await life.wait(POLL_SECONDS, self.bell)

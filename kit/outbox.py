@@ -1,0 +1,169 @@
+"""The way out: an event is written in the transaction that causes it, and leaves when the broker has confirmed it.
+
+At least once: a confirm that is lost sends the event again, and the consumer's inbox absorbs it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractExchange
+from aio_pika.exceptions import DeliveryError
+from prometheus_client import Counter, Gauge
+from pydantic import SecretStr
+from sqlalchemy import Identity, Insert, LargeBinary, delete, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from contracts.events import CONTENT_TYPE, Event
+from contracts.topology import Queue
+from kit.broker import TIMEOUT, connect, declare_exchange, declare_queue
+from kit.telemetry import traceparent
+from kit.worker import Life
+
+WINDOW = 100
+POLL_SECONDS = 1.0
+PUBLISH_SECONDS = 10.0
+LOCK = 0x4F55_5442  # "OUTB": one relay at a time in a database
+
+published_total = Counter("outbox_published_total", "Events that left", ["result"])
+pending_events = Gauge("outbox_pending", "Events not yet confirmed by the broker")
+oldest_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest of them")
+relay_active = Gauge("outbox_relay_active", "1 where this process relays, 0 where it stands by")
+log = structlog.get_logger("outbox")
+
+
+class OutboxEvent:
+    """Mixin for a service's outbox table. `id` is the order of insertion, not of commit: never keep a high-water mark on it."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(unique=True)
+    type: Mapped[str]
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    error: Mapped[str | None]
+
+
+def _row(event: Event) -> dict[str, Any]:
+    traced = event if event.traceparent else event.model_copy(update={"traceparent": traceparent()})
+    return {"event_id": event.id, "type": event.type, "body": traced.model_dump_json(exclude_none=True).encode()}
+
+
+def additions(outbox: type[OutboxEvent], events: Sequence[Event]) -> Insert:
+    """The statement that puts events into the outbox; runs in the transaction of what they tell."""
+    return insert(outbox).values([_row(event) for event in events])
+
+
+async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> None:
+    """Put events into the outbox, in the transaction of what they tell."""
+    if events:
+        await session.execute(additions(outbox, events))
+
+
+class Relay:
+    """Takes what is in the outbox in order of id, publishes it in windows, and deletes what the broker confirmed.
+
+    One relay of a database is active at a time, under a session's advisory lock; every statement of the relay runs on that same
+    session, so a relay that lost its lock can delete nothing. The others stand by.
+    """
+
+    def __init__(
+        self, engine: AsyncEngine, outbox: type[OutboxEvent], amqp_url: SecretStr, queues: Sequence[Queue]
+    ) -> None:
+        self.engine = engine
+        self.outbox = outbox
+        self.amqp_url = amqp_url
+        self.queues = queues
+        self.bell = asyncio.Event()
+        """Ring it when something was put into the outbox, after the commit."""
+
+    async def run(self, life: Life) -> None:
+        async with self.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            while not (await connection.execute(select(func.pg_try_advisory_lock(LOCK)))).scalar():
+                relay_active.set(0)
+                await life.wait(1)
+                if life.over:
+                    return
+            try:
+                relay_active.set(1)
+                await self._relay(life, connection)
+            finally:
+                relay_active.set(0)
+                # The lock is of the session: it must not go back into the pool with it.
+                await connection.invalidate()
+
+    async def _relay(self, life: Life, database: AsyncConnection) -> None:
+        name = f"{self.engine.url.database}-relay"
+        async with connect(self.amqp_url, name) as broker:
+            channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
+            exchange = await declare_exchange(channel)
+            for queue in self.queues:
+                await declare_queue(channel, queue)
+            log.info("relaying")
+            while not life.over:
+                if not await self._window(database, exchange):
+                    await self._measure(database)
+                    await life.wait(POLL_SECONDS, self.bell)
+
+    async def _window(self, database: AsyncConnection, exchange: AbstractExchange) -> bool:
+        """Publish one window. Whether there may be more."""
+        outbox = self.outbox
+        due = select(outbox.id, outbox.event_id, outbox.type, outbox.body).where(outbox.next_attempt_at <= func.now())
+        rows = (await database.execute(due.order_by(outbox.id).limit(WINDOW))).all()
+        if not rows:
+            return False
+        async with asyncio.timeout(PUBLISH_SECONDS + TIMEOUT):
+            results = await asyncio.gather(
+                *(self._publish(exchange, row.event_id, row.type, row.body) for row in rows), return_exceptions=True
+            )
+        confirmed = [row.id for row, result in zip(rows, results, strict=True) if result is None]
+        refused = [row.id for row, result in zip(rows, results, strict=True) if isinstance(result, DeliveryError)]
+        if confirmed:
+            await database.execute(delete(outbox).where(outbox.id.in_(confirmed)))
+            published_total.labels("confirmed").inc(len(confirmed))
+        if refused:
+            # No queue took it, or the queue is full: keep it, say so, and let the others pass. Starting again declares the queues anew.
+            published_total.labels("refused").inc(len(refused))
+            pause = text("least(30, 0.5 * power(2, least(attempts, 10))) * interval '1 second'")
+            await database.execute(
+                update(outbox)
+                .where(outbox.id.in_(refused))
+                .values(attempts=outbox.attempts + 1, error="no queue took it", next_attempt_at=func.now() + pause)
+            )
+        for result in results:
+            if isinstance(result, BaseException):
+                published_total.labels("failed").inc()
+                raise result
+        return len(rows) == WINDOW
+
+    async def _publish(self, exchange: AbstractExchange, event_id: UUID, kind: str, body: bytes) -> None:
+        message = aio_pika.Message(
+            body,
+            message_id=str(event_id),
+            type=kind,
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            timestamp=datetime.now(UTC),
+        )
+        await exchange.publish(message, kind, mandatory=True, timeout=PUBLISH_SECONDS)
+
+    async def _measure(self, database: AsyncConnection) -> None:
+        count, age = (await database.execute(backlog(self.outbox))).one()
+        pending_events.set(count)
+        oldest_seconds.set(age)
+
+
+def backlog(outbox: type[OutboxEvent]) -> Any:
+    """How many events wait to leave (counted up to 10,000), and the age of the oldest in seconds."""
+    waiting = select(outbox.created_at).order_by(outbox.id).limit(10_000).subquery()
+    age = func.coalesce(func.extract("epoch", func.now() - func.min(waiting.c.created_at)), 0)
+    return select(func.count(), age).select_from(waiting)

@@ -1,0 +1,88 @@
+"""Settings come from the environment, or from the file that NAME_FILE points to; a placeholder is refused."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PLACEHOLDER = re.compile(
+    r"change.?me|placeholder|your[-_ ]|<[^>]*>|^(secret|password|admin|guest|test|x+)$|_x{3,}$", re.I
+)
+
+
+def _real(secret: SecretStr) -> SecretStr:
+    value = secret.get_secret_value()
+    if PLACEHOLDER.search(value):
+        raise ValueError("is a placeholder; put a real value there (`make env` writes fresh ones)")
+    if len(value) < 12:
+        raise ValueError("is too short for a secret: 12 characters or more")
+    return secret
+
+
+def _list(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_real)]
+"""Never printed, at least 12 characters, no placeholder."""
+
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_list)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class FileSource(PydanticBaseSettingsSource):
+    """NAME_FILE=/run/secrets/name gives NAME: the convention of the official container images."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        path = os.environ.get(f"{field_name.upper()}_FILE")
+        if not path:
+            return None, field_name, False
+        try:
+            return Path(path).read_text().strip(), field_name, False
+        except OSError as error:
+            raise SystemExit(f"{field_name.upper()}_FILE: cannot read {path}: {error.strerror}") from error
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Settings(BaseSettings):
+    """What every service reads."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True)
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    http_host: str = "127.0.0.1"
+    web_concurrency: int = Field(default=1, ge=1, le=64)
+    cors_origins: CommaList = []
+    token_issuer: str = Field(min_length=1, max_length=200)
+    token_audience: str = Field(default="shop", min_length=1, max_length=200)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, FileSource(settings_cls)
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings, or a refusal to start that names each variable and what is wrong with it, never its value."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = [f"  {str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()]
+        raise SystemExit("\n".join(["cannot start; in the environment:", *lines])) from None
