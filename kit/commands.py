@@ -41,7 +41,7 @@ def commands(
     def work() -> None:
         """Do what happens by itself."""
         configure_logging(settings.log_level, settings.log_format, f"{name}-worker")
-        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             runner.run(worker())  # type: ignore[arg-type]
 
     @cli.command()

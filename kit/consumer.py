@@ -52,6 +52,11 @@ class Consumer(Generic[E]):
         self.events = events
         self.handler = handler
         self.outbox_bell = outbox_bell
+        self._up = False
+
+    async def check(self) -> str | None:
+        """For readiness: whether the broker hands us messages."""
+        return None if self._up else f"not consuming {self.queue.name}"
 
     async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int, str]:
         """The inbox's handler: entries as events. Also what a retry runs."""
@@ -73,7 +78,7 @@ class Consumer(Generic[E]):
             underlay.on_consumer_cancel_callbacks.add(cancelled)
             tag = await queue.consume(arrived.put, timeout=TIMEOUT)
             log.info("consuming", queue=self.queue.name)
-            consumer_up.labels(self.queue.name).set(1)
+            self._set_up(True)
             try:
                 while batch := await self._next(arrived, life, lost):
                     await self._take(batch, life, lost)
@@ -81,8 +86,12 @@ class Consumer(Generic[E]):
                 while not arrived.empty():
                     await self._take(_drain(arrived), life, lost)
             finally:
-                consumer_up.labels(self.queue.name).set(0)
+                self._set_up(False)
                 lost.cancel()
+
+    def _set_up(self, up: bool) -> None:
+        self._up = up
+        consumer_up.labels(self.queue.name).set(up)
 
     async def _next(
         self, arrived: asyncio.Queue[AbstractIncomingMessage], life: Life, lost: asyncio.Future[Any]

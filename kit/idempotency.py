@@ -23,6 +23,9 @@ from kit.errors import Problem
 from kit.fields import IdempotencyKey
 
 KEPT = timedelta(hours=24)
+STALE = timedelta(seconds=60)
+"""A claim without an answer that is older was left by a process that died: the next request may have it."""
+
 KeyHeader = Annotated[
     IdempotencyKey | None,
     Header(
@@ -106,7 +109,13 @@ async def claim(session: AsyncSession, keys: type[KeptAnswer], intent: Intent | 
     if kept.fingerprint != intent.fingerprint:
         raise IdempotencyKeyReused
     if kept.status is None:
-        raise IdempotencyKeyInUse
+        stale = update(keys).where(*_is(keys, intent), keys.status.is_(None), keys.created_at < func.now() - STALE)
+        taken = await session.execute(
+            stale.values(created_at=func.now()).returning(keys.key).execution_options(synchronize_session=False)
+        )
+        if taken.scalar_one_or_none() is None:
+            raise IdempotencyKeyInUse
+        return None
     return Answer(kept.status, kept.body)
 
 

@@ -9,12 +9,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import structlog
-from prometheus_client import Counter
-from sqlalchemy import CheckConstraint, Identity, Index, LargeBinary, case, func, select, text, update
+from prometheus_client import Counter, Gauge
+from sqlalchemy import CheckConstraint, Identity, Index, LargeBinary, case, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
@@ -28,6 +28,11 @@ ATTEMPTS = 12
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 6 * 3600.0
 BATCH = 200
 POLL_SECONDS = 1.0
+MEASURE_SECONDS = 5.0
+KEPT = timedelta(days=30)
+"""How long a done entry goes on absorbing what comes twice; Paystack tries for 72 hours."""
+
+waiting_entries = Gauge("inbox_waiting", "Entries that are not done, counted up to 10,000", ["inbox", "state"])
 entries_total = Counter("inbox_entries_total", "Entries by how their handling ended", ["inbox", "result"])
 log = structlog.get_logger("inbox")
 
@@ -35,7 +40,8 @@ log = structlog.get_logger("inbox")
 class InboxEntry:
     """Mixin for an inbox table. `key` is what makes two deliveries the same thing; `body` are the bytes as they came."""
 
-    __tablename__: ClassVar[str]
+    if TYPE_CHECKING:
+        __tablename__: Any
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     key: Mapped[str] = mapped_column(unique=True)
@@ -54,6 +60,8 @@ class InboxEntry:
         return (
             CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
             Index(None, "next_attempt_at", postgresql_where=text("state = 'pending'")),
+            Index(None, "state", postgresql_where=text("state = 'failed'")),
+            Index(None, "received_at", postgresql_using="brin"),
         )
 
 
@@ -165,6 +173,21 @@ async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry
     )
 
 
+async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
+    """Set the gauges of what is pending and what waits for a person."""
+    for state in ("pending", "failed"):
+        some = select(inbox.id).where(inbox.state == text(f"'{state}'")).limit(10_000).subquery()
+        count = (await session.execute(select(func.count()).select_from(some))).scalar_one()
+        waiting_entries.labels(inbox.__tablename__, state).set(count)
+
+
+async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
+    """Forget done entries that came longer than KEPT ago, at most `limit` of them. How many it were."""
+    old = select(inbox.id).where(inbox.received_at < func.now() - KEPT, inbox.state == "done").limit(limit)
+    these = delete(inbox).where(inbox.id.in_(old)).returning(inbox.id)
+    return len((await session.execute(these.execution_options(synchronize_session=False))).all())
+
+
 def _columns(inbox: type[InboxEntry]) -> tuple[Any, ...]:
     return inbox.id, inbox.key, inbox.body, inbox.headers, inbox.attempts, inbox.received_at
 
@@ -188,10 +211,15 @@ class Settler:
         """Ring it when something may be due."""
 
     async def run(self, life: Life) -> None:
+        clock = asyncio.get_running_loop().time
+        measured = -MEASURE_SECONDS
         while not life.over:
             async with self.sessions.begin() as session:
                 entries = await due(session, self.inbox)
                 await settle(session, self.inbox, entries, self.handler)
+                if clock() - measured > MEASURE_SECONDS:
+                    await measure(session, self.inbox)
+                    measured = clock()
             if entries:
                 self.outbox_bell.set()
             if len(entries) < BATCH:

@@ -45,4 +45,4 @@ def decode(cursor: str, sort: str, *kinds: type[str | int]) -> list[str | int]:
 
 
 def _storable(key: str) -> bool:
-    return key.isprintable() and key.encode("utf-8", "replace").decode() == key
+    return "\x00" not in key and key.encode("utf-8", "replace").decode() == key

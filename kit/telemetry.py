@@ -76,8 +76,10 @@ def configure_logging(level: str, style: Literal["json", "console"], service: st
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for noisy in ("aiormq", "aio_pika", "httpx", "httpcore", "uvicorn.error", "alembic"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for chatty in ("httpx", "httpcore", "uvicorn.error", "alembic"):
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    for said_by_us in ("aiormq", "aio_pika"):  # whoever uses the connection logs how it ended
+        logging.getLogger(said_by_us).setLevel(logging.CRITICAL)
 
 
 class Telemetry:

@@ -1,0 +1,32 @@
+"""payments: takes the money."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from kit.application import create_app
+from kit.migrations import schema_check
+from services.payments import callback, clients, routes, webhooks
+from services.payments.db import engine
+from services.payments.settings import settings
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+    await clients.close()
+    await engine.dispose()
+
+
+app = create_app(
+    "payments",
+    settings,
+    description="Starts payments at Paystack, receives its webhooks, and says how each payment stands.",
+    checks={"database": schema_check("services.payments", engine)},
+    lifespan=lifespan,
+    body_limits={webhooks.PATH: webhooks.MAX_BODY_BYTES},
+)
+app.include_router(callback.router)
+app.include_router(webhooks.router)
+app.include_router(routes.router)

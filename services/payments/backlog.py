@@ -1,0 +1,45 @@
+"""What is late: notices without an effect, events that have not left; and how many payments wait for a person."""
+
+from prometheus_client import Gauge
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit import outbox
+from kit.worker import Life
+from services.payments.models import Notice, OutboxRow, Payment
+
+MEASURE_SECONDS = 5
+LATE_SECONDS = 60
+MOST_COUNTED = 10_000
+
+oldest_notice = Gauge("notices_oldest_age_seconds", "Age of the oldest notice whose effect is not committed")
+held = Gauge("payments_held", "Payments that wait for a person")
+
+
+class Backlog:
+    """Measures every few seconds, for /metrics; and is a readiness check: late work is a reason."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+        self.sessions = sessions
+
+    async def run(self, life: Life) -> None:
+        while not life.over:
+            await self.measure()
+            await life.wait(MEASURE_SECONDS)
+
+    async def measure(self) -> str | None:
+        """None, or what is late."""
+        async with self.sessions() as session:
+            waiting = select(Notice.received_at).where(Notice.state == "pending").limit(MOST_COUNTED).subquery()
+            age = func.coalesce(func.extract("epoch", func.now() - func.min(waiting.c.received_at)), 0)
+            count, oldest = (await session.execute(select(func.count(), age).select_from(waiting))).one()
+            oldest_notice.set(oldest)
+            of_a_person = select(Payment.id).where(Payment.status == "held").limit(MOST_COUNTED).subquery()
+            held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
+            events, event_age = (await session.execute(outbox.backlog(OutboxRow))).one()
+        late = []
+        if oldest > LATE_SECONDS:
+            late.append(f"{count} notices wait, the oldest for {oldest:.0f} s")
+        if event_age > LATE_SECONDS:
+            late.append(f"{events} events wait for the broker, the oldest for {event_age:.0f} s")
+        return "; ".join(late) or None

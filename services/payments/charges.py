@@ -1,0 +1,90 @@
+"""A charge as Paystack tells it, in a webhook or in the answer to verify; read leniently, used strictly.
+
+In twelve official samples of charge.success `amount` came as a number and as a string, `metadata` as "", 0, null or an object, and
+whole objects were missing. What we need is read; the rest stays in the stored body.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
+
+MAX_SUBUNITS = 2**53
+_TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
+
+
+class Unreadable(Exception):
+    """What came does not say what it must; the message says what is missing. No other try can help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Amounts in subunits of `currency`. `id` is Paystack's, an unsigned 64-bit number that we keep in a bigint."""
+
+    reference: str
+    status: str
+    amount: int
+    currency: str
+    domain: str
+    id: int | None = None
+    requested_amount: int | None = None
+    fees: int | None = None
+    channel: str | None = None
+    gateway_response: str | None = None
+    paid_at: datetime | None = None
+
+
+def read_charge(data: Any) -> Charge:
+    """Raises Unreadable where reference, status, amount, currency or domain is missing or nonsense."""
+    if not isinstance(data, dict):
+        raise Unreadable("data is not an object")
+    amount = _subunits(data.get("amount"))
+    if amount is None:
+        raise Unreadable("amount is missing or not a number of subunits")
+    texts = {}
+    for name in ("reference", "status", "currency", "domain"):
+        found = _text(data.get(name), 200)
+        if not found:
+            raise Unreadable(f"{name} is missing")
+        texts[name] = found
+    identifier = _subunits(data.get("id"), most=2**63 - 1)
+    return Charge(
+        reference=texts["reference"],
+        status=texts["status"].lower(),
+        amount=amount,
+        currency=texts["currency"].upper(),
+        domain=texts["domain"].lower(),
+        id=identifier,
+        requested_amount=_subunits(data.get("requested_amount")),
+        fees=_subunits(data.get("fees")),
+        channel=_text(data.get("channel"), 50),
+        gateway_response=_text(data.get("gateway_response"), 500),
+        paid_at=_time(data.get("paid_at") or data.get("paidAt")),
+    )
+
+
+def _subunits(value: Any, most: int = MAX_SUBUNITS) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, float) and value.is_integer() and abs(value) <= most:
+        value = int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
+        value = int(value)
+    return value if isinstance(value, int) and 0 <= value <= most else None
+
+
+def _text(value: Any, most: int) -> str | None:
+    if not isinstance(value, str):
+        return None
+    # Postgres stores neither NUL nor lone surrogates.
+    return value[:most].replace("\x00", "").encode("utf-8", "replace").decode() or None
+
+
+def _time(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return _TIME.validate_python(value[:40])
+    except ValidationError:
+        return None

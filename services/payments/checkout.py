@@ -1,0 +1,153 @@
+"""Starting a payment: a reference of ours is stored before Paystack hears it, and no transaction is open while Paystack is asked."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit import idempotency
+from kit.errors import Problem
+from kit.idempotency import Intent
+from kit.identity import Caller
+from kit.telemetry import traceparent
+from services.payments import clients
+from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable
+from services.payments.models import IdempotencyKey, Payment
+from services.payments.orders import Order
+from services.payments.paystack import Initialized, KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.schemas import PaymentView, StartPayment
+from services.payments.settings import settings
+
+ATTEMPTS = 2
+"""References tried in one request: a timed-out initialize is never sent again, it gets a new reference."""
+
+log = structlog.get_logger("checkout")
+
+
+async def start(
+    sessions: async_sessionmaker[AsyncSession], caller: Caller, asked: StartPayment, key: str | None
+) -> PaymentView:
+    """Start a payment for an order of the caller's. Asked again with the same key, it answers the same.
+
+    Raises OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
+    """
+    if caller.email is None:
+        raise PayerUnknown
+    intent = Intent.of(caller.id, "POST /payments", key, asked)
+    async with sessions.begin() as session:
+        kept = await idempotency.claim(session, IdempotencyKey, intent)
+    if kept is not None:
+        return PaymentView.model_validate(kept.body)
+    try:
+        view = await _begin(sessions, caller, caller.email, asked, await _payable(asked, caller))
+    except BaseException:
+        async with sessions.begin() as session:
+            await idempotency.release(session, IdempotencyKey, intent)
+        raise
+    async with sessions.begin() as session:
+        await idempotency.keep(session, IdempotencyKey, intent, 201, view)
+    return view
+
+
+async def _payable(asked: StartPayment, caller: Caller) -> Order:
+    order = await clients.orders.get(asked.order_id, caller)
+    if order.status != "pending":
+        raise OrderNotPayable(f"The order is {order.status}.")
+    return order
+
+
+async def _begin(
+    sessions: async_sessionmaker[AsyncSession], caller: Caller, email: str, asked: StartPayment, order: Order
+) -> PaymentView:
+    for attempt in range(ATTEMPTS):
+        payment = _payment(caller, email, asked, order)
+        async with sessions.begin() as session:
+            session.add(payment)
+        try:
+            initialized = await _initialize(payment)
+        except NoAnswer as error:
+            # Paystack may know the reference now, but nobody knows its page: it cannot be paid, and is given up.
+            log.warning(
+                "initialize gave no answer", reference=payment.reference, attempt=attempt + 1, reason=str(error)
+            )
+            await _give_up(sessions, payment.reference, "Paystack did not answer")
+        except PaystackError as error:
+            await _give_up(sessions, payment.reference, str(error))
+            if isinstance(error, Refused) and error.code == "duplicate_reference":
+                continue
+            raise _problem(error) from error
+        else:
+            return await _started(sessions, payment.reference, initialized)
+    raise PaystackUnavailable
+
+
+def _payment(caller: Caller, email: str, asked: StartPayment, order: Order) -> Payment:
+    return Payment(
+        reference=f"pay-{secrets.token_hex(16)}",
+        order_id=order.id,
+        payer_id=caller.id,
+        email=email,
+        phone=asked.phone,
+        amount=order.amount,
+        currency=order.currency,
+        callback_url=asked.callback_url,
+        cancel_url=asked.cancel_url,
+        next_verify_at=datetime.now(UTC) + timedelta(seconds=settings.payments_verify_after_seconds),
+        traceparent=traceparent(),
+    )
+
+
+async def _initialize(payment: Payment) -> Initialized:
+    callback = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
+    fields = [{"display_name": "Order", "variable_name": "order_id", "value": str(payment.order_id)}]
+    if payment.phone:
+        fields.append({"display_name": "Phone", "variable_name": "phone", "value": payment.phone})
+    metadata = {
+        "order_id": str(payment.order_id),
+        "phone": payment.phone or "",
+        "cancel_action": payment.cancel_url or f"{callback}?reference={payment.reference}",
+        "custom_fields": fields,
+    }
+    return await clients.paystack().initialize(
+        reference=payment.reference,
+        email=payment.email or "",
+        amount=payment.amount,
+        currency=payment.currency,
+        callback_url=callback,
+        metadata=metadata,
+    )
+
+
+async def _started(sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized) -> PaymentView:
+    async with sessions.begin() as session:
+        started = (
+            update(Payment)
+            .where(Payment.reference == reference)
+            .values(authorization_url=initialized.authorization_url, access_code=initialized.access_code)
+            .execution_options(synchronize_session=False)
+        )
+        await session.execute(started)
+        payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
+        return PaymentView.model_validate(payment)
+
+
+async def _give_up(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
+    async with sessions.begin() as session:
+        await session.execute(
+            update(Payment)
+            .where(Payment.reference == reference, Payment.status == "pending")
+            .values(status="abandoned", gateway_response=reason[:500])
+            .execution_options(synchronize_session=False)
+        )
+
+
+def _problem(error: PaystackError) -> Problem:
+    if isinstance(error, Refused):
+        return PaymentRefused(f"Paystack does not accept this payment: {error.message}")
+    if isinstance(error, RateLimited):
+        return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
+    if isinstance(error, KeyRejected):
+        log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
+    return PaystackUnavailable()

@@ -1,0 +1,53 @@
+"""What can be wrong with a request to payments."""
+
+from kit.errors import Problem, Unavailable
+
+
+class PaymentNotFound(Problem):
+    """There is no such payment among those that you may see."""
+
+    status = 404
+
+
+class OrderNotFound(Problem):
+    """There is no such order among yours."""
+
+    status = 404
+
+
+class OrderNotPayable(Problem):
+    """The order is no longer waiting for a payment."""
+
+    status = 409
+
+
+class PayerUnknown(Problem):
+    """The access token names no e-mail address, which Paystack needs of a payer."""
+
+    status = 422
+
+
+class PaymentRefused(Problem):
+    """Paystack does not accept this payment."""
+
+    status = 422
+
+
+class NotConfigured(Problem):
+    """No Paystack secret key is configured."""
+
+    status = 404
+
+
+class BadSignature(Problem):
+    """The signature is not Paystack's for this body."""
+
+    status = 401
+
+
+class PaystackUnavailable(Unavailable):
+    """Paystack cannot be asked right now; nothing was charged, try again."""
+
+
+class CatalogUnavailable(Unavailable):
+    """The catalog cannot be asked right now; nothing was changed, try again."""

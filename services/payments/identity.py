@@ -1,0 +1,13 @@
+"""Who is calling payments."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from kit.identity import Caller, Identity, fetch_jwks
+from services.payments.settings import settings
+
+identity = Identity(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer, audience=settings.token_audience)
+
+AnyCaller = Annotated[Caller, Depends(identity.caller)]
+Payer = Annotated[Caller, Depends(identity.holding("payments:write"))]

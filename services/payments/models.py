@@ -1,0 +1,82 @@
+"""The tables of payments. Money is subunits of `currency`; times are UTC."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Identity, Index, MetaData, func, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from kit.database import NAMING, TYPES
+from kit.idempotency import KeptAnswer
+from kit.inbox import InboxEntry
+from kit.outbox import OutboxEvent
+
+STATUSES = ("pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = TYPES
+
+
+class Payment(Base):
+    """One attempt to pay for one order, under one reference at Paystack; or money that came under a reference of nobody."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint("order_id IS NOT NULL OR status <> 'succeeded'", name="succeeded_has_order"),
+        Index(None, "order_id"),
+        Index(None, "payer_id", "id"),
+        Index("ix_payments_held", "id", postgresql_where=text("status = 'held'")),
+        Index(None, "next_verify_at", postgresql_where=text("status = 'pending'")),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    reference: Mapped[str] = mapped_column(unique=True)
+    order_id: Mapped[UUID | None]
+    payer_id: Mapped[str | None]
+    email: Mapped[str | None]
+    phone: Mapped[str | None]
+    amount: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="pending")
+    held_reason: Mapped[str | None]
+    authorization_url: Mapped[str | None]
+    access_code: Mapped[str | None]
+    callback_url: Mapped[str | None]
+    cancel_url: Mapped[str | None]
+    # What Paystack reported.
+    paystack_id: Mapped[int | None]
+    paid_amount: Mapped[int | None]
+    paid_currency: Mapped[str | None]
+    fees: Mapped[int | None]
+    domain: Mapped[str | None]
+    channel: Mapped[str | None]
+    gateway_response: Mapped[str | None]
+    paid_at: Mapped[datetime | None]
+    # The sweeper's clock.
+    next_verify_at: Mapped[datetime]
+    verifications: Mapped[int] = mapped_column(server_default=text("0"))
+    traceparent: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class Notice(InboxEntry, Base):
+    """What Paystack sent, as it came. `key` is the SHA-256 of the body; what is in it is known when it is settled."""
+
+    __tablename__ = "notices"
+
+    event: Mapped[str | None]
+    reference: Mapped[str | None]
+    outcome: Mapped[str | None]
+
+
+class OutboxRow(OutboxEvent, Base):
+    """Events on their way to the broker."""
+
+
+class IdempotencyKey(KeptAnswer, Base):
+    """Answers kept for whoever asks twice."""

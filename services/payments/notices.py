@@ -1,0 +1,74 @@
+"""Stored notices and what they bring about: the inbox handler behind the webhook's door."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.inbox import Entry
+from services.payments.charges import Charge, Unreadable, read_charge
+from services.payments.models import Notice, Payment
+from services.payments.settlement import settle
+
+
+def read(body: bytes) -> tuple[str, Any]:
+    """The event's name and its data. Raises Unreadable on what is no notice."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {type(error).__name__}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+        raise Unreadable("not an object with an event")
+    return _text(found["event"]), found.get("data")
+
+
+async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int, str]:
+    """Settle a batch of notices in one transaction. Those that cannot be read wait for a person, with the reason."""
+    hopeless: dict[int, str] = {}
+    outcomes: dict[int, dict[str, Any]] = {}
+    charges: list[tuple[int, Charge]] = []
+    nudges: list[str] = []
+    for entry in entries:
+        outcome = outcomes[entry.id] = {"b_id": entry.id, "event": None, "reference": None, "outcome": None}
+        try:
+            event, data = read(entry.body)
+            outcome["event"] = event
+            outcome["reference"] = _reference(data)
+            if event != "charge.success":
+                outcome["outcome"] = "kept"
+                continue
+            try:
+                charges.append((entry.id, read_charge(data)))
+            except Unreadable:
+                # Its reference is readable, the rest is not: ask Paystack what it knows of it.
+                if outcome["reference"] is None:
+                    raise
+                nudges.append(outcome["reference"])
+                outcome["outcome"] = "verify"
+        except Unreadable as error:
+            hopeless[entry.id] = str(error)
+            outcome["outcome"] = "unreadable"
+    settled = await settle(session, [charge for _, charge in charges]) if charges else []
+    for (entry_id, _), result in zip(charges, settled, strict=True):
+        outcomes[entry_id]["outcome"] = result.outcome
+    if nudges:
+        pending = update(Payment).where(Payment.reference.in_(nudges), Payment.status == "pending")
+        await session.execute(pending.values(next_verify_at=func.now()).execution_options(synchronize_session=False))
+    table = Notice.__table__
+    told = update(table).where(table.c.id == bindparam("b_id"))  # type: ignore[arg-type]
+    await (await session.connection()).execute(
+        told.values({name: bindparam(name) for name in ("event", "reference", "outcome")}), list(outcomes.values())
+    )
+    return hopeless
+
+
+def _reference(data: Any) -> str | None:
+    found = data.get("reference") if isinstance(data, dict) else None
+    return _text(found) or None if isinstance(found, str) else None
+
+
+def _text(value: str) -> str:
+    # Postgres stores neither NUL nor lone surrogates.
+    return value[:200].replace("\x00", "").encode("utf-8", "replace").decode()

@@ -1,0 +1,19 @@
+"""Forgets what has served its time, a small batch at a time, so that no table grows without end."""
+
+from kit import idempotency, inbox
+from kit.worker import Life
+from services.payments.db import sessions
+from services.payments.models import IdempotencyKey, Notice
+
+BATCH = 1000
+PAUSE_SECONDS = 60.0
+
+
+async def prune(life: Life) -> None:
+    """Answers kept for a day; notices that are done for a month: longer than Paystack's 72 hours of retries."""
+    while not life.over:
+        async with sessions.begin() as session:
+            keys = await idempotency.prune(session, IdempotencyKey, BATCH)
+            notices = await inbox.prune(session, Notice, BATCH)
+        if max(keys, notices) < BATCH:
+            await life.wait(PAUSE_SECONDS)

@@ -1,0 +1,100 @@
+"""What clients may ask of payments."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
+from kit.identity import Caller
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode, encode
+from services.payments import checkout, verification
+from services.payments.db import Transaction, sessions
+from services.payments.errors import (
+    CatalogUnavailable,
+    OrderNotFound,
+    OrderNotPayable,
+    PayerUnknown,
+    PaymentNotFound,
+    PaymentRefused,
+    PaystackUnavailable,
+)
+from services.payments.identity import AnyCaller, Payer
+from services.payments.models import Payment
+from services.payments.schemas import PaymentPage, PaymentView, StartPayment
+
+router = APIRouter(prefix="/payments", tags=["payments"])
+Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,100}$", description="The payment's reference")]
+Status = Literal["pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed"]
+
+
+def payments_of(caller: Caller) -> Select[Payment]:
+    """Those that the caller may see: their own, or all with the scope payments:read."""
+    query = select(Payment)
+    return query if "payments:read" in caller.scopes else query.where(Payment.payer_id == caller.id)
+
+
+async def _find(session: AsyncSession, caller: Caller, reference: str) -> Payment:
+    found = (await session.execute(payments_of(caller).where(Payment.reference == reference))).scalar_one_or_none()
+    if found is None:
+        raise PaymentNotFound
+    return found
+
+
+@router.post(
+    "",
+    status_code=201,
+    responses=answers(
+        NotAuthenticated,
+        NotAllowed,
+        OrderNotFound,
+        OrderNotPayable,
+        IdempotencyKeyInUse,
+        PayerUnknown,
+        PaymentRefused,
+        IdempotencyKeyReused,
+        PaystackUnavailable,
+        CatalogUnavailable,
+    ),
+)
+async def start(payer: Payer, asked: StartPayment, idempotency_key: KeyHeader = None) -> PaymentView:
+    """Start a payment for an order; send the payer to its `authorization_url`."""
+    return await checkout.start(sessions, payer, asked, idempotency_key)
+
+
+@router.get("", responses=answers(NotAuthenticated, InvalidCursor))
+async def list_payments(
+    caller: AnyCaller,
+    session: Transaction,
+    status: Annotated[Status | None, Query(description="Only those; `held` waits for a person")] = None,
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> PaymentPage:
+    """Payments, newest first: one's own, or everybody's with the scope payments:read."""
+    query = payments_of(caller).order_by(Payment.id.desc()).limit(limit + 1)
+    if status is not None:
+        query = query.where(Payment.status == status)
+    if cursor is not None:
+        (last,) = decode(cursor, "payments", int)
+        query = query.where(Payment.id < last)
+    found = list((await session.execute(query)).scalars())
+    more = encode("payments", found[limit - 1].id) if len(found) > limit else None
+    return PaymentPage(items=[PaymentView.model_validate(payment) for payment in found[:limit]], next_cursor=more)
+
+
+@router.get("/{reference}", responses=answers(NotAuthenticated, PaymentNotFound))
+async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
+    """How a payment stands."""
+    return PaymentView.model_validate(await _find(session, caller, reference))
+
+
+@router.post("/{reference}/verify", responses=answers(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
+async def verify(caller: AnyCaller, reference: Reference) -> PaymentView:
+    """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
+    async with sessions() as session:
+        await _find(session, caller, reference)
+    await verification.ask(sessions, reference)
+    async with sessions() as session:
+        return PaymentView.model_validate(await _find(session, caller, reference))

@@ -1,0 +1,54 @@
+"""What payments reads from the environment."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from kit.settings import CommaList, Port, Secret, Settings, load
+
+
+def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not re.fullmatch(r"sk_(test|live)_[A-Za-z0-9_]{8,200}", secret.get_secret_value()):
+        raise ValueError("is no Paystack secret key: it begins with sk_test_ or sk_live_")
+    return secret
+
+
+PaystackKey = Annotated[Secret | None, AfterValidator(_paystack_key)]
+
+
+class PaymentsSettings(Settings):
+    payments_port: Port = 8003
+    payments_worker_port: Port = 8103
+    payments_database_url: Secret
+    amqp_url: Secret
+    jwks_url: str
+    catalog_url: str
+    payments_public_url: str = Field(description="Where a payer's browser reaches this service")
+    paystack_url: str = "https://api.paystack.co"
+    paystack_secret_key: PaystackKey = None
+    paystack_secret_key_previous: PaystackKey = Field(
+        default=None,
+        description="Accepted in webhook signatures while a key is being rotated; Paystack retries for 72 hours",
+    )
+    payments_callback_origins: CommaList = Field(
+        default=[], description="Origins that a callback_url or cancel_url may have; any where the list is empty"
+    )
+    payments_verify_after_seconds: int = Field(
+        default=60, ge=1, le=86400, description="How long a webhook is waited for before Paystack is asked"
+    )
+    payments_abandon_after_seconds: int = Field(
+        default=48 * 3600,
+        ge=60,
+        le=30 * 86400,
+        description="How long an unpaid payment is asked about before it is given up",
+    )
+
+    @property
+    def domain(self) -> str:
+        """The mode that our key belongs to, as Paystack's `data.domain` names it: test or live."""
+        key = self.paystack_secret_key
+        return "live" if key is not None and key.get_secret_value().startswith("sk_live_") else "test"
+
+
+settings = load(PaymentsSettings)

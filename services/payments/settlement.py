@@ -1,0 +1,214 @@
+"""What a charge does to a payment: the amount gate, and one transition however often and by whatever road it is told.
+
+    pending | failed | abandoned ── success, gate passed ──► succeeded      event payment.succeeded
+                                 ── success, gate failed ──► held           event payment.held: a person decides
+    pending ── failed ──► failed                                            event payment.failed
+    no payment of that reference ── success ──► held (unknown_reference)
+
+Everything else changes nothing: a payment that succeeded is never undone by being told again, nor by verifying as `reversed`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.events import (
+    Event,
+    PaymentFailed,
+    PaymentFailedData,
+    PaymentHeld,
+    PaymentHeldData,
+    PaymentSucceeded,
+    PaymentSucceededData,
+)
+from kit import outbox
+from services.payments.charges import Charge
+from services.payments.models import OutboxRow, Payment
+from services.payments.settings import settings
+
+Held = Literal["amount_differs", "currency_differs", "mode_differs"]
+UNPAID = frozenset({"pending", "failed", "abandoned"})
+settled_total = Counter("payments_settled_total", "Payments by what a charge made of them", ["status", "reason"])
+log = structlog.get_logger("settlement")
+
+
+def gate(expected_amount: int, expected_currency: str, charge: Charge) -> Held | None:
+    """Why a paid charge does not pay for this order; None when it does.
+
+    In our mode, in the order's currency, and the amount itself, or the amount that was asked for with the fees on top where the payer
+    bears them (Paystack's samples: amount 40333 = requested_amount 30050 + fees 10283).
+    """
+    if charge.domain != settings.domain:
+        return "mode_differs"
+    if charge.currency != expected_currency:
+        return "currency_differs"
+    with_fees = charge.requested_amount == expected_amount and charge.amount == expected_amount + (charge.fees or 0)
+    return None if charge.amount == expected_amount or with_fees else "amount_differs"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one charge: for the notice's `outcome`, and the log."""
+
+    reference: str
+    outcome: str
+
+
+async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settled]:
+    """Give each charge its effect, in this transaction: payments and their events together. Answers in the order of the charges.
+
+    Payments are locked in order of id. A payment that another transaction holds makes this wait for the lock timeout at most.
+    """
+    by_reference = {row.reference: row for row in await _lock(session, {charge.reference for charge in charges})}
+    changes: dict[str, dict[str, Any]] = {}
+    events: list[Event] = []
+    strangers: dict[str, Charge] = {}
+    outcomes: list[Settled] = []
+    for charge in charges:
+        payment = by_reference.get(charge.reference)
+        if payment is None:
+            if charge.status == "success":
+                strangers.setdefault(charge.reference, charge)
+            outcomes.append(
+                Settled(
+                    charge.reference, "held: unknown_reference" if charge.status == "success" else "unknown reference"
+                )
+            )
+            continue
+        status = changes.get(charge.reference, {}).get("status", payment.status)
+        change, event = _decide(payment, status, charge)
+        if change is None:
+            outcomes.append(Settled(charge.reference, f"nothing new: {status}"))
+            continue
+        changes[charge.reference] = {"b_id": payment.id, **_reported(charge), **change}
+        if event is not None:
+            events = [kept for kept in events if kept.data.reference != charge.reference]  # type: ignore[attr-defined]
+            events.append(event)
+        reason = change.get("held_reason")
+        settled_total.labels(change["status"], reason or "").inc()
+        outcomes.append(Settled(charge.reference, f"{change['status']}: {reason}" if reason else change["status"]))
+    await _write(session, changes.values())
+    await _keep_strangers(session, strangers.values())
+    await outbox.add(session, OutboxRow, *events)
+    return outcomes
+
+
+def _decide(payment: Any, status: str, charge: Charge) -> tuple[dict[str, Any] | None, Event | None]:
+    if status not in UNPAID:
+        return None, None
+    if charge.status == "success":
+        held = gate(payment.amount, payment.currency, charge)
+        if held is not None:
+            return {"status": "held", "held_reason": held}, _held(payment, charge, held)
+        return {"status": "succeeded", "held_reason": None}, _succeeded(payment, charge)
+    if charge.status == "failed" and status == "pending":
+        return {"status": "failed", "held_reason": None}, _failed(payment, charge)
+    if charge.status in {"reversed", "reversal-pending"} and status == "pending":
+        # It was paid and given back before we heard of it: not ours to deliver, not ours to forget.
+        return {"status": "held", "held_reason": "reversed"}, None
+    return None, None
+
+
+async def _lock(session: AsyncSession, references: Iterable[str]) -> Sequence[Any]:
+    columns = (
+        Payment.id,
+        Payment.reference,
+        Payment.order_id,
+        Payment.amount,
+        Payment.currency,
+        Payment.status,
+        Payment.traceparent,
+    )
+    rows = await session.execute(
+        select(*columns).where(Payment.reference.in_(list(references))).order_by(Payment.id).with_for_update()
+    )
+    return rows.all()
+
+
+def _reported(charge: Charge) -> dict[str, Any]:
+    return {
+        "paystack_id": charge.id,
+        "paid_amount": charge.amount if charge.status == "success" else None,
+        "paid_currency": charge.currency,
+        "fees": charge.fees,
+        "domain": charge.domain,
+        "channel": charge.channel,
+        "gateway_response": charge.gateway_response,
+        "paid_at": charge.paid_at,
+    }
+
+
+async def _write(session: AsyncSession, changes: Iterable[dict[str, Any]]) -> None:
+    rows = list(changes)
+    if rows:
+        names = [name for name in rows[0] if name != "b_id"]
+        statement = (
+            update(Payment.__table__)  # type: ignore[arg-type]
+            .where(Payment.__table__.c.id == bindparam("b_id"))
+            .values({name: bindparam(name) for name in names} | {"updated_at": func.now()})
+        )
+        await (await session.connection()).execute(statement, rows)
+
+
+async def _keep_strangers(session: AsyncSession, charges: Iterable[Charge]) -> None:
+    rows = [
+        {
+            "reference": charge.reference,
+            "amount": 0,
+            "currency": charge.currency,
+            "status": "held",
+            "held_reason": "unknown_reference",
+            "next_verify_at": func.now(),
+            **_reported(charge),
+        }
+        for charge in charges
+    ]
+    if rows:
+        for row in rows:
+            log.error("money came under a reference that is not ours", reference=row["reference"])
+            settled_total.labels("held", "unknown_reference").inc()
+        await session.execute(insert(Payment).values(rows).on_conflict_do_nothing(index_elements=["reference"]))
+
+
+def _facts(payment: Any) -> dict[str, Any]:
+    return {
+        "reference": payment.reference,
+        "order_id": payment.order_id,
+        "amount": payment.amount,
+        "currency": payment.currency,
+    }
+
+
+def _envelope(payment: Any) -> dict[str, Any]:
+    return {"subject": _subject(payment.order_id), "traceparent": payment.traceparent}
+
+
+def _subject(order_id: UUID) -> str:
+    return str(order_id)
+
+
+def _succeeded(payment: Any, charge: Charge) -> Event:
+    data = PaymentSucceededData(
+        **_facts(payment), paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at
+    )
+    return PaymentSucceeded(**_envelope(payment), data=data)
+
+
+def _failed(payment: Any, charge: Charge) -> Event:
+    data = PaymentFailedData(**_facts(payment), reason=charge.gateway_response or "")
+    return PaymentFailed(**_envelope(payment), data=data)
+
+
+def _held(payment: Any, charge: Charge, reason: Held) -> Event:
+    log.error("payment held", reference=payment.reference, reason=reason, paid=charge.amount, currency=charge.currency)
+    data = PaymentHeldData(
+        **_facts(payment), reason=reason, paid_amount=charge.amount, paid_currency=charge.currency[:10]
+    )
+    return PaymentHeld(**_envelope(payment), data=data)

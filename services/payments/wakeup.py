@@ -1,0 +1,59 @@
+"""Wakes the worker across processes: one NOTIFY for many stored notices, outside their transactions, with the worker's poll behind it."""
+
+import asyncio
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kit.worker import Life
+from services.payments.settings import settings
+
+CHANNEL = "payments_work"
+PAUSE_SECONDS = 0.01
+"""NOTIFY takes a lock of the whole database at commit: however many ask, it runs at most a hundred times a second."""
+
+KEEPALIVE_SECONDS = 10
+
+
+class Doorbell:
+    """`ring()` is cheap and never waits; what it cannot deliver, the worker's poll finds."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._task: asyncio.Task[None] | None = None
+        self._again = False
+
+    def ring(self) -> None:
+        self._again = True
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._ring())
+
+    async def _ring(self) -> None:
+        while self._again:
+            self._again = False
+            try:
+                async with asyncio.timeout(5), self._engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    await connection.execute(text(f"NOTIFY {CHANNEL}"))
+            except Exception:  # the poll finds it
+                return
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def listen(life: Life, *bells: asyncio.Event) -> None:
+    """The worker's side: rings the bells at every NOTIFY. Raises when the connection is lost, to be started again."""
+    connection = await asyncpg.connect(settings.payments_database_url.get_secret_value(), timeout=5, command_timeout=5)
+
+    def ring(*_: object) -> None:
+        for bell in bells:
+            bell.set()
+
+    try:
+        await connection.add_listener(CHANNEL, ring)
+        ring()  # for what came before we listened
+        while not life.over:
+            await life.wait(KEEPALIVE_SECONDS)
+            await connection.execute("SELECT 1")
+    finally:
+        connection.terminate()

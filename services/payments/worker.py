@@ -1,0 +1,41 @@
+"""What payments does by itself."""
+
+from contracts.topology import CATALOG_PAYMENTS
+from kit import worker
+from kit.inbox import Settler
+from kit.migrations import schema_check
+from kit.outbox import Relay
+from kit.worker import Life
+from services.payments import clients, notices, wakeup
+from services.payments.backlog import Backlog
+from services.payments.db import engine, sessions
+from services.payments.models import Notice, OutboxRow
+from services.payments.pruning import prune
+from services.payments.settings import settings
+from services.payments.verification import Sweeper
+
+
+async def work() -> None:
+    """Settle notices, relay events, ask about late payments, prune; until told to stop."""
+    relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS])
+    settler = Settler(sessions, Notice, notices.handle, outbox_bell=relay.bell)
+    backlog = Backlog(sessions)
+
+    async def listen(life: Life) -> None:
+        await wakeup.listen(life, settler.bell, relay.bell)
+
+    loops: dict[str, worker.Loop] = {
+        "settle": settler.run,
+        "relay": relay.run,
+        "listen": listen,
+        "measure": backlog.run,
+        "prune": prune,
+    }
+    if settings.paystack_secret_key is not None:
+        loops["sweep"] = Sweeper(sessions).run
+    checks = {"database": schema_check("services.payments", engine), "backlog": backlog.measure}
+    try:
+        await worker.run(loops, checks, host=settings.http_host, port=settings.payments_worker_port)
+    finally:
+        await clients.close()
+        await engine.dispose()
