@@ -1,0 +1,105 @@
+"""payments under test: its app in this process, on a real Postgres, with catalog and Paystack played by small transports."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from kit.identity import Keys
+from services.payments import clients, notices
+from services.payments.app import app
+from services.payments.db import engine, sessions
+from services.payments.identity import identity
+from services.payments.models import Base, Notice, Payment
+from tests.conftest import PAYSTACK_SECRET_KEY, Signer
+
+WEBHOOK = "/payments/webhooks/paystack"
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
+    identity.keys = Keys(signer.jwks)
+    yield
+    await clients.close()
+    await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+async def empty(prepared: None) -> None:
+    async with sessions.begin() as session:
+        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        await session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://payments.test") as found:
+        yield found
+
+
+def sign(body: bytes, key: str = PAYSTACK_SECRET_KEY) -> str:
+    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()
+
+
+async def send(client: httpx.AsyncClient, body: bytes | dict[str, Any], signature: str | None = None) -> httpx.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
+    return await client.post(WEBHOOK, content=raw, headers={"x-paystack-signature": sign(raw) if signature is None else signature})
+
+
+def charge(reference: str, amount: int = 50_000, **changes: Any) -> dict[str, Any]:
+    """A charge.success notice, with the fields that matter here."""
+    data = {
+        "id": int.from_bytes(hashlib.sha256(reference.encode()).digest()[:5]),
+        "domain": "test",
+        "status": "success",
+        "reference": reference,
+        "amount": amount,
+        "gateway_response": "Successful",
+        "paid_at": "2026-11-23T09:15:02.000Z",
+        "channel": "card",
+        "currency": "NGN",
+        "metadata": "",
+        "fees": 750,
+        "requested_amount": amount,
+        **changes,
+    }
+    return {"event": "charge.success", "data": data}
+
+
+async def payment(reference: str = "", *, order_id: UUID | None = None, amount: int = 50_000, **values: Any) -> Payment:
+    """A pending payment as a start leaves it."""
+    made = Payment(
+        **{
+            "reference": reference or f"pay-{uuid4().hex}",
+            "order_id": order_id or uuid4(),
+            "payer_id": "payer-1",
+            "email": "payer@example.com",
+            "amount": amount,
+            "currency": "NGN",
+            "next_verify_at": "2099-01-01T00:00:00+00:00",
+            **values,
+        }
+    )
+    return await _stored(made)
+
+
+async def _stored(made: Payment) -> Payment:
+    async with sessions.begin() as session:
+        session.add(made)
+    return made
+
+
+async def settle_all() -> None:
+    """What the worker's settler does, once."""
+    from kit import inbox
+
+    async with sessions.begin() as session:
+        entries = await inbox.due(session, Notice)
+        await inbox.settle(session, Notice, entries, notices.handle)
