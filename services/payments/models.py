@@ -74,6 +74,12 @@ class Notice(InboxEntry, Base):
     outcome: Mapped[str | None]
 
 
+class Inbox(InboxEntry, Base):
+    """Events taken from the broker; `key` is the event's id."""
+
+    __tablename__ = "inbox"
+
+
 class OutboxRow(OutboxEvent, Base):
     """Events on their way to the broker."""
 

@@ -3,17 +3,18 @@
 from kit import idempotency, inbox
 from kit.worker import Life
 from services.payments.db import sessions
-from services.payments.models import IdempotencyKey, Notice
+from services.payments.models import IdempotencyKey, Inbox, Notice
 
 BATCH = 1000
 PAUSE_SECONDS = 60.0
 
 
 async def prune(life: Life) -> None:
-    """Answers kept for a day; notices that are done for a month: longer than Paystack's 72 hours of retries."""
+    """Answers kept for a day; notices and events that are done for a month: longer than Paystack's 72 hours of retries."""
     while not life.over:
         async with sessions.begin() as session:
             keys = await idempotency.prune(session, IdempotencyKey, BATCH)
             notices = await inbox.prune(session, Notice, BATCH)
-        if max(keys, notices) < BATCH:
+            events = await inbox.prune(session, Inbox, BATCH)
+        if max(keys, notices, events) < BATCH:
             await life.wait(PAUSE_SECONDS)

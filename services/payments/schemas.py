@@ -83,7 +83,8 @@ class PaymentView(BaseModel):
     channel: str | None
     gateway_response: str | None
     held_reason: str | None = Field(
-        description="amount_differs, currency_differs, mode_differs, unknown_reference or reversed: why a person must decide"
+        description="Why a person must decide: amount_differs, currency_differs, mode_differs, unknown_reference, reversed, "
+        "or what kept the order from being delivered (order_expired_and_sold_out, order_cancelled, order_already_paid ...)"
     )
     created_at: datetime
     paid_at: datetime | None

@@ -1,15 +1,16 @@
 """What payments does by itself."""
 
-from contracts.topology import CATALOG_PAYMENTS
+from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit import worker
+from kit.consumer import Consumer
 from kit.inbox import Settler
 from kit.migrations import schema_check
 from kit.outbox import Relay
 from kit.worker import Life
-from services.payments import clients, notices, wakeup
+from services.payments import clients, notices, undeliverable, wakeup
 from services.payments.backlog import Backlog
 from services.payments.db import engine, sessions
-from services.payments.models import Notice, OutboxRow
+from services.payments.models import Inbox, Notice, OutboxRow
 from services.payments.pruning import prune
 from services.payments.settings import settings
 from services.payments.verification import Sweeper
@@ -19,6 +20,16 @@ async def work() -> None:
     """Settle notices, relay events, ask about late payments, prune; until told to stop."""
     relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS])
     settler = Settler(sessions, Notice, notices.handle, outbox_bell=relay.bell)
+    orders = Consumer(
+        sessions,
+        Inbox,
+        settings.amqp_url,
+        PAYMENTS_ORDERS,
+        undeliverable.EVENTS,
+        undeliverable.handle,
+        outbox_bell=relay.bell,
+    )
+    retrier = Settler(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
     backlog = Backlog(sessions)
 
     async def listen(life: Life) -> None:
@@ -26,6 +37,8 @@ async def work() -> None:
 
     loops: dict[str, worker.Loop] = {
         "settle": settler.run,
+        "consume": orders.run,
+        "retry": retrier.run,
         "relay": relay.run,
         "listen": listen,
         "measure": backlog.run,

@@ -1,4 +1,4 @@
-"""payments, notices, outbox, idempotency keys"""
+"""payments, notices, inbox, outbox, idempotency keys"""
 
 from collections.abc import Sequence
 
@@ -25,6 +25,33 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("caller", "operation", "key", name=op.f("pk_idempotency_keys")),
     )
     op.create_index(op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"], unique=False)
+    op.create_table(
+        "inbox",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name=op.f("ck_inbox_state")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
+        sa.UniqueConstraint("key", name=op.f("uq_inbox_key")),
+    )
+    op.create_index(
+        op.f("ix_inbox_next_attempt_at"),
+        "inbox",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False, postgresql_using="brin")
+    op.create_index(
+        op.f("ix_inbox_state"), "inbox", ["state"], unique=False, postgresql_where=sa.text("state = 'failed'")
+    )
     op.create_table(
         "notices",
         sa.Column("event", sa.Text(), nullable=True),
@@ -135,5 +162,9 @@ def downgrade() -> None:
         op.f("ix_notices_next_attempt_at"), table_name="notices", postgresql_where=sa.text("state = 'pending'")
     )
     op.drop_table("notices")
+    op.drop_index(op.f("ix_inbox_state"), table_name="inbox", postgresql_where=sa.text("state = 'failed'"))
+    op.drop_index(op.f("ix_inbox_received_at"), table_name="inbox", postgresql_using="brin")
+    op.drop_index(op.f("ix_inbox_next_attempt_at"), table_name="inbox", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_table("inbox")
     op.drop_index(op.f("ix_idempotency_keys_created_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
