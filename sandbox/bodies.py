@@ -1,0 +1,81 @@
+"""A transaction as Paystack writes it: at verify, at fetch, in a list and in the webhook, each a little different."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from sandbox.cards import authorization, customer
+from sandbox.ledger import Transaction
+from sandbox.wire import compact
+
+SOURCE = {
+    "type": "api",
+    "source": "merchant_api",
+    "entry_point": "transaction_initialize",
+    "identifier": None,
+}
+
+
+def instant(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
+    paid_at, created_at = instant(transaction.paid_at), instant(transaction.created_at)
+    return {
+        "id": transaction.id,
+        "domain": transaction.domain,
+        "status": transaction.status,
+        "reference": transaction.reference,
+        "receipt_number": None,
+        "amount": transaction.amount,
+        "message": transaction.message,
+        "gateway_response": transaction.gateway_response,
+        "paid_at": paid_at,
+        "created_at": created_at,
+        "channel": "card",
+        "currency": transaction.currency,
+        "ip_address": transaction.ip_address,
+        "metadata": no_metadata if transaction.metadata is None else json.loads(transaction.metadata),
+        "log": None,
+        "fees": transaction.fees,
+        "fees_split": None,
+        "authorization": authorization(transaction.email, transaction.currency) if transaction.paid else {},
+        "customer": customer(transaction.email),
+        "plan": None,
+        "split": {},
+        "order_id": None,
+        "paidAt": paid_at,
+        "createdAt": created_at,
+        "requested_amount": transaction.requested_amount,
+        "pos_transaction_data": None,
+        "source": None,
+        "fees_breakdown": None,
+        "connect": None,
+        "subaccount": {},
+    }
+
+
+def verified(transaction: Transaction) -> dict[str, Any]:
+    body = _common(transaction, "")
+    return body | {"transaction_date": body["created_at"], "plan_object": {}}
+
+
+def fetched(transaction: Transaction) -> dict[str, Any]:
+    return _common(transaction, "") | {"helpdesk_link": None, "plan": {}, "source": SOURCE}
+
+
+def listed(transaction: Transaction) -> dict[str, Any]:
+    body = _common(transaction, None) | {"plan": {}, "source": SOURCE}
+    del body["receipt_number"], body["fees_breakdown"]
+    return body
+
+
+def notice(transaction: Transaction) -> bytes:
+    """The webhook body of a successful charge."""
+    data = _common(transaction, "") | {"plan": {}, "source": SOURCE}
+    del data["receipt_number"], data["createdAt"], data["connect"]
+    data["authorization"] |= {"receiver_bank_account_number": None, "receiver_bank": None}
+    return compact({"event": "charge.success", "data": data})

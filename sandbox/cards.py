@@ -1,0 +1,77 @@
+"""Paystack's test cards, and what a payment with one of them leaves behind.
+
+Codes are derived, not stored: the same card of the same payer has the same code, as a saved card has.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from sandbox.fees import TARIFFS
+
+ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    name: str
+    number: str
+    hint: str
+    refusal: str | None = None
+    """The bank's words when it says no."""
+
+
+CARDS = {
+    "success": Card("Success", "4084084084084081", "The card is charged"),
+    "declined": Card("Declined", "4084080000005408", "The bank says no", "Declined"),
+    "insufficient-funds": Card("Insufficient funds", "4084080000670037", "The card is empty", "Insufficient funds"),
+}
+
+
+def code_of(*parts: str, length: int) -> str:
+    """Letters and digits that always follow from `parts`."""
+    number = int.from_bytes(blake2b("\0".join(parts).encode(errors="replace")).digest())
+    letters = []
+    for _ in range(length):
+        number, index = divmod(number, len(ALPHABET))
+        letters.append(ALPHABET[index])
+    return "".join(letters)
+
+
+def customer_id(email: str) -> int:
+    return 100_000_000 + int.from_bytes(blake2b(email.lower().encode(), digest_size=4).digest())
+
+
+def customer(email: str) -> dict[str, Any]:
+    return {
+        "id": customer_id(email),
+        "first_name": None,
+        "last_name": None,
+        "email": email,
+        "customer_code": f"CUS_{code_of('customer', email.lower(), length=15)}",
+        "phone": None,
+        "metadata": None,
+        "risk_action": "default",
+        "international_format_phone": None,
+    }
+
+
+def authorization(email: str, currency: str) -> dict[str, Any]:
+    """The saved card of a successful payment; only one of the test cards ever pays."""
+    number = CARDS["success"].number
+    tariff = TARIFFS.get(currency)
+    return {
+        "authorization_code": f"AUTH_{code_of('authorization', email.lower(), number, length=10)}",
+        "bin": number[:6],
+        "last4": number[-4:],
+        "exp_month": "12",
+        "exp_year": "2030",
+        "channel": "card",
+        "card_type": "visa ",
+        "bank": "TEST BANK",
+        "country_code": tariff.country if tariff else "NG",
+        "brand": "visa",
+        "reusable": True,
+        "signature": f"SIG_{code_of('signature', number, length=20)}",
+        "account_name": None,
+    }

@@ -1,0 +1,170 @@
+"""Bad weather on demand: what goes wrong at initialize and at verify, how slow everything is, and the rate limit."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import HTMLResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from sandbox.errors import InvalidKey, RateLimited, ReferenceNotFound, ServerError
+
+InitializeMode = Literal[
+    "none", "timeout_after_store", "timeout_before", "error_500", "error_401", "html_200", "reset", "rate_limited"
+]
+VerifyMode = InitializeMode | Literal["not_found"]
+Work = Callable[[], Awaitable[Response]]
+
+SILENCE = 120.0
+"""Seconds that a call which is never answered is held open, unless the caller hangs up before."""
+WINDOW = 60
+"""Seconds that a rate limit counts over."""
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class InitializeFault(Strict):
+    mode: InitializeMode = "none"
+    times: int | None = Field(None, ge=1, le=1_000_000, description="Then the sky clears; without it the fault stays.")
+
+
+class VerifyFault(Strict):
+    mode: VerifyMode = "none"
+    times: int | None = Field(None, ge=1, le=1_000_000, description="Then the sky clears; without it the fault stays.")
+
+
+class Weather(Strict):
+    initialize: InitializeFault = InitializeFault()
+    verify: VerifyFault = VerifyFault()
+    latency_ms: int = Field(0, ge=0, le=60_000, description="Added to every answer of Paystack's own API.")
+    rate_limit: int | None = Field(None, ge=1, le=1_000_000, description="Calls in 60 s; none: no limit.")
+
+
+class CutOff(Response):
+    """Half an answer; the server then closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"status":', "more_body": True})
+
+
+async def _silence(request: Request) -> Response:
+    try:
+        async with asyncio.timeout(SILENCE):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except (TimeoutError, asyncio.CancelledError):
+        pass  # cancelled: the sandbox stops, and an answer is still not what the caller was promised
+    return CutOff()
+
+
+async def _cut_off(_: Request) -> Response:
+    return CutOff()
+
+
+async def _page(_: Request) -> Response:
+    return HTMLResponse("<!doctype html><title>Please wait</title><h1>Checking your browser</h1>")
+
+
+async def _server_error(_: Request) -> Response:
+    return ServerError().response()
+
+
+async def _invalid_key(_: Request) -> Response:
+    return InvalidKey().response()
+
+
+async def _rate_limited(_: Request) -> Response:
+    return RateLimited(headers=_limits(100, 0, 1)).response()
+
+
+async def _not_found(_: Request) -> Response:
+    return ReferenceNotFound().response()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    answer: Callable[[Request], Awaitable[Response]]
+    after_the_work: bool = False
+    """The call is carried out, and only its answer is lost."""
+
+
+FAULTS: dict[VerifyMode, Fault] = {
+    "timeout_after_store": Fault(_silence, after_the_work=True),
+    "timeout_before": Fault(_silence),
+    "error_500": Fault(_server_error),
+    "error_401": Fault(_invalid_key),
+    "html_200": Fault(_page),
+    "reset": Fault(_cut_off, after_the_work=True),
+    "rate_limited": Fault(_rate_limited),
+    "not_found": Fault(_not_found),
+}
+
+
+class Faults:
+    """The weather now. In memory: a restart clears the sky."""
+
+    def __init__(self) -> None:
+        self.weather = Weather()
+        self._left: dict[str, int | None] = {}
+        self._window_ends = 0.0
+        self._spent = 0
+
+    def set(self, weather: Weather) -> None:
+        self.weather = weather
+        self._left = {"initialize": weather.initialize.times, "verify": weather.verify.times}
+        self._window_ends = 0.0
+
+    def spend(self) -> dict[str, str]:
+        """Count a call against the rate limit; answers its headers. Errors: RateLimited."""
+        limit = self.weather.rate_limit
+        if limit is None:
+            return {}
+        at = time.monotonic()
+        if at >= self._window_ends:
+            self._window_ends, self._spent = at + WINDOW, 0
+        reset = max(1, round(self._window_ends - at))
+        if self._spent >= limit:
+            raise RateLimited(headers=_limits(limit, 0, reset))
+        self._spent += 1
+        return _limits(limit, limit - self._spent, reset)
+
+    async def through(self, operation: str, request: Request, work: Work) -> Response:
+        """Do the `work` of an API call as far as the weather lets it."""
+        if self.weather.latency_ms:
+            await asyncio.sleep(self.weather.latency_ms / 1000)
+        fault = FAULTS.get(self._take(operation))
+        if fault is None:
+            return await work()
+        if fault.after_the_work:
+            await work()
+        return await fault.answer(request)
+
+    def _take(self, operation: str) -> VerifyMode:
+        mode: VerifyMode = "none"
+        if operation == "initialize":
+            mode = self.weather.initialize.mode
+        elif operation == "verify":
+            mode = self.weather.verify.mode
+        left = self._left.get(operation)
+        if mode == "none" or left is None:
+            return mode
+        if left == 0:
+            return "none"
+        self._left[operation] = left - 1
+        return mode
+
+
+def _limits(limit: int, remaining: int, reset: int) -> dict[str, str]:
+    return {
+        "x-ratelimit-limit": str(limit),
+        "x-ratelimit-remaining": str(remaining),
+        "x-ratelimit-reset": str(reset),
+    }

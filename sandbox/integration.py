@@ -1,0 +1,31 @@
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from sandbox.courier import Courier
+from sandbox.faults import Faults
+from sandbox.settings import Settings
+from sandbox.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """The one merchant account that this sandbox plays."""
+
+    settings: Settings
+    store: Store
+    courier: Courier
+    faults: Faults
+
+
+def integration(request: Request) -> Integration:
+    found: Integration = request.app.state.integration
+    return found
+
+
+async def _current(request: Request) -> Integration:
+    return integration(request)  # async: a plain function would be sent to a thread
+
+
+Merchant = Annotated[Integration, Depends(_current)]

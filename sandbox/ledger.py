@@ -1,0 +1,180 @@
+"""The transactions, one row each. Every function here is a job for the store's thread."""
+
+import json
+import secrets
+import sqlite3
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.cards import ALPHABET, customer_id
+from sandbox.errors import DuplicateReference
+from sandbox.store import now
+
+KEPT = 200_000
+"""Older transactions are forgotten, and their references with them."""
+NOT_COMPLETED = "The transaction was not completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A row, in the order of the table's columns. Money in subunits, times in milliseconds since 1970."""
+
+    id: int
+    reference: str
+    access_code: str
+    domain: str
+    status: str
+    email: str
+    customer: int
+    amount: int
+    requested_amount: int
+    currency: str
+    fees: int | None
+    metadata: str | None
+    """JSON."""
+    callback_url: str | None
+    label: str | None
+    ip_address: str | None
+    message: str | None
+    gateway_response: str
+    created_at: int
+    paid_at: int | None
+
+    @property
+    def paid(self) -> bool:
+        return self.status == "success"
+
+    @property
+    def cancel_action(self) -> Any:
+        metadata = json.loads(self.metadata) if self.metadata else None
+        return metadata.get("cancel_action") if isinstance(metadata, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a merchant asks for at initialize, already read and checked."""
+
+    email: str
+    amount: int
+    currency: str
+    reference: str | None
+    metadata: str | None
+    callback_url: str | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which transactions to list; None is any. Times in milliseconds since 1970, both included."""
+
+    status: str | None = None
+    customer: int | None = None
+    amount: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    transactions: list[Transaction]
+    total: int
+    volume: int
+
+
+def _random(length: int) -> str:
+    return "".join(ALPHABET[byte % len(ALPHABET)] for byte in secrets.token_bytes(length))
+
+
+def add(connection: sqlite3.Connection, opening: Opening, domain: str) -> Transaction:
+    """Errors: DuplicateReference, whatever became of the first transaction."""
+    row = connection.execute(
+        "INSERT INTO transactions (reference, access_code, domain, status, email, customer, amount, requested_amount,"
+        " currency, metadata, callback_url, label, gateway_response, created_at)"
+        " VALUES (?, ?, ?, 'abandoned', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) DO NOTHING RETURNING *",
+        (
+            opening.reference or _random(10),
+            _random(15),
+            domain,
+            opening.email,
+            customer_id(opening.email),
+            opening.amount,
+            opening.amount,
+            opening.currency,
+            opening.metadata,
+            opening.callback_url,
+            opening.label,
+            NOT_COMPLETED,
+            now(),
+        ),
+    ).fetchone()
+    if row is None:
+        raise DuplicateReference
+    added = Transaction(*row)
+    if added.id % 1_000 == 0:
+        connection.execute("DELETE FROM transactions WHERE id <= ?", (added.id - KEPT,))
+    return added
+
+
+def find(connection: sqlite3.Connection, reference: str) -> Transaction | None:
+    row = connection.execute("SELECT * FROM transactions WHERE reference = ?", (reference,)).fetchone()
+    return Transaction(*row) if row else None
+
+
+def find_by_id(connection: sqlite3.Connection, number: int) -> Transaction | None:
+    row = connection.execute("SELECT * FROM transactions WHERE id = ?", (number,)).fetchone()
+    return Transaction(*row) if row else None
+
+
+def find_by_access_code(connection: sqlite3.Connection, access_code: str) -> Transaction | None:
+    row = connection.execute("SELECT * FROM transactions WHERE access_code = ?", (access_code,)).fetchone()
+    return Transaction(*row) if row else None
+
+
+MATCHING = (
+    " FROM transactions WHERE (:status IS NULL OR status = :status) AND (:customer IS NULL OR customer = :customer)"
+    " AND (:amount IS NULL OR amount = :amount) AND (:since IS NULL OR created_at >= :since)"
+    " AND (:until IS NULL OR created_at <= :until)"
+)
+
+
+def page(connection: sqlite3.Connection, wanted: Filter, limit: int, skip: int) -> Page:
+    """Newest first, with the count and the volume of everything that matches."""
+    values = {
+        "status": wanted.status,
+        "customer": wanted.customer,
+        "amount": wanted.amount,
+        "since": wanted.since,
+        "until": wanted.until,
+        "limit": limit,
+        "skip": skip,
+    }
+    total, volume = connection.execute("SELECT count(*), coalesce(sum(amount), 0)" + MATCHING, values).fetchone()
+    rows = connection.execute("SELECT *" + MATCHING + " ORDER BY id DESC LIMIT :limit OFFSET :skip", values)
+    return Page([Transaction(*row) for row in rows], total, volume)
+
+
+def latest(connection: sqlite3.Connection, limit: int) -> list[Transaction]:
+    rows = connection.execute("SELECT * FROM transactions ORDER BY id DESC LIMIT ?", (limit,))
+    return [Transaction(*row) for row in rows]
+
+
+def write(connection: sqlite3.Connection, transaction: Transaction, **changes: Any) -> Transaction:
+    """Write what a payer's attempt changes."""
+    changed = replace(transaction, **changes)
+    connection.execute(
+        "UPDATE transactions SET domain = ?, status = ?, amount = ?, currency = ?, fees = ?, ip_address = ?,"
+        " message = ?, gateway_response = ?, paid_at = ? WHERE id = ?",
+        (
+            changed.domain,
+            changed.status,
+            changed.amount,
+            changed.currency,
+            changed.fees,
+            changed.ip_address,
+            changed.message,
+            changed.gateway_response,
+            changed.paid_at,
+            changed.id,
+        ),
+    )
+    return changed

@@ -1,0 +1,128 @@
+import re
+
+import pytest
+
+from tests.sandbox.conftest import sandbox
+from tests.sandbox.merchant import Merchant
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+async def test_unpaid_is_abandoned_and_not_failed(shared: Merchant) -> None:
+    started = await shared.start(amount=500_000)
+    transaction = await shared.verify(started["reference"])
+    assert transaction["status"] == "abandoned"
+    assert transaction["authorization"] == {}
+    assert transaction["paid_at"] is transaction["paidAt"] is transaction["fees"] is None
+    assert INSTANT.fullmatch(transaction["created_at"])
+    assert (transaction["amount"], transaction["requested_amount"], transaction["domain"]) == (500_000, 500_000, "test")
+
+
+async def test_paid(shared: Merchant) -> None:
+    started = await shared.start(amount=500_000)
+    answer = await shared.pay(started["reference"])
+    assert answer.status_code == 200
+    transaction = await shared.verify(started["reference"])
+    assert answer.json()["data"] == transaction
+    assert (transaction["status"], transaction["gateway_response"]) == ("success", "Successful")
+    assert (transaction["fees"], transaction["log"], transaction["channel"]) == (17_500, None, "card")
+    assert transaction["id"] > 2**32
+    assert INSTANT.fullmatch(transaction["paid_at"])
+    card = transaction["authorization"]
+    assert card["authorization_code"].startswith("AUTH_")
+    assert (card["last4"], card["reusable"], card["country_code"]) == ("4081", True, "NG")
+    assert transaction["customer"]["customer_code"].startswith("CUS_")
+
+
+async def test_a_payer_keeps_the_same_codes(shared: Merchant) -> None:
+    seen = []
+    for _ in range(2):
+        started = await shared.start()
+        seen.append((await shared.pay(started["reference"])).json()["data"])
+    assert seen[0]["customer"] == seen[1]["customer"]
+    assert seen[0]["authorization"] == seen[1]["authorization"]
+    assert seen[0]["id"] != seen[1]["id"]
+
+
+async def test_declined(shared: Merchant) -> None:
+    started = await shared.start()
+    await shared.pay(started["reference"], outcome="failed")
+    transaction = await shared.verify(started["reference"])
+    assert (transaction["status"], transaction["gateway_response"]) == ("failed", "Declined")
+    assert (transaction["authorization"], transaction["paid_at"], transaction["fees"]) == ({}, None, None)
+
+
+async def test_an_unknown_reference(shared: Merchant) -> None:
+    answer = await shared.call("GET", "/transaction/verify/nobody-knows")
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "Transaction reference not found."
+    assert answer.json()["code"] == "transaction_not_found"
+
+
+async def test_fetch_takes_the_numeric_id_only(shared: Merchant) -> None:
+    started = await shared.start()
+    transaction = await shared.verify(started["reference"])
+    fetched = (await shared.call("GET", f"/transaction/{transaction['id']}")).json()["data"]
+    assert fetched["reference"] == started["reference"]
+    for unknown in (started["reference"], "1", "9" * 40, "-1"):
+        answer = await shared.call("GET", f"/transaction/{unknown}")
+        assert (answer.status_code, answer.json()["message"]) == (404, "Transaction not found")
+
+
+async def test_list() -> None:
+    async with sandbox() as merchant:
+        started = [await merchant.start(email=f"payer{n % 2}@example.com", amount=100 + n) for n in range(7)]
+        await merchant.pay(started[3]["reference"])
+
+        async def listed(**query: str | int) -> tuple[list[str], dict[str, int]]:
+            body = (await merchant.call("GET", "/transaction", params=query)).json()
+            assert (body["status"], body["message"]) == (True, "Transactions retrieved")
+            return [each["reference"] for each in body["data"]], body["meta"]
+
+        newest_first = [each["reference"] for each in reversed(started)]
+        references, meta = await listed()
+        assert references == newest_first
+        assert meta == {"total": 7, "total_volume": 721, "skipped": 0, "perPage": 50, "page": 1, "pageCount": 1}
+        references, meta = await listed(perPage=3, page=3)
+        assert references == newest_first[6:]
+        assert (meta["skipped"], meta["pageCount"]) == (6, 3)
+        assert (await listed(perPage=10**9))[1]["perPage"] == 100
+        assert (await listed(status="success"))[0] == [started[3]["reference"]]
+        assert (await listed(amount=102))[0] == [started[2]["reference"]]
+
+        paid = await merchant.verify(started[3]["reference"])
+        assert (await listed(customer=paid["customer"]["id"]))[0] == newest_first[1::2]
+        assert (await listed(customer=paid["customer"]["customer_code"]))[0] == []
+        until_then, _ = await listed(**{"from": "2020-01-01", "to": paid["created_at"]})
+        assert until_then[-4:] == newest_first[-4:]  # and perhaps more of the same millisecond
+        assert (await listed(**{"from": "2999-01-01T00:00:00Z"}))[0] == []
+
+
+@pytest.mark.parametrize(
+    "query", ["perPage=x", "page=-1", "amount=1.5", "status=paid", "from=yesterday", "to=99999-01-01"]
+)
+async def test_a_list_that_cannot_be_asked_for(shared: Merchant, query: str) -> None:
+    answer = await shared.call("GET", f"/transaction?{query}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_params")
+
+
+async def test_ids_go_on_where_the_clock_is() -> None:
+    """A sandbox that forgot everything must not give out the ids of the one before: they identify notices."""
+    ids = []
+    for _ in range(2):
+        async with sandbox() as merchant:
+            started = await merchant.start()
+            ids.append((await merchant.verify(started["reference"]))["id"])
+    assert ids[0] < ids[1]
+
+
+async def test_what_is_not_there(shared: Merchant) -> None:
+    answer = await shared.call("GET", "/nowhere")
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"status": False, "message": "Not Found", "type": "validation_error"},
+    )
+    assert (await shared.call("DELETE", "/transaction/initialize")).status_code == 405
+    assert (await shared.http.get("/livez")).status_code == 200
+    assert (await shared.http.get("/readyz")).status_code == 200
+    assert "/sandbox/transactions/{reference}/pay" in (await shared.http.get("/openapi.json")).json()["paths"]
