@@ -1,6 +1,8 @@
 """The command line that every service has: serve, worker, migrate."""
 
 import asyncio
+import signal
+import sys
 from collections.abc import Awaitable, Callable
 
 import typer
@@ -24,6 +26,8 @@ def commands(
     @cli.command()
     def serve() -> None:
         """Answer requests."""
+        # uvicorn shuts down on SIGTERM and then raises it again for whoever held it before: here that is a clean exit.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         uvicorn.run(
             f"{package}.app:app",
             host=settings.http_host,

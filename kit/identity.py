@@ -85,7 +85,7 @@ class Identity:
     """Verifies access tokens: signature, algorithm of the key, `typ`, issuer, audience, times (RFC 8725, RFC 9068)."""
 
     def __init__(self, fetch: FetchKeys, *, issuer: str, audience: str) -> None:
-        self._keys = Keys(fetch)
+        self.keys = Keys(fetch)
         self._issuer = issuer
         self._audience = audience
 
@@ -96,7 +96,7 @@ class Identity:
         try:
             header = jwt.get_unverified_header(token)
             kid = header.get("kid")
-            key = await self._keys.get(kid) if isinstance(kid, str) and header.get("alg") in ALGORITHMS else None
+            key = await self.keys.get(kid) if isinstance(kid, str) and header.get("alg") in ALGORITHMS else None
             if key is None or str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
                 raise NotAuthenticated
             payload = jwt.decode(

@@ -1,11 +1,15 @@
 """Migrations of one service: run once under a lock; a service does not serve on another schema than its own."""
 
+import asyncio
+import os
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from pydantic import SecretStr
 from sqlalchemy import MetaData, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -13,7 +17,7 @@ from sqlalchemy.pool import NullPool
 
 from kit.database import async_url
 from kit.health import Check
-from kit.settings import Secret
+from kit.settings import Secret, from_file
 
 LOCK = 0x5348_4F50  # "SHOP": one migration at a time in a database
 
@@ -27,11 +31,27 @@ def config(package: str) -> Config:
 
 
 def run(metadata: MetaData) -> None:
-    """For each service's migrations/env.py: migrate on the connection that `migrate` (or the alembic command) hands over."""
-    connection: Connection = context.config.attributes["connection"]
-    context.configure(connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=True)
-    with context.begin_transaction():
-        context.run_migrations()
+    """For each service's migrations/env.py: migrate on the connection that `migrate` hands over.
+
+    The alembic command hands none over: then it is made from the variable that the section of alembic.ini names (`alembic -n catalog`).
+    """
+
+    def work(connection: Connection) -> None:
+        context.configure(
+            connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=True
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+    given: Connection | None = context.config.attributes.get("connection")
+    if given is not None:
+        work(given)
+        return
+    name = context.config.get_main_option("database_url_variable") or ""
+    url = from_file(name) or os.environ.get(name)
+    if not url:
+        raise SystemExit(f"{name or 'database_url_variable in alembic.ini'} is not set")
+    asyncio.run(_locked(SecretStr(url), work))
 
 
 async def on_connection(package: str, url: Secret, act: str, *args: str) -> None:
@@ -39,16 +59,20 @@ async def on_connection(package: str, url: Secret, act: str, *args: str) -> None
 
     The lock is of the transaction: it is gone with the connection, however that ends, and a migration that dies midway leaves nothing.
     """
-    engine = create_async_engine(async_url(url), poolclass=NullPool, connect_args={"timeout": 10})
 
     def work(connection: Connection) -> None:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         made = config(package)
         made.attributes["connection"] = connection
         getattr(command, act)(made, *args)
 
+    await _locked(url, work)
+
+
+async def _locked(url: SecretStr, work: Callable[[Connection], None]) -> None:
+    engine = create_async_engine(async_url(url), poolclass=NullPool, connect_args={"timeout": 10})
     try:
         async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
             await connection.run_sync(work)
     finally:
         await engine.dispose()

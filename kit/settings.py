@@ -34,17 +34,22 @@ CommaList = Annotated[list[str], NoDecode, BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
+def from_file(name: str) -> str | None:
+    """What the file says that NAME_FILE points to; None where there is no such variable."""
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise SystemExit(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+
+
 class FileSource(PydanticBaseSettingsSource):
     """NAME_FILE=/run/secrets/name gives NAME: the convention of the official container images."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        path = os.environ.get(f"{field_name.upper()}_FILE")
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text().strip(), field_name, False
-        except OSError as error:
-            raise SystemExit(f"{field_name.upper()}_FILE: cannot read {path}: {error.strerror}") from error
+        return from_file(field_name.upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}

@@ -1,0 +1,45 @@
+"""The whole picture with real parts: one stack for all tests of this folder, on free ports, in a folder of its own."""
+
+import os
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from dev.stack import Stack
+from tests.conftest import ENVIRONMENT
+from tests.system.invariants import Invariants
+from tests.system.shop import Shop
+
+SETTINGS = {
+    "AUTH_BCRYPT_ROUNDS": "10",
+    "PAYMENTS_VERIFY_AFTER_SECONDS": "3",
+    "CATALOG_RESERVATION_SECONDS": "900",
+    "LOG_LEVEL": "INFO",
+}
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    # The stack takes servers that the environment names; ours is for the tests that run in this process.
+    kept = {name: os.environ.pop(name) for name in ENVIRONMENT if name in os.environ}
+    try:
+        async with Stack(extra_env=SETTINGS) as found:
+            yield found
+    finally:
+        os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+async def shop(stack: Stack) -> AsyncIterator[Shop]:
+    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
+    async with httpx.AsyncClient(timeout=15, trust_env=False, limits=limits) as client:
+        yield Shop(stack, client)
+
+
+@pytest.fixture
+async def invariants(stack: Stack) -> AsyncIterator[Invariants]:
+    """Held to be true after every test that asks for them."""
+    checker = Invariants(stack)
+    yield checker
+    await checker.hold()

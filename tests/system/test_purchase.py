@@ -1,0 +1,139 @@
+"""A purchase with real parts, and the three roads to one settlement."""
+
+import asyncio
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+
+from tests.system.invariants import Invariants
+from tests.system.shop import Shop, until
+
+pytestmark = pytest.mark.usefixtures("invariants")
+
+
+async def test_from_registration_to_delivery(shop: Shop) -> None:
+    email, password = f"{uuid4().hex}@example.com", "correct horse battery staple"
+    auth, catalog = shop.env["AUTH_URL"], shop.env["CATALOG_URL"]
+    await shop.call("POST", f"{auth}/auth/users", json={"email": email, "password": password}, expect=201)
+    form = {"grant_type": "password", "username": email, "password": password}
+    token = (await shop.call("POST", f"{auth}/auth/token", data=form, expect=200)).json()
+    buyer = {"Authorization": f"Bearer {token['access_token']}"}
+    product = await shop.product(stock=3)
+
+    order = await shop.order(buyer, product, quantity=2)
+    assert (order["status"], order["amount"], order["currency"]) == ("pending", 100_000, "NGN")
+    payment = await shop.start(buyer, order, callback_url="https://shop.example/thanks?cart=7", phone="+2348012345678")
+    assert (payment["status"], payment["amount"], payment["currency"]) == ("pending", 100_000, "NGN")
+    page = await shop.call("GET", payment["authorization_url"], expect=200)
+    assert "text/html" in page.headers["content-type"]
+
+    await shop.pay(payment["reference"])
+    await shop.delivered(buyer, order)
+    settled = await shop.payment(buyer, payment["reference"])
+    assert (settled["status"], settled["paid_amount"]) == ("succeeded", 100_000)
+    assert await shop.stock(product) == 1
+    listed = await shop.call("GET", f"{catalog}/catalog/products", params={"q": product["name"]}, expect=200)
+    assert [item["id"] for item in listed.json()["items"]] == [product["id"]]
+
+
+async def test_one_trace_runs_through_all_services(shop: Shop) -> None:
+    product = await shop.product()
+    buyer = shop.bearer()
+    order = await shop.order(buyer, product)
+    trace = uuid4().hex
+    payment = await shop.start({**buyer, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, order)
+    await shop.pay(payment["reference"])
+    await shop.delivered(buyer, order)
+    rows = await Invariants(shop.stack).rows(
+        "catalog", f"SELECT headers FROM inbox WHERE headers::text LIKE '%{trace}%'"
+    )
+    assert len(rows) == 1
+
+
+async def test_the_payers_return_settles_a_payment_whose_webhook_was_lost(shop: Shop) -> None:
+    buyer, order, payment = await shop.begun(await shop.product(), callback_url="https://shop.example/thanks?cart=7")
+    await shop.pay(payment["reference"], deliveries=0)
+    url = f"{shop.env['PAYMENTS_URL']}/payments/callback"
+    query = {"trxref": payment["reference"], "reference": payment["reference"]}
+    back = await shop.call("GET", url, params=query, expect=303)
+    target = urlsplit(back.headers["location"])
+    assert (target.netloc, target.path) == ("shop.example", "/thanks")
+    assert parse_qs(target.query)["reference"] == [payment["reference"]]
+    assert parse_qs(target.query)["cart"] == ["7"]
+    await shop.delivered(buyer, order)
+
+
+async def test_verify_settles_a_payment_whose_webhook_was_lost(shop: Shop) -> None:
+    buyer, order, payment = await shop.begun(await shop.product())
+    await shop.pay(payment["reference"], deliveries=0)
+    url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/verify"
+    verified = await shop.call("POST", url, headers=buyer, expect=200)
+    assert verified.json()["status"] == "succeeded"
+    await shop.delivered(buyer, order)
+
+
+async def test_the_sweep_settles_a_payment_that_nobody_told_of(shop: Shop) -> None:
+    buyer, order, payment = await shop.begun(await shop.product())
+    await shop.pay(payment["reference"], deliveries=0)
+    await shop.delivered(buyer, order)
+
+
+async def test_all_roads_at_once_settle_once(shop: Shop) -> None:
+    product = await shop.product(stock=10)
+    buyer, order, payment = await shop.begun(product)
+    url = f"{shop.env['PAYMENTS_URL']}/payments"
+    await shop.pay(payment["reference"], deliveries=5)
+    await asyncio.gather(
+        *(shop.client.post(f"{url}/{payment['reference']}/verify", headers=buyer) for _ in range(5)),
+        *(shop.client.get(f"{url}/callback", params={"reference": payment["reference"]}) for _ in range(5)),
+    )
+    await shop.delivered(buyer, order)
+    assert await shop.stock(product) == 9
+
+
+async def test_the_same_webhook_fifty_times_at_once(shop: Shop) -> None:
+    product = await shop.product(stock=10)
+    buyer, order, payment = await shop.begun(product)
+    await shop.pay(payment["reference"], deliveries=50)
+
+    async def all_answered() -> bool | None:
+        url = f"{shop.env['SANDBOX_URL']}/sandbox/transactions/{payment['reference']}"
+        sent = (await shop.call("GET", url, expect=200)).json()["data"]["webhooks"]
+        return True if len(sent) == 50 and all(one["state"] == "delivered" for one in sent) else None
+
+    await until(all_answered)
+    await shop.delivered(buyer, order)
+    assert await shop.stock(product) == 9
+    rows = await Invariants(shop.stack).rows(
+        "payments", f"SELECT outcome FROM notices WHERE reference = '{payment['reference']}'"
+    )
+    assert [row["outcome"] for row in rows] == ["succeeded"]
+
+
+async def test_a_declined_payment_delivers_nothing_and_the_next_one_does(shop: Shop) -> None:
+    buyer, order, first = await shop.begun(await shop.product())
+    await shop.pay(first["reference"], outcome="failed")
+    url = f"{shop.env['PAYMENTS_URL']}/payments/{first['reference']}/verify"
+    assert (await shop.call("POST", url, headers=buyer, expect=200)).json()["status"] == "failed"
+    assert await shop.order_status(buyer, order) == "pending"
+    second = await shop.start(buyer, order)
+    assert second["reference"] != first["reference"]
+    await shop.pay(second["reference"])
+    await shop.delivered(buyer, order)
+
+
+async def test_two_paid_attempts_deliver_once_and_hold_the_second(shop: Shop) -> None:
+    product = await shop.product(stock=5)
+    buyer, order, first = await shop.begun(product)
+    second = await shop.start(buyer, order)
+    await asyncio.gather(shop.pay(first["reference"]), shop.pay(second["reference"]))
+    await shop.delivered(buyer, order)
+
+    async def held() -> list[str] | None:
+        found = [await shop.payment(buyer, payment["reference"]) for payment in (first, second)]
+        reasons = [payment["held_reason"] for payment in found if payment["status"] == "held"]
+        return reasons or None
+
+    assert await until(held) == ["order_already_paid"]
+    assert await shop.stock(product) == 4

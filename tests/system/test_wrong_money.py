@@ -1,0 +1,103 @@
+"""Money that does not match the order delivers nothing, and everybody can see why."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from tests.system.invariants import Invariants
+from tests.system.shop import Shop, until
+
+pytestmark = pytest.mark.usefixtures("invariants")
+
+
+@pytest.mark.parametrize(
+    ("reported", "reason"),
+    [
+        ({"amount": 49_999}, "amount_differs"),
+        ({"amount": 50_001}, "amount_differs"),
+        ({"currency": "GHS"}, "currency_differs"),
+        ({"domain": "live"}, "mode_differs"),
+    ],
+)
+async def test_wrong_money_is_held(shop: Shop, reported: dict[str, object], reason: str) -> None:
+    product = await shop.product(stock=5)
+    buyer, order, payment = await shop.begun(product)
+    await shop.pay(payment["reference"], **reported)
+    held = await shop.payment_reaches(buyer, payment["reference"], "held")
+    assert held["held_reason"] == reason
+    assert await shop.order_status(buyer, order) == "pending"
+    listed = await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments?status=held", headers=shop.admin, expect=200)
+    assert payment["reference"] in {item["reference"] for item in listed.json()["items"]}
+
+
+async def test_fees_on_top_are_no_wrong_amount(shop: Shop) -> None:
+    buyer, order, payment = await shop.begun(await shop.product())
+    await shop.pay(payment["reference"], amount=50_750, fees=750)
+    await shop.delivered(buyer, order)
+
+
+async def test_a_reference_of_nobody_is_held_and_shown(shop: Shop) -> None:
+    reference = f"T{uuid4().hex}"
+    data = {
+        "id": 1,
+        "reference": reference,
+        "status": "success",
+        "amount": 70_000,
+        "currency": "NGN",
+        "domain": "test",
+    }
+    assert (await shop.webhook({"event": "charge.success", "data": data})).status_code == 200
+    held = await shop.payment_reaches(shop.admin, reference, "held")
+    assert (held["held_reason"], held["paid_amount"], held["order_id"]) == ("unknown_reference", 70_000, None)
+    stranger = await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments/{reference}", headers=shop.bearer())
+    assert stranger.status_code == 404
+
+
+async def test_a_webhook_that_comes_before_initialize_has_answered(shop: Shop) -> None:
+    """The sandbox stores the transaction and keeps its answer back; the payer pays meanwhile."""
+    sandbox = shop.env["SANDBOX_URL"]
+    buyer = shop.bearer()
+    order = await shop.order(buyer, await shop.product())
+    await shop.call("PUT", f"{sandbox}/sandbox/faults", json={"latency_ms": 1500}, expect=200)
+    try:
+        starting = asyncio.create_task(shop.start(buyer, order))
+
+        async def known() -> str | None:
+            query = f"SELECT reference FROM payments WHERE order_id = '{order['id']}'"
+            rows = await Invariants(shop.stack).rows("payments", query)
+            return str(rows[0]["reference"]) if rows else None
+
+        reference = await until(known)
+        data = {
+            "id": 77,
+            "reference": reference,
+            "status": "success",
+            "amount": 50_000,
+            "currency": "NGN",
+            "domain": "test",
+        }
+        assert (await shop.webhook({"event": "charge.success", "data": data})).status_code == 200
+        await shop.delivered(buyer, order)
+        assert (await starting)["reference"] == reference
+    finally:
+        await shop.call("DELETE", f"{sandbox}/sandbox/faults")
+    assert (await shop.payment(buyer, reference))["status"] == "succeeded"
+
+
+async def test_a_timed_out_initialize_gets_a_new_reference(shop: Shop) -> None:
+    sandbox = shop.env["SANDBOX_URL"]
+    buyer = shop.bearer()
+    order = await shop.order(buyer, await shop.product())
+    fault = {"initialize": {"mode": "reset", "times": 1}}
+    await shop.call("PUT", f"{sandbox}/sandbox/faults", json=fault, expect=200)
+    try:
+        payment = await shop.start(buyer, order)
+    finally:
+        await shop.call("DELETE", f"{sandbox}/sandbox/faults")
+    rows = await Invariants(shop.stack).rows(
+        "payments", f"SELECT reference, status FROM payments WHERE order_id = '{order['id']}' ORDER BY id"
+    )
+    assert [row["status"] for row in rows] == ["abandoned", "pending"]
+    await shop.pay(payment["reference"])
+    await shop.delivered(buyer, order)
