@@ -16,6 +16,24 @@ KEEP_ALIVE_SECONDS = 75  # longer than the gateway keeps an idle connection, or 
 GRACE_SECONDS = 15
 
 
+def serve(app: str, settings: Settings, port: int) -> None:
+    """Answer requests for the app `module:attribute`, until SIGTERM."""
+    # uvicorn shuts down on SIGTERM and then raises it again for whoever held it before: here that is a clean exit.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    uvicorn.run(
+        app,
+        host=settings.http_host,
+        port=port,
+        workers=settings.web_concurrency if settings.web_concurrency > 1 else None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=1000,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
 def commands(
     package: str, settings: Settings, *, port: int, database_url: Secret, worker: Callable[[], Awaitable[None]]
 ) -> typer.Typer:
@@ -23,23 +41,10 @@ def commands(
     name = package.rpartition(".")[2]
     cli = typer.Typer(help=f"The {name} service.", no_args_is_help=True, add_completion=False)
 
-    @cli.command()
-    def serve() -> None:
+    @cli.command(name="serve")
+    def answer() -> None:
         """Answer requests."""
-        # uvicorn shuts down on SIGTERM and then raises it again for whoever held it before: here that is a clean exit.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        uvicorn.run(
-            f"{package}.app:app",
-            host=settings.http_host,
-            port=port,
-            workers=settings.web_concurrency if settings.web_concurrency > 1 else None,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=1000,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
+        serve(f"{package}.app:app", settings, port)
 
     @cli.command(name="worker")
     def work() -> None:

@@ -25,13 +25,13 @@ from dev.part import Part, Program
 from dev.postgres import Postgres
 from dev.rabbitmq import RabbitMQ
 
-
 SERVICES = ("auth", "catalog", "payments")
 FOLDER = Path(tempfile.mkdtemp(prefix="shop-tests-"))
 FOLDER.chmod(0o711)
 keepsakes = Keepsakes(FOLDER / "keepsakes.json")
 PORTS = server_ports(keepsakes)
-postgres_server = Postgres(FOLDER / "postgres", PORTS["postgres"], keepsakes, list(SERVICES))
+# `kit` is the database of the kit's own tests: they make tables of their own there.
+postgres_server = Postgres(FOLDER / "postgres", PORTS["postgres"], keepsakes, [*SERVICES, "kit"])
 broker_node = RabbitMQ(FOLDER / "rabbitmq", (PORTS["rabbitmq"], PORTS["distribution"], PORTS["epmd"]), keepsakes)
 ISSUER = "http://auth.test"
 PAYSTACK_SECRET_KEY = keepsakes.secret("paystack_secret_key", prefix="sk_test_")
@@ -71,8 +71,7 @@ async def postgres() -> AsyncIterator[Postgres]:
     part = await _started(await postgres_server.prepare(Console()))
     try:
         await postgres_server.make_databases()
-        for service in SERVICES:
-            await _migrate(service)
+        await asyncio.gather(*(_migrate(service) for service in SERVICES))
         yield postgres_server
     finally:
         await part.stop()
@@ -108,7 +107,9 @@ class Signer:
         public = jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True)
         return {"keys": [{**public, "kid": self.kid, "alg": "RS256", "use": "sig"}]}
 
-    def token(self, sub: str | None = None, *, scopes: frozenset[str] = frozenset(CUSTOMER_SCOPES), **claims: object) -> str:
+    def token(
+        self, sub: str | None = None, *, scopes: frozenset[str] = frozenset(CUSTOMER_SCOPES), **claims: object
+    ) -> str:
         now = int(time.time())
         payload = {
             "iss": ISSUER,

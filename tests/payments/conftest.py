@@ -4,22 +4,26 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from contracts.events import EVENT, Event
+from kit import inbox
 from kit.identity import Keys
 from services.payments import clients, notices
 from services.payments.app import app
 from services.payments.db import engine, sessions
 from services.payments.identity import identity
-from services.payments.models import Base, Notice, Payment
+from services.payments.models import Base, Notice, OutboxRow, Payment
 from tests.conftest import PAYSTACK_SECRET_KEY, Signer
 
 WEBHOOK = "/payments/webhooks/paystack"
+FIXTURES = Path(__file__).with_name("fixtures")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,7 +54,9 @@ def sign(body: bytes, key: str = PAYSTACK_SECRET_KEY) -> str:
 
 async def send(client: httpx.AsyncClient, body: bytes | dict[str, Any], signature: str | None = None) -> httpx.Response:
     raw = body if isinstance(body, bytes) else json.dumps(body, separators=(",", ":")).encode()
-    return await client.post(WEBHOOK, content=raw, headers={"x-paystack-signature": sign(raw) if signature is None else signature})
+    return await client.post(
+        WEBHOOK, content=raw, headers={"x-paystack-signature": sign(raw) if signature is None else signature}
+    )
 
 
 def charge(reference: str, amount: int = 50_000, **changes: Any) -> dict[str, Any]:
@@ -98,8 +104,28 @@ async def _stored(made: Payment) -> Payment:
 
 async def settle_all() -> None:
     """What the worker's settler does, once."""
-    from kit import inbox
-
     async with sessions.begin() as session:
         entries = await inbox.due(session, Notice)
         await inbox.settle(session, Notice, entries, notices.handle)
+
+
+async def stored() -> list[Notice]:
+    """Every notice there is, in the order of arrival."""
+    async with sessions() as session:
+        return list((await session.execute(select(Notice).order_by(Notice.id))).scalars())
+
+
+async def found(reference: str) -> Payment:
+    async with sessions() as session:
+        return (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
+
+
+async def outbox() -> list[Event]:
+    """The events that wait to leave, in order."""
+    async with sessions() as session:
+        rows = await session.execute(select(OutboxRow.body).order_by(OutboxRow.id))
+        return [EVENT.validate_json(body) for body in rows.scalars()]
+
+
+async def outbox_types() -> list[str]:
+    return [event.type for event in await outbox()]

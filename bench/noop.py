@@ -1,0 +1,33 @@
+"""The raw limit: a route that reads the body and answers as the webhook does, on the same server with the same middleware."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+
+from kit.application import create_app
+from kit.commands import serve
+from kit.settings import Port, Settings, load
+
+
+class NoopSettings(Settings):
+    noop_port: Port
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+settings = load(NoopSettings)
+app = create_app("noop", settings, description="Does nothing.", checks={}, lifespan=lifespan)
+
+
+@app.post("/noop")
+async def receive(request: Request) -> Response:
+    await request.body()
+    return Response('{"status":"stored"}', media_type="application/json")
+
+
+if __name__ == "__main__":
+    serve("bench.noop:app", settings, settings.noop_port)

@@ -1,0 +1,112 @@
+"""The peer: paystack-django under gunicorn, in an environment of its own, on the same Postgres server.
+
+A project as `django-admin startproject` makes it, set up as the package's README says, one sync worker.
+"""
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from bench.intake import Contender
+from bench.load import Target
+from bench.programs import once, running
+from dev import ports
+from dev.part import NotStarted
+
+PACKAGE = "paystack-django==2.0.1"
+PINS = (PACKAGE, "Django==5.2.19", "gunicorn==27.0.1", "psycopg[binary]==3.3.9")
+INSTALL_SECONDS = 180.0
+CONNECTIONS = {"as it comes": "0", "connections kept": "None"}
+"""Django's CONN_MAX_AGE: by default it connects to the database anew for every request."""
+
+SETTINGS = """
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1"]
+INSTALLED_APPS += ["djpaystack"]
+PAYSTACK = {{"SECRET_KEY": {key!r}, "PUBLIC_KEY": "pk_test_0000000000", "ENVIRONMENT": "test"}}
+DATABASES = {{
+    "default": {{
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": {host!r}, "PORT": {port!r}, "NAME": {name!r}, "USER": {user!r}, "PASSWORD": {password!r},
+        "CONN_MAX_AGE": {age},
+    }}
+}}
+"""
+URLS = """
+from django.urls import include
+urlpatterns += [path("paystack/", include("djpaystack.webhooks.urls"))]
+"""
+
+
+class NotInstalled(Exception):
+    """The peer cannot be had here; the message says why, in one line."""
+
+
+def home() -> Path:
+    """Where its environment is kept from one run to the next."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "paystack-shop" / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
+
+
+async def install() -> Path:
+    """The Python that has it. Raises NotInstalled."""
+    folder = home()
+    python = folder / "bin" / "python"
+    if await asyncio.to_thread((folder / "complete").exists):
+        return python
+    try:
+        await once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)
+        words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
+        await once("pip", [str(python), *words], {}, INSTALL_SECONDS)
+    except (NotStarted, OSError) as error:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        raise NotInstalled(str(error).strip().splitlines()[-1].strip()[:200]) from error
+    await asyncio.to_thread((folder / "complete").touch)
+    return python
+
+
+@asynccontextmanager
+async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list[Contender]]:
+    """The peer twice: connecting anew for each request, as Django does where nobody says otherwise, and keeping its connection."""
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="shop-peer-"))
+    database = await asyncpg.connect(database_url, timeout=5)
+
+    async def stored() -> int:
+        # Both its tables: what came, and what became of it.
+        query = "SELECT count(*) FROM djpaystack_paystackwebhookevent JOIN djpaystack_paystacktransaction"
+        return int(await database.fetchval(f"{query} ON data -> 'data' ->> 'reference' = reference WHERE processed"))
+
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(asyncio.to_thread, shutil.rmtree, folder, ignore_errors=True)
+        closing.push_async_callback(database.close, timeout=5)
+        contenders: list[Contender] = []
+        for name, age in CONNECTIONS.items():
+            (port,) = ports.free(1)
+            project = folder / f"age_{age}"
+            await asyncio.to_thread(project.mkdir)
+            await once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})
+            await asyncio.to_thread(_set_up, project, database_url, key, age)
+            if not contenders:
+                await once("migrate", [str(python), "manage.py", "migrate", "--verbosity=0"], {}, cwd=project)
+            command = [str(python), "-m", "gunicorn", "shop.wsgi", "-w", "1", "-b", f"127.0.0.1:{port}"]
+            await closing.enter_async_context(running(f"gunicorn, {name}", command, {}, port, project))
+            contenders.append(Contender(f"paystack-django, {name}", Target(port, "/paystack/webhook/"), stored))
+        yield contenders
+
+
+def _set_up(project: Path, database_url: str, key: str, age: str) -> None:
+    url = urlsplit(database_url)
+    settings = SETTINGS.format(
+        key=key, host=url.hostname, port=url.port, name=url.path[1:], user=url.username, password=url.password, age=age
+    )
+    for name, text in (("settings.py", settings), ("urls.py", URLS)):
+        with (project / "shop" / name).open("a") as file:
+            file.write(text)

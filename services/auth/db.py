@@ -1,0 +1,22 @@
+"""The engine of the auth database, and a request's transaction."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.database import create_engine
+from services.auth.settings import settings
+
+engine = create_engine(settings.auth_database_url, name="auth")
+sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+
+async def transaction() -> AsyncIterator[AsyncSession]:
+    async with sessions.begin() as session:
+        yield session
+
+
+# Function scope commits before the answer leaves; FastAPI's default commits after it.
+Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]

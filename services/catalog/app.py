@@ -1,0 +1,28 @@
+"""The catalog: products, their stock, and the orders for them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from kit.application import create_app
+from kit.migrations import schema_check
+from services.catalog.db import engine
+from services.catalog.routes import router
+from services.catalog.settings import settings
+
+
+@asynccontextmanager
+async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+    await engine.dispose()
+
+
+app = create_app(
+    "catalog",
+    settings,
+    description="Products, stock, and orders at the price of the moment. Money is integer subunits; times are UTC.",
+    checks={"database": schema_check("services.catalog", engine)},
+    lifespan=lifespan,
+)
+app.include_router(router)

@@ -1,0 +1,136 @@
+"""Fulfilment: a paid order is delivered, a batch of payments' events in a handful of statements.
+
+What shall be done is decided in decisions.py; here is what that needs to know, and how it is written down.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.events import Event, PaymentRefunded, PaymentSucceeded
+from kit import outbox
+from services.catalog import stock
+from services.catalog.decisions import OrderStanding, Outcome, PaymentStanding, Standing
+from services.catalog.models import Order, OrderItem, OrderPayment, OutboxRow
+
+delivered_total = Counter("orders_delivered_total", "Orders delivered")
+undeliverable_total = Counter("orders_undeliverable_total", "Payments that could not be delivered for", ["reason"])
+log = structlog.get_logger("fulfilment")
+
+# Orders of a batch to their new status, all at once.
+MOVE = text("""
+UPDATE orders SET status = moved.status, payment_reference = moved.reference
+FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:references AS text[])) AS moved (id, status, reference)
+WHERE orders.id = moved.id
+""")
+
+DELIVER = text("""
+INSERT INTO deliveries (order_id, payment_reference)
+SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]))
+""")
+
+# In order of reference (the arrays are sorted), so that of two workers none waits for the other in a circle.
+REMEMBER = text("""
+INSERT INTO order_payments (reference, order_id, outcome, refunded_amount)
+SELECT * FROM unnest(
+    CAST(:references AS text[]), CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:refunded AS bigint[])
+)
+ON CONFLICT (reference) DO UPDATE SET
+    outcome = excluded.outcome,
+    refunded_amount = greatest(order_payments.refunded_amount, excluded.refunded_amount)
+""")
+
+
+async def fulfil(session: AsyncSession, events: Sequence[Event]) -> None:
+    """The consumer's handler. A declined or a held payment changes no order: it may still be paid."""
+    relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
+    for event in events:
+        if event.type in {"payment.failed", "payment.held"}:
+            log.info("nothing to deliver", event_type=event.type, order=event.subject, event_id=str(event.id))
+    if not relevant:
+        return
+    standing = await _load(session, relevant)
+    standing.apply(relevant)
+    await _save(session, standing)
+
+
+async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> Standing:
+    """What the events are about. The orders are locked, in order of id: until the commit they neither expire nor are cancelled."""
+    ids = {event.data.order_id for event in events}
+    columns = (Order.id, Order.status, Order.amount, Order.currency, Order.payment_reference)
+    locked = select(*columns).where(Order.id.in_(ids)).order_by(Order.id).with_for_update(key_share=True)
+    orders = {
+        row.id: OrderStanding(row.status, row.amount, row.currency, row.payment_reference)
+        for row in await session.execute(locked)
+    }
+    references = {event.data.reference for event in events}
+    known = select(OrderPayment.reference, OrderPayment.order_id, OrderPayment.outcome, OrderPayment.refunded_amount)
+    found = await session.execute(known.where(OrderPayment.reference.in_(references)))
+    payments = {
+        reference: PaymentStanding(order_id, cast(Outcome, outcome), refunded)
+        for reference, order_id, outcome, refunded in found
+    }
+    standing = Standing(orders, payments)
+    moving = list(_whose_stock_may_move(standing, events) & orders.keys())
+    if moving:
+        standing.left = await stock.lock_for(session, moving)
+        items = select(OrderItem.order_id, OrderItem.product_id, OrderItem.quantity)
+        for order_id, product_id, quantity in await session.execute(items.where(OrderItem.order_id.in_(moving))):
+            orders[order_id].items[product_id] = quantity
+    return standing
+
+
+def _whose_stock_may_move(standing: Standing, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> set[UUID]:
+    """Orders that are refunded, or paid after they expired. An ordinary payment moves none: its stock is reserved already."""
+    found = set()
+    for event in events:
+        order = standing.orders.get(event.data.order_id)
+        late = order is not None and order.status == "expired"
+        if isinstance(event, PaymentRefunded) or event.data.reference in standing.payments or late:
+            found.add(event.data.order_id)
+    return found
+
+
+async def _save(session: AsyncSession, standing: Standing) -> None:
+    moved = sorted(standing.moved)
+    if moved:
+        orders = [standing.orders[order_id] for order_id in moved]
+        await session.execute(
+            MOVE,
+            {
+                "ids": moved,
+                "statuses": [order.status for order in orders],
+                "references": [order.payment_reference for order in orders],
+            },
+        )
+    # Given back first: what one order returned, another of the same batch may have taken.
+    await stock.give_back(session, sorted(standing.given_back - standing.taken_again))
+    await stock.take_again(session, sorted(standing.taken_again - standing.given_back))
+    if standing.delivered:
+        delivered = sorted(standing.delivered)
+        await session.execute(
+            DELIVER, {"ids": delivered, "references": [standing.delivered[order_id] for order_id in delivered]}
+        )
+    references = sorted(standing.told)
+    payments = [standing.payments[reference] for reference in references]
+    await session.execute(
+        REMEMBER,
+        {
+            "references": references,
+            "ids": [payment.order_id for payment in payments],
+            "outcomes": [payment.outcome for payment in payments],
+            "refunded": [payment.refunded_amount for payment in payments],
+        },
+    )
+    await outbox.add(session, OutboxRow, *standing.undeliverable)
+    delivered_total.inc(len(standing.delivered))
+    for event in standing.undeliverable:
+        undeliverable_total.labels(event.data.reason).inc()
+        log.warning(
+            "order cannot be delivered", order=event.subject, payment=event.data.reference, reason=event.data.reason
+        )

@@ -1,0 +1,14 @@
+"""Who is calling catalog."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from kit.identity import Caller, Identity, fetch_jwks
+from services.catalog.settings import settings
+
+identity = Identity(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer, audience=settings.token_audience)
+
+AnyCaller = Annotated[Caller, Depends(identity.caller)]
+Buyer = Annotated[Caller, Depends(identity.holding("orders:write"))]
+Editor = Annotated[Caller, Depends(identity.holding("catalog:write"))]

@@ -1,0 +1,4 @@
+from kit.migrations import run
+from services.catalog.models import Base
+
+run(Base.metadata)
