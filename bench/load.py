@@ -4,6 +4,7 @@ An ordinary HTTP client costs more than the server it measures; this one writes 
 """
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, TypeVar, cast
 import uvloop
 
 from bench.bodies import Notices
+from dev.launch import die_with_parent
 
 LONGEST_SECONDS = 60.0
 T = TypeVar("T")
@@ -128,7 +130,19 @@ def drive(notices: Notices, target: Target, seconds: float) -> Round:
     return run(post(requests, target, seconds))
 
 
+def begin_process() -> None:
+    """For a process that only bears load: it ends with the bench, however that ends, and Ctrl-C ends it without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent(signal.SIGKILL)
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """On the fastest event loop there is."""
+    """On the fastest event loop there is. Of tasks that failed together the first failure is raised, and can be caught by name."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(work)
+        try:
+            return runner.run(work)
+        except BaseExceptionGroup as failures:
+            failure: BaseException = failures
+            while isinstance(failure, BaseExceptionGroup):
+                failure = failure.exceptions[0]
+            raise failure from None

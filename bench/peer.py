@@ -56,11 +56,16 @@ def home() -> Path:
     return cache / "paystack-shop" / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
 
 
+def is_installed() -> bool:
+    """Whether an earlier run has installed all of it."""
+    return (home() / "complete").exists()
+
+
 async def install() -> Path:
     """The Python that has it. Raises NotInstalled."""
     folder = home()
     python = folder / "bin" / "python"
-    if await asyncio.to_thread((folder / "complete").exists):
+    if is_installed():
         return python
     try:
         await once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)

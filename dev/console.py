@@ -3,7 +3,6 @@
 import contextlib
 import os
 import queue
-import sys
 import threading
 from collections import defaultdict, deque
 from typing import TextIO
@@ -94,7 +93,9 @@ class Console:
                     self._lost = 0
                     print(f"... {lost} lines lost: nobody read them", file=stream)
                 print(line, file=stream, flush=True)
-            except (BrokenPipeError, ValueError):
+            except BrokenPipeError:
                 # The reader has gone (`make run | head`): go on in silence, and let the interpreter's own last flush find no pipe.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
                 return

@@ -27,7 +27,6 @@ def main() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     bound = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
     resource.setrlimit(resource.RLIMIT_NOFILE, (bound, bound))
-    os.umask(0o077)
     if uid != "-":
         os.setgroups([])
         os.setgid(int(gid))

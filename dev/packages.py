@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -29,10 +29,11 @@ async def rabbitmq_server(console: Console) -> Path:
     started = time.monotonic()
     before = brokers()
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with no_services_started(), NamedTemporaryFile(prefix="apt-get-", suffix=".log") as log:
+    with no_services_started(), TemporaryDirectory() as folder:
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", "rabbitmq-server"]):
             command = ["apt-get", "-q", *arguments]
-            program = Program(name="apt-get", command=command, env=env, cwd=Path("/"), log=Path(log.name))
+            log = Path(folder) / "apt-get.log"
+            program = Program(name="apt-get", command=command, env=env, cwd=Path("/"), log=log, umask=0o022)
             await run_once(program, console, seconds=900)
     await stop_services(before, console, env)
     found = rabbitmq.server()

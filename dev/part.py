@@ -47,6 +47,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 15.0
     hint: str = ""
+    umask: int = 0o077
     log: Path | None = None  # prints there, and not to the console
 
 
@@ -90,6 +91,7 @@ async def spawn(program: Program, env: Mapping[str, str], console: Console) -> a
             stderr=writer,
             env={**program.env, **env},
             cwd=program.cwd,
+            umask=program.umask,
             start_new_session=True,
         )
     except BaseException:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import typer
 import uvicorn
+from alembic.util.exc import CommandError
 
 from kit.migrations import on_connection
 from kit.settings import Secret, Settings
@@ -39,7 +40,9 @@ def commands(
 ) -> typer.Typer:
     """The commands of `python -m <package>`; a service adds its own."""
     name = package.rpartition(".")[2]
-    cli = typer.Typer(help=f"The {name} service.", no_args_is_help=True, add_completion=False)
+    cli = typer.Typer(
+        help=f"The {name} service.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
 
     @cli.command(name="serve")
     def answer() -> None:
@@ -54,15 +57,18 @@ def commands(
             runner.run(worker())  # type: ignore[arg-type]
 
     @cli.command()
-    def migrate(revision: str = typer.Argument("head")) -> None:
+    def migrate() -> None:
         """Bring the database to the revision that this code needs. Safe to run again, and from several places at once."""
         configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
-        asyncio.run(on_connection(package, database_url, "upgrade", revision))
-        typer.echo(f"{name}: the database is at {revision}")
+        asyncio.run(on_connection(package, database_url, "upgrade", "head"))
+        typer.echo(f"{name}: the database is at the newest revision")
 
     @cli.command(name="check-migrations")
     def check_migrations() -> None:
         """Fail where the models and the migrations differ."""
-        asyncio.run(on_connection(package, database_url, "check"))
+        try:
+            asyncio.run(on_connection(package, database_url, "check"))
+        except CommandError as error:
+            raise SystemExit(f"{name}: {error}") from error
 
     return cli

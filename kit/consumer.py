@@ -120,7 +120,8 @@ class Consumer(Generic[E]):
                 log.error(
                     "unreadable event", queue=self.queue.name, message_id=message.message_id, errors=error.error_count()
                 )
-                await message.reject(requeue=False)
+                async with asyncio.timeout(TIMEOUT):
+                    await message.reject(requeue=False)
             else:
                 readable.append(
                     (
@@ -143,8 +144,9 @@ class Consumer(Generic[E]):
                 if life.over or lost.done():
                     raise
         self.outbox_bell.set()
-        for message, _ in readable:
-            await message.ack()
+        async with asyncio.timeout(TIMEOUT):
+            for message, _ in readable:
+                await message.ack()
         consumed_total.labels(self.queue.name, "taken").inc(len(readable))
 
 

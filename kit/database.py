@@ -44,6 +44,7 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
         pool_timeout=2,
         pool_recycle=1800,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error that is logged shows no hash and no address
         connect_args={
             "timeout": 2,
             "command_timeout": 10,

@@ -12,20 +12,14 @@ import urllib.error
 import urllib.request
 
 ADMIN = "admin"
-EXCHANGE = r"shop\.events"
-QUEUES = {"catalog": r"catalog\.payments", "payments": r"payments\.orders"}
+SERVICES = ("catalog", "payments")
+NAMES = r"shop\.events|(catalog\.payments|payments\.orders)(\.dead)?"
 WAIT_SECONDS = 60
 
-
-def rights(service: str) -> dict[str, str]:
-    """A service publishes to the exchange, and declares and reads its own queue with its dead letters. `amq.default` is what a
-    queue needs to hand its dead letters on (https://www.rabbitmq.com/docs/access-control)."""
-    queue = rf"{QUEUES[service]}(\.dead)?"
-    return {
-        "configure": rf"^({EXCHANGE}|{queue})$",
-        "write": rf"^({EXCHANGE}|{queue}|amq\.default)$",
-        "read": rf"^({EXCHANGE}|{queue})$",
-    }
+# Whoever publishes declares its reader's queue too, so that no event meets an exchange without a queue: both need the same names,
+# and have no right to any other. A queue that hands its dead letters on needs `amq.default` of whoever declares it
+# (https://www.rabbitmq.com/docs/access-control).
+RIGHTS = {"configure": f"^({NAMES})$", "write": rf"^({NAMES}|amq\.default)$", "read": f"^({NAMES})$"}
 
 
 def put(path: str, body: dict[str, str]) -> None:
@@ -51,10 +45,10 @@ def put(path: str, body: dict[str, str]) -> None:
 
 
 def main() -> None:
-    for service in QUEUES:
+    for service in SERVICES:
         password = os.environ[f"{service.upper()}_AMQP_PASSWORD"]
         put(f"/api/users/{service}", {"password": password, "tags": ""})
-        put(f"/api/permissions/%2F/{service}", rights(service))
+        put(f"/api/permissions/%2F/{service}", RIGHTS)
         sys.stdout.write(f"{service}: may use the broker\n")
 
 

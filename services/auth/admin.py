@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.auth import accounts, refresh
 from services.auth.db import sessions
@@ -59,7 +58,7 @@ class Admin:
         try:
             await ensure()
             self.there = True
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except Exception as error:
             log.warning("the admin cannot be made yet", error=type(error).__name__, reason=str(error)[:200])
 
     async def _until_there(self) -> None:

@@ -16,8 +16,8 @@ from services.auth.errors import PasswordTooEasy, TooBusy
 from services.auth.settings import settings
 
 COMMON = frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
-QUEUED_PER_THREAD = 16
-WAIT_SECONDS = 8
+QUEUED_PER_THREAD = 32
+WAIT_SECONDS = 10
 
 
 def refuse_easy(password: str, email: str) -> None:
@@ -94,4 +94,4 @@ class Hashing:
             await self.verify("", None)
 
 
-hashing = Hashing(_context(), threads=len(os.sched_getaffinity(0)))
+hashing = Hashing(_context(), threads=os.cpu_count() or 1)

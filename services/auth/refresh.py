@@ -75,6 +75,13 @@ async def rotate(session: AsyncSession, token: str) -> tuple[UUID, Set[str], str
     return None
 
 
+async def end(session: AsyncSession, token: str) -> None:
+    """Log out: the family of this token ends, whichever of its tokens it is."""
+    parts = FORM.fullmatch(token)
+    if parts is not None:
+        await session.execute(delete(RefreshFamily).where(RefreshFamily.id == parts[1]))
+
+
 async def end_all(session: AsyncSession, account_id: UUID) -> None:
     """Nobody stays logged in to this account for longer than an access token lives."""
     await session.execute(delete(RefreshFamily).where(RefreshFamily.account_id == account_id))

@@ -1,4 +1,4 @@
-"""POST /auth/token: a form in, a token or an error of RFC 6749 section 5.2 out, never cached."""
+"""POST /auth/token: a form in, a token or an error of RFC 6749 section 5.2 out, never cached. POST /auth/revoke: log out."""
 
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from kit.errors import Unavailable, answers
-from services.auth import clients, grants
+from services.auth import clients, grants, refresh
+from services.auth.db import Transaction
 from services.auth.errors import (
     InvalidClient,
     InvalidRequest,
@@ -23,6 +24,10 @@ from services.auth.errors import (
 from services.auth.schemas import PASSWORD_BYTES, OAuthErrorAnswer, TokenAnswer
 from services.auth.tokens import PUBLIC_CLIENT
 
+ERROR: dict[str, Any] = {
+    "model": OAuthErrorAnswer,
+    "description": "400, or 401 for a client that is not known: RFC 6749 section 5.2",
+}
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 GRANTS = ("password", "refresh_token", "client_credentials")
 tokens_total = Counter("auth_token_requests_total", "Token requests by grant and result", ["grant", "result"])
@@ -88,8 +93,7 @@ router = APIRouter(tags=["tokens"], route_class=TokenRoute)
     response_model_exclude_none=True,
     dependencies=[Depends(each_once)],
     responses={
-        400: {"model": OAuthErrorAnswer, "description": "RFC 6749 section 5.2"},
-        401: {"model": OAuthErrorAnswer, "description": "The client is unknown, or its secret is wrong"},
+        "4XX": ERROR,
         429: {"model": OAuthErrorAnswer, "description": "Too many failed logins; Retry-After says how long to wait"},
         **answers(TooBusy, Unavailable),
     },
@@ -132,6 +136,20 @@ async def token(
             raise UnsupportedGrantType
     tokens_total.labels(grant_type, "granted").inc()
     return answer
+
+
+@router.post(
+    "/auth/revoke",
+    dependencies=[Depends(each_once)],
+    responses={"4XX": ERROR, **answers(Unavailable)},
+)
+async def revoke(
+    session: Transaction,
+    token: Annotated[str, Form(max_length=8192, description="The refresh token; an access token just expires")],
+    token_type_hint: Annotated[str | None, Form(max_length=100)] = None,
+) -> None:
+    """Log out (RFC 7009). The answer is the same for a token that is good, over or none at all."""
+    await refresh.end(session, token)
 
 
 def _public(client: tuple[str, str] | None) -> None:

@@ -28,6 +28,7 @@ async def metadata() -> dict[str, Any]:
     return {
         "issuer": issuer,
         "token_endpoint": f"{issuer}/auth/token",
+        "revocation_endpoint": f"{issuer}/auth/revoke",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "scopes_supported": sorted(get_args(Scope)),
         "response_types_supported": [],

@@ -6,13 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit import outbox
 from kit.worker import Life
-from services.payments.models import Notice, OutboxRow, Payment
+from services.payments.models import Notice, OutboxRow, Payment, Refund
 
 MEASURE_SECONDS = 5
 LATE_SECONDS = 60
 MOST_COUNTED = 10_000
 
 oldest_notice = Gauge("notices_oldest_age_seconds", "Age of the oldest notice whose effect is not committed")
+attention = Gauge("refunds_needing_attention", "Refunds for which Paystack needs the payer's account")
 held = Gauge("payments_held", "Payments that wait for a person")
 
 
@@ -35,6 +36,8 @@ class Backlog:
             count, oldest = (await session.execute(select(func.count(), age).select_from(waiting))).one()
             oldest_notice.set(oldest)
             of_a_person = select(Payment.id).where(Payment.status == "held").limit(MOST_COUNTED).subquery()
+            stuck = select(Refund.number).where(Refund.status == "needs-attention").limit(MOST_COUNTED).subquery()
+            attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
             held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
             events, event_age = (await session.execute(outbox.backlog(OutboxRow))).one()
         late = []

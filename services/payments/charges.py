@@ -5,7 +5,7 @@ whole objects were missing. What we need is read; the rest stays in the stored b
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
@@ -39,16 +39,16 @@ def read_charge(data: Any) -> Charge:
     """Raises Unreadable where reference, status, amount, currency or domain is missing or nonsense."""
     if not isinstance(data, dict):
         raise Unreadable("data is not an object")
-    amount = _subunits(data.get("amount"))
+    amount = read_subunits(data.get("amount"))
     if amount is None:
         raise Unreadable("amount is missing or not a number of subunits")
     texts = {}
     for name in ("reference", "status", "currency", "domain"):
-        found = _text(data.get(name), 200)
+        found = read_text(data.get(name), 200)
         if not found:
             raise Unreadable(f"{name} is missing")
         texts[name] = found
-    identifier = _subunits(data.get("id"), most=2**63 - 1)
+    identifier = read_subunits(data.get("id"), most=2**63 - 1)
     return Charge(
         reference=texts["reference"],
         status=texts["status"].lower(),
@@ -56,15 +56,16 @@ def read_charge(data: Any) -> Charge:
         currency=texts["currency"].upper(),
         domain=texts["domain"].lower(),
         id=identifier,
-        requested_amount=_subunits(data.get("requested_amount")),
-        fees=_subunits(data.get("fees")),
-        channel=_text(data.get("channel"), 50),
-        gateway_response=_text(data.get("gateway_response"), 500),
+        requested_amount=read_subunits(data.get("requested_amount")),
+        fees=read_subunits(data.get("fees")),
+        channel=read_text(data.get("channel"), 50),
+        gateway_response=read_text(data.get("gateway_response"), 500),
         paid_at=_time(data.get("paid_at") or data.get("paidAt")),
     )
 
 
-def _subunits(value: Any, most: int = MAX_SUBUNITS) -> int | None:
+def read_subunits(value: Any, most: int = MAX_SUBUNITS) -> int | None:
+    """A whole number from 0 to `most`, which Paystack writes as a number or as a string of digits."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) <= most:
@@ -74,7 +75,8 @@ def _subunits(value: Any, most: int = MAX_SUBUNITS) -> int | None:
     return value if isinstance(value, int) and 0 <= value <= most else None
 
 
-def _text(value: Any, most: int) -> str | None:
+def read_text(value: Any, most: int) -> str | None:
+    """At most `most` characters, storable; None for what is no text, or empty."""
     if not isinstance(value, str):
         return None
     # Postgres stores neither NUL nor lone surrogates.
@@ -85,6 +87,6 @@ def _time(value: Any) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        return _TIME.validate_python(value[:40])
-    except ValidationError:
+        return _TIME.validate_python(value[:40]).astimezone(UTC)
+    except (ValidationError, OverflowError):  # also what lies before year 1 or after 9999 in UTC
         return None

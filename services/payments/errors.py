@@ -33,6 +33,30 @@ class PaymentRefused(Problem):
     status = 422
 
 
+class NothingToRefund(Problem):
+    """There is no money of this payment left to give back."""
+
+    status = 409
+
+
+class RefundTooLarge(Problem):
+    """More than is left of the payment."""
+
+    status = 422
+
+
+class RefundNotFound(Problem):
+    """There is no such refund of this payment."""
+
+    status = 404
+
+
+class RefundNotWaiting(Problem):
+    """The refund does not wait for the payer's account."""
+
+    status = 409
+
+
 class NotConfigured(Problem):
     """No Paystack secret key is configured."""
 

@@ -10,4 +10,5 @@ from services.payments.settings import settings
 identity = Identity(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer, audience=settings.token_audience)
 
 AnyCaller = Annotated[Caller, Depends(identity.caller)]
+Refunding = Annotated[Caller, Depends(identity.holding("payments:refund"))]
 Payer = Annotated[Caller, Depends(identity.holding("payments:write"))]

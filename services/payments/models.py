@@ -1,9 +1,9 @@
 """The tables of payments. Money is subunits of `currency`; times are UTC."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Identity, Index, MetaData, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from kit.database import NAMING, TYPES
@@ -12,6 +12,8 @@ from kit.inbox import InboxEntry
 from kit.outbox import OutboxEvent
 
 STATUSES = ("pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed")
+
+REFUND_STATUSES = ("requested", "pending", "processing", "processed", "failed", "needs-attention")
 
 
 class Base(DeclarativeBase):
@@ -31,6 +33,7 @@ class Payment(Base):
         Index(None, "payer_id", "id"),
         Index("ix_payments_held", "id", postgresql_where=text("status = 'held'")),
         Index(None, "next_verify_at", postgresql_where=text("status = 'pending'")),
+        Index(None, "refunds_due_at", postgresql_where=text("refunds_due_at IS NOT NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -59,7 +62,36 @@ class Payment(Base):
     # The sweeper's clock.
     next_verify_at: Mapped[datetime]
     verifications: Mapped[int] = mapped_column(server_default=text("0"))
+    # Refunds: what has gone back so far, and when Paystack is to be asked about them next.
+    refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
+    refunds_due_at: Mapped[datetime | None]
+    refund_looks: Mapped[int] = mapped_column(server_default=text("0"))
     traceparent: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+
+class Refund(Base):
+    """Money on its way back to the payer. `requested` is not told to Paystack yet; the other statuses are Paystack's words."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        CheckConstraint(f"status IN {REFUND_STATUSES}", name="status"),
+        CheckConstraint("amount > 0", name="amount"),
+        Index(None, "payment_id", "number"),
+        Index("ix_refunds_attention", "number", postgresql_where=text("status = 'needs-attention'")),
+    )
+
+    number: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
+    paystack_id: Mapped[int | None] = mapped_column(unique=True)
+    amount: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="requested")
+    reason: Mapped[str | None]
+    requested_by: Mapped[str]
+    error: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 

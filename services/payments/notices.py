@@ -1,16 +1,17 @@
 """Stored notices and what they bring about: the inbox handler behind the webhook's door."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.inbox import Entry
+from services.payments import refunds
 from services.payments.charges import Charge, Unreadable, read_charge
 from services.payments.models import Notice, Payment
-from services.payments.settlement import settle
+from services.payments.settlement import UNPAID, settle
 
 
 def read(body: bytes) -> tuple[str, Any]:
@@ -29,7 +30,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
     hopeless: dict[int, str] = {}
     outcomes: dict[int, dict[str, Any]] = {}
     charges: list[tuple[int, Charge]] = []
-    nudges: list[str] = []
+    nudges: dict[int, tuple[str, str]] = {}
     for entry in entries:
         outcome = outcomes[entry.id] = {"b_id": entry.id, "event": None, "reference": None, "outcome": None}
         try:
@@ -37,15 +38,15 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
             outcome["event"] = event
             outcome["reference"] = _reference(data)
             if event != "charge.success":
-                outcome["outcome"] = "kept"
+                outcome["outcome"] = "looked into" if event.startswith("refund.") else "kept"
                 continue
             try:
                 charges.append((entry.id, read_charge(data)))
-            except Unreadable:
+            except Unreadable as error:
                 # Its reference is readable, the rest is not: ask Paystack what it knows of it.
                 if outcome["reference"] is None:
                     raise
-                nudges.append(outcome["reference"])
+                nudges[entry.id] = outcome["reference"], str(error)
                 outcome["outcome"] = "verify"
         except Unreadable as error:
             hopeless[entry.id] = str(error)
@@ -53,9 +54,13 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
     settled = await settle(session, [charge for _, charge in charges]) if charges else []
     for (entry_id, _), result in zip(charges, settled, strict=True):
         outcomes[entry_id]["outcome"] = result.outcome
-    if nudges:
-        pending = update(Payment).where(Payment.reference.in_(nudges), Payment.status == "pending")
-        await session.execute(pending.values(next_verify_at=func.now()).execution_options(synchronize_session=False))
+    ours = await _nudge(session, {reference for reference, _ in nudges.values()})
+    for entry_id, (reference, reason) in nudges.items():
+        if reference not in ours:
+            hopeless[entry_id] = f"{reason}, and the reference is not ours to ask about"
+            outcomes[entry_id]["outcome"] = "unreadable"
+    refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
+    await refunds.nudge(session, refunded)
     table = Notice.__table__
     told = update(table).where(table.c.id == bindparam("b_id"))  # type: ignore[arg-type]
     await (await session.connection()).execute(
@@ -64,8 +69,22 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
     return hopeless
 
 
+async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]:
+    """Have the sweep ask about these at once, those given up included. Answers the references that are ours."""
+    if not references:
+        return set()
+    # Locked in the order in which settlement locks.
+    known = select(Payment.id, Payment.reference, Payment.status).where(Payment.reference.in_(references))
+    rows = (await session.execute(known.order_by(Payment.id).with_for_update())).all()
+    unpaid = update(Payment).where(Payment.id.in_([row.id for row in rows if row.status in UNPAID]))
+    await session.execute(
+        unpaid.values(status="pending", next_verify_at=func.now()).execution_options(synchronize_session=False)
+    )
+    return {row.reference for row in rows}
+
+
 def _reference(data: Any) -> str | None:
-    found = data.get("reference") if isinstance(data, dict) else None
+    found = (data.get("reference") or data.get("transaction_reference")) if isinstance(data, dict) else None
     return _text(found) or None if isinstance(found, str) else None
 
 

@@ -8,6 +8,7 @@ PaystackError
 """
 
 import json
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ import httpx
 from prometheus_client import Counter
 from pydantic import SecretStr
 
-from services.payments.charges import Charge, Unreadable, read_charge
+from services.payments.charges import Charge, Unreadable, read_charge, read_subunits, read_text
 
 MAX_ANSWER_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(10, connect=3)
@@ -53,6 +54,16 @@ class NoAnswer(PaystackError):
 class Initialized:
     authorization_url: str
     access_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRefund:
+    """A refund as Paystack tells it. `note` is the merchant_note that it was asked with."""
+
+    id: int
+    amount: int
+    status: str
+    note: str | None
 
 
 class Paystack:
@@ -105,16 +116,48 @@ class Paystack:
             raise NoAnswer("verify answered about another reference")
         return charge
 
+    async def refund(
+        self, reference: str, amount: int, currency: str, *, note: str, customer_note: str | None
+    ) -> ToldRefund:
+        """POST /refund. The amount is always sent: without it Paystack takes the whole original, and refuses after a partial one."""
+        body = {"transaction": reference, "amount": amount, "currency": currency, "merchant_note": note}
+        if customer_note:
+            body["customer_note"] = customer_note
+        return _told(await self._call("refund", "POST", "/refund", body))
+
+    async def refunds(self, transaction_id: int) -> list[ToldRefund]:
+        """GET /refund of one transaction, by its numeric id: a reference would give an empty list."""
+        path = f"/refund?transaction={transaction_id}&perPage=100"
+        return [_told(one) for one in await self._call_list("refunds", path)]
+
+    async def retry_refund(self, refund_id: int, *, currency: str, account_number: str, bank_id: str) -> ToldRefund:
+        """POST /refund/retry_with_customer_details/:id, for one that needs attention."""
+        details = {"currency": currency, "account_number": account_number, "bank_id": bank_id}
+        path = f"/refund/retry_with_customer_details/{refund_id}"
+        return _told(await self._call("retry_refund", "POST", path, {"refund_account_details": details}))
+
+    async def _call_list(self, operation: str, path: str) -> list[Any]:
+        data = await self._count(operation, self._ask("GET", path, None))
+        if not isinstance(data, list):
+            raise NoAnswer("the answer has no list")
+        return data
+
     async def _call(self, operation: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        data = await self._count(operation, self._ask(method, path, body))
+        if not isinstance(data, dict):
+            raise NoAnswer("the answer has no data")
+        return data
+
+    async def _count(self, operation: str, asking: Awaitable[Any]) -> Any:
         try:
-            data = await self._ask(method, path, body)
+            data = await asking
         except PaystackError as error:
             calls_total.labels(operation, type(error).__name__).inc()
             raise
         calls_total.labels(operation, "ok").inc()
         return data
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         try:
             async with self._client.stream(method, path, json=body) as answer:
                 raw = b""
@@ -137,7 +180,13 @@ class Paystack:
             raise NoAnswer(f"HTTP {answer.status_code}")
         if found.get("status") is not True or answer.status_code >= 400:
             raise Refused(answer.status_code, str(found.get("code", ""))[:100], str(found.get("message", ""))[:500])
-        data = found.get("data")
-        if not isinstance(data, dict):
-            raise NoAnswer("the answer has no data")
-        return data
+        return found.get("data")
+
+
+def _told(data: Any) -> ToldRefund:
+    found = data if isinstance(data, dict) else {}
+    refund_id, amount = read_subunits(found.get("id"), most=2**63 - 1), read_subunits(found.get("amount"))
+    status = read_text(found.get("status"), 50)
+    if refund_id is None or amount is None or status is None:
+        raise NoAnswer("a refund without id, amount or status")
+    return ToldRefund(refund_id, amount, status.lower(), read_text(found.get("merchant_note"), 500))

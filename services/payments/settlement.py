@@ -2,6 +2,7 @@
 
     pending | failed | abandoned ── success, gate passed ──► succeeded      event payment.succeeded
                                  ── success, gate failed ──► held           event payment.held: a person decides
+    pending | failed | abandoned ── reversed ──► held (reversed)            it was paid and given back before we heard
     pending ── failed ──► failed                                            event payment.failed
     no payment of that reference ── success ──► held (unknown_reference)
 
@@ -110,7 +111,7 @@ def _decide(payment: Any, status: str, charge: Charge) -> tuple[dict[str, Any] |
         return {"status": "succeeded", "held_reason": None}, _succeeded(payment, charge)
     if charge.status == "failed" and status == "pending":
         return {"status": "failed", "held_reason": None}, _failed(payment, charge)
-    if charge.status in {"reversed", "reversal-pending"} and status == "pending":
+    if charge.status in {"reversed", "reversal-pending"}:
         # It was paid and given back before we heard of it: not ours to deliver, not ours to forget.
         return {"status": "held", "held_reason": "reversed"}, None
     return None, None

@@ -127,17 +127,17 @@ async def receive(request: Request) -> Response:
     if not KEYS:
         raise NotConfigured
     body = await request.body()
-    signature = b""
+    signatures = []
     headers = {}
     for name, value in request.scope["headers"]:
         if name == b"x-paystack-signature":
-            signature = value
+            signatures.append(value)
         elif name not in {b"authorization", b"cookie"}:
             headers[name.decode("latin-1")] = value[:1000].decode("latin-1").replace("\x00", "")
-    if not is_signed(body, signature, KEYS):
+    if len(signatures) != 1 or not is_signed(body, signatures[0], KEYS):
         webhooks_total.labels("bad_signature").inc()
         raise BadSignature
-    headers["x-paystack-signature"] = signature.decode()
+    headers["x-paystack-signature"] = signatures[0].decode()
     key = hashlib.sha256(body).hexdigest()
     if REFUND.search(body[:200]):
         key = f"{key}-{secrets.token_hex(8)}"

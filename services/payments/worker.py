@@ -12,6 +12,7 @@ from services.payments.backlog import Backlog
 from services.payments.db import engine, sessions
 from services.payments.models import Inbox, Notice, OutboxRow
 from services.payments.pruning import prune
+from services.payments.refunding import Refunder
 from services.payments.settings import settings
 from services.payments.verification import Sweeper
 
@@ -30,10 +31,11 @@ async def work() -> None:
         outbox_bell=relay.bell,
     )
     retrier = Settler(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
+    refunder = Refunder(sessions, relay.bell)
     backlog = Backlog(sessions)
 
     async def listen(life: Life) -> None:
-        await wakeup.listen(life, settler.bell, relay.bell)
+        await wakeup.listen(life, settler.bell, refunder.bell)
 
     loops: dict[str, worker.Loop] = {
         "settle": settler.run,
@@ -46,6 +48,7 @@ async def work() -> None:
     }
     if settings.paystack_secret_key is not None:
         loops["sweep"] = Sweeper(sessions).run
+        loops["refund"] = refunder.run
     checks = {"database": schema_check("services.payments", engine), "backlog": backlog.measure}
     try:
         await worker.run(loops, checks, host=settings.http_host, port=settings.payments_worker_port)

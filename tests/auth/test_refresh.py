@@ -76,6 +76,15 @@ async def test_an_admin_who_is_none_any_more_gets_less(shop: Shop, email: str) -
     assert (await shop.refresh(token)).json()["scope"] == "orders:write payments:write"
 
 
+async def test_logging_out_ends_one_family(shop: Shop, email: str) -> None:
+    left, stayed = await _login(shop, email), await _login(shop, email)
+    for token in (left, left, "nonsense", "\x00", f"{'a' * 22}.{'b' * 43}"):
+        assert (await shop.http.post("/auth/revoke", data={"token": token})).status_code == 200
+    assert (await shop.refresh(left)).json()["error"] == "invalid_grant"
+    assert (await shop.refresh(stayed)).status_code == 200
+    assert (await shop.http.post("/auth/revoke")).json()["error"] == "invalid_request"
+
+
 async def test_what_is_stored_opens_nothing(shop: Shop, email: str) -> None:
     token = await _login(shop, email)
     async with sessions() as session:

@@ -4,13 +4,14 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select
 
 from contracts.events import EVENT, Event
 from kit import inbox
@@ -37,8 +38,8 @@ async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
 @pytest.fixture(autouse=True)
 async def empty(prepared: None) -> None:
     async with sessions.begin() as session:
-        names = ", ".join(table.name for table in Base.metadata.sorted_tables)
-        await session.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+        for table in Base.metadata.sorted_tables:
+            await session.execute(delete(table))
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ async def payment(reference: str = "", *, order_id: UUID | None = None, amount: 
             "email": "payer@example.com",
             "amount": amount,
             "currency": "NGN",
-            "next_verify_at": "2099-01-01T00:00:00+00:00",
+            "next_verify_at": datetime(2099, 1, 1, tzinfo=UTC),
             **values,
         }
     )

@@ -10,6 +10,7 @@ from dev.stack import Stack
 from tests.system.shop import until
 
 AT_REST = 60.0
+PAID = ("succeeded", "partially_refunded")
 
 
 class Invariants:
@@ -31,6 +32,9 @@ class Invariants:
                 waiting = [
                     *await self.rows("payments", "SELECT 1 FROM notices WHERE state = 'pending'"),
                     *await self.rows("payments", "SELECT 1 FROM outbox"),
+                    *await self.rows(
+                        "payments", "SELECT 1 FROM refunds WHERE status IN ('requested', 'pending', 'processing')"
+                    ),
                     *await self.rows("payments", "SELECT 1 FROM inbox WHERE state = 'pending'"),
                     *await self.rows("catalog", "SELECT 1 FROM inbox WHERE state = 'pending'"),
                     *await self.rows("catalog", "SELECT 1 FROM outbox"),
@@ -42,7 +46,7 @@ class Invariants:
         await until(quiet, AT_REST)
 
         async def consumed() -> bool | None:
-            paid = await self.rows("payments", "SELECT reference FROM payments WHERE status = 'succeeded'")
+            paid = await self.rows("payments", f"SELECT reference FROM payments WHERE status IN {PAID}")
             told = await self.rows("catalog", "SELECT payment_reference AS reference FROM deliveries")
             return True if {row["reference"] for row in paid} <= {row["reference"] for row in told} else None
 
@@ -73,15 +77,18 @@ class Invariants:
         assert len(delivered) == len(set(delivered)), "a payment was delivered twice"
         assert len(deliveries) == len({row["order_id"] for row in deliveries}), "an order was delivered twice"
 
-        succeeded = {reference for reference, row in payments.items() if row["status"] == "succeeded"}
-        assert succeeded == set(delivered), "what was paid and what was delivered differ"
+        paid = {reference for reference, row in payments.items() if row["status"] in PAID}
+        assert paid <= set(delivered), "paid and not delivered"
+        returned = {reference for reference, row in payments.items() if row["status"] == "refunded"}
+        assert set(delivered) <= paid | returned, "delivered and not paid"
         for row in deliveries:
-            paid, order = payments[row["payment_reference"]], orders[row["order_id"]]
-            assert paid["order_id"] == row["order_id"]
-            assert (paid["amount"], paid["currency"]) == (order["amount"], order["currency"])
-            assert order["status"] == "delivered"
-        undelivered = [row for row in orders.values() if row["status"] == "delivered"]
-        assert len(undelivered) == len(deliveries), "an order says delivered and has no delivery"
+            payment, order = payments[row["payment_reference"]], orders[row["order_id"]]
+            assert payment["order_id"] == row["order_id"]
+            assert (payment["amount"], payment["currency"]) == (order["amount"], order["currency"])
+            assert order["status"] in {"delivered", "refunded"}
+        handed_over = {row["order_id"] for row in deliveries}
+        said = {order_id for order_id, row in orders.items() if row["status"] == "delivered"}
+        assert said <= handed_over, "an order says delivered and has no delivery"
 
         assert not await self.rows("catalog", "SELECT 1 FROM products WHERE stock < 0"), "stock below zero"
         failed = await self.rows("catalog", "SELECT error FROM inbox WHERE state = 'failed'")

@@ -1,0 +1,16 @@
+"""Further databases on the stack's own Postgres server, for the peer and for the floor."""
+
+from urllib.parse import urlsplit
+
+from dev.keepsakes import Keepsakes
+from dev.postgres import Postgres
+from dev.stack import Stack
+
+
+async def made(stack: Stack, *names: str) -> list[str]:
+    """The URL of each, with a role of its own that owns it."""
+    port = urlsplit(stack.env["PAYMENTS_DATABASE_URL"]).port
+    assert port is not None
+    server = Postgres(stack.folder / "postgres", port, Keepsakes(stack.folder / "kept.json"), list(names))
+    await server.make_databases()
+    return [server.url(name) for name in names]

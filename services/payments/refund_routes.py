@@ -1,0 +1,119 @@
+"""What those may ask who hold the scope payments:refund."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Response
+from fastapi.responses import JSONResponse
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit import idempotency
+from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, Intent, KeyHeader
+from services.payments import clients, refunds, wakeup
+from services.payments.db import Transaction, engine, sessions
+from services.payments.errors import (
+    NothingToRefund,
+    PaymentNotFound,
+    PaymentRefused,
+    PaystackUnavailable,
+    RefundNotFound,
+    RefundNotWaiting,
+    RefundTooLarge,
+)
+from services.payments.identity import Refunding
+from services.payments.models import IdempotencyKey, Payment, Refund
+from services.payments.paystack import PaystackError, Refused
+from services.payments.routes import Reference
+from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
+
+router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
+bell = wakeup.Doorbell(engine)
+
+
+@router.post(
+    "",
+    status_code=202,
+    response_model=RefundView,
+    responses=answers(
+        NotAuthenticated,
+        NotAllowed,
+        PaymentNotFound,
+        NothingToRefund,
+        IdempotencyKeyInUse,
+        RefundTooLarge,
+        IdempotencyKeyReused,
+    ),
+)
+async def request(
+    caller: Refunding, reference: Reference, asked: RequestRefund, idempotency_key: KeyHeader = None
+) -> Response:
+    """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
+    intent = Intent.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, asked)
+    async with sessions.begin() as session:
+        kept = await idempotency.claim(session, IdempotencyKey, intent)
+        if kept is not None:
+            return JSONResponse(kept.body, kept.status)
+        refund = await refunds.request(
+            session, reference, amount=asked.amount, reason=asked.reason, requested_by=caller.id
+        )
+        await session.refresh(refund)
+        view = RefundView.model_validate(refund)
+        await idempotency.keep(session, IdempotencyKey, intent, 202, view)
+    bell.ring()
+    return JSONResponse(view.model_dump(mode="json"), 202)
+
+
+@router.get("", responses=answers(NotAuthenticated, NotAllowed, PaymentNotFound))
+async def read(_: Refunding, session: Transaction, reference: Reference) -> Refunds:
+    """The refunds of a payment, oldest first."""
+    found = await refunds.of_payment(session, await _payment_id(session, reference))
+    return Refunds(items=[RefundView.model_validate(refund) for refund in found])
+
+
+@router.post(
+    "/{refund_id}/retry",
+    status_code=202,
+    responses=answers(
+        NotAuthenticated, NotAllowed, RefundNotFound, RefundNotWaiting, PaymentRefused, PaystackUnavailable
+    ),
+)
+async def retry(
+    _: Refunding, reference: Reference, refund_id: Annotated[UUID, Path()], account: RefundAccount
+) -> RefundView:
+    """Send a refund that needs attention to the payer's account."""
+    async with sessions() as session:
+        refund = await _waiting(session, reference, refund_id)
+    try:
+        await clients.paystack().retry_refund(
+            refund.paystack_id or 0,
+            currency=refund.currency,
+            account_number=account.account_number,
+            bank_id=account.bank_id,
+        )
+    except Refused as refused:
+        raise PaymentRefused(f"Paystack does not accept this: {refused.message}") from refused
+    except PaystackError as error:
+        raise PaystackUnavailable from error
+    async with sessions.begin() as session:
+        soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_due_at=func.now())
+        await session.execute(soon.execution_options(synchronize_session=False))
+    bell.ring()
+    return RefundView.model_validate(refund)
+
+
+async def _payment_id(session: AsyncSession, reference: str) -> int:
+    found = (await session.execute(select(Payment.id).where(Payment.reference == reference))).scalar_one_or_none()
+    if found is None:
+        raise PaymentNotFound
+    return found
+
+
+async def _waiting(session: AsyncSession, reference: str, refund_id: UUID) -> Refund:
+    refund = await refunds.find(session, await _payment_id(session, reference), refund_id)
+    if refund is None:
+        raise RefundNotFound
+    if refund.status != "needs-attention":
+        raise RefundNotWaiting(f"The refund is {refund.status}.")
+    return refund

@@ -1,0 +1,204 @@
+"""Carries refunds out at Paystack and follows them: a payment at a time, the truth from GET /refund, never from a notice.
+
+A refund is sent once. Whether one whose answer was lost is there is looked up by our id in its `merchant_note`, before it would be sent
+again: two equal partial refunds are two.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import Update, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from contracts.events import PaymentRefunded, PaymentRefundedData
+from kit import outbox
+from kit.worker import Life
+from services.payments import clients
+from services.payments.models import OutboxRow, Payment, Refund
+from services.payments.paystack import KeyRejected, PaystackError, RateLimited, Refused, ToldRefund
+
+LEASE = timedelta(seconds=60)
+POLL_SECONDS = 1.0
+OPEN = ("requested", "pending", "processing", "needs-attention")
+AT_PAYSTACK = frozenset({"pending", "processing", "processed", "failed", "needs-attention"})
+FIRST_LOOK, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=6)
+refunds_total = Counter("refunds_total", "Refunds by what became of them", ["status"])
+log = structlog.get_logger("refunds")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    payment_id: int
+    reference: str
+    paystack_id: int | None
+    looks: int
+
+
+class Refunder:
+    """The loop. Ring `bell` when a refund was asked for."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], outbox_bell: asyncio.Event) -> None:
+        self.sessions = sessions
+        self.outbox_bell = outbox_bell
+        self.bell = asyncio.Event()
+
+    async def run(self, life: Life) -> None:
+        while not life.over:
+            due = await self._take()
+            if due is None:
+                await life.wait(POLL_SECONDS, self.bell)
+            else:
+                await self._attend(life, due)
+
+    async def _take(self) -> Due | None:
+        """One payment whose refunds are due; it is leased for a minute, so that of two workers one has it."""
+        async with self.sessions.begin() as session:
+            found = await session.execute(
+                select(Payment.id, Payment.reference, Payment.paystack_id, Payment.refund_looks)
+                .where(Payment.refunds_due_at <= func.now())
+                .order_by(Payment.refunds_due_at)
+                .limit(1)
+                .with_for_update(skip_locked=True)
+            )
+            row = found.one_or_none()
+            if row is None:
+                return None
+            lease = {"refunds_due_at": func.now() + LEASE, "refund_looks": row.refund_looks + 1}
+            await session.execute(_change(row.id, **lease))
+            return Due(*row)
+
+    async def _attend(self, life: Life, due: Due) -> None:
+        try:
+            await self._look(due)
+        except RateLimited as error:
+            log.warning("Paystack's rate limit reached, refunds wait", seconds=error.retry_after)
+            await life.wait(error.retry_after)
+        except KeyRejected as error:
+            log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
+            await life.wait(30)
+        except PaystackError as error:
+            log.warning("refunds could not be looked at", reference=due.reference, reason=str(error)[:200])
+
+    async def _look(self, due: Due) -> None:
+        transaction = due.paystack_id or await self._transaction(due)
+        if transaction is None:
+            return
+        told = await clients.paystack().refunds(transaction)
+        await self._learn(due, told)
+        async with self.sessions() as session:
+            waiting = await session.execute(
+                select(Refund)
+                .where(Refund.payment_id == due.payment_id, Refund.status == "requested")
+                .order_by(Refund.number)
+            )
+            requested = waiting.scalars().all()
+        for refund in requested:
+            await self._send(due, refund)
+        await self._next_look(due)
+
+    async def _transaction(self, due: Due) -> int | None:
+        """Paystack's id of the transaction, which its list of refunds goes by, where no notice has told it yet."""
+        charge = await clients.paystack().verify(due.reference)
+        if charge is None or charge.id is None:
+            return None
+        async with self.sessions.begin() as session:
+            await session.execute(_change(due.payment_id, paystack_id=charge.id))
+        return charge.id
+
+    async def _send(self, due: Due, refund: Refund) -> None:
+        try:
+            told = await clients.paystack().refund(
+                due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
+            )
+        except Refused as refused:
+            log.error("Paystack refuses a refund", reference=due.reference, refund=str(refund.id), reason=str(refused))
+            async with self.sessions.begin() as session:
+                await session.execute(
+                    update(Refund).where(Refund.id == refund.id).values(status="failed", error=str(refused)[:500])
+                )
+            refunds_total.labels("refused").inc()
+            return
+        await self._learn(due, [told])
+
+    async def _learn(self, due: Due, told: Sequence[ToldRefund]) -> None:
+        """Write down what Paystack says of this payment's refunds, and tell the shop of money that went back."""
+        async with self.sessions.begin() as session:
+            payment = (
+                await session.execute(select(Payment).where(Payment.id == due.payment_id).with_for_update())
+            ).scalar_one()
+            ours = (await session.execute(select(Refund).where(Refund.payment_id == due.payment_id))).scalars().all()
+            for one in told:
+                await self._match(session, payment, ours, one)
+            await session.flush()
+            await self._total(session, payment)
+        self.outbox_bell.set()
+
+    async def _match(self, session: AsyncSession, payment: Payment, ours: Sequence[Refund], told: ToldRefund) -> None:
+        known = next((refund for refund in ours if refund.paystack_id == told.id), None)
+        if known is None:
+            known = next((r for r in ours if r.paystack_id is None and told.note and note(r) == told.note), None)
+        if known is None:
+            # Made on Paystack's dashboard, or by Paystack itself: it is money that went back all the same.
+            known = Refund(
+                payment_id=payment.id, amount=told.amount, currency=payment.paid_currency, requested_by="paystack"
+            )
+            session.add(known)
+        status = told.status if told.status in AT_PAYSTACK else "pending"
+        if known.status in {"processed", "failed"} and known.paystack_id is not None:
+            return  # final
+        if known.status != status:
+            refunds_total.labels(status).inc()
+            if status in {"failed", "needs-attention"}:
+                log.error("refund needs a person", reference=payment.reference, refund=str(known.id), status=status)
+        known.paystack_id, known.status = told.id, status
+
+    async def _total(self, session: AsyncSession, payment: Payment) -> None:
+        query = select(func.coalesce(func.sum(Refund.amount), 0))
+        processed = query.where(Refund.payment_id == payment.id, Refund.status == "processed")
+        total = int((await session.execute(processed)).scalar_one())
+        if total <= payment.refunded_amount:
+            return
+        payment.refunded_amount = total
+        payment.status = "refunded" if total >= (payment.paid_amount or 0) else "partially_refunded"
+        if payment.order_id is not None:
+            data = PaymentRefundedData(
+                reference=payment.reference,
+                order_id=payment.order_id,
+                amount=payment.amount,
+                currency=payment.currency,
+                refunded_amount=total,
+            )
+            event = PaymentRefunded(subject=str(payment.order_id), traceparent=payment.traceparent, data=data)
+            await outbox.add(session, OutboxRow, event)
+
+    async def _next_look(self, due: Due) -> None:
+        """While one is open, look again, ever less often; notices make it sooner."""
+        pause = min(FIRST_LOOK * 2 ** min(due.looks, 14), LONGEST_PAUSE)
+        async with self.sessions.begin() as session:
+            unfinished = (
+                select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(OPEN)).limit(1)
+            )
+            is_open = (await session.execute(unfinished)).scalar_one_or_none() is not None
+            # A nudge that came meanwhile has put it to before the lease: that one stays.
+            leased = Payment.refunds_due_at > func.now()
+            next_at = datetime.now(UTC) + pause if is_open else None
+            looks = Payment.refund_looks if is_open else 0
+            await session.execute(
+                update(Payment)
+                .where(Payment.id == due.payment_id, leased)
+                .values(refunds_due_at=next_at, refund_looks=looks)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def note(refund: Refund) -> str:
+    """What we write into `merchant_note`, to find the refund again."""
+    return f"refund {refund.id}"
+
+
+def _change(payment_id: int, **values: object) -> Update:
+    return update(Payment).where(Payment.id == payment_id).values(values).execution_options(synchronize_session=False)

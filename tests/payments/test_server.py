@@ -1,0 +1,109 @@
+"""What only a real server shows: bodies that are too large, declared or not, and the keys of its environment."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from services.payments.webhooks import MAX_BODY_BYTES
+from tests.conftest import Signer
+from tests.payments.conftest import WEBHOOK, send, sign, stored
+from tests.payments.process import Api, serving
+
+OLD_KEY = "sk_test_" + "b" * 24
+
+
+@pytest.fixture(scope="module")
+async def api(prepared: None) -> AsyncIterator[Api]:
+    async with serving(PAYSTACK_SECRET_KEY_PREVIOUS=OLD_KEY) as found:
+        yield found
+
+
+async def test_exactly_one_mebibyte_passes(api: Api) -> None:
+    body = b'{"event":"x","data":"' + b"a" * (MAX_BODY_BYTES - 23) + b'"}'
+    assert len(body) == MAX_BODY_BYTES
+    assert (await send(api.client, body)).status_code == 200
+    (notice,) = await stored()
+    assert notice.body == body
+
+
+async def test_one_byte_more_does_not(api: Api) -> None:
+    answer = await send(api.client, b"a" * (MAX_BODY_BYTES + 1))
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert await stored() == []
+
+
+async def test_a_declared_body_is_refused_unread(api: Api) -> None:
+    head = f"POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 3000000000\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    try:
+        writer.write(head.encode())
+        async with asyncio.timeout(5):
+            answer = await reader.read(65536)
+    finally:
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    ("path", "limit"), [(WEBHOOK, MAX_BODY_BYTES), ("/payments", 64 * 1024)], ids=["webhook", "json"]
+)
+async def test_a_chunked_body_is_not_read_to_its_end(api: Api, signer: Signer, path: str, limit: int) -> None:
+    before, sent = api.memory(), 0
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: application/json\r\n\r\n"
+    writer.write(head.encode())
+    chunk = b"a" * 65536
+    try:
+        async with asyncio.timeout(10):
+            while sent < 300 * 1024 * 1024:
+                writer.write(b"10000\r\n" + chunk + b"\r\n")
+                sent += len(chunk)
+                await writer.drain()
+    except ConnectionError:
+        pass  # the server hung up, as it should
+    try:
+        async with asyncio.timeout(5):
+            answer = await reader.read(65536)
+    finally:
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 "), answer[:200]
+    assert sent < limit + 8 * 1024 * 1024  # what fits into the sockets' buffers
+    assert api.memory() - before < 50 * 1024 * 1024
+    assert await stored() == []
+
+
+async def test_a_sender_that_hangs_up_midway_leaves_nothing(api: Api) -> None:
+    for _ in range(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(f"POST {WEBHOOK} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())
+        await writer.drain()
+        writer.transport.abort()
+    assert (await api.client.get("/livez")).status_code == 200
+    assert await stored() == []
+
+
+async def test_both_keys_of_a_rotation_count(api: Api) -> None:
+    body = b'{"event":"x"}'
+    assert (await send(api.client, body, sign(body, OLD_KEY))).status_code == 200
+    assert (await send(api.client, body)).status_code == 200
+    assert (await send(api.client, body, sign(body, "sk_test_" + "c" * 24))).status_code == 401
+    assert len(await stored()) == 1
+
+
+async def test_two_processes_take_the_same_notice_at_once(api: Api, client: httpx.AsyncClient) -> None:
+    bodies = [f'{{"event":"x","data":{n % 10}}}'.encode() for n in range(60)]
+    answers = await asyncio.gather(
+        *(send(api.client, body) for body in bodies), *(send(client, body) for body in reversed(bodies))
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(await stored()) == 10
+
+
+async def test_without_a_key_in_the_environment_there_is_no_webhook() -> None:
+    async with serving(PAYSTACK_SECRET_KEY="") as api:
+        answer = await send(api.client, b"{}", sign(b"{}", ""))
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_configured")
+    assert await stored() == []
