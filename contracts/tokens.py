@@ -7,13 +7,27 @@ from pydantic import BaseModel, ConfigDict, Field
 TOKEN_TYPE: Literal["at+jwt"] = "at+jwt"
 """The `typ` of an access token (RFC 9068 section 2.1): an ID or refresh token must not pass for one."""
 
-Scope = Literal["orders:write", "orders:read", "payments:write", "payments:read", "payments:refund", "catalog:write"]
+Scope = Literal[
+    "orders:write",
+    "orders:read",
+    "payments:write",
+    "payments:read",
+    "payments:refund",
+    "payments:decide",
+    "catalog:write",
+]
 
 CUSTOMER_SCOPES: frozenset[Scope] = frozenset({"orders:write", "payments:write"})
 """What every account may do with what is its own: place orders and pay for them."""
 
-ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {"orders:read", "payments:read", "payments:refund", "catalog:write"}
-"""What an operator may do besides: see everybody's orders and payments, refund, change the catalog."""
+ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
+    "orders:read",
+    "payments:read",
+    "payments:refund",
+    "payments:decide",
+    "catalog:write",
+}
+"""What an operator may do besides: see everybody's orders and payments, refund, decide about held money, change the catalog."""
 
 
 class AccessClaims(BaseModel):

@@ -212,7 +212,7 @@ class Purchase:
                 url = f"{self._shop.payments}/payments/{payment['reference']}"
                 state = (await self._ask("GET", url, headers=buyer))["status"]
                 raise HopFailed(f"after {seconds:.0f} s the order is still {order['status']}, its payment {state}")
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
         self._show("webhook, settlement, event: the order is delivered", started, "")
 
     async def _call(self, title: str, method: str, url: str, **request: Any) -> Json:

@@ -1,12 +1,12 @@
 """What every service's app has: health, limits, CORS, errors, telemetry."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
-from kit import errors
+from kit import errors, garbage
 from kit.body import BodyLimit
 from kit.health import Check, Health
 from kit.settings import Settings
@@ -21,12 +21,19 @@ def create_app(
     *,
     description: str,
     checks: Mapping[str, Check],
-    lifespan: Callable[[FastAPI], AsyncIterator[None]] | Lifespan,
+    lifespan: Lifespan,
     body_limits: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """An app with `/docs`, health and problem+json errors. `body_limits`: bytes by path, where 64 KiB do not fit."""
     configure_logging(settings.log_level, settings.log_format, name)
-    app = FastAPI(title=name, version="1", description=description, lifespan=lifespan)  # type: ignore[arg-type]
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            garbage.keep_what_is_loaded()
+            yield
+
+    app = FastAPI(title=name, version="1", description=description, lifespan=life)
     errors.install(app)
     app.include_router(Health(checks).router())
     # The last one added is the outermost.

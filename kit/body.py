@@ -1,14 +1,16 @@
-"""Limits on what is read of a body, declared or chunked: how much and for how long. The rest is never read."""
+"""Limits on what is read of a body, declared or chunked: how much and for how long."""
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import BodyTooLarge, BodyTooSlow, Problem, problem
 
 BODY_SECONDS = 10.0
+DRAINED_BYTES = 2 * 1024 * 1024
+DRAIN_SECONDS = 1.0
 
 
 class _Cut(Exception):
@@ -41,7 +43,7 @@ class BodyLimit:
         too_large = BodyTooLarge(f"The body is larger than {limit} bytes.")
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or len(value) > 15 or int(value) > limit):
-                await _refusal(too_large)(scope, receive, send)
+                await _refuse(too_large, scope, receive, send, whole=False)
                 return
         deadline = asyncio.get_running_loop().time() + self.seconds
         seen = 0
@@ -59,10 +61,10 @@ class BodyLimit:
                 cut = BodyTooSlow()
                 raise _Cut from None
             seen += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if seen > limit:
                 cut = too_large
                 raise _Cut
-            whole = not message.get("more_body", False)
             return message
 
         async def watched(message: Message) -> None:
@@ -78,9 +80,21 @@ class BodyLimit:
             if cut is None or answered:
                 raise
         if cut is not None and not answered:
-            await _refusal(cut)(scope, receive, send)
+            await _refuse(cut, scope, receive, send, whole=whole)
 
 
-def _refusal(what: Problem) -> Response:
-    # The connection is closed: what is still on its way is not read.
-    return problem(what.status, what.code, what.detail, headers={"Connection": "close"})
+async def _refuse(what: Problem, scope: Scope, receive: Receive, send: Send, *, whole: bool) -> None:
+    async def unfinished(message: Message) -> None:
+        await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
+
+    answer = problem(what.status, what.code, what.detail, headers={"Connection": "close"})
+    await answer(scope, receive, unfinished)
+    # Closing a socket with bytes unread resets the connection, and the answer may be lost with it: a little more is taken and dropped.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            dropped = 0
+            while not whole and dropped < DRAINED_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                whole = not message.get("more_body", False)
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

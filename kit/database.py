@@ -1,16 +1,18 @@
 """Engines, and what an error of the database means."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
-from sqlalchemy import URL, BigInteger, DateTime, Text, Uuid, make_url
+from sqlalchemy import ARRAY, URL, BigInteger, DateTime, TableValuedAlias, Text, Uuid, column, func, literal, make_url
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.types import TypeEngine
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -41,13 +43,13 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
         async_url(url),
         pool_size=pool_size,
         max_overflow=max_overflow,
-        pool_timeout=2,
+        pool_timeout=5,
         pool_recycle=1800,
         pool_pre_ping=True,
         hide_parameters=True,  # an error that is logged shows no hash and no address
         connect_args={
             "timeout": 2,
-            "command_timeout": 10,
+            "command_timeout": 5,
             "server_settings": {
                 "application_name": name,
                 "statement_timeout": "5000",
@@ -58,6 +60,17 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
             },
         },
     )
+
+
+def arrays(**columns: tuple[type[TypeEngine[Any]], Sequence[Any]]) -> TableValuedAlias:
+    """Rows, handed over as one array for each column: name=(type, values).
+
+    The statement reads the same for any number of rows, so SQLAlchemy compiles it and Postgres plans it once; with VALUES or IN of a
+    list, each number of rows is another statement.
+    """
+    values = [literal(list(values), ARRAY(type_)) for type_, values in columns.values()]
+    typed = [column(name, type_) for name, (type_, _) in columns.items()]
+    return func.unnest(*values).table_valued(*typed).render_derived()
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -14,12 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import CheckConstraint, Identity, Index, LargeBinary, case, delete, func, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Identity,
+    Index,
+    LargeBinary,
+    Text,
+    any_,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from kit.database import is_contention, is_unavailable
+from kit.database import arrays, is_contention, is_unavailable
 from kit.worker import Life
 
 ATTEMPTS = 12
@@ -86,10 +102,15 @@ Whatever it raises, nothing of it stays; the entries are then handled one by one
 
 async def receive(session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
     """Claim what has come: the entries that were not known before, in the order given. `rows`: key, body, headers."""
-    by_key = {row["key"]: dict(row) for row in rows}
+    by_key = {row["key"]: row for row in rows}
     if not by_key:
         return []
-    claim = insert(inbox).values(list(by_key.values())).on_conflict_do_nothing(index_elements=["key"])
+    come = arrays(
+        key=(Text, list(by_key)),
+        body=(LargeBinary, [row["body"] for row in by_key.values()]),
+        headers=(JSONB, [row["headers"] for row in by_key.values()]),
+    )
+    claim = insert(inbox).from_select(list(come.c.keys()), select(come)).on_conflict_do_nothing(index_elements=["key"])
     found = await session.execute(claim.returning(*_columns(inbox)))
     return [Entry(*row) for row in found]
 
@@ -129,7 +150,7 @@ async def _finish(
     if done:
         await session.execute(
             update(inbox)
-            .where(inbox.id.in_(done))
+            .where(inbox.id == any_(literal(done, ARRAY(BigInteger))))
             .values(state="done", done_at=func.now(), attempts=inbox.attempts + 1, error=None)
             .execution_options(synchronize_session=False)
         )

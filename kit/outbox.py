@@ -15,13 +15,30 @@ from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import DeliveryError
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr
-from sqlalchemy import Identity, Insert, LargeBinary, delete, func, insert, select, text, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Identity,
+    Insert,
+    LargeBinary,
+    Text,
+    Uuid,
+    any_,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.events import CONTENT_TYPE, Event
 from contracts.topology import Queue
 from kit.broker import TIMEOUT, connect, declare_exchange, declare_queue
+from kit.database import arrays
 from kit.telemetry import traceparent
 from kit.worker import Life
 
@@ -52,14 +69,19 @@ class OutboxEvent:
     error: Mapped[str | None]
 
 
-def _row(event: Event) -> dict[str, Any]:
-    traced = event if event.traceparent else event.model_copy(update={"traceparent": traceparent()})
-    return {"event_id": event.id, "type": event.type, "body": traced.model_dump_json(exclude_none=True).encode()}
-
-
 def additions(outbox: type[OutboxEvent], events: Sequence[Event]) -> Insert:
     """The statement that puts events into the outbox; runs in the transaction of what they tell."""
-    return insert(outbox).values([_row(event) for event in events])
+    told = arrays(
+        event_id=(Uuid, [event.id for event in events]),
+        type=(Text, [event.type for event in events]),
+        body=(LargeBinary, [_body(event) for event in events]),
+    )
+    return insert(outbox).from_select(list(told.c.keys()), select(told))
+
+
+def _body(event: Event) -> bytes:
+    traced = event if event.traceparent else event.model_copy(update={"traceparent": traceparent()})
+    return traced.model_dump_json(exclude_none=True).encode()
 
 
 async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> None:
@@ -128,7 +150,7 @@ class Relay:
         confirmed = [row.id for row, result in zip(rows, results, strict=True) if result is None]
         refused = [row.id for row, result in zip(rows, results, strict=True) if isinstance(result, DeliveryError)]
         if confirmed:
-            await database.execute(delete(outbox).where(outbox.id.in_(confirmed)))
+            await database.execute(delete(outbox).where(outbox.id == any_(literal(confirmed, ARRAY(BigInteger)))))
             published_total.labels("confirmed").inc(len(confirmed))
         if refused:
             # No queue took it, or the queue is full: keep it, say so, and let the others pass. Starting again declares the queues anew.

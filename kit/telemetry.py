@@ -11,12 +11,16 @@ from typing import Any, Literal
 import structlog
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import problem
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+GONE = 499
+"""Logged and counted where the client hung up before it had sent its request (nginx's number for it; none is registered)."""
+
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
 requests_total = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
@@ -54,12 +58,20 @@ def configure_logging(level: str, style: Literal["json", "console"], service: st
     ]
     renderer: list[Any] = (
         [
-            structlog.processors.dict_tracebacks,
+            # No locals: secrets, tokens and bodies are among them, and rendering them holds up the event loop.
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             lambda _, __, event: {"service": service, **event},
             structlog.processors.JSONRenderer(),
         ]
         if style == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), timestamp_key="ts", pad_event_to=0)]
+        else [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(),
+                timestamp_key="ts",
+                pad_event_to=0,
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
     )
     structlog.configure(
         processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -121,6 +133,8 @@ class Telemetry:
 
         try:
             await self.app(scope, receive, answer)
+        except ClientDisconnect:
+            status = status or GONE  # nobody is there to be answered
         except Exception:
             log.exception("unhandled", method=scope["method"], path=scope["path"][:200])
             if status:

@@ -11,7 +11,7 @@ import uvicorn
 from fastapi import FastAPI
 from prometheus_client import Counter
 
-from kit import errors
+from kit import errors, garbage
 from kit.health import Check, Health
 from kit.telemetry import Telemetry
 
@@ -79,6 +79,7 @@ class _Server(uvicorn.Server):
 
 async def run(loops: Mapping[str, Loop], checks: Mapping[str, Check], *, host: str, port: int) -> None:
     """Run the loops until SIGTERM or SIGINT, with /livez, /readyz and /metrics on `port`. A second signal ends it at once."""
+    garbage.keep_what_is_loaded()
     life = Life()
     app = FastAPI(title="worker", openapi_url=None)
     errors.install(app)

@@ -1,16 +1,22 @@
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
 from sandbox import checkout, errors, script, transactions
+from sandbox.clock import Clock
 from sandbox.courier import Courier
 from sandbox.faults import Faults
 from sandbox.integration import Integration, Merchant
+from sandbox.postbox import Postbox
+from sandbox.refunds import routes as refunds
+from sandbox.refunds import script as refund_script
+from sandbox.refunds.life import Life
 from sandbox.settings import Settings
 from sandbox.store import Store
+from sandbox.webhook_events import routes as events
 
 ABOUT = """Stands in for Paystack on your own machine: the same calls, a checkout page and signed webhooks.
 `/sandbox/…` lets a script act as the payer and as bad weather; it asks for no key, so keep it to yourself."""
@@ -22,25 +28,32 @@ BODY_LIMIT = 2 * 1024 * 1024
 
 def create_app(settings: Settings) -> FastAPI:
     store = Store(settings.database)
+    faults = Faults()
     courier = Courier(store, settings.webhook_url, settings.time_scale)
+    postbox = Postbox(settings.key, settings.webhook_url)
+    refund_life = Life(postbox, settings.refund_seconds)
+    clock = Clock(store, courier, [refund_life.advance])
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await store.open()
-        delivering = asyncio.create_task(courier.run())
+        running = [asyncio.create_task(each.run()) for each in (courier, clock)]
         try:
             yield
         finally:
-            delivering.cancel()
-            with suppress(asyncio.CancelledError):
-                await delivering
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
             await store.close()
 
     app = FastAPI(title="Paystack sandbox", description=ABOUT, lifespan=lifespan, max_body_size=BODY_LIMIT)
-    app.state.integration = Integration(settings, store, courier, Faults())
+    app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life)
     errors.install(app)
     app.include_router(transactions.router)
+    app.include_router(refunds.router)
+    app.include_router(events.router)
     app.include_router(script.router)
+    app.include_router(refund_script.router)
     app.include_router(checkout.router)
 
     @app.get("/livez", tags=["Health"])

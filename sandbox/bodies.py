@@ -22,6 +22,10 @@ def instant(milliseconds: int | None) -> str | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+def _authorization(transaction: Transaction) -> dict[str, Any]:
+    return authorization(transaction.email, transaction.currency, transaction.card) if transaction.paid else {}
+
+
 def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
     paid_at, created_at = instant(transaction.paid_at), instant(transaction.created_at)
     return {
@@ -35,14 +39,14 @@ def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
         "gateway_response": transaction.gateway_response,
         "paid_at": paid_at,
         "created_at": created_at,
-        "channel": "card",
+        "channel": transaction.channel,
         "currency": transaction.currency,
         "ip_address": transaction.ip_address,
         "metadata": no_metadata if transaction.metadata is None else json.loads(transaction.metadata),
         "log": None,
         "fees": transaction.fees,
         "fees_split": None,
-        "authorization": authorization(transaction.email, transaction.currency) if transaction.paid else {},
+        "authorization": _authorization(transaction),
         "customer": customer(transaction.email),
         "plan": None,
         "split": {},

@@ -5,11 +5,14 @@ Codes are derived, not stored: the same card of the same payer has the same code
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.fees import TARIFFS
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+Ending = Literal["processed", "failed", "needs-attention"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +22,21 @@ class Card:
     hint: str
     refusal: str | None = None
     """The bank's words when it says no."""
+    refunds_end: Ending = "processed"
+    """How a refund of a payment with this card ends, unless a script orders otherwise."""
 
 
 CARDS = {
     "success": Card("Success", "4084084084084081", "The card is charged"),
     "declined": Card("Declined", "4084080000005408", "The bank says no", "Declined"),
     "insufficient-funds": Card("Insufficient funds", "4084080000670037", "The card is empty", "Insufficient funds"),
+    "refund-fails": Card("Refund fails", "4084080000671803", "Charged; a refund fails", refunds_end="failed"),
+    "refund-needs-attention": Card(
+        "Refund needs attention", "4084080000671902", "Charged; a refund gets stuck", refunds_end="needs-attention"
+    ),
 }
+CardName = Literal["success", "declined", "insufficient-funds", "refund-fails", "refund-needs-attention"]
+BY_NUMBER = {card.number: card for card in CARDS.values()}
 
 
 def code_of(*parts: str, length: int) -> str:
@@ -56,9 +67,8 @@ def customer(email: str) -> dict[str, Any]:
     }
 
 
-def authorization(email: str, currency: str) -> dict[str, Any]:
-    """The saved card of a successful payment; only one of the test cards ever pays."""
-    number = CARDS["success"].number
+def authorization(email: str, currency: str, number: str) -> dict[str, Any]:
+    """The saved card of a successful payment."""
     tariff = TARIFFS.get(currency)
     return {
         "authorization_code": f"AUTH_{code_of('authorization', email.lower(), number, length=10)}",

@@ -4,13 +4,14 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox import ledger, webhooks
+from sandbox import ledger
 from sandbox.bodies import notice
-from sandbox.cards import CARDS
+from sandbox.cards import CARDS, CardName
 from sandbox.errors import AlreadyPaid, UnknownReference
 from sandbox.fees import fees
 from sandbox.integration import Integration
 from sandbox.ledger import Transaction
+from sandbox.postbox import ONCE, Event, Order
 from sandbox.store import now
 
 Outcome = Literal["success", "failed", "abandoned"]
@@ -21,18 +22,15 @@ class Charge:
     """What happens, and what is reported of it where that differs from what was asked."""
 
     outcome: Outcome
-    refusal: str = CARDS["declined"].refusal or ""
-    """The bank's words, when the outcome is failed."""
+    card: CardName = "success"
     ip_address: str | None = None
     overrides: dict[str, Any] | None = None
     """amount, currency, fees or domain as reported at verify and in the webhook: bad weather."""
-    deliveries: int = 1
-    delay_ms: int = 0
+    order: Order = ONCE
 
 
 async def charge(integration: Integration, reference: str, attempt: Charge) -> Transaction:
     """Errors: UnknownReference, AlreadyPaid. A failed or abandoned transaction can still be paid."""
-    settings = integration.settings
 
     def job(connection: sqlite3.Connection) -> Transaction:
         transaction = ledger.find(connection, reference)
@@ -45,12 +43,8 @@ async def charge(integration: Integration, reference: str, attempt: Charge) -> T
         if attempt.outcome == "failed":
             return _refuse(connection, transaction, attempt)
         paid = _pay(connection, transaction, attempt)
-        if settings.webhook_url is not None and attempt.deliveries:
-            body = notice(paid)
-            signed = webhooks.signature(settings.key, body)
-            webhooks.enqueue(
-                connection, "charge.success", reference, body, signed, attempt.deliveries, attempt.delay_ms
-            )
+        event = Event("charge.success", reference, paid.id, notice(paid))
+        integration.postbox.put(connection, event, attempt.order)
         return paid
 
     charged = await integration.store.run(job)
@@ -75,17 +69,19 @@ def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Char
         message=None,
         gateway_response="Successful",
         paid_at=now(),
+        card=CARDS[attempt.card].number,
     )
 
 
 def _refuse(connection: sqlite3.Connection, transaction: Transaction, attempt: Charge) -> Transaction:
+    words = CARDS[attempt.card].refusal or CARDS["declined"].refusal or ""
     return ledger.write(
         connection,
         transaction,
         status="failed",
         ip_address=attempt.ip_address,
-        message=attempt.refusal,
-        gateway_response=attempt.refusal,
+        message=words,
+        gateway_response=words,
     )
 
 

@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from sandbox import ledger, webhooks
 from sandbox.bodies import instant
-from sandbox.cards import CARDS
+from sandbox.cards import CARDS, CardName
 from sandbox.charges import Charge, charge
 from sandbox.errors import AlreadyPaid
 from sandbox.initialization import web_address
@@ -19,7 +19,6 @@ from sandbox.pages import page
 SHOP = "Sandbox Shop"
 RECENT = 25
 Action = Literal["pay", "decline", "cancel"]
-CardName = Literal["success", "declined", "insufficient-funds"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -75,10 +74,10 @@ async def act(
         return _unknown()
     if action == "cancel":
         return _cancel(transaction)
-    chosen = "declined" if action == "decline" else card
+    chosen: CardName = "declined" if action == "decline" else card
     refusal = CARDS[chosen].refusal
     payer = request.client.host if request.client else None
-    attempt = Charge("failed", refusal, payer) if refusal else Charge("success", ip_address=payer)
+    attempt = Charge("failed" if refusal else "success", chosen, payer)
     try:
         transaction = await charge(merchant, transaction.reference, attempt)
     except AlreadyPaid:

@@ -20,6 +20,8 @@ TIMEOUT = 5.0
 """Seconds that a receiver has for its whole answer; less than the lease of a claim."""
 ANSWER_LIMIT = 64 * 1024
 """Bytes of the receiver's answer that are read, so that its connection can be used again."""
+ANSWER_KEPT = 300
+"""Bytes of it that are written down."""
 
 
 # A client a slot: httpx's pool looks at every idle connection at every request, which costs more than the request.
@@ -89,13 +91,14 @@ class Courier:
         started, at = time.perf_counter(), now()
         client = self._clients.pop() if self._clients else self._client()
         try:
-            status, error = await self._post(client, delivery)
+            status, error, answer = await self._post(client, delivery)
         finally:
             self._clients.append(client)
         attempt = {
             "at": instant(at),
             "status": status,
             "error": error,
+            "answer": answer,
             "milliseconds": round((time.perf_counter() - started) * 1000),
         }
         state = await self._store.run(
@@ -111,7 +114,7 @@ class Courier:
         # No proxy of the environment: the receiver is on this machine or in this network.
         return httpx.AsyncClient(limits=ONE_CONNECTION, timeout=TIMEOUT, trust_env=False, verify=self._tls)
 
-    async def _post(self, client: httpx.AsyncClient, delivery: Delivery) -> tuple[int | None, str | None]:
+    async def _post(self, client: httpx.AsyncClient, delivery: Delivery) -> tuple[int | None, str | None, str]:
         headers = {"content-type": "application/json"}
         if delivery.signature is not None:
             headers["x-paystack-signature"] = delivery.signature
@@ -120,13 +123,14 @@ class Courier:
                 asyncio.timeout(TIMEOUT),
                 client.stream("POST", self._url or "", content=delivery.body, headers=headers) as response,
             ):
-                read = 0
+                read, kept = 0, b""
                 async for chunk in response.aiter_raw():
+                    kept = kept or chunk[:ANSWER_KEPT]
                     read += len(chunk)
                     if read > ANSWER_LIMIT:
                         break
-                return response.status_code, None
+                return response.status_code, None, kept.decode(errors="replace")
         except (TimeoutError, httpx.TimeoutException):
-            return None, f"no answer within {TIMEOUT:g} s"
+            return None, f"no answer within {TIMEOUT:g} s", ""
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as failure:
-            return None, f"{type(failure).__name__}: {failure}"[:200]
+            return None, f"{type(failure).__name__}: {failure}"[:200], ""

@@ -1,4 +1,4 @@
-"""Bad weather on demand: what goes wrong at initialize and at verify, how slow everything is, and the rate limit."""
+"""Bad weather on demand: what goes wrong at which call, how slow everything is, and the rate limit."""
 
 import asyncio
 import time
@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sandbox.errors import InvalidKey, RateLimited, ReferenceNotFound, ServerError
+from sandbox.orders import Strict, Times
 
-InitializeMode = Literal[
+Mode = Literal[
     "none", "timeout_after_store", "timeout_before", "error_500", "error_401", "html_200", "reset", "rate_limited"
 ]
-VerifyMode = InitializeMode | Literal["not_found"]
+VerifyMode = Mode | Literal["not_found"]
 Work = Callable[[], Awaitable[Response]]
 
 SILENCE = 120.0
@@ -25,25 +26,34 @@ WINDOW = 60
 """Seconds that a rate limit counts over."""
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class InitializeFault(Strict):
-    mode: InitializeMode = "none"
-    times: int | None = Field(None, ge=1, le=1_000_000, description="Then the sky clears; without it the fault stays.")
+class CallFault(Strict):
+    mode: Mode = "none"
+    times: Times = None
 
 
 class VerifyFault(Strict):
     mode: VerifyMode = "none"
-    times: int | None = Field(None, ge=1, le=1_000_000, description="Then the sky clears; without it the fault stays.")
+    times: Times = None
 
 
 class Weather(Strict):
-    initialize: InitializeFault = InitializeFault()
+    initialize: CallFault = CallFault()
     verify: VerifyFault = VerifyFault()
+    refund: CallFault = Field(CallFault(), description="POST /refund, and the retry of one.")
+    refunds: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
+    others: CallFault = Field(CallFault(), description="Every other call of Paystack's own API.")
     latency_ms: int = Field(0, ge=0, le=60_000, description="Added to every answer of Paystack's own API.")
     rate_limit: int | None = Field(None, ge=1, le=1_000_000, description="Calls in 60 s; none: no limit.")
+
+    def of(self, operation: str) -> CallFault | VerifyFault:
+        """The fault that a call meets, by the name of its route."""
+        faults: dict[str, CallFault | VerifyFault] = {
+            "initialize": self.initialize,
+            "verify": self.verify,
+            "refund": self.refund,
+            "refunds": self.refunds,
+        }
+        return faults.get(operation, self.others)
 
 
 class CutOff(Response):
@@ -113,13 +123,14 @@ class Faults:
 
     def __init__(self) -> None:
         self.weather = Weather()
-        self._left: dict[str, int | None] = {}
+        self._met: dict[int, int] = {}
+        """How often each fault was met, by its identity within the weather."""
         self._window_ends = 0.0
         self._spent = 0
 
     def set(self, weather: Weather) -> None:
         self.weather = weather
-        self._left = {"initialize": weather.initialize.times, "verify": weather.verify.times}
+        self._met = {}
         self._window_ends = 0.0
 
     def spend(self) -> dict[str, str]:
@@ -148,18 +159,14 @@ class Faults:
         return await fault.answer(request)
 
     def _take(self, operation: str) -> VerifyMode:
-        mode: VerifyMode = "none"
-        if operation == "initialize":
-            mode = self.weather.initialize.mode
-        elif operation == "verify":
-            mode = self.weather.verify.mode
-        left = self._left.get(operation)
-        if mode == "none" or left is None:
-            return mode
-        if left == 0:
+        fault = self.weather.of(operation)
+        if fault.mode == "none" or fault.times is None:
+            return fault.mode
+        met = self._met.get(id(fault), 0)
+        if met == fault.times:
             return "none"
-        self._left[operation] = left - 1
-        return mode
+        self._met[id(fault)] = met + 1
+        return fault.mode
 
 
 def _limits(limit: int, remaining: int, reset: int) -> dict[str, str]:

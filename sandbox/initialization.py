@@ -86,7 +86,7 @@ def web_address(sent: Any) -> str | None:
 def _email(sent: Any) -> str:
     if sent is None or sent == "":
         raise EmailMissing
-    if not isinstance(sent, str) or len(sent) > 254 or not EMAIL.fullmatch(sent) or not _storable(sent):
+    if not isinstance(sent, str) or len(sent) > 254 or not EMAIL.fullmatch(sent) or not storable(sent):
         raise InvalidEmail
     return sent
 
@@ -118,10 +118,10 @@ def _callback_url(sent: Any) -> str | None:
 
 
 def _label(sent: Any) -> str | None:
-    return sent[:100] if isinstance(sent, str) and sent.strip() and _storable(sent) else None
+    return sent[:100] if isinstance(sent, str) and sent.strip() and storable(sent) else None
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """No lone surrogates: they have no UTF-8."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 

@@ -3,8 +3,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from sandbox.clock import Clock
 from sandbox.courier import Courier
 from sandbox.faults import Faults
+from sandbox.postbox import Postbox
+from sandbox.refunds.life import Life
 from sandbox.settings import Settings
 from sandbox.store import Store
 
@@ -17,6 +20,14 @@ class Integration:
     store: Store
     courier: Courier
     faults: Faults
+    postbox: Postbox
+    clock: Clock
+    refunds: Life
+
+    def wake(self) -> None:
+        """There may be something to send, and something to wait for."""
+        self.courier.wake()
+        self.clock.wake()
 
 
 def integration(request: Request) -> Integration:

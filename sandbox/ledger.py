@@ -3,6 +3,7 @@
 import json
 import secrets
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,10 +40,13 @@ class Transaction:
     gateway_response: str
     created_at: int
     paid_at: int | None
+    channel: str
+    card: str
 
     @property
     def paid(self) -> bool:
-        return self.status == "success"
+        """Also when the money has gone back since."""
+        return self.paid_at is not None
 
     @property
     def cancel_action(self) -> Any:
@@ -125,6 +129,13 @@ def find_by_id(connection: sqlite3.Connection, number: int) -> Transaction | Non
     return Transaction(*row) if row else None
 
 
+def find_all(connection: sqlite3.Connection, numbers: Collection[int]) -> dict[int, Transaction]:
+    """By id; at most a page of them."""
+    marks = ", ".join("?" * len(numbers))
+    rows = connection.execute(f"SELECT * FROM transactions WHERE id IN ({marks})", tuple(numbers))  # noqa: S608
+    return {row[0]: Transaction(*row) for row in rows}
+
+
 def find_by_access_code(connection: sqlite3.Connection, access_code: str) -> Transaction | None:
     row = connection.execute("SELECT * FROM transactions WHERE access_code = ?", (access_code,)).fetchone()
     return Transaction(*row) if row else None
@@ -163,7 +174,7 @@ def write(connection: sqlite3.Connection, transaction: Transaction, **changes: A
     changed = replace(transaction, **changes)
     connection.execute(
         "UPDATE transactions SET domain = ?, status = ?, amount = ?, currency = ?, fees = ?, ip_address = ?,"
-        " message = ?, gateway_response = ?, paid_at = ? WHERE id = ?",
+        " message = ?, gateway_response = ?, paid_at = ?, channel = ?, card = ? WHERE id = ?",
         (
             changed.domain,
             changed.status,
@@ -174,7 +185,14 @@ def write(connection: sqlite3.Connection, transaction: Transaction, **changes: A
             changed.message,
             changed.gateway_response,
             changed.paid_at,
+            changed.channel,
+            changed.card,
             changed.id,
         ),
     )
     return changed
+
+
+def stand(connection: sqlite3.Connection, number: int, status: str) -> None:
+    """Write what refunds and disputes make of a payment."""
+    connection.execute("UPDATE transactions SET status = ? WHERE id = ?", (status, number))

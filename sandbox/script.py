@@ -8,21 +8,22 @@ from pydantic import Field, field_validator
 from sandbox import bodies, ledger, webhooks
 from sandbox.charges import Charge, Outcome, charge
 from sandbox.errors import NowhereToSend, UnknownReference
-from sandbox.faults import Strict, Weather
+from sandbox.faults import Weather
 from sandbox.integration import Merchant
+from sandbox.orders import Delay, Deliveries, Strict, Subunits
+from sandbox.postbox import Order
 from sandbox.wire import Answer, compact, succeeded
 
 router = APIRouter(prefix="/sandbox", tags=["Script"])
 
-Subunits = Annotated[int, Field(ge=0, le=10**15)]
-Deliveries = Annotated[int, Field(ge=0, le=1_000, description="How often the webhook is sent; 0: lost on its way.")]
-Delay = Annotated[int, Field(ge=0, le=3_600_000, description="Milliseconds that the webhook waits before it is sent.")]
+PayingCard = Literal["success", "refund-fails", "refund-needs-attention"]
 
 
 class Payment(Strict):
     """What the payer does. Amount, currency, fees and domain change what is reported, not what was asked."""
 
     outcome: Outcome = "success"
+    card: PayingCard = Field("success", description="Two cards are charged, and their refunds end badly.")
     amount: Subunits | None = Field(None, description="As asked, when left out.")
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="As asked, when left out.")
     fees: Subunits | None = Field(None, description="Those of the tariff, when left out; null: not known.")
@@ -58,10 +59,10 @@ async def pay(reference: str, merchant: Merchant, payment: Payment | None = None
     payment = payment or Payment()
     attempt = Charge(
         payment.outcome,
+        payment.card,
         ip_address="127.0.0.1",
         overrides=payment.overrides(),
-        deliveries=payment.deliveries,
-        delay_ms=payment.delay_ms,
+        order=Order(payment.deliveries, payment.delay_ms),
     )
     return succeeded("Payment attempted", bodies.verified(await charge(merchant, reference, attempt)))
 
@@ -91,9 +92,11 @@ async def send_webhook(webhook: Webhook, merchant: Merchant) -> Answer:
     }[webhook.signature]
     reference = webhook.data.get("reference") if isinstance(webhook.data, dict) else None
     reference = reference if isinstance(reference, str) and reference.isascii() else None
+    number = webhook.data.get("id") if isinstance(webhook.data, dict) else None
+    about = number if isinstance(number, int) and 0 <= number < 2**63 else None
     ids = await merchant.store.run(
         lambda connection: webhooks.enqueue(
-            connection, webhook.event, reference, body, signed, webhook.deliveries, webhook.delay_ms
+            connection, webhook.event, reference, body, signed, webhook.deliveries, webhook.delay_ms, about
         )
     )
     merchant.courier.wake()
@@ -102,7 +105,7 @@ async def send_webhook(webhook: Webhook, merchant: Merchant) -> Answer:
 
 @router.get("/webhooks")
 async def list_webhooks(merchant: Merchant, state: Annotated[webhooks.State | None, Query()] = None) -> Answer:
-    """How many webhooks are pending, delivered and given up, and the latest 50 (of one state, when given)."""
+    """How many webhooks are pending, delivered, given up and lost, and the latest 50 (of one state, when given)."""
     counts, latest = await merchant.store.run(
         lambda connection: (webhooks.counts(connection), webhooks.latest(connection, state))
     )

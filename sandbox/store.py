@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sandbox.schema import bring_up_to_date
+
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], T]
 
@@ -16,45 +18,6 @@ MEMORY = ":memory:"
 BATCH = 256
 TIMEOUT = 30.0
 """Seconds that a caller waits for its job."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS transactions (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  reference TEXT NOT NULL UNIQUE,
-  access_code TEXT NOT NULL UNIQUE,
-  domain TEXT NOT NULL,
-  status TEXT NOT NULL,
-  email TEXT NOT NULL,
-  customer INTEGER NOT NULL,
-  amount INTEGER NOT NULL,
-  requested_amount INTEGER NOT NULL,
-  currency TEXT NOT NULL,
-  fees INTEGER,
-  metadata TEXT,
-  callback_url TEXT,
-  label TEXT,
-  ip_address TEXT,
-  message TEXT,
-  gateway_response TEXT NOT NULL,
-  created_at INTEGER NOT NULL,
-  paid_at INTEGER
-) STRICT;
-CREATE TABLE IF NOT EXISTS webhooks (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
-  event TEXT NOT NULL,
-  reference TEXT,
-  body BLOB NOT NULL,
-  signature TEXT,
-  state TEXT NOT NULL DEFAULT 'pending',
-  sending INTEGER NOT NULL DEFAULT 0,
-  tries INTEGER NOT NULL DEFAULT 0,
-  attempts TEXT NOT NULL DEFAULT '',
-  created_at INTEGER NOT NULL,
-  next_at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (state, next_at);
-CREATE INDEX IF NOT EXISTS webhooks_of ON webhooks (reference);
-"""
 
 
 def now() -> int:
@@ -103,13 +66,7 @@ class Store:
         connection.execute("PRAGMA journal_mode = WAL")
         # The page cache outlives a killed process; only a machine that loses power could lose a commit.
         connection.execute("PRAGMA synchronous = OFF")
-        connection.executescript(SCHEMA)
-        # Ids go on from the clock: past 32 bits, and never those that an earlier, forgotten database gave out.
-        connection.execute(
-            "INSERT INTO sqlite_sequence SELECT 'transactions', ? WHERE NOT EXISTS"
-            " (SELECT 1 FROM sqlite_sequence WHERE name = 'transactions')",
-            (now(),),
-        )
+        bring_up_to_date(connection, now())
         return connection
 
     def _work(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:

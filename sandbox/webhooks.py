@@ -10,7 +10,10 @@ from typing import Any, Literal
 from sandbox.bodies import instant
 from sandbox.store import now
 
-State = Literal["pending", "delivered", "given_up"]
+State = Literal["pending", "delivered", "given_up", "lost"]
+STATES: tuple[State, ...] = ("pending", "delivered", "given_up", "lost")
+CATEGORIES = {"charge.dispute.": "dispute", "charge.": "transactions", "refund.": "refund"}
+"""What an event is about, by how its name begins."""
 
 KEPT = 50_000
 """Webhooks that are done with are forgotten beyond this number, those still waiting beyond four times as many."""
@@ -49,15 +52,21 @@ def enqueue(
     signed: str | None,
     deliveries: int = 1,
     delay_ms: int = 0,
+    row_id: int | None = None,
 ) -> list[int]:
-    """Put `deliveries` copies in the queue, each retried for itself. Answers their ids."""
+    """Put `deliveries` copies in the queue, each retried for itself; none: it is kept as lost. Answers their ids.
+
+    `row_id` is the numeric id of what the event is about.
+    """
     at = now()
+    category = next((each for start, each in CATEGORIES.items() if event.startswith(start)), "other")
+    state: State = "pending" if deliveries else "lost"
     added = []
-    for _ in range(deliveries):
+    for copy in range(max(deliveries, 1)):
         row = connection.execute(
-            "INSERT INTO webhooks (event, reference, body, signature, created_at, next_at) VALUES (?, ?, ?, ?, ?, ?)"
-            " RETURNING id",
-            (event, reference, body, signed, at, at + delay_ms),
+            "INSERT INTO webhooks (event, reference, body, signature, created_at, next_at, state, category, row_id, copy)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            (event, reference, body, signed, at, at + delay_ms, state, category, row_id, copy),
         ).fetchone()
         added.append(int(row[0]))
         if added[-1] % 1_000 == 0:
@@ -106,7 +115,7 @@ def resume(connection: sqlite3.Connection) -> int:
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
     found = dict(connection.execute("SELECT state, count(*) FROM webhooks GROUP BY state").fetchall())
-    return {state: found.get(state, 0) for state in ("pending", "delivered", "given_up")}
+    return {state: found.get(state, 0) for state in STATES}
 
 
 def of(connection: sqlite3.Connection, reference: str, limit: int = 200) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ Services read their settings when they are imported, so the environment is set h
 
 import asyncio
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -57,6 +58,7 @@ os.environ.update(ENVIRONMENT)
 
 def pytest_sessionfinish() -> None:
     accounts.remove_elsewhere(FOLDER / "postgres")
+    shutil.rmtree(FOLDER, ignore_errors=True)
 
 
 async def _started(program: Program) -> Part:

@@ -79,7 +79,7 @@ class Standing:
         order = self.orders[data.order_id]
         if returned:
             payment.outcome = "refunded"
-            if False:
+            if order.status == "pending":
                 self._give_back(data.order_id)
             self._move(data.order_id, "refunded", data.reference)
         else:

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from kit.application import create_app
 from kit.migrations import schema_check
-from services.payments import callback, clients, refund_routes, routes, webhooks
+from services.payments import callback, clients, held_routes, refund_routes, routes, webhooks
 from services.payments.db import engine
 from services.payments.settings import settings
 
@@ -31,3 +31,4 @@ app.include_router(callback.router)
 app.include_router(webhooks.router)
 app.include_router(routes.router)
 app.include_router(refund_routes.router)
+app.include_router(held_routes.router)

@@ -57,6 +57,12 @@ class RefundNotWaiting(Problem):
     status = 409
 
 
+class NotHeld(Problem):
+    """The payment is not held, or not for a reason about which this can be decided."""
+
+    status = 409
+
+
 class NotConfigured(Problem):
     """No Paystack secret key is configured."""
 

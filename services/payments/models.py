@@ -96,6 +96,24 @@ class Refund(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
+class Decision(Base):
+    """What a person decided about held money, and why. Never changed."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        CheckConstraint("decision IN ('accept', 'bind')", name="decision"),
+        Index(None, "payment_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
+    decision: Mapped[str]
+    held_reason: Mapped[str]
+    reason: Mapped[str]
+    decided_by: Mapped[str]
+    decided_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Notice(InboxEntry, Base):
     """What Paystack sent, as it came. `key` is the SHA-256 of the body; what is in it is known when it is settled."""
 

@@ -1,5 +1,6 @@
 """What is owed: the order, asked of catalog with the caller's own token, so that catalog decides who may see it."""
 
+import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from kit.fields import Amount, Currency
 from kit.identity import Caller
 from kit.telemetry import traceparent
 from services.payments.errors import CatalogUnavailable, OrderNotFound
+
+CALL_SECONDS = 5.0
 
 
 class Order(BaseModel):
@@ -31,7 +34,7 @@ class Orders:
 
     @classmethod
     def at(cls, url: str) -> "Orders":
-        return cls(httpx.AsyncClient(base_url=url, timeout=5, limits=httpx.Limits(max_connections=100)))
+        return cls(httpx.AsyncClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
 
     async def get(self, order_id: UUID, caller: Caller) -> Order:
         """Raises OrderNotFound, CatalogUnavailable, or what catalog says of the token."""
@@ -42,8 +45,9 @@ class Orders:
         if trace := traceparent():
             headers["traceparent"] = trace
         try:
-            answer = await self.client.get(f"/catalog/orders/{order_id}", headers=headers)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(CALL_SECONDS):
+                answer = await self.client.get(f"/catalog/orders/{order_id}", headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
             raise CatalogUnavailable from error
         if answer.status_code == 404:
             raise OrderNotFound

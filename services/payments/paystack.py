@@ -7,6 +7,7 @@ PaystackError
 └── NoAnswer         timeout, network, 5xx or nonsense: whether it happened is unknown, look it up
 """
 
+import asyncio
 import json
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ from services.payments.charges import Charge, Unreadable, read_charge, read_subu
 
 MAX_ANSWER_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(10, connect=3)
+CALL_SECONDS = 15.0
+"""For a whole call: httpx's timeouts are for each read, and an answer that drips would meet them for ever."""
+
 calls_total = Counter("paystack_calls_total", "Calls of Paystack's API", ["operation", "result"])
 
 
@@ -159,13 +163,16 @@ class Paystack:
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         try:
-            async with self._client.stream(method, path, json=body) as answer:
+            async with (
+                asyncio.timeout(CALL_SECONDS),
+                self._client.stream(method, path, json=body) as answer,
+            ):
                 raw = b""
                 async for part in answer.aiter_bytes():
                     raw += part
                     if len(raw) > MAX_ANSWER_BYTES:
                         raise NoAnswer("the answer is larger than 1 MiB")
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         try:
             found = json.loads(raw)
@@ -175,7 +182,7 @@ class Paystack:
             raise KeyRejected(str(found.get("message", "") if isinstance(found, dict) else "")[:200])
         if answer.status_code == 429:
             reset = answer.headers.get("x-ratelimit-reset", "")
-            raise RateLimited(min(int(reset), 600) if reset.isascii() and reset.isdigit() else 60)
+            raise RateLimited(min(int(reset[:9]), 600) if reset.isascii() and reset.isdigit() else 60)
         if answer.status_code >= 500 or not isinstance(found, dict):
             raise NoAnswer(f"HTTP {answer.status_code}")
         if found.get("status") is not True or answer.status_code >= 400:

@@ -14,10 +14,9 @@ from prometheus_client import Counter
 from sqlalchemy import Update, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from contracts.events import PaymentRefunded, PaymentRefundedData
 from kit import outbox
 from kit.worker import Life
-from services.payments import clients
+from services.payments import announcements, clients
 from services.payments.models import OutboxRow, Payment, Refund
 from services.payments.paystack import KeyRejected, PaystackError, RateLimited, Refused, ToldRefund
 
@@ -165,15 +164,7 @@ class Refunder:
         payment.refunded_amount = total
         payment.status = "refunded" if total >= (payment.paid_amount or 0) else "partially_refunded"
         if payment.order_id is not None:
-            data = PaymentRefundedData(
-                reference=payment.reference,
-                order_id=payment.order_id,
-                amount=payment.amount,
-                currency=payment.currency,
-                refunded_amount=total,
-            )
-            event = PaymentRefunded(subject=str(payment.order_id), traceparent=payment.traceparent, data=data)
-            await outbox.add(session, OutboxRow, event)
+            await outbox.add(session, OutboxRow, announcements.refunded(payment, total))
 
     async def _next_look(self, due: Due) -> None:
         """While one is open, look again, ever less often; notices make it sooner."""

@@ -30,7 +30,7 @@ async def request(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
-    left = (payment.paid_amount or 0) - await _given(session, payment.id)
+    left = (payment.paid_amount or 0) - await given(session, payment.id)
     if payment.status not in REFUNDABLE or left <= 0:
         raise NothingToRefund(f"The payment is {payment.status}, and {max(left, 0)} subunits of it are left.")
     if amount is not None and amount > left:
@@ -69,7 +69,7 @@ async def find(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refun
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def _given(session: AsyncSession, payment_id: int) -> int:
+async def given(session: AsyncSession, payment_id: int) -> int:
     """Subunits that were given back or are on their way."""
     query = select(func.coalesce(func.sum(Refund.amount), 0)).where(
         Refund.payment_id == payment_id, Refund.status != "failed"

@@ -11,8 +11,7 @@ Everything else changes nothing: a payment that succeeded is never undone by bei
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-from uuid import UUID
+from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -20,27 +19,20 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import (
-    Event,
-    PaymentFailed,
-    PaymentFailedData,
-    PaymentHeld,
-    PaymentHeldData,
-    PaymentSucceeded,
-    PaymentSucceededData,
-)
+from contracts.events import Event
 from kit import outbox
+from services.payments import announcements
+from services.payments.announcements import HeldReason
 from services.payments.charges import Charge
 from services.payments.models import OutboxRow, Payment
 from services.payments.settings import settings
 
-Held = Literal["amount_differs", "currency_differs", "mode_differs"]
 UNPAID = frozenset({"pending", "failed", "abandoned"})
 settled_total = Counter("payments_settled_total", "Payments by what a charge made of them", ["status", "reason"])
 log = structlog.get_logger("settlement")
 
 
-def gate(expected_amount: int, expected_currency: str, charge: Charge) -> Held | None:
+def gate(expected_amount: int, expected_currency: str, charge: Charge) -> HeldReason | None:
     """Why a paid charge does not pay for this order; None when it does.
 
     In our mode, in the order's currency, and the amount itself, or the amount that was asked for with the fees on top where the payer
@@ -107,10 +99,15 @@ def _decide(payment: Any, status: str, charge: Charge) -> tuple[dict[str, Any] |
     if charge.status == "success":
         held = gate(payment.amount, payment.currency, charge)
         if held is not None:
-            return {"status": "held", "held_reason": held}, _held(payment, charge, held)
-        return {"status": "succeeded", "held_reason": None}, _succeeded(payment, charge)
+            log.error(
+                "payment held", reference=payment.reference, reason=held, paid=charge.amount, currency=charge.currency
+            )
+            return {"status": "held", "held_reason": held}, announcements.held(payment, charge, held)
+        return {"status": "succeeded", "held_reason": None}, announcements.succeeded(
+            payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at
+        )
     if charge.status == "failed" and status == "pending":
-        return {"status": "failed", "held_reason": None}, _failed(payment, charge)
+        return {"status": "failed", "held_reason": None}, announcements.failed(payment, charge)
     if charge.status in {"reversed", "reversal-pending"}:
         # It was paid and given back before we heard of it: not ours to deliver, not ours to forget.
         return {"status": "held", "held_reason": "reversed"}, None
@@ -176,40 +173,3 @@ async def _keep_strangers(session: AsyncSession, charges: Iterable[Charge]) -> N
             log.error("money came under a reference that is not ours", reference=row["reference"])
             settled_total.labels("held", "unknown_reference").inc()
         await session.execute(insert(Payment).values(rows).on_conflict_do_nothing(index_elements=["reference"]))
-
-
-def _facts(payment: Any) -> dict[str, Any]:
-    return {
-        "reference": payment.reference,
-        "order_id": payment.order_id,
-        "amount": payment.amount,
-        "currency": payment.currency,
-    }
-
-
-def _envelope(payment: Any) -> dict[str, Any]:
-    return {"subject": _subject(payment.order_id), "traceparent": payment.traceparent}
-
-
-def _subject(order_id: UUID) -> str:
-    return str(order_id)
-
-
-def _succeeded(payment: Any, charge: Charge) -> Event:
-    data = PaymentSucceededData(
-        **_facts(payment), paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at
-    )
-    return PaymentSucceeded(**_envelope(payment), data=data)
-
-
-def _failed(payment: Any, charge: Charge) -> Event:
-    data = PaymentFailedData(**_facts(payment), reason=charge.gateway_response or "")
-    return PaymentFailed(**_envelope(payment), data=data)
-
-
-def _held(payment: Any, charge: Charge, reason: Held) -> Event:
-    log.error("payment held", reference=payment.reference, reason=reason, paid=charge.amount, currency=charge.currency)
-    data = PaymentHeldData(
-        **_facts(payment), reason=reason, paid_amount=charge.amount, paid_currency=charge.currency[:10]
-    )
-    return PaymentHeld(**_envelope(payment), data=data)

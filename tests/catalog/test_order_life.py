@@ -93,7 +93,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 async def test_orders_live_as_the_model_says(
     client: httpx.AsyncClient, buyer: Headers, steps: list[tuple[str, ...]]

@@ -10,27 +10,28 @@ import pytest
 from tests.payments.conftest import FIXTURES, found, outbox_types, payment, send, settle_all, stored
 
 SHAPES = sorted(FIXTURES.glob("*.json"))
+BODIES = {path.name: path.read_bytes() for path in SHAPES}
 CHARGES = [path for path in SHAPES if path.name.startswith("charge.success.")]
 PARTIAL = "charge.success.multi-split.json"  # neither currency nor channel
 
 
 def read(path: Path) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(path.read_bytes())
+    body: dict[str, Any] = json.loads(BODIES[path.name])
     return body
 
 
 @pytest.mark.parametrize("path", SHAPES, ids=lambda path: path.stem)
 async def test_every_shape_is_kept_and_settled(client: httpx.AsyncClient, path: Path) -> None:
+    raw = BODIES[path.name]
     body = read(path)
     data = body["data"]
     reference = (data.get("reference") or data.get("transaction_reference")) if isinstance(data, dict) else None
     if reference is not None:
         await payment(reference)
-    answer = await send(client, path.read_bytes())
-    assert answer.status_code == 200
+    assert (await send(client, raw)).status_code == 200
     await settle_all()
     (notice,) = await stored()
-    assert notice.body == path.read_bytes()
+    assert notice.body == raw
     assert (notice.state, notice.error) == ("done", None)
     assert (notice.event, notice.reference) == (body["event"], reference)
     assert notice.outcome
@@ -56,13 +57,13 @@ async def test_all_shapes_in_one_batch(client: httpx.AsyncClient) -> None:
     for path in CHARGES:
         await payment(read(path)["data"]["reference"])
     for path in SHAPES:
-        assert (await send(client, path.read_bytes())).status_code == 200
+        assert (await send(client, BODIES[path.name])).status_code == 200
     await settle_all()
     assert [notice.state for notice in await stored()] == ["done"] * len(SHAPES)
 
 
 async def test_a_charge_that_says_too_little_makes_us_ask(client: httpx.AsyncClient) -> None:
-    body = (FIXTURES / PARTIAL).read_bytes()
+    body = BODIES[PARTIAL]
     reference = json.loads(body)["data"]["reference"]
     before = await payment(reference)
     await send(client, body)
@@ -74,7 +75,7 @@ async def test_a_charge_that_says_too_little_makes_us_ask(client: httpx.AsyncCli
 
 @pytest.mark.parametrize("status", ["failed", "abandoned"])
 async def test_a_charge_that_says_too_little_reopens_what_was_given_up(client: httpx.AsyncClient, status: str) -> None:
-    body = (FIXTURES / PARTIAL).read_bytes()
+    body = BODIES[PARTIAL]
     reference = json.loads(body)["data"]["reference"]
     await payment(reference, status=status)
     await send(client, body)
@@ -83,7 +84,7 @@ async def test_a_charge_that_says_too_little_reopens_what_was_given_up(client: h
 
 
 async def test_a_charge_that_says_too_little_of_nobody_waits_for_a_person(client: httpx.AsyncClient) -> None:
-    await send(client, (FIXTURES / PARTIAL).read_bytes())
+    await send(client, BODIES[PARTIAL])
     await settle_all()
     (notice,) = await stored()
     assert notice.state == "failed"
@@ -92,7 +93,7 @@ async def test_a_charge_that_says_too_little_of_nobody_waits_for_a_person(client
 
 
 async def test_a_charge_that_says_too_little_changes_nothing_that_is_settled(client: httpx.AsyncClient) -> None:
-    body = (FIXTURES / PARTIAL).read_bytes()
+    body = BODIES[PARTIAL]
     reference = json.loads(body)["data"]["reference"]
     await payment(reference, status="succeeded")
     await send(client, body)

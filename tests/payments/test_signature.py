@@ -54,10 +54,12 @@ async def test_no_signature(client: httpx.AsyncClient) -> None:
         hmac.new(KEY, BODY, hashlib.sha256).hexdigest().encode(),
         hashlib.sha512(BODY).hexdigest().encode(),
         hmac.new(b"", BODY, hashlib.sha512).hexdigest().encode(),
-        hmac.new(KEY, json.dumps(json.loads(BODY), separators=(",", ":")).encode(), hashlib.sha512).hexdigest().encode(),
+        hmac.new(KEY, json.dumps(json.loads(BODY), separators=(",", ":")).encode(), hashlib.sha512)
+        .hexdigest()
+        .encode(),
         "é".encode(),
         b"\xff\xfe" * 64,
-        GOOD.replace("a", "а").encode(),  # noqa: RUF001 -- a Cyrillic letter that looks the same
+        GOOD.replace("a", "а").encode(),  # a Cyrillic letter that looks the same
     ],
     ids=lambda value: value[:24].decode("latin-1"),
 )

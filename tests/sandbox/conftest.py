@@ -19,6 +19,7 @@ async def sandbox(**settings: Any) -> AsyncIterator[Merchant]:
         "public_url": ORIGIN,
         "webhook_url": None,
         "database": ":memory:",
+        "refund_seconds": 0,
     } | settings
     app = create_app(Settings(**chosen))
     async with (
@@ -43,6 +44,6 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.fixture
 async def merchant(receiver: Receiver) -> AsyncIterator[Merchant]:
-    """A sandbox of its own, with webhooks: a failed delivery is tried again after 10 ms."""
+    """A sandbox of its own, with webhooks: a failed delivery is tried again after 10 ms; no refund moves by itself."""
     async with sandbox(webhook_url=receiver.url, time_scale=0.01) as own:
         yield own

@@ -33,6 +33,37 @@ class Merchant:
     async def pay(self, reference: str, **instruction: Any) -> httpx.Response:
         return await self.http.post(f"/sandbox/transactions/{reference}/pay", json=instruction)
 
+    async def paid(self, amount: int = 250_000, **instruction: Any) -> dict[str, Any]:
+        """A paid transaction, as verify shows it."""
+        started = await self.start(amount=amount)
+        answer = await self.pay(started["reference"], **instruction)
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        """The data of a call that works."""
+        answer = await self.call("GET", path, params=query)
+        assert (answer.status_code, answer.json()["status"]) == (200, True), answer.text
+        return answer.json()["data"]
+
+    async def refund(self, reference: str, **fields: Any) -> dict[str, Any]:
+        answer = await self.call("POST", "/refund", json={"transaction": reference, **fields})
+        assert answer.status_code == 200, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    async def order(self, path: str, **instruction: Any) -> httpx.Response:
+        """What a script wants, under /sandbox."""
+        return await self.http.post(f"/sandbox/{path}", json=instruction)
+
+    async def reaches(self, reference: str, status: str) -> None:
+        async with asyncio.timeout(10):
+            while True:
+                if (await self.verify(reference))["status"] == status:
+                    return
+                await asyncio.sleep(0.01)
+
     async def webhooks(self, **until: int) -> dict[str, Any]:
         """The counts of webhooks, as soon as they are what is wanted."""
         async with asyncio.timeout(10):

@@ -1,0 +1,55 @@
+"""What payments tells the shop about a payment, as the events of contracts/events.py."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from contracts.events import (
+    Event,
+    PaymentFailed,
+    PaymentFailedData,
+    PaymentHeld,
+    PaymentHeldData,
+    PaymentRefunded,
+    PaymentRefundedData,
+    PaymentSucceeded,
+    PaymentSucceededData,
+)
+from services.payments.charges import Charge
+
+HeldReason = Literal["amount_differs", "currency_differs", "mode_differs"]
+
+
+def succeeded(payment: Any, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
+    """`payment`: a Payment, or a row with its reference, order_id, amount, currency and traceparent; so for all of these."""
+    data = PaymentSucceededData(**_facts(payment), paid_amount=paid_amount, channel=channel, paid_at=paid_at)
+    return PaymentSucceeded(**_envelope(payment), data=data)
+
+
+def failed(payment: Any, charge: Charge) -> Event:
+    data = PaymentFailedData(**_facts(payment), reason=charge.gateway_response or "")
+    return PaymentFailed(**_envelope(payment), data=data)
+
+
+def held(payment: Any, charge: Charge, reason: HeldReason) -> Event:
+    data = PaymentHeldData(
+        **_facts(payment), reason=reason, paid_amount=charge.amount, paid_currency=charge.currency[:10]
+    )
+    return PaymentHeld(**_envelope(payment), data=data)
+
+
+def refunded(payment: Any, total: int) -> Event:
+    """`total`: subunits of all refunds of this payment so far."""
+    return PaymentRefunded(**_envelope(payment), data=PaymentRefundedData(**_facts(payment), refunded_amount=total))
+
+
+def _facts(payment: Any) -> dict[str, Any]:
+    return {
+        "reference": payment.reference,
+        "order_id": payment.order_id,
+        "amount": payment.amount,
+        "currency": payment.currency,
+    }
+
+
+def _envelope(payment: Any) -> dict[str, Any]:
+    return {"subject": str(payment.order_id), "traceparent": payment.traceparent}

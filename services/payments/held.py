@@ -1,0 +1,73 @@
+"""Held money waits for a person, who accepts it, binds it to an order, or gives it back (refunds.py); each with a recorded reason.
+
+held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, and the order is delivered
+held (unknown_reference)                              ── bind ────► succeeded for that order
+held (any)                                            ── refund ──► refunded
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit import outbox
+from kit.identity import Caller
+from kit.telemetry import traceparent
+from services.payments.announcements import succeeded
+from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
+from services.payments.models import Decision, OutboxRow, Payment
+from services.payments.orders import Order
+from services.payments.refunds import given
+
+ACCEPTABLE = frozenset({"amount_differs", "currency_differs", "mode_differs"})
+
+
+async def accept(session: AsyncSession, reference: str, caller: Caller, reason: str) -> Payment:
+    """Deliver for what was paid. Raises PaymentNotFound, NotHeld."""
+    payment = await _held(session, reference)
+    if payment.held_reason not in ACCEPTABLE:
+        raise NotHeld(f"Money that is held for {payment.held_reason} cannot be accepted.")
+    return await _decide(session, payment, "accept", caller, reason)
+
+
+async def bind(session: AsyncSession, reference: str, caller: Caller, order: Order, reason: str) -> Payment:
+    """Let it pay for this order. Raises PaymentNotFound, NotHeld, OrderNotPayable."""
+    payment = await _held(session, reference)
+    if payment.held_reason != "unknown_reference":
+        raise NotHeld(f"Money that is held for {payment.held_reason} belongs to an order already.")
+    if order.status not in {"pending", "expired"}:
+        raise OrderNotPayable(f"The order is {order.status}.")
+    if (payment.paid_amount, payment.paid_currency) != (order.amount, order.currency):
+        raise OrderNotPayable(
+            f"The order costs {order.amount} {order.currency}, and {payment.paid_amount} {payment.paid_currency} was paid."
+        )
+    payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
+    payment.traceparent = traceparent()
+    return await _decide(session, payment, "bind", caller, reason)
+
+
+async def _held(session: AsyncSession, reference: str) -> Payment:
+    found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
+    payment = found.scalar_one_or_none()
+    if payment is None:
+        raise PaymentNotFound
+    if payment.status != "held":
+        raise NotHeld(f"The payment is {payment.status}.")
+    if await given(session, payment.id) > 0:
+        raise NotHeld("A refund of this payment is under way.")
+    return payment
+
+
+async def _decide(session: AsyncSession, payment: Payment, decision: str, caller: Caller, reason: str) -> Payment:
+    session.add(
+        Decision(
+            payment_id=payment.id,
+            decision=decision,
+            held_reason=payment.held_reason or "",
+            reason=reason,
+            decided_by=caller.id,
+        )
+    )
+    payment.status, payment.held_reason = "succeeded", None
+    await session.flush()
+    event = succeeded(payment, paid_amount=payment.paid_amount or 0, channel=payment.channel, paid_at=payment.paid_at)
+    await outbox.add(session, OutboxRow, event)
+    return payment

@@ -1,0 +1,126 @@
+"""The kit under test, on a real Postgres and a real RabbitMQ."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractIncomingMessage
+from pydantic import SecretStr
+from sqlalchemy import delete
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from contracts.events import PaymentSucceeded, PaymentSucceededData
+from contracts.topology import EXCHANGE, Queue
+from dev.postgres import Postgres
+from kit.broker import connect
+from kit.database import create_engine
+from kit.worker import Life, Loop, keep
+from tests.kit.tables import Base
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+@pytest.fixture(scope="session")
+async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
+    found = create_engine(SecretStr(postgres.url("kit")), name="kit")
+    async with found.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    yield found
+    await found.dispose()
+
+
+@pytest.fixture
+async def sessions(engine: AsyncEngine) -> Sessions:
+    """Sessions on empty tables."""
+    made = async_sessionmaker(engine, expire_on_commit=False)
+    async with made.begin() as session:
+        for table in Base.metadata.sorted_tables:
+            await session.execute(delete(table))
+    return made
+
+
+def event(number: int = 0) -> PaymentSucceeded:
+    order = uuid4()
+    data = PaymentSucceededData(
+        reference=f"pay-{number}", order_id=order, amount=number, currency="NGN", paid_amount=number
+    )
+    return PaymentSucceeded(subject=str(order), data=data)
+
+
+@asynccontextmanager
+async def living(*loops: Loop) -> AsyncIterator[Life]:
+    """The loops, kept as a worker keeps them; afterwards they end by themselves."""
+    life = Life()
+    tasks = [asyncio.create_task(keep(str(number), loop, life)) for number, loop in enumerate(loops)]
+    try:
+        yield life
+    finally:
+        life.end()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*tasks)
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+class Broker:
+    """The other side of a queue: publishes past the outbox, and takes what has come."""
+
+    def __init__(self, url: str, channel: aio_pika.abc.AbstractChannel) -> None:
+        self.url = SecretStr(url)
+        self.channel = channel
+        self.queue = Queue(name=f"test.{uuid4().hex}", bindings=("payment.*",))
+
+    async def publish(self, *bodies: bytes) -> None:
+        exchange = await self.channel.get_exchange(EXCHANGE)
+        for body in bodies:
+            await exchange.publish(aio_pika.Message(body), "payment.succeeded", mandatory=False)
+
+    async def take(self, count: int, name: str = "") -> list[AbstractIncomingMessage]:
+        """Exactly so many messages of the queue."""
+        taken: list[AbstractIncomingMessage] = []
+        async with asyncio.timeout(15):
+            queue = await self.channel.get_queue(name or self.queue.name)
+            while len(taken) < count:
+                message = await queue.get(no_ack=True, fail=False)
+                if message is None:
+                    await asyncio.sleep(0.02)
+                else:
+                    taken.append(message)
+        return taken
+
+    async def delete(self) -> None:
+        await self.channel.queue_delete(self.queue.name)
+
+    async def exists(self) -> bool:
+        """Whether the queue is declared and somebody consumes it."""
+        connection = self.channel.connection  # type: ignore[attr-defined]
+        channel = await connection.channel() if connection else None
+        try:
+            found = await channel.declare_queue(self.queue.name, passive=True)
+        except aio_pika.exceptions.ChannelNotFoundEntity:
+            return False
+        consumers: int = found.declaration_result.consumer_count
+        await channel.close()
+        return consumers > 0
+
+
+@pytest.fixture
+async def broker(rabbitmq: str) -> AsyncIterator[Broker]:
+    async with connect(SecretStr(rabbitmq), "test") as connection:
+        channel = await connection.channel()
+        found = Broker(rabbitmq, channel)
+        yield found
+        for name in (found.queue.name, found.queue.dead):
+            await channel.queue_delete(name)
+
+
+@pytest.fixture
+def bell() -> Iterator[asyncio.Event]:
+    yield asyncio.Event()

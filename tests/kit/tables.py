@@ -1,0 +1,35 @@
+"""Tables of the kit's own tests, in a database of their own."""
+
+from sqlalchemy import Identity, MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from kit.database import NAMING, TYPES
+from kit.idempotency import KeptAnswer
+from kit.inbox import InboxEntry
+from kit.outbox import OutboxEvent
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+    type_annotation_map = TYPES
+
+
+class Inbox(InboxEntry, Base):
+    __tablename__ = "inbox"
+
+
+class Outbox(OutboxEvent, Base):
+    pass
+
+
+class Keys(KeptAnswer, Base):
+    pass
+
+
+class Effect(Base):
+    """What a handler brings about; without a constraint, so that doing it twice shows."""
+
+    __tablename__ = "effects"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    of: Mapped[str]
