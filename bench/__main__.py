@@ -49,10 +49,11 @@ def main() -> int:
     try:
         with ProcessPoolExecutor(4, multiprocessing.get_context("spawn"), begin_process) as executor:
             asyncio.run(measure(results, QUICK if quick else FULL, executor, console))
-    except (NotStarted, intake.NotStored, purchases.NotDelivered, ConnectionError, BrokenProcessPool) as error:
+    except (NotStarted, intake.NotStored, purchases.NotDelivered, ConnectionError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenProcessPool):
+        print("\nbroken off: Ctrl-C, or a process of the load was killed", file=sys.stderr)
         return 130
     report.show(results, console)
     report.write(results, quick)

@@ -11,12 +11,21 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """MiB of one part, its children included. `resident` counts pages that processes share in each of them; `own` is what nobody
-    shares, and `proportional` (Linux) gives each sharer its part: the honest sum for Postgres's many processes."""
+    """MiB of one part, its children included.
 
+    `resident` counts a page that several processes share in each of them, `own` only what nobody shares; `proportional` (Linux) gives
+    each sharer its part.
+    """
+
+    processes: int
     resident: float
     own: float
     proportional: float | None
+
+    @property
+    def held(self) -> float:
+        """What the part takes of the machine: for several processes the resident sum would count Postgres's buffers once for each."""
+        return self.resident if self.processes == 1 or self.proportional is None else self.proportional
 
 
 def measure(stack: Stack) -> dict[str, Memory]:
@@ -30,10 +39,11 @@ def _of(pid: int) -> Memory:
     for process in (parent, *parent.children(recursive=True)):
         try:
             infos.append(process.memory_full_info())
-        except psutil.NoSuchProcess:
+        except psutil.Error:
             continue
     shared_out = [info.pss for info in infos if hasattr(info, "pss")]
     return Memory(
+        processes=len(infos),
         resident=sum(info.rss for info in infos) / MIB,
         own=sum(info.uss for info in infos) / MIB,
         proportional=sum(shared_out) / MIB if shared_out else None,

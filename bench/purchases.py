@@ -11,7 +11,7 @@ import asyncpg
 from bench.bodies import AMOUNT, CURRENCY, Notices, order_of
 from bench.load import Target, run
 
-LOOK_SECONDS = 0.004
+LOOK_SECONDS = 0.008
 """How often it is looked whether a delivery can be seen: a measured time is at most so much too long."""
 
 COUNT_SECONDS = 0.05

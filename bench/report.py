@@ -100,11 +100,11 @@ def show(results: Results, console: Console) -> None:
         ratios.add_row(ratio.name, f"{ratio.value:.2f}", _span(ratio.rounds, "{:.2f}"), bar, met + mark)
     if results.peer_missing:
         ratios.add_row("webhook intake / paystack-django", "skipped", "", "≥ 10", "")
-    memory = Table("MiB", "at rest", "after the load", "own", "shared out", title="Resident memory")
+    memory = Table("MiB", "at rest", "after the load", "of that its own", title="Memory")
+    memory.caption = "resident; of rabbitmq and postgres, whose processes share pages, each page once"
     for name, after in results.after.items():
-        rest = results.at_rest[name].resident
-        part = "" if after.proportional is None else f"{after.proportional:.0f}"
-        memory.add_row(name, f"{rest:.0f}", f"{after.resident:.0f}", f"{after.own:.0f}", part)
+        rest = results.at_rest[name]
+        memory.add_row(name, f"{rest.held:.0f}", f"{after.held:.0f}", f"{after.own:.0f}")
     for table in (rates, purchases, memory, ratios):
         for column in table.columns[1:]:
             column.justify = "right"

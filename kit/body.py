@@ -80,7 +80,7 @@ class BodyLimit:
             if cut is None or answered:
                 raise
         if cut is not None and not answered:
-            await _refuse(cut, scope, receive, send, whole=whole)
+            await _refuse(cut, scope, receive, send, whole=whole or cut is not too_large)
 
 
 async def _refuse(what: Problem, scope: Scope, receive: Receive, send: Send, *, whole: bool) -> None:

@@ -17,6 +17,7 @@ from kit import inbox as door
 from kit.broker import TIMEOUT, connect, declare_queue
 from kit.database import is_unavailable
 from kit.inbox import Entry, InboxEntry
+from kit.telemetry import sound_trace
 from kit.worker import Life
 
 PREFETCH = 200
@@ -126,7 +127,11 @@ class Consumer(Generic[E]):
                 readable.append(
                     (
                         message,
-                        {"key": str(event.id), "body": message.body, "headers": {"traceparent": event.traceparent}},
+                        {
+                            "key": str(event.id),
+                            "body": message.body,
+                            "headers": {"traceparent": sound_trace(event.traceparent)},
+                        },
                     )
                 )
         while readable:

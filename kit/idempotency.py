@@ -105,7 +105,10 @@ async def claim(session: AsyncSession, keys: type[KeptAnswer], intent: Intent | 
         raise
     if claimed.scalar_one_or_none() is not None:
         return None
-    kept = (await session.execute(select(keys.fingerprint, keys.status, keys.body).where(*_is(keys, intent)))).one()
+    found = await session.execute(select(keys.fingerprint, keys.status, keys.body).where(*_is(keys, intent)))
+    kept = found.one_or_none()
+    if kept is None:  # the first request failed and released the key between our two looks
+        raise IdempotencyKeyInUse
     if kept.fingerprint != intent.fingerprint:
         raise IdempotencyKeyReused
     if kept.status is None:

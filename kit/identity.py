@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import httpx
 import jwt
+import structlog
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
@@ -19,8 +20,11 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 MAX_TOKEN_BYTES = 8 * 1024
 FRESH_SECONDS = 300
 REFETCH_SECONDS = 10
+RETRY_SECONDS = 1
+FETCH_SECONDS = 3.0
 LEEWAY_SECONDS = 30
 
+log = structlog.get_logger("identity")
 bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/token")
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -38,7 +42,8 @@ class Caller:
 class Keys:
     """The public keys of auth by `kid`, at most five minutes old, older ones while auth is away.
 
-    An unknown `kid` (a rotation) makes it look again, at most once every ten seconds whatever is sent to us.
+    An unknown `kid` (a rotation) makes it look again, at most once every ten seconds whatever is sent to us; without any key yet,
+    once a second.
     """
 
     def __init__(self, fetch: FetchKeys) -> None:
@@ -48,31 +53,36 @@ class Keys:
         self._lock = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        if time.monotonic() - self._fetched_at > FRESH_SECONDS or kid not in self._keys:
+        # One asks auth; whoever has a key to go on with does not wait for it.
+        if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
             async with self._lock:
-                now = time.monotonic()
-                due = now - self._fetched_at > FRESH_SECONDS or kid not in self._keys
-                if due and (not self._keys or now - self._tried_at > REFETCH_SECONDS):
-                    await self._refresh(now)
+                pause = REFETCH_SECONDS if self._keys else RETRY_SECONDS
+                if self._is_due(kid) and time.monotonic() - self._tried_at > pause:
+                    await self._refresh()
+        if not self._keys:
+            raise Unavailable("The signing keys of auth cannot be fetched right now.")
         return self._keys.get(kid)
 
-    async def _refresh(self, now: float) -> None:
-        self._tried_at = now
+    def _is_due(self, kid: str) -> bool:
+        return time.monotonic() - self._fetched_at > FRESH_SECONDS or kid not in self._keys
+
+    async def _refresh(self) -> None:
         try:
             found = jwt.PyJWKSet.from_dict(await self._fetch())
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
-            if not self._keys:
-                raise Unavailable("The signing keys of auth cannot be fetched right now.") from error
-            return
-        self._keys = {key.key_id: key for key in found.keys if key.key_id}
-        self._fetched_at = now
+        except (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+            log.warning("keys not fetched", error=type(error).__name__, reason=str(error)[:200])
+        else:
+            self._keys = {key.key_id: key for key in found.keys if key.key_id}
+            self._fetched_at = time.monotonic()
+        finally:
+            self._tried_at = time.monotonic()
 
 
 def fetch_jwks(url: str) -> FetchKeys:
     """Fetches a JWKS over HTTP within three seconds."""
 
     async def fetch() -> dict[str, Any]:
-        async with httpx.AsyncClient(timeout=3) as client:
+        async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
             answer = await client.get(url)
             answer.raise_for_status()
             found: dict[str, Any] = answer.json()

@@ -43,6 +43,8 @@ def from_file(name: str) -> str | None:
         return Path(path).read_text().strip()
     except OSError as error:
         raise SystemExit(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise SystemExit(f"{name}_FILE: {path} is not UTF-8 text") from None  # the error would show what is in it
 
 
 class FileSource(PydanticBaseSettingsSource):

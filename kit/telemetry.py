@@ -39,10 +39,14 @@ def traceparent() -> str | None:
     return _traceparent.get()
 
 
+def sound_trace(value: str | None) -> str | None:
+    """The value where it is a trace context, None where it is anything else."""
+    return value if value is not None and TRACEPARENT.fullmatch(value.encode("ascii", "replace")) else None
+
+
 def continue_trace(value: str | None) -> None:
     """Go on with the trace of an event or a stored notice; a new one where it has none."""
-    known = value is not None and TRACEPARENT.fullmatch(value.encode("ascii", "replace"))
-    trace = value if known and value else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    trace = sound_trace(value) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     _traceparent.set(trace)
     structlog.contextvars.bind_contextvars(trace_id=trace[3:35])
 

@@ -8,15 +8,19 @@ from starlette.responses import JSONResponse
 from sandbox import checkout, errors, script, transactions
 from sandbox.clock import Clock
 from sandbox.courier import Courier
+from sandbox.disputes import routes as disputes
+from sandbox.disputes import script as dispute_script
+from sandbox.disputes.life import DisputeLife
 from sandbox.faults import Faults
 from sandbox.integration import Integration, Merchant
 from sandbox.postbox import Postbox
 from sandbox.refunds import routes as refunds
 from sandbox.refunds import script as refund_script
-from sandbox.refunds.life import Life
+from sandbox.refunds.life import RefundLife
 from sandbox.settings import Settings
 from sandbox.store import Store
 from sandbox.webhook_events import routes as events
+from sandbox.webhooks import SLOW_WAIT
 
 ABOUT = """Stands in for Paystack on your own machine: the same calls, a checkout page and signed webhooks.
 `/sandbox/…` lets a script act as the payer and as bad weather; it asks for no key, so keep it to yourself."""
@@ -31,8 +35,9 @@ def create_app(settings: Settings) -> FastAPI:
     faults = Faults()
     courier = Courier(store, settings.webhook_url, settings.time_scale)
     postbox = Postbox(settings.key, settings.webhook_url)
-    refund_life = Life(postbox, settings.refund_seconds)
-    clock = Clock(store, courier, [refund_life.advance])
+    refund_life = RefundLife(postbox, settings.refund_seconds)
+    dispute_life = DisputeLife(postbox, SLOW_WAIT * settings.time_scale)
+    clock = Clock(store, courier, [refund_life.advance, dispute_life.advance])
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,13 +52,15 @@ def create_app(settings: Settings) -> FastAPI:
             await store.close()
 
     app = FastAPI(title="Paystack sandbox", description=ABOUT, lifespan=lifespan, max_body_size=BODY_LIMIT)
-    app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life)
+    app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life, dispute_life)
     errors.install(app)
     app.include_router(transactions.router)
     app.include_router(refunds.router)
+    app.include_router(disputes.router)
     app.include_router(events.router)
     app.include_router(script.router)
     app.include_router(refund_script.router)
+    app.include_router(dispute_script.router)
     app.include_router(checkout.router)
 
     @app.get("/livez", tags=["Health"])

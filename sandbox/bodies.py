@@ -77,6 +77,11 @@ def listed(transaction: Transaction) -> dict[str, Any]:
     return body
 
 
+def enclosed(transaction: Transaction) -> dict[str, Any]:
+    """Within a dispute."""
+    return _common(transaction, "") | {"plan": {}}
+
+
 def notice(transaction: Transaction) -> bytes:
     """The webhook body of a successful charge."""
     data = _common(transaction, "") | {"plan": {}, "source": SOURCE}

@@ -5,9 +5,10 @@ from fastapi import Depends, Request
 
 from sandbox.clock import Clock
 from sandbox.courier import Courier
+from sandbox.disputes.life import DisputeLife
 from sandbox.faults import Faults
 from sandbox.postbox import Postbox
-from sandbox.refunds.life import Life
+from sandbox.refunds.life import RefundLife
 from sandbox.settings import Settings
 from sandbox.store import Store
 
@@ -22,7 +23,8 @@ class Integration:
     faults: Faults
     postbox: Postbox
     clock: Clock
-    refunds: Life
+    refunds: RefundLife
+    disputes: DisputeLife
 
     def wake(self) -> None:
         """There may be something to send, and something to wait for."""

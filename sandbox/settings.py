@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     database: str = MEMORY
     """A SQLite file; in memory, everything is forgotten at exit."""
     time_scale: float = Field(1.0, gt=0, le=1000)
-    """Multiplies the waits between webhook tries: at 1, one second stands for 3 minutes and five for an hour."""
+    """Multiplies the waits between webhook tries: at 1, one second stands for 3 minutes and five for an hour.
+    A dispute's hours are of the same kind."""
     refund_seconds: float = Field(1.0, ge=0, le=86_400)
     """From pending to processing, and from there to the end, that take days; at 0 only a script moves a refund."""
     secret_key: SecretStr = Field(SecretStr(""), validation_alias="PAYSTACK_SECRET_KEY")

@@ -4,13 +4,11 @@ from typing import Any
 
 from sandbox.bodies import instant
 from sandbox.cards import code_of, customer
+from sandbox.identity import BY, INTEGRATION
 from sandbox.ledger import Transaction
 from sandbox.refunds.book import Refund, Status
 from sandbox.wire import compact
 
-INTEGRATION = 700_001
-"""The number of the merchant that the sandbox plays."""
-BY = "merchant@sandbox.example"
 PROCESSOR = "instant-transfer"
 DAYS = 10 * 24 * 3_600_000
 """Milliseconds after which Paystack expects the payer to have the money."""

@@ -1,12 +1,13 @@
 """How a refund begins, goes on and ends; with each step the transaction stands anew and a webhook is raised."""
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sandbox import ledger
 from sandbox.cards import BY_NUMBER
 from sandbox.errors import TransactionNotFound
+from sandbox.identity import BY
 from sandbox.ledger import Transaction
 from sandbox.postbox import ONCE, Event, Order, Postbox
 from sandbox.refunds import bodies, book
@@ -42,7 +43,7 @@ class Asked:
     merchant_note: str | None
 
 
-class Life:
+class RefundLife:
     """`step`: seconds from pending to processing, and from there to the end; 0: only a script moves a refund."""
 
     def __init__(self, postbox: Postbox, step: float) -> None:
@@ -65,28 +66,14 @@ class Life:
             raise RefundTooSmall
         if book.taken(connection, transaction.id) + amount > transaction.amount:
             raise RefundTooLarge
-        at = now()
-        words = f"Refund for transaction {transaction.reference}"
+        draft = _draft(transaction, amount)
         refund = book.add(
             connection,
-            Refund(
-                id=0,
-                transaction_id=transaction.id,
-                reference=transaction.reference,
-                email=transaction.email,
-                domain=transaction.domain,
-                amount=amount,
-                currency=transaction.currency,
-                status="pending",
-                ending=BY_NUMBER[transaction.card].refunds_end,
-                customer_note=asked.customer_note or words,
-                merchant_note=asked.merchant_note or f"{words} by {bodies.BY}",
-                dispute=None,
-                settlement=None,
-                created_at=at,
-                updated_at=at,
-                refunded_at=None,
-                next_at=self._next(at),
+            replace(
+                draft,
+                customer_note=asked.customer_note or draft.customer_note,
+                merchant_note=asked.merchant_note or draft.merchant_note,
+                next_at=self._next(draft.created_at),
             ),
         )
         self._tell(connection, refund)
@@ -145,3 +132,43 @@ class Life:
         ledger.stand(connection, refund.transaction_id, book.standing(connection, refund.transaction_id))
         event = Event(f"refund.{refund.status}", refund.reference, refund.id, bodies.notice(refund))
         self._postbox.put(connection, event, order)
+
+
+def paid_back(connection: sqlite3.Connection, transaction: Transaction, amount: int, dispute: int) -> Transaction:
+    """What an accepted dispute gives back, as far as there is anything left: at once, and no webhook of a refund tells it."""
+    amount = min(amount, transaction.amount - book.taken(connection, transaction.id))
+    if amount <= 0:
+        return transaction
+    draft = _draft(transaction, amount)
+    book.add(connection, replace(draft, status="processed", dispute=dispute, refunded_at=draft.created_at))
+    return _stand(connection, transaction)
+
+
+def _stand(connection: sqlite3.Connection, transaction: Transaction) -> Transaction:
+    status = book.standing(connection, transaction.id)
+    ledger.stand(connection, transaction.id, status)
+    return replace(transaction, status=status)
+
+
+def _draft(transaction: Transaction, amount: int) -> Refund:
+    at = now()
+    words = f"Refund for transaction {transaction.reference}"
+    return Refund(
+        id=0,
+        transaction_id=transaction.id,
+        reference=transaction.reference,
+        email=transaction.email,
+        domain=transaction.domain,
+        amount=amount,
+        currency=transaction.currency,
+        status="pending",
+        ending=BY_NUMBER[transaction.card].refunds_end,
+        customer_note=words,
+        merchant_note=f"{words} by {BY}",
+        dispute=None,
+        settlement=None,
+        created_at=at,
+        updated_at=at,
+        refunded_at=None,
+        next_at=None,
+    )

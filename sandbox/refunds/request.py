@@ -6,6 +6,7 @@ from sandbox.errors import InvalidParams
 from sandbox.initialization import amount, storable
 from sandbox.refunds.errors import TransactionMissing
 from sandbox.refunds.life import Asked
+from sandbox.texts import required, text
 
 NOTE = 1_000
 """Characters."""
@@ -17,9 +18,9 @@ def asked(sent: dict[str, Any]) -> Asked:
     return Asked(
         transaction=_transaction(sent.get("transaction")),
         amount=None if wanted is None or wanted == "" else amount(wanted),
-        currency=_text(sent, "currency", 3),
-        customer_note=_text(sent, "customer_note", NOTE),
-        merchant_note=_text(sent, "merchant_note", NOTE),
+        currency=text(sent, "currency", 3),
+        customer_note=text(sent, "customer_note", NOTE),
+        merchant_note=text(sent, "merchant_note", NOTE),
     )
 
 
@@ -28,11 +29,8 @@ def account_currency(sent: dict[str, Any]) -> str:
     details = sent.get("refund_account_details")
     if not isinstance(details, dict):
         raise InvalidParams("refund_account_details is required")
-    given = {name: _text(details, name, 50) for name in ("currency", "account_number", "bank_id")}
-    for name, value in given.items():
-        if value is None:
-            raise InvalidParams(f"refund_account_details.{name} is required")
-    return given["currency"] or ""
+    given = {name: required(details, name, 50) for name in ("currency", "account_number", "bank_id")}
+    return given["currency"]
 
 
 def _transaction(sent: Any) -> str:
@@ -43,12 +41,3 @@ def _transaction(sent: Any) -> str:
     if not isinstance(sent, str) or len(sent) > 200 or not storable(sent):
         raise InvalidParams("transaction must be a reference or a numeric id")
     return sent
-
-
-def _text(sent: dict[str, Any], name: str, longest: int) -> str | None:
-    value = sent.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or len(value) > longest or not storable(value):
-        raise InvalidParams(f"{name} must be a text of {longest} characters at most")
-    return value

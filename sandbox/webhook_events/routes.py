@@ -12,7 +12,7 @@ from sandbox.cursors import cursor_of, leaf
 from sandbox.documents import body_of
 from sandbox.errors import InvalidParams, NowhereToSend, Refusal
 from sandbox.guard import PaystackRoute
-from sandbox.initialization import fields
+from sandbox.initialization import fields, storable
 from sandbox.integration import Merchant
 from sandbox.queries import NUMERIC_ID
 from sandbox.webhook_events import archive
@@ -145,4 +145,6 @@ def _ids(sent: Any) -> list[str]:
 def _filters(sent: Any) -> Filter:
     if not isinstance(sent, dict) or not all(isinstance(each, (str, int)) for each in sent.values()):
         raise InvalidParams("filters must be an object of texts and numbers")
+    if not all(storable(str(value)) for value in sent.values()):
+        raise InvalidParams("filters cannot be read")
     return _filter(QueryParams({name: str(value) for name, value in sent.items()}))

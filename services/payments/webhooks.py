@@ -27,6 +27,7 @@ PATH = "/payments/webhooks/paystack"
 MAX_BODY_BYTES = 1024 * 1024
 BATCH = 100
 MOST_WAITING = 1000
+MOST_WAITING_BYTES = 64 * 1024 * 1024
 ANSWER_SECONDS = 2.5
 
 # Two equal partial refunds send byte-identical notices, and both must be looked into: a refund's notice is never a duplicate.
@@ -52,21 +53,24 @@ def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:
 class Intake:
     """Stores notices; those that come while one batch is being committed share the next commit.
 
-    At most MOST_WAITING wait: beyond that, and where the database does not answer in time, the sender is told to come again.
+    At most MOST_WAITING wait, of MOST_WAITING_BYTES together. Beyond that, and where the database does not answer in time, the sender is
+    told to come again.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._waiting: list[tuple[str, bytes, str, asyncio.Future[None]]] = []
+        self._bytes = 0
         self._storing: asyncio.Task[None] | None = None
         self._bell = Doorbell(engine)
 
     async def store(self, key: str, body: bytes, headers: str) -> None:
         """Returns when the notice is committed. Raises Unavailable when that is not known to have happened."""
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or self._bytes + len(body) > MOST_WAITING_BYTES:
             raise Unavailable
         stored = asyncio.get_running_loop().create_future()
         self._waiting.append((key, body, headers, stored))
+        self._bytes += len(body)
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_all())
         try:
@@ -77,8 +81,11 @@ class Intake:
 
     async def _store_all(self) -> None:
         while self._waiting:
-            batch = [entry for entry in self._waiting[:BATCH] if not entry[3].done()]
+            taken = self._waiting[:BATCH]
             del self._waiting[:BATCH]
+            self._bytes -= sum(len(body) for _, body, _, _ in taken)
+            # Whoever waited too long has been answered 503, and Paystack will send it again.
+            batch = [entry for entry in taken if not entry[3].done()]
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     await self._commit(batch)

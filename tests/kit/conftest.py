@@ -1,13 +1,13 @@
 """The kit under test, on a real Postgres and a real RabbitMQ."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from pydantic import SecretStr
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from contracts.events import PaymentSucceeded, PaymentSucceededData
 from contracts.topology import EXCHANGE, Queue
 from dev.postgres import Postgres
-from kit.broker import connect
+from kit.broker import connect, declare_queue
 from kit.database import create_engine
-from kit.worker import Life, Loop, keep
+from kit.worker import Life, Loop
+from kit.worker import _keep as keep
 from tests.kit.tables import Base
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -65,15 +66,16 @@ async def living(*loops: Loop) -> AsyncIterator[Life]:
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 -- what happens in a server rings no bell here
             await asyncio.sleep(0.02)
 
 
 class Broker:
     """The other side of a queue: publishes past the outbox, and takes what has come."""
 
-    def __init__(self, url: str, channel: aio_pika.abc.AbstractChannel) -> None:
+    def __init__(self, url: str, connection: AbstractConnection, channel: AbstractChannel) -> None:
         self.url = SecretStr(url)
+        self.connection = connection
         self.channel = channel
         self.queue = Queue(name=f"test.{uuid4().hex}", bindings=("payment.*",))
 
@@ -98,29 +100,24 @@ class Broker:
     async def delete(self) -> None:
         await self.channel.queue_delete(self.queue.name)
 
-    async def exists(self) -> bool:
-        """Whether the queue is declared and somebody consumes it."""
-        connection = self.channel.connection  # type: ignore[attr-defined]
-        channel = await connection.channel() if connection else None
+    async def is_consumed(self) -> bool:
+        """Whether the queue is there and somebody consumes it."""
+        channel = await self.connection.channel()
         try:
             found = await channel.declare_queue(self.queue.name, passive=True)
+            return bool(found.declaration_result.consumer_count)
         except aio_pika.exceptions.ChannelNotFoundEntity:
             return False
-        consumers: int = found.declaration_result.consumer_count
-        await channel.close()
-        return consumers > 0
+        finally:
+            await channel.close()
 
 
 @pytest.fixture
 async def broker(rabbitmq: str) -> AsyncIterator[Broker]:
     async with connect(SecretStr(rabbitmq), "test") as connection:
         channel = await connection.channel()
-        found = Broker(rabbitmq, channel)
+        found = Broker(rabbitmq, connection, channel)
+        await declare_queue(channel, found.queue)
         yield found
         for name in (found.queue.name, found.queue.dead):
             await channel.queue_delete(name)
-
-
-@pytest.fixture
-def bell() -> Iterator[asyncio.Event]:
-    yield asyncio.Event()
