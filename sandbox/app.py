@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from sandbox import checkout, errors, script, transactions
+from sandbox import checkout, errors, recurring, script, transactions
 from sandbox.clock import Clock
 from sandbox.courier import Courier
 from sandbox.disputes import routes as disputes
@@ -18,6 +18,8 @@ from sandbox.refunds import routes as refunds
 from sandbox.refunds import script as refund_script
 from sandbox.refunds.life import RefundLife
 from sandbox.settings import Settings
+from sandbox.settlements import routes as settlements
+from sandbox.settlements import script as settlement_script
 from sandbox.store import Store
 from sandbox.webhook_events import routes as events
 from sandbox.webhooks import SLOW_WAIT
@@ -54,13 +56,16 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(title="Paystack sandbox", description=ABOUT, lifespan=lifespan, max_body_size=BODY_LIMIT)
     app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life, dispute_life)
     errors.install(app)
+    app.include_router(recurring.router)
     app.include_router(transactions.router)
     app.include_router(refunds.router)
     app.include_router(disputes.router)
+    app.include_router(settlements.router)
     app.include_router(events.router)
     app.include_router(script.router)
     app.include_router(refund_script.router)
     app.include_router(dispute_script.router)
+    app.include_router(settlement_script.router)
     app.include_router(checkout.router)
 
     @app.get("/livez", tags=["Health"])

@@ -6,20 +6,23 @@ from typing import Any
 
 from sandbox.cards import authorization, customer
 from sandbox.ledger import Transaction
+from sandbox.timeline import log
 from sandbox.wire import compact
-
-SOURCE = {
-    "type": "api",
-    "source": "merchant_api",
-    "entry_point": "transaction_initialize",
-    "identifier": None,
-}
 
 
 def instant(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def source(transaction: Transaction) -> dict[str, Any]:
+    return {
+        "type": "api",
+        "source": "merchant_api",
+        "entry_point": transaction.entry_point,
+        "identifier": None,
+    }
 
 
 def _authorization(transaction: Transaction) -> dict[str, Any]:
@@ -43,7 +46,7 @@ def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
         "currency": transaction.currency,
         "ip_address": transaction.ip_address,
         "metadata": no_metadata if transaction.metadata is None else json.loads(transaction.metadata),
-        "log": None,
+        "log": log(transaction),
         "fees": transaction.fees,
         "fees_split": None,
         "authorization": _authorization(transaction),
@@ -68,13 +71,27 @@ def verified(transaction: Transaction) -> dict[str, Any]:
 
 
 def fetched(transaction: Transaction) -> dict[str, Any]:
-    return _common(transaction, "") | {"helpdesk_link": None, "plan": {}, "source": SOURCE}
+    return _common(transaction, "") | {"helpdesk_link": None, "plan": {}, "source": source(transaction)}
 
 
 def listed(transaction: Transaction) -> dict[str, Any]:
-    body = _common(transaction, None) | {"plan": {}, "source": SOURCE}
+    body = _common(transaction, None) | {"plan": {}, "source": source(transaction)}
     del body["receipt_number"], body["fees_breakdown"]
     return body
+
+
+ATTEMPTED = (
+    *("amount", "currency", "status", "reference", "domain", "metadata", "gateway_response", "message", "channel"),
+    *("ip_address", "log", "fees", "authorization", "customer", "plan", "id"),
+)
+
+
+def attempted(transaction: Transaction) -> dict[str, Any]:
+    """A saved card that was charged."""
+    body = _common(transaction, "")
+    card = authorization(transaction.email, transaction.currency, transaction.card)
+    chosen = {each: body[each] for each in ATTEMPTED}
+    return chosen | {"authorization": card, "transaction_date": body["created_at"]}
 
 
 def enclosed(transaction: Transaction) -> dict[str, Any]:
@@ -84,7 +101,7 @@ def enclosed(transaction: Transaction) -> dict[str, Any]:
 
 def notice(transaction: Transaction) -> bytes:
     """The webhook body of a successful charge."""
-    data = _common(transaction, "") | {"plan": {}, "source": SOURCE}
+    data = _common(transaction, "") | {"log": None, "plan": {}, "source": source(transaction)}
     del data["receipt_number"], data["createdAt"], data["connect"]
     data["authorization"] |= {"receiver_bank_account_number": None, "receiver_bank": None}
     return compact({"event": "charge.success", "data": data})

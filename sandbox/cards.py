@@ -67,11 +67,15 @@ def customer(email: str) -> dict[str, Any]:
     }
 
 
+def authorization_code(email: str, number: str) -> str:
+    return f"AUTH_{code_of('authorization', email.lower(), number, length=10)}"
+
+
 def authorization(email: str, currency: str, number: str) -> dict[str, Any]:
     """The saved card of a successful payment."""
     tariff = TARIFFS.get(currency)
     return {
-        "authorization_code": f"AUTH_{code_of('authorization', email.lower(), number, length=10)}",
+        "authorization_code": authorization_code(email, number),
         "bin": number[:6],
         "last4": number[-4:],
         "exp_month": "12",

@@ -77,7 +77,7 @@ async def act(
     chosen: CardName = "declined" if action == "decline" else card
     refusal = CARDS[chosen].refusal
     payer = request.client.host if request.client else None
-    attempt = Charge("failed" if refusal else "success", chosen, payer)
+    attempt = Charge("failed" if refusal else "success", CARDS[chosen], payer)
     try:
         transaction = await charge(merchant, transaction.reference, attempt)
     except AlreadyPaid:

@@ -102,6 +102,12 @@ class TransactionNotFound(Refusal):
     status = 404
 
 
+class NoTimeline(Refusal):
+    """Transaction ID or reference is invalid"""
+
+    status = 404
+
+
 class RateLimited(Refusal):
     """Rate limit exceeded!"""
 

@@ -42,6 +42,10 @@ class Weather(Strict):
     refund: CallFault = Field(CallFault(), description="POST /refund, and the retry of one.")
     refunds: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
     others: CallFault = Field(CallFault(), description="Every other call of Paystack's own API.")
+    saved_cards: Literal["charged", "declined", "paused"] = Field(
+        "charged",
+        description="What becomes of a charged authorization; paused: its owner must go to the checkout page.",
+    )
     latency_ms: int = Field(0, ge=0, le=60_000, description="Added to every answer of Paystack's own API.")
     rate_limit: int | None = Field(None, ge=1, le=1_000_000, description="Calls in 60 s; none: no limit.")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.cards import ALPHABET, customer_id
+from sandbox.cursors import Cursor
 from sandbox.errors import DuplicateReference
 from sandbox.store import now
 
@@ -42,6 +43,10 @@ class Transaction:
     paid_at: int | None
     channel: str
     card: str
+    log: str | None
+    """JSON: what the payer did."""
+    entry_point: str
+    settlement: int | None
 
     @property
     def paid(self) -> bool:
@@ -74,8 +79,14 @@ class Filter:
     status: str | None = None
     customer: int | None = None
     amount: int | None = None
+    channel: str | None = None
+    settlement: int | None = None
     since: int | None = None
     until: int | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {each: getattr(self, each) for each in Filter.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +96,28 @@ class Page:
     volume: int
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """Money in subunits; pending is what was not settled yet."""
+
+    currency: str
+    count: int
+    volume: int
+    pending: int
+
+
 def _random(length: int) -> str:
     return "".join(ALPHABET[byte % len(ALPHABET)] for byte in secrets.token_bytes(length))
 
 
-def add(connection: sqlite3.Connection, opening: Opening, domain: str) -> Transaction:
+def add(
+    connection: sqlite3.Connection, opening: Opening, domain: str, entry_point: str = "transaction_initialize"
+) -> Transaction:
     """Errors: DuplicateReference, whatever became of the first transaction."""
     row = connection.execute(
         "INSERT INTO transactions (reference, access_code, domain, status, email, customer, amount, requested_amount,"
-        " currency, metadata, callback_url, label, gateway_response, created_at)"
-        " VALUES (?, ?, ?, 'abandoned', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) DO NOTHING RETURNING *",
+        " currency, metadata, callback_url, label, gateway_response, created_at, entry_point)"
+        " VALUES (?, ?, ?, 'abandoned', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) DO NOTHING RETURNING *",
         (
             opening.reference or _random(10),
             _random(15),
@@ -109,6 +132,7 @@ def add(connection: sqlite3.Connection, opening: Opening, domain: str) -> Transa
             opening.label,
             NOT_COMPLETED,
             now(),
+            entry_point,
         ),
     ).fetchone()
     if row is None:
@@ -143,25 +167,35 @@ def find_by_access_code(connection: sqlite3.Connection, access_code: str) -> Tra
 
 MATCHING = (
     " FROM transactions WHERE (:status IS NULL OR status = :status) AND (:customer IS NULL OR customer = :customer)"
-    " AND (:amount IS NULL OR amount = :amount) AND (:since IS NULL OR created_at >= :since)"
+    " AND (:amount IS NULL OR amount = :amount) AND (:channel IS NULL OR channel = :channel)"
+    " AND (:settlement IS NULL OR settlement = :settlement) AND (:since IS NULL OR created_at >= :since)"
     " AND (:until IS NULL OR created_at <= :until)"
 )
 
 
 def page(connection: sqlite3.Connection, wanted: Filter, limit: int, skip: int) -> Page:
     """Newest first, with the count and the volume of everything that matches."""
-    values = {
-        "status": wanted.status,
-        "customer": wanted.customer,
-        "amount": wanted.amount,
-        "since": wanted.since,
-        "until": wanted.until,
-        "limit": limit,
-        "skip": skip,
-    }
+    values = wanted.values | {"limit": limit, "skip": skip}
     total, volume = connection.execute("SELECT count(*), coalesce(sum(amount), 0)" + MATCHING, values).fetchone()
     rows = connection.execute("SELECT *" + MATCHING + " ORDER BY id DESC LIMIT :limit OFFSET :skip", values)
     return Page([Transaction(*row) for row in rows], total, volume)
+
+
+def turned(connection: sqlite3.Connection, wanted: Filter, cursor: Cursor) -> list[Transaction]:
+    """From a cursor on, and one more."""
+    rows = connection.execute("SELECT *" + MATCHING + cursor.ending, wanted.values | cursor.values)
+    return [Transaction(*row) for row in rows]
+
+
+def totals(connection: sqlite3.Connection, since: int | None, until: int | None) -> list[Total]:
+    """Of everything that was paid, a line a currency."""
+    rows = connection.execute(
+        "SELECT currency, count(*), sum(amount), sum(iif(settlement IS NULL, amount - coalesce(fees, 0), 0))"
+        " FROM transactions WHERE paid_at IS NOT NULL AND (:since IS NULL OR created_at >= :since)"
+        " AND (:until IS NULL OR created_at <= :until) GROUP BY currency ORDER BY currency",
+        {"since": since, "until": until},
+    )
+    return [Total(*row) for row in rows]
 
 
 def latest(connection: sqlite3.Connection, limit: int) -> list[Transaction]:
@@ -174,7 +208,7 @@ def write(connection: sqlite3.Connection, transaction: Transaction, **changes: A
     changed = replace(transaction, **changes)
     connection.execute(
         "UPDATE transactions SET domain = ?, status = ?, amount = ?, currency = ?, fees = ?, ip_address = ?,"
-        " message = ?, gateway_response = ?, paid_at = ?, channel = ?, card = ? WHERE id = ?",
+        " message = ?, gateway_response = ?, paid_at = ?, channel = ?, card = ?, log = ? WHERE id = ?",
         (
             changed.domain,
             changed.status,
@@ -187,6 +221,7 @@ def write(connection: sqlite3.Connection, transaction: Transaction, **changes: A
             changed.paid_at,
             changed.channel,
             changed.card,
+            changed.log,
             changed.id,
         ),
     )

@@ -39,8 +39,12 @@ class Slice:
 
 def slice_of(query: QueryParams) -> Slice:
     """perPage (50, at most 100) and page."""
-    per_page = min(number(query, "perPage") or PER_PAGE, PER_PAGE_LIMIT)
-    return Slice(min(number(query, "page") or 1, LAST_PAGE), per_page)
+    return Slice(min(number(query, "page") or 1, LAST_PAGE), per_page(query))
+
+
+def per_page(query: QueryParams) -> int:
+    """perPage in the documentation, per_page in the specification."""
+    return min(number(query, "perPage") or number(query, "per_page") or PER_PAGE, PER_PAGE_LIMIT)
 
 
 def number(query: QueryParams, name: str) -> int | None:

@@ -97,9 +97,31 @@ CREATE INDEX disputes_of ON disputes (transaction_id);
 CREATE INDEX disputes_due ON disputes (next_at) WHERE next_at IS NOT NULL;
 """
 
-STEPS = (FIRST, REFUNDS, EVENTS, DISPUTES)
+SETTLEMENTS = """
+ALTER TABLE transactions ADD COLUMN log TEXT;
+ALTER TABLE transactions ADD COLUMN entry_point TEXT NOT NULL DEFAULT 'transaction_initialize';
+ALTER TABLE transactions ADD COLUMN settlement INTEGER;
+CREATE TABLE authorizations (
+  number INTEGER PRIMARY KEY,
+  code TEXT NOT NULL UNIQUE,
+  email TEXT NOT NULL,
+  card TEXT NOT NULL,
+  active INTEGER NOT NULL DEFAULT 1
+) STRICT;
+CREATE TABLE settlements (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  domain TEXT NOT NULL,
+  currency TEXT NOT NULL,
+  processed INTEGER NOT NULL,
+  fees INTEGER NOT NULL,
+  deductions INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+"""
 
-NUMBERED = {"transactions": 1, "refunds": 10, "disputes": 100}
+STEPS = (FIRST, REFUNDS, EVENTS, DISPUTES, SETTLEMENTS)
+
+NUMBERED = {"transactions": 1, "refunds": 10, "disputes": 100, "settlements": 1_000}
 """Their ids go on from the clock: past 32 bits, and never those that an earlier, forgotten database gave out. Each table from
 another part of it, in milliseconds: no number stands for two things."""
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field, field_validator
 
 from sandbox import bodies, ledger, webhooks
+from sandbox.cards import CARDS
 from sandbox.charges import Charge, Outcome, charge
 from sandbox.errors import NowhereToSend, UnknownReference
 from sandbox.faults import Weather
@@ -59,7 +60,7 @@ async def pay(reference: str, merchant: Merchant, payment: Payment | None = None
     payment = payment or Payment()
     attempt = Charge(
         payment.outcome,
-        payment.card,
+        CARDS[payment.card],
         ip_address="127.0.0.1",
         overrides=payment.overrides(),
         order=Order(payment.deliveries, payment.delay_ms),

@@ -1,15 +1,20 @@
-"""Paystack's own paths: initialize, verify, fetch, list."""
+"""Paystack's own paths for transactions: initialize, verify, fetch, list and what is made of them."""
+
+import sqlite3
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from sandbox import bodies, initialization, ledger, queries
+from sandbox.cursors import cursor_of, leaf
 from sandbox.documents import body_of
-from sandbox.errors import ReferenceNotFound, TransactionNotFound
+from sandbox.errors import NoTimeline, ReferenceNotFound, TransactionNotFound
 from sandbox.guard import PaystackRoute
+from sandbox.initialization import DEFAULT_CURRENCY
 from sandbox.integration import Merchant
-from sandbox.ledger import Filter
+from sandbox.ledger import Filter, Transaction
 from sandbox.queries import NUMERIC_ID
+from sandbox.timeline import timeline
 from sandbox.wire import succeeded
 
 STATUSES = ("success", "failed", "abandoned", "reversed")
@@ -64,6 +69,40 @@ async def verify(reference: str, merchant: Merchant) -> Response:
     return succeeded("Verification successful", bodies.verified(transaction))
 
 
+@router.get("/transaction/totals", name="totals")
+async def totals(request: Request, merchant: Merchant) -> Response:
+    """What was paid (from, to), and what of it is not settled; the plain totals are those of the default currency."""
+    query = request.query_params
+    since, until = queries.instant(query, "from"), queries.instant(query, "to")
+    found = await merchant.store.run(lambda connection: ledger.totals(connection, since, until))
+    volumes = {each.currency: each.volume for each in found}
+    pending = {each.currency: each.pending for each in found}
+    return succeeded(
+        "Transaction totals",
+        {
+            "total_transactions": sum(each.count for each in found),
+            "total_volume": volumes.get(DEFAULT_CURRENCY, 0),
+            "total_volume_by_currency": [{"currency": each, "amount": volumes[each]} for each in volumes],
+            "pending_transfers": pending.get(DEFAULT_CURRENCY, 0),
+            "pending_transfers_by_currency": [{"currency": each, "amount": pending[each]} for each in pending],
+        },
+    )
+
+
+@router.get("/transaction/timeline/{which}", name="timeline")
+async def show_timeline(which: str, merchant: Merchant) -> Response:
+    """What the payer did, by numeric id or reference."""
+
+    def job(connection: sqlite3.Connection) -> Transaction | None:
+        by_id = ledger.find_by_id(connection, int(which)) if NUMERIC_ID.fullmatch(which) else None
+        return by_id or ledger.find(connection, which)
+
+    transaction = await merchant.store.run(job)
+    if transaction is None:
+        raise NoTimeline
+    return succeeded("Timeline retrieved", timeline(transaction))
+
+
 @router.get("/transaction/{number}", name="fetch")
 async def fetch(number: str, merchant: Merchant) -> Response:
     """One transaction by its numeric id."""
@@ -77,15 +116,25 @@ async def fetch(number: str, merchant: Merchant) -> Response:
 
 @router.get("/transaction", name="list")
 async def list_transactions(request: Request, merchant: Merchant) -> Response:
-    """Transactions, newest first: perPage, page, status, customer (numeric id), amount, from, to."""
+    """Transactions, newest first: perPage, page, status, customer (numeric id), amount, channel, settlement, from, to.
+
+    With use_cursor=true there are no totals, and meta.next and meta.previous lead on.
+    """
     query = request.query_params
     wanted = Filter(
         status=queries.choice(query, "status", STATUSES),
         customer=queries.numeric_id(query, "customer"),
         amount=queries.number(query, "amount"),
+        channel=query.get("channel") or None,
+        settlement=queries.number(query, "settlement"),
         since=queries.instant(query, "from"),
         until=queries.instant(query, "to"),
     )
+    if query.get("use_cursor") == "true":
+        cursor = cursor_of(query, queries.per_page(query))
+        rows = await merchant.store.run(lambda connection: ledger.turned(connection, wanted, cursor))
+        kept, turn = leaf(cursor, rows, lambda each: each.id)
+        return succeeded("Transactions retrieved", [bodies.listed(each) for each in kept], meta=turn)
     asked = queries.slice_of(query)
     found = await merchant.store.run(lambda connection: ledger.page(connection, wanted, asked.per_page, asked.skipped))
     listed = [bodies.listed(each) for each in found.transactions]

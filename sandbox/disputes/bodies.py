@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.bodies import SOURCE, enclosed, instant
+from sandbox.bodies import enclosed, instant, source
 from sandbox.cards import customer
 from sandbox.disputes.book import Dispute
 from sandbox.identity import BY, INTEGRATION
@@ -49,7 +49,7 @@ def _times(dispute: Dispute) -> dict[str, Any]:
 
 
 def fetched(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    inside = enclosed(transaction) | {"authorization": NO_RECEIVER, "customer": NO_PHONE, "source": SOURCE}
+    inside = enclosed(transaction) | {"authorization": NO_RECEIVER, "customer": NO_PHONE, "source": source(transaction)}
     return (
         _head(dispute, transaction)
         | {"transaction": inside, "customer": customer(transaction.email)}

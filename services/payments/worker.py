@@ -49,7 +49,11 @@ async def work() -> None:
     if settings.paystack_secret_key is not None:
         loops["sweep"] = Sweeper(sessions).run
         loops["refund"] = refunder.run
-    checks = {"database": schema_check("services.payments", engine), "backlog": backlog.measure}
+    checks = {
+        "database": schema_check("services.payments", engine),
+        "consumer": orders.check,
+        "backlog": backlog.measure,
+    }
     try:
         await worker.run(loops, checks, host=settings.http_host, port=settings.payments_worker_port)
     finally:

@@ -143,13 +143,14 @@ async def test_a_script_is_the_bank(merchant: Merchant, receiver: Receiver) -> N
 
 async def test_what_cannot_be_disputed(shared: Merchant) -> None:
     unpaid, paid = await shared.start(), await shared.paid()
-    for reference, more, status, code in [
+    cases: list[tuple[str, dict[str, Any], int, str]] = [
         ("nobody-knows", {}, 404, "transaction_not_found"),
         (unpaid["reference"], {}, 409, "nothing_to_dispute"),
         (paid["reference"], {"amount": 250_001}, 409, "nothing_to_dispute"),
         (paid["reference"], {"hours": 0}, 422, "invalid_params"),
         (paid["reference"], {"message": ""}, 422, "invalid_params"),
-    ]:
+    ]
+    for reference, more, status, code in cases:
         answer = await shared.order("disputes", reference=reference, **more)
         assert (answer.status_code, answer.json()["code"]) == (status, code)
     surrogate = json.dumps({"reference": paid["reference"], "message": "\ud800"}).encode()

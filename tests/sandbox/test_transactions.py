@@ -25,7 +25,8 @@ async def test_paid(shared: Merchant) -> None:
     transaction = await shared.verify(started["reference"])
     assert answer.json()["data"] == transaction
     assert (transaction["status"], transaction["gateway_response"]) == ("success", "Successful")
-    assert (transaction["fees"], transaction["log"], transaction["channel"]) == (17_500, None, "card")
+    assert (transaction["fees"], transaction["channel"]) == (17_500, "card")
+    assert [each["type"] for each in transaction["log"]["history"]] == ["action", "success"]
     assert transaction["id"] > 2**32
     assert INSTANT.fullmatch(transaction["paid_at"])
     card = transaction["authorization"]
@@ -126,3 +127,47 @@ async def test_what_is_not_there(shared: Merchant) -> None:
     assert (await shared.http.get("/livez")).status_code == 200
     assert (await shared.http.get("/readyz")).status_code == 200
     assert "/sandbox/transactions/{reference}/pay" in (await shared.http.get("/openapi.json")).json()["paths"]
+
+
+async def test_the_list_is_turned_over_with_cursors() -> None:
+    async with sandbox() as merchant:
+        made = [(await merchant.paid())["id"] for _ in range(5)][::-1]
+        seen: list[int] = []
+        query = {"use_cursor": "true", "perPage": "2"}
+        while True:
+            body = (await merchant.call("GET", "/transaction", params=query)).json()
+            assert body["meta"].keys() == {"next", "previous", "perPage"}
+            seen += [each["id"] for each in body["data"]]
+            if body["meta"]["next"] is None:
+                break
+            await merchant.paid()  # newer ones move nothing
+            query |= {"next": body["meta"]["next"]}
+        assert seen == made
+        back = {"use_cursor": "true", "perPage": "3", "previous": body["meta"]["previous"]}
+        assert [each["id"] for each in await merchant.get("/transaction", **back)] == made[1:4]
+        assert len(await merchant.get("/transaction", use_cursor="true", channel="card", per_page=6)) == 6
+        assert await merchant.get("/transaction", use_cursor="true", channel="ussd") == []
+        assert (await merchant.call("GET", "/transaction?use_cursor=true&next=x")).status_code == 400
+
+
+async def test_timeline(shared: Merchant) -> None:
+    started = await shared.start()
+    path = f"/transaction/timeline/{started['reference']}"
+    assert (await shared.get(path))["history"] == []
+    assert (await shared.verify(started["reference"]))["log"] is None
+    await shared.pay(started["reference"], outcome="failed")
+    await shared.pay(started["reference"])
+    timeline = await shared.get(path)
+    assert (timeline["attempts"], timeline["errors"], timeline["success"]) == (2, 1, True)
+    assert [each["type"] for each in timeline["history"]] == ["action", "error", "action", "success"]
+    paid = await shared.verify(started["reference"])
+    assert paid["log"] == timeline == await shared.get(f"/transaction/timeline/{paid['id']}")
+    answer = await shared.call("GET", "/transaction/timeline/nobody-knows")
+    assert (answer.status_code, answer.json()["message"]) == (404, "Transaction ID or reference is invalid")
+
+
+async def test_a_timeline_forgets_its_beginning(shared: Merchant) -> None:
+    started = await shared.start()
+    for _ in range(40):
+        await shared.pay(started["reference"], outcome="failed")
+    assert len((await shared.get(f"/transaction/timeline/{started['reference']}"))["history"]) == 60
