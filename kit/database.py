@@ -62,7 +62,7 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
     )
 
 
-def arrays(**columns: tuple[type[TypeEngine[Any]], Sequence[Any]]) -> TableValuedAlias:
+def arrays(**columns: tuple[type[TypeEngine[Any]] | TypeEngine[Any], Sequence[Any]]) -> TableValuedAlias:
     """Rows, handed over as one array for each column: name=(type, values).
 
     The statement reads the same for any number of rows, so SQLAlchemy compiles it and Postgres plans it once; with VALUES or IN of a

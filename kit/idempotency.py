@@ -23,8 +23,8 @@ from kit.errors import Problem
 from kit.fields import IdempotencyKey
 
 KEPT = timedelta(hours=24)
-STALE = timedelta(seconds=60)
-"""A claim without an answer that is older was left by a process that died: the next request may have it."""
+STALE = timedelta(seconds=40)
+"""A claim without an answer that is older was left by a process that died: the next request may have it. Longer than any request takes."""
 
 KeyHeader = Annotated[
     IdempotencyKey | None,

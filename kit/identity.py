@@ -26,6 +26,9 @@ LEEWAY_SECONDS = 30
 
 log = structlog.get_logger("identity")
 bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/token")
+NO_KEYS = (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError)
+"""Auth did not answer, or with what is no JWKS."""
+
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -69,7 +72,7 @@ class Keys:
     async def _refresh(self) -> None:
         try:
             found = jwt.PyJWKSet.from_dict(await self._fetch())
-        except (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except NO_KEYS as error:
             log.warning("keys not fetched", error=type(error).__name__, reason=str(error)[:200])
         else:
             self._keys = {key.key_id: key for key in found.keys if key.key_id}

@@ -44,6 +44,7 @@ from kit.worker import Life
 
 WINDOW = 100
 POLL_SECONDS = 1.0
+MEASURE_SECONDS = 1.0
 PUBLISH_SECONDS = 10.0
 LOCK = 0x4F55_5442  # "OUTB": one relay at a time in a database
 
@@ -131,9 +132,13 @@ class Relay:
             for queue in self.queues:
                 await declare_queue(channel, queue)
             log.info("relaying")
+            clock = asyncio.get_running_loop().time
+            measured = -MEASURE_SECONDS
             while not life.over:
                 if not await self._window(database, exchange):
-                    await self._measure(database)
+                    if clock() - measured > MEASURE_SECONDS:
+                        await self._measure(database)
+                        measured = clock()
                     await life.wait(POLL_SECONDS, self.bell)
 
     async def _window(self, database: AsyncConnection, exchange: AbstractExchange) -> bool:

@@ -4,9 +4,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import BigInteger, Text, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.database import arrays
 from kit.inbox import Entry
 from services.payments import refunds
 from services.payments.charges import Charge, Unreadable, read_charge
@@ -32,7 +33,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
     charges: list[tuple[int, Charge]] = []
     nudges: dict[int, tuple[str, str]] = {}
     for entry in entries:
-        outcome = outcomes[entry.id] = {"b_id": entry.id, "event": None, "reference": None, "outcome": None}
+        outcome = outcomes[entry.id] = {"event": None, "reference": None, "outcome": None}
         try:
             event, data = read(entry.body)
             outcome["event"] = event
@@ -61,12 +62,17 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
             outcomes[entry_id]["outcome"] = "unreadable"
     refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
     await refunds.nudge(session, refunded)
-    table = Notice.__table__
-    told = update(table).where(table.c.id == bindparam("b_id"))  # type: ignore[arg-type]
-    await (await session.connection()).execute(
-        told.values({name: bindparam(name) for name in ("event", "reference", "outcome")}), list(outcomes.values())
-    )
+    await _record(session, outcomes)
     return hopeless
+
+
+async def _record(session: AsyncSession, outcomes: Mapping[int, Mapping[str, Any]]) -> None:
+    """What was in the notices, and what became of them."""
+    names = ("event", "reference", "outcome")
+    texts = {name: (Text, [outcome[name] for outcome in outcomes.values()]) for name in names}
+    told = arrays(id=(BigInteger, list(outcomes)), **texts)
+    found = update(Notice).where(Notice.id == told.c.id).values({name: told.c[name] for name in names})
+    await session.execute(found.execution_options(synchronize_session=False))
 
 
 async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]:

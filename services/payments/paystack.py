@@ -22,7 +22,7 @@ from services.payments.charges import Charge, Unreadable, read_charge, read_subu
 
 MAX_ANSWER_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(10, connect=3)
-CALL_SECONDS = 15.0
+CALL_SECONDS = 12.0
 """For a whole call: httpx's timeouts are for each read, and an answer that drips would meet them for ever."""
 
 calls_total = Counter("paystack_calls_total", "Calls of Paystack's API", ["operation", "result"])

@@ -15,12 +15,13 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ARRAY, Text, any_, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
 from kit import outbox
+from kit.database import arrays
 from services.payments import announcements
 from services.payments.announcements import HeldReason
 from services.payments.charges import Charge
@@ -80,7 +81,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
         if change is None:
             outcomes.append(Settled(charge.reference, f"nothing new: {status}"))
             continue
-        changes[charge.reference] = {"b_id": payment.id, **_reported(charge), **change}
+        changes[charge.reference] = {"id": payment.id, **_reported(charge), **change}
         if event is not None:
             events = [kept for kept in events if kept.data.reference != charge.reference]  # type: ignore[attr-defined]
             events.append(event)
@@ -125,7 +126,10 @@ async def _lock(session: AsyncSession, references: Iterable[str]) -> Sequence[An
         Payment.traceparent,
     )
     rows = await session.execute(
-        select(*columns).where(Payment.reference.in_(list(references))).order_by(Payment.id).with_for_update()
+        select(*columns)
+        .where(Payment.reference == any_(literal(list(references), ARRAY(Text))))
+        .order_by(Payment.id)
+        .with_for_update()
     )
     return rows.all()
 
@@ -146,13 +150,11 @@ def _reported(charge: Charge) -> dict[str, Any]:
 async def _write(session: AsyncSession, changes: Iterable[dict[str, Any]]) -> None:
     rows = list(changes)
     if rows:
-        names = [name for name in rows[0] if name != "b_id"]
-        statement = (
-            update(Payment.__table__)  # type: ignore[arg-type]
-            .where(Payment.__table__.c.id == bindparam("b_id"))
-            .values({name: bindparam(name) for name in names} | {"updated_at": func.now()})
-        )
-        await (await session.connection()).execute(statement, rows)
+        columns = {name: getattr(Payment, name).type for name in rows[0]}
+        told = arrays(**{name: (type_, [row[name] for row in rows]) for name, type_ in columns.items()})
+        new = {name: told.c[name] for name in columns if name != "id"}
+        change = update(Payment).where(Payment.id == told.c.id).values({**new, "updated_at": func.now()})
+        await session.execute(change.execution_options(synchronize_session=False))
 
 
 async def _keep_strangers(session: AsyncSession, charges: Iterable[Charge]) -> None:

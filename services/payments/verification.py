@@ -7,13 +7,15 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.database import is_contention
 from kit.worker import Life
 from services.payments import clients
 from services.payments.errors import PaystackUnavailable
 from services.payments.models import Payment
-from services.payments.paystack import KeyRejected, NoAnswer, PaystackError, RateLimited
+from services.payments.paystack import KeyRejected, PaystackError, RateLimited
 from services.payments.settings import settings
 from services.payments.settlement import settle
 
@@ -25,6 +27,7 @@ SWEEP_PAUSE_SECONDS = 1.0
 ASK_PAUSE_SECONDS = 0.7
 """Between two questions of the sweep: under 100 a minute, Paystack's limit in test mode."""
 
+NO_ANSWER_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE = timedelta(hours=1)
 log = structlog.get_logger("verification")
 
@@ -117,9 +120,14 @@ class Sweeper:
         except KeyRejected as error:
             log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
             await life.wait(30)
-        except NoAnswer as error:
-            log.warning("verify gave no answer", reference=reference, reason=str(error)[:200])
-            await life.wait(2)
+        except PaystackError as error:
+            log.warning("verify failed", reference=reference, error=type(error).__name__, reason=str(error)[:200])
+            await life.wait(NO_ANSWER_PAUSE_SECONDS)
+        except DBAPIError as error:
+            # Somebody has the payment in hand; the others need not wait for it.
+            if not is_contention(error):
+                raise
+            log.warning("payment is locked, asking again later", reference=reference)
 
 
 def _next(created_at: datetime, verifications: int) -> dict[str, Any]:
