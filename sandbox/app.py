@@ -5,15 +5,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 
-from sandbox import checkout, errors, recurring, script, transactions
+from sandbox import errors, script
+from sandbox.checkout import routes as checkout
 from sandbox.clock import Clock
-from sandbox.courier import Courier
 from sandbox.disputes import routes as disputes
 from sandbox.disputes import script as dispute_script
 from sandbox.disputes.life import DisputeLife
-from sandbox.faults import Faults
+from sandbox.door.faults import Faults
 from sandbox.integration import Integration, Merchant
-from sandbox.postbox import Postbox
 from sandbox.refunds import routes as refunds
 from sandbox.refunds import script as refund_script
 from sandbox.refunds.life import RefundLife
@@ -21,8 +20,12 @@ from sandbox.settings import Settings
 from sandbox.settlements import routes as settlements
 from sandbox.settlements import script as settlement_script
 from sandbox.store import Store
-from sandbox.webhook_events import routes as events
-from sandbox.webhooks import SLOW_WAIT
+from sandbox.transactions import recurring
+from sandbox.transactions import routes as transactions
+from sandbox.webhooks import routes as events
+from sandbox.webhooks.courier import Courier
+from sandbox.webhooks.postbox import Postbox
+from sandbox.webhooks.queue import SLOW_WAIT
 
 ABOUT = """Stands in for Paystack on your own machine: the same calls, a checkout page and signed webhooks.
 `/sandbox/…` lets a script act as the payer and as bad weather; it asks for no key, so keep it to yourself."""
@@ -36,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     store = Store(settings.database)
     faults = Faults()
     courier = Courier(store, settings.webhook_url, settings.time_scale)
-    postbox = Postbox(settings.key, settings.webhook_url)
+    postbox = Postbox(settings.key, settings.webhook_url, faults)
     refund_life = RefundLife(postbox, settings.refund_seconds)
     dispute_life = DisputeLife(postbox, SLOW_WAIT * settings.time_scale)
     clock = Clock(store, courier, [refund_life.advance, dispute_life.advance])

@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from sandbox.courier import Courier
 from sandbox.store import Store, now
+from sandbox.webhooks.courier import Courier
 
 log = logging.getLogger(__name__)
 

@@ -4,13 +4,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from sandbox.clock import Clock
-from sandbox.courier import Courier
 from sandbox.disputes.life import DisputeLife
-from sandbox.faults import Faults
-from sandbox.postbox import Postbox
+from sandbox.door.faults import Faults
 from sandbox.refunds.life import RefundLife
 from sandbox.settings import Settings
 from sandbox.store import Store
+from sandbox.webhooks.courier import Courier
+from sandbox.webhooks.postbox import Postbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,11 @@ CREATE TABLE settlements (
 ) STRICT;
 """
 
-STEPS = (FIRST, REFUNDS, EVENTS, DISPUTES, SETTLEMENTS)
+CHANNELS = """
+ALTER TABLE authorizations ADD COLUMN channel TEXT NOT NULL DEFAULT 'card';
+"""
+
+STEPS = (FIRST, REFUNDS, EVENTS, DISPUTES, SETTLEMENTS, CHANNELS)
 
 NUMBERED = {"transactions": 1, "refunds": 10, "disputes": 100, "settlements": 1_000}
 """Their ids go on from the clock: past 32 bits, and never those that an earlier, forgotten database gave out. Each table from

@@ -1,18 +1,20 @@
 """For scripts and tests: be the payer, send any webhook, watch the deliveries, make bad weather. Local use only."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from sandbox import bodies, ledger, webhooks
-from sandbox.cards import CARDS
-from sandbox.charges import Charge, Outcome, charge
+from sandbox.door.weather import Weather
 from sandbox.errors import NowhereToSend, UnknownReference
-from sandbox.faults import Weather
 from sandbox.integration import Merchant
-from sandbox.orders import Delay, Deliveries, Strict, Subunits
-from sandbox.postbox import Order
+from sandbox.orders import Delay, Deliveries, Raising, Strict, Subunits
+from sandbox.transactions import bodies, ledger
+from sandbox.transactions.cards import CARDS
+from sandbox.transactions.channels import Channel
+from sandbox.transactions.charges import Charge, Outcome, charge
+from sandbox.transactions.notices import Shape
+from sandbox.webhooks import queue
 from sandbox.wire import Answer, compact, succeeded
 
 router = APIRouter(prefix="/sandbox", tags=["Script"])
@@ -20,7 +22,7 @@ router = APIRouter(prefix="/sandbox", tags=["Script"])
 PayingCard = Literal["success", "refund-fails", "refund-needs-attention"]
 
 
-class Payment(Strict):
+class Payment(Raising):
     """What the payer does. Amount, currency, fees and domain change what is reported, not what was asked."""
 
     outcome: Outcome = "success"
@@ -29,8 +31,14 @@ class Payment(Strict):
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="As asked, when left out.")
     fees: Subunits | None = Field(None, description="Those of the tariff, when left out; null: not known.")
     domain: Literal["test", "live"] | None = Field(None, description="That of the secret key, when left out.")
-    deliveries: Deliveries = 1
-    delay_ms: Delay = 0
+    channel: Channel = "card"
+    shape: Shape | None = Field(None, description="Of the webhook, for cards: another than the usual.")
+
+    @model_validator(mode="after")
+    def _of_a_card(self) -> Self:
+        if self.shape is not None and self.channel != "card":
+            raise ValueError("shape belongs to the channel card")
+        return self
 
     def overrides(self) -> dict[str, Any]:
         reported = self.model_dump(include={"amount", "currency", "domain"}, exclude_none=True)
@@ -63,7 +71,9 @@ async def pay(reference: str, merchant: Merchant, payment: Payment | None = None
         CARDS[payment.card],
         ip_address="127.0.0.1",
         overrides=payment.overrides(),
-        order=Order(payment.deliveries, payment.delay_ms),
+        order=payment.order,
+        channel=payment.channel,
+        shape=payment.shape,
     )
     return succeeded("Payment attempted", bodies.verified(await charge(merchant, reference, attempt)))
 
@@ -72,7 +82,7 @@ async def pay(reference: str, merchant: Merchant, payment: Payment | None = None
 async def transaction(reference: str, merchant: Merchant) -> Answer:
     """A transaction as verify shows it, and its webhooks with every attempt to deliver them."""
     found, sent = await merchant.store.run(
-        lambda connection: (ledger.find(connection, reference), webhooks.of(connection, reference))
+        lambda connection: (ledger.find(connection, reference), queue.of(connection, reference))
     )
     if found is None:
         raise UnknownReference
@@ -87,28 +97,27 @@ async def send_webhook(webhook: Webhook, merchant: Merchant) -> Answer:
     body = compact({"event": webhook.event, "data": webhook.data})
     key = merchant.settings.key
     signed = {
-        "valid": webhooks.signature(key, body),
-        "wrong": webhooks.signature(b"not " + key, body),
+        "valid": queue.signature(key, body),
+        "wrong": queue.signature(b"not " + key, body),
         "none": None,
     }[webhook.signature]
     reference = webhook.data.get("reference") if isinstance(webhook.data, dict) else None
     reference = reference if isinstance(reference, str) and reference.isascii() else None
     number = webhook.data.get("id") if isinstance(webhook.data, dict) else None
     about = number if isinstance(number, int) and 0 <= number < 2**63 else None
+    letter = queue.Letter(webhook.event, reference, about, body, signed)
     ids = await merchant.store.run(
-        lambda connection: webhooks.enqueue(
-            connection, webhook.event, reference, body, signed, webhook.deliveries, webhook.delay_ms, about
-        )
+        lambda connection: queue.enqueue(connection, letter, webhook.deliveries, webhook.delay_ms)
     )
     merchant.courier.wake()
     return succeeded("Webhook queued", {"ids": ids})
 
 
 @router.get("/webhooks")
-async def list_webhooks(merchant: Merchant, state: Annotated[webhooks.State | None, Query()] = None) -> Answer:
+async def list_webhooks(merchant: Merchant, state: Annotated[queue.State | None, Query()] = None) -> Answer:
     """How many webhooks are pending, delivered, given up and lost, and the latest 50 (of one state, when given)."""
     counts, latest = await merchant.store.run(
-        lambda connection: (webhooks.counts(connection), webhooks.latest(connection, state))
+        lambda connection: (queue.counts(connection), queue.latest(connection, state))
     )
     return succeeded("Webhooks retrieved", counts | {"webhooks": latest})
 
@@ -117,7 +126,8 @@ async def list_webhooks(merchant: Merchant, state: Annotated[webhooks.State | No
 async def set_weather(weather: Weather, merchant: Merchant) -> Answer:
     """Replace the weather; what is left out is fair.
 
-    `timeout_after_store` and `reset` carry the call out and lose its answer, the others refuse it untouched.
+    `timeout_after_store` and `reset` carry the call out and lose its answer; `wrong_…` at verify carry it out and lie;
+    the others refuse it untouched.
     """
     merchant.faults.set(weather)
     return succeeded("Weather set", weather.model_dump())

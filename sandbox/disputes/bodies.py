@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sandbox.bodies import enclosed, instant, source
-from sandbox.cards import customer
 from sandbox.disputes.book import Dispute
 from sandbox.identity import BY, INTEGRATION
-from sandbox.ledger import Transaction
+from sandbox.transactions.bodies import enclosed, instant, source
+from sandbox.transactions.cards import customer
+from sandbox.transactions.ledger import Transaction
 from sandbox.wire import compact
 
 NO_RECEIVER = {"receiver_bank_account_number": None, "receiver_bank": None}
@@ -23,8 +23,8 @@ def _head(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
         "domain": dispute.domain,
         "transaction_reference": None,
         "category": dispute.category,
-        "bin": transaction.card[:6],
-        "last4": transaction.card[-4:],
+        "bin": transaction.card[:6] if transaction.channel == "card" else None,
+        "last4": transaction.card[-4:] if transaction.channel == "card" else None,
         "dueAt": instant(dispute.due_at),
         "resolvedAt": instant(dispute.resolved_at),
         "evidence": dispute.evidence_fields.get("id"),

@@ -5,8 +5,6 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox import ledger
-from sandbox.bodies import instant
 from sandbox.disputes import bodies, book
 from sandbox.disputes.book import Category, Dispute, Resolution
 from sandbox.disputes.errors import (
@@ -18,11 +16,14 @@ from sandbox.disputes.errors import (
     RefundAboveAmount,
 )
 from sandbox.errors import UnknownReference
-from sandbox.ledger import Transaction
-from sandbox.postbox import ONCE, Event, Order, Postbox
+from sandbox.orders import ONCE, Order
 from sandbox.refunds import book as refunds
 from sandbox.refunds.life import paid_back
 from sandbox.store import now
+from sandbox.transactions import ledger
+from sandbox.transactions.bodies import instant
+from sandbox.transactions.ledger import Transaction
+from sandbox.webhooks.postbox import Event, Postbox
 
 REMIND_HOURS = 4
 """Between two reminders; Paystack's hours, of which a merchant has sixteen."""

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from sandbox.disputes.errors import DisputeNotFound
 from sandbox.disputes.life import Answer
+from sandbox.door.queries import NUMERIC_ID
+from sandbox.door.texts import required, text
 from sandbox.errors import AmountMissing, AmountNotInteger, InvalidAmount, InvalidParams
-from sandbox.initialization import MAXIMUM
-from sandbox.queries import NUMERIC_ID
-from sandbox.texts import required, text
+from sandbox.transactions.initialization import MAXIMUM
 
 NEEDED = ("customer_email", "customer_name", "customer_phone", "service_details")
 WELCOME = ("delivery_address", "delivery_date")

@@ -5,17 +5,18 @@ import sqlite3
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox import ledger, queries
 from sandbox.disputes import bodies, book, uploads
 from sandbox.disputes import request as requests
 from sandbox.disputes.book import STATUSES, Filter
 from sandbox.disputes.errors import DisputeNotFound
 from sandbox.disputes.life import found
-from sandbox.documents import body_of
+from sandbox.door import queries
+from sandbox.door.documents import PAGING, PERIOD, body_of, query_of
+from sandbox.door.guard import PaystackRoute
 from sandbox.errors import InvalidParams
-from sandbox.guard import PaystackRoute
-from sandbox.initialization import fields
 from sandbox.integration import Merchant
+from sandbox.transactions import ledger
+from sandbox.transactions.initialization import fields
 from sandbox.wire import succeeded
 
 TEXT, COUNT = {"type": "string"}, {"type": "integer"}
@@ -44,7 +45,7 @@ RESOLVE = {
 router = APIRouter(prefix="/dispute", tags=["Paystack's API"], route_class=PaystackRoute)
 
 
-@router.get("", name="disputes")
+@router.get("", name="disputes", openapi_extra=query_of("status", "transaction", *PERIOD, *PAGING))
 async def list_disputes(request: Request, merchant: Merchant) -> Response:
     """Disputes, newest first: status, transaction (numeric id), from, to, perPage, page."""
     query = request.query_params
@@ -103,7 +104,7 @@ async def update(number: str, request: Request, merchant: Merchant) -> Response:
     return succeeded("Dispute updated successfully", bodies.fetched(dispute, transaction))
 
 
-@router.get("/{number}/upload_url", name="disputes")
+@router.get("/{number}/upload_url", name="disputes", openapi_extra=query_of("upload_filename"))
 async def upload_url(number: str, request: Request, merchant: Merchant) -> Response:
     """Where to PUT a file (upload_filename); half an hour long."""
     wanted = requests.number(number)

@@ -10,45 +10,39 @@ from sandbox.disputes import bodies, uploads
 from sandbox.disputes.book import Category, Resolution
 from sandbox.disputes.life import Complaint
 from sandbox.integration import Merchant
-from sandbox.orders import Delay, Deliveries, Strict
-from sandbox.postbox import Order
+from sandbox.orders import Number, Raising
 from sandbox.wire import Answer, succeeded
 
 router = APIRouter(prefix="/sandbox", tags=["Script"])
 
 
-class Opened(Strict):
+class Opened(Raising):
     reference: str = Field(pattern=r"^[!-~]{1,200}$", description="Of a paid transaction.")
     amount: int | None = Field(None, ge=1, le=10**15, description="Subunits; all that was not given back, if left out.")
     category: Category = "chargeback"
     message: str = Field("Customer says that nothing was delivered", min_length=1, max_length=500)
     hours: float = Field(16, gt=0, le=1_000, description="Until it is accepted in silence; five seconds stand for one.")
-    deliveries: Deliveries = 1
-    delay_ms: Delay = 0
 
 
-class Moved(Strict):
+class Moved(Raising):
     outcome: Resolution | Literal["remind"]
-    deliveries: Deliveries = 1
-    delay_ms: Delay = 0
 
 
 @router.post("/disputes")
 async def open_dispute(opened: Opened, merchant: Merchant) -> Answer:
     """Dispute a paid transaction. Reminders follow every 4 hours; after 16 it is accepted in the merchant's name."""
     complaint = Complaint(opened.reference, opened.amount, opened.category, opened.message, opened.hours)
-    order = Order(opened.deliveries, opened.delay_ms)
     dispute, transaction = await merchant.store.run(
-        lambda connection: merchant.disputes.open(connection, complaint, order)
+        lambda connection: merchant.disputes.open(connection, complaint, opened.order)
     )
     merchant.wake()
     return succeeded("Dispute opened", bodies.fetched(dispute, transaction))
 
 
 @router.post("/disputes/{number}")
-async def move_dispute(number: int, moved: Moved, merchant: Merchant) -> Answer:
+async def move_dispute(number: Number, moved: Moved, merchant: Merchant) -> Answer:
     """Remind of a dispute, or settle it now; both of the accepted give the money back."""
-    order, outcome = Order(moved.deliveries, moved.delay_ms), moved.outcome
+    order, outcome = moved.order, moved.outcome
     dispute, transaction = await merchant.store.run(
         lambda connection: (
             merchant.disputes.remind(connection, number, order)

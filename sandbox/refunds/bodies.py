@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sandbox.bodies import instant
-from sandbox.cards import code_of, customer
 from sandbox.identity import BY, INTEGRATION
-from sandbox.ledger import Transaction
 from sandbox.refunds.book import Refund, Status
+from sandbox.transactions.bodies import instant
+from sandbox.transactions.cards import code_of, customer
+from sandbox.transactions.ledger import Transaction
 from sandbox.wire import compact
 
 PROCESSOR = "instant-transfer"
@@ -67,7 +67,7 @@ def _common(refund: Refund) -> dict[str, Any]:
         "status": refund.status,
         "refunded_at": instant(refund.refunded_at),
         "expected_at": instant(refund.created_at + DAYS),
-        "channel": "card",
+        "channel": None,
         "refunded_by": BY,
         "customer_note": refund.customer_note,
         "merchant_note": refund.merchant_note,
@@ -79,13 +79,16 @@ def _common(refund: Refund) -> dict[str, Any]:
 
 
 def _details(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
+    """None: the transaction is forgotten."""
     amount = transaction.amount if transaction else refund.amount
+    channel = transaction.channel if transaction else "card"
     return {
+        "channel": channel,
         "transaction_reference": refund.reference,
         "customer": customer(refund.email),
         "refund_type": "full" if refund.amount == amount else "partial",
         "transaction_amount": amount,
-        "refund_channel": "card",
+        "refund_channel": channel,
         "collect_account_number": refund.status == "needs-attention",
     }
 
@@ -125,6 +128,7 @@ def listed(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
 
 def retried(refund: Refund) -> dict[str, Any]:
     return _common(refund) | {
+        "channel": "bank_transfer",
         "deducted_amount": refund.amount,
         "fully_deducted": True,
         "customer": None,

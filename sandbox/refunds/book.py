@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from sandbox.cards import Ending
+from sandbox.transactions.cards import Ending
 
 Status = Literal["pending", "processing", "processed", "failed", "needs-attention"]
 STATUSES: tuple[Status, ...] = ("pending", "processing", "processed", "failed", "needs-attention")

@@ -4,12 +4,9 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sandbox import ledger
-from sandbox.cards import BY_NUMBER
 from sandbox.errors import TransactionNotFound
 from sandbox.identity import BY
-from sandbox.ledger import Transaction
-from sandbox.postbox import ONCE, Event, Order, Postbox
+from sandbox.orders import ONCE, Order
 from sandbox.refunds import bodies, book
 from sandbox.refunds.book import Refund
 from sandbox.refunds.errors import (
@@ -22,6 +19,10 @@ from sandbox.refunds.errors import (
     RefundTooSmall,
 )
 from sandbox.store import now
+from sandbox.transactions import ledger
+from sandbox.transactions.cards import BY_NUMBER
+from sandbox.transactions.ledger import Transaction
+from sandbox.webhooks.postbox import Event, Postbox
 
 Outcome = Literal["processed", "failed", "needs-attention", "processing"]
 MINIMUM = {"GHS": 100}

@@ -2,11 +2,11 @@
 
 from typing import Any
 
+from sandbox.door.texts import required, text
 from sandbox.errors import InvalidParams
-from sandbox.initialization import amount, storable
 from sandbox.refunds.errors import TransactionMissing
 from sandbox.refunds.life import Asked
-from sandbox.texts import required, text
+from sandbox.transactions.initialization import amount, storable
 
 NOTE = 1_000
 """Characters."""

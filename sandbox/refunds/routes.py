@@ -5,16 +5,17 @@ import sqlite3
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox import ledger, queries
-from sandbox.documents import body_of
-from sandbox.guard import PaystackRoute
-from sandbox.initialization import fields
+from sandbox.door import queries
+from sandbox.door.documents import PAGING, PERIOD, body_of, query_of
+from sandbox.door.guard import PaystackRoute
+from sandbox.door.queries import NUMERIC_ID
 from sandbox.integration import Merchant
-from sandbox.queries import NUMERIC_ID
 from sandbox.refunds import bodies, book
 from sandbox.refunds import request as requests
 from sandbox.refunds.book import STATUSES, Filter
 from sandbox.refunds.errors import RefundNotFound
+from sandbox.transactions import ledger
+from sandbox.transactions.initialization import fields
 from sandbox.wire import succeeded
 
 router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
@@ -90,7 +91,7 @@ async def fetch(number: str, merchant: Merchant) -> Response:
     return await merchant.store.run(job)
 
 
-@router.get("/refund", name="refunds")
+@router.get("/refund", name="refunds", openapi_extra=query_of("transaction", "status", "currency", *PERIOD, *PAGING))
 async def list_refunds(request: Request, merchant: Merchant) -> Response:
     """Refunds, newest first: transaction (numeric id: a reference finds none), status, currency, from, to, perPage, page."""
     query = request.query_params

@@ -4,9 +4,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.bodies import instant
 from sandbox.identity import INTEGRATION
 from sandbox.store import now
+from sandbox.transactions.bodies import instant
 
 KEPT = 50_000
 """Older settlements are forgotten."""

@@ -3,13 +3,15 @@
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox import bodies, ledger, queries
+from sandbox.door import queries
+from sandbox.door.documents import PAGING, PERIOD, query_of
+from sandbox.door.guard import PaystackRoute
+from sandbox.door.queries import NUMERIC_ID
 from sandbox.errors import Refusal
-from sandbox.guard import PaystackRoute
 from sandbox.integration import Merchant
-from sandbox.ledger import Filter
-from sandbox.queries import NUMERIC_ID
 from sandbox.settlements import book
+from sandbox.transactions import bodies, ledger
+from sandbox.transactions.ledger import Filter
 from sandbox.wire import succeeded
 
 router = APIRouter(prefix="/settlement", tags=["Paystack's API"], route_class=PaystackRoute)
@@ -22,7 +24,7 @@ class SettlementNotFound(Refusal):
     code = "not_found"
 
 
-@router.get("", name="settlements")
+@router.get("", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
 async def list_settlements(request: Request, merchant: Merchant) -> Response:
     """Settlements, newest first: from, to, perPage, page."""
     query = request.query_params
@@ -34,7 +36,7 @@ async def list_settlements(request: Request, merchant: Merchant) -> Response:
     return succeeded("Settlements retrieved", [book.body(each) for each in found], meta=asked.meta(total))
 
 
-@router.get("/{number}/transactions", name="settlements")
+@router.get("/{number}/transactions", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
 async def transactions(number: str, request: Request, merchant: Merchant) -> Response:
     """The transactions of a settlement, newest first: from, to, perPage, page."""
     if not NUMERIC_ID.fullmatch(number):

@@ -11,6 +11,7 @@ from sandbox.errors import Refusal
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import ORIGIN, Merchant
 from tests.sandbox.receiver import Receiver
+from tests.sandbox.rubbish import JSON, patiently
 
 PROOF = {
     "customer_email": "ada@example.com",
@@ -136,6 +137,7 @@ async def test_a_script_is_the_bank(merchant: Merchant, receiver: Receiver) -> N
     await receiver.wait(4)
     assert (await merchant.order(path, outcome="declined")).json()["code"] == "dispute_is_over"
     assert (await merchant.order("disputes/1", outcome="remind")).status_code == 404
+    assert (await merchant.order(f"disputes/{2**63}", outcome="remind")).status_code == 422
     await opened(merchant, paid["reference"], amount=250_000 - 7)  # the rest of it
     categories = {each["category"] for each in await merchant.get("/integration/webhooks/events")}
     assert categories == {"dispute", "transactions"}
@@ -204,9 +206,7 @@ async def test_an_answer_must_be_whole(shared: Merchant, missing: str) -> None:
     assert (await shared.call("PUT", path, json=ACCEPTED | {"resolution": "auto-accepted"})).status_code == 400
 
 
-JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
-
-
+@patiently
 @given(st.dictionaries(st.sampled_from([*ACCEPTED, *PROOF]), JSON))
 def test_any_json_is_read_or_refused(sent: dict[str, Any]) -> None:
     for read in (requests.answer, requests.evidence, requests.refund_amount, requests.filename):

@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
+from tests.sandbox.receiver import Receiver
 
 GOOD = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
 
@@ -116,3 +118,58 @@ async def test_answers_that_never_arrive(tmp_path: Path) -> None:
             for each in ("before", "after", "cut")
         }
         assert known == {"before": 400, "after": 200, "cut": 200}
+
+
+@pytest.mark.parametrize(
+    ("mode", "field", "told"),
+    [
+        ("wrong_status", "status", "failed"),
+        ("wrong_reference", "reference", "mine-of-another"),
+        ("wrong_amount", "amount", 125_000),
+        ("wrong_currency", "currency", "USD"),
+        ("wrong_domain", "domain", "live"),
+    ],
+)
+async def test_a_verify_that_lies(stormy: Merchant, mode: str, field: str, told: object) -> None:
+    await stormy.start(reference="mine")
+    await stormy.pay("mine")
+    truth = await stormy.verify("mine")
+    await weather(stormy, verify={"mode": mode, "times": 1})
+    assert await stormy.verify("mine") == truth | {field: told}
+    assert await stormy.verify("mine") == truth
+    await weather(stormy, verify={"mode": mode})
+    assert (await stormy.call("GET", "/transaction/verify/nobody")).json()["code"] == "transaction_not_found"
+
+
+async def test_every_call_can_fail(stormy: Merchant) -> None:
+    await weather(stormy, events={"mode": "error_500", "times": 1}, others={"mode": "rate_limited", "times": 2})
+    paths = ["/integration/webhooks/events", "/dispute", "/settlement", "/transaction", "/integration/webhooks/events"]
+    assert [(await stormy.call("GET", path)).status_code for path in paths] == [500, 429, 429, 200, 200]
+
+
+async def test_webhooks_come_doubled_and_again_later(merchant: Merchant, receiver: Receiver) -> None:
+    await weather(merchant, webhooks={"deliveries": 2, "again_after_ms": 50})
+    await merchant.paid()
+    assert len({each.body for each in await receiver.wait(3)}) == 1
+    await merchant.webhooks(pending=0, delivered=3)
+    await merchant.paid(deliveries=1, delay_ms=0)  # an order of its own; but again it comes
+    await receiver.wait(5)
+    await weather(merchant, webhooks={"deliveries": 0, "again_after_ms": 0})
+    await merchant.paid()
+    await merchant.webhooks(pending=0, delivered=5, lost=1)
+
+
+async def test_webhooks_come_in_reverse_order(merchant: Merchant, receiver: Receiver) -> None:
+    await weather(merchant, webhooks={"reverse_ms": 400})
+    paid = await merchant.paid()
+    refund = await merchant.refund(paid["reference"], amount=5)
+    await merchant.order(f"refunds/{refund['id']}", outcome="processed")
+    names = [json.loads(each.body)["event"] for each in await receiver.wait(3)]
+    assert names == ["refund.processed", "refund.pending", "charge.success"]
+
+
+async def test_webhooks_come_late(merchant: Merchant, receiver: Receiver) -> None:
+    await weather(merchant, webhooks={"delay_ms": 200})
+    late = await merchant.paid()
+    soon = await merchant.paid(delay_ms=0)
+    assert [json.loads(each.body)["data"]["id"] for each in await receiver.wait(2)] == [soon["id"], late["id"]]

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.fees import TARIFFS, fees
+from sandbox.transactions.fees import TARIFFS, fees
+from tests.sandbox.rubbish import patiently
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ def test_published_rates(amount: int, currency: str, kept: int | None) -> None:
     assert fees(amount, currency) == kept
 
 
+@patiently
 @given(st.integers(1, 10**9), st.sampled_from(sorted(TARIFFS)))
 def test_a_fee_is_part_of_the_amount_and_never_above_the_cap(amount: int, currency: str) -> None:
     kept, cap = fees(amount, currency), TARIFFS[currency].cap
@@ -35,6 +37,7 @@ def test_a_fee_is_part_of_the_amount_and_never_above_the_cap(amount: int, curren
     assert cap is None or kept <= cap
 
 
+@patiently
 @given(st.integers(1, 10**9), st.integers(0, 10**6), st.sampled_from(sorted(TARIFFS)))
 def test_more_money_never_costs_less(amount: int, more: int, currency: str) -> None:
     less, larger = fees(amount, currency), fees(amount + more, currency)

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.errors import AmountMissing, AmountNotInteger, InvalidAmount, Refusal
-from sandbox.initialization import MAXIMUM, amount, fields, opening
+from sandbox.transactions.initialization import MAXIMUM, amount, fields, opening
 from tests.sandbox.merchant import KEY, ORIGIN, Merchant
+from tests.sandbox.rubbish import JSON, patiently
 
 GOOD = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
 
@@ -144,24 +145,20 @@ async def test_a_body_too_large_is_refused(shared: Merchant) -> None:
     assert answer.status_code == 413
 
 
+@patiently
 @given(st.integers(1, MAXIMUM))
 def test_an_amount_may_be_written_three_ways(subunits: int) -> None:
     assert amount(subunits) == amount(str(subunits)) == amount(float(subunits)) == subunits
 
 
+@patiently
 @given(st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.integers()))
 def test_an_amount_is_a_good_integer_or_refused(sent: object) -> None:
     with contextlib.suppress(AmountMissing, AmountNotInteger, InvalidAmount):
         assert 0 < amount(sent) <= MAXIMUM
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
+@patiently
 @given(
     st.fixed_dictionaries({}, optional=dict.fromkeys(("email", "amount", "currency", "reference", "metadata"), JSON))
 )
@@ -170,6 +167,7 @@ def test_any_json_is_read_or_refused(sent: dict[str, Any]) -> None:
         opening(GOOD | sent)
 
 
+@patiently
 @given(st.sampled_from(["application/json", "application/x-www-form-urlencoded", ""]), st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(content_type: str, body: bytes) -> None:
     with contextlib.suppress(Refusal):

@@ -15,6 +15,7 @@ from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
 from tests.sandbox.receiver import Receiver
+from tests.sandbox.rubbish import JSON, patiently
 
 ACCOUNT = {"refund_account_details": {"currency": "NGN", "account_number": "0123456789", "bank_id": "9"}}
 
@@ -191,6 +192,7 @@ async def test_a_script_says_what_becomes_of_it(merchant: Merchant, receiver: Re
         answer = await merchant.order(path, outcome=outcome)
         assert (answer.status_code, answer.json()["code"]) == (409, "refund_is_over")
     assert (await merchant.order("refunds/1", outcome="failed")).status_code == 404
+    assert (await merchant.order(f"refunds/{2**63}", outcome="failed")).status_code == 422
     for nonsense in ({}, {"outcome": "pending"}, {"outcome": "failed", "deliveries": -1}):
         assert (await merchant.order(path, **nonsense)).status_code == 422
 
@@ -302,9 +304,7 @@ async def test_a_restart_stops_no_refund(tmp_path: Path) -> None:
         await process.merchant.reaches(paid["reference"], "reversed")
 
 
-JSON = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dictionaries(st.text(), st.text())
-
-
+@patiently
 @given(
     st.fixed_dictionaries(
         {},

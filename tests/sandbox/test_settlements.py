@@ -1,4 +1,4 @@
-from sandbox.fees import fees
+from sandbox.transactions.fees import fees
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import Merchant
 

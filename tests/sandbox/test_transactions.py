@@ -126,7 +126,9 @@ async def test_what_is_not_there(shared: Merchant) -> None:
     assert (await shared.call("DELETE", "/transaction/initialize")).status_code == 405
     assert (await shared.http.get("/livez")).status_code == 200
     assert (await shared.http.get("/readyz")).status_code == 200
-    assert "/sandbox/transactions/{reference}/pay" in (await shared.http.get("/openapi.json")).json()["paths"]
+    paths = (await shared.http.get("/openapi.json")).json()["paths"]
+    assert "/sandbox/transactions/{reference}/pay" in paths
+    assert "status" in {each["name"] for each in paths["/refund"]["get"]["parameters"]}
 
 
 async def test_the_list_is_turned_over_with_cursors() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.cursors import Cursor, leaf
+from sandbox.door.cursors import Cursor, leaf
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import Merchant
 from tests.sandbox.receiver import Receiver

@@ -6,7 +6,7 @@ import json
 import httpx
 import pytest
 
-from sandbox.webhooks import QUICK_TRIES, SLOW_TRIES, signature, wait_after
+from sandbox.webhooks.queue import QUICK_TRIES, SLOW_TRIES, signature, wait_after
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.receiver import Receiver

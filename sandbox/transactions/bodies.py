@@ -4,10 +4,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.cards import authorization, customer
-from sandbox.ledger import Transaction
-from sandbox.timeline import log
-from sandbox.wire import compact
+from sandbox.transactions.cards import customer
+from sandbox.transactions.channels import authorization
+from sandbox.transactions.ledger import Transaction
+from sandbox.transactions.timeline import log
 
 
 def instant(milliseconds: int | None) -> str | None:
@@ -23,10 +23,6 @@ def source(transaction: Transaction) -> dict[str, Any]:
         "entry_point": transaction.entry_point,
         "identifier": None,
     }
-
-
-def _authorization(transaction: Transaction) -> dict[str, Any]:
-    return authorization(transaction.email, transaction.currency, transaction.card) if transaction.paid else {}
 
 
 def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
@@ -49,7 +45,7 @@ def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
         "log": log(transaction),
         "fees": transaction.fees,
         "fees_split": None,
-        "authorization": _authorization(transaction),
+        "authorization": authorization(transaction) if transaction.paid else {},
         "customer": customer(transaction.email),
         "plan": None,
         "split": {},
@@ -89,9 +85,8 @@ ATTEMPTED = (
 def attempted(transaction: Transaction) -> dict[str, Any]:
     """A saved card that was charged."""
     body = _common(transaction, "")
-    card = authorization(transaction.email, transaction.currency, transaction.card)
     chosen = {each: body[each] for each in ATTEMPTED}
-    return chosen | {"authorization": card, "transaction_date": body["created_at"]}
+    return chosen | {"authorization": authorization(transaction), "transaction_date": body["created_at"]}
 
 
 def enclosed(transaction: Transaction) -> dict[str, Any]:
@@ -99,9 +94,10 @@ def enclosed(transaction: Transaction) -> dict[str, Any]:
     return _common(transaction, "") | {"plan": {}}
 
 
-def notice(transaction: Transaction) -> bytes:
-    """The webhook body of a successful charge."""
+def charged(transaction: Transaction) -> dict[str, Any]:
+    """In the webhook of a successful charge; some channels tell it otherwise."""
     data = _common(transaction, "") | {"log": None, "plan": {}, "source": source(transaction)}
     del data["receipt_number"], data["createdAt"], data["connect"]
-    data["authorization"] |= {"receiver_bank_account_number": None, "receiver_bank": None}
-    return compact({"event": "charge.success", "data": data})
+    if transaction.channel == "card":
+        data["authorization"] |= {"receiver_bank_account_number": None, "receiver_bank": None}
+    return data

@@ -4,16 +4,18 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox import authorizations, ledger
-from sandbox.bodies import notice
-from sandbox.cards import CARDS, Card
 from sandbox.errors import AlreadyPaid, UnknownReference
-from sandbox.fees import fees
 from sandbox.integration import Integration
-from sandbox.ledger import Transaction
-from sandbox.postbox import ONCE, Event, Order, Postbox
+from sandbox.orders import ONCE, Order
 from sandbox.store import now
-from sandbox.timeline import noted
+from sandbox.transactions import authorizations, ledger
+from sandbox.transactions.cards import CARDS, Card
+from sandbox.transactions.channels import WORDS, Channel
+from sandbox.transactions.fees import fees
+from sandbox.transactions.ledger import Transaction
+from sandbox.transactions.notices import Shape, notice
+from sandbox.transactions.timeline import noted
+from sandbox.webhooks.postbox import Event, Postbox
 
 Outcome = Literal["success", "failed", "abandoned"]
 
@@ -28,8 +30,11 @@ class Charge:
     overrides: dict[str, Any] | None = None
     """amount, currency, fees or domain as reported at verify and in the webhook: bad weather."""
     order: Order = ONCE
-    words: str = "Successful"
-    """The bank's, when it says yes."""
+    channel: Channel = "card"
+    shape: Shape | None = None
+    """Of the webhook."""
+    words: str | None = None
+    """The bank's when it says yes; None: those of the channel."""
 
 
 async def charge(integration: Integration, reference: str, attempt: Charge) -> Transaction:
@@ -60,8 +65,9 @@ def carry_out(
     if attempt.outcome == "failed":
         return _refuse(connection, transaction, attempt)
     paid = _pay(connection, transaction, attempt)
-    authorizations.save(connection, paid.email, paid.card)
-    postbox.put(connection, Event("charge.success", paid.reference, paid.id, notice(paid)), attempt.order)
+    authorizations.save(connection, paid)
+    event = Event("charge.success", paid.reference, paid.id, notice(paid, attempt.shape))
+    postbox.put(connection, event, attempt.order)
     return paid
 
 
@@ -69,7 +75,8 @@ def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Char
     reported = attempt.overrides or {}
     amount = reported.get("amount", transaction.amount)
     currency = reported.get("currency", transaction.currency)
-    at = now()
+    at, words = now(), WORDS[attempt.channel]
+    usual = fees(amount, currency) if words.fees_known else None
     return ledger.write(
         connection,
         transaction,
@@ -77,14 +84,18 @@ def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Char
         domain=reported.get("domain", transaction.domain),
         amount=amount,
         currency=currency,
-        fees=reported["fees"] if "fees" in reported else fees(amount, currency),
+        fees=reported.get("fees", usual),
         ip_address=attempt.ip_address,
-        message=None,
-        gateway_response=attempt.words,
+        message=words.message,
+        gateway_response=attempt.words or words.gateway_response,
         paid_at=at,
+        channel=attempt.channel,
         card=attempt.card.number,
         log=noted(
-            transaction, at, ("action", "Attempted to pay with card"), ("success", "Successfully paid with card")
+            transaction,
+            at,
+            ("action", f"Attempted to pay with {attempt.channel}"),
+            ("success", f"Successfully paid with {attempt.channel}"),
         ),
     )
 
@@ -95,8 +106,11 @@ def _refuse(connection: sqlite3.Connection, transaction: Transaction, attempt: C
         connection,
         transaction,
         status="failed",
+        channel=attempt.channel,
         ip_address=attempt.ip_address,
         message=words,
         gateway_response=words,
-        log=noted(transaction, now(), ("action", "Attempted to pay with card"), ("error", f"Error: {words}")),
+        log=noted(
+            transaction, now(), ("action", f"Attempted to pay with {attempt.channel}"), ("error", f"Error: {words}")
+        ),
     )

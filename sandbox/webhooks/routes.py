@@ -7,16 +7,16 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from sandbox import queries
-from sandbox.cursors import cursor_of, leaf
-from sandbox.documents import body_of
+from sandbox.door import queries
+from sandbox.door.cursors import cursor_of, leaf
+from sandbox.door.documents import PERIOD, body_of, query_of
+from sandbox.door.guard import PaystackRoute
+from sandbox.door.queries import NUMERIC_ID
 from sandbox.errors import InvalidParams, NowhereToSend, Refusal
-from sandbox.guard import PaystackRoute
-from sandbox.initialization import fields, storable
 from sandbox.integration import Merchant
-from sandbox.queries import NUMERIC_ID
-from sandbox.webhook_events import archive
-from sandbox.webhook_events.archive import STATUSES, Filter
+from sandbox.transactions.initialization import fields, storable
+from sandbox.webhooks import archive
+from sandbox.webhooks.archive import STATUSES, Filter
 from sandbox.wire import succeeded
 
 LIMIT = 50
@@ -44,7 +44,10 @@ def _filter(query: QueryParams) -> Filter:
     )
 
 
-@router.get("", name="events")
+FILTERED = ("category", "event_type", "status", "category_row_id", *PERIOD, "limit", "next", "previous")
+
+
+@router.get("", name="events", openapi_extra=query_of(*FILTERED))
 async def list_events(request: Request, merchant: Merchant) -> Response:
     """Events, newest first: category, event_type, status, category_row_id, from, to, limit (50 at most), next or previous."""
     query = request.query_params
@@ -57,7 +60,7 @@ async def list_events(request: Request, merchant: Merchant) -> Response:
     )
 
 
-@router.get("/lookup", name="events")
+@router.get("/lookup", name="events", openapi_extra=query_of("reference"))
 async def lookup(request: Request, merchant: Merchant) -> Response:
     """reference: the _id of an event, or the numeric id of what it is about; a transaction reference finds nothing."""
     sent = request.query_params.get("reference", "")
@@ -117,7 +120,7 @@ async def resend(request: Request, merchant: Merchant) -> Response:
     return succeeded("Webhooks queued", {"count": count})
 
 
-@router.post("/resend-matching", name="resend", openapi_extra=body_of(FILTERS))
+@router.post("/resend-matching", name="resend", openapi_extra=body_of(FILTERS) | query_of("preview"))
 async def resend_matching(request: Request, merchant: Merchant) -> Response:
     """Send every event that the filters match, the oldest 1,000 at most; with ?preview=true only count them."""
     wanted = _filters(fields(request.headers.get("content-type", ""), await request.body()).get("filters"))

@@ -6,10 +6,10 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox.bodies import instant
-from sandbox.cursors import Cursor
+from sandbox.door.cursors import Cursor
 from sandbox.store import now
-from sandbox.webhooks import State
+from sandbox.transactions.bodies import instant
+from sandbox.webhooks.queue import State
 
 Status = Literal["Delivered", "Pending", "Failed"]
 STATUSES: tuple[Status, ...] = ("Delivered", "Pending", "Failed")

@@ -6,15 +6,16 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox import ledger, webhooks
-from sandbox.bodies import instant
-from sandbox.cards import CARDS, CardName
-from sandbox.charges import Charge, charge
+from sandbox.checkout.pages import page
 from sandbox.errors import AlreadyPaid
-from sandbox.initialization import web_address
 from sandbox.integration import Merchant
-from sandbox.ledger import Transaction
-from sandbox.pages import page
+from sandbox.transactions import ledger
+from sandbox.transactions.bodies import instant
+from sandbox.transactions.cards import CARDS, CardName
+from sandbox.transactions.charges import Charge, charge
+from sandbox.transactions.initialization import web_address
+from sandbox.transactions.ledger import Transaction
+from sandbox.webhooks import queue
 
 SHOP = "Sandbox Shop"
 RECENT = 25
@@ -100,7 +101,7 @@ def _cancel(transaction: Transaction) -> Response:
 @router.get("/")
 async def overview(merchant: Merchant) -> Response:
     latest, counts = await merchant.store.run(
-        lambda connection: (ledger.latest(connection, RECENT), webhooks.counts(connection))
+        lambda connection: (ledger.latest(connection, RECENT), queue.counts(connection))
     )
     rows = [(each, (instant(each.created_at) or "")[:19].replace("T", " ")) for each in latest]
     return page("overview.html", rows=rows, counts=counts, settings=merchant.settings, shop=SHOP)

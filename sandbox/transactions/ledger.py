@@ -7,10 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sandbox.cards import ALPHABET, customer_id
-from sandbox.cursors import Cursor
+from sandbox.door.cursors import Cursor
 from sandbox.errors import DuplicateReference
 from sandbox.store import now
+from sandbox.transactions.cards import ALPHABET, customer_id
 
 KEPT = 200_000
 """Older transactions are forgotten, and their references with them."""

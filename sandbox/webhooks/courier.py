@@ -7,10 +7,10 @@ from functools import partial
 
 import httpx
 
-from sandbox import webhooks
-from sandbox.bodies import instant
 from sandbox.store import Store, now
-from sandbox.webhooks import Delivery
+from sandbox.transactions.bodies import instant
+from sandbox.webhooks import queue
+from sandbox.webhooks.queue import Delivery
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Courier:
         if self._url is None:
             log.warning("SANDBOX_WEBHOOK_URL is not set: no webhooks will be sent")
             return
-        waiting = await self._store.run(webhooks.resume)
+        waiting = await self._store.run(queue.resume)
         if waiting:
             log.info("%d webhooks still to be delivered", waiting)
         try:
@@ -70,7 +70,7 @@ class Courier:
     async def _hand_out(self) -> None:
         self._awake.clear()
         free = SLOTS - len(self._on_their_way)
-        due, wait = await self._store.run(partial(webhooks.claim, limit=free)) if free else ([], 60.0)
+        due, wait = await self._store.run(partial(queue.claim, limit=free)) if free else ([], 60.0)
         for delivery in due:
             task = asyncio.create_task(self._deliver(delivery))
             self._on_their_way.add(task)
@@ -101,9 +101,7 @@ class Courier:
             "answer": answer,
             "milliseconds": round((time.perf_counter() - started) * 1000),
         }
-        state = await self._store.run(
-            lambda connection: webhooks.record(connection, delivery, attempt, self._time_scale)
-        )
+        state = await self._store.run(lambda connection: queue.record(connection, delivery, attempt, self._time_scale))
         if state == "pending":
             self._awake.set()
             log.info("webhook %d: %s, try %d; once more later", delivery.id, status or error, delivery.tries + 1)

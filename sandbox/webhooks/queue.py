@@ -7,8 +7,8 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sandbox.bodies import instant
 from sandbox.store import now
+from sandbox.transactions.bodies import instant
 
 State = Literal["pending", "delivered", "given_up", "lost"]
 STATES: tuple[State, ...] = ("pending", "delivered", "given_up", "lost")
@@ -22,6 +22,18 @@ QUICK_WAIT, SLOW_WAIT = 1.0, 5.0
 """Seconds that stand for Paystack's 3 minutes (live, the first four tries) and for its hour (72 of them)."""
 LEASE = 15_000
 """Milliseconds after which a webhook that somebody began to send, and never said how it went, is due again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A webhook as it will leave."""
+
+    event: str
+    reference: str | None
+    row: int | None
+    """The numeric id of what it is about."""
+    body: bytes
+    signature: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +57,32 @@ def wait_after(tries: int) -> float | None:
 
 
 def enqueue(
-    connection: sqlite3.Connection,
-    event: str,
-    reference: str | None,
-    body: bytes,
-    signed: str | None,
-    deliveries: int = 1,
-    delay_ms: int = 0,
-    row_id: int | None = None,
+    connection: sqlite3.Connection, letter: Letter, deliveries: int = 1, delay_ms: int = 0, copy: int = 0
 ) -> list[int]:
     """Put `deliveries` copies in the queue, each retried for itself; none: it is kept as lost. Answers their ids.
 
-    `row_id` is the numeric id of what the event is about.
+    Counted from `copy`: the merchant looks up the one that is 0.
     """
     at = now()
-    category = next((each for start, each in CATEGORIES.items() if event.startswith(start)), "other")
+    category = next((each for start, each in CATEGORIES.items() if letter.event.startswith(start)), "other")
     state: State = "pending" if deliveries else "lost"
     added = []
-    for copy in range(max(deliveries, 1)):
+    for number in range(copy, copy + max(deliveries, 1)):
         row = connection.execute(
             "INSERT INTO webhooks (event, reference, body, signature, created_at, next_at, state, category, row_id, copy)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (event, reference, body, signed, at, at + delay_ms, state, category, row_id, copy),
+            (
+                letter.event,
+                letter.reference,
+                letter.body,
+                letter.signature,
+                at,
+                at + delay_ms,
+                state,
+                category,
+                letter.row,
+                number,
+            ),
         ).fetchone()
         added.append(int(row[0]))
         if added[-1] % 1_000 == 0:

@@ -5,16 +5,16 @@ import sqlite3
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox import authorizations, bodies, ledger
-from sandbox.cards import BY_NUMBER
-from sandbox.charges import Charge, carry_out
-from sandbox.documents import body_of
+from sandbox.door.documents import body_of
+from sandbox.door.guard import PaystackRoute
+from sandbox.door.texts import required
 from sandbox.errors import Refusal
-from sandbox.guard import PaystackRoute
-from sandbox.initialization import fields, opening
 from sandbox.integration import Merchant
-from sandbox.ledger import Transaction
-from sandbox.texts import required
+from sandbox.transactions import authorizations, bodies, ledger
+from sandbox.transactions.cards import BY_NUMBER
+from sandbox.transactions.charges import Charge, carry_out
+from sandbox.transactions.initialization import fields, opening
+from sandbox.transactions.ledger import Transaction
 from sandbox.wire import Answer, succeeded
 
 router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
@@ -76,7 +76,12 @@ async def charge_authorization(request: Request, merchant: Merchant) -> Response
         added = ledger.add(connection, start, merchant.settings.domain, "charge")
         if outcome == "paused":
             return added
-        attempt = Charge("success" if outcome == "charged" else "failed", BY_NUMBER[card.card], words="Approved")
+        attempt = Charge(
+            "success" if outcome == "charged" else "failed",
+            BY_NUMBER[card.card],
+            channel=card.channel,
+            words="Approved",
+        )
         return carry_out(connection, merchant.postbox, added, attempt)
 
     charged = await merchant.store.run(job)

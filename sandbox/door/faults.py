@@ -1,63 +1,26 @@
-"""Bad weather on demand: what goes wrong at which call, how slow everything is, and the rate limit."""
+"""Bad weather over Paystack's own API: faults by call, lies, slowness and the rate limit."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from fastapi import Request
-from pydantic import Field
 from starlette.responses import HTMLResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from sandbox.door.weather import VerifyMode, Weather
 from sandbox.errors import InvalidKey, RateLimited, ReferenceNotFound, ServerError
-from sandbox.orders import Strict, Times
+from sandbox.wire import Answer
 
-Mode = Literal[
-    "none", "timeout_after_store", "timeout_before", "error_500", "error_401", "html_200", "reset", "rate_limited"
-]
-VerifyMode = Mode | Literal["not_found"]
 Work = Callable[[], Awaitable[Response]]
 
 SILENCE = 120.0
 """Seconds that a call which is never answered is held open, unless the caller hangs up before."""
 WINDOW = 60
 """Seconds that a rate limit counts over."""
-
-
-class CallFault(Strict):
-    mode: Mode = "none"
-    times: Times = None
-
-
-class VerifyFault(Strict):
-    mode: VerifyMode = "none"
-    times: Times = None
-
-
-class Weather(Strict):
-    initialize: CallFault = CallFault()
-    verify: VerifyFault = VerifyFault()
-    refund: CallFault = Field(CallFault(), description="POST /refund, and the retry of one.")
-    refunds: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
-    others: CallFault = Field(CallFault(), description="Every other call of Paystack's own API.")
-    saved_cards: Literal["charged", "declined", "paused"] = Field(
-        "charged",
-        description="What becomes of a charged authorization; paused: its owner must go to the checkout page.",
-    )
-    latency_ms: int = Field(0, ge=0, le=60_000, description="Added to every answer of Paystack's own API.")
-    rate_limit: int | None = Field(None, ge=1, le=1_000_000, description="Calls in 60 s; none: no limit.")
-
-    def of(self, operation: str) -> CallFault | VerifyFault:
-        """The fault that a call meets, by the name of its route."""
-        faults: dict[str, CallFault | VerifyFault] = {
-            "initialize": self.initialize,
-            "verify": self.verify,
-            "refund": self.refund,
-            "refunds": self.refunds,
-        }
-        return faults.get(operation, self.others)
 
 
 class CutOff(Response):
@@ -120,6 +83,22 @@ FAULTS: dict[VerifyMode, Fault] = {
     "rate_limited": Fault(_rate_limited),
     "not_found": Fault(_not_found),
 }
+LIES: dict[VerifyMode, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "wrong_status": lambda data: {"status": "failed" if data["status"] == "success" else "success"},
+    "wrong_reference": lambda data: {"reference": f"{data['reference']}-of-another"},
+    "wrong_amount": lambda data: {"amount": data["amount"] // 2},
+    "wrong_currency": lambda data: {"currency": "NGN" if data["currency"] != "NGN" else "USD"},
+    "wrong_domain": lambda data: {"domain": "test" if data["domain"] == "live" else "live"},
+}
+"""What a data of verify says that is not so."""
+
+
+def _lie(mode: VerifyMode, answer: Response) -> Response:
+    """A refusal stays as it is."""
+    if answer.status_code != 200:
+        return answer
+    told = json.loads(bytes(answer.body))
+    return Answer(told | {"data": told["data"] | LIES[mode](told["data"])})
 
 
 class Faults:
@@ -127,8 +106,8 @@ class Faults:
 
     def __init__(self) -> None:
         self.weather = Weather()
-        self._met: dict[int, int] = {}
-        """How often each fault was met, by its identity within the weather."""
+        self._met: dict[str, int] = {}
+        """How often each fault was met."""
         self._window_ends = 0.0
         self._spent = 0
 
@@ -155,7 +134,10 @@ class Faults:
         """Do the `work` of an API call as far as the weather lets it."""
         if self.weather.latency_ms:
             await asyncio.sleep(self.weather.latency_ms / 1000)
-        fault = FAULTS.get(self._take(operation))
+        mode = self._take(operation)
+        if mode in LIES:
+            return _lie(mode, await work())
+        fault = FAULTS.get(mode)
         if fault is None:
             return await work()
         if fault.after_the_work:
@@ -163,13 +145,13 @@ class Faults:
         return await fault.answer(request)
 
     def _take(self, operation: str) -> VerifyMode:
-        fault = self.weather.of(operation)
+        name, fault = self.weather.fault(operation)
         if fault.mode == "none" or fault.times is None:
             return fault.mode
-        met = self._met.get(id(fault), 0)
+        met = self._met.get(name, 0)
         if met == fault.times:
             return "none"
-        self._met[id(fault)] = met + 1
+        self._met[name] = met + 1
         return fault.mode
 
 

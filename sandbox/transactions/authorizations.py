@@ -1,9 +1,10 @@
-"""Cards that payers left behind, to be charged again. Every function here is a job for the store's thread."""
+"""Cards and mandates that payers left behind, to be charged again. Every function here is a job for the store's thread."""
 
 import sqlite3
 from dataclasses import dataclass
 
-from sandbox.cards import authorization_code
+from sandbox.transactions.channels import REUSABLE, Channel, saved_code
+from sandbox.transactions.ledger import Transaction
 
 KEPT = 200_000
 """Older cards are forgotten."""
@@ -15,14 +16,17 @@ class Authorization:
 
     email: str
     card: str
+    channel: Channel
 
 
-def save(connection: sqlite3.Connection, email: str, card: str) -> None:
+def save(connection: sqlite3.Connection, transaction: Transaction) -> None:
     """After a payment. A card that was taken out of use is in use again."""
+    if transaction.channel not in REUSABLE:
+        return
     cursor = connection.execute(
-        "INSERT INTO authorizations (code, email, card) VALUES (?, ?, ?)"
+        "INSERT INTO authorizations (code, email, card, channel) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (code) DO UPDATE SET active = 1 WHERE NOT active",
-        (authorization_code(email, card), email.lower(), card),
+        (saved_code(transaction), transaction.email.lower(), transaction.card, transaction.channel),
     )
     if cursor.rowcount and cursor.lastrowid and cursor.lastrowid % 1_000 == 0:
         connection.execute("DELETE FROM authorizations WHERE number <= ?", (cursor.lastrowid - KEPT,))
@@ -30,7 +34,9 @@ def save(connection: sqlite3.Connection, email: str, card: str) -> None:
 
 def find(connection: sqlite3.Connection, code: str) -> Authorization | None:
     """One that is in use."""
-    row = connection.execute("SELECT email, card FROM authorizations WHERE code = ? AND active", (code,)).fetchone()
+    row = connection.execute(
+        "SELECT email, card, channel FROM authorizations WHERE code = ? AND active", (code,)
+    ).fetchone()
     return Authorization(*row) if row else None
 
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Literal
 
-from sandbox.ledger import Transaction
+from sandbox.transactions.ledger import Transaction
 
 LONGEST = 60
 """Entries of one transaction; after that the oldest are forgotten."""

@@ -5,16 +5,17 @@ import sqlite3
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox import bodies, initialization, ledger, queries
-from sandbox.cursors import cursor_of, leaf
-from sandbox.documents import body_of
+from sandbox.door import queries
+from sandbox.door.cursors import cursor_of, leaf
+from sandbox.door.documents import PAGING, PERIOD, body_of, query_of
+from sandbox.door.guard import PaystackRoute
+from sandbox.door.queries import NUMERIC_ID
 from sandbox.errors import NoTimeline, ReferenceNotFound, TransactionNotFound
-from sandbox.guard import PaystackRoute
-from sandbox.initialization import DEFAULT_CURRENCY
 from sandbox.integration import Merchant
-from sandbox.ledger import Filter, Transaction
-from sandbox.queries import NUMERIC_ID
-from sandbox.timeline import timeline
+from sandbox.transactions import bodies, initialization, ledger
+from sandbox.transactions.initialization import DEFAULT_CURRENCY
+from sandbox.transactions.ledger import Filter, Transaction
+from sandbox.transactions.timeline import timeline
 from sandbox.wire import succeeded
 
 STATUSES = ("success", "failed", "abandoned", "reversed")
@@ -69,7 +70,7 @@ async def verify(reference: str, merchant: Merchant) -> Response:
     return succeeded("Verification successful", bodies.verified(transaction))
 
 
-@router.get("/transaction/totals", name="totals")
+@router.get("/transaction/totals", name="totals", openapi_extra=query_of(*PERIOD))
 async def totals(request: Request, merchant: Merchant) -> Response:
     """What was paid (from, to), and what of it is not settled; the plain totals are those of the default currency."""
     query = request.query_params
@@ -114,7 +115,10 @@ async def fetch(number: str, merchant: Merchant) -> Response:
     return succeeded("Transaction retrieved", bodies.fetched(transaction))
 
 
-@router.get("/transaction", name="list")
+LISTING = ("status", "customer", "amount", "channel", "settlement", *PERIOD, *PAGING, "use_cursor", "next", "previous")
+
+
+@router.get("/transaction", name="list", openapi_extra=query_of(*LISTING))
 async def list_transactions(request: Request, merchant: Merchant) -> Response:
     """Transactions, newest first: perPage, page, status, customer (numeric id), amount, channel, settlement, from, to.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal
 
-from sandbox.fees import TARIFFS
+from sandbox.transactions.fees import TARIFFS
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 

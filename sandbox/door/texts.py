@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.errors import InvalidParams
-from sandbox.initialization import storable
+from sandbox.transactions.initialization import storable
 
 
 def text(sent: dict[str, Any], name: str, longest: int) -> str | None:

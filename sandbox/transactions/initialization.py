@@ -14,8 +14,8 @@ from sandbox.errors import (
     InvalidEmail,
     InvalidParams,
 )
-from sandbox.fees import TARIFFS
-from sandbox.ledger import Opening
+from sandbox.transactions.fees import TARIFFS
+from sandbox.transactions.ledger import Opening
 from sandbox.wire import compact
 
 DEFAULT_CURRENCY = "NGN"

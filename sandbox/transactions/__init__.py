@@ -1,0 +1,1 @@
+"""Payments, from their start to the notice that they were made."""

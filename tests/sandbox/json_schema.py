@@ -1,0 +1,46 @@
+"""As much of JSON Schema as the shapes of Paystack's answers need."""
+
+import re
+from typing import Any
+
+Schema = dict[str, Any]
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+    "null": type(None),
+}
+KEYWORDS = {"type", "properties", "required", "items", "enum", "pattern", "not"}
+
+
+def problems(schema: Schema, value: Any, where: str = "$") -> list[str]:
+    """What is wrong with `value`, in sentences."""
+    assert schema.keys() <= KEYWORDS, f"unknown keywords: {schema.keys() - KEYWORDS}"
+    if "type" in schema and not _is(value, schema["type"]):
+        return [f"{where}: {value!r} is no {schema['type']}"]
+    found: list[str] = []
+    if "enum" in schema and value not in schema["enum"]:
+        found.append(f"{where}: {value!r} is none of {schema['enum']}")
+    if "pattern" in schema and isinstance(value, str) and not re.search(schema["pattern"], value):
+        found.append(f"{where}: {value!r} does not match {schema['pattern']}")
+    if "not" in schema and not problems(schema["not"], value, where):
+        found.append(f"{where}: has what it must not have")
+    if isinstance(value, dict):
+        found += [f"{where}: {name} is missing" for name in schema.get("required", ()) if name not in value]
+        for name, inner in schema.get("properties", {}).items():
+            if name in value:
+                found += problems(inner, value[name], f"{where}.{name}")
+    if isinstance(value, list) and "items" in schema:
+        for index, each in enumerate(value):
+            found += problems(schema["items"], each, f"{where}[{index}]")
+    return found
+
+
+def _is(value: Any, kinds: str | list[str]) -> bool:
+    names = [kinds] if isinstance(kinds, str) else kinds
+    if isinstance(value, bool):
+        return "boolean" in names
+    return any(isinstance(value, TYPES[name]) for name in names)

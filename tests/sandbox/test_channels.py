@@ -1,0 +1,95 @@
+import json
+from typing import Any
+
+import pytest
+
+from tests.sandbox.merchant import Merchant
+from tests.sandbox.receiver import Receiver
+
+OLD = {"requested_amount", "pos_transaction_data", "source", "fees_breakdown", "split", "order_id"}
+
+
+async def told(merchant: Merchant, receiver: Receiver, currency: str = "NGN", **instruction: Any) -> dict[str, Any]:
+    """The data of the notice of one payment."""
+    before = len(receiver.received)
+    started = await merchant.start(currency=currency)
+    answer = await merchant.pay(started["reference"], **instruction)
+    assert answer.status_code == 200, answer.text
+    received = await receiver.wait(before + 1)
+    data: dict[str, Any] = json.loads(received[-1].body)["data"]
+    assert data["reference"] == started["reference"]
+    if "channel" in data:
+        assert data["channel"] == (await merchant.verify(started["reference"]))["channel"]
+    return data
+
+
+async def test_transfers(merchant: Merchant, receiver: Receiver) -> None:
+    plain = await told(merchant, receiver, channel="bank_transfer")
+    assert plain["authorization"]["sender_bank_account_number"].startswith("XXXXXXX")
+    assert "receiver_bank" not in plain["authorization"]
+    assert (plain["gateway_response"], plain["authorization"]["reusable"]) == ("Approved", False)
+    pesalink = await told(merchant, receiver, "KES", channel="bank_transfer")
+    assert pesalink["authorization"]["receiver_bank"]
+    assert pesalink["fees_breakdown"] == {"amount": str(pesalink["fees"]), "formula": None, "type": "paystack"}
+    assert pesalink["metadata"] == 0
+    dedicated = await told(merchant, receiver, channel="dedicated_nuban", amount=1)
+    assert len(dedicated["authorization"]["receiver_bank_account_number"]) == 10
+    assert (dedicated["amount"], dedicated["requested_amount"]) == (1, 250_000)
+
+
+async def test_older_channels_tell_less(merchant: Merchant, receiver: Receiver) -> None:
+    for channel, group in (("ussd", False), ("mobile_money", True)):
+        data = await told(merchant, receiver, "GHS", channel=channel)
+        assert not OLD & data.keys()
+        assert ("subaccount_group" in data) == group
+        assert "international_format_phone" not in data["customer"]
+        assert (data["message"], data["authorization"]["channel"]) == ("madePayment", channel)
+        assert (data["fees"] is None) == (channel == "ussd")
+    qr = await told(merchant, receiver, "ZAR", channel="qr")
+    assert OLD & qr.keys() == {"fees_breakdown"}
+    assert qr["fees_breakdown"]["amount"] == str(qr["fees"])
+
+
+async def test_a_terminal_writes_sums_as_texts(merchant: Merchant, receiver: Receiver) -> None:
+    data = await told(merchant, receiver, channel="pos")
+    assert (data["amount"], data["requested_amount"], data["fees"]) == ("250000", "250000", None)
+    assert (data["metadata"], data["source"]["type"]) == (0, "offline")
+    assert "authorization_code" not in data["authorization"]
+    assert (await merchant.verify(data["reference"]))["amount"] == 250_000
+
+
+async def test_a_mandate_can_be_charged_again(merchant: Merchant, receiver: Receiver) -> None:
+    data = await told(merchant, receiver, channel="direct_debit")
+    mandate = data["authorization"]
+    assert (mandate["reusable"], mandate["last4"], mandate["brand"]) == (True, None, None)
+    fields = {"email": "ada@example.com", "amount": 5, "authorization_code": mandate["authorization_code"]}
+    charged = (await merchant.call("POST", "/transaction/charge_authorization", json=fields)).json()["data"]
+    assert (charged["channel"], charged["authorization"]) == (
+        "direct_debit",
+        mandate | {each: charged["authorization"][each] for each in ("exp_month", "exp_year")},
+    )
+
+
+async def test_other_ways_of_telling_a_card(merchant: Merchant, receiver: Receiver) -> None:
+    legacy = await told(merchant, receiver, shape="legacy")
+    assert not (OLD | {"paidAt", "fees_split"}) & legacy.keys()
+    assert (legacy["metadata"], legacy["fees"], legacy["log"]["authentication"]) == (0, None, "pin")
+    assert "reusable" not in legacy["authorization"]
+    subscription = await told(merchant, receiver, shape="subscription")
+    assert (subscription["plan"]["amount"], subscription["metadata"]) == (250_000, {"invoice_action": "create"})
+    bulk = await told(merchant, receiver, shape="bulk_charge")
+    assert (bulk["source"]["entry_point"], bulk["metadata"]["custom_fields"][0]["value"]) == ("charge", "Bulkcharge")
+    terminal = await told(merchant, receiver, shape="virtual_terminal")
+    assert terminal["source"]["identifier"] == terminal["metadata"]["virtual_terminal"]["code"]
+    split = await told(merchant, receiver, shape="multi_split")
+    assert not {"currency", "channel", "customer", "fees", "created_at"} & split.keys()
+    shares = split["split"]["shares"]
+    assert shares["paystack"] + shares["integration"] + shares["subaccounts"][0]["amount"] == 250_000
+
+
+@pytest.mark.parametrize(
+    "instruction", [{"channel": "cheque"}, {"shape": "round"}, {"channel": "qr", "shape": "legacy"}]
+)
+async def test_ways_that_do_not_exist(shared: Merchant, instruction: dict[str, str]) -> None:
+    started = await shared.start()
+    assert (await shared.pay(started["reference"], **instruction)).status_code == 422
