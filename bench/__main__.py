@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import multiprocessing
 import os
+import signal
 import sys
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -52,8 +53,8 @@ def main() -> int:
     except (NotStarted, intake.NotStored, purchases.NotDelivered, ConnectionError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    except (KeyboardInterrupt, BrokenProcessPool):
-        print("\nbroken off: Ctrl-C, or a process of the load was killed", file=sys.stderr)
+    except (KeyboardInterrupt, asyncio.CancelledError, BrokenProcessPool):
+        print("\nbroken off, by a signal or because a process of the load was killed", file=sys.stderr)
         return 130
     report.show(results, console)
     report.write(results, quick)
@@ -63,6 +64,9 @@ def main() -> int:
 
 async def measure(results: report.Results, size: Size, executor: Executor, console: Console) -> None:
     """The whole run, on a stack of its own: a database that somebody gives is never filled with the bench's rows."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     for name in [name for name in os.environ if "_DATABASE_URL" in name or name.startswith("PAYSTACK_")]:
         del os.environ[name]
     async with Stack(extra_env=LOGGING, console=StackConsole(sys.stdout)) as stack:

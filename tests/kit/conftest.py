@@ -1,8 +1,7 @@
 """The kit under test, on a real Postgres and a real RabbitMQ."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import aio_pika
@@ -17,8 +16,6 @@ from contracts.topology import EXCHANGE, Queue
 from dev.postgres import Postgres
 from kit.broker import connect, declare_queue
 from kit.database import create_engine
-from kit.worker import Life, Loop
-from kit.worker import _keep as keep
 from tests.kit.tables import Base
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -51,25 +48,6 @@ def event(number: int = 0) -> PaymentSucceeded:
     return PaymentSucceeded(subject=str(order), data=data)
 
 
-@asynccontextmanager
-async def living(*loops: Loop) -> AsyncIterator[Life]:
-    """The loops, kept as a worker keeps them; afterwards they end by themselves."""
-    life = Life()
-    tasks = [asyncio.create_task(keep(str(number), loop, life)) for number, loop in enumerate(loops)]
-    try:
-        yield life
-    finally:
-        life.end()
-        async with asyncio.timeout(10):
-            await asyncio.gather(*tasks)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():  # noqa: ASYNC110 -- what happens in a server rings no bell here
-            await asyncio.sleep(0.02)
-
-
 class Broker:
     """The other side of a queue: publishes past the outbox, and takes what has come."""
 
@@ -81,8 +59,9 @@ class Broker:
 
     async def publish(self, *bodies: bytes) -> None:
         exchange = await self.channel.get_exchange(EXCHANGE)
-        for body in bodies:
-            await exchange.publish(aio_pika.Message(body), "payment.succeeded", mandatory=False)
+        await asyncio.gather(
+            *(exchange.publish(aio_pika.Message(body), "payment.succeeded", mandatory=False) for body in bodies)
+        )
 
     async def take(self, count: int, name: str = "") -> list[AbstractIncomingMessage]:
         """Exactly so many messages of the queue."""

@@ -16,8 +16,9 @@ from kit.consumer import Consumer
 from kit.database import create_engine
 from kit.inbox import Settler
 from kit.worker import loop_failures
-from tests.kit.conftest import Broker, Sessions, event, living, until
+from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Effect, Inbox
+from tests.loops import living, until
 from tests.proxy import Proxy
 
 EVENTS: TypeAdapter[PaymentSucceeded] = TypeAdapter(PaymentSucceeded)

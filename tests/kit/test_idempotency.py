@@ -82,9 +82,7 @@ async def test_what_a_request_leaves_out_is_its_default() -> None:
 
 
 async def test_twenty_at_once_do_it_once(sessions: Sessions) -> None:
-    results = await asyncio.gather(
-        *(order(sessions, intent(), pause=0.05) for _ in range(20)), return_exceptions=True
-    )
+    results = await asyncio.gather(*(order(sessions, intent(), pause=0.05) for _ in range(20)), return_exceptions=True)
     answers = {result for result in results if isinstance(result, str)}
     assert len(answers) == 1
     assert all(isinstance(result, str | IdempotencyKeyInUse) for result in results)

@@ -1,12 +1,10 @@
 """Access tokens: what auth signed passes, also while auth is away; everything else is 401, at little cost."""
 
-import asyncio
 import base64
 import json
 import time
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -14,40 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kit import identity as module
-from kit.errors import NotAuthenticated, Unavailable
-from kit.identity import Identity, Keys, fetch_jwks
+from kit.errors import NotAuthenticated
+from kit.identity import Identity
 from tests.conftest import ISSUER, Signer
-
-
-class Auth:
-    """Auth's JWKS, which can be away, slow or nonsense; counts who asks."""
-
-    def __init__(self, signer: Signer) -> None:
-        self.signer = signer
-        self.asked = 0
-        self.away = False
-        self.says: Any = None
-        self.answers = asyncio.Event()
-        self.answers.set()
-
-    async def __call__(self) -> dict[str, Any]:
-        self.asked += 1
-        await self.answers.wait()
-        if self.away:
-            raise httpx.ConnectError("away")
-        found: dict[str, Any] = self.says if self.says is not None else await self.signer.jwks()
-        return found
+from tests.kit.auth import Auth
 
 
 @pytest.fixture
-def auth(signer: Signer) -> Auth:
-    return Auth(signer)
-
-
-@pytest.fixture
-def identity(auth: Auth) -> Identity:
-    return Identity(auth, issuer=ISSUER, audience="shop")
+def identity(signer: Signer) -> Identity:
+    return Identity(Auth(signer), issuer=ISSUER, audience="shop")
 
 
 def forge(signer: Signer, *, key: Any = None, algorithm: str = "RS256", header: Any = None, **claims: Any) -> str:
@@ -241,117 +214,3 @@ def _decoded(token: str) -> list[bytes]:
 async def test_no_text_is_a_token(signer: Signer, token: str) -> None:
     with pytest.raises(NotAuthenticated):
         await Identity(signer.jwks, issuer=ISSUER, audience="shop").verify(token)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time that the key cache sees, to be moved by hand."""
-    now = [1000.0]
-
-    class Time:
-        @staticmethod
-        def monotonic() -> float:
-            return now[0]
-
-    monkeypatch.setattr(module, "time", Time)
-    return now
-
-
-async def test_keys_are_kept_while_auth_is_away(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
-    assert await keys.get("test-key") is not None
-    auth.away = True
-    for _ in range(100):
-        clock[0] += 3600
-        assert await keys.get("test-key") is not None
-    auth.away = False
-    clock[0] += 3600
-    assert await keys.get("test-key") is not None
-
-
-@pytest.mark.parametrize("says", [{}, {"keys": []}, {"keys": None}, [], "x", {"keys": [{"kty": "RSA"}]}, {"keys": [1]}])
-async def test_keys_are_kept_while_auth_talks_nonsense(auth: Auth, clock: list[float], says: Any) -> None:
-    keys = Keys(auth)
-    assert await keys.get("test-key") is not None
-    auth.says = says
-    clock[0] += 3600
-    assert await keys.get("test-key") is not None
-
-
-async def test_without_any_key_it_says_so(auth: Auth, identity: Identity, signer: Signer) -> None:
-    auth.away = True
-    with pytest.raises(Unavailable):
-        await identity.verify(signer.token())
-
-
-async def test_an_auth_that_is_away_is_asked_once_for_all_who_wait(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
-    auth.away = True
-    auth.answers.clear()
-    asking = [asyncio.create_task(keys.get("test-key")) for _ in range(50)]
-    while not auth.asked:
-        await asyncio.sleep(0)
-    auth.answers.set()
-    results = await asyncio.gather(*asking, return_exceptions=True)
-    assert {type(result) for result in results} == {Unavailable}
-    assert auth.asked == 1
-    auth.away = False
-    clock[0] += 1.1
-    assert await keys.get("test-key") is not None
-
-
-async def test_unknown_keys_do_not_make_us_ask_without_end(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
-    assert await keys.get("test-key") is not None
-    clock[0] += 11
-    for number in range(200):
-        assert await keys.get(f"kid-{number}") is None
-        clock[0] += 0.1
-    assert auth.asked <= 4
-
-
-async def test_a_new_key_is_found(auth: Auth, clock: list[float], signer: Signer) -> None:
-    keys = Keys(auth)
-    assert await keys.get("test-key") is not None
-    clock[0] += 11
-    both = (await signer.jwks())["keys"]
-    assert isinstance(both, list)
-    auth.says = {"keys": [*both, {**both[0], "kid": "new"}]}
-    assert await keys.get("new") is not None
-    assert auth.asked == 2
-
-
-async def test_an_auth_that_hangs_holds_up_only_who_asks(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
-    assert await keys.get("test-key") is not None
-    clock[0] += 3600
-    auth.answers.clear()
-    first = asyncio.create_task(keys.get("test-key"))
-    while auth.asked < 2:
-        await asyncio.sleep(0)
-    async with asyncio.timeout(1):
-        assert await keys.get("test-key") is not None
-    auth.answers.set()
-    assert await first is not None
-
-
-async def test_a_jwks_that_drips_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
-        try:
-            while not writer.is_closing():
-                writer.write(b" ")
-                await writer.drain()
-                await asyncio.sleep(0.02)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    monkeypatch.setattr(module, "FETCH_SECONDS", 0.2)
-    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        keys = Keys(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))
-        async with asyncio.timeout(2):
-            with pytest.raises(Unavailable):
-                await keys.get("test-key")

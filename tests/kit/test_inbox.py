@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit import inbox
 from kit.inbox import ATTEMPTS, BATCH, KEPT, Entry, Settler
-from tests.kit.conftest import Sessions, living, until
+from tests.kit.conftest import Sessions
 from tests.kit.tables import Effect, Inbox
+from tests.loops import living, until
 
 
 def row(key: object, body: bytes = b"{}") -> dict[str, Any]:

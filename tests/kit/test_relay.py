@@ -12,8 +12,9 @@ from dev.postgres import Postgres
 from kit import outbox
 from kit.database import create_engine
 from kit.outbox import Relay
-from tests.kit.conftest import Broker, Sessions, event, living, until
+from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Outbox
+from tests.loops import living, until
 from tests.proxy import Proxy
 
 

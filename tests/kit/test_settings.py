@@ -14,7 +14,7 @@ class Sample(Settings):
     sample_secret: Secret
     sample_other: Secret | None = None
     sample_port: Port = 8000
-    sample_list: CommaList = []
+    sample_list: CommaList = Field(default=[])
     sample_count: int = Field(default=1, ge=1)
 
 

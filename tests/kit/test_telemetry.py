@@ -258,9 +258,7 @@ async def test_origins(client: httpx.AsyncClient) -> None:
         ("SELECT * FROM nothing_of_this_name", 500, "internal_error"),
     ],
 )
-async def test_what_an_error_of_the_database_means(
-    engine: AsyncEngine, statement: str, status: int, code: str
-) -> None:
+async def test_what_an_error_of_the_database_means(engine: AsyncEngine, statement: str, status: int, code: str) -> None:
     app = make()
 
     @app.get("/database")

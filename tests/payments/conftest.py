@@ -22,6 +22,7 @@ from services.payments.db import engine, sessions
 from services.payments.identity import identity
 from services.payments.models import Base, Notice, OutboxRow, Payment
 from tests.conftest import PAYSTACK_SECRET_KEY, Signer
+from tests.payments.weather import Weather
 
 WEBHOOK = "/payments/webhooks/paystack"
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -47,6 +48,16 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://payments.test") as found:
         yield found
+
+
+@pytest.fixture
+async def paystack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Weather]:
+    """Paystack as the service meets it."""
+    weather = Weather()
+    client = weather.client()
+    monkeypatch.setattr(clients, "_paystack", client)
+    yield weather
+    await client.close()
 
 
 def sign(body: bytes, key: str = PAYSTACK_SECRET_KEY) -> str:

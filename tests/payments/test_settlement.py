@@ -43,7 +43,7 @@ async def test_a_paid_order(client: httpx.AsyncClient) -> None:
     assert (notice.event, notice.reference, notice.outcome) == ("charge.success", one.reference, "succeeded")
 
 
-HELD = {
+HELD: dict[str, tuple[dict[str, Any], str]] = {
     "one subunit too little": ({"amount": 49_999}, "amount_differs"),
     "one subunit too much": ({"amount": 50_001}, "amount_differs"),
     "nothing": ({"amount": 0}, "amount_differs"),
@@ -124,7 +124,7 @@ async def test_fifty_different_notices_of_one_payment(client: httpx.AsyncClient)
     await asyncio.gather(*(settle_all() for _ in range(5)))
     await settle_all()
     assert await outbox_types() == ["payment.succeeded"]
-    outcomes = [notice.outcome for notice in await stored()]
+    outcomes = [str(notice.outcome) for notice in await stored()]
     assert sorted(outcomes) == ["nothing new: succeeded"] * 49 + ["succeeded"]
 
 
