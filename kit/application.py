@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from kit import errors, garbage
@@ -33,7 +34,7 @@ def create_app(
             garbage.keep_what_is_loaded()
             yield
 
-    app = FastAPI(title=name, version="1", description=description, lifespan=life)
+    app = FastAPIOffline(title=name, version="1", description=description, lifespan=life, redoc_url=None)
     errors.install(app)
     app.include_router(Health(checks).router())
     # The last one added is the outermost.

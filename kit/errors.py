@@ -100,7 +100,7 @@ def problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] |
 async def _problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 -- registered for Problem only
     headers = error.headers
-    if error.status == 401:
+    if isinstance(error, NotAuthenticated):
         headers = {"WWW-Authenticate": 'Bearer error="invalid_token"', **headers}
     return problem(error.status, error.code, error.detail, headers=headers, **error.extra)
 

@@ -161,7 +161,12 @@ async def _finish(
             .values(state="failed", attempts=inbox.attempts + 1, error=case(dict(hopeless), value=inbox.id))
             .execution_options(synchronize_session=False)
         )
-        log.error("entries wait for a person", inbox=inbox.__tablename__, reasons=sorted(set(hopeless.values()))[:5])
+        log.error(
+            "entries wait for a person",
+            inbox=inbox.__tablename__,
+            entries=sorted(hopeless)[:5],
+            reasons=sorted(set(hopeless.values()))[:5],
+        )
     entries_total.labels(inbox.__tablename__, "done").inc(len(done))
     entries_total.labels(inbox.__tablename__, "failed").inc(len(hopeless))
 

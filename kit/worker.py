@@ -64,7 +64,12 @@ async def _keep(name: str, loop: Loop, life: Life) -> None:
             await loop(life)
         except Exception as error:
             loop_failures.labels(name).inc()
-            log.warning("loop failed, starting again", loop=name, error=type(error).__name__, reason=str(error)[:300])
+            log.warning(
+                "loop failed, starting again",
+                loop=name,
+                error=type(error).__name__,
+                reason=(str(error).splitlines() or [""])[0][:200],
+            )
             if clock() - began > 2 * LONGEST_PAUSE:
                 pause = FIRST_PAUSE
             await life.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter

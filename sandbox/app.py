@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.responses import JSONResponse
 
 from sandbox import errors, script
@@ -56,7 +57,9 @@ def create_app(settings: Settings) -> FastAPI:
             await asyncio.gather(*running, return_exceptions=True)
             await store.close()
 
-    app = FastAPI(title="Paystack sandbox", description=ABOUT, lifespan=lifespan, max_body_size=BODY_LIMIT)
+    app = FastAPIOffline(
+        title="Paystack sandbox", description=ABOUT, lifespan=lifespan, max_body_size=BODY_LIMIT, redoc_url=None
+    )
     app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life, dispute_life)
     errors.install(app)
     app.include_router(recurring.router)

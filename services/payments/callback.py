@@ -3,7 +3,7 @@
 from contextlib import suppress
 from html import escape
 from typing import Annotated
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
@@ -53,14 +53,19 @@ async def callback(trxref: Reference = None, reference: Reference = None) -> Res
     with suppress(PaystackUnavailable):
         await ask(sessions, payment.reference)
     if payment.callback_url:
-        joint = "&" if urlsplit(payment.callback_url).query else "?"
-        query = urlencode({"trxref": payment.reference, "reference": payment.reference})
-        base, _, fragment = payment.callback_url.partition("#")
-        return RedirectResponse(f"{base}{joint}{query}{'#' + fragment if fragment else ''}", 303)
+        return RedirectResponse(_returned(payment.callback_url, payment.reference), 303)
     async with sessions() as session:
         status = (await session.execute(select(Payment.status).where(Payment.id == payment.id))).scalar_one()
     title, words = WORDS.get(status, WORDS["pending"])
     return _page(200, title, words, payment.reference)
+
+
+def _returned(url: str, reference: str) -> str:
+    """The shop's own URL with `trxref` and `reference`, as Paystack would call it; what it had of that name gives way."""
+    parts = urlsplit(url)
+    ours = {"trxref": reference, "reference": reference}
+    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in ours]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *ours.items()])))
 
 
 def _plain(reference: str) -> str:

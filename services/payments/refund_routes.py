@@ -47,9 +47,10 @@ bell = wakeup.Doorbell(engine)
     ),
 )
 async def request(
-    caller: Refunding, reference: Reference, asked: RequestRefund, idempotency_key: KeyHeader = None
+    caller: Refunding, reference: Reference, asked: RequestRefund | None = None, idempotency_key: KeyHeader = None
 ) -> Response:
     """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
+    asked = asked or RequestRefund()
     intent = Intent.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, asked)
     async with sessions.begin() as session:
         kept = await idempotency.claim(session, IdempotencyKey, intent)

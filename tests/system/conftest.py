@@ -23,11 +23,15 @@ SETTINGS = {
 async def stack() -> AsyncIterator[Stack]:
     # The stack takes servers that the environment names; ours is for the tests that run in this process.
     kept = {name: os.environ.pop(name) for name in ENVIRONMENT if name in os.environ}
+    found = Stack(extra_env=SETTINGS)
     try:
-        async with Stack(extra_env=SETTINGS) as found:
-            yield found
+        await found.up()
     finally:
         os.environ.update(kept)
+    try:
+        yield found
+    finally:
+        await found.down()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from uuid import uuid4
 
@@ -83,6 +84,12 @@ async def test_health_metrics_and_docs(shop: Shop, service: str) -> None:
     url = shop.env[service]
     for path in ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json"):
         await shop.call("GET", f"{url}{path}", expect=200)
+    page = (await shop.call("GET", f"{url}/docs", expect=200)).text
+    assert "//" not in page.replace("<!DOCTYPE", ""), (
+        "the page of a service that takes money loads nothing from elsewhere"
+    )
+    for script in re.findall(r'(?:src|href)="([^"]+)"', page):
+        await shop.call("GET", f"{url}{script}", expect=200)
 
 
 async def test_orders_and_payments_are_their_owners_alone(shop: Shop) -> None:
