@@ -48,6 +48,23 @@ class PaymentRefundedData(PaymentData):
     refunded_amount: Subunits = Field(description="All refunds of this payment so far, together")
 
 
+DisputeId = Annotated[int, Field(ge=0, lt=2**63, description="The dispute's id at Paystack")]
+
+
+class PaymentDisputedData(PaymentData):
+    dispute_id: DisputeId
+    disputed_amount: Subunits | None = Field(default=None, description="What the payer wants back, where it is known")
+    due_at: AwareDatetime = Field(description="Unanswered until then, it is accepted in our name")
+
+
+class PaymentDisputeResolvedData(PaymentData):
+    dispute_id: DisputeId
+    resolution: str | None = Field(
+        default=None, max_length=50, description="Paystack's word: merchant-accepted, auto-accepted, declined"
+    )
+    lost: bool = Field(description="Whether money goes back; payment.refunded says when it has, and how much")
+
+
 class OrderUndeliverableData(Data):
     reference: Reference
     order_id: UUID
@@ -103,6 +120,22 @@ class PaymentRefunded(Event):
     data: PaymentRefundedData
 
 
+class PaymentDisputed(Event):
+    """The payer complained at the bank; the money may have to go back. A person answers it."""
+
+    source: Literal["/payments"] = "/payments"
+    type: Literal["payment.disputed"] = "payment.disputed"
+    data: PaymentDisputedData
+
+
+class PaymentDisputeResolved(Event):
+    """A dispute is over; the money stays, or goes back."""
+
+    source: Literal["/payments"] = "/payments"
+    type: Literal["payment.dispute_resolved"] = "payment.dispute_resolved"
+    data: PaymentDisputeResolvedData
+
+
 class OrderUndeliverable(Event):
     """A paid order cannot be delivered: payments gives the money back."""
 
@@ -111,7 +144,9 @@ class OrderUndeliverable(Event):
     data: OrderUndeliverableData
 
 
-PaymentEvent = PaymentSucceeded | PaymentFailed | PaymentHeld | PaymentRefunded
+PaymentEvent = (
+    PaymentSucceeded | PaymentFailed | PaymentHeld | PaymentRefunded | PaymentDisputed | PaymentDisputeResolved
+)
 AnyEvent = Annotated[PaymentEvent | OrderUndeliverable, Field(discriminator="type")]
 EVENT: TypeAdapter[PaymentEvent | OrderUndeliverable] = TypeAdapter(AnyEvent)
 """Reads any event: `EVENT.validate_json(body)`; raises pydantic.ValidationError on what is none."""

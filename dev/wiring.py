@@ -18,6 +18,9 @@ WORKERS = {
     "payments-worker": 8103,
 }  # nobody calls them but for their health
 ADMIN_EMAIL = "admin@example.com"
+SPEED = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
+SANDBOX_SPEED = "60000"
+"""The sandbox has no limit until it is told one; Paystack's own would make everybody wait."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,7 @@ class Wiring:
             "CATALOG_URL": self.url("catalog"),
             "PAYSTACK_URL": self.paystack_url,
             "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
+            **({SPEED: os.environ.get(SPEED) or SANDBOX_SPEED} if "sandbox" in self.ports else {}),
         }
 
     def _sandbox(self) -> dict[str, str]:

@@ -52,6 +52,7 @@ ENVIRONMENT = {
     "PAYSTACK_URL": "http://paystack.test",
     "PAYSTACK_SECRET_KEY": PAYSTACK_SECRET_KEY,
     "PAYMENTS_PUBLIC_URL": "http://payments.test",
+    "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": "600000",
 }
 os.environ.update(ENVIRONMENT)
 

@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import Event, PaymentRefunded, PaymentSucceeded
+from contracts.events import Event, PaymentDisputeResolved, PaymentRefunded, PaymentSucceeded
 from kit import outbox
 from services.catalog import stock
 from services.catalog.decisions import OrderStanding, Outcome, PaymentStanding, Standing
@@ -20,6 +20,9 @@ from services.catalog.models import Order, OrderItem, OrderPayment, OutboxRow
 
 delivered_total = Counter("orders_delivered_total", "Orders delivered")
 undeliverable_total = Counter("orders_undeliverable_total", "Payments that could not be delivered for", ["reason"])
+UNMOVED = frozenset({"payment.failed", "payment.held", "payment.disputed", "payment.dispute_resolved"})
+"""What changes no order."""
+
 log = structlog.get_logger("fulfilment")
 
 # Orders of a batch to their new status, all at once.
@@ -47,10 +50,15 @@ ON CONFLICT (reference) DO UPDATE SET
 
 
 async def fulfil(session: AsyncSession, events: Sequence[Event]) -> None:
-    """The consumer's handler. A declined or a held payment changes no order: it may still be paid."""
+    """The consumer's handler. A declined or a held payment changes no order: it may still be paid.
+
+    Nor does a dispute: what was delivered stays delivered, and money that goes back is told by payment.refunded.
+    """
     relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
     for event in events:
-        if event.type in {"payment.failed", "payment.held"}:
+        if isinstance(event, PaymentDisputeResolved) and event.data.lost:
+            log.warning("dispute lost", order=event.subject, payment=event.data.reference, event_id=str(event.id))
+        elif event.type in UNMOVED:
             log.info("nothing to deliver", event_type=event.type, order=event.subject, event_id=str(event.id))
     if not relevant:
         return

@@ -1,6 +1,9 @@
-"""python -m services.payments serve | worker | migrate"""
+"""python -m services.payments serve | worker | migrate, and what operators do: status, notices, sweep, backfill, reconcile, ..."""
 
 from kit.commands import commands
+from services.payments.operators import held, notices, recovery, refunds
+from services.payments.operators.reconciliation import reconcile
+from services.payments.operators.status import status
 from services.payments.settings import settings
 from services.payments.worker import work
 
@@ -11,6 +14,13 @@ cli = commands(
     database_url=settings.payments_database_url,
     worker=work,
 )
+cli.command()(status)
+cli.add_typer(notices.cli, name="notices")
+cli.command()(recovery.sweep)
+cli.command()(recovery.backfill)
+cli.command()(reconcile)
+cli.add_typer(held.cli, name="held")
+cli.add_typer(refunds.cli, name="refunds")
 
 if __name__ == "__main__":
     cli()

@@ -5,6 +5,10 @@ from typing import Any, Literal
 
 from contracts.events import (
     Event,
+    PaymentDisputed,
+    PaymentDisputedData,
+    PaymentDisputeResolved,
+    PaymentDisputeResolvedData,
     PaymentFailed,
     PaymentFailedData,
     PaymentHeld,
@@ -40,6 +44,22 @@ def held(payment: Any, charge: Charge, reason: HeldReason) -> Event:
 def refunded(payment: Any, total: int) -> Event:
     """`total`: subunits of all refunds of this payment so far."""
     return PaymentRefunded(**_envelope(payment), data=PaymentRefundedData(**_facts(payment), refunded_amount=total))
+
+
+def disputed(payment: Any, dispute: Any) -> Event:
+    """`dispute`: a Dispute, or a row with its id, amount and due_at."""
+    data = PaymentDisputedData(
+        **_facts(payment), dispute_id=dispute.id, disputed_amount=dispute.amount, due_at=dispute.due_at
+    )
+    return PaymentDisputed(**_envelope(payment), data=data)
+
+
+def dispute_resolved(payment: Any, dispute: Any) -> Event:
+    """`dispute`: a Dispute, or a row with its id, resolution and lost."""
+    data = PaymentDisputeResolvedData(
+        **_facts(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
+    )
+    return PaymentDisputeResolved(**_envelope(payment), data=data)
 
 
 def _facts(payment: Any) -> dict[str, Any]:

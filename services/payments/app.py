@@ -7,8 +7,11 @@ from fastapi import FastAPI
 
 from kit.application import create_app
 from kit.migrations import schema_check
-from services.payments import callback, clients, held_routes, refund_routes, routes, webhooks
+from services.payments import callback, clients, held_routes, notice_routes, refund_routes, routes, webhooks
+from services.payments.cards import routes as card_routes
 from services.payments.db import engine
+from services.payments.disputes import routes as dispute_routes
+from services.payments.ledger import routes as ledger_routes
 from services.payments.settings import settings
 
 
@@ -29,6 +32,11 @@ app = create_app(
 )
 app.include_router(callback.router)
 app.include_router(webhooks.router)
+# Before the payments themselves: /payments/disputes is no payment's reference.
+app.include_router(dispute_routes.router)
+app.include_router(notice_routes.router)
+app.include_router(card_routes.router)
+app.include_router(ledger_routes.router)
 app.include_router(routes.router)
 app.include_router(refund_routes.router)
 app.include_router(held_routes.router)

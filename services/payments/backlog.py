@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit import outbox
 from kit.worker import Life
+from services.payments.disputes import watch
 from services.payments.models import Notice, OutboxRow, Payment, Refund
 
 MEASURE_SECONDS = 5
@@ -39,6 +40,7 @@ class Backlog:
             stuck = select(Refund.number).where(Refund.status == "needs-attention").limit(MOST_COUNTED).subquery()
             attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
             held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
+            await watch.measure(session)
             events, event_age = (await session.execute(outbox.backlog(OutboxRow))).one()
         late = []
         if oldest > LATE_SECONDS:

@@ -4,7 +4,7 @@ In twelve official samples of charge.success `amount` came as a number and as a 
 whole objects were missing. What we need is read; the rest stays in the stored body.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,19 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 class Unreadable(Exception):
     """What came does not say what it must; the message says what is missing. No other try can help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A card that may be charged again. `signature` is the card's, the same whatever code it has."""
+
+    code: str = field(repr=False)
+    signature: str
+    last4: str | None = None
+    brand: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+    bank: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +46,13 @@ class Charge:
     channel: str | None = None
     gateway_response: str | None = None
     paid_at: datetime | None = None
+    authorization: Authorization | None = None
+    """Only what is reusable."""
+
+    @property
+    def paid(self) -> bool:
+        """Whether money came, be it that it went back since."""
+        return self.status in {"success", "reversed", "reversal-pending"}
 
 
 def read_charge(data: Any) -> Charge:
@@ -60,8 +80,21 @@ def read_charge(data: Any) -> Charge:
         fees=read_subunits(data.get("fees")),
         channel=read_text(data.get("channel"), 50),
         gateway_response=read_text(data.get("gateway_response"), 500),
-        paid_at=_time(data.get("paid_at") or data.get("paidAt")),
+        paid_at=read_time(data.get("paid_at") or data.get("paidAt")),
+        authorization=_authorization(data.get("authorization")),
     )
+
+
+def _authorization(data: Any) -> Authorization | None:
+    """`{}` where nothing was paid; cards only, and only those that Paystack calls reusable."""
+    if not isinstance(data, dict) or data.get("reusable") is not True or data.get("channel") != "card":
+        return None
+    code, signature = read_text(data.get("authorization_code"), 100), read_text(data.get("signature"), 100)
+    if code is None or signature is None:
+        return None
+    texts = {name: read_text(data.get(name), most) for name, most in (("last4", 4), ("brand", 50), ("bank", 100))}
+    month, year = read_subunits(data.get("exp_month"), most=12), read_subunits(data.get("exp_year"), most=9999)
+    return Authorization(code, signature, exp_month=month, exp_year=year, **texts)
 
 
 def read_subunits(value: Any, most: int = MAX_SUBUNITS) -> int | None:
@@ -83,7 +116,8 @@ def read_text(value: Any, most: int) -> str | None:
     return value[:most].replace("\x00", "").encode("utf-8", "replace").decode() or None
 
 
-def _time(value: Any) -> datetime | None:
+def read_time(value: Any) -> datetime | None:
+    """ISO 8601 with an offset, as UTC."""
     if not isinstance(value, str):
         return None
     try:

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
 from sqlalchemy import select, update
@@ -41,7 +42,7 @@ async def start(
     if kept is not None:
         return PaymentView.model_validate(kept.body)
     try:
-        view = await _begin(sessions, caller, caller.email, asked, await _payable(asked, caller))
+        view = await _begin(sessions, caller, caller.email, asked, await payable(asked.order_id, caller))
     except BaseException:
         async with sessions.begin() as session:
             await idempotency.release(session, IdempotencyKey, intent)
@@ -51,8 +52,9 @@ async def start(
     return view
 
 
-async def _payable(asked: StartPayment, caller: Caller) -> Order:
-    order = await clients.orders.get(asked.order_id, caller)
+async def payable(order_id: UUID, caller: Caller) -> Order:
+    """An order of the caller's that waits for its payment. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
+    order = await clients.orders.get(order_id, caller)
     if order.status != "pending":
         raise OrderNotPayable(f"The order is {order.status}.")
     return order
@@ -72,20 +74,25 @@ async def _begin(
             log.warning(
                 "initialize gave no answer", reference=payment.reference, attempt=attempt + 1, reason=str(error)
             )
-            await _give_up(sessions, payment.reference, "Paystack did not answer")
+            await give_up(sessions, payment.reference, "Paystack did not answer")
         except PaystackError as error:
-            await _give_up(sessions, payment.reference, str(error))
+            await give_up(sessions, payment.reference, str(error))
             if isinstance(error, Refused) and error.code == "duplicate_reference":
                 continue
-            raise _problem(error) from error
+            raise problem(error) from error
         else:
             return await _started(sessions, payment.reference, initialized)
     raise PaystackUnavailable
 
 
+def new_reference() -> str:
+    """Unguessable, and in Paystack's letters: one for each attempt."""
+    return f"pay-{secrets.token_hex(16)}"
+
+
 def _payment(caller: Caller, email: str, asked: StartPayment, order: Order) -> Payment:
     return Payment(
-        reference=f"pay-{secrets.token_hex(16)}",
+        reference=new_reference(),
         order_id=order.id,
         payer_id=caller.id,
         email=email,
@@ -133,7 +140,8 @@ async def _started(sessions: async_sessionmaker[AsyncSession], reference: str, i
         return PaymentView.model_validate(payment)
 
 
-async def _give_up(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
+async def give_up(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
+    """An attempt that cannot be paid. Money that comes all the same still settles."""
     async with sessions.begin() as session:
         await session.execute(
             update(Payment)
@@ -143,7 +151,8 @@ async def _give_up(sessions: async_sessionmaker[AsyncSession], reference: str, r
         )
 
 
-def _problem(error: PaystackError) -> Problem:
+def problem(error: PaystackError) -> Problem:
+    """What to answer where Paystack has made no transaction."""
     if isinstance(error, Refused):
         return PaymentRefused(f"Paystack does not accept this payment: {error.message}")
     if isinstance(error, RateLimited):

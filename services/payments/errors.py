@@ -63,6 +63,42 @@ class NotHeld(Problem):
     status = 409
 
 
+class DisputeNotFound(Problem):
+    """There is no such dispute."""
+
+    status = 404
+
+
+class DisputeNotWaiting(Problem):
+    """The dispute does not wait for our answer."""
+
+    status = 409
+
+
+class DisputeRefused(Problem):
+    """Paystack does not accept this answer to the dispute."""
+
+    status = 422
+
+
+class CardNotFound(Problem):
+    """There is no such card among yours."""
+
+    status = 404
+
+
+class ChargeUnderWay(Problem):
+    """A charge for this order is not decided yet; `reference` says which."""
+
+    status = 409
+
+
+class NoticeNotFound(Problem):
+    """There is no such notice."""
+
+    status = 404
+
+
 class NotConfigured(Problem):
     """No Paystack secret key is configured."""
 

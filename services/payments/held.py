@@ -13,6 +13,7 @@ from kit.identity import Caller
 from kit.telemetry import traceparent
 from services.payments.announcements import succeeded
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
+from services.payments.ledger import journal, movements
 from services.payments.models import Decision, OutboxRow, Payment
 from services.payments.orders import Order
 from services.payments.refunds import given
@@ -57,17 +58,17 @@ async def _held(session: AsyncSession, reference: str) -> Payment:
 
 
 async def _decide(session: AsyncSession, payment: Payment, decision: str, caller: Caller, reason: str) -> Payment:
-    session.add(
-        Decision(
-            payment_id=payment.id,
-            decision=decision,
-            held_reason=payment.held_reason or "",
-            reason=reason,
-            decided_by=caller.id,
-        )
+    decided = Decision(
+        payment_id=payment.id,
+        decision=decision,
+        held_reason=payment.held_reason or "",
+        reason=reason,
+        decided_by=caller.id,
     )
+    session.add(decided)
     payment.status, payment.held_reason = "succeeded", None
     await session.flush()
+    await journal.record(session, [movements.decided(payment, decided)])
     event = succeeded(payment, paid_amount=payment.paid_amount or 0, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
     return payment

@@ -11,5 +11,6 @@ identity = Identity(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer,
 
 AnyCaller = Annotated[Caller, Depends(identity.caller)]
 Refunding = Annotated[Caller, Depends(identity.holding("payments:refund"))]
+Reading = Annotated[Caller, Depends(identity.holding("payments:read"))]
 Deciding = Annotated[Caller, Depends(identity.holding("payments:decide"))]
 Payer = Annotated[Caller, Depends(identity.holding("payments:write"))]

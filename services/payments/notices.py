@@ -4,15 +4,24 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import structlog
+from prometheus_client import Counter
 from sqlalchemy import BigInteger, Text, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.database import arrays
 from kit.inbox import Entry
-from services.payments import refunds
-from services.payments.charges import Charge, Unreadable, read_charge
+from services.payments import kinds, refunds
+from services.payments.charges import Charge, Unreadable, read_charge, read_subunits, read_text
+from services.payments.disputes import book as disputes
+from services.payments.disputes.told import ToldDispute, read_dispute
 from services.payments.models import Notice, Payment
 from services.payments.settlement import UNPAID, settle
+
+notices_total = Counter("notices_total", "Notices that were given their effect", ["event", "handling"])
+log = structlog.get_logger("notices")
+TOLD = ("event", "reference", "identity", "outcome")
+"""What is written down with a notice once it was read."""
 
 
 def read(body: bytes) -> tuple[str, Any]:
@@ -32,14 +41,20 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
     outcomes: dict[int, dict[str, Any]] = {}
     charges: list[tuple[int, Charge]] = []
     nudges: dict[int, tuple[str, str]] = {}
+    disputed: list[tuple[int, ToldDispute]] = []
     for entry in entries:
-        outcome = outcomes[entry.id] = {"event": None, "reference": None, "outcome": None}
+        outcome = outcomes[entry.id] = dict.fromkeys(TOLD)
         try:
             event, data = read(entry.body)
             outcome["event"] = event
             outcome["reference"] = _reference(data)
+            outcome["identity"] = kinds.identity(event, data, entry.body)
+            _count(event)
+            if event.startswith("charge.dispute."):
+                disputed.append((entry.id, read_dispute(data)))
+                continue
             if event != "charge.success":
-                outcome["outcome"] = "looked into" if event.startswith("refund.") else "kept"
+                outcome["outcome"] = "looked into" if event.startswith("refund.") else _kept(event, data)
                 continue
             try:
                 charges.append((entry.id, read_charge(data)))
@@ -62,16 +77,41 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
             outcomes[entry_id]["outcome"] = "unreadable"
     refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
     await refunds.nudge(session, refunded)
+    heard = await disputes.hear(session, [told for _, told in disputed])
+    for (entry_id, _), become in zip(disputed, heard, strict=True):
+        outcomes[entry_id]["outcome"] = become
     await _record(session, outcomes)
     return hopeless
 
 
+def _kept(event: str, data: Any) -> str:
+    """Why nothing is done about it. A transfer that Paystack rejected is told to whoever helps the payer, and pays for nothing."""
+    kind = kinds.kind_of(event)
+    if event != "bank.transfer.rejected":
+        return f"{kind.handling}: {kind.becomes}"
+    transfer = data.get("bank_transfer") if isinstance(data, dict) else None
+    told = transfer if isinstance(transfer, dict) else {}
+    reason, amount = read_text(told.get("message_type"), 50), read_subunits(told.get("amount"))
+    log.warning(
+        "Paystack rejected a bank transfer",
+        transaction=read_text(told.get("transaction_id"), 50),
+        reason=reason,
+        amount=amount,
+    )
+    return f"{kind.handling}: {kind.becomes}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+
+
+def _count(event: str) -> None:
+    # Of what is not known here there is no end.
+    known = event if event in kinds.KINDS else "other"
+    notices_total.labels(known, kinds.kind_of(event).handling).inc()
+
+
 async def _record(session: AsyncSession, outcomes: Mapping[int, Mapping[str, Any]]) -> None:
     """What was in the notices, and what became of them."""
-    names = ("event", "reference", "outcome")
-    texts = {name: (Text, [outcome[name] for outcome in outcomes.values()]) for name in names}
+    texts = {name: (Text, [outcome[name] for outcome in outcomes.values()]) for name in TOLD}
     told = arrays(id=(BigInteger, list(outcomes)), **texts)
-    found = update(Notice).where(Notice.id == told.c.id).values({name: told.c[name] for name in names})
+    found = update(Notice).where(Notice.id == told.c.id).values({name: told.c[name] for name in TOLD})
     await session.execute(found.execution_options(synchronize_session=False))
 
 

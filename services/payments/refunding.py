@@ -6,7 +6,7 @@ again: two equal partial refunds are two.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit import outbox
 from kit.worker import Life
 from services.payments import announcements, clients
+from services.payments.ledger import journal, movements
 from services.payments.models import OutboxRow, Payment, Refund
-from services.payments.paystack import KeyRejected, PaystackError, RateLimited, Refused, ToldRefund
+from services.payments.paystack import PaystackError, Refused, ToldRefund
 
 LEASE = timedelta(seconds=60)
 POLL_SECONDS = 1.0
@@ -35,6 +36,7 @@ class Due:
     reference: str
     paystack_id: int | None
     looks: int
+    leased_until: datetime
 
 
 class Refunder:
@@ -67,20 +69,35 @@ class Refunder:
             if row is None:
                 return None
             lease = {"refunds_due_at": func.now() + LEASE, "refund_looks": row.refund_looks + 1}
-            await session.execute(_change(row.id, **lease))
-            return Due(*row)
+            taken = _change(row.id, **lease).returning(Payment.refunds_due_at)
+            leased = (await session.execute(taken)).scalar_one()
+            return None if leased is None else Due(*row, leased)
+
+    async def _renew(self, due: Due) -> Due | None:
+        """A whole minute again. None where the lease is gone: whoever has it now sends what is to be sent."""
+        ours = _change(due.payment_id, refunds_due_at=func.now() + LEASE).where(
+            Payment.refunds_due_at == due.leased_until
+        )
+        async with self.sessions.begin() as session:
+            leased = (await session.execute(ours.returning(Payment.refunds_due_at))).scalar_one_or_none()
+        return replace(due, leased_until=leased) if leased is not None else None
 
     async def _attend(self, life: Life, due: Due) -> None:
+        # Waiting for our turn may take longer than the lease.
+        if not await clients.paystack().pace.turn("others", life):
+            return
+        held = await self._renew(due)
+        if held is None:
+            return
         try:
-            await self._look(due)
-        except RateLimited as error:
-            log.warning("Paystack's rate limit reached, refunds wait", seconds=error.retry_after)
-            await life.wait(error.retry_after)
-        except KeyRejected as error:
-            log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
-            await life.wait(30)
+            await self._look(held)
         except PaystackError as error:
-            log.warning("refunds could not be looked at", reference=due.reference, reason=str(error)[:200])
+            log.warning(
+                "refunds could not be looked at",
+                reference=due.reference,
+                error=type(error).__name__,
+                reason=str(error)[:200],
+            )
 
     async def _look(self, due: Due) -> None:
         transaction = due.paystack_id or await self._transaction(due)
@@ -96,11 +113,16 @@ class Refunder:
             )
             requested = waiting.scalars().all()
         for refund in requested:
+            held = await self._renew(due)
+            if held is None:
+                return
+            due = held
             await self._send(due, refund)
         await self._next_look(due)
 
     async def _transaction(self, due: Due) -> int | None:
         """Paystack's id of the transaction, which its list of refunds goes by, where no notice has told it yet."""
+        clients.paystack().pace.spend("verify")
         charge = await clients.paystack().verify(due.reference)
         if charge is None or charge.id is None:
             return None
@@ -109,6 +131,7 @@ class Refunder:
         return charge.id
 
     async def _send(self, due: Due, refund: Refund) -> None:
+        clients.paystack().pace.spend("others")
         try:
             told = await clients.paystack().refund(
                 due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
@@ -141,6 +164,10 @@ class Refunder:
         if known is None:
             known = next((r for r in ours if r.paystack_id is None and told.note and note(r) == told.note), None)
         if known is None:
+            # What a lost dispute gives back is written down before it is listed.
+            lost = (r for r in ours if r.paystack_id is None and r.dispute_id is not None and r.amount == told.amount)
+            known = next(lost, None)
+        if known is None:
             # Made on Paystack's dashboard, or by Paystack itself: it is money that went back all the same.
             known = Refund(
                 payment_id=payment.id, amount=told.amount, currency=payment.paid_currency, requested_by="paystack"
@@ -156,13 +183,17 @@ class Refunder:
         known.paystack_id, known.status = told.id, status
 
     async def _total(self, session: AsyncSession, payment: Payment) -> None:
-        query = select(func.coalesce(func.sum(Refund.amount), 0))
-        processed = query.where(Refund.payment_id == payment.id, Refund.status == "processed")
-        total = int((await session.execute(processed)).scalar_one())
+        query = select(Refund).where(Refund.payment_id == payment.id, Refund.status == "processed")
+        processed = (await session.execute(query)).scalars().all()
+        await journal.record(session, [movements.refunded(payment, refund) for refund in processed])
+        total = sum(refund.amount for refund in processed)
         if total <= payment.refunded_amount:
             return
         payment.refunded_amount = total
-        payment.status = "refunded" if total >= (payment.paid_amount or 0) else "partially_refunded"
+        if total >= (payment.paid_amount or 0):
+            payment.status = "refunded"
+        elif payment.status != "disputed":
+            payment.status = "partially_refunded"
         if payment.order_id is not None:
             await outbox.add(session, OutboxRow, announcements.refunded(payment, total))
 

@@ -43,6 +43,15 @@ class PaymentsSettings(Settings):
         le=30 * 86400,
         description="How long an unpaid payment is asked about before it is given up",
     )
+    payments_paystack_calls_per_minute: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Calls of Paystack a minute for what can wait; where absent, three quarters of Paystack's own limit",
+    )
+    payments_backfill_after_minutes: int = Field(
+        default=15, ge=1, le=1440, description="How long ago the last backfill may be before the next"
+    )
 
     @property
     def domain(self) -> str:

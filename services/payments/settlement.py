@@ -2,14 +2,14 @@
 
     pending | failed | abandoned ── success, gate passed ──► succeeded      event payment.succeeded
                                  ── success, gate failed ──► held           event payment.held: a person decides
-    pending | failed | abandoned ── reversed ──► held (reversed)            it was paid and given back before we heard
+    pending | failed | abandoned ── reversed ──► held (reversed)            it was paid and given back before we heard: how is looked up
     pending ── failed ──► failed                                            event payment.failed
     no payment of that reference ── success ──► held (unknown_reference)
 
 Everything else changes nothing: a payment that succeeded is never undone by being told again, nor by verifying as `reversed`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +22,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.events import Event
 from kit import outbox
 from kit.database import arrays
-from services.payments import announcements
+from services.payments import announcements, refunds
 from services.payments.announcements import HeldReason
+from services.payments.cards import wallet
 from services.payments.charges import Charge
+from services.payments.ledger import journal, movements
+from services.payments.ledger.movements import Movement
 from services.payments.models import OutboxRow, Payment
 from services.payments.settings import settings
 
 UNPAID = frozenset({"pending", "failed", "abandoned"})
+DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})
+"""What Paystack calls a charge that can change a payment; any other word leaves it as it is."""
+
 settled_total = Counter("payments_settled_total", "Payments by what a charge made of them", ["status", "reason"])
 log = structlog.get_logger("settlement")
 
@@ -56,14 +62,17 @@ class Settled:
 
 
 async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settled]:
-    """Give each charge its effect, in this transaction: payments and their events together. Answers in the order of the charges.
+    """Give each charge its effect, in this transaction: payments, the ledger and the events together. Answers in the order of the charges.
 
     Payments are locked in order of id. A payment that another transaction holds makes this wait for the lock timeout at most.
     """
     by_reference = {row.reference: row for row in await _lock(session, {charge.reference for charge in charges})}
     changes: dict[str, dict[str, Any]] = {}
+    moved: list[Movement] = []
+    returned: list[str] = []
     events: list[Event] = []
     strangers: dict[str, Charge] = {}
+    left_cards: list[tuple[Any, Charge]] = []
     outcomes: list[Settled] = []
     for charge in charges:
         payment = by_reference.get(charge.reference)
@@ -78,6 +87,8 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
             continue
         status = changes.get(charge.reference, {}).get("status", payment.status)
         change, event = _decide(payment, status, charge)
+        if _leaves_card(payment, change["status"] if change else status, charge):
+            left_cards.append((payment, charge))
         if change is None:
             outcomes.append(Settled(charge.reference, f"nothing new: {status}"))
             continue
@@ -86,10 +97,17 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
             events = [kept for kept in events if kept.data.reference != charge.reference]  # type: ignore[attr-defined]
             events.append(event)
         reason = change.get("held_reason")
+        if charge.paid:
+            moved += movements.received(payment.id, charge, out_of="held" if reason else "sales")
+        if reason == "reversed":
+            returned.append(charge.reference)
         settled_total.labels(change["status"], reason or "").inc()
         outcomes.append(Settled(charge.reference, f"{change['status']}: {reason}" if reason else change["status"]))
     await _write(session, changes.values())
-    await _keep_strangers(session, strangers.values())
+    await refunds.nudge(session, returned)
+    moved += await _keep_strangers(session, strangers)
+    await journal.record(session, moved)
+    await wallet.keep(session, left_cards)
     await outbox.add(session, OutboxRow, *events)
     return outcomes
 
@@ -115,11 +133,20 @@ def _decide(payment: Any, status: str, charge: Charge) -> tuple[dict[str, Any] |
     return None, None
 
 
+def _leaves_card(payment: Any, status: str, charge: Charge) -> bool:
+    """Only what paid for an order of somebody's; told again too, as the road that settled it may not have told of the card."""
+    paid = status == "succeeded" and charge.status == "success" and charge.authorization is not None
+    return paid and payment.payer_id is not None and gate(payment.amount, payment.currency, charge) is None
+
+
 async def _lock(session: AsyncSession, references: Iterable[str]) -> Sequence[Any]:
     columns = (
         Payment.id,
         Payment.reference,
         Payment.order_id,
+        Payment.payer_id,
+        Payment.email,
+        Payment.created_at,
         Payment.amount,
         Payment.currency,
         Payment.status,
@@ -137,7 +164,7 @@ async def _lock(session: AsyncSession, references: Iterable[str]) -> Sequence[An
 def _reported(charge: Charge) -> dict[str, Any]:
     return {
         "paystack_id": charge.id,
-        "paid_amount": charge.amount if charge.status == "success" else None,
+        "paid_amount": charge.amount if charge.paid else None,
         "paid_currency": charge.currency,
         "fees": charge.fees,
         "domain": charge.domain,
@@ -157,7 +184,7 @@ async def _write(session: AsyncSession, changes: Iterable[dict[str, Any]]) -> No
         await session.execute(change.execution_options(synchronize_session=False))
 
 
-async def _keep_strangers(session: AsyncSession, charges: Iterable[Charge]) -> None:
+async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) -> list[Movement]:
     rows = [
         {
             "reference": charge.reference,
@@ -168,10 +195,14 @@ async def _keep_strangers(session: AsyncSession, charges: Iterable[Charge]) -> N
             "next_verify_at": func.now(),
             **_reported(charge),
         }
-        for charge in charges
+        for charge in charges.values()
     ]
-    if rows:
-        for row in rows:
-            log.error("money came under a reference that is not ours", reference=row["reference"])
-            settled_total.labels("held", "unknown_reference").inc()
-        await session.execute(insert(Payment).values(rows).on_conflict_do_nothing(index_elements=["reference"]))
+    if not rows:
+        return []
+    new = insert(Payment).values(rows).on_conflict_do_nothing(index_elements=["reference"])
+    moved: list[Movement] = []
+    for payment_id, reference in await session.execute(new.returning(Payment.id, Payment.reference)):
+        log.error("money came under a reference that is not ours", reference=reference)
+        settled_total.labels("held", "unknown_reference").inc()
+        moved += movements.received(payment_id, charges[reference], out_of="held")
+    return moved

@@ -29,6 +29,11 @@ class Doorbell:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ring())
 
+    async def rung(self) -> None:
+        """Wait until it was delivered, or not: for a process that ends."""
+        if self._task is not None:
+            await self._task
+
     async def _ring(self) -> None:
         while self._again:
             self._again = False

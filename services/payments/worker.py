@@ -9,16 +9,19 @@ from kit.outbox import Relay
 from kit.worker import Life
 from services.payments import clients, notices, undeliverable, wakeup
 from services.payments.backlog import Backlog
+from services.payments.cards.forgetting import Forgetter
 from services.payments.db import engine, sessions
+from services.payments.disputes.watch import Watch
 from services.payments.models import Inbox, Notice, OutboxRow
 from services.payments.pruning import prune
+from services.payments.recovery.backfill import Backfill
+from services.payments.recovery.sweep import Sweeper
 from services.payments.refunding import Refunder
 from services.payments.settings import settings
-from services.payments.verification import Sweeper
 
 
 async def work() -> None:
-    """Settle notices, relay events, ask about late payments, prune; until told to stop."""
+    """Settle notices, relay events, ask about late payments and notices that never came, prune; until told to stop."""
     relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS])
     settler = Settler(sessions, Notice, notices.handle, outbox_bell=relay.bell)
     orders = Consumer(
@@ -32,10 +35,12 @@ async def work() -> None:
     )
     retrier = Settler(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
     refunder = Refunder(sessions, relay.bell)
+    disputes = Watch(sessions, relay.bell)
+    forgetter = Forgetter(sessions)
     backlog = Backlog(sessions)
 
     async def listen(life: Life) -> None:
-        await wakeup.listen(life, settler.bell, refunder.bell)
+        await wakeup.listen(life, settler.bell, refunder.bell, disputes.bell, forgetter.bell)
 
     loops: dict[str, worker.Loop] = {
         "settle": settler.run,
@@ -48,7 +53,10 @@ async def work() -> None:
     }
     if settings.paystack_secret_key is not None:
         loops["sweep"] = Sweeper(sessions).run
+        loops["backfill"] = Backfill(sessions, wakeup.Doorbell(engine)).run
         loops["refund"] = refunder.run
+        loops["disputes"] = disputes.run
+        loops["forget"] = forgetter.run
     checks = {
         "database": schema_check("services.payments", engine),
         "consumer": orders.check,

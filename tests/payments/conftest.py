@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 
 from contracts.events import EVENT, Event
 from kit import inbox
@@ -22,6 +22,7 @@ from services.payments.db import engine, sessions
 from services.payments.identity import identity
 from services.payments.models import Base, Notice, OutboxRow, Payment
 from tests.conftest import PAYSTACK_SECRET_KEY, Signer
+from tests.payments.bank import Bank
 from tests.payments.weather import Weather
 
 WEBHOOK = "/payments/webhooks/paystack"
@@ -38,9 +39,18 @@ async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
 
 @pytest.fixture(autouse=True)
 async def empty(prepared: None) -> None:
+    await emptied()
+
+
+async def emptied() -> None:
     async with sessions.begin() as session:
-        for table in Base.metadata.sorted_tables:
+        # The ledger forgets nothing; its owner may make it.
+        for books in ("ledger_entries", "ledger_transactions"):
+            await session.execute(text(f"ALTER TABLE {books} DISABLE TRIGGER append_only"))
+        for table in reversed(Base.metadata.sorted_tables):
             await session.execute(delete(table))
+        for books in ("ledger_entries", "ledger_transactions"):
+            await session.execute(text(f"ALTER TABLE {books} ENABLE TRIGGER append_only"))
 
 
 @pytest.fixture
@@ -48,6 +58,16 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://payments.test") as found:
         yield found
+
+
+@pytest.fixture
+async def bank(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bank]:
+    """Paystack for disputes and saved cards."""
+    played = Bank()
+    paystack = played.client()
+    monkeypatch.setattr(clients, "_paystack", paystack)
+    yield played
+    await paystack.close()
 
 
 @pytest.fixture

@@ -11,6 +11,14 @@ from tests.system.shop import until
 
 AT_REST = 60.0
 PAID = ("succeeded", "partially_refunded")
+UNBOOKED = """
+    SELECT p.reference, p.paid_amount, p.refunded_amount FROM payments p
+    LEFT JOIN ledger_transactions t ON t.payment_id = p.id
+    LEFT JOIN ledger_entries e ON e.transaction_id = t.id AND e.line = 1
+    GROUP BY p.id
+    HAVING coalesce(p.paid_amount, 0) <> coalesce(sum(e.amount) FILTER (WHERE t.kind = 'received'), 0)
+        OR p.refunded_amount <> coalesce(sum(e.amount) FILTER (WHERE t.kind = 'refunded'), 0)
+"""
 
 
 class Invariants:
@@ -89,6 +97,10 @@ class Invariants:
         handed_over = {row["order_id"] for row in deliveries}
         said = {order_id for order_id, row in orders.items() if row["status"] == "delivered"}
         assert said <= handed_over, "an order says delivered and has no delivery"
+
+        unbalanced = "SELECT currency FROM ledger_entries GROUP BY currency HAVING sum(amount) <> 0"
+        assert not await self.rows("payments", unbalanced), "the ledger does not balance"
+        assert not await self.rows("payments", UNBOOKED), "a payment and the ledger differ"
 
         assert not await self.rows("catalog", "SELECT 1 FROM products WHERE stock < 0"), "stock below zero"
         failed = await self.rows("catalog", "SELECT error FROM inbox WHERE state = 'failed'")

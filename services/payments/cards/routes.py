@@ -1,0 +1,78 @@
+"""What payers may ask about their saved cards."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Response
+
+from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.fields import IdempotencyKey
+from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
+from services.payments import wakeup
+from services.payments.cards import charging, wallet
+from services.payments.cards.schemas import Cards, CardView, ChargeCard
+from services.payments.db import Transaction, engine, sessions
+from services.payments.errors import (
+    CardNotFound,
+    CatalogUnavailable,
+    ChargeUnderWay,
+    NotConfigured,
+    OrderNotFound,
+    OrderNotPayable,
+    PaymentRefused,
+    PaystackUnavailable,
+)
+from services.payments.identity import Payer
+from services.payments.models import Card
+from services.payments.schemas import PaymentView
+
+MOST_SHOWN = 100
+router = APIRouter(prefix="/payments", tags=["cards"])
+bell = wakeup.Doorbell(engine)
+KeyNeeded = Annotated[
+    IdempotencyKey,
+    Header(
+        alias="Idempotency-Key",
+        description="A value of yours, one for each intent: money moves at once, and an answer may be lost",
+    ),
+]
+
+
+@router.post(
+    "/charge",
+    status_code=201,
+    responses=answers(
+        NotAuthenticated,
+        NotAllowed,
+        OrderNotFound,
+        CardNotFound,
+        NotConfigured,
+        OrderNotPayable,
+        ChargeUnderWay,
+        IdempotencyKeyInUse,
+        PaymentRefused,
+        IdempotencyKeyReused,
+        PaystackUnavailable,
+        CatalogUnavailable,
+    ),
+)
+async def charge(payer: Payer, asked: ChargeCard, idempotency_key: KeyNeeded) -> PaymentView:
+    """Pay for an order with a saved card. Read `status`: succeeded, failed, or pending.
+
+    Pending with an `authorization_url`: the bank wants to see the payer there. Pending without: not known yet, it is being asked.
+    """
+    return await charging.charge(sessions, payer, asked, idempotency_key)
+
+
+@router.get("/cards", responses=answers(NotAuthenticated, NotAllowed))
+async def list_cards(payer: Payer, session: Transaction) -> Cards:
+    """One's own saved cards, the latest first; at most a hundred."""
+    found = await session.execute(wallet.cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MOST_SHOWN))
+    return Cards(items=[CardView.model_validate(card) for card in found.scalars()])
+
+
+@router.delete("/cards/{card_id}", status_code=204, responses=answers(NotAuthenticated, NotAllowed, CardNotFound))
+async def forget(payer: Payer, session: Transaction, card_id: Annotated[UUID, Path()]) -> Response:
+    """Forget a saved card: it cannot be charged any more, here at once and at Paystack in a moment."""
+    await wallet.forget(session, payer.id, card_id)
+    return Response(status_code=204)

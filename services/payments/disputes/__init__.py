@@ -1,0 +1,1 @@
+"""What payers complain of at their bank: sixteen hours to answer, and silence is consent."""

@@ -1,0 +1,77 @@
+"""A lost dispute gives money back without our asking: it is written down as a refund by `paystack`, one for each dispute.
+
+Paystack may list it among the transaction's refunds, where refunding.py finds it, before or after we hear of the dispute's end; or not at
+all: then the transaction, once it is `reversed`, tells that the money is back.
+"""
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.payments import refunds
+from services.payments.disputes.told import ToldDispute
+from services.payments.models import Dispute, Payment, Refund
+
+FINAL = frozenset({"processed", "failed"})
+log = structlog.get_logger("disputes")
+
+
+async def give_back(session: AsyncSession, payment: Payment, dispute: Dispute, told: ToldDispute) -> None:
+    """Write the refund down where it is not yet, and its end where the transaction tells it. The payment is locked by the caller."""
+    refund = await refund_of(session, dispute.id)
+    if refund is None:
+        refund = await _listed(session, payment, dispute) or await _made(session, payment, dispute)
+    if refund is None:
+        return
+    if refund.status not in FINAL and refund.paystack_id is None and told.transaction_status == "reversed":
+        refund.status = "processed"
+    # Have the refunds of this payment looked at and added up.
+    payment.refunds_due_at = func.now()
+    payment.refund_looks = 0
+
+
+async def refund_of(session: AsyncSession, dispute_id: int) -> Refund | None:
+    return (await session.execute(select(Refund).where(Refund.dispute_id == dispute_id))).scalar_one_or_none()
+
+
+async def _listed(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+    """The one that Paystack has listed already, before we heard what it is for."""
+    candidates = (
+        select(Refund)
+        .where(
+            Refund.payment_id == payment.id,
+            Refund.requested_by == "paystack",
+            Refund.dispute_id.is_(None),
+            Refund.amount == dispute.amount,
+            Refund.status != "failed",
+            Refund.created_at >= dispute.opened_at,
+        )
+        .order_by(Refund.number.desc())
+        .limit(1)
+    )
+    refund = (await session.execute(candidates)).scalar_one_or_none()
+    if refund is not None:
+        refund.dispute_id = dispute.id
+    return refund
+
+
+async def _made(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+    if payment.paid_amount is None:
+        return None
+    left = payment.paid_amount - await refunds.given(session, payment.id)
+    amount = left if dispute.amount is None else min(dispute.amount, left)
+    if amount <= 0:
+        log.warning("a lost dispute about money that went back before", dispute=dispute.id, reference=payment.reference)
+        return None
+    refund = Refund(
+        payment_id=payment.id,
+        dispute_id=dispute.id,
+        amount=amount,
+        currency=payment.paid_currency or payment.currency,
+        status="pending",
+        reason=f"dispute {dispute.resolution or 'lost'}",
+        requested_by="paystack",
+    )
+    session.add(refund)
+    await session.flush()
+    return refund

@@ -1,0 +1,101 @@
+"""What those may ask about disputes who hold the scope payments:refund."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from sqlalchemy import literal, select, tuple_
+
+from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode, encode
+from services.payments.db import Transaction, sessions
+from services.payments.disputes import answers as answering
+from services.payments.disputes.schemas import (
+    DisputePage,
+    DisputeView,
+    Evidence,
+    RequestUpload,
+    Resolve,
+    UploadView,
+)
+from services.payments.errors import (
+    DisputeNotFound,
+    DisputeNotWaiting,
+    DisputeRefused,
+    NotConfigured,
+    PaystackUnavailable,
+)
+from services.payments.identity import Refunding
+from services.payments.models import Dispute
+
+router = APIRouter(prefix="/payments/disputes", tags=["disputes"])
+DisputeId = Annotated[int, Path(ge=0, lt=2**63, description="Paystack's number of the dispute")]
+TO_PAYSTACK = answers(
+    NotAuthenticated, NotAllowed, DisputeNotFound, NotConfigured, DisputeNotWaiting, DisputeRefused, PaystackUnavailable
+)
+
+
+@router.get("", responses=answers(NotAuthenticated, NotAllowed, InvalidCursor))
+async def list_disputes(
+    _: Refunding,
+    session: Transaction,
+    state: Annotated[
+        Literal["open", "over"], Query(description="open: due soonest first; over: latest first")
+    ] = "open",
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> DisputePage:
+    """Disputes that a person must answer before they are due, or those of the past."""
+    key = tuple_(Dispute.due_at, Dispute.id)
+    query = select(Dispute).limit(limit + 1)
+    if state == "open":
+        query = query.where(Dispute.lost.is_(None)).order_by(Dispute.due_at, Dispute.id)
+    else:
+        query = query.where(Dispute.lost.is_not(None)).order_by(Dispute.due_at.desc(), Dispute.id.desc())
+    if cursor is not None:
+        due_at, last = decode(cursor, f"disputes {state}", str, int)
+        after = tuple_(literal(_moment(due_at)), last)
+        query = query.where(key > after if state == "open" else key < after)
+    found = list((await session.execute(query)).scalars())
+    more = None
+    if len(found) > limit:
+        more = encode(f"disputes {state}", found[limit - 1].due_at.isoformat(), found[limit - 1].id)
+    return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in found[:limit]], next_cursor=more)
+
+
+@router.get("/{dispute_id}", responses=answers(NotAuthenticated, NotAllowed, DisputeNotFound))
+async def read(_: Refunding, session: Transaction, dispute_id: DisputeId) -> DisputeView:
+    """How a dispute stands, as far as we have heard."""
+    dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
+    if dispute is None:
+        raise DisputeNotFound
+    return DisputeView.model_validate(dispute)
+
+
+@router.post("/{dispute_id}/uploads", status_code=201, responses=TO_PAYSTACK)
+async def upload(_: Refunding, dispute_id: DisputeId, asked: RequestUpload) -> UploadView:
+    """An address to which a file goes that speaks for us."""
+    address = await answering.upload_address(sessions, dispute_id, asked.filename)
+    return UploadView(upload_url=address.url, uploaded_filename=address.filename)
+
+
+@router.post("/{dispute_id}/evidence", responses=TO_PAYSTACK)
+async def add_evidence(_: Refunding, dispute_id: DisputeId, evidence: Evidence) -> DisputeView:
+    """What speaks for us. The newest stands."""
+    return DisputeView.model_validate(await answering.add_evidence(sessions, dispute_id, evidence))
+
+
+@router.post("/{dispute_id}/resolve", responses=TO_PAYSTACK)
+async def resolve(caller: Refunding, dispute_id: DisputeId, asked: Resolve) -> DisputeView:
+    """Accept: money goes back at once. Decline: the bank decides, on what we sent."""
+    return DisputeView.model_validate(await answering.resolve(sessions, dispute_id, asked, caller))
+
+
+def _moment(told: str | int) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(told))
+    except ValueError as error:
+        raise InvalidCursor from error
+    if moment.tzinfo is None:
+        raise InvalidCursor
+    return moment

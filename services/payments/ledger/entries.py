@@ -1,0 +1,111 @@
+"""Reading the books: pages of entries, all of a period in batches, and the balance of each account."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.pagination import InvalidCursor, decode, encode
+from services.payments.models import LedgerEntry, LedgerTransaction, Payment
+
+BATCH = 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLACE = (LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerEntry.line)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries; None is any. `since` is included, `until` is not: both are about the time of recording."""
+
+    account: str | None = None
+    currency: str | None = None
+    reference: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found: list[ColumnElement[bool]] = []
+        if self.account is not None:
+            found.append(LedgerEntry.account == self.account)
+        if self.currency is not None:
+            found.append(LedgerEntry.currency == self.currency)
+        if self.reference is not None:
+            payment = select(Payment.id).where(Payment.reference == self.reference).scalar_subquery()
+            found.append(LedgerTransaction.payment_id == payment)
+        if self.since is not None:
+            found.append(LedgerEntry.recorded_at >= self.since)
+        if self.until is not None:
+            found.append(LedgerEntry.recorded_at < self.until)
+        return found
+
+
+def _entries(wanted: Filter) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            LedgerEntry.recorded_at,
+            LedgerEntry.transaction_id,
+            LedgerEntry.line,
+            LedgerTransaction.key.label("transaction"),
+            LedgerTransaction.kind,
+            LedgerTransaction.occurred_at,
+            Payment.reference,
+            LedgerEntry.account,
+            LedgerEntry.currency,
+            LedgerEntry.amount,
+        )
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .outerjoin(Payment, Payment.id == LedgerTransaction.payment_id)
+        .where(*wanted.conditions())
+    )
+
+
+async def page(
+    session: AsyncSession, wanted: Filter, limit: int, cursor: str | None
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """The newest entries, or those after the cursor, and the cursor to go on with. Raises InvalidCursor."""
+    query = _entries(wanted).order_by(*(column.desc() for column in PLACE)).limit(limit + 1)
+    if cursor is not None:
+        query = query.where(tuple_(*PLACE) < tuple_(*_place(cursor)))
+    found = (await session.execute(query)).all()
+    if len(found) <= limit:
+        return found, None
+    last = found[limit - 1]
+    microseconds = (last.recorded_at - EPOCH) // timedelta(microseconds=1)
+    return found[:limit], encode("ledger", microseconds, last.transaction_id, last.line)
+
+
+def _place(cursor: str) -> tuple[datetime, int, int]:
+    microseconds, transaction_id, line = decode(cursor, "ledger", int, int, int)
+    try:
+        return EPOCH + timedelta(microseconds=int(microseconds)), int(transaction_id), int(line)
+    except OverflowError as error:
+        raise InvalidCursor from error
+
+
+async def batches(
+    sessions: async_sessionmaker[AsyncSession], wanted: Filter, size: int = BATCH
+) -> AsyncIterator[Sequence[Row[Any]]]:
+    """All entries, oldest first. No connection is held between two batches: whoever reads may be slow."""
+    query = _entries(wanted).order_by(*PLACE).limit(size)
+    after = query
+    while True:
+        async with sessions() as session:
+            found = (await session.execute(after)).all()
+        yield found
+        if len(found) < size:
+            return
+        after = query.where(tuple_(*PLACE) > tuple_(found[-1].recorded_at, found[-1].transaction_id, found[-1].line))
+
+
+async def balances(session: AsyncSession, until: datetime | None = None) -> Sequence[Row[str, str, int]]:
+    """Currency, account and balance: of everything, or of what was recorded before `until`."""
+    query = (
+        select(LedgerEntry.currency, LedgerEntry.account, func.sum(LedgerEntry.amount).label("balance"))
+        .where(*Filter(until=until).conditions())
+        .group_by(LedgerEntry.currency, LedgerEntry.account)
+        .order_by(LedgerEntry.currency, LedgerEntry.account)
+    )
+    return (await session.execute(query)).all()

@@ -1,0 +1,81 @@
+"""reconcile"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from services.payments import clients
+from services.payments.db import sessions
+from services.payments.errors import PaystackUnavailable
+from services.payments.ledger.inquiry import Inquiry, Interrupted
+from services.payments.ledger.reconciliation import compare
+from services.payments.ledger.report import Report
+from services.payments.operators.terminal import AsJson, Since, Until, err, interruptible, out, progress, run, words
+from services.payments.paystack import PaystackError
+
+PERIOD = timedelta(days=7)
+ON_ITS_WAY = timedelta(minutes=10)
+"""What began later may be on its way still, and is no difference."""
+
+LONGEST = timedelta(days=92)
+
+
+def reconcile(
+    since: Since = None,
+    until: Until = None,
+    unsettled_after_days: Annotated[
+        int, typer.Option(min=1, max=60, help="Days after which money that was not paid out is a difference.")
+    ] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the ledger, the payments and Paystack: what began in the last week, or in a period.
+
+    Exit code 1 where they differ, 2 where it could not be found out.
+    """
+    end = until or datetime.now(UTC) - ON_ITS_WAY
+    start = since or end - PERIOD
+    if not timedelta(0) < end - start <= LONGEST:
+        raise typer.BadParameter(f"the period ends after its beginning, and is {LONGEST.days} days at most")
+    report = Report(since=start, until=end)
+
+    async def work() -> None:
+        with progress(shown=not as_json) as bar:
+            task = bar.add_task("asking Paystack", total=None)
+            async with interruptible() as life:
+                inquiry = Inquiry(sessions, clients.paystack(), life, report, lambda _: bar.advance(task))
+                try:
+                    await compare(inquiry, unsettled_after=timedelta(days=unsettled_after_days))
+                except PaystackError as error:
+                    raise PaystackUnavailable(f"Not reconciled: {type(error).__name__}: {error}") from error
+                except Interrupted as interrupted:
+                    raise PaystackUnavailable("Not reconciled: interrupted.") from interrupted
+
+    try:
+        run(work)
+    except typer.Exit as ended:
+        raise typer.Exit(2) from ended
+    if as_json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        _show(report)
+    raise typer.Exit(0 if report.agrees else 1)
+
+
+def _show(report: Report) -> None:
+    err.print(
+        f"{words(report.since)} to {words(report.until)} UTC: {report.payments} paid payments here,"
+        f" {report.transactions} transactions and {report.payouts} payouts at Paystack;"
+        f" new in the books: {report.payouts_recorded} payouts, {report.fees_learned} fees"
+    )
+    if report.agrees:
+        out.print("all agree")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("difference", "reference", "payout", "here", "there"):
+        table.add_column(column, overflow="fold")
+    for found in report.differences:
+        table.add_row(*(words(side) for side in (found.kind, found.reference, found.payout, found.here, found.there)))
+    out.print(table)
+    out.print(f"{len(report.differences) + report.more} differences")

@@ -1,0 +1,89 @@
+"""sweep | backfill"""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from services.payments import clients
+from services.payments.db import engine, sessions
+from services.payments.operators.terminal import (
+    AsJson,
+    Since,
+    Until,
+    duration,
+    err,
+    interruptible,
+    print_json,
+    progress,
+    run,
+)
+from services.payments.recovery.backfill import FIRST_LOOK_BACK, Backfill, Found
+from services.payments.recovery.sweep import Sweeper, bring_forward, count_due, seconds_for
+from services.payments.wakeup import Doorbell
+
+
+def sweep(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also those whose turn has not come: every pending payment.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Ask Paystack about the pending payments that are due, at its pace."""
+
+    async def work() -> dict[str, Any]:
+        clients.paystack()  # or say that there is no key
+        bell = Doorbell(engine)
+        async with sessions.begin() as session:
+            if everything:
+                await bring_forward(session)
+            due = await count_due(session)
+        if not as_json:
+            err.print(f"{due} payments to ask about, which takes about {duration(seconds_for(due))}")
+        with progress(shown=not as_json) as bar:
+            task = bar.add_task("asking", total=due)
+            async with interruptible() as life:
+                began = datetime.now(UTC)
+                asked = await Sweeper(sessions).sweep(life, lambda: bar.advance(task))
+        bell.ring()
+        await bell.rung()
+        return {"due": due, "asked": asked, "seconds": round((datetime.now(UTC) - began).total_seconds(), 1)}
+
+    found = run(work)
+    if as_json:
+        print_json(found)
+    else:
+        err.print(f"asked about {found['asked']} in {duration(found['seconds'])}")
+
+
+def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
+    """Fetch notices that never came: since the last backfill, or of the time that is given."""
+
+    async def work() -> dict[str, Any]:
+        clients.paystack()
+        bell = Doorbell(engine)
+        filler = Backfill(sessions, bell)
+        with progress(shown=not as_json) as bar:
+            task = bar.add_task("looking through Paystack's events", total=None)
+
+            def told(now: Found) -> None:
+                bar.update(task, completed=now.seen)
+
+            async with interruptible() as life:
+                if since is None and until is None:
+                    found = await filler.catch_up(life, timedelta(0), told)
+                else:
+                    to = until or datetime.now(UTC)
+                    found = await filler.fetch(life, since or to - FIRST_LOOK_BACK, to, told)
+        await bell.rung()
+        return asdict(found or Found(error="another process is at it"))
+
+    found = run(work)
+    if as_json:
+        print_json(found)
+    else:
+        err.print(f"looked through {found['seen']} events; {found['stored']} had never come and are stored now")
+    if not found["complete"]:
+        err.print(found["error"] or "ended before its end; it begins there again", style="red", markup=False)
+        raise typer.Exit(1)

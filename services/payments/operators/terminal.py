@@ -1,0 +1,177 @@
+"""What an operator types and reads: options that many commands have, tables and JSON, progress, who it is, and how a command ends."""
+
+import asyncio
+import getpass
+import json
+import logging
+import os
+import re
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+import asyncpg
+import typer
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+from kit.errors import Problem
+from kit.fields import Line
+from kit.identity import Caller
+from kit.telemetry import configure_logging
+from kit.worker import Life
+from services.payments import clients
+from services.payments.db import engine
+
+T = TypeVar("T")
+AGO = re.compile(r"(\d{1,6})([smhd])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LINE: TypeAdapter[str] = TypeAdapter(Line)
+WHOLE = frozenset({"reference", "payment", "order_id"})
+out = Console()
+err = Console(stderr=True)
+
+
+def moment(typed: str) -> datetime:
+    """2026-11-23, 2026-11-23T09:30:00+01:00 (without an offset: UTC), or how long ago: 90m, 2h, 3d."""
+    ago = AGO.fullmatch(typed)
+    try:
+        if ago:
+            return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+        found = datetime.fromisoformat(typed)
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter("a time such as 2026-11-23T09:30, or how long ago, such as 2h") from error
+    if not 2000 <= found.year < 2200:
+        raise typer.BadParameter("a time between the years 2000 and 2200")
+    return found
+
+
+def reason(typed: str) -> str:
+    """One line, as the routes take it."""
+    try:
+        return LINE.validate_python(typed)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"]) from error
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Since = Annotated[
+    datetime | None, typer.Option("--from", parser=moment, metavar="TIME", help="Then or later; 2h: two hours ago.")
+]
+Until = Annotated[datetime | None, typer.Option("--to", parser=moment, metavar="TIME", help="Before then.")]
+Reason = Annotated[str, typer.Option("--reason", parser=reason, metavar="TEXT", help="Recorded with the decision.")]
+AtMost = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows at most.")]
+
+
+def operator() -> Caller:
+    """Whoever is logged in here: a decision is recorded as theirs."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # an account without a name, as in a container
+        name = str(os.getuid())
+    return Caller(id=f"operator:{name}"[:64], email=None, scopes=frozenset(), token="")
+
+
+def run(work: Callable[[], Awaitable[T]]) -> T:
+    """Do it, and put everything away. What can go wrong is said in a sentence, with exit code 1."""
+    configure_logging("WARNING", "console", "payments")
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(err.file)  # stdout is for the answer
+
+    async def whole() -> T:
+        try:
+            return await work()
+        finally:
+            await clients.close()
+            await engine.dispose()
+
+    try:
+        return asyncio.run(whole())
+    except Problem as problem:
+        err.print(problem.detail, style="red", markup=False)
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        said = str(error).splitlines()[0][:200] if str(error) else ""
+        err.print(f"the database cannot be used: {type(error).__name__}: {said}", style="red", markup=False)
+    raise typer.Exit(1)
+
+
+@asynccontextmanager
+async def interruptible() -> AsyncIterator[Life]:
+    """A life that Ctrl-C ends in order: what is under way is finished."""
+    life = Life()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, life.end)
+    try:
+        yield life
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def progress(*, shown: bool) -> Progress:
+    """A bar on stderr."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        disable=not (shown and err.is_terminal),
+    )
+
+
+def print_json(found: Any) -> None:
+    typer.echo(json.dumps(found, default=_plain, ensure_ascii=False, indent=2))
+
+
+def print_views(views: Sequence[BaseModel], columns: Sequence[str], *, as_json: bool, nothing: str) -> None:
+    """Rows with these columns, or all of them as JSON."""
+    if as_json:
+        print_json([view.model_dump(mode="json") for view in views])
+        return
+    if not views:
+        out.print(nothing)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        # A reference that is broken in two cannot be copied.
+        longest = max(len(words(getattr(view, column))) for view in views) if column in WHOLE else 0
+        table.add_column(column.replace("_", " "), overflow="fold", min_width=min(longest, 40))
+    for view in views:
+        table.add_row(*(words(getattr(view, column)) for column in columns))
+    out.print(table)
+
+
+def words(value: Any) -> str:
+    """A value as a person reads it; what came from outside moves no cursor and is no markup."""
+    if value is None:
+        return "-"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return escape(printable(str(value)))
+
+
+def printable(text: str) -> str:
+    """Without what would steer the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def duration(seconds: float) -> str:
+    """3 s, 12 min, 4.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,301 @@
+"""Notices that never came are fetched from Paystack's Webhook Events API, once each, and settle like any other."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select, update
+
+from kit.worker import Life
+from services.payments import clients
+from services.payments.db import engine, sessions
+from services.payments.models import BackfillMark
+from services.payments.paystack import Paystack
+from services.payments.recovery import backfill
+from services.payments.recovery.backfill import EVENT_HEADER, Backfill, Found
+from services.payments.recovery.told import read_event
+from services.payments.wakeup import Doorbell
+from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
+from tests.payments.played import Clock, Hurried, Limited, ok
+from tests.sandbox.conftest import sandbox
+from tests.sandbox.merchant import KEY, ORIGIN, Merchant
+
+Json = dict[str, Any]
+AT_ONCE = timedelta(0)
+NOWHERE = "http://127.0.0.1:9/hook"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backfill, "UNDERWAY", timedelta(0))
+
+
+@pytest.fixture
+async def merchant(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Merchant]:
+    """A sandbox that is the Paystack that we ask. Its webhooks go nowhere."""
+    async with sandbox(webhook_url=NOWHERE) as own:
+        transport = own.http._transport
+        paystack = Paystack(ORIGIN, SecretStr(KEY), transport)
+        monkeypatch.setattr(clients, "_paystack", paystack)
+        yield own
+
+
+class Archive:
+    """Paystack's list of events, as we are told its shape: newest first, fifty a page, payloads one by one."""
+
+    def __init__(self, *events: Json) -> None:
+        self.events = [{"_id": f"e{number}", "status": "Failed", **event} for number, event in enumerate(events)]
+        self.calls: list[str] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path
+        self.calls.append(path.rpartition("/")[2])
+        if path != "/integration/webhooks/events":
+            key = path.rpartition("/")[2]
+            return ok(next(event for event in self.events if event["_id"] == key))
+        begin = int(request.url.params.get("next") or 0)
+        assert request.url.params["from"].endswith("Z")
+        assert request.url.params["to"].endswith("Z")
+        limit = int(request.url.params["limit"])
+        newest_first = self.events[::-1][begin : begin + limit]
+        following = str(begin + limit) if begin + limit < len(self.events) else None
+        listed = [{name: event[name] for name in event if name != "event_payload"} for event in newest_first]
+        return ok(listed, meta={"next": following, "previous": None})
+
+
+def event(notice: Json, row_id: int | None = None, **more: Any) -> Json:
+    return {"event_name": notice["event"], "event_payload": notice, "category_row_id": row_id, **more}
+
+
+@pytest.fixture
+async def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.Request], httpx.Response]], Hurried]:
+    def play(answer: Callable[[httpx.Request], httpx.Response]) -> Hurried:
+        clock = Clock()
+        monkeypatch.setattr(clients, "_paystack", Limited(clock, answer).client())
+        return Hurried(clock)
+
+    return play
+
+
+async def fill(life: Life | None = None, older_than: timedelta = AT_ONCE) -> Found | None:
+    return await Backfill(sessions, Doorbell(engine)).catch_up(life or Life(), older_than)
+
+
+async def mark() -> BackfillMark:
+    async with sessions() as session:
+        return (await session.execute(select(BackfillMark))).scalar_one()
+
+
+async def test_a_payment_whose_webhook_never_came(merchant: Merchant) -> None:
+    started = await merchant.start(amount=50_000)
+    one = await payment(started["reference"])
+    await merchant.pay(one.reference, outcome="success", deliveries=0)
+    assert await fill() == Found(seen=1, stored=1, complete=True)
+    (notice,) = await stored()
+    assert (notice.state, len(notice.key)) == ("pending", 64)
+    assert EVENT_HEADER in notice.headers
+    await settle_all()
+    assert (await found(one.reference)).status == "succeeded"
+    assert await outbox_types() == ["payment.succeeded"]
+    assert await fill() == Found(seen=1, stored=0, complete=True)
+
+
+async def test_the_webhook_that_comes_after_all_is_the_same_notice(
+    client: httpx.AsyncClient, merchant: Merchant
+) -> None:
+    started = await merchant.start(amount=50_000)
+    await payment(started["reference"])
+    await merchant.pay(started["reference"], outcome="success", deliveries=0)
+    await fill()
+    (notice,) = await stored()
+    await send(client, bytes(notice.body))
+    assert len(await stored()) == 1
+
+
+async def test_what_came_is_not_fetched_again(client: httpx.AsyncClient, playing: Any) -> None:
+    notices = [charge((await payment()).reference) for _ in range(120)]
+    archive = Archive(*(event(notice, notice["data"]["id"]) for notice in notices))
+    life = playing(archive)
+    for notice in notices[:119]:
+        await send(client, notice)
+    await settle_all()
+    assert await fill(life) == Found(seen=120, stored=1, complete=True)
+    assert archive.calls == ["events", "e119", "events", "events"]
+    await settle_all()
+    assert len(await outbox_types()) == 120
+
+
+async def test_twice_the_same_work_stores_nothing_twice(playing: Any) -> None:
+    notices = [charge((await payment()).reference) for _ in range(7)]
+    # A list that tells no row: every one is fetched, and found to be held.
+    life = playing(Archive(*(event(notice) for notice in notices), event({"event": "moon.landed", "data": {}})))
+    assert await fill(life) == Found(seen=8, stored=8, complete=True)
+    assert await fill(life) == Found(seen=8, stored=0, complete=True)  # not even settled yet
+    await settle_all()
+    assert await fill(life) == Found(seen=8, stored=0, complete=True)
+    assert len(await outbox_types()) == 7
+
+
+async def test_two_equal_partial_refunds_are_two(client: httpx.AsyncClient, playing: Any) -> None:
+    data = {"transaction_reference": "pay-1", "refund_reference": None, "amount": "100", "status": "pending"}
+    notice = {"event": "refund.pending", "data": data}
+    await send(client, notice)
+    await settle_all()
+    delivered, lost = event(notice, 1, status="Delivered"), event(notice, 2, status="Failed")
+    life = playing(Archive(delivered, lost))
+    assert await fill(life) == Found(seen=2, stored=1, complete=True)
+    assert await fill(life) == Found(seen=2, stored=0, complete=True)
+    assert [each.outcome for each in await stored()] == ["looked into", None]
+
+
+async def test_a_restored_database_gets_back_what_was_delivered_to_the_old_one(playing: Any) -> None:
+    one = await payment()
+    notice = charge(one.reference)
+    life = playing(Archive(event(notice, notice["data"]["id"], status="Delivered")))
+    assert await fill(life) == Found(seen=1, stored=1, complete=True)
+    await settle_all()
+    assert (await found(one.reference)).status == "succeeded"
+
+
+async def test_an_event_without_its_payload_waits_for_a_person(playing: Any) -> None:
+    life = playing(Archive({"event_name": "charge.success", "category_row_id": 4711}))
+    assert await fill(life) == Found(seen=1, stored=1, complete=True)
+    await settle_all()
+    (notice,) = await stored()
+    assert (notice.key, notice.identity, notice.state) == ("event-e0", "charge.success:4711", "failed")
+    assert await fill(life) == Found(seen=1, stored=0, complete=True)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        charge("pay-1"),
+        json.dumps(charge("pay-1")),
+        charge("pay-1")["data"],
+        json.dumps(charge("pay-1")["data"]),
+    ],
+    ids=["object", "text", "only its data", "its data as text"],
+)
+def test_the_payload_in_every_likely_form(payload: Any) -> None:
+    told = read_event({"_id": "x", "event_name": "charge.success", "event_payload": payload})
+    assert told.body is not None
+    assert json.loads(told.body) == charge("pay-1")
+
+
+def test_text_is_taken_as_it_is() -> None:
+    text = '{ "event":"charge.success", "data": {"x": 1.0} }'
+    assert read_event({"_id": "x", "event_name": "charge.success", "event_payload": text}).body == text.encode()
+
+
+@pytest.mark.parametrize("payload", [None, "", "x", "[" * 100_000, 5, True])
+def test_no_payload(payload: Any) -> None:
+    assert read_event({"_id": "x", "event_name": "charge.success", "event_payload": payload}).body is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(404, json={"status": False, "message": "no such thing"}),
+        httpx.Response(500),
+        httpx.Response(401, json={"status": False}),
+        httpx.Response(429, json={"status": False}),
+        httpx.Response(200, json={"status": True, "data": {}}),
+        httpx.Response(200, json={"status": True, "data": [{"_id": "x"}]}),
+        httpx.Response(200, json={"status": True, "data": [5]}),
+    ],
+    ids=str,
+)
+async def test_a_paystack_that_cannot_tell(playing: Any, answer: httpx.Response) -> None:
+    life = playing(lambda _: httpx.Response(answer.status_code, content=answer.content))
+    told = await fill(life)
+    assert told is not None
+    assert (told.complete, bool(told.error)) == (False, True)
+    assert (await mark()).reached is None
+    assert await fill(life, timedelta(minutes=15)) is None  # not at once again
+
+
+async def test_an_event_that_is_listed_and_not_known_holds_back_no_other(playing: Any) -> None:
+    one = await payment()
+    archive = Archive(event({"event": "moon.landed", "data": {}}), event(charge(one.reference)))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/e1"):
+            return httpx.Response(404, json={"status": False, "message": "Webhook not found"})
+        return archive(request)
+
+    assert await fill(playing(answer)) == Found(seen=2, stored=1, complete=True)
+
+
+async def test_pages_that_go_round_in_circles_end(playing: Any) -> None:
+    page = [event(charge("pay-1"), 1) | {"_id": "x"}]
+    calls = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        return ok(page, meta={"next": "again"}) if request.url.path.endswith("events") else ok(page[0])
+
+    told = await fill(playing(answer))
+    assert told is not None
+    assert told.complete
+    assert len(calls) == 4
+
+
+async def test_it_goes_on_where_the_last_one_ended(playing: Any) -> None:
+    asked: list[datetime] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(datetime.fromisoformat(request.url.params["from"]))
+        return ok([])
+
+    life, now = playing(answer), datetime.now(UTC)
+    await fill(life)
+    await fill(life)
+    assert abs(asked[0] - (now - backfill.FIRST_LOOK_BACK)) < timedelta(seconds=10)
+    assert abs(asked[1] - (now - backfill.OVERLAP)) < timedelta(seconds=10)
+    async with sessions.begin() as session:  # a night of downtime
+        night = now - timedelta(hours=9)
+        await session.execute(update(BackfillMark).values(ran_at=night, reached=night))
+    assert await fill(life, timedelta(minutes=15)) is not None
+    assert abs(asked[2] - (night - backfill.OVERLAP)) < timedelta(seconds=1)
+    assert await fill(life, timedelta(minutes=15)) is None
+
+
+async def test_one_at_a_time_and_a_dead_one_lets_go(playing: Any) -> None:
+    life = playing(lambda _: ok([]))
+    first, second = (Backfill(sessions, Doorbell(engine)) for _ in range(2))
+    assert await first._claim(AT_ONCE) is not None  # and dies
+    assert await second.catch_up(life, AT_ONCE) is None
+    async with sessions.begin() as session:
+        await session.execute(update(BackfillMark).values(leased_until=datetime.now(UTC)))
+    assert await second.catch_up(life, AT_ONCE) == Found(complete=True)
+    assert (await mark()).holder is None
+
+
+async def test_the_end_of_the_process_is_not_the_end_of_the_work(playing: Any) -> None:
+    archive = Archive(*[event(charge((await payment()).reference)) for _ in range(5)])
+    life: Hurried
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/e2"):
+            life.end()
+        return archive(request)
+
+    life = playing(answer)
+    told = await fill(life)
+    assert told is not None
+    assert (told.complete, told.stored) == (False, 3)
+    assert (await mark()).reached is None
+    assert await fill(playing(archive)) == Found(seen=5, stored=2, complete=True)
+
+
+async def test_a_long_absence_keeps_to_the_limits(playing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    played = Limited(clock, Archive(*(event({"event": "moon.landed", "data": {"n": n}}) for n in range(200))))
+    monkeypatch.setattr(clients, "_paystack", played.client())
+    assert await fill(Hurried(clock)) == Found(seen=200, stored=200, complete=True)
+    assert played.refused == 0
+    assert max(played.made.values()) <= 82

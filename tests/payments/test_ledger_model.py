@@ -1,0 +1,127 @@
+"""The ledger against a model of a few lines: whatever happens to payments, the books balance and say what the payments say."""
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from services.payments import held
+from services.payments.db import sessions
+from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
+from services.payments.ledger import books, retention
+from services.payments.ledger.report import Report
+from services.payments.models import Payment
+from services.payments.orders import Order
+from services.payments.settlement import settle
+from tests.payments.conftest import emptied, payment
+from tests.payments.test_ledger import OPERATOR, balances, refund_processed
+from tests.payments.test_settlement_model import TOLD
+
+WHICH = st.sampled_from([0, 1, 2])
+STEP = st.one_of(
+    st.tuples(st.just("told"), WHICH, st.sampled_from(sorted(TOLD)), st.sampled_from([None, 0, 750])),
+    st.tuples(st.just("accept"), WHICH),
+    st.tuples(st.just("bind"), WHICH),
+    st.tuples(st.just("refund"), WHICH, st.integers(1, 60_000)),
+    st.tuples(st.just("dispute"), WHICH, st.sampled_from([None, 0, 20_000, 90_000])),
+    st.tuples(st.just("dispute over"), WHICH, st.booleans()),
+)
+
+
+class Till:
+    """Three references, of which the last is nobody's; and what is kept back of each."""
+
+    def __init__(self, references: list[str]) -> None:
+        self.references = references
+        self.kept: dict[int, int] = {}
+        self.over: set[int] = set()
+
+    async def step(self, what: str, which: int, *how: object) -> None:
+        reference = self.references[which]
+        match what, how:
+            case "told", (str(name), fees):
+                charge = replace(TOLD[name], reference=reference)
+                if charge.requested_amount is None:
+                    charge = replace(charge, fees=fees)  # type: ignore[arg-type]
+                async with sessions.begin() as session:
+                    await settle(session, [charge, charge])
+            case "accept" | "bind", _:
+                await self._decide(what, reference)
+            case "refund", (int(amount),):
+                one = await self._paid(reference)
+                if one is not None and one.refunded_amount < (one.paid_amount or 0):
+                    await refund_processed(one, min(amount, (one.paid_amount or 0) - one.refunded_amount))
+            case "dispute", (amount,):
+                one = await self._paid(reference)
+                if one is not None and which not in self.over:
+                    self.kept.setdefault(
+                        which, min(one.paid_amount or 0, 90_000 if amount is None else int(str(amount)))
+                    )
+                    async with sessions.begin() as session:
+                        await retention.keep_back(session, one, which, amount)  # type: ignore[arg-type]
+            case "dispute over", (bool(lost),):
+                one = await self._paid(reference)
+                if one is not None:
+                    # Nothing kept back, be it that it was nothing: nothing released.
+                    if self.kept.get(which):
+                        self.over.add(which)
+                        self.kept[which] = 0
+                    async with sessions.begin() as session:
+                        await retention.release(session, one, which, lost=lost)
+
+    async def _paid(self, reference: str) -> Payment | None:
+        async with sessions() as session:
+            query = select(Payment).where(Payment.reference == reference, Payment.paid_amount > 0)
+            return (await session.execute(query)).scalar_one_or_none()
+
+    async def _decide(self, what: str, reference: str) -> None:
+        order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
+        try:
+            async with sessions.begin() as session:
+                if what == "accept":
+                    await held.accept(session, reference, OPERATOR, "a regular")
+                else:
+                    await held.bind(session, reference, OPERATOR, order, "by phone")
+        except (NotHeld, OrderNotPayable, PaymentNotFound):
+            pass
+
+    async def expected(self) -> dict[str, dict[str, int]]:
+        """The balances, as they follow from the payments alone."""
+        sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for which, reference in enumerate(self.references):
+            one = await self._paid(reference)
+            if one is None:
+                continue
+            accounts = sums[one.paid_currency or ""]
+            paid, fees, back, kept = one.paid_amount or 0, one.fees or 0, one.refunded_amount, self.kept.get(which, 0)
+            mode = "paystack:receivable" if one.domain == "test" else "paystack:other_mode"
+            accounts[mode] += paid - fees - back - kept
+            accounts["fees"] += fees
+            accounts["disputes"] += kept
+            if one.held_reason is None:
+                accounts["sales"] -= paid
+                accounts["refunds"] += back
+            else:
+                accounts["held"] -= paid - back
+        nonzero = {currency: {name: n for name, n in accounts.items() if n} for currency, accounts in sums.items()}
+        return {currency: accounts for currency, accounts in nonzero.items() if accounts}
+
+
+@given(st.lists(STEP, min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_the_books_say_what_the_payments_say(steps: list[tuple[object, ...]]) -> None:
+    await emptied()
+    till = Till([(await payment()).reference, (await payment()).reference, f"dva-{uuid4().hex}"])
+    for step in steps:
+        await till.step(*step)  # type: ignore[arg-type]
+        books_now = await balances()
+        assert all(sum(accounts.values()) == 0 for accounts in books_now.values())
+        assert books_now == await till.expected()
+    now = datetime.now(UTC)
+    report = Report(since=now - timedelta(days=1), until=now + timedelta(days=1))
+    await books.compare(sessions, report)
+    assert report.differences == []

@@ -1,0 +1,230 @@
+"""Operators look through the notices and have them handled again."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text, update
+
+from services.payments import archive
+from services.payments.db import sessions
+from services.payments.models import Notice
+from tests.conftest import ADMIN, Signer
+from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
+
+LOOKING = frozenset({"payments:read"})
+
+
+async def listed(client: httpx.AsyncClient, signer: Signer, **query: Any) -> list[dict[str, Any]]:
+    """All pages, two items each."""
+    items: list[dict[str, Any]] = []
+    while True:
+        params = {**query, "limit": 2}
+        answer = await client.get("/payments/notices", params=params, headers=signer.headers(scopes=LOOKING))
+        assert answer.status_code == 200, answer.text
+        items += answer.json()["items"]
+        query["cursor"] = answer.json()["next_cursor"]
+        if query["cursor"] is None:
+            return items
+
+
+async def replay(client: httpx.AsyncClient, signer: Signer, **body: Any) -> httpx.Response:
+    return await client.post("/payments/notices/replay", json=body, headers=signer.headers(scopes=ADMIN))
+
+
+async def some(client: httpx.AsyncClient) -> list[str]:
+    """Five paid, one kept, one unknown, one that waits for a person; settled."""
+    references = [(await payment()).reference for _ in range(5)]
+    for reference in references:
+        await send(client, charge(reference))
+    await send(client, {"event": "transfer.success", "data": {"id": 1}})
+    await send(client, {"event": "moon.landed", "data": {}})
+    await send(client, b"no notice")
+    await settle_all()
+    return references
+
+
+async def test_the_list(client: httpx.AsyncClient, signer: Signer) -> None:
+    references = await some(client)
+    everything = await listed(client, signer)
+    assert [item["id"] for item in everything] == sorted((notice.id for notice in await stored()), reverse=True)
+    assert [item["handling"] for item in everything] == [None, "unknown", "kept", *["handled"] * 5]
+    assert [item["state"] for item in everything] == ["failed", *["done"] * 7]
+    assert "body" not in everything[0]
+    (one,) = await listed(client, signer, reference=references[2])
+    assert (one["event"], one["outcome"]) == ("charge.success", "succeeded")
+    assert len(await listed(client, signer, event="charge.success")) == 5
+    assert [item["event"] for item in await listed(client, signer, event="moon.landed")] == ["moon.landed"]
+    assert [item["error"] for item in await listed(client, signer, state="failed")] == ["not JSON: JSONDecodeError"]
+    now = datetime.now(UTC)
+    assert len(await listed(client, signer, **{"from": (now - timedelta(minutes=5)).isoformat()})) == 8
+    assert await listed(client, signer, to=(now - timedelta(minutes=5)).isoformat()) == []
+
+
+async def test_one_as_it_came(client: httpx.AsyncClient, signer: Signer) -> None:
+    for body in (b'{"event":"moon.landed","data":"\\u0000 \xc3\xa9"}', b"\xff\xfe\x00"):
+        await send(client, body)
+    await settle_all()
+    shown = []
+    for notice in await stored():
+        answer = await client.get(f"/payments/notices/{notice.id}", headers=signer.headers(scopes=LOOKING))
+        assert answer.status_code == 200, answer.text
+        shown.append(answer.json())
+    assert (shown[0]["body"], shown[0]["body_encoding"]) == ('{"event":"moon.landed","data":"\\u0000 é"}', "utf-8")
+    assert (base64.b64decode(shown[1]["body"]), shown[1]["body_encoding"]) == (b"\xff\xfe\x00", "base64")
+    assert len(shown[0]["headers"]["x-paystack-signature"]) == 128
+
+
+@pytest.mark.parametrize("path", ["/payments/notices", "/payments/notices/1"])
+async def test_only_operators_look(client: httpx.AsyncClient, signer: Signer, path: str) -> None:
+    assert (await client.get(path)).status_code == 401
+    assert (await client.get(path, headers=signer.headers())).status_code == 403
+    decides = frozenset({"payments:read"})
+    denied = await client.post("/payments/notices/replay", json={"ids": [1]}, headers=signer.headers(scopes=decides))
+    assert denied.status_code == 403
+
+
+@pytest.mark.parametrize("odd", ["0", "-1", "x", str(2**63), "1.5", "%00"])
+async def test_an_odd_id(client: httpx.AsyncClient, signer: Signer, odd: str) -> None:
+    answer = await client.get(f"/payments/notices/{odd}", headers=signer.headers(scopes=LOOKING))
+    assert answer.status_code == 422
+
+
+async def test_no_such_notice(client: httpx.AsyncClient, signer: Signer) -> None:
+    answer = await client.get(f"/payments/notices/{2**63 - 1}", headers=signer.headers(scopes=LOOKING))
+    assert (answer.status_code, answer.json()["code"]) == (404, "notice_not_found")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"state": "lost"},
+        {"event": "\x00"},
+        {"event": "e" * 201},
+        {"reference": "é"},
+        {"from": "yesterday"},
+        {"from": "2026-11-23T00:00:00"},
+        {"to": "0001-01-01T00:00:00+14:00"},
+        {"limit": "0"},
+        {"limit": "101"},
+    ],
+)
+async def test_odd_filters(client: httpx.AsyncClient, signer: Signer, query: dict[str, str]) -> None:
+    answer = await client.get("/payments/notices", params=query, headers=signer.headers(scopes=LOOKING))
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_a_cursor_of_another_list(client: httpx.AsyncClient, signer: Signer) -> None:
+    answer = await client.get("/payments/notices", params={"cursor": "bm8"}, headers=signer.headers(scopes=LOOKING))
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_what_failed_is_replayed_with_all_its_tries(client: httpx.AsyncClient, signer: Signer) -> None:
+    late = charge("pay-late")
+    del late["data"]["currency"]  # not ours to ask about: it waits for a person
+    await send(client, late)
+    await settle_all()
+    (notice,) = await stored()
+    assert (notice.state, notice.attempts) == ("failed", 1)
+    await payment("pay-late")  # the person found out why
+    answer = await replay(client, signer, state="failed")
+    assert (answer.status_code, answer.json()) == (202, {"count": 1, "next_cursor": None})
+    (notice,) = await stored()
+    assert (notice.state, notice.attempts) == ("pending", 0)
+    await settle_all()
+    (notice,) = await stored()
+    assert (notice.state, notice.outcome, notice.error) == ("done", "verify", None)
+
+
+async def test_replaying_what_is_done_does_nothing_twice(client: httpx.AsyncClient, signer: Signer) -> None:
+    references = await some(client)
+    before = await outbox_types()
+    assert (await replay(client, signer, event="charge.success")).json()["count"] == 5
+    await settle_all()
+    assert await outbox_types() == before
+    assert {(await found(reference)).status for reference in references} == {"succeeded"}
+    assert [notice.outcome for notice in await stored()][:5] == ["nothing new: succeeded"] * 5
+
+
+async def test_by_id_and_by_time(client: httpx.AsyncClient, signer: Signer) -> None:
+    await some(client)
+    ids = [notice.id for notice in await stored()]
+    assert (await replay(client, signer, ids=[*ids[:2], 2**62])).json()["count"] == 2
+    await settle_all()
+    async with sessions.begin() as session:
+        await session.execute(
+            update(Notice).where(Notice.id == ids[3]).values(received_at=text("now() - interval '2h'"))
+        )
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    assert (await replay(client, signer, to=an_hour_ago)).json()["count"] == 1
+    assert (await replay(client, signer, **{"from": an_hour_ago}, state="done")).json()["count"] == 6
+
+
+async def test_what_is_postponed_is_due_at_once_and_what_is_due_stays(
+    client: httpx.AsyncClient, signer: Signer
+) -> None:
+    await some(client)
+    async with sessions.begin() as session:
+        await session.execute(update(Notice).values(state="pending", next_attempt_at=text("now() + interval '6h'")))
+    assert (await replay(client, signer, state="pending")).json()["count"] == 8
+    assert (await replay(client, signer, state="pending")).json()["count"] == 0
+
+
+async def test_what_a_worker_has_in_hand_is_passed_over(client: httpx.AsyncClient, signer: Signer) -> None:
+    await some(client)
+    ids = [notice.id for notice in await stored()]
+    async with sessions() as holder:
+        await holder.execute(text("SELECT 1 FROM notices WHERE id = :it FOR UPDATE"), {"it": ids[0]})
+        assert (await replay(client, signer, event="charge.success")).json()["count"] == 4
+        await holder.rollback()
+
+
+async def test_many_are_replayed_in_bounded_goes(
+    client: httpx.AsyncClient, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sessions.begin() as session:
+        await session.execute(
+            text(
+                "INSERT INTO notices (key, body, state, event) SELECT 'many-' || n, '{}', 'done', 'moon.landed'"
+                " FROM generate_series(1, 1300) AS n"
+            )
+        )
+    monkeypatch.setattr(archive, "REPLAY_BATCH", 100)
+    monkeypatch.setattr(archive.replay, "__defaults__", (0, 500))
+    counts, cursor = [], None
+    while True:
+        answer = (await replay(client, signer, event="moon.landed", cursor=cursor)).json()
+        counts.append(answer["count"])
+        cursor = answer["next_cursor"]
+        if cursor is None:
+            break
+    assert counts == [500, 500, 300]
+    assert {notice.state for notice in await stored()} == {"pending"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"ids": []},
+        {"ids": [0]},
+        {"ids": list(range(1, 1002))},
+        {"ids": ["x"]},
+        {"state": "lost"},
+        {"from": "x"},
+        {"cursor": None},
+        {"event": "x", "more": 1},
+    ],
+)
+async def test_odd_replays(client: httpx.AsyncClient, signer: Signer, body: dict[str, Any]) -> None:
+    answer = await replay(client, signer, **body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_the_key_is_the_hash_of_the_body(client: httpx.AsyncClient) -> None:
+    body = b'{"event":"moon.landed","data":{}}'
+    await send(client, body)
+    assert [notice.key for notice in await stored()] == [hashlib.sha256(body).hexdigest()]

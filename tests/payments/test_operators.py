@@ -1,0 +1,210 @@
+"""The operators' command line, as it is typed: a process of its own, on the same database, with the sandbox as Paystack."""
+
+import asyncio
+import getpass
+import json
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from services.payments.db import sessions
+from services.payments.models import Decision, Payment, Refund
+from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
+from tests.sandbox.merchant import KEY, Merchant
+from tests.sandbox.process import running
+
+ME = f"operator:{getpass.getuser()}"
+
+
+@dataclass(frozen=True)
+class Said:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.code == 0, self.err
+        return json.loads(self.out)
+
+
+async def typed(*arguments: str, **environment: str) -> Said:
+    """`python -m services.payments …`"""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.payments",
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "250", "PAYMENTS_WORKER_PORT": "9", **environment},
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert b"Traceback" not in err, err.decode()
+    return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+@pytest.fixture(scope="module")
+async def merchant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Merchant, dict[str, str]]]:
+    """The sandbox, and the environment in which it is Paystack. Its webhooks go nowhere."""
+    folder: Path = tmp_path_factory.mktemp("sandbox")
+    async with running(folder / "sandbox.sqlite", SANDBOX_WEBHOOK_URL="http://127.0.0.1:9/hook") as process:
+        url = str(process.merchant.http.base_url)
+        yield process.merchant, {"PAYSTACK_URL": url, "PAYSTACK_SECRET_KEY": KEY}
+
+
+async def test_status(client: httpx.AsyncClient) -> None:
+    for _ in range(3):
+        await payment()
+    await payment(status="held", held_reason="amount_differs")
+    await send(client, charge("pay-waits"))
+    await send(client, b"no notice")
+    await settle_all()
+    await send(client, {"event": "moon.landed", "data": {}})
+    told = (await typed("status", "--json")).json
+    assert told["payments"] == {"pending": 3, "held": 2, "disputed": 0}
+    assert (told["notices"]["pending"], told["notices"]["failed"]) == (1, 1)
+    assert told["sweep"]["due"] == 0
+    assert told["refunds"]["requested"] == 0
+    assert told["backfill"]["ran_at"] is None
+    assert "no worker answers" in told["worker"]["error"]
+    shown = await typed("status")
+    assert shown.code == 0
+    assert "1 wait for a person" in shown.out
+    assert "no worker answers" in shown.out
+
+
+async def test_notices(client: httpx.AsyncClient) -> None:
+    one = await payment()
+    await send(client, charge(one.reference))
+    await send(client, b'{"event":"moon.[red]landed","data":"\x1b[31m"}')
+    await settle_all()
+    paid, moon = await stored()
+    listed = (await typed("notices", "list", "--json")).json
+    assert [each["id"] for each in listed] == [moon.id, paid.id]
+    assert [each["id"] for each in (await typed("notices", "list", "--event", "charge.success", "--json")).json] == [
+        paid.id
+    ]
+    assert (await typed("notices", "list", "--to", "1h", "--json")).json == []
+    assert len((await typed("notices", "list", "--from", "1h", "--reference", one.reference, "--json")).json) == 1
+    table = (await typed("notices", "list")).out
+    assert one.reference in table
+    assert "moon.[red]landed" in table or "\x1b" not in table
+    shown = await typed("notices", "show", str(moon.id))
+    assert "x-paystack-signature" in shown.out
+    assert "\x1b[31m" not in shown.out
+    assert (await typed("notices", "show", str(paid.id), "--json")).json["body"] == paid.body.decode()
+    nobody = await typed("notices", "show", "999999999")
+    assert (nobody.code, nobody.out) == (1, "")
+    assert "There is no such notice." in nobody.err
+
+
+async def test_replay(client: httpx.AsyncClient) -> None:
+    one = await payment()
+    for notice in (charge(one.reference), {"event": "moon.landed", "data": {}}):
+        await send(client, notice)
+    await settle_all()
+    ids = [str(notice.id) for notice in await stored()]
+    assert (await typed("notices", "replay", *ids, "--json")).json == {"count": 2, "by": ME}
+    assert {notice.state for notice in await stored()} == {"pending"}
+    await settle_all()
+    again = await typed("notices", "replay", "--event", "moon.landed")
+    assert "1 notices are pending again" in again.err
+    assert (await typed("notices", "replay")).code == 2
+    assert (await typed("notices", "replay", "--from", "yesterday")).code == 2
+
+
+async def test_sweep(merchant: tuple[Merchant, dict[str, str]]) -> None:
+    shop, environment = merchant
+    started = [await shop.start(amount=50_000) for _ in range(3)]
+    ones = [await payment(each["reference"]) for each in started]
+    for one in ones[:2]:
+        await shop.pay(one.reference, outcome="success", deliveries=0)
+    assert (await typed("sweep", "--json", **environment)).json["asked"] == 0  # their turn has not come
+    swept = await typed("sweep", "--all", **environment)
+    assert "asked about 3 in" in swept.err
+    assert [(await found(one.reference)).status for one in ones] == ["succeeded", "succeeded", "pending"]
+
+
+async def test_backfill(merchant: tuple[Merchant, dict[str, str]]) -> None:
+    shop, environment = merchant
+    started = await shop.start(amount=50_000)
+    one = await payment(started["reference"])
+    await shop.pay(one.reference, outcome="success", deliveries=0)
+    assert (await typed("backfill", "--json", **environment)).json[
+        "complete"
+    ]  # what is younger than two minutes is on its way
+    told = (await typed("backfill", "--from", "1h", "--json", **environment)).json
+    assert told["stored"] >= 1
+    await settle_all()
+    assert (await found(one.reference)).status == "succeeded"
+    again = await typed("backfill", "--from", "1h", **environment)
+    assert re.search(r"looked through \d+ events; 0 had never come", again.err)
+    away = await typed("backfill", "--from", "1h", PAYSTACK_URL="http://127.0.0.1:9")
+    assert away.code == 1
+    assert "NoAnswer" in away.err
+
+
+async def test_held_money_is_accepted(client: httpx.AsyncClient) -> None:
+    one = await payment()
+    await send(client, charge(one.reference, amount=49_950))
+    await settle_all()
+    (listed,) = (await typed("held", "list", "--json")).json
+    assert (listed["reference"], listed["held_reason"], listed["paid_amount"]) == (
+        one.reference,
+        "amount_differs",
+        49_950,
+    )
+    assert one.reference in (await typed("held", "list")).out
+    assert (await typed("held", "accept", one.reference)).code == 2  # a reason is needed
+    assert (await typed("held", "accept", one.reference, "--reason", " ")).code == 2
+    taken = (await typed("held", "accept", one.reference, "--reason", "50 kobo short", "--json")).json
+    assert taken["status"] == "succeeded"
+    async with sessions() as session:
+        decision = (await session.execute(select(Decision))).scalar_one()
+    assert (decision.decided_by, decision.reason) == (ME, "50 kobo short")
+    assert await outbox_types() == ["payment.held", "payment.succeeded"]
+    twice = await typed("held", "accept", one.reference, "--reason", "x")
+    assert (twice.code, twice.err.strip()) == (1, "The payment is succeeded.")
+
+
+async def test_held_money_goes_back(client: httpx.AsyncClient) -> None:
+    one, paid = await payment(), await payment()
+    await send(client, charge(one.reference, amount=49_950))
+    await send(client, charge(paid.reference))
+    await settle_all()
+    assert (await typed("held", "refund", paid.reference, "--reason", "x")).err.strip() == "The payment is succeeded."
+    asked = (await typed("held", "refund", one.reference, "--reason", "not ours", "--json")).json
+    assert (asked["amount"], asked["requested_by"], asked["status"]) == (49_950, ME, "requested")
+    async with sessions() as session:
+        refund = (await session.execute(select(Refund))).scalar_one()
+    assert (refund.requested_by, refund.reason) == (ME, "not ours")
+    (listed,) = (await typed("refunds", "list", "--json")).json
+    assert (listed["payment"], listed["status"]) == (one.reference, "requested")
+    assert (await typed("refunds", "list", "--status", "failed", "--json")).json == []
+    assert one.reference in (await typed("refunds", "list")).out
+    async with sessions() as session:
+        due = (await session.execute(select(Payment.refunds_due_at).where(Payment.id == one.id))).scalar_one()
+    assert due is not None
+
+
+async def test_a_database_that_is_away_is_said_in_a_sentence() -> None:
+    away = await typed("status", PAYMENTS_DATABASE_URL="postgresql://payments:no-such-password@127.0.0.1:9/payments")
+    assert away.code == 1
+    assert away.out == ""
+    assert "the database cannot be used" in away.err
+
+
+async def test_what_there_is_to_type() -> None:
+    told = await typed("--help")
+    for command in ("status", "notices", "sweep", "backfill", "held", "refunds", "serve", "worker", "migrate"):
+        assert command in told.out

@@ -1,0 +1,88 @@
+"""Disputes through the whole shop: the payer complains at the bank, and a person answers, or nobody does."""
+
+from typing import Any
+
+import pytest
+
+from tests.system.shop import Json, Shop, until
+
+pytestmark = pytest.mark.usefixtures("invariants")
+
+
+async def complained(shop: Shop, **how: Any) -> tuple[Json, Json, Json, Json]:
+    """Buyer, order, payment, and the dispute as an operator sees it."""
+    buyer, order, payment = await shop.bought(await shop.product(stock=5))
+    await shop.delivered(buyer, order)
+    body = {"reference": payment["reference"], **how}
+    await shop.call("POST", f"{shop.env['SANDBOX_URL']}/sandbox/disputes", json=body, expect=200)
+    await shop.payment_reaches(buyer, payment["reference"], "disputed")
+
+    async def listed() -> Json | None:
+        page = (await shop.call("GET", disputes(shop), params={"limit": 100}, headers=shop.admin, expect=200)).json()
+        return next((each for each in page["items"] if each["reference"] == payment["reference"]), None)
+
+    return buyer, order, payment, await until(listed)
+
+
+def disputes(shop: Shop) -> str:
+    return f"{shop.env['PAYMENTS_URL']}/payments/disputes"
+
+
+async def answer(shop: Shop, dispute: Json, resolution: str) -> Json:
+    """With evidence and a file, as Paystack wants it."""
+    url = f"{disputes(shop)}/{dispute['id']}"
+    evidence = {
+        "customer_email": "ada@example.com",
+        "customer_name": "Ada Obi",
+        "customer_phone": "08012345678",
+        "service_details": "Delivered and signed for",
+    }
+    await shop.call("POST", f"{url}/evidence", json=evidence, headers=shop.admin, expect=200)
+    upload = await shop.call("POST", f"{url}/uploads", json={"filename": "a.pdf"}, headers=shop.admin, expect=201)
+    await shop.call("PUT", upload.json()["upload_url"], content=b"%PDF", expect=200)
+    body = {
+        "resolution": resolution,
+        "message": "Signed for",
+        "uploaded_filename": upload.json()["uploaded_filename"],
+    }
+    return dict((await shop.call("POST", f"{url}/resolve", json=body, headers=shop.admin, expect=200)).json())
+
+
+async def test_declined_and_won(shop: Shop) -> None:
+    buyer, order, payment, dispute = await complained(shop)
+    assert (await answer(shop, dispute, "declined"))["status"] == "awaiting-bank-feedback"
+    url = f"{shop.env['SANDBOX_URL']}/sandbox/disputes/{dispute['id']}"
+    await shop.call("POST", url, json={"outcome": "declined"}, expect=200)
+    await shop.payment_reaches(buyer, payment["reference"], "succeeded")
+    assert await shop.order_status(buyer, order) == "delivered"
+
+
+async def test_accepted(shop: Shop) -> None:
+    buyer, order, payment, dispute = await complained(shop)
+    resolved = await answer(shop, dispute, "merchant-accepted")
+    assert (resolved["status"], resolved["lost"]) == ("resolved", True)
+    refunded = await shop.payment_reaches(buyer, payment["reference"], "refunded")
+    assert refunded["refunded_amount"] == refunded["amount"]
+    await shop.reaches(buyer, order, "refunded")
+
+
+async def test_silence_is_consent(shop: Shop) -> None:
+    buyer, order, payment, dispute = await complained(shop, hours=0.5, amount=20_000)
+    await shop.payment_reaches(buyer, payment["reference"], "partially_refunded")
+    shown = (await shop.call("GET", f"{disputes(shop)}/{dispute['id']}", headers=shop.admin, expect=200)).json()
+    assert (shown["resolution"], shown["lost"], shown["amount"]) == ("auto-accepted", True, 20_000)
+    url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/refunds"
+    (refund,) = (await shop.call("GET", url, headers=shop.admin, expect=200)).json()["items"]
+    assert (refund["amount"], refund["requested_by"], refund["status"]) == (20_000, "paystack", "processed")
+    assert await shop.order_status(buyer, order) == "delivered"
+
+
+async def test_the_end_whose_notice_was_lost_is_found_by_looking(shop: Shop) -> None:
+    buyer, _, payment, dispute = await complained(shop)
+    url = f"{shop.env['SANDBOX_URL']}/sandbox/disputes/{dispute['id']}"
+    await shop.call("POST", url, json={"outcome": "declined", "deliveries": 0}, expect=200)
+
+    async def over() -> bool | None:
+        return True if (await shop.payment(buyer, payment["reference"]))["status"] == "succeeded" else None
+
+    await until(over, 90)
