@@ -46,6 +46,9 @@ class PaymentHeldData(PaymentData):
 
 class PaymentRefundedData(PaymentData):
     refunded_amount: Subunits = Field(description="All refunds of this payment so far, together")
+    fully_refunded: bool | None = Field(
+        default=None, description="Whether all that was paid has gone back, which may be more or less than `amount`"
+    )
 
 
 DisputeId = Annotated[int, Field(ge=0, lt=2**63, description="The dispute's id at Paystack")]

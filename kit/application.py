@@ -34,7 +34,9 @@ def create_app(
             garbage.keep_what_is_loaded()
             yield
 
-    app = FastAPIOffline(title=name, version="1", description=description, lifespan=life, redoc_url=None)
+    app = FastAPIOffline(
+        title=name, version="1", description=description, lifespan=life, redoc_url=None, redirect_slashes=False
+    )
     errors.install(app)
     app.include_router(Health(checks).router())
     # The last one added is the outermost.

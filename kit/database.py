@@ -7,8 +7,22 @@ from uuid import UUID
 
 import asyncpg
 from pydantic import SecretStr
-from sqlalchemy import ARRAY, URL, BigInteger, DateTime, TableValuedAlias, Text, Uuid, column, func, literal, make_url
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    BigInteger,
+    DateTime,
+    TableValuedAlias,
+    Text,
+    Uuid,
+    column,
+    event,
+    func,
+    literal,
+    make_url,
+)
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -37,9 +51,21 @@ def async_url(url: SecretStr) -> URL:
     return make_url(url.get_secret_value()).set(drivername="postgresql+asyncpg")
 
 
+# Words of asyncpg for a connection that the server has ended; SQLAlchemy knows only some of them.
+ENDED = ("connection was closed", "connection is closed", "connection has been closed", "terminating connection")
+
+
+def _recognise_the_end(context: ExceptionContext) -> None:
+    """A connection that the server ended is thrown away, and a checkout that finds it so takes another."""
+    if sqlstate(context.original_exception) in {"57P01", "57P02", "57P03"} or any(
+        words in str(context.original_exception) for words in ENDED
+    ):
+        context.is_disconnect = True
+
+
 def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflow: int = 5) -> AsyncEngine:
     """An engine on which nothing waits without end: connecting, queueing, locks, statements and idle transactions are bounded."""
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(url),
         pool_size=pool_size,
         max_overflow=max_overflow,
@@ -60,6 +86,8 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
             },
         },
     )
+    event.listen(engine.sync_engine, "handle_error", _recognise_the_end)
+    return engine
 
 
 def arrays(**columns: tuple[type[TypeEngine[Any]] | TypeEngine[Any], Sequence[Any]]) -> TableValuedAlias:

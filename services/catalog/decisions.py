@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
-from contracts.events import OrderUndeliverable, OrderUndeliverableData, PaymentData, PaymentRefunded, PaymentSucceeded
+from contracts.events import (
+    OrderUndeliverable,
+    OrderUndeliverableData,
+    PaymentData,
+    PaymentRefunded,
+    PaymentRefundedData,
+    PaymentSucceeded,
+)
 
 Reason = Literal["expired_and_sold_out", "cancelled", "already_paid", "unknown_order", "amount_differs"]
 Outcome = Literal["awaited", "delivered", "undeliverable", "refunded"]
@@ -117,7 +124,7 @@ class Standing:
     def _refunded(self, event: PaymentRefunded) -> None:
         data = event.data
         payment = self._payment(data)
-        payment.refunded_amount = max(payment.refunded_amount, data.refunded_amount)
+        payment.refunded_amount = max(payment.refunded_amount, _given_back(data))
         order = self.orders.get(data.order_id)
         if order is not None and payment.outcome == "delivered" and payment.refunded_amount >= order.amount:
             payment.outcome = "refunded"
@@ -153,3 +160,10 @@ class Standing:
         self.undeliverable.append(
             OrderUndeliverable(subject=str(data.order_id), traceparent=event.traceparent, data=data)
         )
+
+
+def _given_back(data: PaymentRefundedData) -> int:
+    """How much of the order's amount went back. Where more or less than that was paid, all of it is back only when payments says so."""
+    if data.fully_refunded is None:
+        return data.refunded_amount
+    return data.amount if data.fully_refunded else min(data.refunded_amount, max(data.amount - 1, 0))

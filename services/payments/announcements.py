@@ -43,7 +43,9 @@ def held(payment: Any, charge: Charge, reason: HeldReason) -> Event:
 
 def refunded(payment: Any, total: int) -> Event:
     """`total`: subunits of all refunds of this payment so far."""
-    return PaymentRefunded(**_envelope(payment), data=PaymentRefundedData(**_facts(payment), refunded_amount=total))
+    whole = total >= (payment.paid_amount or 0)
+    data = PaymentRefundedData(**_facts(payment), refunded_amount=total, fully_refunded=whole)
+    return PaymentRefunded(**_envelope(payment), data=data)
 
 
 def disputed(payment: Any, dispute: Any) -> Event:

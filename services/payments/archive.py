@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -13,6 +13,9 @@ from services.payments.models import Notice
 REPLAY_BATCH = 500
 MOST_REPLAYED = 10_000
 """In one go; whoever wants more goes on after the last one."""
+
+SLACK = timedelta(minutes=1)
+"""How far the order of ids and the order of arrival may differ: an id is taken when the notice is stored, a moment after it came."""
 
 SHOWN = (
     Notice.id,
@@ -60,9 +63,34 @@ class Wanted:
         return found
 
 
+async def _narrowed(session: AsyncSession, wanted: Wanted) -> list[ColumnElement[bool]]:
+    """The conditions, with times as ids too: by id it is found where to begin, among millions."""
+    found = wanted.conditions()
+    if wanted.since is not None:
+        found.append(Notice.id >= await _first_since(session, wanted.since - SLACK))
+    if wanted.until is not None:
+        found.append(Notice.id < await _first_since(session, wanted.until + SLACK))
+    return found
+
+
+async def _first_since(session: AsyncSession, moment: datetime) -> int:
+    """The smallest id received then or later, by halving: ids are given out as time goes by."""
+    first, last = (await session.execute(select(func.min(Notice.id), func.max(Notice.id)))).one()
+    low, high = first or 0, (last or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        query = select(Notice.id, Notice.received_at).where(Notice.id >= middle).order_by(Notice.id).limit(1)
+        row = (await session.execute(query)).one_or_none()
+        if row is None or row.received_at >= moment:
+            high = middle
+        else:
+            low = row.id + 1
+    return low
+
+
 async def page(session: AsyncSession, wanted: Wanted, limit: int, before: int | None = None) -> list[Any]:
     """Newest first, those with a smaller id than `before`."""
-    query = select(*SHOWN).where(*wanted.conditions()).order_by(Notice.id.desc()).limit(limit)
+    query = select(*SHOWN).where(*await _narrowed(session, wanted)).order_by(Notice.id.desc()).limit(limit)
     return list((await session.execute(query if before is None else query.where(Notice.id < before))).all())
 
 
@@ -79,9 +107,11 @@ async def replay(
     What a worker has in hand is passed over, and so is what is due anyway. An effect that was had is not had again.
     """
     count = 0
+    async with sessions() as session:
+        conditions = await _narrowed(session, wanted)
     while count < most:
         async with sessions.begin() as session:
-            batch = await _replay_batch(session, wanted, after, min(REPLAY_BATCH, most - count))
+            batch = await _replay_batch(session, conditions, after, min(REPLAY_BATCH, most - count))
         count += len(batch)
         if len(batch) < REPLAY_BATCH:
             return count, None if count < most else max(batch, default=None)
@@ -89,9 +119,11 @@ async def replay(
     return count, after
 
 
-async def _replay_batch(session: AsyncSession, wanted: Wanted, after: int, limit: int) -> list[int]:
+async def _replay_batch(
+    session: AsyncSession, conditions: Sequence[ColumnElement[bool]], after: int, limit: int
+) -> list[int]:
     waits = (Notice.state != "pending") | (Notice.next_attempt_at > func.now())
-    some = select(Notice.id).where(*wanted.conditions(), waits, Notice.id > after).order_by(Notice.id).limit(limit)
+    some = select(Notice.id).where(*conditions, waits, Notice.id > after).order_by(Notice.id).limit(limit)
     again = (
         update(Notice)
         .where(Notice.id.in_(some.with_for_update(skip_locked=True)))

@@ -14,7 +14,10 @@ LATE_SECONDS = 60
 MOST_COUNTED = 10_000
 
 oldest_notice = Gauge("notices_oldest_age_seconds", "Age of the oldest notice whose effect is not committed")
-attention = Gauge("refunds_needing_attention", "Refunds for which Paystack needs the payer's account")
+attention = Gauge(
+    "refunds_needing_attention",
+    "Refunds that wait for a person: the payer's account is needed, or an automatic one failed",
+)
 held = Gauge("payments_held", "Payments that wait for a person")
 
 
@@ -37,7 +40,15 @@ class Backlog:
             count, oldest = (await session.execute(select(func.count(), age).select_from(waiting))).one()
             oldest_notice.set(oldest)
             of_a_person = select(Payment.id).where(Payment.status == "held").limit(MOST_COUNTED).subquery()
-            stuck = select(Refund.number).where(Refund.status == "needs-attention").limit(MOST_COUNTED).subquery()
+            # Also what should have gone back by itself and did not: nobody else would miss it.
+            failed = (Refund.status == "failed") & (Refund.requested_by == "catalog") & (Payment.refunded_amount == 0)
+            stuck = (
+                select(Refund.number)
+                .join(Payment, Payment.id == Refund.payment_id)
+                .where((Refund.status == "needs-attention") | failed)
+                .limit(MOST_COUNTED)
+                .subquery()
+            )
             attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
             held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
             await watch.measure(session)

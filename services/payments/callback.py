@@ -1,5 +1,6 @@
 """Where the payer's browser comes back to. It proves nothing: it only makes us ask Paystack (it is an anonymous GET)."""
 
+import asyncio
 from contextlib import suppress
 from html import escape
 from typing import Annotated
@@ -16,6 +17,9 @@ from services.payments.verification import ask
 
 router = APIRouter(tags=["payments"])
 Reference = Annotated[str | None, Query(max_length=200)]
+
+PATIENCE_SECONDS = 3.0
+"""How long a payer looks at a blank page while Paystack is asked."""
 
 WORDS = {
     "succeeded": ("Thank you", "Your payment was received."),
@@ -50,8 +54,9 @@ async def callback(trxref: Reference = None, reference: Reference = None) -> Res
     if payment is None:
         return _page(404, "Unknown payment", "There is no payment of this reference.", "")
     # Where Paystack does not answer, the webhook or the sweep will tell; the payer need not wait for it.
-    with suppress(PaystackUnavailable):
-        await ask(sessions, payment.reference)
+    with suppress(PaystackUnavailable, TimeoutError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await ask(sessions, payment.reference)
     if payment.callback_url:
         return RedirectResponse(_returned(payment.callback_url, payment.reference), 303)
     async with sessions() as session:

@@ -14,12 +14,15 @@ from kit.idempotency import Intent
 from kit.identity import Caller
 from kit.telemetry import traceparent
 from services.payments import clients
-from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable
+from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
 from services.payments.models import IdempotencyKey, Payment
 from services.payments.orders import Order
 from services.payments.paystack import Initialized, KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
+
+MOST_WAITING = 20
+"""Payments of one order that may wait for their payer at once: each is asked about, at Paystack's limits."""
 
 ATTEMPTS = 2
 """References tried in one request: a timed-out initialize is never sent again, it gets a new reference."""
@@ -66,6 +69,9 @@ async def _begin(
     for attempt in range(ATTEMPTS):
         payment = _payment(caller, email, asked, order)
         async with sessions.begin() as session:
+            waiting = select(Payment.id).where(Payment.order_id == order.id, Payment.status == "pending")
+            if len((await session.execute(waiting.limit(MOST_WAITING))).all()) >= MOST_WAITING:
+                raise TooManyPayments
             session.add(payment)
         try:
             initialized = await _initialize(payment)

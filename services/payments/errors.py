@@ -21,6 +21,12 @@ class OrderNotPayable(Problem):
     status = 409
 
 
+class TooManyPayments(Problem):
+    """Too many payments of this order wait for their payer; one of them can still be paid."""
+
+    status = 409
+
+
 class PayerUnknown(Problem):
     """The access token names no e-mail address, which Paystack needs of a payer."""
 

@@ -17,6 +17,7 @@ from services.payments.ledger import journal, movements
 from services.payments.models import Decision, OutboxRow, Payment
 from services.payments.orders import Order
 from services.payments.refunds import given
+from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({"amount_differs", "currency_differs", "mode_differs"})
 
@@ -34,6 +35,8 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
     payment = await _held(session, reference)
     if payment.held_reason != "unknown_reference":
         raise NotHeld(f"Money that is held for {payment.held_reason} belongs to an order already.")
+    if payment.domain != settings.domain:
+        raise NotHeld("The money is of the other mode: it pays for nothing here.")
     if order.status not in {"pending", "expired"}:
         raise OrderNotPayable(f"The order is {order.status}.")
     if (payment.paid_amount, payment.paid_currency) != (order.amount, order.currency):

@@ -47,7 +47,7 @@ class Payment(Base):
         Index(None, "order_id"),
         Index(None, "payer_id", "id"),
         Index("ix_payments_held", "id", postgresql_where=text("status = 'held'")),
-        Index(None, "next_verify_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_payments_undecided", "next_verify_at", postgresql_where=text("status IN ('pending', 'failed')")),
         Index(None, "refunds_due_at", postgresql_where=text("refunds_due_at IS NOT NULL")),
         Index(None, "card_id", postgresql_where=text("card_id IS NOT NULL")),
         Index(None, "payout_id", postgresql_where=text("payout_id IS NOT NULL")),
@@ -85,6 +85,7 @@ class Payment(Base):
     # Refunds: what has gone back so far, and when Paystack is to be asked about them next.
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
     refunds_due_at: Mapped[datetime | None]
+    refunds_leased_until: Mapped[datetime | None]
     refund_looks: Mapped[int] = mapped_column(server_default=text("0"))
     # The payout to our bank that it came in.
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id", ondelete="RESTRICT"))

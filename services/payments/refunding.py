@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import Update, func, select, update
+from sqlalchemy import DateTime, Update, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit import outbox
@@ -36,6 +36,7 @@ class Due:
     reference: str
     paystack_id: int | None
     looks: int
+    due_at: datetime
     leased_until: datetime
 
 
@@ -56,11 +57,12 @@ class Refunder:
                 await self._attend(life, due)
 
     async def _take(self) -> Due | None:
-        """One payment whose refunds are due; it is leased for a minute, so that of two workers one has it."""
+        """One payment whose refunds are due and that nobody has in hand; it is ours for a minute, whatever nudges come meanwhile."""
+        free = Payment.refunds_leased_until.is_(None) | (Payment.refunds_leased_until < func.now())
         async with self.sessions.begin() as session:
             found = await session.execute(
-                select(Payment.id, Payment.reference, Payment.paystack_id, Payment.refund_looks)
-                .where(Payment.refunds_due_at <= func.now())
+                select(Payment.id, Payment.reference, Payment.paystack_id, Payment.refund_looks, Payment.refunds_due_at)
+                .where(Payment.refunds_due_at <= func.now(), free)
                 .order_by(Payment.refunds_due_at)
                 .limit(1)
                 .with_for_update(skip_locked=True)
@@ -68,18 +70,19 @@ class Refunder:
             row = found.one_or_none()
             if row is None:
                 return None
-            lease = {"refunds_due_at": func.now() + LEASE, "refund_looks": row.refund_looks + 1}
-            taken = _change(row.id, **lease).returning(Payment.refunds_due_at)
-            leased = (await session.execute(taken)).scalar_one()
-            return None if leased is None else Due(*row, leased)
+            ours = _change(row.id, refunds_leased_until=func.now() + LEASE, refund_looks=row.refund_looks + 1)
+            leased = (await session.execute(ours.returning(Payment.refunds_leased_until))).scalar_one()
+            if leased is None or row.refunds_due_at is None:
+                return None
+            return Due(row.id, row.reference, row.paystack_id, row.refund_looks, row.refunds_due_at, leased)
 
     async def _renew(self, due: Due) -> Due | None:
-        """A whole minute again. None where the lease is gone: whoever has it now sends what is to be sent."""
-        ours = _change(due.payment_id, refunds_due_at=func.now() + LEASE).where(
-            Payment.refunds_due_at == due.leased_until
+        """A whole minute again. None where the lease has run out and another has it: that one sends what is to be sent."""
+        ours = _change(due.payment_id, refunds_leased_until=func.now() + LEASE).where(
+            Payment.refunds_leased_until == due.leased_until
         )
         async with self.sessions.begin() as session:
-            leased = (await session.execute(ours.returning(Payment.refunds_due_at))).scalar_one_or_none()
+            leased = (await session.execute(ours.returning(Payment.refunds_leased_until))).scalar_one_or_none()
         return replace(due, leased_until=leased) if leased is not None else None
 
     async def _attend(self, life: Life, due: Due) -> None:
@@ -205,14 +208,19 @@ class Refunder:
                 select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(OPEN)).limit(1)
             )
             is_open = (await session.execute(unfinished)).scalar_one_or_none() is not None
-            # A nudge that came meanwhile has put it to before the lease: that one stays.
-            leased = Payment.refunds_due_at > func.now()
+            # Where a nudge came meanwhile, it is due already, and stays so.
+            nudged = Payment.refunds_due_at != due.due_at
             next_at = datetime.now(UTC) + pause if is_open else None
-            looks = Payment.refund_looks if is_open else 0
             await session.execute(
                 update(Payment)
-                .where(Payment.id == due.payment_id, leased)
-                .values(refunds_due_at=next_at, refund_looks=looks)
+                .where(Payment.id == due.payment_id, Payment.refunds_leased_until == due.leased_until)
+                .values(
+                    refunds_due_at=case(
+                        (nudged, Payment.refunds_due_at), else_=literal(next_at, DateTime(timezone=True))
+                    ),
+                    refunds_leased_until=None,
+                    refund_looks=Payment.refund_looks if is_open else 0,
+                )
                 .execution_options(synchronize_session=False)
             )
 

@@ -20,6 +20,7 @@ from services.payments.errors import (
     PaymentNotFound,
     PaymentRefused,
     PaystackUnavailable,
+    TooManyPayments,
 )
 from services.payments.identity import AnyCaller, Payer
 from services.payments.models import Payment
@@ -51,6 +52,7 @@ async def _find(session: AsyncSession, caller: Caller, reference: str) -> Paymen
         NotAllowed,
         OrderNotFound,
         OrderNotPayable,
+        TooManyPayments,
         IdempotencyKeyInUse,
         PayerUnknown,
         PaymentRefused,

@@ -61,6 +61,7 @@ class PaymentView(BaseModel):
                     "paid_amount": None,
                     "refunded_amount": 0,
                     "fees": None,
+                    "domain": None,
                     "channel": None,
                     "gateway_response": None,
                     "held_reason": None,
@@ -83,6 +84,7 @@ class PaymentView(BaseModel):
     paid_amount: int | None = Field(description="Subunits that were paid")
     refunded_amount: int = Field(description="Subunits that went back so far")
     fees: int | None
+    domain: str | None = Field(description="The mode in which it was paid: test or live")
     channel: str | None
     gateway_response: str | None
     held_reason: str | None = Field(

@@ -56,7 +56,7 @@ async def refund_processed(one: Payment, amount: int) -> None:
     """Paystack lists a refund that is over."""
     told = ToldRefund(int(uuid4()) >> 70, amount, "processed", None)
     await Refunder(sessions, asyncio.Event())._learn(
-        Due(one.id, one.reference, one.paystack_id, 0, datetime.now(UTC)), [told]
+        Due(one.id, one.reference, one.paystack_id, 0, datetime.now(UTC), datetime.now(UTC)), [told]
     )
 
 

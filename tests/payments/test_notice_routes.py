@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text, update
 
 from services.payments import archive
+from services.payments.archive import Wanted
 from services.payments.db import sessions
 from services.payments.models import Notice
 from tests.conftest import ADMIN, Signer
@@ -156,11 +157,33 @@ async def test_by_id_and_by_time(client: httpx.AsyncClient, signer: Signer) -> N
     await settle_all()
     async with sessions.begin() as session:
         await session.execute(
-            update(Notice).where(Notice.id == ids[3]).values(received_at=text("now() - interval '2h'"))
+            update(Notice).where(Notice.id == ids[0]).values(received_at=text("now() - interval '2h'"))
         )
     an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     assert (await replay(client, signer, to=an_hour_ago)).json()["count"] == 1
     assert (await replay(client, signer, **{"from": an_hour_ago}, state="done")).json()["count"] == 6
+
+
+async def test_a_time_is_found_among_many(client: httpx.AsyncClient, signer: Signer) -> None:
+    async with sessions.begin() as session:
+        await session.execute(
+            text(
+                "INSERT INTO notices (key, body, state, received_at)"
+                " SELECT 'many-' || n, '{}', 'done', now() - (1000 - n) * interval '1 minute'"
+                " FROM generate_series(1, 1000) AS n WHERE n % 7 <> 0"
+            )
+        )
+        await session.execute(
+            text("DELETE FROM notices WHERE received_at BETWEEN now() - '9h'::interval AND now() - '8h'::interval")
+        )
+    now = datetime.now(UTC)
+    for begin, end in ((16, 15), (10, 7), (8.9, 8.1), (30, 20), (0.05, -1), (1, 0.5)):
+        since, until = now - timedelta(hours=begin), now - timedelta(hours=end)
+        wanted = [notice.id for notice in await stored() if since <= notice.received_at < until]
+        async with sessions() as session:
+            assert [row.id for row in await archive.page(session, Wanted(since=since, until=until), 1000)] == wanted[
+                ::-1
+            ]
 
 
 async def test_what_is_postponed_is_due_at_once_and_what_is_due_stays(

@@ -246,3 +246,25 @@ async def test_two_sweeps_share_the_work(paystack: Weather, brisk: None) -> None
         await until(standing(*((one.reference, "succeeded") for one in ones)))
     assert len(paystack.asked) == 30
     assert await outbox_types() == ["payment.succeeded"] * 30
+
+
+async def test_a_declined_payment_that_is_paid_on_the_same_page_is_found_out(paystack: Weather, brisk: None) -> None:
+    one = await payment(status="failed", next_verify_at=PAST)
+    paystack.then(told(one.reference))
+    async with living(Sweeper(sessions).run):
+        await until(standing((one.reference, "succeeded")))
+
+
+async def test_what_is_given_up_is_asked_about_no_more(paystack: Weather, brisk: None) -> None:
+    one = await payment(status="failed", next_verify_at=PAST)
+    async with sessions.begin() as session:
+        await session.execute(update(Payment).values(created_at=PAST))
+    paystack.then(told(one.reference, status="failed"))
+    async with living(Sweeper(sessions).run):
+        await until(standing((one.reference, "failed")))
+
+        async def given_up() -> bool:
+            return (await found(one.reference)).next_verify_at.year == 9999
+
+        await until(given_up)
+    assert len(paystack.asked) == 1

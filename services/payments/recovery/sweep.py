@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -31,6 +31,10 @@ REPORT_SECONDS = 30.0
 MOST_COUNTED = 100_000
 WORTH_SAYING = 50
 
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+UNDECIDED = Payment.status.in_(("pending", "failed"))
+"""A declined payment's page stays open: the payer may still pay there."""
+
 asked_total = Counter("sweep_asked_total", "Payments that the sweep asked about", ["result"])
 sweep_due = Gauge("sweep_due", "Pending payments that Paystack is to be asked about now, counted up to 100,000")
 sweep_seconds = Gauge("sweep_seconds", "How long asking about all of them takes at the present pace")
@@ -40,13 +44,13 @@ log = structlog.get_logger("sweep")
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
     """How many pending payments are due, up to MOST_COUNTED."""
     at = func.now() if before is None else before
-    some = select(Payment.id).where(Payment.status == "pending", Payment.next_verify_at <= at).limit(MOST_COUNTED)
+    some = select(Payment.id).where(UNDECIDED, Payment.next_verify_at <= at).limit(MOST_COUNTED)
     return int((await session.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
 
 
 async def bring_forward(session: AsyncSession) -> None:
     """Have every pending payment asked about now, also those whose turn has not come."""
-    later = update(Payment).where(Payment.status == "pending", Payment.next_verify_at > func.now())
+    later = update(Payment).where(UNDECIDED, Payment.next_verify_at > func.now())
     await session.execute(later.values(next_verify_at=func.now()).execution_options(synchronize_session=False))
 
 
@@ -83,7 +87,7 @@ class Sweeper:
         """References that are due, and when they were made; their next question is put off first: whoever dies here has forgotten none."""
         due = (
             select(Payment.id)
-            .where(Payment.status == "pending", Payment.next_verify_at <= (func.now() if before is None else before))
+            .where(UNDECIDED, Payment.next_verify_at <= (func.now() if before is None else before))
             .order_by(Payment.next_verify_at)
             .limit(BATCH)
             .with_for_update(skip_locked=True)
@@ -171,7 +175,7 @@ async def _give_up(session: AsyncSession, reference: str) -> None:
     """Only after an answer: what could not be asked about is not given up."""
     await session.execute(
         update(Payment)
-        .where(Payment.reference == reference, Payment.status == "pending")
-        .values(status="abandoned")
+        .where(Payment.reference == reference, UNDECIDED)
+        .values(status=case((Payment.status == "pending", "abandoned"), else_=Payment.status), next_verify_at=NEVER)
         .execution_options(synchronize_session=False)
     )
