@@ -53,7 +53,7 @@ async def test_a_nudge_in_the_middle_sends_nothing_twice(monkeypatch: pytest.Mon
     bank = SlowBank()
     paystack = Paystack("http://paystack.test", SecretStr("sk_test_0123456789abcdef"), httpx.MockTransport(bank.answer))
     monkeypatch.setattr(clients, "_paystack", paystack)
-    paid = {"status": "succeeded", "paid_amount": 50_000, "paid_currency": "NGN", "paystack_id": 77}
+    paid: dict[str, Any] = {"status": "succeeded", "paid_amount": 50_000, "paid_currency": "NGN", "paystack_id": 77}
     one = await payment(**paid)
     async with sessions.begin() as session:
         for _ in range(3):
