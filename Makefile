@@ -1,6 +1,6 @@
 # `make` alone explains each verb.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint bench env lock
+.PHONY: help run demo test drills lint bench env lock
 
 python := .venv/bin/python
 extras := auth catalog payments sandbox
@@ -18,6 +18,9 @@ demo: .venv/installed.txt ## one purchase, from registration to delivery (GATEWA
 
 test: .venv/installed.txt ## every test, against real servers (ARGS="tests/auth -k login")
 	@exec $(python) -m pytest $(ARGS)
+
+drills: .venv/installed.txt ## the faults that take minutes: long outages, full disks, hundreds of races (ARGS as above)
+	@exec $(python) -m pytest -m drill $(ARGS)
 
 lint: .venv/installed.txt ## style, types, and who may import whom
 	@$(python) -m ruff check
