@@ -13,6 +13,7 @@ from sandbox.disputes import routes as disputes
 from sandbox.disputes import script as dispute_script
 from sandbox.disputes.life import DisputeLife
 from sandbox.door.faults import Faults
+from sandbox.door.slashes import Slashes
 from sandbox.integration import Integration, Merchant
 from sandbox.refunds import routes as refunds
 from sandbox.refunds import script as refund_script
@@ -58,9 +59,15 @@ def create_app(settings: Settings) -> FastAPI:
             await store.close()
 
     app = FastAPIOffline(
-        title="Paystack sandbox", description=ABOUT, lifespan=lifespan, max_body_size=BODY_LIMIT, redoc_url=None
+        title="Paystack sandbox",
+        description=ABOUT,
+        lifespan=lifespan,
+        max_body_size=BODY_LIMIT,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life, dispute_life)
+    app.add_middleware(Slashes)
     errors.install(app)
     app.include_router(recurring.router)
     app.include_router(transactions.router)

@@ -179,8 +179,12 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)  # noqa: S101
         return refusal(422, _sentence(error.errors()), code="invalid_params")
 
-    async def plain(_: Request, error: Exception) -> Answer:
+    async def plain(request: Request, error: Exception) -> Answer:
         assert isinstance(error, HTTPException)  # noqa: S101
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not request.url.path.startswith("/sandbox/"):
+            # Paystack routes by method and path at once: POST /transaction/partial_debit, which is not played here, is no
+            # GET /transaction/{id} with the wrong method.
+            return refusal(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
         message = error.detail or HTTPStatus(error.status_code).phrase
         return refusal(error.status_code, message, headers=error.headers)
 

@@ -36,6 +36,7 @@ async def list_settlements(request: Request, merchant: Merchant) -> Response:
     return succeeded("Settlements retrieved", [book.body(each) for each in found], meta=asked.meta(total))
 
 
+@router.get("/{number}/transaction", name="settlements", include_in_schema=False)  # so Paystack's Node SDK
 @router.get("/{number}/transactions", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
 async def transactions(number: str, request: Request, merchant: Merchant) -> Response:
     """The transactions of a settlement, newest first: from, to, perPage, page."""

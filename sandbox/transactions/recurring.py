@@ -97,6 +97,7 @@ async def charge_authorization(request: Request, merchant: Merchant) -> Response
     return succeeded("Charge attempted", bodies.attempted(charged))
 
 
+@router.post("/customer/deactivate_authorization", name="deactivate", include_in_schema=False)  # so Paystack's Node SDK
 @router.post("/customer/authorization/deactivate", name="deactivate", openapi_extra=body_of(DEACTIVATE))
 async def deactivate(request: Request, merchant: Merchant) -> Response:
     """Charge this card no more."""

@@ -135,12 +135,19 @@ def summary(event: Event, domain: str) -> dict[str, Any]:
         "event_name": event.event,
         "category_row_id": event.row_id,
         "status": STATUS[event.state],
-        "status_detail": last.get("error"),
+        "status_detail": _said(last),
         "response_code": last.get("status"),
         "trial_count": len(trials),
         "created_at": instant(event.created_at),
         "updated_at": last.get("at", instant(event.created_at)),
     }
+
+
+def _said(trial: dict[str, Any]) -> str:
+    """Always a text, so pypaystack2, which was tried on the test API; what it says there is not known."""
+    if not trial:
+        return "Not sent"
+    return trial["error"] or f"The receiver answered {trial['status']}"
 
 
 def detail(event: Event, domain: str, url: str | None) -> dict[str, Any]:

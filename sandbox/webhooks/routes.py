@@ -124,7 +124,7 @@ async def resend(request: Request, merchant: Merchant) -> Response:
 async def resend_matching(request: Request, merchant: Merchant) -> Response:
     """Send every event that the filters match, the oldest 1,000 at most; with ?preview=true only count them."""
     wanted = _filters(fields(request.headers.get("content-type", ""), await request.body()).get("filters"))
-    preview = request.query_params.get("preview") == "true"
+    preview = request.query_params.get("preview", "").lower() == "true"
     if merchant.settings.webhook_url is None:
         raise NowhereToSend
 
