@@ -80,7 +80,7 @@ def _legacy(transaction: Transaction, data: Data) -> Data:
     return known | {
         "gateway_response": "Approved by Financial Institution",
         "metadata": data["metadata"] or 0,
-        "log": (log(transaction) or {}) | {"authentication": "pin", "channel": None},
+        "log": _without(log(transaction) or {}, "start_time") | {"authentication": "pin", "channel": None},
         "fees": None,
         "authorization": card,
         "customer": _without(data["customer"], "international_format_phone"),
@@ -117,7 +117,8 @@ def _virtual_terminal(_: Transaction, data: Data) -> Data:
         "entry_point": "request_inline",
         "identifier": code,
     }
-    return data | _metadata(data, {"virtual_terminal": {"code": code}}) | {"source": source}
+    origin = {"virtual_terminal": {"code": code}, "referrer": f"https://sandbox.example/{code.lower()}"}
+    return data | _metadata(data, origin) | {"source": source}
 
 
 def _multi_split(transaction: Transaction, data: Data) -> Data:

@@ -13,7 +13,10 @@ TYPES: dict[str, type | tuple[type, ...]] = {
     "boolean": bool,
     "null": type(None),
 }
-KEYWORDS = {"type", "properties", "required", "items", "enum", "pattern", "not"}
+KEYWORDS = {
+    *("type", "properties", "required", "items", "enum", "pattern", "not", "anyOf", "oneOf", "allOf"),
+    *("additionalProperties", "minProperties"),
+}
 
 
 def problems(schema: Schema, value: Any, where: str = "$") -> list[str]:
@@ -28,14 +31,38 @@ def problems(schema: Schema, value: Any, where: str = "$") -> list[str]:
         found.append(f"{where}: {value!r} does not match {schema['pattern']}")
     if "not" in schema and not problems(schema["not"], value, where):
         found.append(f"{where}: has what it must not have")
+    found += _of_many(schema, value, where)
     if isinstance(value, dict):
-        found += [f"{where}: {name} is missing" for name in schema.get("required", ()) if name not in value]
-        for name, inner in schema.get("properties", {}).items():
-            if name in value:
-                found += problems(inner, value[name], f"{where}.{name}")
+        found += _of_object(schema, value, where)
     if isinstance(value, list) and "items" in schema:
         for index, each in enumerate(value):
             found += problems(schema["items"], each, f"{where}[{index}]")
+    return found
+
+
+def _of_many(schema: Schema, value: Any, where: str) -> list[str]:
+    found = [each for part in schema.get("allOf", ()) for each in problems(part, value, where)]
+    for keyword, wanted in (("anyOf", range(1, 100)), ("oneOf", range(1, 2))):
+        fitting = sum(not problems(part, value, where) for part in schema.get(keyword, ()))
+        if keyword in schema and fitting not in wanted:
+            found.append(f"{where}: {value!r} fits {fitting} of {len(schema[keyword])}")
+    return found
+
+
+def _of_object(schema: Schema, value: dict[str, Any], where: str) -> list[str]:
+    found = [f"{where}: {name} is missing" for name in schema.get("required", ()) if name not in value]
+    known = schema.get("properties", {})
+    for name, inner in known.items():
+        if name in value:
+            found += problems(inner, value[name], f"{where}.{name}")
+    more = schema.get("additionalProperties", True)
+    for name in value.keys() - known.keys():
+        if more is False:
+            found.append(f"{where}: {name} is not known")
+        elif isinstance(more, dict):
+            found += problems(more, value[name], f"{where}.{name}")
+    if len(value) < schema.get("minProperties", 0):
+        found.append(f"{where}: too few properties")
     return found
 
 

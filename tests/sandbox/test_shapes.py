@@ -171,3 +171,12 @@ def test_the_checker_finds_what_is_wrong() -> None:
         assert problems(schema, wrong)
     assert problems({"not": {"required": ["x"]}}, {"x": 1})
     assert problems(shapes.one_of(1), 2)
+    either = [shapes.TEXT, {"type": ["string", "integer"]}]
+    fitting: list[Schema] = [{"anyOf": either}, {"oneOf": either}, {"allOf": either}]
+    assert [len(problems(each, 1)) for each in fitting] == [0, 0, 1]
+    assert [len(problems(each, "x")) for each in fitting] == [0, 1, 0]
+    closed = {"properties": {"a": shapes.TEXT}, "additionalProperties": False, "minProperties": 1}
+    assert problems(closed, {"a": ""}) == []
+    assert problems(closed, {})
+    assert problems(closed, {"b": 1})
+    assert problems({"additionalProperties": shapes.TEXT}, {"a": 1})
