@@ -10,7 +10,7 @@ from sandbox.errors import NowhereToSend, UnknownReference
 from sandbox.integration import Merchant
 from sandbox.orders import Delay, Deliveries, Raising, Strict, Subunits
 from sandbox.transactions import bodies, ledger
-from sandbox.transactions.cards import CARDS
+from sandbox.transactions.cards import CARDS, CardName
 from sandbox.transactions.channels import Channel
 from sandbox.transactions.charges import Charge, Outcome, charge
 from sandbox.transactions.notices import Shape
@@ -19,14 +19,12 @@ from sandbox.wire import Answer, compact, succeeded
 
 router = APIRouter(prefix="/sandbox", tags=["Script"])
 
-PayingCard = Literal["success", "refund-fails", "refund-needs-attention"]
-
 
 class Payment(Raising):
     """What the payer does. Amount, currency, fees and domain change what is reported, not what was asked."""
 
-    outcome: Outcome = "success"
-    card: PayingCard = Field("success", description="Two cards are charged, and their refunds end badly.")
+    outcome: Outcome | None = Field(None, description="That of the card, when left out; its questions are answered.")
+    card: CardName = Field("success", description="One of Paystack's test cards.")
     amount: Subunits | None = Field(None, description="As asked, when left out.")
     currency: str | None = Field(None, pattern=r"^[A-Z]{3}$", description="As asked, when left out.")
     fees: Subunits | None = Field(None, description="Those of the tariff, when left out; null: not known.")
@@ -38,6 +36,8 @@ class Payment(Raising):
     def _of_a_card(self) -> Self:
         if self.shape is not None and self.channel != "card":
             raise ValueError("shape belongs to the channel card")
+        if self.outcome == "success" and CARDS[self.card].refusal:
+            raise ValueError("this card is never charged")
         return self
 
     def overrides(self) -> dict[str, Any]:
@@ -66,9 +66,10 @@ class Webhook(Strict):
 async def pay(reference: str, merchant: Merchant, payment: Payment | None = None) -> Answer:
     """Act as the payer. Answers the transaction as verify shows it. Only a success raises a webhook."""
     payment = payment or Payment()
+    card = CARDS[payment.card]
     attempt = Charge(
-        payment.outcome,
-        CARDS[payment.card],
+        payment.outcome or ("failed" if card.refusal else "success"),
+        card,
         ip_address="127.0.0.1",
         overrides=payment.overrides(),
         order=payment.order,

@@ -1,12 +1,13 @@
 """The page where a payer pays, and where it leads."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from sandbox.checkout.pages import page
+from sandbox.checkout.questions import QUESTIONS
 from sandbox.errors import AlreadyPaid
 from sandbox.integration import Merchant
 from sandbox.transactions import ledger
@@ -19,7 +20,7 @@ from sandbox.webhooks import queue
 
 SHOP = "Sandbox Shop"
 RECENT = 25
-Action = Literal["pay", "decline", "cancel"]
+Action = Literal["pay", "answer", "decline", "cancel"]
 
 router = APIRouter(include_in_schema=False)
 
@@ -39,7 +40,22 @@ def _leave(address: str) -> Response:
 
 
 def _checkout(transaction: Transaction, chosen: str = "success", refused: str | None = None) -> Response:
-    return page("checkout.html", transaction=transaction, shop=SHOP, cards=CARDS, chosen=chosen, refused=refused)
+    asking = {name: card for name, card in CARDS.items() if card.asks}
+    plain = {name: card for name, card in CARDS.items() if not card.asks}
+    known: dict[str, Any] = {"plain": plain, "asking": asking, "chosen": chosen, "refused": refused}
+    return page("checkout.html", transaction=transaction, shop=SHOP, **known)
+
+
+def _question(transaction: Transaction, chosen: CardName, asked: int) -> Response:
+    question, right = CARDS[chosen].asks[asked]
+    known: dict[str, Any] = {
+        "chosen": chosen,
+        "asked": asked,
+        "name": question,
+        "right": right,
+        "question": QUESTIONS[question],
+    }
+    return page("question.html", transaction=transaction, shop=SHOP, card=CARDS[chosen], **known)
 
 
 def _receipt(transaction: Transaction, *, again: bool) -> Response:
@@ -69,22 +85,44 @@ async def act(
     merchant: Merchant,
     action: Annotated[Action, Form()],
     card: Annotated[CardName, Form()] = "success",
+    asked: Annotated[int, Form(ge=0, le=9)] = 0,
+    answer: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
     transaction = await _transaction(merchant, access_code)
     if transaction is None:
         return _unknown()
-    if action == "cancel":
-        return _cancel(transaction)
+    if action == "cancel" and transaction.status != "ongoing":
+        return _paid(transaction) if transaction.paid else _closed(transaction)
     chosen: CardName = "declined" if action == "decline" else card
-    refusal = CARDS[chosen].refusal
-    payer = request.client.host if request.client else None
-    attempt = Charge("failed" if refusal else "success", CARDS[chosen], payer)
+    attempt = _attempt(action, chosen, asked, answer, request.client.host if request.client else None)
     try:
         transaction = await charge(merchant, transaction.reference, attempt)
     except AlreadyPaid:
         # A second click, or the page in another tab: it leads where the first led.
         return _paid(await _transaction(merchant, access_code) or transaction)
-    return _paid(transaction) if transaction.paid else _checkout(transaction, chosen, refusal)
+    if transaction.paid:
+        return _paid(transaction)
+    if attempt.outcome == "abandoned":
+        return _closed(transaction)
+    if attempt.outcome == "ongoing":
+        return _question(transaction, chosen, asked + 1 if action == "answer" else 0)
+    return _checkout(transaction, chosen, transaction.gateway_response)
+
+
+def _attempt(action: Action, name: CardName, asked: int, answer: str, payer: str | None) -> Charge:
+    """What a button leads to; `asked`: the question of the card that is answered, counted from 0."""
+    card = CARDS[name]
+    if action == "cancel":
+        return Charge("abandoned")
+    left = card.asks
+    if action == "answer":
+        answered, left = card.asks[asked : asked + 1], card.asks[asked + 1 :]
+        for question, right in answered:
+            if right and answer.strip() != right:
+                return Charge("failed", card, payer, words=QUESTIONS[question].wrong)
+    if left:
+        return Charge("ongoing", card, payer)
+    return Charge("failed" if card.refusal else "success", card, payer)
 
 
 def _paid(transaction: Transaction) -> Response:
@@ -92,8 +130,8 @@ def _paid(transaction: Transaction) -> Response:
     return _leave(back) if back else _receipt(transaction, again=False)
 
 
-def _cancel(transaction: Transaction) -> Response:
-    """Nothing changes: the transaction stays abandoned, and may still be paid."""
+def _closed(transaction: Transaction) -> Response:
+    """Cancelled: it may still be paid."""
     address = web_address(transaction.cancel_action)
     return _leave(address) if address else page("closed.html", transaction=transaction, shop=SHOP)
 

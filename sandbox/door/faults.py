@@ -132,9 +132,9 @@ class Faults:
 
     async def through(self, operation: str, request: Request, work: Work) -> Response:
         """Do the `work` of an API call as far as the weather lets it."""
-        if self.weather.latency_ms:
-            await asyncio.sleep(self.weather.latency_ms / 1000)
-        mode = self._take(operation)
+        mode, latency_ms = self._take(operation)
+        if latency_ms := latency_ms + self.weather.latency_ms:
+            await asyncio.sleep(latency_ms / 1000)
         if mode in LIES:
             return _lie(mode, await work())
         fault = FAULTS.get(mode)
@@ -144,15 +144,15 @@ class Faults:
             await work()
         return await fault.answer(request)
 
-    def _take(self, operation: str) -> VerifyMode:
+    def _take(self, operation: str) -> tuple[VerifyMode, int]:
+        """What the call meets, and how many milliseconds it takes longer."""
         name, fault = self.weather.fault(operation)
-        if fault.mode == "none" or fault.times is None:
-            return fault.mode
         met = self._met.get(name, 0)
         if met == fault.times:
-            return "none"
-        self._met[name] = met + 1
-        return fault.mode
+            return "none", 0
+        if fault.times is not None:
+            self._met[name] = met + 1
+        return fault.mode, fault.latency_ms
 
 
 def _limits(limit: int, remaining: int, reset: int) -> dict[str, str]:

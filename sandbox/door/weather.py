@@ -1,6 +1,6 @@
 """What a script may have go wrong."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -13,13 +13,20 @@ Lie = Literal["wrong_status", "wrong_reference", "wrong_amount", "wrong_currency
 VerifyMode = Mode | Lie | Literal["not_found"]
 
 
+LATENCY = 60_000
+"""Milliseconds."""
+Latency = Annotated[int, Field(ge=0, le=LATENCY, description="Milliseconds that the call takes longer.")]
+
+
 class CallFault(Strict):
     mode: Mode = "none"
+    latency_ms: Latency = 0
     times: Times = None
 
 
 class VerifyFault(Strict):
     mode: VerifyMode = "none"
+    latency_ms: Latency = 0
     times: Times = None
 
 
@@ -48,7 +55,7 @@ class Weather(Strict):
         "charged",
         description="What becomes of a charged authorization; paused: its owner must go to the checkout page.",
     )
-    latency_ms: int = Field(0, ge=0, le=60_000, description="Added to every answer of Paystack's own API.")
+    latency_ms: int = Field(0, ge=0, le=LATENCY, description="Added to every answer of Paystack's own API.")
     rate_limit: int | None = Field(None, ge=1, le=1_000_000, description="Calls in 60 s; none: no limit.")
 
     def fault(self, operation: str) -> tuple[str, CallFault | VerifyFault]:

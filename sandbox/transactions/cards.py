@@ -13,6 +13,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
 Ending = Literal["processed", "failed", "needs-attention"]
+Question = Literal["pin", "phone", "otp", "bank"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,9 @@ class Card:
     """The bank's words when it says no."""
     refunds_end: Ending = "processed"
     """How a refund of a payment with this card ends, unless a script orders otherwise."""
+    asks: tuple[tuple[Question, str], ...] = ()
+    """What the page asks the payer, with the right answers; any is right where none is given."""
+    brand: str = "visa"
 
 
 CARDS = {
@@ -32,10 +36,45 @@ CARDS = {
     "insufficient-funds": Card("Insufficient funds", "4084080000670037", "The card is empty", "Insufficient funds"),
     "refund-fails": Card("Refund fails", "4084080000671803", "Charged; a refund fails", refunds_end="failed"),
     "refund-needs-attention": Card(
-        "Refund needs attention", "4084080000671902", "Charged; a refund gets stuck", refunds_end="needs-attention"
+        "Refund gets stuck", "4084080000671902", "Its refund needs attention", refunds_end="needs-attention"
+    ),
+    "pin": Card("PIN", "507850785078507812", "Asks for a PIN", asks=(("pin", "1111"),), brand="verve"),
+    "pin-otp": Card(
+        "PIN and code",
+        "5060666666666666666",
+        "Asks for a PIN, then a code",
+        asks=(("pin", "1234"), ("otp", "123456")),
+        brand="verve",
+    ),
+    "pin-phone-otp": Card(
+        "PIN, phone and code",
+        "507850785078507804",
+        "Asks for a phone number too",
+        asks=(("pin", "0000"), ("phone", ""), ("otp", "123456")),
+        brand="verve",
+    ),
+    "bank": Card("Bank's own page", "5192602720584796", "The bank asks", asks=(("bank", "yes"),), brand="mastercard"),
+    "no-token": Card(
+        "No token",
+        "507850785078507853",
+        "Asks for a PIN, then fails",
+        "Token not generated",
+        asks=(("pin", "0000"),),
+        brand="verve",
     ),
 }
-CardName = Literal["success", "declined", "insufficient-funds", "refund-fails", "refund-needs-attention"]
+CardName = Literal[
+    "success",
+    "declined",
+    "insufficient-funds",
+    "refund-fails",
+    "refund-needs-attention",
+    "pin",
+    "pin-otp",
+    "pin-phone-otp",
+    "bank",
+    "no-token",
+]
 BY_NUMBER = {card.number: card for card in CARDS.values()}
 
 
@@ -73,7 +112,7 @@ def authorization_code(email: str, number: str) -> str:
 
 def authorization(email: str, currency: str, number: str) -> dict[str, Any]:
     """The saved card of a successful payment."""
-    tariff = TARIFFS.get(currency)
+    tariff, brand = TARIFFS.get(currency), BY_NUMBER[number].brand
     return {
         "authorization_code": authorization_code(email, number),
         "bin": number[:6],
@@ -81,10 +120,10 @@ def authorization(email: str, currency: str, number: str) -> dict[str, Any]:
         "exp_month": "12",
         "exp_year": "2030",
         "channel": "card",
-        "card_type": "visa ",
+        "card_type": f"{brand} ",
         "bank": "TEST BANK",
         "country_code": tariff.country if tariff else "NG",
-        "brand": "visa",
+        "brand": brand,
         "reusable": True,
         "signature": f"SIG_{code_of('signature', number, length=20)}",
         "account_name": None,

@@ -17,7 +17,15 @@ from sandbox.transactions.notices import Shape, notice
 from sandbox.transactions.timeline import noted
 from sandbox.webhooks.postbox import Event, Postbox
 
-Outcome = Literal["success", "failed", "abandoned"]
+Outcome = Literal["success", "failed", "abandoned", "ongoing", "pending", "processing", "queued"]
+UNFINISHED: dict[Outcome, str] = {
+    "abandoned": ledger.NOT_COMPLETED,
+    "ongoing": "Transaction in progress",
+    "pending": "Transaction in progress",
+    "processing": "Transaction in progress",
+    "queued": "Transaction in progress",
+}
+"""Not paid, and it still can be. The payer is busy with a code or a transfer; the bank, or a bulk charge, is slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Charge:
     shape: Shape | None = None
     """Of the webhook."""
     words: str | None = None
-    """The bank's when it says yes; None: those of the channel."""
+    """The bank's; None: those of the channel when it says yes, and of the card when it says no."""
 
 
 async def charge(integration: Integration, reference: str, attempt: Charge) -> Transaction:
@@ -58,12 +66,10 @@ def carry_out(
     """Errors: AlreadyPaid."""
     if transaction.paid:
         raise AlreadyPaid
-    if attempt.outcome == "abandoned":
-        return ledger.write(
-            connection, transaction, status="abandoned", message=None, gateway_response=ledger.NOT_COMPLETED
-        )
     if attempt.outcome == "failed":
         return _refuse(connection, transaction, attempt)
+    if said := UNFINISHED.get(attempt.outcome):
+        return ledger.write(connection, transaction, status=attempt.outcome, message=None, gateway_response=said)
     paid = _pay(connection, transaction, attempt)
     authorizations.save(connection, paid)
     event = Event("charge.success", paid.reference, paid.id, notice(paid, attempt.shape))
@@ -101,7 +107,7 @@ def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Char
 
 
 def _refuse(connection: sqlite3.Connection, transaction: Transaction, attempt: Charge) -> Transaction:
-    words = attempt.card.refusal or CARDS["declined"].refusal or ""
+    words = attempt.words or attempt.card.refusal or CARDS["declined"].refusal or ""
     return ledger.write(
         connection,
         transaction,

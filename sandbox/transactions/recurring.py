@@ -80,7 +80,7 @@ async def charge_authorization(request: Request, merchant: Merchant) -> Response
             "success" if outcome == "charged" else "failed",
             BY_NUMBER[card.card],
             channel=card.channel,
-            words="Approved",
+            words="Approved" if outcome == "charged" else None,
         )
         return carry_out(connection, merchant.postbox, added, attempt)
 

@@ -20,6 +20,8 @@ STATUS: dict[State, Status] = {
     "lost": "Failed",
 }
 KEY = re.compile(r"[0-9a-f]{24}")
+TRIALS = 200
+"""Of an event that is sent again, the latest are kept."""
 AT_ONCE = 1_000
 """Events that match and are sent again in one call; the oldest first."""
 
@@ -106,7 +108,8 @@ def resend(connection: sqlite3.Connection, event: Event) -> None:
     """Once more, with the same bytes; while it is still on its way, a copy besides."""
     if event.state != "pending":
         connection.execute(
-            "UPDATE webhooks SET state = 'pending', tries = 0, next_at = ? WHERE id = ?", (now(), event.id)
+            "UPDATE webhooks SET state = 'pending', tries = 0, next_at = ?, attempts = ? WHERE id = ?",
+            (now(), "".join(event.attempts.splitlines(keepends=True)[-TRIALS:]), event.id),
         )
         return
     connection.execute(

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -173,3 +174,17 @@ async def test_webhooks_come_late(merchant: Merchant, receiver: Receiver) -> Non
     late = await merchant.paid()
     soon = await merchant.paid(delay_ms=0)
     assert [json.loads(each.body)["data"]["id"] for each in await receiver.wait(2)] == [soon["id"], late["id"]]
+
+
+async def test_one_call_can_be_slow(stormy: Merchant) -> None:
+    started = await stormy.start()
+    await weather(stormy, verify={"latency_ms": 60_000, "times": 1})
+    slow = asyncio.create_task(stormy.verify(started["reference"]))
+    assert (await asyncio.wait({slow}, timeout=0.1))[1] == {slow}
+    assert (await stormy.call("GET", "/transaction")).status_code == 200
+    assert (await stormy.verify(started["reference"]))["status"] == "abandoned"  # the second is not slow
+    assert not slow.done()
+    slow.cancel()
+    await weather(stormy, verify={"latency_ms": 20})
+    assert (await stormy.verify(started["reference"]))["status"] == "abandoned"
+    assert (await stormy.http.put("/sandbox/faults", json={"verify": {"latency_ms": 60_001}})).status_code == 422

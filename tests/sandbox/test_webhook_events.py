@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from sandbox.door.cursors import Cursor, leaf
+from sandbox.webhooks import archive
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import Merchant
 from tests.sandbox.receiver import Receiver
@@ -162,3 +163,18 @@ async def test_without_an_address_there_is_nothing_to_send() -> None:
         await merchant.paid()
         assert await listed(merchant) == []
         assert (await again(merchant, ids=["0" * 24])).json()["code"] == "no_webhook_url"
+
+
+async def test_of_an_event_that_is_sent_for_ever_the_latest_trials_are_kept(
+    merchant: Merchant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "TRIALS", 3)
+    await merchant.paid()
+    await merchant.webhooks(delivered=1, pending=0)
+    (event,) = await listed(merchant)
+    for sent in range(2, 8):
+        await again(merchant, ids=[event["_id"]])
+        await receiver.wait(sent)
+        await merchant.webhooks(delivered=1, pending=0)
+    fetched = await merchant.get(f"{EVENTS}/{event['_id']}")
+    assert fetched["trial_count"] == len(fetched["trials"]) == 4
