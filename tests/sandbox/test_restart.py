@@ -1,3 +1,4 @@
+import asyncio
 import json
 import signal
 import subprocess
@@ -5,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.sandbox.merchant import KEY
@@ -33,7 +35,8 @@ async def test_a_kill_loses_neither_transactions_nor_webhooks(tmp_path: Path) ->
         assert again.json()["code"] == "duplicate_reference"
 
 
-async def test_a_webhook_under_way_at_a_stop_is_sent_again_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_webhook_under_way_at_a_stop_is_sent_again_at_once(tmp_path: Path, stop: signal.Signals) -> None:
     database = tmp_path / "sandbox.db"
     async with Receiver() as receiver:
         async with running(database, SANDBOX_WEBHOOK_URL=receiver.url) as process:
@@ -42,12 +45,51 @@ async def test_a_webhook_under_way_at_a_stop_is_sent_again_at_once(tmp_path: Pat
             await process.merchant.pay(started["reference"])
             await receiver.wait(1)
             before = time.monotonic()
-            assert await process.end(signal.SIGTERM) == 0
+            assert await process.end(stop) == (0 if stop == signal.SIGTERM else -stop)
             assert time.monotonic() - before < 2
         receiver.held.clear()
         async with running(database, SANDBOX_WEBHOOK_URL=receiver.url) as process:
             await receiver.wait(2, seconds=5)
             await process.merchant.webhooks(pending=0, delivered=1)
+
+
+async def test_whatever_was_answered_before_a_kill_is_known_after_it(tmp_path: Path) -> None:
+    """Payments, refunds and their webhooks, each of them ordered twice, from sixteen merchants at once; killed amid it all."""
+    database, paid, refunded = tmp_path / "sandbox.db", set[str](), dict[int, str]()
+    async with Receiver() as receiver:
+        settings = {"SANDBOX_WEBHOOK_URL": receiver.url, "SANDBOX_REFUND_SECONDS": "0.05"}
+        async with running(database, **settings) as process:
+            weather = {"webhooks": {"deliveries": 2, "again_after_ms": 50}}
+            await process.merchant.http.put("/sandbox/faults", json=weather)
+
+            async def trade() -> None:
+                while True:
+                    payment = await process.merchant.paid()
+                    paid.add(payment["reference"])
+                    refund = await process.merchant.refund(payment["reference"], amount=5)
+                    refunded[refund["id"]] = payment["reference"]
+
+            trading = [asyncio.create_task(trade()) for _ in range(16)]
+            await receiver.wait(200)
+            assert await process.end(signal.SIGKILL) == -signal.SIGKILL
+            ended = await asyncio.gather(*trading, return_exceptions=True)
+            assert all(isinstance(each, httpx.TransportError) for each in ended)
+        async with running(database, **settings) as process:
+            for reference in paid:
+                verified = (await process.merchant.verify(reference))["status"]
+                assert verified in ("success", "reversal-pending", "reversed")
+            for number, reference in refunded.items():
+                await process.merchant.reaches(reference, "reversed")
+                assert (await process.merchant.get(f"/refund/{number}"))["status"] == "processed"
+            await process.merchant.webhooks(pending=0, given_up=0, lost=0)
+        told: dict[str, set[str]] = {}
+        for received in receiver.received:
+            notice = json.loads(received.body)
+            data = notice["data"]
+            told.setdefault(notice["event"], set()).add(data.get("reference") or data["transaction_reference"])
+        assert len(paid) > 20
+        assert paid <= told["charge.success"]
+        assert set(refunded.values()) <= told["refund.processed"]
 
 
 @pytest.mark.parametrize(
