@@ -37,6 +37,7 @@ async def test_a_refusal_on_demand_changes_nothing(stormy: Merchant, mode: str, 
     await weather(stormy, initialize={"mode": mode, "times": 1})
     answer = await stormy.initialize(**GOOD, reference="one")
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers.get("x-ratelimit-remaining") == ("0" if status == 429 else None)
     assert (await stormy.call("GET", "/transaction/verify/one")).json()["code"] == "transaction_not_found"
     assert (await stormy.initialize(**GOOD, reference="one")).status_code == 200
 
