@@ -7,7 +7,6 @@ from typing import Any, Literal
 from sandbox.transactions.cards import Ending
 
 Status = Literal["pending", "processing", "processed", "failed", "needs-attention"]
-STATUSES: tuple[Status, ...] = ("pending", "processing", "processed", "failed", "needs-attention")
 KEPT = 200_000
 """Older refunds are forgotten."""
 
@@ -46,7 +45,6 @@ class Filter:
     """Which refunds to list; None is any. Times in milliseconds since 1970, both included."""
 
     transaction_id: int | None = None
-    status: str | None = None
     currency: str | None = None
     since: int | None = None
     until: int | None = None
@@ -117,7 +115,7 @@ def standing(connection: sqlite3.Connection, transaction_id: int) -> str:
 
 MATCHING = (
     " FROM refunds WHERE (:transaction_id IS NULL OR transaction_id = :transaction_id)"
-    " AND (:status IS NULL OR status = :status) AND (:currency IS NULL OR currency = :currency)"
+    " AND (:currency IS NULL OR currency = :currency)"
     " AND (:since IS NULL OR created_at >= :since) AND (:until IS NULL OR created_at <= :until)"
 )
 

@@ -12,7 +12,7 @@ from sandbox.door.queries import NUMERIC_ID
 from sandbox.integration import Merchant
 from sandbox.refunds import bodies, book
 from sandbox.refunds import request as requests
-from sandbox.refunds.book import STATUSES, Filter
+from sandbox.refunds.book import Filter
 from sandbox.refunds.errors import RefundNotFound
 from sandbox.transactions import ledger
 from sandbox.transactions.initialization import fields
@@ -91,13 +91,12 @@ async def fetch(number: str, merchant: Merchant) -> Response:
     return await merchant.store.run(job)
 
 
-@router.get("/refund", name="refunds", openapi_extra=query_of("transaction", "status", "currency", *PERIOD, *PAGING))
+@router.get("/refund", name="refunds", openapi_extra=query_of("transaction", "currency", *PERIOD, *PAGING))
 async def list_refunds(request: Request, merchant: Merchant) -> Response:
-    """Refunds, newest first: transaction (numeric id: a reference finds none), status, currency, from, to, perPage, page."""
+    """Refunds, newest first: transaction (numeric id: a reference finds none), currency, from, to, perPage, page."""
     query = request.query_params
     wanted = Filter(
         transaction_id=queries.numeric_id(query, "transaction"),
-        status=queries.choice(query, "status", STATUSES),
         currency=query.get("currency") or None,
         since=queries.instant(query, "from"),
         until=queries.instant(query, "to"),

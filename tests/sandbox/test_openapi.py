@@ -24,7 +24,7 @@ UNWRITTEN = "/integration/webhooks/events"
 """The Webhook Events API has a page of documentation of its own, and no place in the specification."""
 PARAMETERS: dict[Operation, set[str]] = {
     ("GET", "/transaction"): {"perPage", "customer"},  # the documentation's names: per_page and customer_code here
-    ("GET", "/refund"): {"transaction", "currency", "status"},  # documented; the first was seen on the test API
+    ("GET", "/refund"): {"transaction", "currency"},  # documented; the first was seen on the test API
     ("GET", "/settlement"): {"from", "to"},  # documented
     ("GET", "/settlement/{}/transactions"): {"from", "to", "perPage", "page"},  # documented
     ("GET", "/dispute/{}/upload_url"): {"upload_filename"},  # documented

@@ -128,7 +128,7 @@ async def test_what_is_not_there(shared: Merchant) -> None:
     assert (await shared.http.get("/readyz")).status_code == 200
     paths = (await shared.http.get("/openapi.json")).json()["paths"]
     assert "/sandbox/transactions/{reference}/pay" in paths
-    assert "status" in {each["name"] for each in paths["/refund"]["get"]["parameters"]}
+    assert "transaction" in {each["name"] for each in paths["/refund"]["get"]["parameters"]}
 
 
 async def test_the_list_is_turned_over_with_cursors() -> None:
