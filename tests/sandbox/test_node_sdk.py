@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.merchant import Merchant
-from tests.sandbox.node import NodeSdk, NoRegistry, Thrown, install, node_sdk
+from tests.sandbox.node import SDK, NodeSdk, NoRegistry, Thrown, install, node_sdk
 from tests.sandbox.process import Process, running
 
 OPENING: dict[str, Any] = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
@@ -46,6 +47,11 @@ def merchant(process: Process) -> Merchant:
 async def sdk(home: Path, process: Process) -> AsyncIterator[NodeSdk]:
     async with node_sdk(home, str(process.merchant.http.base_url)) as calls:
         yield calls
+
+
+def test_the_lock_has_a_hash_and_no_address() -> None:
+    packages = json.loads((SDK / "package-lock.json").read_text())["packages"]
+    assert all(each["integrity"] and "resolved" not in each for path, each in packages.items() if path)
 
 
 async def test_a_payment_from_its_start_to_the_totals(sdk: NodeSdk, merchant: Merchant) -> None:
