@@ -2,7 +2,9 @@
 
 held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, and the order is delivered
 held (unknown_reference)                              ── bind ────► succeeded for that order
-held (any)                                            ── refund ──► refunded
+held (any)                                            ── refund ──► refunded; a part only: what is left is held still
+
+Where a part went back before, it is partially_refunded in place of succeeded.
 """
 
 from sqlalchemy import select
@@ -23,7 +25,7 @@ ACCEPTABLE = frozenset({"amount_differs", "currency_differs", "mode_differs"})
 
 
 async def accept(session: AsyncSession, reference: str, caller: Caller, reason: str) -> Payment:
-    """Deliver for what was paid. Raises PaymentNotFound, NotHeld."""
+    """Deliver for what was paid, or is left of it. Raises PaymentNotFound, NotHeld."""
     payment = await _held(session, reference)
     if payment.held_reason not in ACCEPTABLE:
         raise NotHeld(f"Money that is held for {payment.held_reason} cannot be accepted.")
@@ -31,7 +33,7 @@ async def accept(session: AsyncSession, reference: str, caller: Caller, reason: 
 
 
 async def bind(session: AsyncSession, reference: str, caller: Caller, order: Order, reason: str) -> Payment:
-    """Let it pay for this order. Raises PaymentNotFound, NotHeld, OrderNotPayable."""
+    """Let what is left of it pay for this order. Raises PaymentNotFound, NotHeld, OrderNotPayable."""
     payment = await _held(session, reference)
     if payment.held_reason != "unknown_reference":
         raise NotHeld(f"Money that is held for {payment.held_reason} belongs to an order already.")
@@ -39,9 +41,10 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         raise NotHeld("The money is of the other mode: it pays for nothing here.")
     if order.status not in {"pending", "expired"}:
         raise OrderNotPayable(f"The order is {order.status}.")
-    if (payment.paid_amount, payment.paid_currency) != (order.amount, order.currency):
+    left = (payment.paid_amount or 0) - payment.refunded_amount
+    if (left, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, and {payment.paid_amount} {payment.paid_currency} was paid."
+            f"The order costs {order.amount} {order.currency}, and {left} {payment.paid_currency} is there for it."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
     payment.traceparent = traceparent()
@@ -55,7 +58,7 @@ async def _held(session: AsyncSession, reference: str) -> Payment:
         raise PaymentNotFound
     if payment.status != "held":
         raise NotHeld(f"The payment is {payment.status}.")
-    if await given(session, payment.id) > 0:
+    if await given(session, payment.id) > payment.refunded_amount:
         raise NotHeld("A refund of this payment is under way.")
     return payment
 
@@ -69,7 +72,8 @@ async def _decide(session: AsyncSession, payment: Payment, decision: str, caller
         decided_by=caller.id,
     )
     session.add(decided)
-    payment.status, payment.held_reason = "succeeded", None
+    payment.status = "partially_refunded" if payment.refunded_amount else "succeeded"
+    payment.held_reason = None
     await session.flush()
     await journal.record(session, [movements.decided(payment, decided)])
     event = succeeded(payment, paid_amount=payment.paid_amount or 0, channel=payment.channel, paid_at=payment.paid_at)

@@ -195,7 +195,7 @@ class Refunder:
         payment.refunded_amount = total
         if total >= (payment.paid_amount or 0):
             payment.status = "refunded"
-        elif payment.status != "disputed":
+        elif payment.status not in {"disputed", "held"}:  # what is left of held money still waits for a person
             payment.status = "partially_refunded"
         if payment.order_id is not None:
             await outbox.add(session, OutboxRow, announcements.refunded(payment, total))

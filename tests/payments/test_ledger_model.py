@@ -33,11 +33,12 @@ STEP = st.one_of(
 
 
 class Till:
-    """Three references, of which the last is nobody's; and what is kept back of each."""
+    """Three references, of which the last is nobody's; what is kept back of each, and what had gone back when it was decided."""
 
     def __init__(self, references: list[str]) -> None:
         self.references = references
         self.kept: dict[int, int] = {}
+        self.back_before: dict[int, int] = {}
         self.over: set[int] = set()
 
     async def step(self, what: str, which: int, *how: object) -> None:
@@ -50,7 +51,7 @@ class Till:
                 async with sessions.begin() as session:
                     await settle(session, [charge, charge])
             case "accept" | "bind", _:
-                await self._decide(what, reference)
+                await self._decide(what, which)
             case "refund", (int(amount),):
                 one = await self._paid(reference)
                 if one is not None and one.refunded_amount < (one.paid_amount or 0):
@@ -78,7 +79,8 @@ class Till:
             query = select(Payment).where(Payment.reference == reference, Payment.paid_amount > 0)
             return (await session.execute(query)).scalar_one_or_none()
 
-    async def _decide(self, what: str, reference: str) -> None:
+    async def _decide(self, what: str, which: int) -> None:
+        reference = self.references[which]
         order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
         try:
             async with sessions.begin() as session:
@@ -87,7 +89,9 @@ class Till:
                 else:
                     await held.bind(session, reference, OPERATOR, order, "by phone")
         except (NotHeld, OrderNotPayable, PaymentNotFound):
-            pass
+            return
+        decided = await self._paid(reference)
+        self.back_before[which] = decided.refunded_amount if decided else 0
 
     async def expected(self) -> dict[str, dict[str, int]]:
         """The balances, as they follow from the payments alone."""
@@ -103,8 +107,9 @@ class Till:
             accounts["fees"] += fees
             accounts["disputes"] += kept
             if one.held_reason is None:
-                accounts["sales"] -= paid
-                accounts["refunds"] += back
+                before = self.back_before.get(which, 0)
+                accounts["sales"] -= paid - before
+                accounts["refunds"] += back - before
             else:
                 accounts["held"] -= paid - back
         nonzero = {currency: {name: n for name, n in accounts.items() if n} for currency, accounts in sums.items()}

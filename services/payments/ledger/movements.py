@@ -77,13 +77,13 @@ def fee(payment_id: int, charge: Charge) -> list[Movement]:
 
 
 def decided(payment: Payment, decision: Decision) -> Movement:
-    """Held money is earned: a person accepted it, or bound it to an order."""
+    """Held money, or what is left of it, is earned: a person accepted it, or bound it to an order."""
     return Movement(
         f"decided:{payment.reference}",
         "accepted" if decision.decision == "accept" else "bound",
         "held",
         "sales",
-        payment.paid_amount or 0,
+        (payment.paid_amount or 0) - payment.refunded_amount,
         payment.paid_currency or payment.currency,
         payment.id,
     )

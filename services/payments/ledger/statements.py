@@ -34,6 +34,7 @@ COLUMNS = (
     Payment.held_reason,
     Payment.paid_amount,
     Payment.paid_currency,
+    Payment.refunded_amount,
     Payment.fees,
 )
 
@@ -168,7 +169,9 @@ def _name_differences(report: Report, ours: Row[Any] | None, charge: Charge) -> 
 def _same_standing(ours: Row[Any], charge: Charge) -> bool:
     if ours.status == "held" and ours.held_reason == "reversed":
         return charge.status in {"reversed", "reversal-pending"}
-    return ours.status in AGREE[charge.status]
+    # Held money of which a part went back stands there like any other of which a part did.
+    partly = ours.status == "held" and ours.refunded_amount > 0
+    return ("partially_refunded" if partly else ours.status) in AGREE[charge.status]
 
 
 def _here(ours: Row[Any]) -> str:

@@ -31,7 +31,8 @@ class HeldView(PaymentView):
 
     @property
     def paid(self) -> str:
-        return f"{self.paid_amount or 0} {self.paid_currency or self.currency}"
+        back = f", {self.refunded_amount} went back" if self.refunded_amount else ""
+        return f"{self.paid_amount or 0} {self.paid_currency or self.currency}{back}"
 
 
 @cli.command(name="list")

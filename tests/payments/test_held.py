@@ -1,0 +1,76 @@
+"""Held money of which a part went back: what is left is held still, and can be decided like any other."""
+
+from uuid import uuid4
+
+import pytest
+
+from services.payments import held, refunds
+from services.payments.charges import read_charge
+from services.payments.db import sessions
+from services.payments.errors import NotHeld, OrderNotPayable
+from services.payments.ledger.report import Report
+from services.payments.ledger.statements import _name_differences
+from services.payments.models import Payment
+from services.payments.orders import Order
+from tests.payments.conftest import charge, found, outbox_types, payment
+from tests.payments.test_ledger import OPERATOR, balances, pay, refund_processed
+
+OVERPAID = 50_500
+
+
+async def _overpaid(reference: str) -> Payment:
+    await pay(reference, amount=OVERPAID, fees=None)
+    one = await found(reference)
+    await refund_processed(one, OVERPAID - 50_000)
+    return await found(reference)
+
+
+async def test_what_is_left_is_held_still() -> None:
+    left = await _overpaid((await payment()).reference)
+    assert (left.status, left.held_reason, left.refunded_amount) == ("held", "amount_differs", 500)
+    assert await balances() == {"NGN": {"paystack:receivable": 50_000, "held": -50_000}}
+
+
+async def test_what_is_left_can_be_accepted() -> None:
+    one = await _overpaid((await payment()).reference)
+    async with sessions.begin() as session:
+        await held.accept(session, one.reference, OPERATOR, "the rest went back")
+    assert (await found(one.reference)).status == "partially_refunded"
+    assert await outbox_types() == ["payment.held", "payment.refunded", "payment.succeeded"]
+    assert await balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
+    await refund_processed(one, 50_000)
+    assert (await found(one.reference)).status == "refunded"
+    assert await balances() == {"NGN": {"sales": -50_000, "refunds": 50_000}}
+
+
+async def test_nothing_is_decided_while_a_refund_is_under_way() -> None:
+    one = await _overpaid((await payment()).reference)
+    async with sessions.begin() as session:
+        await refunds.request(session, one.reference, amount=100, reason="more", requested_by="test")
+    with pytest.raises(NotHeld, match="under way"):
+        async with sessions.begin() as session:
+            await held.accept(session, one.reference, OPERATOR, "at once")
+
+
+async def test_what_is_left_pays_for_an_order_of_exactly_that() -> None:
+    one = await _overpaid("dva-1")
+    order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
+    with pytest.raises(OrderNotPayable, match="50000 NGN is there"):
+        async with sessions.begin() as session:
+            await held.bind(session, one.reference, OPERATOR, order.model_copy(update={"amount": OVERPAID}), "by phone")
+    async with sessions.begin() as session:
+        await held.bind(session, one.reference, OPERATOR, order, "by phone")
+    bound = await found(one.reference)
+    assert (bound.status, bound.order_id, bound.amount) == ("partially_refunded", order.id, 50_000)
+    assert await balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
+
+
+@pytest.mark.parametrize(("back", "agrees"), [(500, True), (0, False)])
+async def test_paystack_calls_it_reversed_where_a_part_went_back(back: int, agrees: bool) -> None:
+    one = await payment(
+        status="held", held_reason="amount_differs", paid_amount=OVERPAID, paid_currency="NGN", refunded_amount=back
+    )
+    report = Report(since=one.created_at, until=one.created_at)
+    told = read_charge(charge(one.reference, amount=OVERPAID, status="reversed")["data"])
+    _name_differences(report, one, told)  # type: ignore[arg-type]
+    assert report.agrees is agrees
