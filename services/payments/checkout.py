@@ -21,6 +21,9 @@ from services.payments.paystack import Initialized, KeyRejected, NoAnswer, Payst
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
 
+PAID = ("succeeded", "held", "partially_refunded", "disputed")
+"""Money came for the order, and did not all go back: nobody is asked to pay again."""
+
 MOST_WAITING = 20
 """Payments of one order that may wait for their payer at once: each is asked about, at Paystack's limits."""
 
@@ -69,9 +72,7 @@ async def _begin(
     for attempt in range(ATTEMPTS):
         payment = _payment(caller, email, asked, order)
         async with sessions.begin() as session:
-            waiting = select(Payment.id).where(Payment.order_id == order.id, Payment.status == "pending")
-            if len((await session.execute(waiting.limit(MOST_WAITING))).all()) >= MOST_WAITING:
-                raise TooManyPayments
+            await _refuse_another(session, order)
             session.add(payment)
         try:
             initialized = await _initialize(payment)
@@ -89,6 +90,22 @@ async def _begin(
         else:
             return await _started(sessions, payment.reference, initialized)
     raise PaystackUnavailable
+
+
+async def _refuse_another(session: AsyncSession, order: Order) -> None:
+    """Catalog hears of the money a moment after us, or hours where the broker is down: the order is pending there until then."""
+    of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
+    paid = (await session.execute(of_order.where(Payment.status.in_(PAID)).limit(1))).one_or_none()
+    if paid is not None:
+        raise already_paid(paid.reference, paid.status)
+    waiting = of_order.where(Payment.status == "pending").limit(MOST_WAITING)
+    if len((await session.execute(waiting)).all()) >= MOST_WAITING:
+        raise TooManyPayments
+
+
+def already_paid(reference: str, status: str) -> OrderNotPayable:
+    said = "Money that came for the order is being looked at." if status == "held" else "The order is paid."
+    return OrderNotPayable(said, reference=reference)
 
 
 def new_reference() -> str:

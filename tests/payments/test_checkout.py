@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -15,6 +15,7 @@ from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.orders import Orders
 from tests.conftest import Signer
+from tests.payments.conftest import payment
 from tests.payments.weather import Weather, initialized, refused
 
 ORDER = str(uuid4())
@@ -143,6 +144,27 @@ async def test_foul_weather_leaves_no_open_payment(
     # The key is free again: nothing was started under it.
     paystack.answers = [initialized]
     assert (await start(client, payer, "k-1")).status_code == 201
+
+
+@pytest.mark.parametrize("status", ["succeeded", "held", "partially_refunded", "disputed"])
+async def test_an_order_that_was_paid_is_not_paid_again(
+    client: httpx.AsyncClient, payer: dict[str, str], catalog: Catalog, paystack: Weather, status: str
+) -> None:
+    """Catalog has not heard of the money yet: the broker may be down."""
+    paystack.then(initialized)
+    paid = await payment(order_id=UUID(ORDER), status=status, paid_amount=50_000, paid_currency="NGN")
+    answer = await start(client, payer)
+    assert (answer.status_code, answer.json()["code"]) == (409, "order_not_payable")
+    assert answer.json()["reference"] == paid.reference
+    assert paystack.asked == []
+
+
+async def test_an_order_whose_money_went_back_can_be_paid_again(
+    client: httpx.AsyncClient, payer: dict[str, str], catalog: Catalog, paystack: Weather
+) -> None:
+    paystack.then(initialized)
+    await payment(order_id=UUID(ORDER), status="refunded", paid_amount=49_000, refunded_amount=49_000)
+    assert (await start(client, payer)).status_code == 201
 
 
 async def test_the_same_key_gets_the_same_payment(

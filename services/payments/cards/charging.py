@@ -17,8 +17,8 @@ from services.payments import clients
 from services.payments.cards import wallet
 from services.payments.cards.schemas import ChargeCard
 from services.payments.charges import Charge
-from services.payments.checkout import give_up, new_reference, payable, problem
-from services.payments.errors import ChargeUnderWay, OrderNotPayable
+from services.payments.checkout import PAID, already_paid, give_up, new_reference, payable, problem
+from services.payments.errors import ChargeUnderWay
 from services.payments.models import Card, IdempotencyKey, Payment
 from services.payments.orders import Order
 from services.payments.paystack import Challenge, NoAnswer, PaystackError
@@ -26,7 +26,6 @@ from services.payments.schemas import PaymentView
 from services.payments.settings import settings
 from services.payments.settlement import gate, settle
 
-PAID = ("succeeded", "held", "partially_refunded", "disputed")
 log = structlog.get_logger("cards")
 
 
@@ -68,7 +67,7 @@ async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card
     )
     for reference, status, card_id in others:
         if status in PAID:
-            raise OrderNotPayable("The order is paid.", reference=reference)
+            raise already_paid(reference, status)
         if status == "pending" and card_id is not None:
             raise ChargeUnderWay(reference=reference)
     payment = Payment(
