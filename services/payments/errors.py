@@ -51,6 +51,12 @@ class RefundTooLarge(Problem):
     status = 422
 
 
+class ReasonNeeded(Problem):
+    """Held money is given back with a reason, which is recorded."""
+
+    status = 422
+
+
 class RefundNotFound(Problem):
     """There is no such refund of this payment."""
 

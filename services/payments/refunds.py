@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.errors import NothingToRefund, PaymentNotFound, RefundTooLarge
+from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
 from services.payments.models import Payment, Refund
 
 REFUNDABLE = frozenset({"succeeded", "partially_refunded", "held", "disputed"})
@@ -24,7 +24,7 @@ async def request(
 ) -> Refund:
     """Ask for a refund: `amount` subunits, or all that is left. The payment's row lock makes the sum of all refunds safe.
 
-    Raises PaymentNotFound, NothingToRefund, RefundTooLarge.
+    Raises PaymentNotFound, NothingToRefund, ReasonNeeded, RefundTooLarge.
     """
     found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
     payment = found.scalar_one_or_none()
@@ -33,6 +33,8 @@ async def request(
     left = (payment.paid_amount or 0) - await given(session, payment.id)
     if payment.status not in REFUNDABLE or left <= 0:
         raise NothingToRefund(f"The payment is {payment.status}, and {max(left, 0)} subunits of it are left.")
+    if payment.status == "held" and reason is None:
+        raise ReasonNeeded
     if amount is not None and amount > left:
         raise RefundTooLarge(f"{left} subunits are left of this payment.", left=left)
     refund = Refund(

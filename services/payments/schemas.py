@@ -100,7 +100,9 @@ class RequestRefund(BaseModel):
     )
 
     amount: Amount | None = Field(default=None, description="Subunits; all that is left where it is absent")
-    reason: Line | None = Field(default=None, description="Kept with the refund, and told to the payer")
+    reason: Line | None = Field(
+        default=None, description="Kept with the refund, and told to the payer; held money needs one"
+    )
 
 
 class Accept(BaseModel):

@@ -1,7 +1,8 @@
-"""Held money of which a part went back: what is left is held still, and can be decided like any other."""
+"""Held money goes back with a reason; where only a part does, what is left is held still, and can be decided like any other."""
 
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from services.payments import held, refunds
@@ -12,6 +13,7 @@ from services.payments.ledger.report import Report
 from services.payments.ledger.statements import _name_differences
 from services.payments.models import Payment
 from services.payments.orders import Order
+from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox_types, payment
 from tests.payments.test_ledger import OPERATOR, balances, pay, refund_processed
 
@@ -23,6 +25,15 @@ async def _overpaid(reference: str) -> Payment:
     one = await found(reference)
     await refund_processed(one, OVERPAID - 50_000)
     return await found(reference)
+
+
+async def test_nobody_gives_it_back_without_a_reason(client: httpx.AsyncClient, signer: Signer) -> None:
+    one = await payment(status="held", held_reason="amount_differs", paid_amount=49_000, paid_currency="NGN")
+    url, headers = f"/payments/{one.reference}/refunds", signer.headers("operator-1", scopes=ADMIN)
+    refused = await client.post(url, json={"amount": 1_000}, headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (422, "reason_needed")
+    asked = await client.post(url, json={"amount": 1_000, "reason": "too little"}, headers=headers)
+    assert (asked.status_code, asked.json()["reason"]) == (202, "too little")
 
 
 async def test_what_is_left_is_held_still() -> None:

@@ -13,7 +13,17 @@ from services.payments import refunds
 from services.payments.db import engine, sessions
 from services.payments.errors import NotHeld, PaymentNotFound
 from services.payments.models import Payment
-from services.payments.operators.terminal import AsJson, AtMost, Reason, operator, out, print_json, print_views, run
+from services.payments.operators.terminal import (
+    AsJson,
+    AtMost,
+    Reason,
+    ToldReason,
+    operator,
+    out,
+    print_json,
+    print_views,
+    run,
+)
 from services.payments.schemas import PaymentView, RefundView
 from services.payments.wakeup import Doorbell
 
@@ -67,7 +77,7 @@ def accept(reference: Reference, reason: Reason, as_json: AsJson = False) -> Non
 @cli.command()
 def refund(
     reference: Reference,
-    reason: Reason,
+    reason: ToldReason,
     amount: Annotated[
         int | None, typer.Option("--amount", min=1, max=MAX_AMOUNT, help="Subunits; all of it where it is not given.")
     ] = None,

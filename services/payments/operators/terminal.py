@@ -67,6 +67,10 @@ Since = Annotated[
 ]
 Until = Annotated[datetime | None, typer.Option("--to", parser=moment, metavar="TIME", help="Before then.")]
 Reason = Annotated[str, typer.Option("--reason", parser=reason, metavar="TEXT", help="Recorded with the decision.")]
+ToldReason = Annotated[
+    str,
+    typer.Option("--reason", parser=reason, metavar="TEXT", help="Recorded with the refund, and told to the payer."),
+]
 AtMost = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows at most.")]
 
 
