@@ -5,6 +5,7 @@ import getpass
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tests.payments.conftest import charge, found, outbox_types, payment, send, 
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
 
+CALLS = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
 ME = f"operator:{getpass.getuser()}"
 
 
@@ -36,9 +38,9 @@ class Said:
         return json.loads(self.out)
 
 
-async def typed(*arguments: str, **environment: str) -> Said:
+async def begun(*arguments: str, **environment: str) -> asyncio.subprocess.Process:
     """`python -m services.payments …`"""
-    process = await asyncio.create_subprocess_exec(
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "services.payments",
@@ -47,10 +49,24 @@ async def typed(*arguments: str, **environment: str) -> Said:
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "COLUMNS": "250", "PAYMENTS_WORKER_PORT": "9", **environment},
     )
+
+
+async def typed(*arguments: str, **environment: str) -> Said:
+    """The same, to its end."""
+    process = await begun(*arguments, **environment)
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     assert b"Traceback" not in err, err.decode()
     return Said(process.returncode or 0, out.decode(), err.decode())
+
+
+async def said(process: asyncio.subprocess.Process, words: str) -> None:
+    """Wait until the process has said this on stderr."""
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if words.encode() in line:
+            return
+    raise AssertionError(words)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +149,24 @@ async def test_sweep(merchant: tuple[Merchant, dict[str, str]]) -> None:
     swept = await typed("sweep", "--all", **environment)
     assert "asked about 3 in" in swept.err
     assert [(await found(one.reference)).status for one in ones] == ["succeeded", "succeeded", "pending"]
+    away = await typed("sweep", "--all", "--json", PAYSTACK_URL="http://127.0.0.1:9")
+    assert away.code == 1
+    assert {name: json.loads(away.out)[name] for name in ("asked", "answered")} == {"asked": 1, "answered": 0}
+    assert "1 were not answered" in away.err
+
+
+async def test_an_interrupted_sweep_says_what_it_did() -> None:
+    for _ in range(3):
+        await payment()
+    sweeping = await begun("sweep", "--all", "--json", PAYSTACK_URL="http://127.0.0.1:9", **{CALLS: "1"})
+    async with asyncio.timeout(60):
+        await said(sweeping, "verify failed")  # the first; the next one's turn is a minute later
+        sweeping.send_signal(signal.SIGINT)
+        out, err = await sweeping.communicate()
+    assert sweeping.returncode == 1
+    told = json.loads(out)
+    assert (told["due"], told["asked"], told["interrupted"]) == (3, 1, True)
+    assert b"interrupted" in err
 
 
 async def test_backfill(merchant: tuple[Merchant, dict[str, str]]) -> None:

@@ -51,7 +51,9 @@ async def statuses() -> dict[str, int]:
 
 
 async def swept(life: Hurried) -> int:
-    return await Sweeper(sessions).sweep(life, lambda: None)
+    answers: list[bool] = []
+    await Sweeper(sessions).sweep(life, answers.append)
+    return len(answers)
 
 
 MANY = 10_000

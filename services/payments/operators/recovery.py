@@ -30,7 +30,11 @@ def sweep(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask Paystack about the pending payments that are due, at its pace."""
+    """Ask Paystack about the pending payments that are due, at its pace.
+
+    Exit code 1 where it was interrupted, or Paystack did not answer about all of them.
+    """
+    answers: list[bool] = []
 
     async def work() -> dict[str, Any]:
         clients.paystack()  # or say that there is no key
@@ -43,18 +47,36 @@ def sweep(
             err.print(f"{due} payments to ask about, which takes about {duration(seconds_for(due))}")
         with progress(shown=not as_json) as bar:
             task = bar.add_task("asking", total=due)
+
+            def told(answered: bool) -> None:
+                answers.append(answered)
+                bar.advance(task)
+
             async with interruptible() as life:
                 began = datetime.now(UTC)
-                asked = await Sweeper(sessions).sweep(life, lambda: bar.advance(task))
+                await Sweeper(sessions).sweep(life, told)
         bell.ring()
         await bell.rung()
-        return {"due": due, "asked": asked, "seconds": round((datetime.now(UTC) - began).total_seconds(), 1)}
+        return {
+            "due": due,
+            "asked": len(answers),
+            "answered": sum(answers),
+            "interrupted": life.over,
+            "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
+        }
 
     found = run(work)
+    unanswered = found["asked"] - found["answered"]
     if as_json:
         print_json(found)
     else:
         err.print(f"asked about {found['asked']} in {duration(found['seconds'])}")
+    if found["interrupted"]:
+        err.print("interrupted; the worker asks about the others when their turn comes", style="red")
+    if unanswered:
+        err.print(f"{unanswered} were not answered; the worker asks again", style="red")
+    if found["interrupted"] or unanswered:
+        raise typer.Exit(1)
 
 
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:

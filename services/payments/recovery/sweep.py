@@ -74,14 +74,11 @@ class Sweeper:
             if len(due) < BATCH:
                 await life.wait(POLL_SECONDS)
 
-    async def sweep(self, life: Life, asked: Callable[[], None]) -> int:
-        """Ask about everything that is due by now, and no more. Calls `asked` after each; answers how many it were."""
+    async def sweep(self, life: Life, asked: Callable[[bool], None]) -> None:
+        """Ask about everything that is due by now, and no more. Calls `asked` after each, with whether there was an answer."""
         began = datetime.now(UTC)
-        count = 0
         while not life.over and (due := await self._take(began)):
             await self._ask_all(life, due, asked)
-            count += len(due)
-        return count
 
     async def _take(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
         """References that are due, and when they were made; their next question is put off first: whoever dies here has forgotten none."""
@@ -111,7 +108,7 @@ class Sweeper:
             return [(row.reference, row.created_at) for row in (await session.execute(taken)).all()]
 
     async def _ask_all(
-        self, life: Life, due: Sequence[tuple[str, datetime]], asked: Callable[[], None] | None = None
+        self, life: Life, due: Sequence[tuple[str, datetime]], asked: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
 
@@ -120,9 +117,9 @@ class Sweeper:
                 payment = waiting.popleft()
                 if not await clients.paystack().pace.turn("verify", life):
                     return
-                await self._ask(*payment)
+                answered = await self._ask(*payment)
                 if asked is not None:
-                    asked()
+                    asked(answered)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -131,7 +128,8 @@ class Sweeper:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
-    async def _ask(self, reference: str, created_at: datetime) -> None:
+    async def _ask(self, reference: str, created_at: datetime) -> bool:
+        """Whether there was an answer, and it took effect."""
         try:
             charge = await clients.paystack().verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
@@ -151,6 +149,8 @@ class Sweeper:
             asked_total.labels("locked").inc()
         else:
             asked_total.labels("answered").inc()
+            return True
+        return False
 
     async def _report(self) -> None:
         now = time.monotonic()
