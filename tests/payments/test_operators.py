@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import io
 import json
 import os
 import re
@@ -9,15 +10,18 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from rich.console import Console
 from sqlalchemy import select
 
 from services.payments.db import sessions
 from services.payments.models import Decision, Payment, Refund
+from services.payments.operators import terminal
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
@@ -122,6 +126,25 @@ async def test_notices(client: httpx.AsyncClient) -> None:
     nobody = await typed("notices", "show", "999999999")
     assert (nobody.code, nobody.out) == (1, "")
     assert "There is no such notice." in nobody.err
+
+
+@pytest.mark.parametrize("width", [20, 80, *range(100, 132)])
+def test_nothing_is_cut_off_however_narrow_the_terminal_is(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    said = io.StringIO()
+    monkeypatch.setattr(terminal, "out", Console(file=said, width=width))
+    reference = "pay-0123456789abcdef0123456789abcdef"
+    columns = ("received_at", "event", "reference", "outcome", "attempts", "error")
+    terminal.print_rows(
+        columns,
+        [
+            (datetime(2026, 11, 24, 9, 30, tzinfo=UTC), "refund.processing", reference, "looked into", 1, None),
+            (datetime(2026, 11, 24, 9, 31, tzinfo=UTC), "moon.landed", None, "nothing new: succeeded", 12, "so it is"),
+        ],
+    )
+    told = said.getvalue()
+    for word in (reference, "refund.processing", "received", "attempts", "error", "succeeded", "09:31:00", "12", "is"):
+        assert word in told, told
+    assert width == 20 or all(len(line) <= width for line in told.splitlines()), told
 
 
 async def test_replay(client: httpx.AsyncClient) -> None:

@@ -4,7 +4,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from services.payments import clients
 from services.payments.db import sessions
@@ -12,7 +11,18 @@ from services.payments.errors import PaystackUnavailable
 from services.payments.ledger.inquiry import Inquiry, Interrupted
 from services.payments.ledger.reconciliation import compare
 from services.payments.ledger.report import Report
-from services.payments.operators.terminal import AsJson, Since, Until, err, interruptible, out, progress, run, words
+from services.payments.operators.terminal import (
+    AsJson,
+    Since,
+    Until,
+    err,
+    interruptible,
+    out,
+    print_rows,
+    progress,
+    run,
+    words,
+)
 from services.payments.paystack import PaystackError
 
 PERIOD = timedelta(days=7)
@@ -72,10 +82,6 @@ def _show(report: Report) -> None:
     if report.agrees:
         out.print("all agree")
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("difference", "reference", "payout", "here", "there"):
-        table.add_column(column, overflow="fold")
-    for found in report.differences:
-        table.add_row(*(words(side) for side in (found.kind, found.reference, found.payout, found.here, found.there)))
-    out.print(table)
+    rows = [(found.kind, found.reference, found.payout, found.here, found.there) for found in report.differences]
+    print_rows(("difference", "reference", "payout", "here", "there"), rows)
     out.print(f"{len(report.differences) + report.more} differences")

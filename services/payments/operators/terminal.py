@@ -34,6 +34,10 @@ AGO = re.compile(r"(\d{1,6})([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 LINE: TypeAdapter[str] = TypeAdapter(Line)
 WHOLE = frozenset({"reference", "payment", "order_id"})
+LONGEST_WHOLE, LONGEST_WORD = 40, 20
+GAP = 2
+"""Between two columns."""
+
 out = Console()
 err = Console(stderr=True)
 
@@ -146,14 +150,42 @@ def print_views(views: Sequence[BaseModel], columns: Sequence[str], *, as_json: 
     if not views:
         out.print(nothing)
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        # A reference that is broken in two cannot be copied.
-        longest = max(len(words(getattr(view, column))) for view in views) if column in WHOLE else 0
-        table.add_column(column.replace("_", " "), overflow="fold", min_width=min(longest, 40))
-    for view in views:
-        table.add_row(*(words(getattr(view, column)) for column in columns))
+    print_rows(columns, [[getattr(view, column) for column in columns] for view in views])
+
+
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table where the terminal is wide enough for it, else a paragraph for each row: nothing is cut off."""
+    names = [column.replace("_", " ") for column in columns]
+    told = [[words(value) for value in row] for row in rows]
+    widths = [
+        max(_needed(column, name), *(_needed(column, row[at]) for row in told))
+        for at, (column, name) in enumerate(zip(columns, names, strict=True))
+    ]
+    spare = out.width - sum(widths) - GAP * (len(widths) - 1)
+    if spare < 0:
+        for number, row in enumerate(told):
+            if number:
+                out.print()
+            for name, value in zip(names, row, strict=True):
+                # Unbroken, to be copied.
+                out.print(f"[bold]{name:>{max(map(len, names))}}[/]  {value}", soft_wrap=True, highlight=False)
+        return
+    wished = [max(len(name), *(len(row[at]) for row in told)) for at, name in enumerate(names)]
+    for at in sorted(range(len(names)), key=lambda at: wished[at] - widths[at]):
+        more = min(wished[at] - widths[at], spare)
+        widths[at], spare = widths[at] + more, spare - more
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, GAP, 0, 0))
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(name, overflow="fold", width=width)
+    for row in told:
+        table.add_row(*row)
     out.print(table)
+
+
+def _needed(column: str, text: str) -> int:
+    """Characters below which a column cannot be read: its longest word. A reference that is broken in two cannot be copied."""
+    longest = max(map(len, text.split()), default=1)
+    return min(longest, LONGEST_WHOLE if column in WHOLE else LONGEST_WORD)
 
 
 def words(value: Any) -> str:
