@@ -229,11 +229,11 @@ class Paystack:
         except Unreadable as error:
             raise NoAnswer(str(error)) from error
 
-    async def event(self, event_id: str) -> ToldEvent:
-        """GET /integration/webhooks/events/:id, with the notice as it was sent."""
-        data = await self._call("event", "GET", f"/integration/webhooks/events/{quote(event_id, safe='')}")
+    async def event(self, listed: ToldEvent) -> ToldEvent:
+        """GET /integration/webhooks/events/:id of one that was listed, with the notice as it was sent."""
+        data = await self._call("event", "GET", f"/integration/webhooks/events/{quote(listed.id, safe='')}")
         try:
-            return read_event(data)
+            return read_event({"_id": listed.id, "event_name": listed.event, **data})
         except Unreadable as error:
             raise NoAnswer(str(error)) from error
 

@@ -104,6 +104,16 @@ async def test_a_payment_whose_webhook_never_came(merchant: Merchant) -> None:
     assert await fill() == Found(seen=1, stored=0, complete=True)
 
 
+async def test_an_event_that_cannot_be_read_holds_back_no_other(
+    playing: Callable[[Callable[[httpx.Request], httpx.Response]], Hurried], caplog: pytest.LogCaptureFixture
+) -> None:
+    one = await payment()
+    archive = Archive(event(charge(one.reference)), {"event_name": None}, {"event_name": 7})
+    assert await fill(playing(archive)) == Found(seen=3, stored=1, complete=True)
+    assert "passed over" in caplog.text
+    assert (await mark()).reached is not None
+
+
 async def test_the_webhook_that_comes_after_all_is_the_same_notice(
     client: httpx.AsyncClient, merchant: Merchant
 ) -> None:

@@ -110,7 +110,9 @@ class Backfill:
                     return False
                 found.stored += await self._store(event)
                 await self._renew()
-            found.seen += len(page.events)
+            found.seen += len(page.events) + page.unreadable
+            if page.unreadable:
+                log.error("events are listed without an id or a name, and passed over", count=page.unreadable)
             if progress is not None:
                 progress(found)
             await self._renew()
@@ -138,7 +140,7 @@ class Backfill:
     async def _store(self, event: ToldEvent) -> int:
         """One where it was not held. An event that Paystack lists and then does not know is passed over."""
         try:
-            full = await clients.paystack().event(event.id)
+            full = await clients.paystack().event(event)
         except Refused as refused:
             log.warning("an event is listed but cannot be fetched", event_id=event.id, reason=str(refused)[:200])
             return 0

@@ -27,10 +27,11 @@ class ToldEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Newest first. `next` asks for the page after it."""
+    """Newest first. `next` asks for the page after it; `unreadable` were listed without an id or a name."""
 
     events: list[ToldEvent]
     next: str | None
+    unreadable: int = 0
 
 
 def read_event(data: Any) -> ToldEvent:
@@ -50,12 +51,20 @@ def read_event(data: Any) -> ToldEvent:
 
 
 def read_page(answer: dict[str, Any]) -> EventPage:
-    """Raises Unreadable on what is no list of events."""
+    """Raises Unreadable on what is no list of events, or a list of which nothing can be read."""
     found, meta = answer.get("data"), answer.get("meta")
     if not isinstance(found, list):
         raise Unreadable("the answer has no list")
     following = read_text(meta.get("next"), 1000) if isinstance(meta, dict) else None
-    return EventPage([read_event(each) for each in found], following)
+    events = []
+    for each in found:
+        try:
+            events.append(read_event(each))
+        except Unreadable:
+            continue
+    if found and not events:
+        raise Unreadable("events without _id or event_name")
+    return EventPage(events, following, len(found) - len(events))
 
 
 def _body(name: str, payload: Any) -> bytes | None:
