@@ -159,6 +159,9 @@ async def test_replay(client: httpx.AsyncClient) -> None:
     again = await typed("notices", "replay", "--event", "moon.landed")
     assert "1 notices are pending again" in again.err
     assert (await typed("notices", "replay")).code == 2
+    turned = await typed("notices", "replay", "--from", "1h", "--to", "2h")
+    assert turned.code == 2
+    assert "ends before it begins" in turned.err
     assert (await typed("notices", "replay", "--from", "yesterday")).code == 2
 
 

@@ -15,6 +15,7 @@ from services.payments.operators.terminal import (
     AtMost,
     Since,
     Until,
+    check_period,
     err,
     interruptible,
     operator,
@@ -45,6 +46,7 @@ def list_notices(
     as_json: AsJson = False,
 ) -> None:
     """Newest first."""
+    check_period(since, until)
     wanted = Wanted(state=state, event=event, reference=reference, since=since, until=until)
 
     async def work() -> list[NoticeView]:
@@ -89,6 +91,7 @@ def replay(
     """Give notices their effect once more. What they have brought about is not brought about again."""
     if not ids and state is None and event is None and since is None and until is None:
         raise typer.BadParameter("say which: ids, --state, --event, --from or --to")
+    check_period(since, until)
     wanted = Wanted(ids=ids or None, state=state, event=event, since=since, until=until)
 
     async def work() -> int:

@@ -12,6 +12,7 @@ from services.payments.operators.terminal import (
     AsJson,
     Since,
     Until,
+    check_period,
     duration,
     err,
     interruptible,
@@ -81,6 +82,7 @@ def sweep(
 
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
     """Fetch notices that never came: since the last backfill, or of the time that is given."""
+    check_period(since, until)
 
     async def work() -> dict[str, Any]:
         clients.paystack()
