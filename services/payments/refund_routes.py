@@ -3,6 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Path, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy import func, select, update
@@ -12,8 +13,10 @@ from kit import idempotency
 from kit.errors import NotAllowed, NotAuthenticated, answers
 from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, Intent, KeyHeader
 from services.payments import clients, refunds, wakeup
+from services.payments.checkout import problem
 from services.payments.db import Transaction, engine, sessions
 from services.payments.errors import (
+    NotConfigured,
     NothingToRefund,
     PaymentNotFound,
     PaymentRefused,
@@ -31,6 +34,7 @@ from services.payments.schemas import RefundAccount, Refunds, RefundView, Reques
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
 bell = wakeup.Doorbell(engine)
+log = structlog.get_logger("refunds")
 
 
 @router.post(
@@ -79,17 +83,34 @@ async def read(_: Refunding, session: Transaction, reference: Reference) -> Refu
     "/{refund_id}/retry",
     status_code=202,
     responses=answers(
-        NotAuthenticated, NotAllowed, RefundNotFound, RefundNotWaiting, PaymentRefused, PaystackUnavailable
+        NotAuthenticated,
+        NotAllowed,
+        PaymentNotFound,
+        RefundNotFound,
+        NotConfigured,
+        RefundNotWaiting,
+        PaymentRefused,
+        PaystackUnavailable,
     ),
 )
 async def retry(
-    _: Refunding, reference: Reference, refund_id: Annotated[UUID, Path()], account: RefundAccount
+    caller: Refunding, reference: Reference, refund_id: Annotated[UUID, Path()], account: RefundAccount
 ) -> RefundView:
     """Send a refund that needs attention to the payer's account."""
     async with sessions() as session:
         refund = await _waiting(session, reference, refund_id)
+    paystack = clients.paystack()
+    # Money goes where this caller says: who it was, and where to, is found again.
+    log.warning(
+        "a refund is sent to an account",
+        reference=reference,
+        refund=str(refund_id),
+        account_ends=account.account_number[-4:],
+        bank_id=account.bank_id,
+        by=caller.id,
+    )
     try:
-        await clients.paystack().retry_refund(
+        await paystack.retry_refund(
             refund.paystack_id or 0,
             currency=refund.currency,
             account_number=account.account_number,
@@ -98,11 +119,13 @@ async def retry(
     except Refused as refused:
         raise PaymentRefused(f"Paystack does not accept this: {refused.message}") from refused
     except PaystackError as error:
-        raise PaystackUnavailable from error
-    async with sessions.begin() as session:
-        soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_due_at=func.now())
-        await session.execute(soon.execution_options(synchronize_session=False))
-    bell.ring()
+        raise problem(error) from error
+    finally:
+        # Also where the answer is lost: it may have been done.
+        async with sessions.begin() as session:
+            soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_due_at=func.now())
+            await session.execute(soon.execution_options(synchronize_session=False))
+        bell.ring()
     return RefundView.model_validate(refund)
 
 

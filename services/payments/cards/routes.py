@@ -8,10 +8,9 @@ from fastapi import APIRouter, Header, Path, Response
 from kit.errors import NotAllowed, NotAuthenticated, answers
 from kit.fields import IdempotencyKey
 from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
-from services.payments import wakeup
 from services.payments.cards import charging, wallet
 from services.payments.cards.schemas import Cards, CardView, ChargeCard
-from services.payments.db import Transaction, engine, sessions
+from services.payments.db import Transaction, sessions
 from services.payments.errors import (
     CardNotFound,
     CatalogUnavailable,
@@ -28,7 +27,6 @@ from services.payments.schemas import PaymentView
 
 MOST_SHOWN = 100
 router = APIRouter(prefix="/payments", tags=["cards"])
-bell = wakeup.Doorbell(engine)
 KeyNeeded = Annotated[
     IdempotencyKey,
     Header(
