@@ -1,7 +1,7 @@
 """What is late: notices without an effect, events that have not left; and how many payments wait for a person."""
 
 from prometheus_client import Gauge
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit import outbox
@@ -19,6 +19,13 @@ attention = Gauge(
     "Refunds that wait for a person: the payer's account is needed, or an automatic one failed",
 )
 held = Gauge("payments_held", "Payments that wait for a person")
+
+
+def refunds_that_wait() -> Select[int]:
+    """Numbers of the refunds that wait for a person; also what should have gone back by itself and did not: nobody else would miss it."""
+    failed = (Refund.status == "failed") & (Refund.requested_by == "catalog") & (Payment.refunded_amount == 0)
+    refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
+    return refund.where((Refund.status == "needs-attention") | failed)
 
 
 class Backlog:
@@ -40,15 +47,7 @@ class Backlog:
             count, oldest = (await session.execute(select(func.count(), age).select_from(waiting))).one()
             oldest_notice.set(oldest)
             of_a_person = select(Payment.id).where(Payment.status == "held").limit(MOST_COUNTED).subquery()
-            # Also what should have gone back by itself and did not: nobody else would miss it.
-            failed = (Refund.status == "failed") & (Refund.requested_by == "catalog") & (Payment.refunded_amount == 0)
-            stuck = (
-                select(Refund.number)
-                .join(Payment, Payment.id == Refund.payment_id)
-                .where((Refund.status == "needs-attention") | failed)
-                .limit(MOST_COUNTED)
-                .subquery()
-            )
+            stuck = refunds_that_wait().limit(MOST_COUNTED).subquery()
             attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
             held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
             await watch.measure(session)

@@ -46,7 +46,13 @@ class Payment(Base):
         CheckConstraint("order_id IS NOT NULL OR status <> 'succeeded'", name="succeeded_has_order"),
         Index(None, "order_id"),
         Index(None, "payer_id", "id"),
-        Index("ix_payments_held", "id", postgresql_where=text("status = 'held'")),
+        # For the lists of what is rare among millions.
+        Index(
+            "ix_payments_rare",
+            "status",
+            "id",
+            postgresql_where=text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
+        ),
         Index("ix_payments_undecided", "next_verify_at", postgresql_where=text("status IN ('pending', 'failed')")),
         Index(None, "refunds_due_at", postgresql_where=text("refunds_due_at IS NOT NULL")),
         Index(None, "card_id", postgresql_where=text("card_id IS NOT NULL")),
@@ -102,7 +108,7 @@ class Refund(Base):
         CheckConstraint(f"status IN {REFUND_STATUSES}", name="status"),
         CheckConstraint("amount > 0", name="amount"),
         Index(None, "payment_id", "number"),
-        Index("ix_refunds_attention", "number", postgresql_where=text("status = 'needs-attention'")),
+        Index("ix_refunds_unfinished", "status", "number", postgresql_where=text("status <> 'processed'")),
     )
 
     number: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

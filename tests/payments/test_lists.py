@@ -1,0 +1,62 @@
+"""What operators look through, and what is measured every few seconds, does not go through all payments and refunds."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Select, select, text
+from sqlalchemy.dialects import postgresql
+
+from services.payments.backlog import refunds_that_wait
+from services.payments.db import sessions
+from services.payments.models import Payment, Refund
+
+MANY = """
+    WITH paid AS (
+        INSERT INTO payments (reference, amount, currency, status, order_id, next_verify_at)
+        SELECT 'many-' || n, 1, 'NGN', 'succeeded', gen_random_uuid(), 'infinity' FROM generate_series(1, 20000) AS n
+        RETURNING id
+    )
+    INSERT INTO refunds (id, payment_id, amount, currency, status, requested_by)
+    SELECT gen_random_uuid(), id, 1, 'NGN', 'processed', 'many' FROM paid
+"""
+
+
+def of_status(status: str) -> Select[Any]:
+    return select(Payment.id).where(Payment.status == status)
+
+
+def refunds_of(*statuses: str) -> Select[Any]:
+    return select(Refund.number).where(Refund.status.in_(statuses))
+
+
+LISTS = {
+    **{
+        f"payments {status}": of_status(status).order_by(Payment.id.desc()).limit(21)
+        for status in ("held", "disputed", "partially_refunded", "refunded")
+    },
+    "held, oldest first": of_status("held").order_by(Payment.id).limit(50),
+    "refunds requested": refunds_of("requested"),
+    "refunds that are not over": refunds_of("requested", "pending", "processing", "needs-attention")
+    .order_by(Refund.number.desc())
+    .limit(50),
+    "refunds that wait": refunds_that_wait(),
+}
+
+
+@pytest.fixture(scope="module")
+async def plans(prepared: None) -> dict[str, str]:
+    async with sessions() as session:
+        await session.execute(text(MANY))
+        await session.execute(text("ANALYZE payments, refunds"))
+        found = {}
+        for name, query in LISTS.items():
+            sql = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+            found[name] = "\n".join((await session.execute(text(f"EXPLAIN {sql}"))).scalars())
+        await session.rollback()
+    return found
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_it_goes_by_an_index_of_what_is_rare(plans: dict[str, str], name: str) -> None:
+    assert "ix_payments_rare" in plans[name] or "ix_refunds_unfinished" in plans[name], plans[name]
+    assert "Seq Scan on payments" not in plans[name], plans[name]
