@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rich.console import Console
 from sqlalchemy import select
 
 from services.payments.db import sessions
-from services.payments.models import Decision, Payment, Refund
+from services.payments.models import Decision, Dispute, Payment, Refund
 from services.payments.operators import terminal
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.sandbox.merchant import KEY, Merchant
@@ -90,8 +90,16 @@ async def test_status(client: httpx.AsyncClient) -> None:
     await send(client, b"no notice")
     await settle_all()
     await send(client, {"event": "moon.landed", "data": {}})
+    paid = await payment(status="disputed", paid_amount=50_000, paid_currency="NGN")
+    now = datetime.now(UTC)
+    async with sessions.begin() as session:
+        failed = {"status": "failed", "currency": "NGN", "requested_by": "catalog"}
+        session.add(Refund(payment_id=paid.id, amount=50_000, **failed))
+        session.add(Dispute(id=7, status="pending", opened_at=now, due_at=now + timedelta(hours=3)))
     told = (await typed("status", "--json")).json
-    assert told["payments"] == {"pending": 3, "held": 2, "disputed": 0}
+    assert told["payments"] == {"pending": 3, "held": 2, "disputed": 1}
+    assert (told["refunds_that_wait"], told["disputes"]["open"]) == (1, 1)
+    assert 0 < told["disputes"]["due_seconds"] < 3 * 3600
     assert (told["notices"]["pending"], told["notices"]["failed"]) == (1, 1)
     assert told["sweep"]["due"] == 0
     assert told["refunds"]["requested"] == 0
@@ -100,6 +108,8 @@ async def test_status(client: httpx.AsyncClient) -> None:
     shown = await typed("status")
     assert shown.code == 0
     assert "1 wait for a person" in shown.out
+    assert "needs-attention; 1 wait for a person" in shown.out
+    assert "1 open, the first that waits for our answer is due in 3" in shown.out
     assert "no worker answers" in shown.out
 
 

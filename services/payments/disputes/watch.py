@@ -2,10 +2,11 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
 from prometheus_client import Gauge
-from sqlalchemy import func, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker import Life
@@ -40,10 +41,14 @@ async def measure(session: AsyncSession) -> None:
     """Set the gauges. Nothing to answer: infinitely long."""
     of_a_person = select(Dispute.id).where(Dispute.lost.is_(None)).limit(MOST_COUNTED).subquery()
     open_disputes.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
-    left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
-    waiting = select(left).where(Dispute.lost.is_(None), Dispute.status != "awaiting-bank-feedback")
-    seconds = (await session.execute(waiting)).scalar_one()
+    seconds = (await session.execute(due_in())).scalar_one()
     due_seconds.set(float("inf") if seconds is None else float(seconds))
+
+
+def due_in() -> Select[Any]:
+    """Seconds until the first of those that wait for our answer is accepted in our name; null where none does."""
+    left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
+    return select(left).where(Dispute.lost.is_(None), Dispute.status != "awaiting-bank-feedback")
 
 
 class Watch:

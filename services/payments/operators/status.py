@@ -11,8 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit import outbox
 from services.payments import clients
+from services.payments.backlog import refunds_that_wait
 from services.payments.db import sessions
-from services.payments.models import BackfillMark, Inbox, Notice, OutboxRow, Payment, Refund
+from services.payments.disputes.watch import SOON, due_in
+from services.payments.models import BackfillMark, Dispute, Inbox, Notice, OutboxRow, Payment, Refund
 from services.payments.operators.refunds import OPEN
 from services.payments.operators.terminal import AsJson, duration, out, print_json, run, words
 from services.payments.recovery.sweep import count_due
@@ -43,6 +45,8 @@ async def _look() -> dict[str, Any]:
             "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
             "sweep": {"due": await count_due(session)},
             "refunds": {state: await _count(session, _refunds(state)) for state in OPEN},
+            "refunds_that_wait": await _count(session, refunds_that_wait()),
+            "disputes": await _disputes(session),
             "notices": await _inbox(session, Notice),
             "events_in": await _inbox(session, Inbox),
             "events_out": await _outbox(session),
@@ -72,6 +76,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
             paystack = "[red]rejects our secret key: check PAYSTACK_SECRET_KEY[/]"
         elif worker["circuit_open"]:
             paystack = "[red]does not answer; what can wait waits[/]"
+    waits = found["refunds_that_wait"]
+    stuck = f"[red]{waits} wait for a person[/]" if waits else "none waits for a person"
     last = "never" if backfill["ran_at"] is None else f"{words(backfill['ran_at'])}: {backfill['stored']} stored"
     return [
         ("mode", found["mode"]),
@@ -79,7 +85,8 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
         ("Paystack", paystack),
         ("payments", _told(found["payments"])),
         ("sweep", sweeping),
-        ("refunds", _told(found["refunds"])),
+        ("refunds", f"{_told(found['refunds'])}; {stuck}"),
+        ("disputes", _clock(found["disputes"])),
         ("notices", _waiting(notices)),
         ("events in", _waiting(found["events_in"])),
         ("events out", f"{found['events_out']['pending']} waiting, {_oldest(found['events_out'])}"),
@@ -89,6 +96,15 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _told(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _clock(disputes: dict[str, Any]) -> str:
+    seconds = disputes["due_seconds"]
+    if seconds is None:
+        return f"{disputes['open']} open, none waits for our answer"
+    said = f"due in {duration(seconds)}" if seconds > 0 else f"overdue for {duration(-seconds)}"
+    said = f"the first that waits for our answer is {said}"
+    return f"{disputes['open']} open, {f'[red]{said}[/]' if seconds < SOON.total_seconds() else said}"
 
 
 def _waiting(entries: dict[str, Any]) -> str:
@@ -120,6 +136,12 @@ async def _inbox(session: AsyncSession, inbox: type[Notice] | type[Inbox]) -> di
 async def _outbox(session: AsyncSession) -> dict[str, Any]:
     count, oldest = (await session.execute(outbox.backlog(OutboxRow))).one()
     return {"pending": count, "oldest_seconds": float(oldest)}
+
+
+async def _disputes(session: AsyncSession) -> dict[str, Any]:
+    seconds = (await session.execute(due_in())).scalar_one()
+    count = await _count(session, select(Dispute.id).where(Dispute.lost.is_(None)))
+    return {"open": count, "due_seconds": None if seconds is None else float(seconds)}
 
 
 async def _backfill(session: AsyncSession) -> dict[str, Any]:
