@@ -105,6 +105,8 @@ class Refunder:
     async def _look(self, due: Due) -> None:
         transaction = due.paystack_id or await self._transaction(due)
         if transaction is None:
+            log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
+            await self._next_look(due)
             return
         told = await clients.paystack().refunds(transaction)
         await self._learn(due, told)
