@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from kit.settings import CommaList, Port, Secret, Settings, load
 
@@ -12,6 +12,10 @@ def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and not re.fullmatch(r"sk_(test|live)_[A-Za-z0-9_]{8,200}", secret.get_secret_value()):
         raise ValueError("is no Paystack secret key: it begins with sk_test_ or sk_live_")
     return secret
+
+
+def _mode(key: SecretStr) -> str:
+    return "live" if key.get_secret_value().startswith("sk_live_") else "test"
 
 
 PaystackKey = Annotated[Secret | None, AfterValidator(_paystack_key)]
@@ -53,11 +57,19 @@ class PaymentsSettings(Settings):
         default=15, ge=1, le=1440, description="How long ago the last backfill may be before the next"
     )
 
+    @field_validator("paystack_secret_key_previous")
+    @classmethod
+    def _of_one_mode(cls, previous: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        """Many know a test key: whoever does could sign that live money came."""
+        key = others.data.get("paystack_secret_key")
+        if previous is not None and key is not None and _mode(previous) != _mode(key):
+            raise ValueError("is of the other mode than PAYSTACK_SECRET_KEY: test keys sign nothing in a live shop")
+        return previous
+
     @property
     def domain(self) -> str:
         """The mode that our key belongs to, as Paystack's `data.domain` names it: test or live."""
-        key = self.paystack_secret_key
-        return "live" if key is not None and key.get_secret_value().startswith("sk_live_") else "test"
+        return "test" if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
 
 
 settings = load(PaymentsSettings)

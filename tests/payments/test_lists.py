@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Select, select, text
-from sqlalchemy.dialects import postgresql
 
 from services.payments.backlog import refunds_that_wait
-from services.payments.db import sessions
+from services.payments.db import engine, sessions
 from services.payments.models import Payment, Refund
 
 MANY = """
@@ -50,7 +49,7 @@ async def plans(prepared: None) -> dict[str, str]:
         await session.execute(text("ANALYZE payments, refunds"))
         found = {}
         for name, query in LISTS.items():
-            sql = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+            sql = query.compile(dialect=engine.dialect, compile_kwargs={"literal_binds": True})
             found[name] = "\n".join((await session.execute(text(f"EXPLAIN {sql}"))).scalars())
         await session.rollback()
     return found
