@@ -17,7 +17,8 @@ from services.payments import clients
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
 from services.payments.models import IdempotencyKey, Payment
 from services.payments.orders import Order
-from services.payments.paystack import Initialized, KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.transactions import Initialized
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
 
@@ -140,7 +141,7 @@ async def _initialize(payment: Payment) -> Initialized:
         "cancel_action": payment.cancel_url or f"{callback}?reference={payment.reference}",
         "custom_fields": fields,
     }
-    return await clients.paystack().initialize(
+    return await clients.paystack().transactions.initialize(
         reference=payment.reference,
         email=payment.email or "",
         amount=payment.amount,

@@ -2,7 +2,7 @@
 
 from services.payments.errors import NotConfigured
 from services.payments.orders import Orders
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from services.payments.settings import settings
 
 orders = Orders.at(settings.catalog_url)

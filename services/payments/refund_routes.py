@@ -28,7 +28,7 @@ from services.payments.errors import (
 )
 from services.payments.identity import Refunding
 from services.payments.models import IdempotencyKey, Payment, Refund
-from services.payments.paystack import PaystackError, Refused
+from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.routes import Reference
 from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
@@ -110,7 +110,7 @@ async def retry(
         by=caller.id,
     )
     try:
-        await paystack.retry_refund(
+        await paystack.refunds.retry(
             refund.paystack_id or 0,
             currency=refund.currency,
             account_number=account.account_number,

@@ -19,7 +19,8 @@ from kit.worker import Life
 from services.payments import announcements, clients
 from services.payments.ledger import journal, movements
 from services.payments.models import OutboxRow, Payment, Refund
-from services.payments.paystack import PaystackError, Refused, ToldRefund
+from services.payments.paystack.errors import PaystackError, Refused
+from services.payments.paystack.refunds import ToldRefund
 
 LEASE = timedelta(seconds=60)
 POLL_SECONDS = 1.0
@@ -108,7 +109,7 @@ class Refunder:
             log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
             await self._next_look(due)
             return
-        told = await clients.paystack().refunds(transaction)
+        told = await clients.paystack().refunds.of_transaction(transaction)
         await self._learn(due, told)
         async with self.sessions() as session:
             waiting = await session.execute(
@@ -128,7 +129,7 @@ class Refunder:
     async def _transaction(self, due: Due) -> int | None:
         """Paystack's id of the transaction, which its list of refunds goes by, where no notice has told it yet."""
         clients.paystack().pace.spend("verify")
-        charge = await clients.paystack().verify(due.reference)
+        charge = await clients.paystack().transactions.verify(due.reference)
         if charge is None or charge.id is None:
             return None
         async with self.sessions.begin() as session:
@@ -138,7 +139,7 @@ class Refunder:
     async def _send(self, due: Due, refund: Refund) -> None:
         clients.paystack().pace.spend("others")
         try:
-            told = await clients.paystack().refund(
+            told = await clients.paystack().refunds.send(
                 due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
             )
         except Refused as refused:

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from services.payments import clients
 from services.payments.errors import PaystackUnavailable
 from services.payments.models import Payment
-from services.payments.paystack import PaystackError, RateLimited
+from services.payments.paystack.errors import PaystackError, RateLimited
 from services.payments.settlement import settle
 
 AGAIN_AFTER = timedelta(seconds=2)
@@ -48,7 +48,7 @@ async def ask(sessions: async_sessionmaker[AsyncSession], reference: str) -> Non
 
 
 async def _verify(sessions: async_sessionmaker[AsyncSession], reference: str) -> None:
-    charge = await clients.paystack().verify(reference)
+    charge = await clients.paystack().transactions.verify(reference)
     if charge is not None:
         async with sessions.begin() as session:
             await settle(session, [charge])

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from tests.conftest import PAYSTACK_SECRET_KEY
 
 Json = dict[str, Any]

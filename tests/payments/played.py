@@ -7,7 +7,7 @@ import httpx
 from pydantic import SecretStr
 
 from kit.worker import Life
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from services.payments.recovery.pace import Pace, bucket_of
 
 KEY = "sk_test_0123456789abcdef"

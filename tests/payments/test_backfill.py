@@ -14,7 +14,7 @@ from kit.worker import Life
 from services.payments import clients
 from services.payments.db import engine, sessions
 from services.payments.models import BackfillMark
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from services.payments.recovery import backfill
 from services.payments.recovery.backfill import EVENT_HEADER, Backfill, Found
 from services.payments.recovery.told import read_event

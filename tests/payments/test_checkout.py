@@ -90,7 +90,7 @@ async def test_the_reference_is_stored_before_paystack_hears_it(
             known.extend(one.reference for one in await payments())
             return initialized(httpx.Request("POST", request.url, content=await request.aread()))
 
-    clients.paystack()._client._transport = Paystack()
+    clients.paystack()._wire.client._transport = Paystack()
     reference = (await start(client, payer)).json()["reference"]
     assert known == [reference]
 

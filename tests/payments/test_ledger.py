@@ -23,7 +23,7 @@ from services.payments.disputes.told import ToldDispute
 from services.payments.ledger import entries, export, journal, movements, retention
 from services.payments.ledger.entries import Filter
 from services.payments.models import Payment, Payout
-from services.payments.paystack import ToldRefund
+from services.payments.paystack.refunds import ToldRefund
 from services.payments.refunding import Due, Refunder
 from services.payments.settlement import settle
 from tests.conftest import ADMIN, Signer

@@ -6,7 +6,7 @@ from itertools import pairwise
 import httpx
 import pytest
 
-from services.payments.paystack import KeyRejected, NoAnswer, Refused
+from services.payments.paystack.errors import KeyRejected, NoAnswer, Refused
 from services.payments.recovery.circuit import FAILURES, Circuit, circuit_open, key_rejected
 from services.payments.recovery.pace import BUCKETS, Pace
 from tests.payments.played import Clock, Hurried, Limited, ok
@@ -158,11 +158,11 @@ async def test_a_rejected_key_stops_what_can_wait_until_it_is_right() -> None:
     played = Limited(clock, lambda _: answers[0])
     paystack, life = played.client(), Hurried(clock)
     with pytest.raises(KeyRejected):
-        await paystack.verify("pay-1")
+        await paystack.transactions.verify("pay-1")
     assert key_rejected._value.get() == 1
     assert await turns(paystack.pace, life, 1) >= 20
     answers[0] = httpx.Response(404, json={"status": False, "code": "transaction_not_found"})
-    assert await paystack.verify("pay-1") is None
+    assert await paystack.transactions.verify("pay-1") is None
     assert key_rejected._value.get() == 0
     assert not paystack.pace.circuit.open
     await paystack.close()
@@ -175,11 +175,11 @@ async def test_every_answer_feeds_the_circuit() -> None:
     paystack = played.client()
     for _ in range(FAILURES):
         with pytest.raises(NoAnswer):
-            await paystack.verify("pay-1")
+            await paystack.transactions.verify("pay-1")
     assert circuit_open._value.get() == 1
     answer = httpx.Response(400)
     with pytest.raises(Refused):
-        await paystack.verify("pay-1")
+        await paystack.transactions.verify("pay-1")
     assert not paystack.pace.circuit.open
     played.answer = lambda _: ok({"id": 1})
     await paystack.close()

@@ -10,8 +10,10 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from services.payments import paystack as client_module
-from services.payments.paystack import Initialized, KeyRejected, NoAnswer, Paystack, PaystackError, RateLimited, Refused
+from services.payments.paystack import wire as client_module
+from services.payments.paystack.client import Paystack
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.transactions import Initialized
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
 
@@ -40,7 +42,7 @@ async def weather(merchant: Merchant, **faults: Any) -> None:
 
 
 async def initialize(paystack: Paystack, reference: str, amount: int = 250_000, currency: str = "NGN") -> Initialized:
-    return await paystack.initialize(
+    return await paystack.transactions.initialize(
         reference=reference,
         email="ada@example.com",
         amount=amount,
@@ -53,23 +55,23 @@ async def initialize(paystack: Paystack, reference: str, amount: int = 250_000, 
 async def test_from_start_to_payment(paystack: Paystack, merchant: Merchant) -> None:
     started = await initialize(paystack, "pay-fair")
     assert started.authorization_url.endswith(started.access_code)
-    unpaid = await paystack.verify("pay-fair")
+    unpaid = await paystack.transactions.verify("pay-fair")
     assert unpaid is not None
     assert unpaid.status == "abandoned"
     await merchant.pay("pay-fair")
-    paid = await paystack.verify("pay-fair")
+    paid = await paystack.transactions.verify("pay-fair")
     assert paid is not None
     assert (paid.status, paid.amount, paid.currency, paid.domain) == ("success", 250_000, "NGN", "test")
     assert paid.paid_at is not None
 
 
 async def test_a_reference_of_nobody(paystack: Paystack) -> None:
-    assert await paystack.verify("pay-nobody") is None
+    assert await paystack.transactions.verify("pay-nobody") is None
 
 
 @pytest.mark.parametrize("odd", ["a/b", "../x", "a b", "a?b=c", "%2e%2e", "#"])
 async def test_a_reference_is_never_a_path(paystack: Paystack, odd: str) -> None:
-    assert await paystack.verify(odd) is None
+    assert await paystack.transactions.verify(odd) is None
 
 
 async def test_a_reference_twice(paystack: Paystack) -> None:
@@ -105,7 +107,7 @@ async def test_foul_weather_at_initialize(
     with pytest.raises(error):
         await initialize(paystack, f"pay-{mode}")
     # What happened is not known from the answer; looking it up tells.
-    assert (await paystack.verify(f"pay-{mode}") is not None) is made
+    assert (await paystack.transactions.verify(f"pay-{mode}") is not None) is made
 
 
 @pytest.mark.parametrize(
@@ -125,22 +127,22 @@ async def test_foul_weather_at_verify(
     await initialize(paystack, f"pay-verify-{mode}")
     await weather(merchant, verify={"mode": mode, "times": 1})
     with pytest.raises(error) as raised:
-        await paystack.verify(f"pay-verify-{mode}")
+        await paystack.transactions.verify(f"pay-verify-{mode}")
     assert KEY not in str(raised.value)
-    assert await paystack.verify(f"pay-verify-{mode}") is not None
+    assert await paystack.transactions.verify(f"pay-verify-{mode}") is not None
 
 
 async def test_a_wrong_key(merchant: Merchant) -> None:
     paystack = Paystack(str(merchant.http.base_url), SecretStr("sk_test_of_somebody_else"))
     with pytest.raises(KeyRejected):
-        await paystack.verify("pay-nobody")
+        await paystack.transactions.verify("pay-nobody")
     await paystack.close()
 
 
 async def test_nobody_is_there() -> None:
     paystack = Paystack("http://127.0.0.1:9", SecretStr(KEY))
     with pytest.raises(NoAnswer):
-        await paystack.verify("pay-nobody")
+        await paystack.transactions.verify("pay-nobody")
     await paystack.close()
 
 
@@ -148,7 +150,7 @@ async def ask(answer: httpx.Response) -> object:
     """What the client makes of this answer to verify."""
     paystack = Paystack("http://paystack.test", SecretStr(KEY), httpx.MockTransport(lambda _: answer))
     try:
-        return await paystack.verify("pay-1")
+        return await paystack.transactions.verify("pay-1")
     finally:
         await paystack.close()
 

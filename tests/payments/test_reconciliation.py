@@ -19,7 +19,8 @@ from services.payments.ledger.inquiry import Inquiry
 from services.payments.ledger.reconciliation import compare
 from services.payments.ledger.report import Report
 from services.payments.models import Payment
-from services.payments.paystack import KeyRejected, NoAnswer, Paystack
+from services.payments.paystack.client import Paystack
+from services.payments.paystack.errors import KeyRejected, NoAnswer
 from services.payments.recovery.pace import Pace
 from services.payments.settlement import settle
 from tests.conftest import PAYSTACK_SECRET_KEY

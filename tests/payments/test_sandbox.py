@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.payments import clients
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from tests.conftest import Signer
 from tests.payments.conftest import found, outbox_types, payment, send, settle_all
 from tests.sandbox.merchant import KEY, Merchant

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text, update
 from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from services.payments.recovery import sweep
 from services.payments.recovery.sweep import Sweeper
 from tests.payments.conftest import charge, found, outbox_types, payment

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from services.payments import clients, refunds
 from services.payments.db import sessions
 from services.payments.models import Refund
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 from services.payments.refunding import Refunder
 from tests.loops import living, until
 from tests.payments.conftest import payment

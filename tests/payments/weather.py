@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from services.payments.paystack import Paystack
+from services.payments.paystack.client import Paystack
 
 Answer = Callable[[httpx.Request], httpx.Response]
 

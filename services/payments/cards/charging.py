@@ -21,7 +21,8 @@ from services.payments.checkout import PAID, already_paid, give_up, new_referenc
 from services.payments.errors import ChargeUnderWay
 from services.payments.models import Card, IdempotencyKey, Payment
 from services.payments.orders import Order
-from services.payments.paystack import Challenge, NoAnswer, PaystackError
+from services.payments.paystack.authorizations import Challenge
+from services.payments.paystack.errors import NoAnswer, PaystackError
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
 from services.payments.settlement import gate, settle
@@ -89,7 +90,7 @@ async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card
 async def _send(sessions: async_sessionmaker[AsyncSession], payment: Payment, code: str) -> None:
     """Once. Where the answer is lost, the payment stays pending, and the sweep asks what became of it."""
     try:
-        answer = await clients.paystack().charge_authorization(
+        answer = await clients.paystack().authorizations.charge(
             code=code,
             reference=payment.reference,
             email=payment.email or "",
@@ -122,6 +123,6 @@ async def _told_in_full(payment: Payment, charge: Charge) -> Charge:
     if charge.status != "success" or gate(payment.amount, payment.currency, charge) is None:
         return charge
     try:
-        return await clients.paystack().verify(charge.reference) or charge
+        return await clients.paystack().transactions.verify(charge.reference) or charge
     except PaystackError as error:
         raise NoAnswer(f"paid, and not verified: {error}") from error

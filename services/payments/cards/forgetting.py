@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.worker import Life
 from services.payments import clients
 from services.payments.models import Card
-from services.payments.paystack import PaystackError
+from services.payments.paystack.errors import PaystackError
 from services.payments.settings import settings
 
 POLL_SECONDS = 2.0
@@ -70,7 +70,7 @@ class Forgetter:
             return False
         if row.authorization_code is not None:
             clients.paystack().pace.spend("others")
-            await clients.paystack().deactivate(row.authorization_code)
+            await clients.paystack().authorizations.deactivate(row.authorization_code)
         async with self.sessions.begin() as session:
             gone = update(Card).where(Card.id == row.id, Card.forgotten_at.is_not(None)).values(NOTHING)
             await session.execute(gone.execution_options(synchronize_session=False))

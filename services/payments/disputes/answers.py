@@ -14,7 +14,8 @@ from services.payments.disputes.schemas import Evidence, Resolve
 from services.payments.disputes.told import ToldDispute
 from services.payments.errors import DisputeNotFound, DisputeNotWaiting, DisputeRefused, PaystackUnavailable
 from services.payments.models import Dispute
-from services.payments.paystack import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused, Upload
+from services.payments.paystack.disputes import Upload
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 
 WAITING = frozenset({"awaiting-merchant-feedback", "pending"})
 log = structlog.get_logger("disputes")
@@ -24,7 +25,7 @@ async def upload_address(sessions: async_sessionmaker[AsyncSession], dispute_id:
     """Raises DisputeNotFound, DisputeNotWaiting, DisputeRefused, PaystackUnavailable; so for all of these."""
     await _waiting(sessions, dispute_id)
     try:
-        return await clients.paystack().upload_address(dispute_id, filename)
+        return await clients.paystack().disputes.upload_address(dispute_id, filename)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
 
@@ -34,7 +35,7 @@ async def add_evidence(sessions: async_sessionmaker[AsyncSession], dispute_id: i
     await _waiting(sessions, dispute_id)
     sent = evidence.model_dump(mode="json", exclude_none=True)
     try:
-        number = await clients.paystack().add_evidence(dispute_id, sent)
+        number = await clients.paystack().disputes.add_evidence(dispute_id, sent)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
     async with sessions.begin() as session:
@@ -52,7 +53,7 @@ async def resolve(
     if dispute.evidence_id is not None:
         answer["evidence"] = dispute.evidence_id
     try:
-        told = await clients.paystack().resolve_dispute(dispute_id, answer)
+        told = await clients.paystack().disputes.resolve(dispute_id, answer)
     except NoAnswer as error:
         looked = await _look(dispute_id)
         if looked is None or looked.status in WAITING:
@@ -70,7 +71,7 @@ async def resolve(
 
 async def _look(dispute_id: int) -> ToldDispute | None:
     try:
-        return await clients.paystack().dispute(dispute_id)
+        return await clients.paystack().disputes.fetch(dispute_id)
     except PaystackError as error:
         log.warning("dispute could not be looked at", dispute=dispute_id, reason=str(error)[:200])
         return None

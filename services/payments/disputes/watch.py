@@ -14,7 +14,7 @@ from services.payments import clients
 from services.payments.disputes import book
 from services.payments.disputes.losses import FINAL, refund_of
 from services.payments.models import Dispute, Payment
-from services.payments.paystack import PaystackError, Refused
+from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.settlement import UNPAID
 
 POLL_SECONDS = 1.0
@@ -79,7 +79,7 @@ class Watch:
             if not await clients.paystack().pace.turn("others", life):
                 return
             clients.paystack().pace.spend("others")
-            told = await clients.paystack().disputes(WAITS_FOR_US, page)
+            told = await clients.paystack().disputes.of_status(WAITS_FOR_US, page)
             async with self.sessions.begin() as session:
                 await book.hear(session, told)
             if not told:
@@ -96,7 +96,7 @@ class Watch:
             return False
         try:
             clients.paystack().pace.spend("others")
-            told = await clients.paystack().dispute(dispute_id)
+            told = await clients.paystack().disputes.fetch(dispute_id)
         except Refused as refused:
             log.error("Paystack does not know a dispute", dispute=dispute_id, reason=str(refused)[:200])
             told = None

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker import Life
 from services.payments.ledger.report import Report
-from services.payments.paystack import NoAnswer, Paystack, RateLimited
+from services.payments.paystack.client import Paystack
+from services.payments.paystack.errors import NoAnswer, RateLimited
 from services.payments.recovery.pace import Bucket
 
 T = TypeVar("T")

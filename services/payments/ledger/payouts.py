@@ -42,10 +42,10 @@ class Payouts:
             last = listing.last or not (recent or listing.unreadable)
 
     async def _page(self, page: int) -> PayoutListing:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.payouts(page))
+        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.settlements.page(page))
 
     async def _transactions(self, payout: ToldPayout, page: int) -> Listing:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.payout_transactions(payout.id, page))
+        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.settlements.transactions(payout.id, page))
 
     async def _compare(self, payout: ToldPayout) -> None:
         done = payout.status == "success"

@@ -68,7 +68,7 @@ class Statements:
         return seen
 
     async def _page(self, start: datetime, end: datetime, page: int) -> Listing:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.transactions(start, end, page))
+        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.transactions.began(start, end, page))
 
     async def compare_listed(self, charges: Sequence[Charge]) -> set[int]:
         """Compare one page, and write down the fees that were not known before. Answers our payments among them."""
@@ -103,7 +103,7 @@ class Statements:
         if self.report.full:
             self.report.more += 1
             return
-        charge = await self.inquiry.ask("verify", lambda: self.inquiry.paystack.verify(reference))
+        charge = await self.inquiry.ask("verify", lambda: self.inquiry.paystack.transactions.verify(reference))
         ours = (await self._ours([reference])).get(reference)
         if charge is not None:
             if _tells_fee(ours, charge):

@@ -23,7 +23,7 @@ from services.payments.operators.terminal import (
     run,
     words,
 )
-from services.payments.paystack import PaystackError
+from services.payments.paystack.errors import PaystackError
 
 PERIOD = timedelta(days=7)
 ON_ITS_WAY = timedelta(minutes=10)

@@ -23,7 +23,7 @@ from services.payments import clients, kinds
 from services.payments.charges import Unreadable
 from services.payments.models import BackfillMark, Notice
 from services.payments.notices import read
-from services.payments.paystack import PaystackError, Refused
+from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.recovery.told import ToldEvent
 from services.payments.settings import settings
 from services.payments.wakeup import Doorbell
@@ -104,7 +104,7 @@ class Backfill:
         for _ in range(MOST_PAGES):
             if not await paystack.pace.turn("others", life):
                 return False
-            page = await paystack.events(since, until, following)
+            page = await paystack.events.page(since, until, following)
             for event in await self._not_held(page.events):
                 if not await paystack.pace.turn("others", life):
                     return False
@@ -140,7 +140,7 @@ class Backfill:
     async def _store(self, event: ToldEvent) -> int:
         """One where it was not held. An event that Paystack lists and then does not know is passed over."""
         try:
-            full = await clients.paystack().event(event)
+            full = await clients.paystack().events.fetch(event)
         except Refused as refused:
             log.warning("an event is listed but cannot be fetched", event_id=event.id, reason=str(refused)[:200])
             return 0

@@ -19,7 +19,7 @@ from kit.database import is_contention
 from kit.worker import Life
 from services.payments import clients
 from services.payments.models import Payment
-from services.payments.paystack import PaystackError
+from services.payments.paystack.errors import PaystackError
 from services.payments.settings import settings
 from services.payments.settlement import DECIDED, settle
 
@@ -131,7 +131,7 @@ class Sweeper:
     async def _ask(self, reference: str, created_at: datetime) -> bool:
         """Whether there was an answer, and it took effect."""
         try:
-            charge = await clients.paystack().verify(reference)
+            charge = await clients.paystack().transactions.verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
             decided = charge is not None and charge.status in DECIDED
             if old or decided:

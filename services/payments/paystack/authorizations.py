@@ -1,0 +1,56 @@
+"""Authorizations: a saved card is charged again, or given up."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.payments.charges import Charge, read_text
+from services.payments.paystack.errors import NoAnswer, Refused
+from services.payments.paystack.transactions import read_answer
+from services.payments.paystack.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """A repeat charge for which the payer has to come: nothing is decided yet."""
+
+    authorization_url: str
+    access_code: str | None
+
+
+class Authorizations:
+    """Cards that were left by a payment."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def charge(
+        self, *, code: str, reference: str, email: str, amount: int, currency: str, metadata: dict[str, Any]
+    ) -> Charge | Challenge:
+        """POST /transaction/charge_authorization: with the email of the payment that left the card. After NoAnswer: verify, never resend.
+
+        Refused has made no transaction; a charge that the bank declined is answered with its status.
+        """
+        body = {
+            "authorization_code": code,
+            "reference": reference,
+            "email": email,
+            "amount": amount,
+            "currency": currency,
+            "metadata": metadata,
+        }
+        data = await self._wire.call("charge_authorization", "POST", "/transaction/charge_authorization", body)
+        if data.get("paused") is True:
+            url = read_text(data.get("authorization_url"), 2000)
+            if url is None:
+                raise NoAnswer("the charge is paused without an authorization_url")
+            return Challenge(url, read_text(data.get("access_code"), 100))
+        return read_answer(data, reference)
+
+    async def deactivate(self, code: str) -> None:
+        """POST /customer/authorization/deactivate; quietly where Paystack does not know the code any more."""
+        try:
+            path = "/customer/authorization/deactivate"
+            await self._wire.answer("deactivate", "POST", path, {"authorization_code": code})
+        except Refused as refused:
+            if refused.status != 404:
+                raise

@@ -1,0 +1,54 @@
+"""Refunds: sent, listed by their transaction, and sent on to the payer's account."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.payments.charges import read_subunits, read_text
+from services.payments.paystack.errors import NoAnswer
+from services.payments.paystack.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class ToldRefund:
+    """A refund as Paystack tells it. `note` is the merchant_note that it was asked with."""
+
+    id: int
+    amount: int
+    status: str
+    note: str | None
+
+
+class Refunds:
+    """/refund"""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    async def send(
+        self, reference: str, amount: int, currency: str, *, note: str, customer_note: str | None
+    ) -> ToldRefund:
+        """POST /refund. The amount is always sent: without it Paystack takes the whole original, and refuses after a partial one."""
+        body = {"transaction": reference, "amount": amount, "currency": currency, "merchant_note": note}
+        if customer_note:
+            body["customer_note"] = customer_note
+        return _told(await self._wire.call("refund", "POST", "/refund", body))
+
+    async def of_transaction(self, transaction_id: int) -> list[ToldRefund]:
+        """GET /refund of one transaction, by its numeric id: a reference would give an empty list."""
+        path = f"/refund?transaction={transaction_id}&perPage=100"
+        return [_told(one) for one in await self._wire.list_of("refunds", path)]
+
+    async def retry(self, refund_id: int, *, currency: str, account_number: str, bank_id: str) -> ToldRefund:
+        """POST /refund/retry_with_customer_details/:id, for one that needs attention."""
+        details = {"currency": currency, "account_number": account_number, "bank_id": bank_id}
+        path = f"/refund/retry_with_customer_details/{refund_id}"
+        return _told(await self._wire.call("retry_refund", "POST", path, {"refund_account_details": details}))
+
+
+def _told(data: Any) -> ToldRefund:
+    found = data if isinstance(data, dict) else {}
+    refund_id, amount = read_subunits(found.get("id"), most=2**63 - 1), read_subunits(found.get("amount"))
+    status = read_text(found.get("status"), 50)
+    if refund_id is None or amount is None or status is None:
+        raise NoAnswer("a refund without id, amount or status")
+    return ToldRefund(refund_id, amount, status.lower(), read_text(found.get("merchant_note"), 500))
