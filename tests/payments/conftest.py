@@ -21,8 +21,9 @@ from services.payments.app import app
 from services.payments.db import engine, sessions
 from services.payments.identity import identity
 from services.payments.models import Base, Notice, OutboxRow, Payment
-from tests.conftest import PAYSTACK_SECRET_KEY, Signer
-from tests.payments.bank import Bank
+from services.payments.orders import Orders
+from tests.conftest import ADMIN, PAYSTACK_SECRET_KEY, Signer
+from tests.payments.bank import Bank, Json
 from tests.payments.weather import Weather
 
 WEBHOOK = "/payments/webhooks/paystack"
@@ -68,6 +69,31 @@ async def bank(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bank]:
     monkeypatch.setattr(clients, "_paystack", paystack)
     yield played
     await paystack.close()
+
+
+@pytest.fixture
+def mine(signer: Signer) -> dict[str, str]:
+    return signer.headers("payer-1")
+
+
+@pytest.fixture
+async def orders(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Json]]:
+    """What catalog knows, by id."""
+    known: dict[str, Json] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        order = known.get(request.url.path.rsplit("/", 1)[1])
+        return httpx.Response(200, json=order) if order else httpx.Response(404, json={})
+
+    client = httpx.AsyncClient(base_url="http://catalog.test", transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(clients, "orders", Orders(client))
+    yield known
+    await client.aclose()
+
+
+@pytest.fixture
+def operator(signer: Signer) -> dict[str, str]:
+    return signer.headers("operator-1", scopes=ADMIN)
 
 
 @pytest.fixture
