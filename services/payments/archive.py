@@ -124,9 +124,11 @@ async def _replay_batch(
 ) -> list[int]:
     waits = (Notice.state != "pending") | (Notice.next_attempt_at > func.now())
     some = select(Notice.id).where(*conditions, waits, Notice.id > after).order_by(Notice.id).limit(limit)
+    # A WITH is run once; in the IN itself, Postgres may run it once for each row, and then it knows no limit.
+    taken = some.with_for_update(skip_locked=True).cte("taken")
     again = (
         update(Notice)
-        .where(Notice.id.in_(some.with_for_update(skip_locked=True)))
+        .where(Notice.id.in_(select(taken.c.id)))
         .values(state="pending", attempts=0, next_attempt_at=func.now(), done_at=None)
         .returning(Notice.id)
         .execution_options(synchronize_session=False)

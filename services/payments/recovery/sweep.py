@@ -88,6 +88,8 @@ class Sweeper:
             .order_by(Payment.next_verify_at)
             .limit(BATCH)
             .with_for_update(skip_locked=True)
+            # A WITH is run once; in the IN itself, Postgres may run it once for each row, and then it knows no limit.
+            .cte("due")
         )
         # Ever later, up to an hour; and not all together.
         pause = func.least(
@@ -96,7 +98,7 @@ class Sweeper:
         ) * (0.8 + 0.4 * func.random())
         taken = (
             update(Payment)
-            .where(Payment.id.in_(due.scalar_subquery()))
+            .where(Payment.id.in_(select(due.c.id)))
             .values(
                 verifications=Payment.verifications + 1,
                 next_verify_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, pause),
