@@ -1,7 +1,7 @@
 """The consumer's door: an event is claimed and takes effect in one transaction, and only then is it acknowledged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -16,7 +16,7 @@ from contracts.topology import Queue
 from kit import inbox as door
 from kit.broker import TIMEOUT, connect, declare_queue
 from kit.database import is_unavailable
-from kit.inbox import Entry, InboxEntry
+from kit.inbox import FEW, GATHER_SECONDS, Entry, Handled, InboxEntry
 from kit.telemetry import sound_trace
 from kit.worker import Life
 
@@ -59,10 +59,10 @@ class Consumer(Generic[E]):
         """For readiness: whether the broker hands us messages."""
         return None if self._up else f"not consuming {self.queue.name}"
 
-    async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int, str]:
+    async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> Handled:
         """The inbox's handler: entries as events. Also what a retry runs."""
         await self.handler(session, [self.events.validate_json(entry.body) for entry in entries])
-        return {}
+        return Handled()
 
     async def run(self, life: Life) -> None:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
@@ -83,6 +83,8 @@ class Consumer(Generic[E]):
             try:
                 while batch := await self._next(arrived, life, lost):
                     await self._take(batch, life, lost)
+                    if len(batch) > FEW:
+                        await life.wait(GATHER_SECONDS)
                 await queue.cancel(tag, timeout=TIMEOUT)
                 while not arrived.empty():
                     await self._take(_drain(arrived), life, lost)
@@ -137,7 +139,7 @@ class Consumer(Generic[E]):
         while readable:
             try:
                 async with self.sessions.begin() as session:
-                    claimed = await door.receive(session, self.inbox, [row for _, row in readable])
+                    claimed = await door.claim(session, self.inbox, [row for _, row in readable])
                     await door.settle(session, self.inbox, claimed, self.handle)
                 break
             except Exception as error:

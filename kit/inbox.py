@@ -8,25 +8,29 @@ until its effect is committed, then `done`. A failure leaves it `pending` with i
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import Counter, Gauge
 from sqlalchemy import (
-    ARRAY,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     Identity,
     Index,
     LargeBinary,
+    Select,
+    Table,
     Text,
-    any_,
+    Update,
+    bindparam,
     case,
     delete,
     func,
-    literal,
+    literal_column,
     select,
     text,
     update,
@@ -35,7 +39,7 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
-from kit.database import arrays, is_contention, is_unavailable
+from kit.database import is_contention, is_unavailable, lists, parameters, table_of
 from kit.worker import Life
 
 ATTEMPTS = 12
@@ -43,6 +47,9 @@ ATTEMPTS = 12
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 6 * 3600.0
 BATCH = 200
+FEW, GATHER_SECONDS = 8, 0.02
+"""After a batch of more than a few, so long is waited for more to share the next one: a statement costs the same for one as for many."""
+
 POLL_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 KEPT = timedelta(days=30)
@@ -83,7 +90,7 @@ class InboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry on its way through a handler."""
+    """An entry on its way through a handler. `new`: claimed in this very transaction."""
 
     id: int
     key: str
@@ -91,35 +98,75 @@ class Entry:
     headers: dict[str, Any]
     attempts: int
     received_at: datetime
+    new: bool = False
 
 
-Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[Mapping[int, str]]]
-"""Gives entries their effect, in the transaction that it is handed. Answers those that no other try can help, by id, with the reason.
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What a handler found. `hopeless`: entries that no other try can help, by id, with the reason.
+
+    `learned`: for columns of the inbox's own, by name, what an entry of that id holds; of all entries of the batch or of none.
+    """
+
+    hopeless: Mapping[int, str] = field(default_factory=dict)
+    learned: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+
+
+Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[Handled]]
+"""Gives entries their effect, in the transaction that it is handed.
 
 Whatever it raises, nothing of it stays; the entries are then handled one by one, so that one bad entry holds back no other.
 """
 
 
 async def receive(session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """Claim what has come: the entries that were not known before, in the order given. `rows`: key, body, headers."""
+    """Keep what has come, for later: the entries that were not known before, in the order given. `rows`: key, body, headers."""
+    return [Entry(*row) for row in await _insert(session, _kept(table_of(inbox)), rows)]
+
+
+async def claim(session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
+    """Keep what has come, to be settled in this same transaction: as `receive`, and written down as done at once.
+
+    Nobody sees it before the commit, and `settle` sets back what could not be given its effect.
+    """
+    return [Entry(**row._mapping, new=True) for row in await _insert(session, _claimed(table_of(inbox)), rows)]
+
+
+async def _insert(session: AsyncSession, new: Any, rows: Iterable[Mapping[str, Any]]) -> Iterable[Any]:
     by_key = {row["key"]: row for row in rows}
     if not by_key:
         return []
-    come = arrays(
-        key=(Text, list(by_key)),
-        body=(LargeBinary, [row["body"] for row in by_key.values()]),
-        headers=(JSONB, [row["headers"] for row in by_key.values()]),
-    )
-    claim = insert(inbox).from_select(list(come.c.keys()), select(come)).on_conflict_do_nothing(index_elements=["key"])
-    found = await session.execute(claim.returning(*_columns(inbox)))
-    return [Entry(*row) for row in found]
+    come = lists(**{name: [row[name] for row in by_key.values()] for name in ("key", "body", "headers")})
+    return await session.execute(new, come)
+
+
+@cache
+def _kept(inbox: Table) -> Any:
+    return _new(inbox, {})
+
+
+@cache
+def _claimed(inbox: Table) -> Any:
+    return _new(inbox, {"state": literal_column("'done'"), "attempts": literal_column("1"), "done_at": func.now()})
+
+
+def _new(inbox: Table, values: Mapping[str, ColumnElement[Any]]) -> Any:
+    come = parameters(key=Text, body=LargeBinary, headers=JSONB)
+    new = insert(inbox).from_select([*come.c.keys(), *values], select(come, *values.values()))
+    return new.on_conflict_do_nothing(index_elements=["key"]).returning(*_columns(inbox))
 
 
 async def due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
     """Lock the entries whose next try has come, oldest first; what another worker has in hand is passed over."""
-    pending = select(*_columns(inbox)).where(inbox.state == "pending", inbox.next_attempt_at <= func.now())
-    found = await session.execute(pending.order_by(inbox.id).limit(limit).with_for_update(skip_locked=True))
-    return [Entry(*row) for row in found]
+    return [Entry(*row) for row in await session.execute(_due(table_of(inbox)), {"most": limit})]
+
+
+@cache
+def _due(inbox: Table) -> Select[Any]:
+    c = inbox.c
+    # Written out, as a parameter would hide from the planner that the index of what is pending fits.
+    pending = select(*_columns(inbox)).where(c.state == literal_column("'pending'"), c.next_attempt_at <= func.now())
+    return pending.order_by(c.id).limit(bindparam("most", type_=BigInteger)).with_for_update(skip_locked=True)
 
 
 async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> None:
@@ -131,8 +178,8 @@ async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequen
         return
     try:
         async with session.begin_nested():
-            hopeless = await handler(session, entries)
-            await _finish(session, inbox, entries, hopeless)
+            handled = await handler(session, entries)
+            await _finish(session, inbox, entries, handled)
     except Exception as error:
         if is_unavailable(error) and not is_contention(error):
             raise
@@ -143,37 +190,43 @@ async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequen
             await _postpone(session, inbox, entries[0], error)
 
 
-async def _finish(
-    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], hopeless: Mapping[int, str]
-) -> None:
-    done = [entry.id for entry in entries if entry.id not in hopeless]
-    if done:
-        await session.execute(
-            update(inbox)
-            .where(inbox.id == any_(literal(done, ARRAY(BigInteger))))
-            .values(state="done", done_at=func.now(), attempts=inbox.attempts + 1, error=None)
-            .execution_options(synchronize_session=False)
+async def _finish(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handled: Handled) -> None:
+    hopeless, learned = handled.hopeless, handled.learned
+    told = entries if learned else [entry for entry in entries if not entry.new or entry.id in hopeless]
+    if told:
+        rows = lists(
+            id=[entry.id for entry in told],
+            state=["failed" if entry.id in hopeless else "done" for entry in told],
+            attempts=[entry.attempts + (not entry.new) for entry in told],
+            error=[hopeless.get(entry.id) for entry in told],
+            **{name: [values[entry.id] for entry in told] for name, values in learned.items()},
         )
+        await session.execute(_finished(table_of(inbox), tuple(learned)), rows)
     if hopeless:
-        await session.execute(
-            update(inbox)
-            .where(inbox.id.in_(hopeless))
-            .values(state="failed", attempts=inbox.attempts + 1, error=case(dict(hopeless), value=inbox.id))
-            .execution_options(synchronize_session=False)
-        )
         log.error(
             "entries wait for a person",
             inbox=inbox.__tablename__,
             entries=sorted(hopeless)[:5],
             reasons=sorted(set(hopeless.values()))[:5],
         )
-    entries_total.labels(inbox.__tablename__, "done").inc(len(done))
+    entries_total.labels(inbox.__tablename__, "done").inc(len(entries) - len(hopeless))
     entries_total.labels(inbox.__tablename__, "failed").inc(len(hopeless))
+
+
+@cache
+def _finished(inbox: Table, learned: tuple[str, ...]) -> Update:
+    told = parameters(
+        id=BigInteger, state=Text, attempts=BigInteger, error=Text, **{name: inbox.c[name].type for name in learned}
+    )
+    new = {name: told.c[name] for name in ("state", "attempts", "error", *learned)}
+    done_at = case((told.c.state == literal_column("'done'"), func.now()))
+    return update(inbox).where(inbox.c.id == told.c.id).values({**new, "done_at": done_at})
 
 
 async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry, error: Exception) -> None:
     # A row that another transaction holds is no failure of the entry: it costs no attempt.
-    tries = entry.attempts + (0 if is_contention(error) else 1)
+    before = entry.attempts - entry.new
+    tries = before + (0 if is_contention(error) else 1)
     last = tries >= ATTEMPTS
     pause = min(FIRST_PAUSE * 2 ** max(0, tries - 1) * 1.5, LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 -- jitter
     reason = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
@@ -185,6 +238,7 @@ async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry
             attempts=tries,
             error=reason.encode("utf-8", "replace").decode(),
             next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, pause),
+            done_at=None,
         )
         .execution_options(synchronize_session=False)
     )
@@ -214,8 +268,9 @@ async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 100
     return len((await session.execute(these.execution_options(synchronize_session=False))).all())
 
 
-def _columns(inbox: type[InboxEntry]) -> tuple[Any, ...]:
-    return inbox.id, inbox.key, inbox.body, inbox.headers, inbox.attempts, inbox.received_at
+def _columns(inbox: Table) -> tuple[Any, ...]:
+    c = inbox.c
+    return c.id, c.key, c.body, c.headers, c.attempts, c.received_at
 
 
 class Settler:
@@ -250,3 +305,5 @@ class Settler:
                 self.outbox_bell.set()
             if len(entries) < BATCH:
                 await life.wait(POLL_SECONDS, self.bell)
+                if len(entries) > FEW:
+                    await life.wait(GATHER_SECONDS)

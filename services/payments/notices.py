@@ -1,21 +1,20 @@
 """Stored notices and what they bring about: the inbox handler behind the webhook's door."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import BigInteger, Text, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.database import arrays
-from kit.inbox import Entry
+from kit.inbox import Entry, Handled
 from services.payments import kinds, refunds
 from services.payments.charges import Charge, Unreadable, read_charge, read_subunits, read_text
 from services.payments.disputes import book as disputes
 from services.payments.disputes.told import ToldDispute, read_dispute
-from services.payments.models import Notice, Payment
+from services.payments.models import Payment
 from services.payments.settlement import UNPAID, settle
 
 notices_total = Counter("notices_total", "Notices that were given their effect", ["event", "handling"])
@@ -35,7 +34,7 @@ def read(body: bytes) -> tuple[str, Any]:
     return _text(found["event"]), found.get("data")
 
 
-async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int, str]:
+async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
     """Settle a batch of notices in one transaction. Those that cannot be read wait for a person, with the reason."""
     hopeless: dict[int, str] = {}
     outcomes: dict[int, dict[str, Any]] = {}
@@ -80,8 +79,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int
     heard = await disputes.hear(session, [told for _, told in disputed])
     for (entry_id, _), become in zip(disputed, heard, strict=True):
         outcomes[entry_id]["outcome"] = become
-    await _record(session, outcomes)
-    return hopeless
+    return Handled(hopeless, {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD})
 
 
 def _kept(event: str, data: Any) -> str:
@@ -105,14 +103,6 @@ def _count(event: str) -> None:
     # Of what is not known here there is no end.
     known = event if event in kinds.KINDS else "other"
     notices_total.labels(known, kinds.kind_of(event).handling).inc()
-
-
-async def _record(session: AsyncSession, outcomes: Mapping[int, Mapping[str, Any]]) -> None:
-    """What was in the notices, and what became of them."""
-    texts = {name: (Text, [outcome[name] for outcome in outcomes.values()]) for name in TOLD}
-    told = arrays(id=(BigInteger, list(outcomes)), **texts)
-    found = update(Notice).where(Notice.id == told.c.id).values({name: told.c[name] for name in TOLD})
-    await session.execute(found.execution_options(synchronize_session=False))
 
 
 async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]:

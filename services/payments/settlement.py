@@ -9,19 +9,19 @@
 Everything else changes nothing: a payment that succeeded is never undone by being told again, nor by verifying as `reversed`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import ARRAY, Text, any_, func, literal, select, update
+from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
 from kit import outbox
-from kit.database import arrays
+from kit.database import lists, parameters, table_of
 from services.payments import announcements, refunds
 from services.payments.announcements import HeldReason
 from services.payments.cards import wallet
@@ -139,26 +139,51 @@ def _leaves_card(payment: Any, status: str, charge: Charge) -> bool:
     return paid and payment.payer_id is not None and gate(payment.amount, payment.currency, charge) is None
 
 
+PAYMENTS = table_of(Payment)
+LOCK = (
+    select(
+        *(
+            PAYMENTS.c[name]
+            for name in (
+                "id",
+                "reference",
+                "order_id",
+                "payer_id",
+                "email",
+                "created_at",
+                "amount",
+                "currency",
+                "status",
+                "traceparent",
+            )
+        )
+    )
+    .where(PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text))))
+    .order_by(PAYMENTS.c.id)
+    .with_for_update()
+)
+CHANGED = (
+    "status",
+    "held_reason",
+    "paystack_id",
+    "paid_amount",
+    "paid_currency",
+    "fees",
+    "domain",
+    "channel",
+    "gateway_response",
+    "paid_at",
+)
+_told = parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED})
+WRITE = (
+    update(PAYMENTS)
+    .where(PAYMENTS.c.id == _told.c.id)
+    .values({**{name: _told.c[name] for name in CHANGED}, "updated_at": func.now()})
+)
+
+
 async def _lock(session: AsyncSession, references: Iterable[str]) -> Sequence[Any]:
-    columns = (
-        Payment.id,
-        Payment.reference,
-        Payment.order_id,
-        Payment.payer_id,
-        Payment.email,
-        Payment.created_at,
-        Payment.amount,
-        Payment.currency,
-        Payment.status,
-        Payment.traceparent,
-    )
-    rows = await session.execute(
-        select(*columns)
-        .where(Payment.reference == any_(literal(list(references), ARRAY(Text))))
-        .order_by(Payment.id)
-        .with_for_update()
-    )
-    return rows.all()
+    return (await session.execute(LOCK, {"references": list(references)})).all()
 
 
 def _reported(charge: Charge) -> dict[str, Any]:
@@ -174,14 +199,10 @@ def _reported(charge: Charge) -> dict[str, Any]:
     }
 
 
-async def _write(session: AsyncSession, changes: Iterable[dict[str, Any]]) -> None:
-    rows = list(changes)
-    if rows:
-        columns = {name: getattr(Payment, name).type for name in rows[0]}
-        told = arrays(**{name: (type_, [row[name] for row in rows]) for name, type_ in columns.items()})
-        new = {name: told.c[name] for name in columns if name != "id"}
-        change = update(Payment).where(Payment.id == told.c.id).values({**new, "updated_at": func.now()})
-        await session.execute(change.execution_options(synchronize_session=False))
+async def _write(session: AsyncSession, changes: Collection[Mapping[str, Any]]) -> None:
+    if changes:
+        rows = {name: [change[name] for change in changes] for name in ("id", *CHANGED)}
+        await session.execute(WRITE, lists(**rows))
 
 
 async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) -> list[Movement]:

@@ -1,7 +1,7 @@
 """The inbox: once, all or nothing, again until it has worked, and a person in the end."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit import inbox
-from kit.inbox import ATTEMPTS, BATCH, KEPT, Entry, Settler
+from kit.inbox import ATTEMPTS, BATCH, KEPT, Entry, Handled, Settler
 from tests.kit.conftest import Sessions
 from tests.kit.tables import Effect, Inbox
 from tests.loops import living, until
@@ -20,7 +20,7 @@ def row(key: object, body: bytes = b"{}") -> dict[str, Any]:
     return {"key": str(key), "body": body, "headers": {}}
 
 
-async def work(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int, str]:
+async def work(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
     """An effect for each; bodies say what goes wrong."""
     for entry in entries:
         await session.execute(insert(Effect).values(of=entry.key))
@@ -32,7 +32,7 @@ async def work(session: AsyncSession, entries: Sequence[Entry]) -> Mapping[int, 
             await session.execute(text("SELEC"))
         if entry.body == b"away":
             raise ConnectionRefusedError
-    return {entry.id: "cannot be read" for entry in entries if entry.body == b"hopeless"}
+    return Handled({entry.id: "cannot be read" for entry in entries if entry.body == b"hopeless"})
 
 
 async def receive(sessions: Sessions, *rows: dict[str, Any]) -> list[Entry]:
