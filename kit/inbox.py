@@ -47,7 +47,7 @@ ATTEMPTS = 12
 
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 6 * 3600.0
 BATCH = 200
-FEW, GATHER_SECONDS = 8, 0.02
+FEW, GATHER_SECONDS = 8, 0.05
 """After a batch of more than a few, so long is waited for more to share the next one: a statement costs the same for one as for many."""
 
 POLL_SECONDS = 1.0
@@ -106,10 +106,12 @@ class Handled:
     """What a handler found. `hopeless`: entries that no other try can help, by id, with the reason.
 
     `learned`: for columns of the inbox's own, by name, what an entry of that id holds; of all entries of the batch or of none.
+    `errands`: whether there is work now for other loops of the process, once this is committed.
     """
 
     hopeless: Mapping[int, str] = field(default_factory=dict)
     learned: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+    errands: bool = False
 
 
 Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[Handled]]
@@ -169,25 +171,25 @@ def _due(inbox: Table) -> Select[Any]:
     return pending.order_by(c.id).limit(bindparam("most", type_=BigInteger)).with_for_update(skip_locked=True)
 
 
-async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> None:
-    """Give the entries their effect, all together where that goes well, else one by one. Commits nothing.
+async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> bool:
+    """Give the entries their effect, all together where that goes well, else one by one. Commits nothing. Whether there are errands.
 
     Raises only what is wrong with the database itself: then nothing has happened, and no attempt was used up.
     """
     if not entries:
-        return
+        return False
     try:
         async with session.begin_nested():
             handled = await handler(session, entries)
             await _finish(session, inbox, entries, handled)
+        return handled.errands
     except Exception as error:
         if is_unavailable(error) and not is_contention(error):
             raise
         if len(entries) > 1:
-            for entry in entries:
-                await settle(session, inbox, [entry], handler)
-        else:
-            await _postpone(session, inbox, entries[0], error)
+            return any([await settle(session, inbox, [entry], handler) for entry in entries])
+        await _postpone(session, inbox, entries[0], error)
+        return False
 
 
 async def _finish(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handled: Handled) -> None:
@@ -283,11 +285,13 @@ class Settler:
         handler: Handler,
         *,
         outbox_bell: asyncio.Event,
+        errand_bells: Sequence[asyncio.Event] = (),
     ) -> None:
         self.sessions = sessions
         self.inbox = inbox
         self.handler = handler
         self.outbox_bell = outbox_bell
+        self.errand_bells = errand_bells
         self.bell = asyncio.Event()
         """Ring it when something may be due."""
 
@@ -297,12 +301,15 @@ class Settler:
         while not life.over:
             async with self.sessions.begin() as session:
                 entries = await due(session, self.inbox)
-                await settle(session, self.inbox, entries, self.handler)
+                errands = await settle(session, self.inbox, entries, self.handler)
                 if clock() - measured > MEASURE_SECONDS:
                     await measure(session, self.inbox)
                     measured = clock()
             if entries:
                 self.outbox_bell.set()
+            if errands:
+                for bell in self.errand_bells:
+                    bell.set()
             if len(entries) < BATCH:
                 await life.wait(POLL_SECONDS, self.bell)
                 if len(entries) > FEW:

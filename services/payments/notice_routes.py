@@ -28,7 +28,7 @@ from services.payments.notice_schemas import (
 SORT = "notices"
 REPLAY_SORT = "notices replayed"
 router = APIRouter(prefix="/payments/notices", tags=["notices"])
-bell = wakeup.Doorbell(engine)
+bell = wakeup.Doorbell(engine, "notices")
 log = structlog.get_logger("notices")
 
 

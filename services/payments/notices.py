@@ -79,7 +79,8 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
     heard = await disputes.hear(session, [told for _, told in disputed])
     for (entry_id, _), become in zip(disputed, heard, strict=True):
         outcomes[entry_id]["outcome"] = become
-    return Handled(hopeless, {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD})
+    learned = {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD}
+    return Handled(hopeless, learned, errands=bool(refunded or disputed))
 
 
 def _kept(event: str, data: Any) -> str:

@@ -33,7 +33,7 @@ from services.payments.routes import Reference
 from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
-bell = wakeup.Doorbell(engine)
+bell = wakeup.Doorbell(engine, "errands")
 log = structlog.get_logger("refunds")
 
 

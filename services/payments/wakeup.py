@@ -1,6 +1,8 @@
 """Wakes the worker across processes: one NOTIFY for many stored notices, outside their transactions, with the worker's poll behind it."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+from typing import Literal
 
 import asyncpg
 from sqlalchemy import text
@@ -10,17 +12,22 @@ from kit.worker import Life
 from services.payments.settings import settings
 
 CHANNEL = "payments_work"
+Work = Literal["notices", "errands"]
+"""What there is to do: notices to settle, or what is done at Paystack (refunds, disputes, cards to forget)."""
+
 PAUSE_SECONDS = 0.01
 """NOTIFY takes a lock of the whole database at commit: however many ask, it runs at most a hundred times a second."""
 
+NOTIFY_SECONDS = 5
 KEEPALIVE_SECONDS = 10
 
 
 class Doorbell:
     """`ring()` is cheap and never waits; what it cannot deliver, the worker's poll finds."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, work: Work) -> None:
         self._engine = engine
+        self._work = work
         self._task: asyncio.Task[None] | None = None
         self._again = False
 
@@ -35,28 +42,32 @@ class Doorbell:
             await self._task
 
     async def _ring(self) -> None:
-        while self._again:
-            self._again = False
-            try:
-                async with asyncio.timeout(5), self._engine.connect() as connection:
-                    await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    await connection.execute(text(f"NOTIFY {CHANNEL}"))
-            except Exception:  # the poll finds it
-                return
-            await asyncio.sleep(PAUSE_SECONDS)
+        now = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(NOTIFY_SECONDS) as limit, self._engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                while self._again:  # one connection, while they keep coming
+                    self._again = False
+                    await connection.execute(text(f"NOTIFY {CHANNEL}, '{self._work}'"))
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    limit.reschedule(now() + NOTIFY_SECONDS)
+        except Exception:  # the poll finds it
+            return
 
 
-async def listen(life: Life, *bells: asyncio.Event) -> None:
-    """The worker's side: rings the bells at every NOTIFY. Raises when the connection is lost, to be started again."""
+async def listen(life: Life, bells: Mapping[Work, Collection[asyncio.Event]]) -> None:
+    """The worker's side: rings the bells of what a NOTIFY names. Raises when the connection is lost, to be started again."""
     connection = await asyncpg.connect(settings.payments_database_url.get_secret_value(), timeout=5, command_timeout=5)
 
-    def ring(*_: object) -> None:
-        for bell in bells:
-            bell.set()
+    def ring(work: object) -> None:
+        for name, those in bells.items():
+            if work in (name, ""):
+                for bell in those:
+                    bell.set()
 
     try:
-        await connection.add_listener(CHANNEL, ring)
-        ring()  # for what came before we listened
+        await connection.add_listener(CHANNEL, lambda *told: ring(told[-1]))
+        ring("")  # for what came before we listened
         while not life.over:
             await life.wait(KEEPALIVE_SECONDS)
             await connection.execute("SELECT 1")

@@ -15,7 +15,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 from prometheus_client import Counter
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit.errors import Unavailable, answers
 from services.payments.db import engine
@@ -50,6 +50,10 @@ def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:
     return any(hmac.compare_digest(hmac.digest(key, body, "sha512").hex().encode(), signature) for key in keys)
 
 
+Waiting = tuple[str, bytes, str, asyncio.Future[None]]
+"""A notice's key, body and headers, and who waits for it."""
+
+
 class Intake:
     """Stores notices; those that come while one batch is being committed share the next commit.
 
@@ -59,10 +63,10 @@ class Intake:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._waiting: list[tuple[str, bytes, str, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
         self._bytes = 0
         self._storing: asyncio.Task[None] | None = None
-        self._bell = Doorbell(engine)
+        self._bell = Doorbell(engine, "notices")
 
     async def store(self, key: str, body: bytes, headers: str) -> None:
         """Returns when the notice is committed. Raises Unavailable when that is not known to have happened."""
@@ -81,36 +85,40 @@ class Intake:
 
     async def _store_all(self) -> None:
         while self._waiting:
-            taken = self._waiting[:BATCH]
-            del self._waiting[:BATCH]
-            self._bytes -= sum(len(body) for _, body, _, _ in taken)
-            # Whoever waited too long has been answered 503, and Paystack will send it again.
-            batch = [entry for entry in taken if not entry[3].done()]
+            batch: list[Waiting] | None = None
             try:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    await self._commit(batch)
+                async with asyncio.timeout(ANSWER_SECONDS) as limit, self._engine.connect() as connection:
+                    # One statement is one transaction: no BEGIN and COMMIT to wait for.
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    while batch := self._take():  # on one connection, while they keep coming
+                        await self._commit(connection, batch)
+                        self._answer(batch, None)
+                        self._bell.ring()
+                        limit.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
             except Exception as error:
+                batch = self._take() if batch is None else batch
                 log.warning("notices not stored", count=len(batch), error=type(error).__name__, reason=str(error)[:200])
                 self._answer(batch, Unavailable())
-            else:
-                self._answer(batch, None)
-                self._bell.ring()
 
-    async def _commit(self, batch: list[tuple[str, bytes, str, asyncio.Future[None]]]) -> None:
-        async with self._engine.connect() as connection:
-            # One statement is one transaction: no BEGIN and COMMIT to wait for.
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            ordered = sorted(batch, key=lambda entry: entry[0])  # several processes must not deadlock on the same keys
-            await connection.execute(
-                STORE,
-                {
-                    "keys": [key for key, _, _, _ in ordered],
-                    "bodies": [body for _, body, _, _ in ordered],
-                    "headers": [headers for _, _, headers, _ in ordered],
-                },
-            )
+    def _take(self) -> list[Waiting]:
+        """The next batch. Whoever waited too long has been answered 503, and Paystack will send it again."""
+        taken = self._waiting[:BATCH]
+        del self._waiting[:BATCH]
+        self._bytes -= sum(len(body) for _, body, _, _ in taken)
+        return [entry for entry in taken if not entry[3].done()]
 
-    def _answer(self, batch: list[tuple[str, bytes, str, asyncio.Future[None]]], error: Exception | None) -> None:
+    async def _commit(self, connection: AsyncConnection, batch: list[Waiting]) -> None:
+        ordered = sorted(batch, key=lambda entry: entry[0])  # several processes must not deadlock on the same keys
+        await connection.execute(
+            STORE,
+            {
+                "keys": [key for key, _, _, _ in ordered],
+                "bodies": [body for _, body, _, _ in ordered],
+                "headers": [headers for _, _, headers, _ in ordered],
+            },
+        )
+
+    def _answer(self, batch: list[Waiting], error: Exception | None) -> None:
         for _, _, _, stored in batch:
             if stored.done():
                 continue

@@ -23,7 +23,11 @@ from services.payments.settings import settings
 async def work() -> None:
     """Settle notices, relay events, ask about late payments and notices that never came, prune; until told to stop."""
     relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS])
-    settler = Settler(sessions, Notice, notices.handle, outbox_bell=relay.bell)
+    refunder = Refunder(sessions, relay.bell)
+    disputes = Watch(sessions, relay.bell)
+    settler = Settler(
+        sessions, Notice, notices.handle, outbox_bell=relay.bell, errand_bells=[refunder.bell, disputes.bell]
+    )
     orders = Consumer(
         sessions,
         Inbox,
@@ -34,13 +38,13 @@ async def work() -> None:
         outbox_bell=relay.bell,
     )
     retrier = Settler(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
-    refunder = Refunder(sessions, relay.bell)
-    disputes = Watch(sessions, relay.bell)
     forgetter = Forgetter(sessions)
     backlog = Backlog(sessions)
 
     async def listen(life: Life) -> None:
-        await wakeup.listen(life, settler.bell, refunder.bell, disputes.bell, forgetter.bell)
+        await wakeup.listen(
+            life, {"notices": [settler.bell], "errands": [refunder.bell, disputes.bell, forgetter.bell]}
+        )
 
     loops: dict[str, worker.Loop] = {
         "settle": settler.run,
@@ -53,7 +57,7 @@ async def work() -> None:
     }
     if settings.paystack_secret_key is not None:
         loops["sweep"] = Sweeper(sessions).run
-        loops["backfill"] = Backfill(sessions, wakeup.Doorbell(engine)).run
+        loops["backfill"] = Backfill(sessions, wakeup.Doorbell(engine, "notices")).run
         loops["refund"] = refunder.run
         loops["disputes"] = disputes.run
         loops["forget"] = forgetter.run

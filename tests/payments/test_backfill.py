@@ -82,7 +82,7 @@ async def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.
 
 
 async def fill(life: Life | None = None, older_than: timedelta = AT_ONCE) -> Found | None:
-    return await Backfill(sessions, Doorbell(engine)).catch_up(life or Life(), older_than)
+    return await Backfill(sessions, Doorbell(engine, "notices")).catch_up(life or Life(), older_than)
 
 
 async def mark() -> BackfillMark:
@@ -276,7 +276,7 @@ async def test_it_goes_on_where_the_last_one_ended(playing: Any) -> None:
 
 async def test_one_at_a_time_and_a_dead_one_lets_go(playing: Any) -> None:
     life = playing(lambda _: ok([]))
-    first, second = (Backfill(sessions, Doorbell(engine)) for _ in range(2))
+    first, second = (Backfill(sessions, Doorbell(engine, "notices")) for _ in range(2))
     assert await first._claim(AT_ONCE) is not None  # and dies
     assert await second.catch_up(life, AT_ONCE) is None
     async with sessions.begin() as session:

@@ -62,7 +62,7 @@ def accept(reference: Reference, reason: Reason, as_json: AsJson = False) -> Non
     """Deliver for what was paid, although it differs."""
 
     async def work() -> PaymentView:
-        bell = Doorbell(engine)
+        bell = Doorbell(engine, "errands")
         async with sessions.begin() as session:
             payment = await held_money.accept(session, reference, operator(), reason)
             await session.refresh(payment)
@@ -86,7 +86,7 @@ def refund(
     """Give it back."""
 
     async def work() -> RefundView:
-        bell = Doorbell(engine)
+        bell = Doorbell(engine, "errands")
         async with sessions.begin() as session:
             await _check(session, reference)
             asked = await refunds.request(session, reference, amount=amount, reason=reason, requested_by=operator().id)

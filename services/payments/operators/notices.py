@@ -95,7 +95,7 @@ def replay(
     wanted = Wanted(ids=ids or None, state=state, event=event, since=since, until=until)
 
     async def work() -> int:
-        bell = Doorbell(engine)
+        bell = Doorbell(engine, "notices")
         total, after = 0, None
         with progress(shown=not as_json) as bar:
             task = bar.add_task("replaying", total=None)

@@ -39,7 +39,7 @@ def sweep(
 
     async def work() -> dict[str, Any]:
         clients.paystack()  # or say that there is no key
-        bell = Doorbell(engine)
+        bell = Doorbell(engine, "notices")
         async with sessions.begin() as session:
             if everything:
                 await bring_forward(session)
@@ -86,7 +86,7 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
 
     async def work() -> dict[str, Any]:
         clients.paystack()
-        bell = Doorbell(engine)
+        bell = Doorbell(engine, "notices")
         filler = Backfill(sessions, bell)
         with progress(shown=not as_json) as bar:
             task = bar.add_task("looking through Paystack's events", total=None)
