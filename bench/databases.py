@@ -1,5 +1,6 @@
 """Further databases on the stack's own Postgres server, for the peer and for the floor."""
 
+import sys
 from urllib.parse import urlsplit
 
 from dev.keepsakes import Keepsakes
@@ -14,3 +15,8 @@ async def made(stack: Stack, *names: str) -> list[str]:
     server = Postgres(stack.folder / "postgres", port, Keepsakes(stack.folder / "kept.json"), list(names))
     await server.make_databases()
     return [server.url(name) for name in names]
+
+
+def command(service: str, verb: str) -> list[str]:
+    """A service's own command."""
+    return [sys.executable, "-m", f"services.{service}", verb]

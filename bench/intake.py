@@ -10,11 +10,13 @@ from itertools import count
 
 import asyncpg
 
+from bench import databases
 from bench.bodies import Notices
 from bench.load import Round, Target, drive
 from bench.programs import running
 from dev import ports
 from dev.part import nothing
+from dev.stack import Stack
 
 WEBHOOK = "/payments/webhooks/paystack"
 MOST_A_SECOND = 8_000
@@ -73,6 +75,15 @@ def ours(port: int, database: asyncpg.Connection) -> Contender:
         await database.execute("TRUNCATE notices")
 
     return Contender("webhook intake", Target(port, WEBHOOK), stored, clear)
+
+
+@asynccontextmanager
+async def two_workers(stack: Stack, one: Contender) -> AsyncIterator[Contender]:
+    """The same with two processes behind one port, on the same cores and the same tables."""
+    (port,) = ports.free(1)
+    environment = {**stack.environment("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
+    async with running("payments", databases.command("payments", "serve"), environment, port):
+        yield Contender("intake, two workers", Target(port, WEBHOOK), one.stored, one.clear)
 
 
 @asynccontextmanager

@@ -13,9 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.fullness import KINDS, Fullness
 from bench.intake import Contender
 from bench.memory import Memory
 from bench.purchases import Paced
+from bench.sweeping import MANY, TEST, Sweep
 
 LATEST = Path(__file__).with_name("latest.json")
 NOISY = 0.25
@@ -47,17 +49,36 @@ class Results:
     floor: list[float] = field(default_factory=list)
     at_rest: dict[str, Memory] = field(default_factory=dict)
     after: dict[str, Memory] = field(default_factory=dict)
+    sweep: Sweep | None = None
+    fullness: Fullness | None = None
 
     def ratios(self) -> list[Ratio]:
         """Round against round, so that what else happened on the machine in those seconds fell on both."""
-        noop, intake, *peers = self.contenders
-        ratios = [Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.5)]
-        ratios += [Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers]
-        return [*ratios, Ratio("purchases / floor", [a / b for a, b in zip(self.shop, self.floor, strict=True)])]
+        noop, intake, two, *peers = self.contenders
+        ratios = [
+            Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.6),
+            Ratio(f"{two.name} / one", _against(two, intake), 1.25),
+            *(Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers),
+            Ratio("purchases / floor", _each(self.shop, self.floor), 0.5),
+        ]
+        if self.fullness:
+            full, empty = self.fullness.full, self.fullness.empty
+            stored = self.fullness.rows["payments"]
+            ratios += [
+                Ratio(f"{kind}, {stored:,} stored / none", _each(full.rates[kind], empty.rates[kind]), 0.9)
+                for kind in KINDS
+            ]
+        if self.sweep:
+            ratios.append(Ratio("sweep: calls a minute / the limit", [self.sweep.a_minute / self.sweep.limit]))
+            ratios.append(Ratio("sweep: seconds said / taken", [self.sweep.said / self.sweep.took]))
+        return ratios
 
     def rates(self) -> dict[str, list[float]]:
         """Everything that was counted a second, by name."""
         rates = {contender.name: [found.rate for found in contender.rounds] for contender in self.contenders}
+        if self.fullness:
+            for name, side in (("full", self.fullness.full), ("empty", self.fullness.empty)):
+                rates.update({f"{kind}, {name} tables": found for kind, found in side.rates.items()})
         return {**rates, "purchases": self.shop, "floor": self.floor}
 
     def noisy(self) -> list[str]:
@@ -67,7 +88,11 @@ class Results:
 
 
 def _against(one: Contender, other: Contender) -> list[float]:
-    return [a.rate / b.rate for a, b in zip(one.rounds, other.rounds, strict=True)]
+    return _each([found.rate for found in one.rounds], [found.rate for found in other.rounds])
+
+
+def _each(ones: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [one / other for one, other in zip(ones, others, strict=True)]
 
 
 def _ms(seconds: Sequence[float]) -> tuple[float, float]:
@@ -100,15 +125,28 @@ def show(results: Results, console: Console) -> None:
         ratios.add_row(ratio.name, f"{ratio.value:.2f}", _span(ratio.rounds, "{:.2f}"), bar, met + mark)
     if results.peer_missing:
         ratios.add_row("webhook intake / paystack-django", "skipped", "", "≥ 10", "")
+    full = Table("a second", "empty", "full", title="With years of business stored")
+    if results.fullness:
+        for kind in KINDS:
+            empty_rate, full_rate = (
+                median(side.rates[kind]) for side in (results.fullness.empty, results.fullness.full)
+            )
+            full.add_row(kind, f"{empty_rate:,.0f}", f"{full_rate:,.0f}")
+        full.caption = ", ".join(f"{count:,} {table}" for table, count in results.fullness.rows.items())
     memory = Table("MiB", "at rest", "after the load", "of that its own", title="Memory")
     memory.caption = "resident; of rabbitmq and postgres, whose processes share pages, each page once"
     for name, after in results.after.items():
         rest = results.at_rest[name]
         memory.add_row(name, f"{rest.held:.0f}", f"{after.held:.0f}", f"{after.own:.0f}")
-    for table in (rates, purchases, memory, ratios):
+    for table in (rates, purchases, full, memory, ratios):
         for column in table.columns[1:]:
             column.justify = "right"
         console.print(table)
+    if results.sweep:
+        live, test = (results.sweep.seconds_for(MANY, limit) / 60 for limit in (results.sweep.limit, TEST))
+        console.print(
+            f"A sweep of {MANY:,} pending payments takes {live:.1f} min at Paystack's live limit of verify, {test:.0f} min in test mode."
+        )
     if results.peer_missing:
         console.print(f"paystack-django could not be installed: {results.peer_missing}", markup=False)
     console.print(f"noisy (rounds more than {NOISY:.0%} apart): {', '.join(noisy) or 'nothing'}")
@@ -150,6 +188,8 @@ def write(results: Results, quick: bool) -> None:
             "webhook answered": {"median": round(answered, 2), "p99": round(answered_late, 2)},
             "delivery seen": {"median": round(delivered, 2), "p99": round(delivered_late, 2)},
         },
+        "stored_when_full": results.fullness.rows if results.fullness else None,
+        "sweep": asdict(results.sweep) if results.sweep else None,
         "memory_mib": {
             name: {"at_rest": _rounded(results.at_rest[name]), "after_the_load": _rounded(after)}
             for name, after in results.after.items()

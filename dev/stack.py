@@ -96,6 +96,10 @@ class Stack:
             raise NotStarted(f"{name} does not run")
         return pid
 
+    def environment(self, service: str) -> dict[str, str]:
+        """What that service is given: for another process of it."""
+        return {**self._wired().env(service), **self._extra_env}
+
     def recent(self, name: str) -> list[str]:
         """The last lines that a part printed."""
         return self._console.recent(name)
@@ -230,7 +234,7 @@ class Stack:
         return Program(
             name=name,
             command=[sys.executable, "-m", *module],
-            env={**wiring.env(service), **self._extra_env},
+            env=self.environment(service),
             cwd=PROJECT,
             ready=ready,
             stop_seconds=20.0,

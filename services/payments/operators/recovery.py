@@ -44,8 +44,9 @@ def sweep(
             if everything:
                 await bring_forward(session)
             due = await count_due(session)
+        said = seconds_for(due)
         if not as_json:
-            err.print(f"{due} payments to ask about, which takes about {duration(seconds_for(due))}")
+            err.print(f"{due} payments to ask about, which takes about {duration(said)}")
         with progress(shown=not as_json) as bar:
             task = bar.add_task("asking", total=due)
 
@@ -64,6 +65,7 @@ def sweep(
             "answered": sum(answers),
             "interrupted": life.over,
             "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
+            "seconds_expected": round(said, 1),
         }
 
     found = run(work)

@@ -1,0 +1,59 @@
+"""Years of business, made in a minute: rows in payments' tables as settled payments leave them, straight in SQL."""
+
+import asyncpg
+
+from bench.bodies import Notices
+
+STEP = 50_000
+FILL_SECONDS = 600.0
+"""For one statement."""
+
+# Random references, ids and hashes, as the real ones are: what comes new falls anywhere into an index, not at its end.
+PAYMENTS = """
+INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, status, paystack_id, paid_amount, paid_currency, fees,
+    domain, channel, gateway_response, paid_at, next_verify_at, created_at, updated_at)
+SELECT 'pay-' || md5(n::text), md5('order' || n)::uuid, md5('payer' || n % 100000), 'payer@example.com', 50000, 'NGN', 'succeeded',
+    n, 50000, 'NGN', 750, 'test', 'card', 'Successful', at, at, at, at
+FROM (SELECT n, now() - (2000000 - n) * interval '15 seconds' AS at FROM generate_series($1::bigint, $2::bigint) AS n) AS past
+"""
+NOTICES = """
+INSERT INTO notices (key, body, headers, state, attempts, received_at, done_at, event, reference, identity, outcome)
+SELECT encode(sha256(n::text::bytea), 'hex'), $3, '{"content-type": "application/json"}', 'done', 1, at, at, 'charge.success',
+    'pay-' || md5(n::text), 'charge.success:' || n, 'succeeded'
+FROM (SELECT n, now() - (2000000 - n) * interval '1 second' AS at FROM generate_series($1::bigint, $2::bigint) AS n) AS past
+"""
+MOVEMENTS = """
+INSERT INTO ledger_transactions (key, kind, payment_id, occurred_at)
+SELECT kind || ':' || reference, kind, id, created_at FROM payments CROSS JOIN (VALUES ('received'), ('fee')) AS k (kind)
+WHERE id BETWEEN $1 AND $2
+"""
+ENTRIES = """
+INSERT INTO ledger_entries (transaction_id, line, account, currency, amount, recorded_at)
+SELECT t.id, line, account, 'NGN', amount, occurred_at FROM ledger_transactions AS t
+JOIN (VALUES ('received', 1, 'paystack:receivable', 50000), ('received', 2, 'sales', -50000),
+             ('fee', 1, 'fees', 750), ('fee', 2, 'paystack:receivable', -750)) AS side (kind, line, account, amount) USING (kind)
+WHERE t.payment_id BETWEEN $1 AND $2
+"""
+
+
+async def fill(url: str, rows: int) -> dict[str, int]:
+    """`rows` payments and as many notices, and the books of a quarter of them, so that the ledger has as many entries. Rows by table."""
+    (body,) = Notices(0, 1, "").bodies()
+    database = await asyncpg.connect(url, timeout=5)
+    try:
+        # What checks a single movement at its commit; that the books of millions balance is not what is measured.
+        await database.execute("ALTER TABLE ledger_transactions DISABLE TRIGGER USER")
+        for first in range(1, rows + 1, STEP):
+            last = min(first + STEP - 1, rows)
+            await database.execute(PAYMENTS, first, last, timeout=FILL_SECONDS)
+            await database.execute(NOTICES, first, last, body, timeout=FILL_SECONDS)
+            if last <= rows // 4:
+                await database.execute(MOVEMENTS, first, last, timeout=FILL_SECONDS)
+                await database.execute(ENTRIES, first, last, timeout=FILL_SECONDS)
+        await database.execute("ALTER TABLE ledger_transactions ENABLE TRIGGER USER")
+        tables = ("payments", "notices", "ledger_transactions", "ledger_entries")
+        for table in tables:
+            await database.execute(f"VACUUM (ANALYZE) {table}", timeout=FILL_SECONDS)
+        return {table: await database.fetchval(f"SELECT count(*) FROM {table}", timeout=60) for table in tables}  # noqa: S608
+    finally:
+        await database.close(timeout=5)
