@@ -60,7 +60,7 @@ QUICK = Size(
     history=50_000,
     history_rounds=2,
     history_notices=1_000,
-    swept=200,
+    swept=600,
 )
 
 

@@ -47,9 +47,9 @@ async def fill(url: str, rows: int) -> dict[str, int]:
             last = min(first + STEP - 1, rows)
             await database.execute(PAYMENTS, first, last, timeout=FILL_SECONDS)
             await database.execute(NOTICES, first, last, body, timeout=FILL_SECONDS)
-            if last <= rows // 4:
-                await database.execute(MOVEMENTS, first, last, timeout=FILL_SECONDS)
-                await database.execute(ENTRIES, first, last, timeout=FILL_SECONDS)
+            if first <= rows // 4:
+                for books in (MOVEMENTS, ENTRIES):
+                    await database.execute(books, first, min(last, rows // 4), timeout=FILL_SECONDS)
         await database.execute("ALTER TABLE ledger_transactions ENABLE TRIGGER USER")
         tables = ("payments", "notices", "ledger_transactions", "ledger_entries")
         for table in tables:
