@@ -9,10 +9,12 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
 from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -42,7 +44,16 @@ STORE = text(
 
 webhooks_total = Counter("webhooks_total", "Webhooks by answer", ["result"])
 log = structlog.get_logger("webhooks")
-router = APIRouter(tags=["webhooks"])
+
+
+class Raw(APIRoute):
+    """A route whose endpoint takes the request as it is: nothing of it is to be parsed, and the answer is a Response already."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return self.endpoint
+
+
+router = APIRouter(tags=["webhooks"], route_class=Raw)
 
 
 def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:
