@@ -1,0 +1,56 @@
+"""`make chaos`, for a few seconds, on the stack of the other tests."""
+
+import os
+import random
+import subprocess
+import sys
+
+from dev.chaos.faults import Fault
+from dev.chaos.invariants import in_words
+from dev.chaos.leaks import Logs
+from dev.chaos.trial import Outcome, trial
+from dev.console import Console
+from dev.stack import PROJECT, Stack
+
+QUICK = ("auth", "catalog", "catalog-worker", "payments", "payments-worker", "sandbox", "postgres")
+"""The parts that are back within a moment; RabbitMQ is not."""
+
+
+async def test_a_crowd_in_a_storm(stack: Stack, logs: Logs, console: Console) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    said: list[str] = []
+    outcome = await trial(stack, 8, seed, logs=logs, console=console, say=said.append, parts=QUICK)
+    print("\n".join(said))
+    assert in_words(outcome.differences) == ""
+    assert outcome.passed
+    assert all(any(f"{fault.how} {fault.part}: ready again" in line for line in said) for fault in outcome.faults)
+    assert {fault.part for fault in outcome.faults} <= set(QUICK)
+
+
+def test_nothing_hit_or_nothing_bought_is_no_success() -> None:
+    fault = Fault(1.0, "auth", "SIGKILL", 2.0)
+    assert Outcome({"I1": []}, {}, [fault], bought=1).passed
+    assert not Outcome({"I1": []}, {}, [], bought=1).passed
+    assert not Outcome({"I1": []}, {}, [fault], bought=0).passed
+    assert not Outcome({"I1": ["lost"]}, {}, [fault], bought=1).passed
+
+
+def test_a_wrong_number_is_said() -> None:
+    for wrong in ("x", "-1", "0", "1e3"):
+        ran = _command(SECONDS=wrong)
+        assert ran.returncode == 1
+        assert f"SECONDS={wrong}: a whole number from 5 to 86400" in ran.stdout
+        assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def _command(**env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "dev", "chaos"],
+        env={**os.environ, **env},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
