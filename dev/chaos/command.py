@@ -7,7 +7,6 @@ import secrets
 import signal
 import tempfile
 from pathlib import Path
-from typing import TextIO
 
 from rich.console import Console as Terminal
 from rich.markup import escape
@@ -45,7 +44,7 @@ def main() -> int:
         seconds = number("SECONDS", 120, SHORTEST, LONGEST)
         seed = number("SEED", secrets.randbelow(2**32), 0, 2**63)
         with os.fdopen(handle, "w") as log:
-            passed = asyncio.run(chaos(seconds, seed, log))
+            passed = asyncio.run(chaos(seconds, seed, Path(name), Console(log, log)))
     except (NotANumber, NotStarted) as error:
         terminal.print(f"[bold red]no chaos[/]  {escape(str(error))}")
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -66,15 +65,15 @@ def number(name: str, default: int, least: int, most: int) -> int:
     return int(said)
 
 
-async def chaos(seconds: int, seed: int, log: TextIO) -> bool:
+async def chaos(seconds: int, seed: int, log: Path, console: Console) -> bool:
     """On a stack of its own, in a temporary folder, on free ports. Whether all passed."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     terminal.print(f"chaos for {seconds} s, seed [bold]{seed}[/]; starting a shop of its own on free ports")
-    with contextlib.closing(Console(log, log)) as console:
+    with contextlib.closing(console):
         async with Stack(extra_env=SETTINGS, console=console) as stack:
-            logs = Logs(Path(log.name), stack.folder / "rabbitmq" / "log", stack.folder / "postgres" / "postgres.log")
+            logs = Logs(log, stack.folder / "rabbitmq" / "log", stack.folder / "postgres" / "postgres.log")
             outcome = await trial(stack, seconds, seed, logs=logs, console=console, say=say)
             show(terminal, outcome.differences, outcome.numbers, outcome.faults)
     if outcome.passed:
