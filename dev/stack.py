@@ -127,6 +127,10 @@ class Stack:
         """Whether a part runs and has been ready since it was started last."""
         return name in self._parts and self._parts[name].ready
 
+    def lives(self, name: str) -> int:
+        """How often a part was started."""
+        return self._parts[name].lives
+
     def stop_signal(self, name: str) -> signal.Signals:
         """With which a part is asked to stop."""
         return self._parts[name].program.stop_signal

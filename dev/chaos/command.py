@@ -39,7 +39,7 @@ def main() -> int:
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)
     handle, name = tempfile.mkstemp(prefix="shop-chaos-", suffix=".log")
-    passed = False
+    passed, interrupted = False, False
     try:
         seconds = number("SECONDS", 120, SHORTEST, LONGEST)
         seed = number("SEED", secrets.randbelow(2**32), 0, 2**63)
@@ -48,9 +48,10 @@ def main() -> int:
     except (NotANumber, NotStarted) as error:
         terminal.print(f"[bold red]no chaos[/]  {escape(str(error))}")
     except (KeyboardInterrupt, asyncio.CancelledError):
+        interrupted = True
         terminal.print("interrupted: all stopped")
     finally:
-        if passed or not os.path.getsize(name):
+        if passed or interrupted or not os.path.getsize(name):
             os.unlink(name)
         else:
             terminal.print(f"what the parts printed: {name}")

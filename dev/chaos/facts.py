@@ -52,7 +52,7 @@ CATALOG = {
             coalesce(sum(i.quantity) FILTER (
                 WHERE i.reserved <> (o.status IN ('pending', 'paid', 'delivered'))), 0) AS astray
         FROM products p LEFT JOIN order_items i ON i.product_id = p.id LEFT JOIN orders o ON o.id = i.order_id
-        WHERE p.stock IS NOT NULL GROUP BY p.id
+        WHERE p.stock IS NOT NULL GROUP BY p.id, p.stock
     """,
 }
 # Each table through which things pass; nothing is in it at rest but what is done.

@@ -5,9 +5,11 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dev.part import NotStarted
 from dev.stack import PARTS, Stack
 
 HOW = (("SIGKILL", 8), ("SIGSTOP", 2), ("SIGTERM", 2))
@@ -43,6 +45,13 @@ class Storm:
         self._say = say
         self._parts = parts
         self._busy: set[str] = set()
+        self._lives = {part: stack.lives(part) for part in PARTS}
+
+    def deaths(self) -> dict[str, int]:
+        """How often each part ended that was not hit: no part dies of another's death."""
+        hits = Counter(fault.part for fault in self.faults if fault.how != "SIGSTOP")
+        more = {part: self._stack.lives(part) - was - hits[part] for part, was in self._lives.items()}
+        return {part: count for part, count in more.items() if count > 0}
 
     async def rage(self, seconds: float) -> None:
         """Returns when every part that was hit is ready again, or has had BACK_SECONDS to become so."""
@@ -77,6 +86,8 @@ class Storm:
                 how = number.name
                 os.kill(pid, number)
                 await self._stack.revived(part, pid, BACK_SECONDS)
+        except (ProcessLookupError, NotStarted):
+            return  # it died by itself a moment before: `deaths` counts that
         except TimeoutError:
             back = None
         else:

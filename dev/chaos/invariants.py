@@ -128,9 +128,9 @@ class Invariants:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 2.0)
 
-    async def hold(self) -> None:
-        """Raises Broken with every difference that does not go away by itself."""
-        differences = await self.found()
+    async def hold(self, seconds: float = AT_REST) -> None:
+        """Raises Broken with every difference that has not gone away by itself after `seconds`."""
+        differences = await self.found(seconds)
         if any(differences.values()):
             raise Broken(f"not as it must be:\n{in_words(differences)}")
 

@@ -36,8 +36,9 @@ def leaks_in(lines: Iterable[str], secrets: Iterable[str]) -> Iterator[str]:
         for what, pattern in PATTERNS.items():
             if found := pattern.search(line):
                 yield f"{what}: {_around(line, found.start(), found.end())}"
-        if any(luhn(found.group()) for found in DIGITS.finditer(line)):
-            yield f"a card's number: {line[:SHOWN].strip()}"
+        for found in DIGITS.finditer(line):
+            if luhn(found.group()):
+                yield f"a card's number: {_around(line, found.start(), found.end())}"
         for secret in secrets:
             if secret in line:
                 at = line.index(secret)

@@ -93,6 +93,7 @@ async def _outcome(
     differences["promises"] += [*rules.no_order_twice(facts, invariants.promised), *crowd.gave_up]
     never = [f"{fault.part}: not ready again after {fault.how}" for fault in storm.faults if fault.back is None]
     differences["I8"] += never
+    differences["I8"] += [f"{part}: ended by itself {count} times" for part, count in storm.deaths().items()]
     if delays.after_last_fault > BAR_SECONDS:
         differences["I2"].append(
             f"delivered only {delays.after_last_fault:.1f} s after the last fault (bar: {BAR_SECONDS:.0f} s)"

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from dev.chaos.client import Client
+from dev.chaos.client import Client, NotSo
 
 SKIES: tuple[dict[str, Any], ...] = (
     {},
@@ -41,4 +41,5 @@ class Weather:
                     await self._client.ask("PUT", self._url, json=sky)
                 await asyncio.sleep(min(pause, max(0.0, seconds - (clock() - began))))
         finally:
-            await self._client.persistently("DELETE", self._url, seconds=30)
+            with contextlib.suppress(NotSo):  # one that is away for longer is started again, under a fair sky
+                await self._client.persistently("DELETE", self._url, seconds=10)

@@ -149,9 +149,8 @@ async def test_all_differences_are_named(
             return checker.differences(facts)
 
     monkeypatch.setattr(checker, "_look", look)
-    monkeypatch.setattr("dev.chaos.invariants.AT_REST", 0.0)
     with pytest.raises(Broken) as broken:
-        await checker.hold()
+        await checker.hold(0)
     for name in ("I1", "I3", "promises"):
         assert f"  {name}, " in str(broken.value)
 
