@@ -20,11 +20,16 @@ def was_paid(transaction: Row) -> bool:
 
 def settled(facts: Facts) -> Iterator[str]:
     for reference, transaction in facts.transactions.items():
-        if was_paid(transaction):
-            ours = facts.payments.get(reference)
-            standing = "unknown" if ours is None else ours["status"]
-            if standing in UNPAID | {"unknown"}:
-                yield f"{reference}: {transaction['status']} at Paystack, {standing} here"
+        if not was_paid(transaction):
+            continue
+        ours = facts.payments.get(reference)
+        if ours is None or ours["status"] in UNPAID:
+            yield f"{reference}: {transaction['status']} at Paystack, {ours['status'] if ours else 'unknown'} here"
+        elif ours["status"] != "held":  # held may be because Paystack told two stories: a person looks at it
+            here = (ours["paid_amount"], ours["paid_currency"], ours["fees"])
+            there = (transaction["amount"], transaction["currency"], transaction["fees"])
+            if here != there:
+                yield f"{reference}: amount, currency and fees are {there} at Paystack, {here} here"
 
 
 def delivered_once(facts: Facts) -> Iterator[str]:

@@ -2,9 +2,12 @@
 
 import os
 import random
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import psutil
 import pytest
 
 from dev.chaos.faults import Fault
@@ -39,6 +42,29 @@ def test_a_minute_of_chaos() -> None:
     assert f"seed {seed}" in ran.stdout
     assert "everything held" in ran.stdout
     assert ran.stdout.count("✓") == len(TITLES)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    env = {**os.environ, "SECONDS": "60", "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-u", "-m", "dev", "chaos"]
+    with subprocess.Popen(command, env=env, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = []
+        for line in running.stdout:
+            said.append(line)
+            if "ready again" in line:
+                break
+        started = psutil.Process(running.pid).children(recursive=True)
+        assert started
+        running.send_signal(number)
+        said += running.stdout.readlines()
+        assert running.wait(60) == 1
+    assert "interrupted: all stopped" in "".join(said)
+    assert not psutil.wait_procs(started, timeout=10)[1]
+    assert not list(tmp_path.iterdir())
 
 
 def test_nothing_hit_or_nothing_bought_is_no_success() -> None:

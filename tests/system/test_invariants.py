@@ -87,6 +87,8 @@ async def planted(
 CASES = [
     ("I1", "payments", "payments", "", {"status": "CASE reference WHEN '{reference}' THEN 'pending' ELSE status END"}),
     ("I1", "payments", "payments", "WHERE reference <> '{reference}'", {}),
+    ("I1", "payments", "payments", "", {"paid_amount": "paid_amount + 1"}),
+    ("I1", "payments", "payments", "", {"paid_currency": "'USD'"}),
     ("I2", "catalog", "deliveries", "WHERE payment_reference <> '{reference}'", {}),
     ("I2", "catalog", "deliveries", "UNION ALL SELECT ALL_COLUMNS FROM public.deliveries", {}),
     ("I3", "payments", "payments", "", {"status": "CASE reference WHEN '{reference}' THEN 'held' ELSE status END"}),
