@@ -190,7 +190,7 @@ KINDS: tuple[tuple[Callable[[Buyer], Awaitable[None]], int], ...] = (
 class Crowd:
     """Buyers at a steady rate; each purchase's choices follow from the seed and its number."""
 
-    def __init__(self, client: Client, seed: int, rate: float, most_at_once: int = 300) -> None:
+    def __init__(self, client: Client, seed: int, rate: float, most_at_once: int) -> None:
         self.begun = 0
         self.done = 0
         self.late = 0

@@ -20,8 +20,9 @@ from dev.chaos.weather import Weather
 from dev.console import Console
 from dev.stack import PARTS, Stack
 
-RATE = 8.0
-"""Buyers a second: what two cores carry beside the restarts."""
+RATE = 6.0
+MOST_AT_ONCE = 120
+"""Buyers a second, and at once: what two cores carry beside the restarts."""
 PROGRESS_SECONDS = 10.0
 LEAVE_SECONDS = 150.0
 PLENTY, SCARCE = 1_000_000, 12
@@ -54,7 +55,7 @@ async def trial(
         client = Client(stack.env, stack.folder / "keys", http)
         invariants = Invariants(stack, client, logs, console)
         plenty, scarce = await client.product(stock=PLENTY), await client.product(stock=SCARCE)
-        crowd = Crowd(client, seed, RATE)
+        crowd = Crowd(client, seed, RATE, MOST_AT_ONCE)
         storm = Storm(stack, random.Random(f"{seed} storm"), lambda fault: say(_told(fault)), parts)
         weather = Weather(client, random.Random(f"{seed} weather"))
         progress = asyncio.create_task(_progress(crowd, client, storm, say))
