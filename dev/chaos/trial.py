@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from dev.chaos import rules
-from dev.chaos.buyers import Crowd
 from dev.chaos.client import Client
+from dev.chaos.crowd import Crowd
 from dev.chaos.facts import Facts
 from dev.chaos.faults import Fault, Storm
 from dev.chaos.invariants import AT_REST, Differences, Invariants
