@@ -140,19 +140,13 @@ async def test_without_it_nothing_is_found(stack: Stack, shop: Shop, bought: Bou
     assert in_words(await checker.found()) == ""
 
 
-async def test_all_differences_are_named(
-    stack: Stack, shop: Shop, bought: Bought, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_all_differences_are_named(stack: Stack, shop: Shop, bought: Bought) -> None:
     checker = Invariants(stack, shop)
     checker.sources.since = bought.since
-
-    async def look() -> dict[str, list[str]]:
-        async with planted(checker, "payments", "payments", f"WHERE reference <> '{bought.reference}'", {}) as facts:
-            return checker.differences(facts)
-
-    monkeypatch.setattr(checker, "_look", look)
-    with pytest.raises(Broken) as broken:
-        await checker.hold(0)
+    async with planted(checker, "payments", "payments", f"WHERE reference <> '{bought.reference}'", {}):
+        checker.sources = Planted(stack.env, bought.since)
+        with pytest.raises(Broken) as broken:
+            await checker.hold(0)
     for name in ("I1", "I3", "promises"):
         assert f"  {name}, " in str(broken.value)
 
@@ -235,9 +229,9 @@ async def test_a_secret_in_a_log_is_found(stack: Stack, tmp_path: Path, line: st
         console = Console(parts=file)
         checker = Invariants(stack, logs=Logs(log), console=console)
         console.hear("payments", "a request with the number 4084084084084082, pay-4084084084084081 and AUTH_PORT")
-        assert (await checker._look())["I7"] == []
+        assert (await checker.found(0))["I7"] == []
         console.hear("payments", line.format_map(stack.env))
-        (leak, *_) = (await checker._look())["I7"]
+        (leak, *_) = (await checker.found(0))["I7"]
         console.close()
     assert "parts.log" in leak
     assert line.format_map(stack.env) not in leak
