@@ -48,6 +48,7 @@ def main() -> int:
         die_with_parent(signal.SIGTERM)
     for name in GIVEN:
         os.environ.pop(name, None)
+        os.environ.pop(f"{name}_FILE", None)
     handle, name = tempfile.mkstemp(prefix="shop-chaos-", suffix=".log")
     passed, interrupted = False, False
     try:
