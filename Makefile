@@ -1,6 +1,6 @@
 # `make` alone explains each verb.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test drills lint bench env lock
+.PHONY: help run demo test drills chaos lint bench env lock
 
 python := .venv/bin/python
 extras := auth catalog payments sandbox
@@ -21,6 +21,9 @@ test: .venv/installed.txt ## every test, against real servers (ARGS="tests/auth 
 
 drills: .venv/installed.txt ## the faults that take minutes: long outages, full disks, hundreds of races (ARGS as above)
 	@exec $(python) -m pytest -m drill $(ARGS)
+
+chaos: .venv/installed.txt ## purchases while every part is killed at random (SECONDS=120, SEED=the one printed)
+	@exec $(python) -m dev chaos
 
 lint: .venv/installed.txt ## style, types, and who may import whom
 	@$(python) -m ruff check

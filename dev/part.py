@@ -148,6 +148,7 @@ class Part:
         self.program = program
         self.pid: int | None = None
         self.ready = False
+        self.lives = 0
         self._console = console
         self._changed = changed
         self._env: Mapping[str, str] = {}
@@ -221,6 +222,7 @@ class Part:
         await self.program.clear()
         process = await spawn(self.program, self._env, self._console)
         self.pid = process.pid
+        self.lives += 1
         self._changed()
         return process
 

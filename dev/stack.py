@@ -13,7 +13,9 @@ async with Stack() as stack:                        # a temporary folder, free p
 """
 
 import asyncio
+import contextlib
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -29,7 +31,7 @@ from dev.console import Console
 from dev.files import write_private
 from dev.given import given
 from dev.keepsakes import Keepsakes
-from dev.part import NotStarted, Part, Program, run_once
+from dev.part import NotReady, NotStarted, Part, Program, run_once
 from dev.postgres import Postgres
 from dev.rabbitmq import RabbitMQ, check_broker
 from dev.wiring import SERVICES, Wiring, wire
@@ -119,6 +121,26 @@ class Stack:
             while True:
                 if part.ready and part.pid not in (None, pid):
                     return self.pid(name)
+                await asyncio.sleep(0.05)
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a part runs and has been ready since it was started last."""
+        return name in self._parts and self._parts[name].ready
+
+    def lives(self, name: str) -> int:
+        """How often a part was started."""
+        return self._parts[name].lives
+
+    def stop_signal(self, name: str) -> signal.Signals:
+        """With which a part is asked to stop."""
+        return self._parts[name].program.stop_signal
+
+    async def answers(self, name: str, timeout: float = 60.0) -> None:
+        """Waits until a part that runs answers as it should: after it was frozen, for instance."""
+        async with asyncio.timeout(timeout):
+            while True:
+                with contextlib.suppress(NotReady):
+                    return await self._parts[name].program.ready()
                 await asyncio.sleep(0.05)
 
     async def __aenter__(self) -> Self:

@@ -1,11 +1,14 @@
 """The whole picture with real parts: one stack for all tests of this folder, on free ports, in a folder of its own."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from dev.chaos.leaks import Logs
+from dev.console import Console
 from dev.stack import Stack
 from tests.conftest import ENVIRONMENT
 from tests.system.invariants import Invariants
@@ -20,10 +23,24 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="session")
-async def stack() -> AsyncIterator[Stack]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the parts of the stack print."""
+    return tmp_path_factory.mktemp("stack") / "parts.log"
+
+
+@pytest.fixture(scope="session")
+def console(log: Path) -> Iterator[Console]:
+    with log.open("w") as file:
+        found = Console(parts=file)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+async def stack(console: Console) -> AsyncIterator[Stack]:
     # The stack takes servers that the environment names; ours is for the tests that run in this process.
     kept = {name: os.environ.pop(name) for name in ENVIRONMENT if name in os.environ}
-    found = Stack(extra_env=SETTINGS)
+    found = Stack(extra_env=SETTINGS, console=console)
     try:
         await found.up()
     finally:
@@ -41,9 +58,14 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
         yield Shop(stack, client)
 
 
+@pytest.fixture(scope="session")
+def logs(stack: Stack, log: Path) -> Logs:
+    return Logs(log, stack.folder / "rabbitmq" / "log", stack.folder / "postgres" / "postgres.log")
+
+
 @pytest.fixture
-async def invariants(stack: Stack) -> AsyncIterator[Invariants]:
+async def invariants(stack: Stack, shop: Shop, logs: Logs, console: Console) -> AsyncIterator[Invariants]:
     """Held to be true after every test that asks for them."""
-    checker = Invariants(stack)
+    checker = Invariants(stack, shop, logs, console)
     yield checker
     await checker.hold()

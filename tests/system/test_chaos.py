@@ -1,0 +1,99 @@
+"""`make chaos`, for a few seconds, on the stack of the other tests."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dev.chaos import command
+from dev.chaos.faults import Fault
+from dev.chaos.invariants import TITLES, in_words
+from dev.chaos.leaks import Logs
+from dev.chaos.trial import Outcome, trial
+from dev.console import Console
+from dev.stack import PROJECT, Stack
+
+QUICK = ("auth", "catalog", "catalog-worker")
+"""The parts whose death nobody waits for longer than a moment; a refund's lease is held for a minute, a key in use for 40 s."""
+
+
+async def test_a_crowd_in_a_storm(stack: Stack, logs: Logs, console: Console) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    said: list[str] = []
+    outcome = await trial(stack, 8, seed, logs=logs, console=console, say=said.append, parts=QUICK)
+    print("\n".join(said))
+    assert in_words(outcome.differences) == ""
+    assert outcome.passed
+    assert all(any(f"{fault.how} {fault.part}: ready again" in line for line in said) for fault in outcome.faults)
+    assert {fault.part for fault in outcome.faults} <= set(QUICK)
+
+
+@pytest.mark.drill
+def test_a_minute_of_chaos() -> None:
+    seed = random.randrange(2**32)
+    ran = _command(SECONDS="60", SEED=str(seed))
+    print(ran.stdout)
+    assert ran.returncode == 0
+    assert f"seed {seed}" in ran.stdout
+    assert "everything held" in ran.stdout
+    assert ran.stdout.count("✓") == len(TITLES)
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_nothing_behind(number: signal.Signals, tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    env = {**os.environ, "SECONDS": "60", "TMPDIR": str(tmp_path)}
+    words = [sys.executable, "-u", "-m", "dev", "chaos"]
+    with subprocess.Popen(words, env=env, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        said = []
+        for line in running.stdout:
+            said.append(line)
+            if "ready again" in line:
+                break
+        started = psutil.Process(running.pid).children(recursive=True)
+        assert started
+        running.send_signal(number)
+        said += running.stdout.readlines()
+        assert running.wait(60) == 1
+    assert "interrupted: all stopped" in "".join(said)
+    assert not psutil.wait_procs(started, timeout=10)[1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_hit_or_nothing_bought_is_no_success() -> None:
+    fault = Fault(1.0, "auth", "SIGKILL", 2.0)
+    assert Outcome({"I1": []}, {}, [fault], bought=1).passed
+    assert not Outcome({"I1": []}, {}, [], bought=1).passed
+    assert not Outcome({"I1": []}, {}, [fault], bought=0).passed
+    assert not Outcome({"I1": ["lost"]}, {}, [fault], bought=1).passed
+
+
+def test_a_wrong_number_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("x", "-1", "0", "1e3", "86401"):
+        monkeypatch.setenv("SECONDS", wrong)
+        with pytest.raises(command.NotANumber, match=f"SECONDS={wrong}: a whole number from 5 to 86400"):
+            command.number("SECONDS", 120, command.SHORTEST, command.LONGEST)
+    ran = _command(SECONDS="4")
+    assert ran.returncode == 1
+    assert "SECONDS=4: a whole number" in ran.stdout
+    assert ran.stderr == ""
+
+
+def _command(**env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "dev", "chaos"],
+        env={**os.environ, **env},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )

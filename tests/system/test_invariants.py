@@ -1,0 +1,248 @@
+"""The checker itself: each invariant is seen to fail where it is broken.
+
+What is planted is a view that stands before the real table for the checker's connections alone: the shop never sees it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import uuid4
+
+import aio_pika
+import asyncpg
+import httpx
+import pytest
+
+from contracts.topology import CATALOG_PAYMENTS
+from dev.chaos import processes, rules
+from dev.chaos.facts import Facts, Sources
+from dev.chaos.invariants import Broken, Invariants, in_words
+from dev.chaos.leaks import Logs
+from dev.chaos.processes import Footprint
+from dev.console import Console
+from dev.stack import Stack
+from tests.system.shop import Json, Shop
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A purchase that was delivered, and one that was given back."""
+
+    since: datetime
+    order: Json
+    reference: str
+    returned: str
+
+
+@pytest.fixture(scope="module")
+async def bought(stack: Stack, shop: Shop) -> Bought:
+    since = Invariants(stack).sources.since
+    assert since is not None
+    product = await shop.product(stock=9)
+    buyer, order, payment = await shop.bought(product)
+    other, _, returned = await shop.bought(product)
+    await shop.payment_reaches(other, returned["reference"], "succeeded")
+    url = f"{shop.env['PAYMENTS_URL']}/payments/{returned['reference']}/refunds"
+    await shop.call("POST", url, headers={**shop.admin, "Idempotency-Key": uuid4().hex}, expect=202)
+    await shop.payment_reaches(other, returned["reference"], "refunded")
+    await shop.delivered(buyer, order)
+    return Bought(since, order, payment["reference"], returned["reference"])
+
+
+class Planted(Sources):
+    @asynccontextmanager
+    async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
+        async with super().database(service) as connection:
+            await connection.execute("SET search_path = planted, pg_catalog, public")
+            yield connection
+
+
+@asynccontextmanager
+async def planted(
+    invariants: Invariants, service: str, table: str, more: str, changes: dict[str, str]
+) -> AsyncIterator[Facts]:
+    """The facts, with other values in some columns of a table, and `more` after its FROM."""
+    schema = "pg_catalog" if table.startswith("pg_") else "public"
+    async with invariants.sources.database(service) as connection:
+        columns = [
+            row["attname"]
+            for row in await connection.fetch(
+                "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0 AND NOT attisdropped"
+                " ORDER BY attnum",
+                f"{schema}.{table}",
+            )
+        ]
+        told = ", ".join(f"{changes.get(column, column)} AS {column}" for column in columns)
+        await connection.execute("DROP SCHEMA IF EXISTS planted CASCADE; CREATE SCHEMA planted")
+        try:
+            view = f"CREATE VIEW planted.{table} AS SELECT {told} FROM {schema}.{table} {more}"
+            await connection.execute(view.replace("ALL_COLUMNS", ", ".join(columns)))
+            yield await Planted(invariants.sources.env, invariants.sources.since).facts()
+        finally:
+            await connection.execute("DROP SCHEMA planted CASCADE")
+
+
+CASES = [
+    ("I1", "payments", "payments", "", {"status": "CASE reference WHEN '{reference}' THEN 'pending' ELSE status END"}),
+    ("I1", "payments", "payments", "WHERE reference <> '{reference}'", {}),
+    ("I1", "payments", "payments", "", {"paid_amount": "paid_amount + 1"}),
+    ("I1", "payments", "payments", "", {"paid_currency": "'USD'"}),
+    ("I2", "catalog", "deliveries", "WHERE payment_reference <> '{reference}'", {}),
+    ("I2", "catalog", "deliveries", "UNION ALL SELECT ALL_COLUMNS FROM public.deliveries", {}),
+    ("I3", "payments", "payments", "", {"status": "CASE reference WHEN '{reference}' THEN 'held' ELSE status END"}),
+    ("I3", "payments", "payments", "", {"order_id": "CASE WHEN reference = '{reference}' THEN gen_random_uuid() ELSE order_id END"}),
+    ("I3", "payments", "payments", "WHERE reference <> '{reference}'", {}),
+    ("I3", "catalog", "orders", "", {"amount": "CASE payment_reference WHEN '{reference}' THEN amount + 1 ELSE amount END"}),
+    ("I3", "catalog", "orders", "", {"currency": "CASE payment_reference WHEN '{reference}' THEN 'USD' ELSE currency END"}),
+    ("I3", "catalog", "deliveries", "WHERE payment_reference <> '{reference}'", {}),
+    ("I4", "catalog", "products", "", {"stock": "-1"}),
+    ("I4", "catalog", "products", "", {"stock": "stock + 1"}),
+    ("I4", "catalog", "order_items", "", {"reserved": "NOT reserved"}),
+    ("I5", "payments", "notices", "", {"state": "'failed'"}),
+    ("I5", "catalog", "inbox", "", {"state": "'pending'"}),
+    ("I8", "payments", "pg_stat_activity", "", {"state": "'idle in transaction'", "state_change": "now() - interval '1 hour'"}),
+    ("I8", "payments", "pg_stat_activity", "CROSS JOIN generate_series(1, 100)", {}),
+    ("ledger", "payments", "ledger_entries", "", {"amount": "amount + line"}),
+    ("ledger", "payments", "payments", "", {"paid_amount": "paid_amount + 1"}),
+    ("ledger", "payments", "payments", "", {"fees": "fees + 1"}),
+    ("refunds", "payments", "refunds", "WHERE false", {}),
+    ("refunds", "payments", "payments", "", {"refunded_amount": "0"}),
+    ("undeliverable", "catalog", "order_payments", "", {"outcome": "'undeliverable'"}),
+    ("undeliverable", "payments", "refunds", "", {"requested_by": "'catalog'"}),
+    ("promises", "catalog", "orders", "WHERE payment_reference <> '{reference}'", {}),
+    ("promises", "payments", "payments", "WHERE reference <> '{reference}'", {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("invariant", "service", "table", "more", "changes"), CASES)
+async def test_what_is_planted_is_found(
+    stack: Stack,
+    shop: Shop,
+    bought: Bought,
+    invariant: str,
+    service: str,
+    table: str,
+    more: str,
+    changes: dict[str, str],
+) -> None:
+    checker = Invariants(stack, shop)
+    checker.sources.since = bought.since
+    named = {column: value.format(reference=bought.reference) for column, value in changes.items()}
+    async with planted(checker, service, table, more.format(reference=bought.reference), named) as facts:
+        assert checker.differences(facts)[invariant]
+
+
+async def test_without_it_nothing_is_found(stack: Stack, shop: Shop, bought: Bought) -> None:
+    checker = Invariants(stack, shop)
+    checker.sources.since = bought.since
+    assert in_words(await checker.found()) == ""
+
+
+async def test_all_differences_are_named(stack: Stack, shop: Shop, bought: Bought) -> None:
+    checker = Invariants(stack, shop)
+    checker.sources.since = bought.since
+    async with planted(checker, "payments", "payments", f"WHERE reference <> '{bought.reference}'", {}):
+        checker.sources = Planted(stack.env, bought.since)
+        with pytest.raises(Broken) as broken:
+            await checker.hold(0)
+    for name in ("I1", "I3", "promises"):
+        assert f"  {name}, " in str(broken.value)
+
+
+async def test_two_refunds_by_itself_are_one_too_many(stack: Stack, bought: Bought) -> None:
+    facts = await Invariants(stack).sources.facts()
+    facts.told = {bought.returned: {"outcome": "undeliverable"}}
+    (refund,) = facts.refunds[bought.returned]
+    facts.refunds = {bought.returned: [{**refund, "requested_by": "catalog"}]}
+    assert list(rules.compensated_once(facts)) == []
+    facts.refunds[bought.returned] *= 2
+    assert list(rules.compensated_once(facts)) == [f"{bought.returned}: undeliverable, and refunded by itself 2 times"]
+
+
+async def test_money_that_paystack_knows_nothing_of(stack: Stack, shop: Shop, bought: Bought) -> None:
+    checker = Invariants(stack, shop)
+    checker.sources.since = bought.since
+    facts = await checker.sources.facts()
+    assert bought.reference not in "".join(rules.no_money_invented(facts, shop.promised))
+    facts.transactions[bought.reference] = {**facts.transactions[bought.reference], "paid_at": None}
+    assert bought.reference in "".join(rules.no_money_invented(facts, shop.promised))
+    assert not list(rules.no_order_twice(facts, shop.promised))
+    order = facts.orders[bought.order["id"]]
+    facts.orders["another"] = order
+    assert list(rules.no_order_twice(facts, shop.promised)) == [f"buyer {order['customer_id']}: 2 orders for 1 intents"]
+
+
+async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
+    checker = Invariants(stack, shop)
+    async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as broker:
+        channel = await broker.channel()
+        dead = await channel.get_queue(CATALOG_PAYMENTS.dead)
+        await channel.default_exchange.publish(aio_pika.Message(b"{}"), dead.name)
+        try:
+            found = checker.differences(await checker.sources.facts())
+        finally:
+            await dead.purge()
+    assert found["I5"] == [f"{CATALOG_PAYMENTS.dead}: 1 dead letters"]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wrong"),
+    [
+        (500, {}, True),
+        (503, {}, True),
+        (502, {"Retry-After": "1"}, True),
+        (503, {"Retry-After": "1"}, False),
+        (404, {}, False),
+    ],
+)
+async def test_a_bad_answer_is_found(
+    stack: Stack, shop: Shop, status: int, headers: dict[str, str], wrong: bool
+) -> None:
+    checker = Invariants(stack, shop)
+    request = httpx.Request("GET", f"{shop.env['CATALOG_URL']}/catalog/products")
+    shop.seen.note(httpx.Response(status, headers=headers, request=request))
+    try:
+        assert bool(checker.differences(Facts())["I6"]) == wrong
+    finally:
+        if wrong:
+            shop.seen.wrong.pop()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "key sk_test_1234567890abcdef",
+        "Authorization: Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "charged AUTH_8dfhjjdt",
+        "card 4084084084084081 declined",
+        "hash $2b$10$abcdefghijklmnopqrstuv",
+        "{ADMIN_PASSWORD}",
+        "{PAYSTACK_SECRET_KEY}",
+        "{CATALOG_DATABASE_URL}",
+    ],
+)
+async def test_a_secret_in_a_log_is_found(stack: Stack, tmp_path: Path, line: str) -> None:
+    log = tmp_path / "parts.log"
+    with log.open("w") as file:
+        console = Console(parts=file)
+        checker = Invariants(stack, logs=Logs(log), console=console)
+        console.hear("payments", "a request with the number 4084084084084082, pay-4084084084084081 and AUTH_PORT")
+        assert (await checker.found(0))["I7"] == []
+        console.hear("payments", line.format_map(stack.env))
+        (leak, *_) = (await checker.found(0))["I7"]
+        console.close()
+    assert "parts.log" in leak
+    assert line.format_map(stack.env) not in leak
+
+
+def test_what_grew_is_found() -> None:
+    before = {"auth": Footprint(20, 90), "rabbitmq": Footprint(80, 150), "sandbox": Footprint(20, 60)}
+    assert not list(processes.grown(before, before))
+    now = {"auth": Footprint(2_000, 90), "rabbitmq": Footprint(80, 1_000), "sandbox": None}
+    assert list(processes.grown(before, now)) == [
+        "auth: 20 open files at the start, 2000 now",
+        "rabbitmq: 150 MB at the start, 1000 MB now",
+        "sandbox does not run",
+    ]
