@@ -1,7 +1,8 @@
 """The relay against a real broker: in order, confirmed, never lost; one at a time, and another when it falls."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
 
 from pydantic import SecretStr
 from sqlalchemy import select, text
@@ -33,8 +34,13 @@ def left(sessions: Sessions, count: int = 0) -> Callable[[], Awaitable[bool]]:
     return check
 
 
+async def nothing_to_tell(_since: datetime, _until: datetime) -> AsyncGenerator[int, None]:
+    return
+    yield
+
+
 def relay(engine: AsyncEngine, broker: Broker, url: str = "") -> Relay:
-    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue])
+    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue], nothing_to_tell)
 
 
 def undeliverable() -> OrderUndeliverable:
