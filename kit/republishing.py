@@ -1,18 +1,15 @@
 """Events told again: whoever owns the truth writes them into its outbox once more. Consumers do nothing twice, so it harms nobody."""
 
-import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-import asyncpg
 import typer
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.commands import operate
 from kit.moments import moment
-from kit.telemetry import configure_logging
 
 Republish = Callable[[datetime, datetime], AsyncGenerator[int, None]]
 """Writes the events of what happened from one moment to another, a batch a transaction; yields how many each batch held."""
@@ -23,13 +20,12 @@ def command(service: str, republish: Republish, engine: AsyncEngine) -> Callable
 
     async def work(since: datetime, until: datetime, *, shown: bool) -> int:
         total = 0
-        try:
-            async for count in republish(since, until):
-                total += count
-                if shown:
-                    typer.echo(f"\r{total} events", nl=False, err=True)
-        finally:
-            await engine.dispose()
+        async for count in republish(since, until):
+            total += count
+            if shown:
+                typer.echo(f"\r{total} events", nl=False, err=True)
+        if shown:
+            typer.echo(err=True)
         return total
 
     def tell_again(
@@ -39,18 +35,12 @@ def command(service: str, republish: Republish, engine: AsyncEngine) -> Callable
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Tell what has happened since then once more, as when a queue was purged. Nobody acts on it twice."""
-        configure_logging("WARNING", "console", service)
+        """Tell what has happened since then once more, as after a queue was purged. Nobody acts on it twice."""
         shown = not as_json and sys.stderr.isatty()
-        try:
-            total = asyncio.run(work(since, until or datetime.now(UTC), shown=shown))
-        except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            said = (str(error).splitlines() or [""])[0][:200]
-            typer.echo(f"the database cannot be used: {type(error).__name__}: {said}", err=True)
-            raise typer.Exit(1) from None
+        total = operate(service, engine, lambda: work(since, until or datetime.now(UTC), shown=shown))
         if as_json:
             typer.echo(f'{{"events": {total}}}')
         else:
-            typer.echo(f"{chr(13) if shown else ''}{total} events are told again; the worker sends them", err=True)
+            typer.echo(f"{total} events are told again; the worker sends them", err=True)
 
     return tell_again

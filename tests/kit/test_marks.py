@@ -194,6 +194,7 @@ async def test_each_queue_has_its_own_mark(engine: AsyncEngine, sessions: Sessio
     truth.facts = [event(1)]
     await broker.delete()
     async with living(both.run):
+        await until(marked(broker))
         await broker.take(1)
     assert marks.queues_lost.labels(other.name)._value.get() == 0
     for name in (other.name, other.dead):
