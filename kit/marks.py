@@ -15,6 +15,7 @@ neither. A queue without its mark is therefore none that we told anything: what 
 Nobody notices a queue that was purged, or that came back without its log; then an operator tells again (republishing.py).
 """
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
@@ -65,13 +66,13 @@ async def look(channel: AbstractChannel, queues: Sequence[Queue]) -> None:
 
 
 async def _is_marked(broker: AbstractConnection, queue: Queue) -> bool:
-    channel = await broker.channel()
-    try:
-        await look(channel, [queue])
-    except ChannelNotFoundEntity:
-        return False
-    finally:
-        await channel.close()
+    async with asyncio.timeout(2 * TIMEOUT):
+        # Of its own: the broker closes a channel on which something is missing.
+        async with broker.channel() as channel:
+            try:
+                await look(channel, [queue])
+            except ChannelNotFoundEntity:
+                return False
     return True
 
 
