@@ -22,3 +22,9 @@ def moment(typed: str) -> datetime:
     if not 2000 <= found.year < 2200:
         raise typer.BadParameter("a time between the years 2000 and 2200")
     return found
+
+
+def check_period(since: datetime | None, until: datetime | None) -> None:
+    """Turned round, it would quietly find nothing."""
+    if since is not None and since >= (until or datetime.now(UTC)):
+        raise typer.BadParameter("the period ends before it begins: --from is the earlier time")

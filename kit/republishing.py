@@ -9,7 +9,7 @@ import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kit.commands import operate
-from kit.moments import moment
+from kit.moments import check_period, moment
 
 Republish = Callable[[datetime, datetime], AsyncGenerator[int, None]]
 """Writes the events of what happened from one moment to another, a batch a transaction; yields how many each batch held."""
@@ -36,6 +36,7 @@ def command(service: str, republish: Republish, engine: AsyncEngine) -> Callable
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
         """Tell what has happened since then once more, as after a queue was purged. Nobody acts on it twice."""
+        check_period(since, until)
         shown = not as_json and sys.stderr.isatty()
         total = operate(service, engine, lambda: work(since, until or datetime.now(UTC), shown=shown))
         if as_json:
