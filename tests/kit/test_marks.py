@@ -125,6 +125,28 @@ async def test_a_queue_that_is_deleted_and_declared_anew_while_we_relay(
     assert b"pay-1" in again.body
 
 
+@pytest.mark.usefixtures("quick")
+async def test_a_queue_that_is_missed_by_no_publish_because_another_takes_all(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker
+) -> None:
+    other = Queue(name=f"{broker.queue.name}.other", bindings=broker.queue.bindings)
+    await declare_queue(broker.channel, other)
+    try:
+        truth = Truth(sessions)
+        async with living(truth.relay(engine, broker).run):
+            await until(marked(broker))
+            truth.facts = [event(1)]
+            await broker.delete()
+            await put(sessions, *truth.facts)
+            await broker.take(1, other.name)
+            await until(marked(broker))
+            (again,) = await broker.take(1)
+    finally:
+        for name in (other.name, other.dead):
+            await broker.channel.queue_delete(name)
+    assert b"pay-1" in again.body
+
+
 async def test_a_crash_in_the_middle_of_telling_again(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
     truth = Truth(sessions, *(event(number) for number in range(5)))
     truth.fails_after = 3
@@ -173,6 +195,8 @@ async def test_a_queue_that_is_deleted_between_the_look_and_the_binding(
 
     monkeypatch.setattr(marks, "declare_queue", declare)
     async with living(truth.relay(engine, broker).run):
+        await until(asked(truth, 2))
+        await until(marked(broker))
         (again,) = await broker.take(1)
     assert b"pay-1" in again.body
 
@@ -194,6 +218,7 @@ async def test_each_queue_has_its_own_mark(engine: AsyncEngine, sessions: Sessio
     truth.facts = [event(1)]
     await broker.delete()
     async with living(both.run):
+        await until(asked(truth, 2))
         await until(marked(broker))
         await broker.take(1)
     assert marks.queues_lost.labels(other.name)._value.get() == 0

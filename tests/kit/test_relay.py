@@ -186,7 +186,7 @@ async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
 
     url = str(URL(broker.url.get_secret_value()).with_password("wrong"))
     async with living(relay(engine, broker, url).run):
-        await until(lambda: tried(1), 5)
+        await until(lambda: tried(2), 5)
         said = capsys.readouterr().out
         assert "AuthenticationError" in said
         assert "wrong" not in said

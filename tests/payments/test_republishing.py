@@ -97,13 +97,7 @@ async def test_the_command(client: httpx.AsyncClient) -> None:
     await sent()
     assert (await typed("republish", "--from", "1h", "--json")).json == {"events": 2}
     assert len(await sent()) == 2
-    shown = await typed("republish", "--from", "1h", "--to", "30m")
-    assert (shown.code, shown.out) == (0, "")
-    assert "0 events are told again" in shown.err
     assert (await typed("republish", "--from", "30m", "--to", "1h")).code == 2
-    unreachable = await typed("republish", "--from", "1h", PAYMENTS_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")
-    assert unreachable.code == 1
-    assert "the database cannot be used" in unreachable.err
 
 
 async def test_events_that_wait_for_a_person_are_given_another_try() -> None:
@@ -113,4 +107,6 @@ async def test_events_that_wait_for_a_person_are_given_another_try() -> None:
             for n, state in enumerate(["failed", "done", "failed"])
         )
     assert (await typed("replay-events", "--json")).json == {"events": 2}
-    assert (await typed("replay-events", "--json")).json == {"events": 0}
+    unreachable = await typed("replay-events", PAYMENTS_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")
+    assert unreachable.code == 1
+    assert "the database cannot be used" in unreachable.err
