@@ -10,12 +10,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import CapturingLogger
 from yarl import URL
 
 from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData
 from contracts.topology import EXCHANGE
 from dev.postgres import Postgres
-from kit import outbox
+from kit import outbox, worker
 from kit.database import create_engine
 from kit.outbox import Relay
 from kit.worker import loop_failures
@@ -176,20 +177,21 @@ async def test_a_queue_that_is_full(engine: AsyncEngine, sessions: Sessions, bro
 
 
 async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
-    engine: AsyncEngine, broker: Broker, capsys: pytest.CaptureFixture[str]
+    engine: AsyncEngine, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    said = CapturingLogger()
+    monkeypatch.setattr(worker, "log", said)
     failures = loop_failures.labels("0")._value
     before, began = failures.get(), time.monotonic()
 
     async def tried(times: int) -> bool:
         return bool(failures.get() - before >= times)
 
-    url = str(URL(broker.url.get_secret_value()).with_password("wrong"))
+    url = str(URL(broker.url.get_secret_value()).with_password("mistyped"))
     async with living(relay(engine, broker, url).run):
         await until(lambda: tried(2), 5)
-        said = capsys.readouterr().out
-        assert "AuthenticationError" in said
-        assert "wrong" not in said
+        assert "AuthenticationError" in str(said.calls)
+        assert "mistyped" not in str(said.calls)
         await until(lambda: tried(5), 30)
     # Pauses that double, and at least half of each: 0.1 + 0.2 + 0.4 + 0.8 s between five tries; about every 5 s in the end.
     assert time.monotonic() - began > 1.5
