@@ -40,12 +40,6 @@ out = Console()
 err = Console(stderr=True)
 
 
-def check_period(since: datetime | None, until: datetime | None) -> None:
-    """Turned round, it would quietly find nothing."""
-    if since is not None and since >= (until or datetime.now(UTC)):
-        raise typer.BadParameter("the period ends before it begins: --from is the earlier time")
-
-
 def reason(typed: str) -> str:
     """One line, as the routes take it."""
     try:
