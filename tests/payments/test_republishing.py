@@ -12,8 +12,8 @@ from services.payments.db import sessions
 from services.payments.models import Inbox, OutboxRow, Payment
 from services.payments.republishing import republish
 from tests.payments.bank import Bank, notice
+from tests.payments.complaints import disputed, look, look_at_refunds, lost, tell
 from tests.payments.conftest import charge, outbox, payment, send, settle_all
-from tests.payments.test_disputes import disputed, look, look_at_refunds, lost, tell
 from tests.payments.test_operators import typed
 
 HOUR = timedelta(hours=1)
