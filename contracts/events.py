@@ -6,7 +6,7 @@ know, and one example of every version ever published must go on parsing (tests/
 
 from datetime import UTC, datetime
 from typing import Annotated, Literal
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -15,6 +15,14 @@ CONTENT_TYPE = "application/cloudevents+json"
 Reference = Annotated[str, Field(min_length=1, max_length=100, description="The payment's reference at Paystack")]
 Subunits = Annotated[int, Field(ge=0, le=2**53, description="Subunits of the currency (kobo, pesewa, cent)")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+
+
+FACTS = UUID("6d0a2b5e-3c1f-4e57-9d0e-0f6a7c1b9e42")
+
+
+def fact_id(kind: str, *of: object) -> UUID:
+    """The id of an event that tells a fact: whenever it is told again it has the same, and an inbox that took it knows it."""
+    return uuid5(FACTS, "/".join([kind, *map(str, of)]))
 
 
 class Data(BaseModel):

@@ -18,6 +18,11 @@ class Queue(BaseModel):
     def dead(self) -> str:
         return f"{self.name}.dead"
 
+    @property
+    def mark(self) -> str:
+        """The exchange by which whoever publishes knows the queue again; no message goes through it."""
+        return f"{self.name}.told"
+
 
 CATALOG_PAYMENTS = Queue(name="catalog.payments", bindings=("payment.*",))
 """payments publishes, catalog consumes."""

@@ -1,18 +1,23 @@
-"""The command line that every service has: serve, worker, migrate."""
+"""The command line that every service has: serve, worker, migrate; and how a command of its own ends."""
 
 import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import asyncpg
 import typer
 import uvicorn
 from alembic.util.exc import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kit.migrations import on_connection
 from kit.settings import Secret, Settings
 from kit.telemetry import configure_logging
 
+T = TypeVar("T")
 KEEP_ALIVE_SECONDS = 75  # longer than the gateway keeps an idle connection, or its next request meets a closed one
 GRACE_SECONDS = 15
 
@@ -33,6 +38,24 @@ def serve(app: str, settings: Settings, port: int) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def operate(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
+    """Do an operator's work on the database. That it cannot be used is said in a sentence, with exit code 1."""
+    configure_logging("WARNING", "console", service)
+
+    async def whole() -> T:
+        try:
+            return await work()
+        finally:
+            await engine.dispose()
+
+    try:
+        return asyncio.run(whole())
+    except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        said = (str(error).splitlines() or [""])[0][:200]
+        typer.echo(f"the database cannot be used: {type(error).__name__}: {said}", err=True)
+    raise typer.Exit(1)
 
 
 def commands(

@@ -31,24 +31,27 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     text,
     update,
 )
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.events import CONTENT_TYPE, Event
 from contracts.topology import EXCHANGE, Queue
-from kit.broker import TIMEOUT, connect, declare_exchange, declare_queue
+from kit import marks
+from kit.broker import TIMEOUT, connect, declare_exchange
 from kit.database import lists, parameters, table_of
+from kit.republishing import Republish
 from kit.telemetry import traceparent
 from kit.worker import Life
 
 WINDOW = 100
 POLL_SECONDS = 1.0
 MEASURE_SECONDS = 1.0
+LOOK_SECONDS = 5.0
 PUBLISH_SECONDS = 10.0
 LOCK = 0x4F55_5442  # "OUTB": one relay at a time in a database
 
@@ -76,8 +79,9 @@ class OutboxEvent:
 
 @cache
 def _additions(outbox: Table) -> Insert:
+    """An event that waits there already, to be told again, is not put there twice."""
     told = parameters(event_id=Uuid, type=Text, body=LargeBinary)
-    return insert(outbox).from_select(list(told.c.keys()), select(told))
+    return insert(outbox).from_select(list(told.c.keys()), select(told)).on_conflict_do_nothing()
 
 
 def _body(event: Event) -> bytes:
@@ -116,12 +120,19 @@ class Relay:
     """
 
     def __init__(
-        self, engine: AsyncEngine, outbox: type[OutboxEvent], amqp_url: SecretStr, queues: Sequence[Queue]
+        self,
+        engine: AsyncEngine,
+        outbox: type[OutboxEvent],
+        amqp_url: SecretStr,
+        queues: Sequence[Queue],
+        republish: Republish,
     ) -> None:
         self.engine = engine
         self.outbox = outbox
         self.amqp_url = amqp_url
         self.queues = queues
+        self.republish = republish
+        """Tells again what happened, when a queue was lost with what it held (marks.py)."""
         self.bell = asyncio.Event()
         """Ring it when something was put into the outbox, after the commit."""
 
@@ -146,13 +157,15 @@ class Relay:
         async with connect(self.amqp_url, name) as broker:
             channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
             await declare_exchange(channel)
-            for queue in self.queues:
-                await declare_queue(channel, queue)
+            await marks.renew(life, broker, channel, self.queues, self.republish)
             underlay = cast(UnderlayChannel, await channel.get_underlay_channel())
             log.info("relaying")
             clock = asyncio.get_running_loop().time
-            measured = -MEASURE_SECONDS
+            measured, looked = -MEASURE_SECONDS, clock()
             while not life.over:
+                if clock() - looked > LOOK_SECONDS:
+                    await marks.look(channel, self.queues)
+                    looked = clock()
                 if not await self._window(database, underlay):
                     if clock() - measured > MEASURE_SECONDS:
                         await self._measure(database)

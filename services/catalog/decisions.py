@@ -19,6 +19,7 @@ from contracts.events import (
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
+    fact_id,
 )
 
 Reason = Literal["expired_and_sold_out", "cancelled", "already_paid", "unknown_order", "amount_differs"]
@@ -157,9 +158,13 @@ class Standing:
             currency=event.data.currency,
             reason=reason,
         )
-        self.undeliverable.append(
-            OrderUndeliverable(subject=str(data.order_id), traceparent=event.traceparent, data=data)
-        )
+        self.undeliverable.append(undeliverable(data, event.traceparent))
+
+
+def undeliverable(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:
+    """The event; told again it is the same one."""
+    told = fact_id("order.undeliverable", data.reference)
+    return OrderUndeliverable(id=told, subject=str(data.order_id), traceparent=traceparent, data=data)
 
 
 def _given_back(data: PaymentRefundedData) -> int:

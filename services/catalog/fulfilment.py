@@ -13,10 +13,9 @@ from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, PaymentDisputeResolved, PaymentRefunded, PaymentSucceeded
-from kit import outbox
-from services.catalog import stock
+from services.catalog import stock, undeliverable
 from services.catalog.decisions import OrderStanding, Outcome, PaymentStanding, Standing
-from services.catalog.models import Order, OrderItem, OrderPayment, OutboxRow
+from services.catalog.models import Order, OrderItem, OrderPayment
 
 delivered_total = Counter("orders_delivered_total", "Orders delivered")
 undeliverable_total = Counter("orders_undeliverable_total", "Payments that could not be delivered for", ["reason"])
@@ -135,7 +134,7 @@ async def _save(session: AsyncSession, standing: Standing) -> None:
             "refunded": [payment.refunded_amount for payment in payments],
         },
     )
-    await outbox.add(session, OutboxRow, *standing.undeliverable)
+    await undeliverable.tell(session, standing.undeliverable)
     delivered_total.inc(len(standing.delivered))
     for event in standing.undeliverable:
         undeliverable_total.labels(event.data.reason).inc()

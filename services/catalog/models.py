@@ -135,6 +135,20 @@ class OrderPayment(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class UndeliverablePayment(Base):
+    """A payment that could not be delivered for, as order.undeliverable told it. Never changed."""
+
+    __tablename__ = "undeliverable_payments"
+    __table_args__ = (Index(None, "told_at", "reference"),)
+
+    reference: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[UUID]
+    amount: Mapped[int]
+    currency: Mapped[str]
+    reason: Mapped[str]
+    told_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class OutboxRow(OutboxEvent, Base):
     """Events on their way to the broker."""
 

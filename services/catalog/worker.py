@@ -14,6 +14,7 @@ from services.catalog.expiry import sweep
 from services.catalog.fulfilment import fulfil
 from services.catalog.models import IdempotencyKey, InboxRow, OutboxRow
 from services.catalog.settings import settings
+from services.catalog.undeliverable import republish
 
 PRUNE_BATCH = 1000
 PRUNE_SECONDS = 600.0
@@ -31,7 +32,7 @@ async def prune(life: Life) -> None:
 
 
 async def work() -> None:
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS])
+    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], republish)
     consumer = Consumer(sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, fulfil, outbox_bell=relay.bell)
     settler = Settler(sessions, InboxRow, consumer.handle, outbox_bell=relay.bell)
     try:

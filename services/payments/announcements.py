@@ -1,4 +1,7 @@
-"""What payments tells the shop about a payment, as the events of contracts/events.py."""
+"""What payments tells the shop about a payment, as the events of contracts/events.py.
+
+What can be told again later (republishing.py) has an id that follows from what it tells.
+"""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -17,6 +20,7 @@ from contracts.events import (
     PaymentRefundedData,
     PaymentSucceeded,
     PaymentSucceededData,
+    fact_id,
 )
 from services.payments.charges import Charge
 
@@ -26,7 +30,7 @@ HeldReason = Literal["amount_differs", "currency_differs", "mode_differs"]
 def succeeded(payment: Any, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
     """`payment`: a Payment, or a row with its reference, order_id, amount, currency and traceparent; so for all of these."""
     data = PaymentSucceededData(**_facts(payment), paid_amount=paid_amount, channel=channel, paid_at=paid_at)
-    return PaymentSucceeded(**_envelope(payment), data=data)
+    return PaymentSucceeded(id=fact_id("payment.succeeded", payment.reference), **_envelope(payment), data=data)
 
 
 def failed(payment: Any, charge: Charge) -> Event:
@@ -45,7 +49,7 @@ def refunded(payment: Any, total: int) -> Event:
     """`total`: subunits of all refunds of this payment so far."""
     whole = total >= (payment.paid_amount or 0)
     data = PaymentRefundedData(**_facts(payment), refunded_amount=total, fully_refunded=whole)
-    return PaymentRefunded(**_envelope(payment), data=data)
+    return PaymentRefunded(id=fact_id("payment.refunded", payment.reference, total), **_envelope(payment), data=data)
 
 
 def disputed(payment: Any, dispute: Any) -> Event:
@@ -53,7 +57,7 @@ def disputed(payment: Any, dispute: Any) -> Event:
     data = PaymentDisputedData(
         **_facts(payment), dispute_id=dispute.id, disputed_amount=dispute.amount, due_at=dispute.due_at
     )
-    return PaymentDisputed(**_envelope(payment), data=data)
+    return PaymentDisputed(id=fact_id("payment.disputed", dispute.id), **_envelope(payment), data=data)
 
 
 def dispute_resolved(payment: Any, dispute: Any) -> Event:
@@ -61,7 +65,8 @@ def dispute_resolved(payment: Any, dispute: Any) -> Event:
     data = PaymentDisputeResolvedData(
         **_facts(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
     )
-    return PaymentDisputeResolved(**_envelope(payment), data=data)
+    told = fact_id("payment.dispute_resolved", dispute.id)
+    return PaymentDisputeResolved(id=told, **_envelope(payment), data=data)
 
 
 def _facts(payment: Any) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from services.payments.pruning import prune
 from services.payments.recovery.backfill import Backfill
 from services.payments.recovery.sweep import Sweeper
 from services.payments.refunding import Refunder
+from services.payments.republishing import republish
 from services.payments.settings import settings
 
 
 async def work() -> None:
     """Settle notices, relay events, ask about late payments and notices that never came, prune; until told to stop."""
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS])
+    relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish)
     refunder = Refunder(sessions, relay.bell)
     disputes = Watch(sessions, relay.bell)
     settler = Settler(

@@ -1,5 +1,6 @@
 """What tests of catalog do to it and ask of it: products that are there, orders, payments' events, the state of the tables."""
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,7 +8,16 @@ import httpx
 from sqlalchemy import select, text, update
 
 from contracts.events import (
+    Event,
     OrderUndeliverable,
+    PaymentDisputed,
+    PaymentDisputedData,
+    PaymentDisputeResolved,
+    PaymentDisputeResolvedData,
+    PaymentFailed,
+    PaymentFailedData,
+    PaymentHeld,
+    PaymentHeldData,
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
@@ -75,7 +85,7 @@ async def time_is_over(order_id: UUID) -> None:
         )
 
 
-async def handle(*events: PaymentSucceeded | PaymentRefunded) -> None:
+async def handle(*events: Event) -> None:
     """What the worker does with a batch, once."""
     async with sessions.begin() as session:
         await fulfil(session, events)
@@ -101,3 +111,19 @@ def refunded(
 ) -> PaymentRefunded:
     data = PaymentRefundedData(**_data(order_id, reference, amount, currency), refunded_amount=refunded_amount)
     return PaymentRefunded(subject=str(order_id), data=data)
+
+
+def about(paid: PaymentSucceeded) -> list[Event]:
+    """Whatever payments may say of one payment on its way to being paid, and of a dispute that is won."""
+    facts = paid.data.model_dump(include={"reference", "order_id", "amount", "currency"})
+    due_at = datetime(2026, 11, 25, tzinfo=UTC)
+    held = PaymentHeldData(**facts, reason="amount_differs", paid_amount=1, paid_currency="NGN")
+    return [
+        PaymentFailed(subject=paid.subject, data=PaymentFailedData(**facts, reason="Declined")),
+        PaymentHeld(subject=paid.subject, data=held),
+        paid,
+        PaymentDisputed(subject=paid.subject, data=PaymentDisputedData(**facts, dispute_id=1, due_at=due_at)),
+        PaymentDisputeResolved(
+            subject=paid.subject, data=PaymentDisputeResolvedData(**facts, dispute_id=1, lost=False)
+        ),
+    ]

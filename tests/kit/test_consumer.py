@@ -12,9 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import PaymentSucceeded
 from dev.postgres import Postgres
+from kit import inbox
+from kit.broker import connect
 from kit.consumer import Consumer
 from kit.database import create_engine
 from kit.inbox import Settler
+from kit.replaying import replay
 from kit.worker import loop_failures
 from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Effect, Inbox
@@ -29,16 +32,19 @@ def body(number: int = 0, **changes: Any) -> bytes:
 
 
 class Works:
-    """A handler that fails while it is told to."""
+    """A handler that fails while it is told to: all of it, or of one reference."""
 
     def __init__(self) -> None:
         self.fails = False
+        self.poison = ""
 
     async def __call__(self, session: AsyncSession, events: Sequence[PaymentSucceeded]) -> None:
         for one in events:
             await session.execute(insert(Effect).values(of=one.data.reference))
         if self.fails:
             raise RuntimeError("not now")
+        if self.poison in {one.data.reference for one in events}:
+            raise ValueError("never of this one")
 
 
 @pytest.fixture
@@ -82,10 +88,18 @@ async def test_every_event_takes_effect_once(sessions: Sessions, broker: Broker,
     assert await waiting(broker) == 0
 
 
-async def test_a_thousand_times_the_same(sessions: Sessions, broker: Broker, handler: Works) -> None:
+async def test_a_thousand_times_the_same_from_ten_connections(
+    sessions: Sessions, broker: Broker, handler: Works
+) -> None:
     same = body(1)
-    async with living(consumer(sessions, broker, handler).run):
-        await broker.publish(*[same] * 1000, body(2))
+
+    async def publish(times: int) -> None:
+        async with connect(broker.url, "another") as connection:
+            await Broker(broker.url.get_secret_value(), connection, await connection.channel()).publish(*[same] * times)
+
+    async with living(consumer(sessions, broker, handler).run, consumer(sessions, broker, handler).run):
+        await asyncio.gather(*(publish(100) for _ in range(10)))
+        await broker.publish(body(2))
         await until(taken(sessions, 2))
 
         async def all_taken() -> bool:
@@ -102,6 +116,7 @@ UNREADABLE = [
     b"null",
     b"\xff\xfe",
     b"[" * 100_000,
+    b"{" * 10_000_000,
     b'{"type":"payment.succeeded"}',
     body(id="not a uuid"),
     body(type="payment.invented"),
@@ -234,6 +249,38 @@ async def test_what_fails_is_tried_again_from_the_inbox(sessions: Sessions, brok
             await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
         retrier.bell.set()
         await until(taken(sessions, 3))
+
+
+async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when_it_is_mended(
+    sessions: Sessions, broker: Broker, handler: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(inbox, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(inbox, "POLL_SECONDS", 0.01)
+    handler.poison = "pay-13"
+    one = consumer(sessions, broker, handler)
+    retrier = Settler(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
+
+    async def given_up() -> bool:
+        async with sessions() as session:
+            found = (await session.execute(select(Inbox.attempts, Inbox.error).where(Inbox.state == "failed"))).all()
+        return [(attempts, "never of this one" in (error or "")) for attempts, error in found] == [
+            (inbox.ATTEMPTS, True)
+        ]
+
+    async with living(one.run, retrier.run):
+        await broker.publish(*(body(number) for number in range(30)))
+        await until(taken(sessions, 29))
+        await until(given_up)
+        await broker.publish(body(30))
+        await until(taken(sessions, 30))
+        assert await one.check() is None
+        handler.poison = ""
+        async with sessions.begin() as session:
+            assert await replay(session, Inbox) == 1
+        await until(taken(sessions, 31))
+    assert sorted(await references(sessions)) == sorted(f"pay-{number}" for number in range(31))
+    assert await waiting(broker, broker.queue.dead) == 0
 
 
 async def test_a_stop_in_the_middle_loses_nothing(sessions: Sessions, broker: Broker, handler: Works) -> None:

@@ -1,17 +1,27 @@
 """The relay against a real broker: in order, confirmed, never lost; one at a time, and another when it falls."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime
 
+import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import CapturingLogger
+from yarl import URL
 
 from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData
+from contracts.topology import EXCHANGE
 from dev.postgres import Postgres
-from kit import outbox
+from kit import outbox, worker
 from kit.database import create_engine
 from kit.outbox import Relay
+from kit.worker import loop_failures
+from tests.broker_control import BrokerControl
+from tests.conftest import broker_node
 from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Outbox
 from tests.loops import living, until
@@ -33,8 +43,13 @@ def left(sessions: Sessions, count: int = 0) -> Callable[[], Awaitable[bool]]:
     return check
 
 
+async def nothing_to_tell(_since: datetime, _until: datetime) -> AsyncGenerator[int, None]:
+    return
+    yield
+
+
 def relay(engine: AsyncEngine, broker: Broker, url: str = "") -> Relay:
-    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue])
+    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue], nothing_to_tell)
 
 
 def undeliverable() -> OrderUndeliverable:
@@ -108,6 +123,78 @@ async def test_a_queue_that_is_deleted_under_it(engine: AsyncEngine, sessions: S
         await until(left(sessions))
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
+
+
+async def test_an_exchange_that_is_deleted_under_it(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+    one = relay(engine, broker)
+    async with living(one.run):
+        await put(sessions, event(1))
+        one.bell.set()
+        await broker.take(1)
+        await broker.channel.exchange_delete(EXCHANGE)
+        await put(sessions, event(2), event(3))
+        one.bell.set()
+        await until(left(sessions))
+        assert len(await broker.take(2)) == 2
+
+
+async def test_a_binding_that_is_deleted_under_it(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+    one = relay(engine, broker)
+    async with living(one.run):
+        await put(sessions, event(1))
+        one.bell.set()
+        await broker.take(1)
+        queue = await broker.channel.get_queue(broker.queue.name)
+        await queue.unbind(EXCHANGE, "payment.*")
+        await put(sessions, event(2))
+        one.bell.set()
+        await until(left(sessions))
+        (message,) = await broker.take(1)
+    assert b"pay-2" in message.body
+
+
+async def test_a_queue_that_is_full(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+    control = BrokerControl(broker_node._env())
+    limits = '{"max-length": 20, "overflow": "reject-publish"}'
+    await control("set_policy", "--apply-to", "queues", "full", f"^{re.escape(broker.queue.name)}$", limits)
+    sent = 0
+
+    async def refused() -> bool:
+        nonlocal sent
+        await put(sessions, *(event(number) for number in range(sent, sent + 30)))
+        sent += 30
+        async with sessions() as session:
+            found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue took it"))
+            return any(attempts > 0 for attempts in found.scalars())
+
+    one = relay(engine, broker)
+    async with living(one.run):
+        await until(refused)
+        await control("clear_policy", "full")
+        await until(left(sessions), 40)
+        messages = await broker.take(sent)
+    assert {EVENT.validate_json(message.body).data.amount for message in messages} == set(range(sent))
+
+
+async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
+    engine: AsyncEngine, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = CapturingLogger()
+    monkeypatch.setattr(worker, "log", said)
+    failures = loop_failures.labels("0")._value
+    before, began = failures.get(), time.monotonic()
+
+    async def tried(times: int) -> bool:
+        return bool(failures.get() - before >= times)
+
+    url = str(URL(broker.url.get_secret_value()).with_password("mistyped"))
+    async with living(relay(engine, broker, url).run):
+        await until(lambda: tried(2), 5)
+        assert "AuthenticationError" in str(said.calls)
+        assert "mistyped" not in str(said.calls)
+        await until(lambda: tried(5), 30)
+    # Pauses that double, and at least half of each: 0.1 + 0.2 + 0.4 + 0.8 s between five tries; about every 5 s in the end.
+    assert time.monotonic() - began > 1.5
 
 
 async def test_a_connection_that_is_cut(engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kit.moments import check_period
 from services.payments import archive
 from services.payments.archive import MOST_REPLAYED, REPLAY_BATCH, Wanted
 from services.payments.db import engine, sessions
@@ -15,7 +16,6 @@ from services.payments.operators.terminal import (
     AtMost,
     Since,
     Until,
-    check_period,
     err,
     interruptible,
     operator,

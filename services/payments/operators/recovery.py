@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
+from kit.moments import check_period
 from services.payments import clients
 from services.payments.db import engine, sessions
 from services.payments.operators.terminal import (
     AsJson,
     Since,
     Until,
-    check_period,
     duration,
     err,
     interruptible,

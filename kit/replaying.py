@@ -1,0 +1,45 @@
+"""Events that failed and wait for a person are given another try, once what they failed of is mended."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+
+from kit.commands import operate
+from kit.inbox import InboxEntry
+
+BATCH = 500
+
+
+async def replay(session: AsyncSession, inbox: type[InboxEntry]) -> int:
+    """At most BATCH of them are pending again, with all their tries before them. How many it were."""
+    failed = select(inbox.id).where(inbox.state == "failed").order_by(inbox.id).limit(BATCH).with_for_update()
+    again = update(inbox).where(inbox.id.in_(failed)).values(state="pending", attempts=0, next_attempt_at=func.now())
+    found = await session.execute(again.returning(inbox.id).execution_options(synchronize_session=False))
+    return len(found.all())
+
+
+def command(service: str, inbox: type[InboxEntry], engine: AsyncEngine) -> Callable[..., None]:
+    """The operator's `replay-events`."""
+    sessions = async_sessionmaker(engine, expire_on_commit=False)
+
+    async def work() -> int:
+        total = 0
+        while True:
+            async with sessions.begin() as session:
+                count = await replay(session, inbox)
+            total += count
+            if count < BATCH:
+                return total
+
+    def give_another_try(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+        """Give events that wait for a person another try. What they have brought about is not brought about again."""
+        total = operate(service, engine, work)
+        if as_json:
+            typer.echo(f'{{"events": {total}}}')
+        else:
+            typer.echo(f"{total} events are pending again; the worker handles them", err=True)
+
+    return give_another_try
