@@ -187,9 +187,7 @@ async def test_what_waits_is_measured(sessions: Sessions) -> None:
     assert measured == {"pending": 1, "failed": 1}
 
 
-async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(
-    sessions: Sessions, engine: AsyncEngine
-) -> None:
+async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(sessions: Sessions, engine: AsyncEngine) -> None:
     """In a table that has been in use for longer than KEPT: what came lately stands where older entries stood."""
     fill = text(
         "INSERT INTO inbox (key, body, state, received_at)"
