@@ -1,4 +1,4 @@
-"""A Postgres that breaks transactions up: a trigger that raises what Postgres raises for a deadlock, a conflict or a lock not had in time."""
+"""A Postgres that breaks transactions up: a trigger raises what Postgres does for a deadlock, a conflict or a lock not had in time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

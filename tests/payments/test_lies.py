@@ -58,7 +58,7 @@ async def half(_: str, writer: asyncio.StreamWriter) -> None:
 
 async def drip(_: str, writer: asyncio.StreamWriter) -> None:
     writer.write(http(200, b"", length=5000))
-    for _ in range(100):
+    for _part in range(100):
         writer.write(b" ")
         await asyncio.sleep(0.05)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 from sqlalchemy import func, select, update
@@ -11,6 +11,7 @@ from kit import inbox
 from kit.inbox import KEPT
 from services.payments.db import sessions
 from services.payments.models import LedgerTransaction, Notice, Payment
+from services.payments.recovery.retelling import tell_again
 from tests.conftest import Signer
 from tests.payments.conftest import charge, found, outbox, payment, send, settle_all, stored
 from tests.payments.weather import Weather, ok
@@ -43,7 +44,7 @@ async def test_webhook_verify_and_return_at_once(client: httpx.AsyncClient, sign
     await settle_all()
     assert {notice.state for notice in await stored()} == {"done"}
     assert {(await found(one.reference)).status for one in payments} == {"succeeded"}
-    events = Counter((event.type, event.data.reference) for event in await outbox())
+    events = Counter((event.type, event.data.reference) for event in await outbox())  # type: ignore[attr-defined]
     assert events == Counter(("payment.succeeded", one.reference) for one in payments)
     moved = await movements()
     assert set(moved.values()) == {1}
@@ -77,3 +78,25 @@ async def test_told_72_hours_late(client: httpx.AsyncClient) -> None:
     await settle_all()
     assert (await found(one.reference)).status == "succeeded"
     assert [event.type for event in await outbox()] == ["payment.succeeded"]
+
+
+async def test_told_again_to_a_shop_that_was_restored(client: httpx.AsyncClient) -> None:
+    paid, later = await payment(), await payment()
+    await send(client, charge(paid.reference))
+    await settle_all()
+    began = await now()
+    await send(client, charge(later.reference))
+    await settle_all()
+    await payment(status="partially_refunded", paid_amount=50_000, refunded_amount=10_000)
+    await payment()
+    assert await tell_again(sessions, began) == 2
+    events = (await outbox())[2:]
+    assert [event.type for event in events] == ["payment.succeeded", "payment.succeeded", "payment.refunded"]
+    assert events[0].subject == str(later.order_id)
+    assert len({event.id for event in await outbox()}) == 5
+
+
+async def now() -> datetime:
+    """By Postgres's clock."""
+    async with sessions() as session:
+        return (await session.execute(select(func.clock_timestamp()))).scalar_one()

@@ -1,4 +1,4 @@
-"""A secret key that Paystack rejects: a metric and one loud line for whoever is on call; no payment fails, nothing is given up, webhooks go on."""
+"""A secret key that Paystack rejects: a metric and one loud line for whoever is on call; no payment fails, and webhooks go on."""
 
 from datetime import UTC, datetime
 
