@@ -99,4 +99,5 @@ async def test_told_again_to_a_shop_that_was_restored(client: httpx.AsyncClient)
 async def now() -> datetime:
     """By Postgres's clock."""
     async with sessions() as session:
-        return (await session.execute(select(func.clock_timestamp()))).scalar_one()
+        moment: datetime = (await session.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment
