@@ -22,6 +22,7 @@ class Load:
         self.answers: list[httpx.Response | str] = []
         self.taken: list[tuple[Json, Json]] = []
         self.slowest = 0.0
+        self.under_way = 0
 
     async def run(self, a_second: float, over: Callable[[], bool]) -> None:
         async with asyncio.TaskGroup() as group:
@@ -31,11 +32,14 @@ class Load:
 
     async def _ask(self, asking: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response | None:
         began = time.monotonic()
+        self.under_way += 1
         try:
             answer = await asking()
         except httpx.HTTPError as error:
             self.answers.append(repr(error))
             return None
+        finally:
+            self.under_way -= 1
         self.slowest = max(self.slowest, time.monotonic() - began)
         self.answers.append(answer)
         return answer if answer.status_code < 300 else None
