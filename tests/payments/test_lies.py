@@ -11,10 +11,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from services.payments import clients, paystack
+from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment
-from services.payments.paystack import Paystack
+from services.payments.paystack import wire
+from services.payments.paystack.client import Paystack
 from services.payments.recovery.circuit import FAILURES
 from services.payments.recovery.sweep import Sweeper
 from tests.loops import living, until
@@ -118,7 +119,7 @@ class Liar:
 
 @pytest.fixture
 async def liar(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Liar]:
-    monkeypatch.setattr(paystack, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(wire, "CALL_SECONDS", 0.5)
     found = Liar()
     server = await asyncio.start_server(found.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
