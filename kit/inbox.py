@@ -55,6 +55,9 @@ MEASURE_SECONDS = 5.0
 KEPT = timedelta(days=30)
 """How long a done entry goes on absorbing what comes twice; Paystack tries for 72 hours."""
 
+PATIENCE = text("SET LOCAL lock_timeout = '300ms'")
+"""Whoever holds a row for longer keeps its entry waiting, and not all that came with it: that one is tried again in a moment."""
+
 waiting_entries = Gauge("inbox_waiting", "Entries that are not done, counted up to 10,000", ["inbox", "state"])
 entries_total = Counter("inbox_entries_total", "Entries by how their handling ended", ["inbox", "result"])
 log = structlog.get_logger("inbox")
@@ -178,6 +181,11 @@ async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequen
     """
     if not entries:
         return False
+    await session.execute(PATIENCE)
+    return await _settle(session, inbox, entries, handler)
+
+
+async def _settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> bool:
     try:
         async with session.begin_nested():
             handled = await handler(session, entries)
@@ -187,7 +195,7 @@ async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequen
         if is_unavailable(error) and not is_contention(error):
             raise
         if len(entries) > 1:
-            return any([await settle(session, inbox, [entry], handler) for entry in entries])
+            return any([await _settle(session, inbox, [entry], handler) for entry in entries])
         await _postpone(session, inbox, entries[0], error)
         return False
 
@@ -264,8 +272,13 @@ async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
 
 
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
-    """Forget done entries that came longer than KEPT ago, at most `limit` of them. How many it were."""
-    old = select(inbox.id).where(inbox.received_at < func.now() - KEPT, inbox.state == "done").limit(limit)
+    """Forget done entries that came longer than KEPT ago, at most `limit` of them. How many it were.
+
+    Ids are given out as time goes by, so the oldest are at the beginning of the primary key. An index on the time would not find them for
+    long: a BRIN forgets nothing that was deleted, and new rows take the room of old ones.
+    """
+    oldest = select(inbox.id, inbox.received_at).where(inbox.state == "done").order_by(inbox.id).limit(limit).subquery()
+    old = select(oldest.c.id).where(oldest.c.received_at < func.now() - KEPT)
     these = delete(inbox).where(inbox.id.in_(old)).returning(inbox.id)
     return len((await session.execute(these.execution_options(synchronize_session=False))).all())
 

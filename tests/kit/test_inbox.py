@@ -1,13 +1,14 @@
 """The inbox: once, all or nothing, again until it has worked, and a person in the end."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import event, func, insert, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from kit import inbox
 from kit.inbox import ATTEMPTS, BATCH, KEPT, Entry, Handled, Settler
@@ -184,3 +185,42 @@ async def test_what_waits_is_measured(sessions: Sessions) -> None:
         await inbox.measure(session, Inbox)
     measured = {state: inbox.waiting_entries.labels("inbox", state)._value.get() for state in ("pending", "failed")}
     assert measured == {"pending": 1, "failed": 1}
+
+
+async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(sessions: Sessions, engine: AsyncEngine) -> None:
+    """In a table that has been in use for longer than KEPT: what came lately stands where older entries stood."""
+    fill = text(
+        "INSERT INTO inbox (key, body, state, received_at)"
+        " SELECT :name || n, repeat('x', 200)::bytea, 'done', now() - make_interval(days => :days)"
+        " FROM generate_series(1, 20000) n"
+    )
+    async with sessions.begin() as session:
+        await session.execute(fill, {"name": "old", "days": 31})
+    async with sessions.begin() as session:
+        assert await inbox.prune(session, Inbox, 20_000) == 20_000
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("VACUUM inbox"))
+    async with sessions.begin() as session:
+        await session.execute(fill, {"name": "new", "days": 0})
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        await connection.execute(text("VACUUM ANALYZE inbox"))
+        plan = await _explained(connection, lambda session: inbox.prune(session, Inbox, 100))
+    assert "Index Scan using pk_inbox" in plan
+    assert "Seq Scan" not in plan
+    assert max(int(n) for n in re.findall(r"Rows Removed by [A-Za-z ]+: (\d+)", plan)) <= 100, plan
+
+
+async def _explained(connection: AsyncConnection, work: Callable[[AsyncSession], Awaitable[object]]) -> str:
+    """How Postgres carries out the one statement of this."""
+    said: list[tuple[str, Any]] = []
+
+    def listen(_c: object, _x: object, statement: str, parameters: Any, *_: object) -> None:
+        said.append((statement, parameters))
+
+    event.listen(connection.sync_connection, "before_cursor_execute", listen)
+    await work(AsyncSession(connection))
+    ((statement, parameters),) = said
+    rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", parameters)
+    return "\n".join(row[0] for row in rows)

@@ -276,5 +276,16 @@ async def test_a_database_that_is_away_is_said_in_a_sentence() -> None:
 
 async def test_what_there_is_to_type() -> None:
     told = await typed("--help")
-    for command in ("status", "notices", "sweep", "backfill", "held", "refunds", "serve", "worker", "migrate"):
+    for command in (
+        "status",
+        "notices",
+        "sweep",
+        "backfill",
+        "retell",
+        "held",
+        "refunds",
+        "serve",
+        "worker",
+        "migrate",
+    ):
         assert command in told.out

@@ -210,7 +210,6 @@ async def test_a_locked_payment_makes_only_itself_wait(client: httpx.AsyncClient
     async with sessions() as holder:
         await holder.execute(text("SELECT 1 FROM payments WHERE reference = :it FOR UPDATE"), {"it": ones[2].reference})
         async with sessions.begin() as session:
-            await session.execute(text("SET LOCAL lock_timeout = '100ms'"))
             await inbox.settle(session, Notice, await inbox.due(session, Notice), notices.handle)
         await holder.rollback()
     rows = {row.reference or "": row for row in await stored()}

@@ -1,0 +1,111 @@
+"""A disk that is full: nothing is answered 200 that is not stored, and with room again everything is as before."""
+
+import asyncio
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from dev import accounts, ports
+from dev.console import Console
+from dev.keepsakes import Keepsakes
+from dev.part import Part
+from dev.postgres import Postgres
+from tests.loops import until
+from tests.payments.conftest import send
+from tests.payments.process import serving
+
+DISK_MIB = 160
+LEFT_BYTES = 24 * 1024 * 1024
+BODY_BYTES = 900_000
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A file system of its own, which only root can make."""
+    folder = Path(tempfile.mkdtemp(prefix="shop-disk-"))
+    size = f"size={DISK_MIB}m,mode=711"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip("a tmpfs cannot be mounted here")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+        folder.rmdir()
+
+
+@pytest.fixture
+async def small(disk: Path) -> AsyncIterator[Postgres]:
+    """A Postgres on it, with the migrated database of payments. Whenever it ends it is started again."""
+    (port,) = ports.free(1)
+    server = Postgres(disk / "postgres", port, Keepsakes(disk / "kept.json"), ["payments"])
+    part = Part(await server.prepare(Console()), Console(), lambda: None)
+    await part.start()
+    try:
+        await server.make_databases()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.payments",
+            "migrate",
+            env={**os.environ, "PAYMENTS_DATABASE_URL": server.url("payments")},
+        )
+        assert await process.wait() == 0
+        yield server
+    finally:
+        await part.stop()
+        accounts.remove_elsewhere(disk / "postgres")
+
+
+def fill(file: Path, size: int) -> None:
+    with file.open("wb") as opened:
+        os.posix_fallocate(opened.fileno(), 0, size)
+
+
+async def kept(server: Postgres) -> int:
+    connection = await asyncpg.connect(server.url("payments"), timeout=5)
+    try:
+        return int(await connection.fetchval("SELECT count(*) FROM notices"))
+    finally:
+        await connection.close(timeout=5)
+
+
+@pytest.mark.drill
+async def test_a_full_disk(disk: Path, small: Postgres) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    luck = random.Random(seed)
+    bodies = [b'{"event":"x","data":"%s"}' % luck.randbytes(BODY_BYTES // 2).hex().encode() for _ in range(80)]
+    async with serving(PAYMENTS_DATABASE_URL=small.url("payments")) as api:
+        filler = disk / "filler"
+        fill(filler, shutil.disk_usage(disk).free - LEFT_BYTES)
+        answers: list[httpx.Response] = [await send(api.client, body) for body in bodies]
+        stored = sum(answer.status_code == 200 for answer in answers)
+        refused = [answer for answer in answers if answer.status_code != 200]
+        print(f"{stored} stored, {len(refused)} refused")
+        assert stored > 0
+        assert refused
+        assert {answer.status_code for answer in refused} == {503}
+        assert all(answer.headers["retry-after"] for answer in refused)
+        assert (await api.client.get("/livez")).status_code == 200
+        filler.unlink()
+
+        async def taken() -> bool:
+            return (await send(api.client, b'{"event":"x"}')).status_code == 200
+
+        await until(taken, 60)
+        assert await kept(small) >= stored + 1
+        # As many as there is room for now; those that were stored already are not stored twice.
+        again = [await send(api.client, body) for body in bodies[:50]]
+        assert {answer.status_code for answer in again} == {200}
+        assert await kept(small) <= len(bodies) + 1
