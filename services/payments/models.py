@@ -235,7 +235,7 @@ class Payout(Base):
 
 
 class LedgerTransaction(Base):
-    """One movement of money, under the business key that makes it happen once. Triggers refuse any change, and any without balanced entries."""
+    """One movement of money, under the business key that makes it happen once. Triggers refuse changes, and what does not balance."""
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (

@@ -281,7 +281,7 @@ async def test_what_there_is_to_type() -> None:
         "notices",
         "sweep",
         "backfill",
-        "retell",
+        "republish",
         "held",
         "refunds",
         "serve",

@@ -57,7 +57,7 @@ async def test_dumps_of_different_moments(shop: Shop, stack: Stack, tmp_path: Pa
         for service in SERVICES:
             how = ("--clean", "--if-exists", "--exit-on-error", "--single-transaction")
             await tool("pg_restore", *how, "-d", urls[service], str(tmp_path / service))
-    for command in ("backfill", "retell"):
+    for command in ("backfill", "republish"):
         words = ["services.payments", command, "--from", began.isoformat()]
         await run_once(stack._program("payments", f"payments-{command}", words), Console())
     # I1-I5 by the fixture. Money of payments that the dump does not know waits for a person, under its reference.

@@ -1,4 +1,4 @@
-"""sweep | backfill | retell"""
+"""sweep | backfill"""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -16,20 +16,13 @@ from services.payments.operators.terminal import (
     duration,
     err,
     interruptible,
-    moment,
     print_json,
     progress,
     run,
 )
 from services.payments.recovery.backfill import FIRST_LOOK_BACK, Backfill, Found
-from services.payments.recovery.retelling import tell_again
 from services.payments.recovery.sweep import Sweeper, bring_forward, count_due, seconds_for
 from services.payments.wakeup import Doorbell
-
-RequiredSince = Annotated[
-    datetime,
-    typer.Option("--from", parser=moment, metavar="TIME", help="When the backup was begun; 2h: two hours ago."),
-]
 
 
 def sweep(
@@ -120,12 +113,3 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
     if not found["complete"]:
         err.print(found["error"] or "ended before its end; it begins there again", style="red", markup=False)
         raise typer.Exit(1)
-
-
-def retell(since: RequiredSince, as_json: AsJson = False) -> None:
-    """Tell the shop again of payments that changed since then: after catalog was restored from a backup. Nothing is done twice."""
-    told = run(lambda: tell_again(sessions, since))
-    if as_json:
-        print_json({"told": told})
-    else:
-        err.print(f"told again of {told} payments")
