@@ -9,10 +9,11 @@ from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import select, text
+from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, PaymentDisputeResolved, PaymentRefunded, PaymentSucceeded
+from kit.database import table_of
 from services.catalog import stock, undeliverable
 from services.catalog.decisions import OrderStanding, Outcome, PaymentStanding, Standing
 from services.catalog.models import Order, OrderItem, OrderPayment
@@ -23,6 +24,17 @@ UNMOVED = frozenset({"payment.failed", "payment.held", "payment.disputed", "paym
 """What changes no order."""
 
 log = structlog.get_logger("fulfilment")
+
+ORDERS, PAYMENTS = table_of(Order).c, table_of(OrderPayment).c
+LOCKED = (
+    select(ORDERS.id, ORDERS.status, ORDERS.amount, ORDERS.currency, ORDERS.payment_reference)
+    .where(ORDERS.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(ORDERS.id)
+    .with_for_update(key_share=True)
+)
+KNOWN = select(PAYMENTS.reference, PAYMENTS.order_id, PAYMENTS.outcome, PAYMENTS.refunded_amount).where(
+    PAYMENTS.reference == any_(bindparam("references", type_=ARRAY(Text)))
+)
 
 # Orders of a batch to their new status, all at once.
 MOVE = text("""
@@ -68,16 +80,12 @@ async def fulfil(session: AsyncSession, events: Sequence[Event]) -> None:
 
 async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> Standing:
     """What the events are about. The orders are locked, in order of id: until the commit they neither expire nor are cancelled."""
-    ids = {event.data.order_id for event in events}
-    columns = (Order.id, Order.status, Order.amount, Order.currency, Order.payment_reference)
-    locked = select(*columns).where(Order.id.in_(ids)).order_by(Order.id).with_for_update(key_share=True)
+    ids = list({event.data.order_id for event in events})
     orders = {
         row.id: OrderStanding(row.status, row.amount, row.currency, row.payment_reference)
-        for row in await session.execute(locked)
+        for row in await session.execute(LOCKED, {"ids": ids})
     }
-    references = {event.data.reference for event in events}
-    known = select(OrderPayment.reference, OrderPayment.order_id, OrderPayment.outcome, OrderPayment.refunded_amount)
-    found = await session.execute(known.where(OrderPayment.reference.in_(references)))
+    found = await session.execute(KNOWN, {"references": list({event.data.reference for event in events})})
     payments = {
         reference: PaymentStanding(order_id, cast(Outcome, outcome), refunded)
         for reference, order_id, outcome, refunded in found

@@ -70,7 +70,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
     changes: dict[str, dict[str, Any]] = {}
     moved: list[Movement] = []
     returned: list[str] = []
-    events: list[Event] = []
+    events: dict[str, Event] = {}
     strangers: dict[str, Charge] = {}
     left_cards: list[tuple[Any, Charge]] = []
     outcomes: list[Settled] = []
@@ -94,8 +94,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
             continue
         changes[charge.reference] = {"id": payment.id, **_reported(charge), **change}
         if event is not None:
-            events = [kept for kept in events if kept.data.reference != charge.reference]  # type: ignore[attr-defined]
-            events.append(event)
+            events[charge.reference] = event  # the last word of a batch is what is told
         reason = change.get("held_reason")
         if charge.paid:
             moved += movements.received(payment.id, charge, out_of="held" if reason else "sales")
@@ -108,7 +107,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
     moved += await _keep_strangers(session, strangers)
     await journal.record(session, moved)
     await wallet.keep(session, left_cards)
-    await outbox.add(session, OutboxRow, *events)
+    await outbox.add(session, OutboxRow, *events.values())
     return outcomes
 
 
