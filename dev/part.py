@@ -149,6 +149,8 @@ class Part:
         self.pid: int | None = None
         self.ready = False
         self.lives = 0
+        self.code: int | None = None
+        """How its last life ended: the exit code, or a signal's number, negative."""
         self._console = console
         self._changed = changed
         self._env: Mapping[str, str] = {}
@@ -210,6 +212,7 @@ class Part:
             finally:
                 self.ready = False
                 await self._end(process)
+                self.code = process.returncode
             if self._stop.is_set() or code is None:
                 return
             if time.monotonic() - started > LONG_ENOUGH:

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -32,6 +33,7 @@ from dev.files import write_private
 from dev.given import given
 from dev.keepsakes import Keepsakes
 from dev.part import NotReady, NotStarted, Part, Program, run_once
+from dev.ports import LOOPBACK, free
 from dev.postgres import Postgres
 from dev.rabbitmq import RabbitMQ, check_broker
 from dev.wiring import SERVICES, Wiring, wire
@@ -101,6 +103,27 @@ class Stack:
     def environment(self, service: str) -> dict[str, str]:
         """What that service is given: for another process of it."""
         return {**self._wired().env(service), **self._extra_env}
+
+    def ended(self, name: str) -> int | None:
+        """The exit code of a part's last life; None where it still lives its first."""
+        return self._parts[name].code
+
+    def url(self, name: str) -> str:
+        """Where a part answers, the workers too."""
+        return self._wired().url(name)
+
+    def twin(self, name: str, env: Mapping[str, str] | None = None) -> tuple[Part, str]:
+        """Another process of a part, not started yet, and where it will answer. Who asks for it starts and stops it."""
+        (port,) = free(1)
+        url = f"http://{LOOPBACK}:{port}"
+
+        async def ready() -> None:
+            await answers(f"{url}/readyz")
+
+        program = self._service(name)
+        own = {f"{name.upper().replace('-', '_')}_PORT": str(port), **(env or {})}
+        program = replace(program, name=f"{name}-twin", env={**program.env, **own}, ready=ready)
+        return Part(program, self._console, lambda: None), url
 
     def recent(self, name: str) -> list[str]:
         """The last lines that a part printed."""

@@ -1,7 +1,8 @@
 """Idempotency-Key: whoever asks twice gets one result, and the first answer again (draft-ietf-httpapi-idempotency-key-header).
 
 The key is claimed in the transaction that does the work. A second request with the key waits for the first one's commit at the unique
-index, for at most the lock timeout; a request that failed leaves no key behind and may be tried again.
+index, for at most the lock timeout; a request that failed leaves no key behind and may be tried again. Work that takes several
+transactions holds its key through kit.claims.
 """
 
 import hashlib
@@ -23,8 +24,6 @@ from kit.errors import Problem
 from kit.fields import IdempotencyKey
 
 KEPT = timedelta(hours=24)
-STALE = timedelta(seconds=40)
-"""A claim without an answer that is older was left by a process that died: the next request may have it. Longer than any request takes."""
 
 KeyHeader = Annotated[
     IdempotencyKey | None,
@@ -90,36 +89,38 @@ class Answer:
 
 
 async def claim(session: AsyncSession, keys: type[KeptAnswer], intent: Intent | None) -> Answer | None:
-    """The kept answer, or None: then the work is the caller's to do, and its answer to `keep`, in this transaction or a later one.
+    """The kept answer, or None: then the work is the caller's to do, and its answer to `keep`, in this transaction.
 
     Raises IdempotencyKeyReused, and IdempotencyKeyInUse while the first request has no answer yet.
     """
-    if intent is None:
+    if intent is None or await insert_key(session, keys, intent):
         return None
+    found = await session.execute(select(keys.fingerprint, keys.status, keys.body).where(*is_key(keys, intent)))
+    kept = same_request(found.one_or_none(), intent)
+    if kept.status is None:
+        raise IdempotencyKeyInUse
+    return Answer(kept.status, kept.body)
+
+
+async def insert_key(session: AsyncSession, keys: type[KeptAnswer], intent: Intent, **more: Any) -> bool:
+    """Whether the key was not known before. Raises IdempotencyKeyInUse where another transaction holds it for too long."""
     row = {"caller": intent.caller, "operation": intent.operation, "key": intent.key, "fingerprint": intent.fingerprint}
     try:
-        claimed = await session.execute(insert(keys).values(row).on_conflict_do_nothing().returning(keys.key))
+        claimed = await session.execute(insert(keys).values(row | more).on_conflict_do_nothing().returning(keys.key))
     except DBAPIError as error:
         if is_contention(error):
             raise IdempotencyKeyInUse from error
         raise
-    if claimed.scalar_one_or_none() is not None:
-        return None
-    found = await session.execute(select(keys.fingerprint, keys.status, keys.body).where(*_is(keys, intent)))
-    kept = found.one_or_none()
-    if kept is None:  # the first request failed and released the key between our two looks
+    return claimed.scalar_one_or_none() is not None
+
+
+def same_request(found: Any, intent: Intent) -> Any:
+    """A key that was found, where it came with the same request. Raises IdempotencyKeyReused, IdempotencyKeyInUse."""
+    if found is None:  # the first request failed and released the key between our two looks
         raise IdempotencyKeyInUse
-    if kept.fingerprint != intent.fingerprint:
+    if found.fingerprint != intent.fingerprint:
         raise IdempotencyKeyReused
-    if kept.status is None:
-        stale = update(keys).where(*_is(keys, intent), keys.status.is_(None), keys.created_at < func.now() - STALE)
-        taken = await session.execute(
-            stale.values(created_at=func.now()).returning(keys.key).execution_options(synchronize_session=False)
-        )
-        if taken.scalar_one_or_none() is None:
-            raise IdempotencyKeyInUse
-        return None
-    return Answer(kept.status, kept.body)
+    return found
 
 
 async def keep(
@@ -127,14 +128,8 @@ async def keep(
 ) -> None:
     """Keep the answer for whoever sends the key again."""
     if intent is not None:
-        answer = update(keys).where(*_is(keys, intent)).values(status=status, body=body.model_dump(mode="json"))
+        answer = update(keys).where(*is_key(keys, intent)).values(status=status, body=body.model_dump(mode="json"))
         await session.execute(answer.execution_options(synchronize_session=False))
-
-
-async def release(session: AsyncSession, keys: type[KeptAnswer], intent: Intent | None) -> None:
-    """Forget a key whose work failed after it was claimed in an earlier transaction, so that the client may try again."""
-    if intent is not None:
-        await session.execute(delete(keys).where(*_is(keys, intent)).execution_options(synchronize_session=False))
 
 
 async def prune(session: AsyncSession, keys: type[KeptAnswer], limit: int = 1000) -> int:
@@ -145,5 +140,5 @@ async def prune(session: AsyncSession, keys: type[KeptAnswer], limit: int = 1000
     return int(found.rowcount)  # type: ignore[attr-defined]
 
 
-def _is(keys: type[KeptAnswer], intent: Intent) -> tuple[Any, ...]:
+def is_key(keys: type[KeptAnswer], intent: Intent) -> tuple[Any, ...]:
     return keys.caller == intent.caller, keys.operation == intent.operation, keys.key == intent.key

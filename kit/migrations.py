@@ -84,6 +84,8 @@ def schema_check(package: str, engine: AsyncEngine) -> Check:
 
     async def check() -> str | None:
         async with engine.connect() as connection:
+            if (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
+                return f"the database is empty, this code needs revision {head}: run the migrations"
             found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
         return None if found == head else f"schema is at {found}, this code needs {head}: run the migrations"
 

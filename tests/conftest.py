@@ -31,8 +31,8 @@ FOLDER = Path(tempfile.mkdtemp(prefix="shop-tests-"))
 FOLDER.chmod(0o711)
 keepsakes = Keepsakes(FOLDER / "keepsakes.json")
 PORTS = server_ports(keepsakes)
-# `kit` is the database of the kit's own tests: they make tables of their own there.
-postgres_server = Postgres(FOLDER / "postgres", PORTS["postgres"], keepsakes, [*SERVICES, "kit"])
+# `kit` is the database of the kit's own tests: they make tables of their own there; `half` is that of migrations that die.
+postgres_server = Postgres(FOLDER / "postgres", PORTS["postgres"], keepsakes, [*SERVICES, "kit", "half"])
 broker_node = RabbitMQ(FOLDER / "rabbitmq", (PORTS["rabbitmq"], PORTS["distribution"], PORTS["epmd"]), keepsakes)
 ISSUER = "http://auth.test"
 PAYSTACK_SECRET_KEY = keepsakes.secret("paystack_secret_key", prefix="sk_test_")

@@ -1,4 +1,4 @@
-"""A TCP connection's way to a server: it can stall, lose the answers only, be cut, or lead nowhere."""
+"""A TCP connection's way to a server: it can stall, lose the answers only, be cut, also at a certain word, or lead nowhere."""
 
 import asyncio
 from types import TracebackType
@@ -17,6 +17,9 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._open = True
+        self._word: bytes | None = None
+        self._nth = 1
+        self._arrives = True
         self.flow()
 
     @property
@@ -63,6 +66,24 @@ class Proxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def cut_at(self, word: bytes, nth: int = 1, *, arrives: bool) -> None:
+        """Cut the connection on which the client says this for the nth time from now. `arrives`: the server still hears it."""
+        self._word, self._nth, self._arrives = word, nth, arrives
+
+    @property
+    def has_cut(self) -> bool:
+        """Whether what `cut_at` waited for has come."""
+        return self._word is None
+
+    def _is_the_end(self, part: bytes) -> bool:
+        if self._word is None or self._word not in part:
+            return False
+        self._nth -= 1
+        if self._nth > 0:
+            return False
+        self._word = None
+        return True
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._open:
             writer.transport.abort()
@@ -70,18 +91,29 @@ class Proxy:
         assert self._target.hostname is not None
         server_reader, server_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
         for pump in (
-            self._pump(reader, server_writer, self._requests),
+            self._pump(reader, server_writer, self._requests, back=writer),
             self._pump(server_reader, writer, self._answers),
         ):
             task = asyncio.create_task(pump)
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        flowing: asyncio.Event,
+        back: asyncio.StreamWriter | None = None,
+    ) -> None:
         self._writers.add(writer)
         try:
             while part := await reader.read(65536):
                 await flowing.wait()
+                if back is not None and self._is_the_end(part):
+                    back.transport.abort()
+                    if self._arrives:
+                        writer.write(part)
+                    break
                 writer.write(part)
                 await writer.drain()
         except OSError:

@@ -9,7 +9,7 @@ from kit.application import create_app
 from kit.migrations import schema_check
 from services.payments import callback, clients, held_routes, notice_routes, refund_routes, routes, webhooks
 from services.payments.cards import routes as card_routes
-from services.payments.db import engine
+from services.payments.db import claims, engine
 from services.payments.disputes import routes as dispute_routes
 from services.payments.ledger import routes as ledger_routes
 from services.payments.settings import settings
@@ -19,6 +19,7 @@ from services.payments.settings import settings
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
     await clients.close()
+    await claims.close()
     await engine.dispose()
 
 

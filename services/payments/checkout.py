@@ -8,14 +8,14 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit import idempotency
 from kit.errors import Problem
 from kit.idempotency import Intent
 from kit.identity import Caller
 from kit.telemetry import traceparent
 from services.payments import clients
+from services.payments.db import claims
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
-from services.payments.models import IdempotencyKey, Payment
+from services.payments.models import Payment
 from services.payments.orders import Order
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.transactions import Initialized
@@ -44,19 +44,13 @@ async def start(
     if caller.email is None:
         raise PayerUnknown
     intent = Intent.of(caller.id, "POST /payments", key, asked)
-    async with sessions.begin() as session:
-        kept = await idempotency.claim(session, IdempotencyKey, intent)
-    if kept is not None:
-        return PaymentView.model_validate(kept.body)
-    try:
+    async with claims.hold(intent) as claim:
+        if claim.kept is not None:
+            return PaymentView.model_validate(claim.kept.body)
         view = await _begin(sessions, caller, caller.email, asked, await payable(asked.order_id, caller))
-    except BaseException:
         async with sessions.begin() as session:
-            await idempotency.release(session, IdempotencyKey, intent)
-        raise
-    async with sessions.begin() as session:
-        await idempotency.keep(session, IdempotencyKey, intent, 201, view)
-    return view
+            await claim.keep(session, 201, view)
+        return view
 
 
 async def payable(order_id: UUID, caller: Caller) -> Order:

@@ -1,4 +1,4 @@
-"""The engine of the payments database, and a request's transaction."""
+"""The engine of the payments database, a request's transaction, and the keys that requests work on."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -6,11 +6,14 @@ from typing import Annotated
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.claims import Claims
 from kit.database import create_engine
+from services.payments.models import IdempotencyKey
 from services.payments.settings import settings
 
 engine = create_engine(settings.payments_database_url, name="payments")
 sessions = async_sessionmaker(engine, expire_on_commit=False)
+claims = Claims(sessions, IdempotencyKey, settings.payments_database_url)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:

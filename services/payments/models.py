@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from kit.claims import ClaimedKey
 from kit.database import NAMING, TYPES
-from kit.idempotency import KeptAnswer
 from kit.inbox import InboxEntry
 from kit.outbox import OutboxEvent
 
@@ -324,5 +324,5 @@ class OutboxRow(OutboxEvent, Base):
     """Events on their way to the broker."""
 
 
-class IdempotencyKey(KeptAnswer, Base):
+class IdempotencyKey(ClaimedKey, Base):
     """Answers kept for whoever asks twice."""

@@ -3,6 +3,7 @@
 from sqlalchemy import Identity, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from kit.claims import ClaimedKey
 from kit.database import NAMING, TYPES
 from kit.idempotency import KeptAnswer
 from kit.inbox import InboxEntry
@@ -24,6 +25,10 @@ class Outbox(OutboxEvent, Base):
 
 class Keys(KeptAnswer, Base):
     pass
+
+
+class LongKeys(ClaimedKey, Base):
+    __tablename__ = "long_keys"
 
 
 class Effect(Base):

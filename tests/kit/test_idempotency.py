@@ -114,30 +114,6 @@ async def test_a_claim_without_an_answer_is_in_use(sessions: Sessions) -> None:
         await order(sessions, intent(item="saucer"))
 
 
-async def test_a_claim_that_its_process_left_behind_is_taken_over_once(sessions: Sessions) -> None:
-    async with sessions.begin() as session:
-        await idempotency.claim(session, Keys, intent())
-        await session.execute(update(Keys).values(created_at=text("now() - interval '61 seconds'")))
-
-    async def claim() -> Answer | None:
-        async with sessions.begin() as session:
-            return await idempotency.claim(session, Keys, intent())
-
-    results = await asyncio.gather(*(claim() for _ in range(10)), return_exceptions=True)
-    assert results.count(None) == 1
-    assert all(result is None or isinstance(result, IdempotencyKeyInUse) for result in results)
-
-
-async def test_a_key_that_is_released_may_be_used_again(sessions: Sessions) -> None:
-    async with sessions.begin() as session:
-        await idempotency.claim(session, Keys, intent())
-    async with sessions.begin() as session:
-        await idempotency.release(session, Keys, intent())
-        await idempotency.release(session, Keys, None)
-    await order(sessions, intent())
-    assert await count(sessions) == 1
-
-
 class Unlucky(AsyncSession):
     """Finds the key taken, and before it can look at it the other request releases it."""
 

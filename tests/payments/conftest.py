@@ -18,7 +18,7 @@ from kit import inbox
 from kit.identity import Keys
 from services.payments import clients, notices
 from services.payments.app import app
-from services.payments.db import engine, sessions
+from services.payments.db import claims, engine, sessions
 from services.payments.identity import identity
 from services.payments.models import Base, Notice, OutboxRow, Payment
 from services.payments.orders import Orders
@@ -35,6 +35,7 @@ async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
     identity.keys = Keys(signer.jwks)
     yield
     await clients.close()
+    await claims.close()
     await engine.dispose()
 
 

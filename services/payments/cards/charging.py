@@ -9,7 +9,6 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit import idempotency
 from kit.idempotency import Intent
 from kit.identity import Caller
 from kit.telemetry import traceparent
@@ -18,8 +17,9 @@ from services.payments.cards import wallet
 from services.payments.cards.schemas import ChargeCard
 from services.payments.charges import Charge
 from services.payments.checkout import PAID, already_paid, give_up, new_reference, payable, problem
+from services.payments.db import claims
 from services.payments.errors import ChargeUnderWay
-from services.payments.models import Card, IdempotencyKey, Payment
+from services.payments.models import Card, Payment
 from services.payments.orders import Order
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.errors import NoAnswer, PaystackError
@@ -38,26 +38,20 @@ async def charge(
     Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargeUnderWay, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
     """
     intent = Intent.of(caller.id, "POST /payments/charge", key, asked)
-    async with sessions.begin() as session:
-        kept = await idempotency.claim(session, IdempotencyKey, intent)
-    if kept is not None:
-        return PaymentView.model_validate(kept.body)
-    try:
+    # A charge that may have been sent stands in the way of another, with or without the key.
+    async with claims.hold(intent) as claim:
+        if claim.kept is not None:
+            return PaymentView.model_validate(claim.kept.body)
         order = await payable(asked.order_id, caller)
         async with sessions.begin() as session:
             card = await wallet.find(session, caller.id, asked.card_id)
             payment = await _begin(session, caller, order, card)
         await _send(sessions, payment, card.authorization_code or "")
-    except BaseException:
-        # A charge that may have been sent stands in the way of another, with or without the key.
         async with sessions.begin() as session:
-            await idempotency.release(session, IdempotencyKey, intent)
-        raise
-    async with sessions.begin() as session:
-        found = await session.execute(select(Payment).where(Payment.reference == payment.reference))
-        view = PaymentView.model_validate(found.scalar_one())
-        await idempotency.keep(session, IdempotencyKey, intent, 201, view)
-    return view
+            found = await session.execute(select(Payment).where(Payment.reference == payment.reference))
+            view = PaymentView.model_validate(found.scalar_one())
+            await claim.keep(session, 201, view)
+        return view
 
 
 async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card) -> Payment:
