@@ -17,7 +17,7 @@ demo: .venv/installed.txt ## one purchase, from registration to delivery (GATEWA
 	@exec $(python) -m dev demo
 
 test: .venv/installed.txt ## every test, against real servers (ARGS="tests/auth -k login")
-	@exec $(python) -m pytest $(ARGS)
+	@exec $(python) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 drills: .venv/installed.txt ## the faults that take minutes: long outages, full disks, hundreds of races (ARGS as above)
 	@exec $(python) -m pytest -m drill $(ARGS)

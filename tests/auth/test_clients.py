@@ -1,5 +1,5 @@
 import base64
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import jwt
 import pytest
@@ -80,7 +80,7 @@ async def test_the_public_client_may_say_its_name(shop: Shop, email: str) -> Non
         assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("name", ["", "shop", "Reporter", "a b", "a" * 31, str(uuid4()), UUID(int=10**38).hex])
+@pytest.mark.parametrize("name", ["", "shop", "Reporter", "a b", "a" * 31, str(UUID(int=10**38)), UUID(int=10**38).hex])
 async def test_a_name_is_never_an_account(name: str) -> None:
     async with sessions.begin() as session:
         with pytest.raises(ValueError, match="cannot be"):
