@@ -5,8 +5,8 @@ import pytest
 
 from tests.conftest import ADMIN, Signer
 from tests.payments.bank import Bank
+from tests.payments.complaints import disputed, refunds
 from tests.payments.conftest import payment
-from tests.payments.test_disputes import disputed, refunds
 
 ODD = [
     "-1",
