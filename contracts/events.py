@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 CONTENT_TYPE = "application/cloudevents+json"
 
-Reference = Annotated[str, Field(min_length=1, max_length=100, description="The payment's reference at Paystack")]
+Reference = Annotated[str, Field(min_length=1, max_length=200, description="The payment's reference at Paystack")]
 Subunits = Annotated[int, Field(ge=0, le=2**53, description="Subunits of the currency (kobo, pesewa, cent)")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 

@@ -20,8 +20,8 @@ from services.catalog.errors import (
     OutOfStock,
     ProductNotFound,
 )
-from services.catalog.models import Delivery, Order, OrderItem, Product
-from services.catalog.schemas import ItemOut, NewOrder, OrderOut, Orders, OrderStatus
+from services.catalog.models import Delivery, Order, OrderItem, OrderPayment, Product
+from services.catalog.schemas import ItemOut, NewOrder, OrderOut, Orders, OrderStatus, PaymentOfOrder
 from services.catalog.settings import settings
 
 ORDERS = select(
@@ -72,7 +72,7 @@ async def place(session: AsyncSession, buyer: Caller, new: NewOrder) -> OrderOut
         delivered_at=None,
         items=items,
     )
-    await session.execute(insert(Order).values(order.model_dump(exclude={"items", "delivered_at"})))
+    await session.execute(insert(Order).values(order.model_dump(exclude={"items", "payments", "delivered_at"})))
     rows = [
         {"order_id": order.id, "position": at, "reserved": item.product_id in counted}
         | item.model_dump(exclude={"amount"})
@@ -166,4 +166,16 @@ async def _with_items(session: AsyncSession, orders: Sequence[Any]) -> list[Orde
     ).where(OrderItem.order_id.in_(list(items)))
     for row in await session.execute(query.order_by(OrderItem.order_id, OrderItem.position)):
         items[row.order_id].append(ItemOut.model_validate(row))
-    return [OrderOut(**order._mapping, items=items[order.id]) for order in orders]
+    payments = await _payments(session, [order.id for order in orders if order.status != "pending"])
+    return [OrderOut(**order._mapping, items=items[order.id], payments=payments.get(order.id, [])) for order in orders]
+
+
+async def _payments(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, list[PaymentOfOrder]]:
+    """What came for these orders, be it that it goes back."""
+    found: dict[UUID, list[PaymentOfOrder]] = {}
+    if ids:
+        columns = (OrderPayment.order_id, OrderPayment.reference, OrderPayment.outcome, OrderPayment.refunded_amount)
+        query = select(*columns).where(OrderPayment.order_id.in_(ids))
+        for row in await session.execute(query.order_by(OrderPayment.created_at, OrderPayment.reference)):
+            found.setdefault(row.order_id, []).append(PaymentOfOrder.model_validate(row))
+    return found

@@ -28,6 +28,7 @@ OwnSlug = Annotated[Slug, AfterValidator(_unlike_an_id)]
 Tag = Annotated[Line, StringConstraints(max_length=50), AfterValidator(_lower)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=1000)]
+Outcome = Literal["awaited", "delivered", "undeliverable", "refunded"]
 OrderStatus = Literal["pending", "paid", "delivered", "cancelled", "expired", "refunded"]
 STOCK = "How many can still be ordered; null: unlimited"
 
@@ -180,7 +181,18 @@ ORDER: dict[str, Any] = {
             "amount": 9_000_000,
         }
     ],
+    "payments": [],
 }
+
+
+class PaymentOfOrder(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    reference: str
+    outcome: Outcome = Field(
+        description="delivered; undeliverable (it came too late or twice, and is given back); refunded; awaited (given back already)"
+    )
+    refunded_amount: int = Field(description="Subunits that went back so far")
 
 
 class OrderOut(BaseModel):
@@ -196,6 +208,7 @@ class OrderOut(BaseModel):
     payment_reference: str | None = Field(description="The payment that settled it")
     delivered_at: datetime | None
     items: list[ItemOut]
+    payments: list[PaymentOfOrder] = Field(default=[], description="The payments that came for it, oldest first")
 
 
 class Categories(BaseModel):

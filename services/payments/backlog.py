@@ -8,6 +8,7 @@ from kit import outbox
 from kit.worker import Life
 from services.payments.disputes import watch
 from services.payments.models import Notice, OutboxRow, Payment, Refund
+from services.payments.refunds import OWED
 
 MEASURE_SECONDS = 5
 LATE_SECONDS = 60
@@ -23,9 +24,8 @@ held = Gauge("payments_held", "Payments that wait for a person")
 
 def refunds_that_wait() -> Select[int]:
     """Numbers of the refunds that wait for a person; also what should have gone back by itself and did not: nobody else would miss it."""
-    failed = (Refund.status == "failed") & (Refund.requested_by == "catalog") & (Payment.refunded_amount == 0)
     refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
-    return refund.where((Refund.status == "needs-attention") | failed)
+    return refund.where((Refund.status == "needs-attention") | OWED)
 
 
 class Backlog:

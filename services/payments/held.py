@@ -1,6 +1,7 @@
 """Held money waits for a person, who accepts it, binds it to an order, or gives it back (refunds.py); each with a recorded reason.
 
 held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, and the order is delivered
+held (reversed), whose refund has failed              ── accept ──► the same
 held (unknown_reference)                              ── bind ────► succeeded for that order
 held (any)                                            ── refund ──► refunded; a part only: what is left is held still
 
@@ -18,7 +19,7 @@ from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
 from services.payments.ledger import journal, movements
 from services.payments.models import Decision, OutboxRow, Payment
 from services.payments.orders import Order
-from services.payments.refunds import given
+from services.payments.refunds import given, of_payment
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({"amount_differs", "currency_differs", "mode_differs"})
@@ -27,6 +28,8 @@ ACCEPTABLE = frozenset({"amount_differs", "currency_differs", "mode_differs"})
 async def accept(session: AsyncSession, reference: str, caller: Caller, reason: str) -> Payment:
     """Deliver for what was paid, or is left of it. Raises PaymentNotFound, NotHeld."""
     payment = await _held(session, reference)
+    if payment.held_reason == "reversed" and await _failed_to_go_back(session, payment):
+        return await _decide(session, payment, "accept", caller, reason)
     if payment.held_reason not in ACCEPTABLE:
         raise NotHeld(f"Money that is held for {payment.held_reason} cannot be accepted.")
     return await _decide(session, payment, "accept", caller, reason)
@@ -61,6 +64,12 @@ async def _held(session: AsyncSession, reference: str) -> Payment:
     if await given(session, payment.id) > payment.refunded_amount:
         raise NotHeld("A refund of this payment is under way.")
     return payment
+
+
+async def _failed_to_go_back(session: AsyncSession, payment: Payment) -> bool:
+    """Whether the refund that was told of is known to have failed, so that the money is here after all."""
+    refunds = [refund.status for refund in await of_payment(session, payment.id)]
+    return bool(refunds) and set(refunds) == {"failed"}
 
 
 async def _decide(session: AsyncSession, payment: Payment, decision: str, caller: Caller, reason: str) -> Payment:

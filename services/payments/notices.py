@@ -19,6 +19,7 @@ from services.payments.settlement import UNPAID, settle
 
 notices_total = Counter("notices_total", "Notices that were given their effect", ["event", "handling"])
 log = structlog.get_logger("notices")
+STRANGE = "held: unknown_reference"
 TOLD = ("event", "reference", "identity", "outcome")
 """What is written down with a notice once it was read."""
 
@@ -69,6 +70,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
     settled = await settle(session, [charge for _, charge in charges]) if charges else []
     for (entry_id, _), result in zip(charges, settled, strict=True):
         outcomes[entry_id]["outcome"] = result.outcome
+    await disputes.find_again(session, [result.reference for result in settled if result.outcome == STRANGE])
     ours = await _nudge(session, {reference for reference, _ in nudges.values()})
     for entry_id, (reference, reason) in nudges.items():
         if reference not in ours:

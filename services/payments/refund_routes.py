@@ -4,8 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Path, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Path
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,10 +25,10 @@ from services.payments.errors import (
     RefundNotWaiting,
     RefundTooLarge,
 )
-from services.payments.identity import Refunding
+from services.payments.identity import AnyCaller, Refunding
 from services.payments.models import IdempotencyKey, Payment, Refund
 from services.payments.paystack.errors import PaystackError, Refused
-from services.payments.routes import Reference
+from services.payments.routes import Reference, find
 from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
@@ -40,7 +39,6 @@ log = structlog.get_logger("refunds")
 @router.post(
     "",
     status_code=202,
-    response_model=RefundView,
     responses=answers(
         NotAuthenticated,
         NotAllowed,
@@ -54,14 +52,14 @@ log = structlog.get_logger("refunds")
 )
 async def request(
     caller: Refunding, reference: Reference, asked: RequestRefund | None = None, idempotency_key: KeyHeader = None
-) -> Response:
+) -> RefundView:
     """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
     asked = asked or RequestRefund()
     intent = Intent.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, asked)
     async with sessions.begin() as session:
         kept = await idempotency.claim(session, IdempotencyKey, intent)
         if kept is not None:
-            return JSONResponse(kept.body, kept.status)
+            return RefundView.model_validate(kept.body)
         refund = await refunds.request(
             session, reference, amount=asked.amount, reason=asked.reason, requested_by=caller.id
         )
@@ -69,13 +67,13 @@ async def request(
         view = RefundView.model_validate(refund)
         await idempotency.keep(session, IdempotencyKey, intent, 202, view)
     bell.ring()
-    return JSONResponse(view.model_dump(mode="json"), 202)
+    return view
 
 
-@router.get("", responses=answers(NotAuthenticated, NotAllowed, PaymentNotFound))
-async def read(_: Refunding, session: Transaction, reference: Reference) -> Refunds:
-    """The refunds of a payment, oldest first."""
-    found = await refunds.of_payment(session, await _payment_id(session, reference))
+@router.get("", responses=answers(NotAuthenticated, PaymentNotFound))
+async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
+    """The refunds of a payment, one's own or anybody's with the scope payments:read, oldest first."""
+    found = await refunds.of_payment(session, (await find(session, caller, reference)).id)
     return Refunds(items=[RefundView.model_validate(refund) for refund in found])
 
 

@@ -21,10 +21,10 @@ from services.payments.ledger import journal, movements
 from services.payments.models import OutboxRow, Payment, Refund
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import ToldRefund
+from services.payments.refunds import UNDER_WAY
 
 LEASE = timedelta(seconds=60)
 POLL_SECONDS = 1.0
-OPEN = ("requested", "pending", "processing", "needs-attention")
 AT_PAYSTACK = frozenset({"pending", "processing", "processed", "failed", "needs-attention"})
 FIRST_LOOK, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=6)
 refunds_total = Counter("refunds_total", "Refunds by what became of them", ["status"])
@@ -208,7 +208,7 @@ class Refunder:
         pause = min(FIRST_LOOK * 2 ** min(due.looks, 14), LONGEST_PAUSE)
         async with self.sessions.begin() as session:
             unfinished = (
-                select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(OPEN)).limit(1)
+                select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(UNDER_WAY)).limit(1)
             )
             is_open = (await session.execute(unfinished)).scalar_one_or_none() is not None
             # Where a nudge came meanwhile, it is due already, and stays so.

@@ -16,7 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
 from services.payments.models import Payment, Refund
 
+UNDER_WAY = ("requested", "pending", "processing", "needs-attention")
 REFUNDABLE = frozenset({"succeeded", "partially_refunded", "held", "disputed"})
+OWED = (
+    (Refund.status == "failed") & (Refund.requested_by == "catalog") & (Payment.refunded_amount < Payment.paid_amount)
+)
+"""Of refunds joined with their payments: what should have gone back by itself and did not. Nobody else would miss it."""
 
 
 async def request(
@@ -69,6 +74,13 @@ async def nudge(session: AsyncSession, references: Sequence[str]) -> None:
 async def find(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:
     query = select(Refund).where(Refund.payment_id == payment_id, Refund.id == refund_id)
     return (await session.execute(query)).scalar_one_or_none()
+
+
+async def under_way(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:
+    """Subunits that are to go back and have not yet, by payment."""
+    unfinished = Refund.payment_id.in_(payment_ids), Refund.status.in_(UNDER_WAY)
+    sums = select(Refund.payment_id, func.sum(Refund.amount)).where(*unfinished).group_by(Refund.payment_id)
+    return {payment_id: int(amount) for payment_id, amount in await session.execute(sums)}
 
 
 async def given(session: AsyncSession, payment_id: int) -> int:

@@ -1,5 +1,6 @@
 """What clients may ask of payments."""
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -10,7 +11,7 @@ from kit.errors import NotAllowed, NotAuthenticated, answers
 from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
 from kit.identity import Caller
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode, encode
-from services.payments import checkout, verification
+from services.payments import checkout, refunds, verification
 from services.payments.db import Transaction, sessions
 from services.payments.errors import (
     CatalogUnavailable,
@@ -27,7 +28,7 @@ from services.payments.models import Payment
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 
 router = APIRouter(prefix="/payments", tags=["payments"])
-Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,100}$", description="The payment's reference")]
+Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="The payment's reference")]
 Status = Literal["pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed"]
 
 
@@ -37,7 +38,14 @@ def payments_of(caller: Caller) -> Select[Payment]:
     return query if "payments:read" in caller.scopes else query.where(Payment.payer_id == caller.id)
 
 
-async def _find(session: AsyncSession, caller: Caller, reference: str) -> Payment:
+async def _shown(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
+    on_their_way = await refunds.under_way(session, [payment.id for payment in payments])
+    views = ((payment.id, PaymentView.model_validate(payment)) for payment in payments)
+    return [view.model_copy(update={"refunding_amount": on_their_way.get(of, 0)}) for of, view in views]
+
+
+async def find(session: AsyncSession, caller: Caller, reference: str) -> Payment:
+    """One of those. Raises PaymentNotFound."""
     found = (await session.execute(payments_of(caller).where(Payment.reference == reference))).scalar_one_or_none()
     if found is None:
         raise PaymentNotFound
@@ -83,20 +91,20 @@ async def list_payments(
         query = query.where(Payment.id < last)
     found = list((await session.execute(query)).scalars())
     more = encode("payments", found[limit - 1].id) if len(found) > limit else None
-    return PaymentPage(items=[PaymentView.model_validate(payment) for payment in found[:limit]], next_cursor=more)
+    return PaymentPage(items=await _shown(session, found[:limit]), next_cursor=more)
 
 
 @router.get("/{reference}", responses=answers(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
     """How a payment stands."""
-    return PaymentView.model_validate(await _find(session, caller, reference))
+    return (await _shown(session, [await find(session, caller, reference)]))[0]
 
 
 @router.post("/{reference}/verify", responses=answers(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
 async def verify(caller: AnyCaller, reference: Reference) -> PaymentView:
     """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
     async with sessions() as session:
-        await _find(session, caller, reference)
+        await find(session, caller, reference)
     await verification.ask(sessions, reference)
     async with sessions() as session:
-        return PaymentView.model_validate(await _find(session, caller, reference))
+        return (await _shown(session, [await find(session, caller, reference)]))[0]

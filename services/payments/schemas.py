@@ -60,6 +60,7 @@ class PaymentView(BaseModel):
                     "access_code": "k3x9d0v7q2m5b8n",
                     "paid_amount": None,
                     "refunded_amount": 0,
+                    "refunding_amount": 0,
                     "fees": None,
                     "domain": None,
                     "channel": None,
@@ -83,6 +84,7 @@ class PaymentView(BaseModel):
     access_code: str | None
     paid_amount: int | None = Field(description="Subunits that were paid")
     refunded_amount: int = Field(description="Subunits that went back so far")
+    refunding_amount: int = Field(default=0, description="Subunits on their way back; the refunds say why")
     fees: int | None
     domain: str | None = Field(description="The mode in which it was paid: test or live")
     channel: str | None

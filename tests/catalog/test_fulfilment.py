@@ -17,7 +17,6 @@ from tests.catalog.shop import (
     deliveries,
     handle,
     left,
-    order,
     placed,
     product,
     refunded,
@@ -178,24 +177,6 @@ async def test_one_reference_for_two_orders_is_a_fault(client: httpx.AsyncClient
     assert await status(two) == "pending"
 
 
-async def test_expiry_and_payment_at_once(client: httpx.AsyncClient, buyer: Headers, other: Headers) -> None:
-    """Whoever is first: delivered, or to be given back; never both, never neither; and no stock is lost or made."""
-    for n in range(50):
-        cup = await product(1)
-        mine = await placed(client, buyer, {cup: 1})
-        await time_is_over(mine)
-        reference = f"race-{n}"
-        steps = [handle(succeeded(mine, reference)), sweep(), order(client, other, {cup: 1})]
-        random.Random(n).shuffle(steps)
-        await asyncio.gather(*steps)
-        await sweep()
-        delivered = (await deliveries()).get(mine) == reference
-        given_back = (reference, "expired_and_sold_out") in await told()
-        assert delivered != given_back
-        assert await status(mine) == ("delivered" if delivered else "expired")
-        assert await left(cup) == 0
-
-
 async def test_an_order_in_hand_does_not_expire(client: httpx.AsyncClient, buyer: Headers) -> None:
     mine = await placed(client, buyer, {await product(1): 1})
     await time_is_over(mine)
@@ -204,18 +185,3 @@ async def test_an_order_in_hand_does_not_expire(client: httpx.AsyncClient, buyer
         assert await sweep() == 0
     assert await sweep() == 0
     assert await status(mine) == "delivered"
-
-
-async def test_cancelling_and_payment_at_once(client: httpx.AsyncClient, buyer: Headers) -> None:
-    for n in range(40):
-        cup = await product(1)
-        mine = await placed(client, buyer, {cup: 1})
-        answer, _ = await asyncio.gather(
-            client.post(f"/catalog/orders/{mine}/cancel", headers=buyer), handle(succeeded(mine, f"c-{n}"))
-        )
-        if answer.status_code == 200:
-            assert (await status(mine), await left(cup)) == ("cancelled", 1)
-            assert (f"c-{n}", "cancelled") in await told()
-        else:
-            assert answer.status_code == 409
-            assert (await status(mine), await left(cup)) == ("delivered", 0)

@@ -1,13 +1,16 @@
 """Products: made, found, filtered, paged."""
 
 import base64
+import itertools
 import json
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from services.catalog.db import sessions
 from tests.catalog.shop import Headers, product
 
 NOBODY = str(UUID(int=7))
@@ -190,18 +193,26 @@ async def test_forged_cursors_are_400(client: httpx.AsyncClient, sort: str, forg
 
 
 @pytest.mark.parametrize("sort", ["newest", "price", "-price", "name"])
-async def test_pages_hold_while_rows_come_and_go(client: httpx.AsyncClient, sort: str) -> None:
+async def test_pages_hold_while_a_thousand_rows_come_and_go(client: httpx.AsyncClient, sort: str) -> None:
     stable = {str(await product(price=100 + n % 5, name=f"👩‍👧 {n % 7} ß")) for n in range(40)}
+    come = text(
+        "INSERT INTO products (id, slug, name, price, currency)"
+        " SELECT gen_random_uuid(), 'goes-' || gen_random_uuid(), n % 9 || ' new', 98 + n % 9, 'NGN'"
+        " FROM generate_series(1, 250) n"
+    )
+    go = text("DELETE FROM products WHERE slug LIKE 'goes%' AND price % 2 = 0")
     seen: list[str] = []
     params: dict[str, Any] = {"sort": sort, "limit": 7}
-    while True:
+    for page_number in itertools.count():
         page = (await client.get("/catalog/products", params=params)).json()
         seen += [item["id"] for item in page["items"]]
         if page["next_cursor"] is None:
             break
         params["cursor"] = page["next_cursor"]
-        for n in range(3):
-            await product(price=98 + 4 * n, name=f"{n} new")
+        async with sessions.begin() as session:
+            for change in ([come] if page_number < 4 else []) + [go]:
+                await session.execute(change)
+    assert page_number >= 4
     found = [each for each in seen if each in stable]
     assert len(found) == len(stable)
     assert set(found) == stable

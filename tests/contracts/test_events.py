@@ -74,7 +74,7 @@ def test_what_matters_must_be_there(path: Path, missing: str) -> None:
         ("currency", "ngn"),
         ("currency", "NAIRA"),
         ("reference", ""),
-        ("reference", "r" * 101),
+        ("reference", "r" * 201),
         ("order_id", "7"),
     ],
 )

@@ -202,6 +202,19 @@ async def test_money_of_nobody_is_shown(client: httpx.AsyncClient, bank: Bank, o
     assert await outbox_types() == []
 
 
+async def test_money_of_nobody_that_a_dispute_took_before_we_heard_of_it(client: httpx.AsyncClient, bank: Bank) -> None:
+    body = dispute(next(NUMBERS), "another-system-1")
+    bank.disputes[body["id"]] = lost(body)
+    await tell(client, notice("resolve", lost(body)))
+    await look()
+    await tell(client, charge("another-system-1"))
+    await look()
+    await look_at_refunds()
+    one = await found("another-system-1")
+    assert (one.status, one.refunded_amount) == ("refunded", 50_000)
+    assert (await the_dispute(body["id"])).payment_id == one.id
+
+
 async def test_another_mode_touches_nothing(client: httpx.AsyncClient, bank: Bank) -> None:
     one = await paid()
     await tell(client, notice("create", dispute(next(NUMBERS), one.reference, domain="live")))

@@ -1,5 +1,6 @@
 """Held money goes back with a reason; where only a part does, what is left is held still, and can be decided like any other."""
 
+import asyncio
 from uuid import uuid4
 
 import httpx
@@ -13,6 +14,9 @@ from services.payments.ledger.report import Report
 from services.payments.ledger.statements import _name_differences
 from services.payments.models import Payment
 from services.payments.orders import Order
+from services.payments.paystack.refunds import ToldRefund
+from services.payments.refunding import Due, Refunder
+from services.payments.settlement import settle
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox_types, payment
 from tests.payments.test_ledger import OPERATOR, balances, pay, refund_processed
@@ -85,3 +89,50 @@ async def test_paystack_calls_it_reversed_where_a_part_went_back(back: int, agre
     told = read_charge(charge(one.reference, amount=OVERPAID, status="reversed")["data"])
     _name_differences(report, one, told)  # type: ignore[arg-type]
     assert report.agrees is agrees
+
+
+async def _reversed(status: str) -> Payment:
+    """It was paid, and its refund on the dashboard had begun before we heard of it."""
+    one = await payment()
+    async with sessions.begin() as session:
+        await settle(session, [read_charge(charge(one.reference, status=status)["data"])])
+    return one
+
+
+async def _listed(one: Payment, *refunds: ToldRefund) -> None:
+    """What Paystack says of its refunds."""
+    now = one.created_at
+    await Refunder(sessions, asyncio.Event())._learn(Due(one.id, one.reference, 1, 0, now, now), refunds)
+
+
+async def _accept(one: Payment) -> None:
+    async with sessions.begin() as session:
+        await held.accept(session, one.reference, OPERATOR, "still here")
+
+
+async def test_a_reversed_one_whose_refund_failed_is_accepted() -> None:
+    one = await _reversed("reversal-pending")
+    with pytest.raises(NotHeld, match="reversed"):
+        await _accept(one)
+    await _listed(one, ToldRefund(1, 50_000, "pending", None))
+    with pytest.raises(NotHeld, match="under way"):
+        await _accept(one)
+    await _listed(one, ToldRefund(1, 50_000, "failed", None))
+    await _accept(one)
+    assert (await found(one.reference)).status == "succeeded"
+    assert await outbox_types() == ["payment.succeeded"]
+    assert await balances() == {"NGN": {"fees": 750, "paystack:receivable": 49_250, "sales": -50_000}}
+
+
+async def test_a_reversed_one_of_which_money_went_back_is_not_accepted() -> None:
+    one = await _reversed("reversed")
+    await _listed(one, ToldRefund(1, 20_000, "failed", None), ToldRefund(2, 20_000, "processed", None))
+    with pytest.raises(NotHeld, match="reversed"):
+        await _accept(one)
+
+
+async def test_a_long_reference_can_be_addressed(client: httpx.AsyncClient, signer: Signer) -> None:
+    reference = "T" * 200
+    await pay(reference)
+    url, headers = f"/payments/{reference}/refunds", signer.headers("operator-1", scopes=ADMIN)
+    assert (await client.post(url, json={"reason": "whose is it"}, headers=headers)).status_code == 202

@@ -134,7 +134,10 @@ async def test_money_for_an_order_that_expired_and_sold_out_goes_back(shop: Shop
     await shop.payment_reaches(late, late_payment["reference"], "refunded")
     assert await shop.order_status(late, late_order) == "expired"
     (refund,) = await _refunds(shop, late_payment["reference"])
-    assert (refund["requested_by"], refund["reason"]) == ("catalog", "order expired and sold out")
+    assert (refund["requested_by"], refund["reason"]) == (
+        "catalog",
+        "The payment came after the order had expired, and what was ordered is sold out",
+    )
 
 
 async def test_money_for_an_order_that_expired_is_delivered_while_there_is_stock(shop: Shop) -> None:

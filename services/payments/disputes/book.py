@@ -110,6 +110,14 @@ async def nudge(session: AsyncSession, dispute_id: int) -> None:
     await session.execute(soon.execution_options(synchronize_session=False))
 
 
+async def find_again(session: AsyncSession, references: Sequence[str]) -> None:
+    """Money came of which a dispute may have told before, be it over: have such disputes looked at once more."""
+    if references:
+        about = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
+        soon = about.values(next_look_at=func.now(), looks=0)
+        await session.execute(soon.execution_options(synchronize_session=False))
+
+
 def _is_stale(dispute: Dispute, told: ToldDispute) -> bool:
     """Answers may overtake each other; the end is never stale."""
     if told.over or told.changed_at is None or dispute.told_at is None:

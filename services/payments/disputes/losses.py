@@ -18,9 +18,9 @@ log = structlog.get_logger("disputes")
 
 async def give_back(session: AsyncSession, payment: Payment, dispute: Dispute, told: ToldDispute) -> None:
     """Write the refund down where it is not yet, and its end where the transaction tells it. The payment is locked by the caller."""
-    refund = await refund_of(session, dispute.id)
-    if refund is None:
-        refund = await _listed(session, payment, dispute) or await _made(session, payment, dispute)
+    refund = await refund_of(session, dispute.id) or await _listed(session, payment, dispute)
+    if refund is None and not await is_asking(session, payment.id):
+        refund = await _made(session, payment, dispute)
     if refund is None:
         return
     if refund.status not in FINAL and refund.paystack_id is None and told.transaction_status == "reversed":
@@ -28,6 +28,12 @@ async def give_back(session: AsyncSession, payment: Payment, dispute: Dispute, t
     # Have the refunds of this payment looked at and added up.
     payment.refunds_due_at = func.now()
     payment.refund_looks = 0
+
+
+async def is_asking(session: AsyncSession, payment_id: int) -> bool:
+    """Whether a refund of ours is on its way to Paystack: until it is taken or refused, nobody knows what was left for the dispute."""
+    query = select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == "requested").limit(1)
+    return (await session.execute(query)).scalar_one_or_none() is not None
 
 
 async def refund_of(session: AsyncSession, dispute_id: int) -> Refund | None:

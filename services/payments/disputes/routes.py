@@ -1,6 +1,6 @@
 """What those may ask about disputes who hold the scope payments:refund."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -94,8 +94,8 @@ async def resolve(caller: Refunding, dispute_id: DisputeId, asked: Resolve) -> D
 def _moment(told: str | int) -> datetime:
     try:
         moment = datetime.fromisoformat(str(told))
-    except ValueError as error:
+        if moment.tzinfo is None:
+            raise InvalidCursor
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise InvalidCursor from error
-    if moment.tzinfo is None:
-        raise InvalidCursor
-    return moment

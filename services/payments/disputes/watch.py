@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.worker import Life
 from services.payments import clients
 from services.payments.disputes import book
-from services.payments.disputes.losses import FINAL, refund_of
+from services.payments.disputes.losses import FINAL, is_asking, refund_of
 from services.payments.models import Dispute, Payment
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.settlement import UNPAID
@@ -166,5 +166,7 @@ async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -
     refund = await refund_of(session, dispute.id)
     if refund is not None:
         return refund.paystack_id is not None or refund.status in FINAL
+    if await is_asking(session, dispute.payment_id):
+        return False
     paid = select(Payment.status).where(Payment.id == dispute.payment_id)
     return (await session.execute(paid)).scalar_one() not in UNPAID

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/payments", tags=["ledger"])
 AccountParam = Annotated[Account | None, Query(description="Entries of this account only")]
 CurrencyParam = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="Entries in this currency only")]
 ReferenceParam = Annotated[
-    str | None, Query(pattern=r"^[A-Za-z0-9.=_-]{1,100}$", description="Entries of this payment only")
+    str | None, Query(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Entries of this payment only")
 ]
 From = Annotated[Moment | None, Query(alias="from", description="Recorded then or later: a time, or a date in UTC")]
 To = Annotated[Moment | None, Query(alias="to", description="Recorded before then: a time, or a date in UTC")]

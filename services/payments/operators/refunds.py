@@ -8,11 +8,11 @@ from sqlalchemy import select
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
 from services.payments.operators.terminal import AsJson, AtMost, print_views, run
+from services.payments.refunds import OWED, UNDER_WAY
 from services.payments.schemas import RefundView
 
 cli = typer.Typer(help="Money on its way back.", no_args_is_help=True)
 Status = Literal["requested", "pending", "processing", "processed", "failed", "needs-attention"]
-OPEN = ("requested", "pending", "processing", "needs-attention")
 COLUMNS = ("created_at", "payment", "amount", "currency", "status", "requested_by", "reason", "error")
 
 
@@ -22,18 +22,21 @@ class RefundOfPayment(RefundView):
 
 @cli.command(name="list")
 def list_refunds(
-    status: Annotated[Status | None, typer.Option("--status", help="Only those; else all that are not over.")] = None,
+    status: Annotated[
+        Status | None,
+        typer.Option("--status", help="Only those; else all that are not over, and automatic ones that failed."),
+    ] = None,
     limit: AtMost = 50,
     as_json: AsJson = False,
 ) -> None:
     """Newest first. Amounts in subunits."""
-    statuses = OPEN if status is None else (status,)
+    wanted = Refund.status.in_(UNDER_WAY) | OWED if status is None else Refund.status == status
 
     async def work() -> list[RefundOfPayment]:
         query = (
             select(Refund, Payment.reference)
             .join(Payment, Payment.id == Refund.payment_id)
-            .where(Refund.status.in_(statuses))
+            .where(wanted)
             .order_by(Refund.number.desc())
             .limit(limit)
         )

@@ -15,9 +15,9 @@ from services.payments.backlog import refunds_that_wait
 from services.payments.db import sessions
 from services.payments.disputes.watch import SOON, due_in
 from services.payments.models import BackfillMark, Dispute, Inbox, Notice, OutboxRow, Payment, Refund
-from services.payments.operators.refunds import OPEN
 from services.payments.operators.terminal import AsJson, duration, out, print_json, run, words
 from services.payments.recovery.sweep import count_due
+from services.payments.refunds import UNDER_WAY
 from services.payments.settings import settings
 
 MOST_COUNTED = 10_000
@@ -44,7 +44,7 @@ async def _look() -> dict[str, Any]:
             "mode": settings.domain,
             "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
             "sweep": {"due": await count_due(session)},
-            "refunds": {state: await _count(session, _refunds(state)) for state in OPEN},
+            "refunds": {state: await _count(session, _refunds(state)) for state in UNDER_WAY},
             "refunds_that_wait": await _count(session, refunds_that_wait()),
             "disputes": await _disputes(session),
             "notices": await _inbox(session, Notice),
