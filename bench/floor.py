@@ -1,7 +1,7 @@
 """The floor: the same durable writes straight on asyncpg and aio-pika, with no framework, no HTTP and no care for what goes wrong.
 
-Three processes, as in the shop: one stores notices, one settles them and relays events, one consumes and delivers. The same tables
-with the same indexes, the same batches, every commit and every confirm waited for.
+Three processes, as in the shop: one stores notices, one settles them, keeps the books and relays events, one consumes and delivers. The
+same rows in the same tables with the same indexes, the same batches, every commit and every confirm waited for.
 """
 
 import asyncio
@@ -38,15 +38,30 @@ UPDATE payments SET status = 'succeeded', paystack_id = paid.id, paid_amount = p
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::bigint[]) AS paid (reference, id, amount, currency, fees)
 WHERE payments.reference = paid.reference AND status = 'pending'
     AND payments.amount = paid.amount AND payments.currency = paid.currency
-RETURNING payments.reference, order_id, payments.amount, payments.currency, paid_at
+RETURNING payments.id, payments.reference, order_id, payments.amount, payments.currency, payments.fees, paid_at
+"""
+BOOKS = """
+WITH told AS (
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[], $5::text[])
+        AS told (payment_id, reference, received, fee, currency)
+), made AS (
+    INSERT INTO ledger_transactions (key, kind, payment_id, occurred_at)
+    SELECT kind || ':' || reference, kind, payment_id, now() FROM told CROSS JOIN (VALUES ('received'), ('fee')) AS kinds (kind)
+    RETURNING id, kind, payment_id
+)
+INSERT INTO ledger_entries (transaction_id, line, account, currency, amount)
+SELECT made.id, line, account, currency, sign * CASE kind WHEN 'fee' THEN fee ELSE received END
+FROM made JOIN told USING (payment_id)
+JOIN (VALUES ('received', 1, 'paystack:receivable', 1), ('received', 2, 'sales', -1),
+             ('fee', 1, 'fees', 1), ('fee', 2, 'paystack:receivable', -1)) AS side (kind, line, account, sign) USING (kind)
 """
 TELL = """
 INSERT INTO outbox (event_id, type, body) SELECT id, 'payment.succeeded', body FROM unnest($1::uuid[], $2::bytea[]) AS told (id, body)
 """
 DONE = """
 UPDATE notices SET state = 'done', attempts = 1, done_at = now(),
-    event = 'charge.success', outcome = 'succeeded', reference = done.reference
-FROM unnest($1::bigint[], $2::text[]) AS done (id, reference) WHERE notices.id = done.id
+    event = 'charge.success', outcome = 'succeeded', reference = done.reference, identity = 'charge.success:' || done.charge
+FROM unnest($1::bigint[], $2::text[], $3::bigint[]) AS done (id, reference, charge) WHERE notices.id = done.id
 """
 CLAIM = """
 INSERT INTO inbox (key, body, state, attempts, done_at)
@@ -134,8 +149,10 @@ async def _settle(url: str, count: int, told: asyncio.Event) -> None:
                 paid = await database.fetch(PAY, *columns)
                 identifiers = [uuid4() for _ in paid]
                 bodies = [_event(*told) for told in zip(identifiers, paid, strict=True)]
+                entered = [[row[name] for row in paid] for name in ("id", "reference", "amount", "fees", "currency")]
+                await database.execute(BOOKS, *entered)
                 await database.execute(TELL, identifiers, bodies)
-                await database.execute(DONE, [row["id"] for row in due], columns[0])
+                await database.execute(DONE, [row["id"] for row in due], columns[0], columns[1])
         count -= len(due)
         told.set()
         if not due:

@@ -85,7 +85,8 @@ def _additions(outbox: Table) -> Insert:
 
 
 def _body(event: Event) -> bytes:
-    traced = event if event.traceparent else event.model_copy(update={"traceparent": traceparent()})
+    trace = event.traceparent or traceparent()
+    traced = event if trace == event.traceparent else event.model_copy(update={"traceparent": trace})
     return traced.model_dump_json(exclude_none=True).encode()
 
 

@@ -138,12 +138,9 @@ class Telemetry:
                 given_id = value
             elif name == b"traceparent":
                 given_trace = value
-        request_id = given_id.decode() if REQUEST_ID.fullmatch(given_id) else secrets.token_hex(16)
-        trace = (
-            given_trace.decode()
-            if TRACEPARENT.fullmatch(given_trace)
-            else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-        )
+        chance = secrets.token_hex(40)  # asked of the system once for all three
+        request_id = given_id.decode() if REQUEST_ID.fullmatch(given_id) else chance[48:]
+        trace = given_trace.decode() if TRACEPARENT.fullmatch(given_trace) else f"00-{chance[:32]}-{chance[32:48]}-01"
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace[3:35])
         _traceparent.set(trace)
