@@ -20,7 +20,7 @@ test: .venv/installed.txt ## every test, against real servers (ARGS="tests/auth 
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 drills: .venv/installed.txt ## the faults that take minutes: long outages, full disks, hundreds of races (ARGS as above)
-	@exec $(python) -m pytest -m drill $(ARGS)
+	@exec $(python) -m pytest --numprocesses 2 --dist loadfile -m drill $(ARGS)
 
 chaos: .venv/installed.txt ## purchases while every part is killed at random (SECONDS=120, SEED=the one printed)
 	@exec $(python) -m dev chaos
