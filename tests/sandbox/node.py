@@ -23,7 +23,8 @@ SDK = Path(__file__).parent / "sdk"
 NODE = Path(ROOT_DIR) / "bin" / "node"
 NPM = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 UNREACHABLE = re.compile(
-    r"npm error code (E(?:AI_AGAIN|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|NOTFOUND|TIMEDOUT|401|403|404|5\d\d)|ERR_SOCKET_TIMEOUT)"
+    r"npm error code (E(?:AI_AGAIN|CONNREFUSED|CONNRESET|HOSTUNREACH|NETUNREACH|NOTFOUND|TIMEDOUT|401|403|404|5\d\d)|ERR_SOCKET_TIMEOUT"
+    r"|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_[A-Z_]+)"
 )
 
 
@@ -47,7 +48,8 @@ def _fetch(home: Path) -> None:
     with tempfile.TemporaryDirectory(dir=home.parent) as folder:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(SDK / name, folder)
-        command = [str(NODE), str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        # Whom this machine trusts, as pip does: Node brings a list of its own.
+        command = [str(NODE), "--use-system-ca", str(NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         command += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=20000"]
         ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
         if unreachable := UNREACHABLE.search(ended.stderr):
