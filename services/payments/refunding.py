@@ -145,6 +145,8 @@ class Refunder:
         except Refused as refused:
             log.error("Paystack refuses a refund", reference=due.reference, refund=str(refund.id), reason=str(refused))
             async with self.sessions.begin() as session:
+                # Behind the payment's lock as all that is done to it: whoever holds that reckons with what is asked for (losses.py).
+                await session.execute(select(Payment.id).where(Payment.id == due.payment_id).with_for_update())
                 await session.execute(
                     update(Refund).where(Refund.id == refund.id).values(status="failed", error=str(refused)[:500])
                 )

@@ -1,17 +1,22 @@
-"""A refund of a payment that Paystack does not know: said aloud, and asked about ever less often."""
+"""Refunds that Paystack does not carry out: of a payment that it does not know, and one too many."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
-from sqlalchemy import update
+from pydantic import SecretStr
+from sqlalchemy import func, select, text, update
 
 from kit.worker import Life
-from services.payments import refunds
+from services.payments import clients, refunds
 from services.payments.db import sessions
-from services.payments.models import Payment
+from services.payments.models import Payment, Refund
+from services.payments.paystack.client import Paystack
 from services.payments.refunding import Refunder
-from tests.payments.bank import Bank
+from tests.loops import until
+from tests.payments.bank import Bank, refused
+from tests.payments.complaints import look_at_refunds, paid
 from tests.payments.conftest import found, payment
 
 
@@ -34,3 +39,39 @@ async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogC
     assert pauses[0] > 0
     assert "does not know a payment that is to be refunded" in caplog.text
     assert len(bank.calls("verify")) == 4
+
+
+async def test_a_refusal_waits_for_whoever_has_the_payment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost dispute that is being written down reckons with a refund that is asked for: it must not fail meanwhile."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"status": True, "message": "", "data": []})
+        asked.set()
+        await answered.wait()
+        return refused(400, "invalid_params", "Total refund amount cannot exceed original transaction amount")
+
+    paystack = Paystack("http://paystack.test", SecretStr("sk_test_0123456789abcdef"), httpx.MockTransport(answer))
+    monkeypatch.setattr(clients, "_paystack", paystack)
+    one = await paid()
+    async with sessions.begin() as session:
+        await refunds.request(session, one.reference, amount=None, reason=None, requested_by="test")
+
+    async def waits_or_is_written() -> bool:
+        waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+        failed = select(func.count()).select_from(Refund).where(Refund.status == "failed")
+        async with sessions() as session:
+            return bool((await session.execute(waiting)).scalar_one() or (await session.execute(failed)).scalar_one())
+
+    refusing = asyncio.create_task(look_at_refunds())
+    await asyncio.wait_for(asked.wait(), 5)
+    async with sessions.begin() as holder:
+        await holder.execute(select(Payment.id).where(Payment.id == one.id).with_for_update())
+        answered.set()
+        await until(waits_or_is_written, 5)
+        assert (await holder.execute(select(Refund.status))).scalars().all() == ["requested"]
+    await refusing
+    await paystack.close()
+    async with sessions() as session:
+        assert (await session.execute(select(Refund.status))).scalars().all() == ["failed"]
