@@ -162,7 +162,7 @@ def _new(inbox: Table, values: Mapping[str, ColumnElement[Any]]) -> Any:
 
 
 async def due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
-    """Lock the entries whose next try has come, oldest first; what another worker has in hand is passed over."""
+    """Lock the entries whose next try has come, the longest due first; what another worker has in hand is passed over."""
     return [Entry(*row) for row in await session.execute(_due(table_of(inbox)), {"most": limit})]
 
 
@@ -171,7 +171,13 @@ def _due(inbox: Table) -> Select[Any]:
     c = inbox.c
     # Written out, as a parameter would hide from the planner that the index of what is pending fits.
     pending = select(*_columns(inbox)).where(c.state == literal_column("'pending'"), c.next_attempt_at <= func.now())
-    return pending.order_by(c.id).limit(bindparam("most", type_=BigInteger)).with_for_update(skip_locked=True)
+    # In the order of that index: by id alone, the planner may go through all that was ever done, as long as its statistics tell of many
+    # that wait.
+    return (
+        pending.order_by(c.next_attempt_at, c.id)
+        .limit(bindparam("most", type_=BigInteger))
+        .with_for_update(skip_locked=True)
+    )
 
 
 async def settle(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> bool:
