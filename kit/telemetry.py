@@ -23,6 +23,7 @@ GONE = 499
 
 QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 
+lines_lost = Counter("log_lines_lost_total", "Log lines that could not be written")
 requests_total = Counter("http_requests_total", "Requests answered", ["method", "route", "status"])
 request_seconds = Histogram(
     "http_request_seconds",
@@ -55,8 +56,12 @@ class Lines:
     """Where our own JSON lines go: straight to stdout, as a record of the standard library's costs as much as all the rest of a line."""
 
     def msg(self, line: str) -> None:
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(line + "\n")
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            # The disk is full, or nobody reads any more: no payment is undone because it could not be spoken of.
+            lines_lost.inc()
 
     debug = info = warning = error = critical = msg
 

@@ -1,10 +1,12 @@
 """One id, one time, one log line for every request; every error is problem+json, and none shows a secret."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -20,7 +22,7 @@ from kit.application import create_app
 from kit.errors import Problem
 from kit.fields import Line
 from kit.settings import Settings
-from kit.telemetry import configure_logging, requests_total, traceparent
+from kit.telemetry import configure_logging, lines_lost, requests_total, traceparent
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "sk_test_never_to_be_seen"
@@ -210,6 +212,20 @@ async def test_json_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
         "/fine",
         200,
     )
+
+
+def test_a_line_that_cannot_be_written_undoes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logging("INFO", "json", "sample")
+    log = structlog.get_logger("sample")
+    before = lines_lost._value.get()
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:  # which closing it says once more
+        monkeypatch.setattr("sys.stdout", full)
+        log.warning("money came", amount=50_000)
+        log.info("it is settled")
+        monkeypatch.undo()
+    assert lines_lost._value.get() == before + 2
+    log.info("there is room again")
+    assert lines_lost._value.get() == before + 2
 
 
 async def test_who_hung_up_is_no_error(client: httpx.AsyncClient, capsys: pytest.CaptureFixture[str]) -> None:
