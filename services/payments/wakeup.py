@@ -43,16 +43,17 @@ class Doorbell:
 
     async def _ring(self) -> None:
         now = asyncio.get_running_loop().time
-        try:
-            async with asyncio.timeout(NOTIFY_SECONDS) as limit, self._engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                while self._again:  # one connection, while they keep coming
-                    self._again = False
-                    await connection.execute(text(f"NOTIFY {CHANNEL}, '{self._work}'"))
-                    await asyncio.sleep(PAUSE_SECONDS)
-                    limit.reschedule(now() + NOTIFY_SECONDS)
-        except Exception:  # the poll finds it
-            return
+        while self._again:  # who rings while the connection goes back is heard too
+            try:
+                async with asyncio.timeout(NOTIFY_SECONDS) as limit, self._engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    while self._again:  # one connection, while they keep coming
+                        self._again = False
+                        await connection.execute(text(f"NOTIFY {CHANNEL}, '{self._work}'"))
+                        await asyncio.sleep(PAUSE_SECONDS)
+                        limit.reschedule(now() + NOTIFY_SECONDS)
+            except Exception:  # the poll finds it
+                return
 
 
 async def listen(life: Life, bells: Mapping[Work, Collection[asyncio.Event]]) -> None:
