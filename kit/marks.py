@@ -34,6 +34,9 @@ from kit.worker import Life
 LOOK_BACK = timedelta(days=7)
 """What happened longer ago is not told again by itself: for this long a consumer may be down while its queue is lost."""
 
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""What happened is dated by the database, whose clock may be ahead of ours."""
+
 queues_lost = Counter(
     "outbox_queues_lost_total", "Queues found without our mark though there was something to tell", ["queue"]
 )
@@ -77,10 +80,10 @@ async def _is_marked(broker: AbstractConnection, queue: Queue) -> bool:
 
 
 async def _tell_again(life: Life, queues: Sequence[Queue], republish: Republish) -> None:
-    now = datetime.now(UTC)
+    until = datetime.now(UTC) + CLOCKS_DIFFER
     names = [queue.name for queue in queues]
     total = 0
-    async with aclosing(republish(now - LOOK_BACK, now)) as batches:
+    async with aclosing(republish(until - LOOK_BACK, until)) as batches:
         async for count in batches:
             if total == 0:
                 log.error("events may be lost: a queue is not the one that we told them to", queues=names)
