@@ -14,6 +14,9 @@ from kit.outbox import OutboxEvent
 
 STATUSES = ("pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed")
 
+UNPAID = frozenset({"pending", "failed", "abandoned"})
+"""No money is known to have come, and it may come yet."""
+
 MOVEMENTS = (
     "received",
     "fee",

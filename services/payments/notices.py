@@ -14,8 +14,8 @@ from services.payments import kinds, refunds
 from services.payments.charges import Charge, Unreadable, read_charge, read_subunits, read_text
 from services.payments.disputes import book as disputes
 from services.payments.disputes.told import ToldDispute, read_dispute
-from services.payments.models import Payment
-from services.payments.settlement import UNPAID, settle
+from services.payments.models import UNPAID, Payment
+from services.payments.settlement import settle
 
 notices_total = Counter("notices_total", "Notices that were given their effect", ["event", "handling"])
 log = structlog.get_logger("notices")

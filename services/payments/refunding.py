@@ -18,7 +18,7 @@ from kit import outbox
 from kit.worker import Life
 from services.payments import announcements, clients
 from services.payments.ledger import journal, movements
-from services.payments.models import OutboxRow, Payment, Refund
+from services.payments.models import UNPAID, OutboxRow, Payment, Refund
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import ToldRefund
 from services.payments.refunds import UNDER_WAY
@@ -58,12 +58,15 @@ class Refunder:
                 await self._attend(life, due)
 
     async def _take(self) -> Due | None:
-        """One payment whose refunds are due and that nobody has in hand; it is ours for a minute, whatever nudges come meanwhile."""
+        """One payment whose refunds are due and that nobody has in hand; it is ours for a minute, whatever nudges come meanwhile.
+
+        What went back of a payment of which we have not heard that it was paid waits until we have.
+        """
         free = Payment.refunds_leased_until.is_(None) | (Payment.refunds_leased_until < func.now())
         async with self.sessions.begin() as session:
             found = await session.execute(
                 select(Payment.id, Payment.reference, Payment.paystack_id, Payment.refund_looks, Payment.refunds_due_at)
-                .where(Payment.refunds_due_at <= func.now(), free)
+                .where(Payment.refunds_due_at <= func.now(), Payment.status.not_in(UNPAID), free)
                 .order_by(Payment.refunds_due_at)
                 .limit(1)
                 .with_for_update(skip_locked=True)

@@ -10,11 +10,11 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
-from services.payments.models import Payment, Refund
+from services.payments.models import UNPAID, Payment, Refund
 
 UNDER_WAY = ("requested", "pending", "processing", "needs-attention")
 REFUNDABLE = frozenset({"succeeded", "partially_refunded", "held", "disputed"})
@@ -63,11 +63,22 @@ async def of_payment(session: AsyncSession, payment_id: int) -> Sequence[Refund]
 
 
 async def nudge(session: AsyncSession, references: Sequence[str]) -> None:
-    """A notice told of refunds of these payments: look at Paystack soon. What the notice itself says is not believed."""
+    """A notice told of refunds of these payments: look at Paystack soon. What the notice itself says is not believed.
+
+    Where we have not heard that it was paid, ask about that first: only what was paid goes back.
+    """
     if not references:
         return
-    known = (Payment.reference.in_(references), Payment.paystack_id.is_not(None))
-    due = update(Payment).where(*known).values(refunds_due_at=func.now())
+    unpaid, listed = Payment.status.in_(UNPAID), Payment.paystack_id.is_not(None)
+    due = (
+        update(Payment)
+        .where(Payment.reference.in_(references), unpaid | listed)
+        .values(
+            refunds_due_at=func.now(),
+            status=case((unpaid, "pending"), else_=Payment.status),
+            next_verify_at=case((unpaid, func.now()), else_=Payment.next_verify_at),
+        )
+    )
     await session.execute(due.execution_options(synchronize_session=False))
 
 

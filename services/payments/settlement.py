@@ -28,10 +28,9 @@ from services.payments.cards import wallet
 from services.payments.charges import Charge
 from services.payments.ledger import journal, movements
 from services.payments.ledger.movements import Movement
-from services.payments.models import OutboxRow, Payment
+from services.payments.models import UNPAID, OutboxRow, Payment
 from services.payments.settings import settings
 
-UNPAID = frozenset({"pending", "failed", "abandoned"})
 DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})
 """What Paystack calls a charge that can change a payment; any other word leaves it as it is."""
 

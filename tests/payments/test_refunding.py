@@ -16,8 +16,8 @@ from services.payments.paystack.client import Paystack
 from services.payments.refunding import Refunder
 from tests.loops import until
 from tests.payments.bank import Bank, refused
-from tests.payments.complaints import look_at_refunds, paid
-from tests.payments.conftest import found, payment
+from tests.payments.complaints import look_at_refunds, paid, tell
+from tests.payments.conftest import charge, found, outbox_types, payment
 
 
 async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
@@ -75,3 +75,21 @@ async def test_a_refusal_waits_for_whoever_has_the_payment(monkeypatch: pytest.M
     await paystack.close()
     async with sessions() as session:
         assert (await session.execute(select(Refund.status))).scalars().all() == ["failed"]
+
+
+async def test_a_refund_that_is_told_before_the_payment(client: httpx.AsyncClient, bank: Bank) -> None:
+    """Declined, then paid on the same page and given back in part, and of the payment itself we hear last: it is delivered for."""
+    declined, untold = await paid(status="failed", paid_amount=None), await payment()
+    for one in (declined, untold):
+        bank.refunds = [{"id": one.id, "amount": 10_000, "status": "processed", "merchant_note": "by the desk"}]
+        await tell(client, {"event": "refund.processed", "data": {"transaction_reference": one.reference}})
+        await look_at_refunds()
+        heard = await found(one.reference)
+        assert (heard.status, heard.refunded_amount) == ("pending", 0)
+        assert heard.next_verify_at <= datetime.now(UTC), "Paystack is asked about the payment at once"
+        await tell(client, charge(one.reference))
+        assert (await found(one.reference)).status == "succeeded"
+        await look_at_refunds()
+        heard = await found(one.reference)
+        assert (heard.status, heard.refunded_amount) == ("partially_refunded", 10_000)
+    assert await outbox_types() == ["payment.succeeded", "payment.refunded"] * 2

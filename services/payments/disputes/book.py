@@ -22,9 +22,8 @@ from services.payments import announcements
 from services.payments.disputes.losses import give_back
 from services.payments.disputes.told import ToldDispute
 from services.payments.ledger import retention
-from services.payments.models import Dispute, OutboxRow, Payment
+from services.payments.models import UNPAID, Dispute, OutboxRow, Payment
 from services.payments.settings import settings
-from services.payments.settlement import UNPAID
 
 CLOCK = timedelta(hours=16)
 """To answer in, where Paystack does not say until when (its documentation, "Manage Disputes")."""

@@ -13,9 +13,8 @@ from kit.worker import Life
 from services.payments import clients
 from services.payments.disputes import book
 from services.payments.disputes.losses import FINAL, is_asking, refund_of
-from services.payments.models import Dispute, Payment
+from services.payments.models import UNPAID, Dispute, Payment
 from services.payments.paystack.errors import PaystackError, Refused
-from services.payments.settlement import UNPAID
 
 POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
