@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import structlog
 from pydantic import TypeAdapter
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable
 from services.payments import refunds
 from services.payments.errors import NothingToRefund, PaymentNotFound
+from services.payments.models import Payment, Refund
 
 EVENTS: TypeAdapter[OrderUndeliverable] = TypeAdapter(OrderUndeliverable)
 REASONS = {
@@ -20,15 +22,26 @@ REASONS = {
 }
 """What the payer reads."""
 
+BY = "catalog"
 log = structlog.get_logger("undeliverable")
 
 
 async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
-    """Told twice, or after a person has given it back, it changes nothing: then there is nothing left to refund."""
+    """Told twice, or after a person has given it back, it changes nothing: then there is nothing left to refund.
+
+    Nor after Paystack has failed it: that is a person's to see to, who may have given the money back by another way.
+    """
+    references = sorted({event.data.reference for event in events})
+    asked = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
+    asked = asked.where(Payment.reference.in_(references), Refund.requested_by == BY)
+    known = set((await session.execute(asked)).scalars())
     for event in sorted(events, key=lambda event: event.data.reference):  # one order of locks for everybody
         reason = REASONS[event.data.reason]
+        if event.data.reference in known:
+            log.warning("told again that an order cannot be delivered", reference=event.data.reference)
+            continue
         try:
-            await refunds.request(session, event.data.reference, amount=None, reason=reason, requested_by="catalog")
+            await refunds.request(session, event.data.reference, amount=None, reason=reason, requested_by=BY)
         except (PaymentNotFound, NothingToRefund) as nothing:
             log.warning("nothing to refund", reference=event.data.reference, reason=str(nothing))
         else:
