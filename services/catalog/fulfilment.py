@@ -49,13 +49,14 @@ SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:references AS text[]))
 """)
 
 # In order of reference (the arrays are sorted), so that of two workers none waits for the other in a circle.
+# Whoever still awaits the payment may not have seen what another has found out meanwhile.
 REMEMBER = text("""
 INSERT INTO order_payments (reference, order_id, outcome, refunded_amount)
 SELECT * FROM unnest(
     CAST(:references AS text[]), CAST(:ids AS uuid[]), CAST(:outcomes AS text[]), CAST(:refunded AS bigint[])
 )
 ON CONFLICT (reference) DO UPDATE SET
-    outcome = excluded.outcome,
+    outcome = CASE excluded.outcome WHEN 'awaited' THEN order_payments.outcome ELSE excluded.outcome END,
     refunded_amount = greatest(order_payments.refunded_amount, excluded.refunded_amount)
 """)
 

@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import select, text
 
 from contracts.events import Event
 from services.catalog.db import sessions
 from services.catalog.decisions import ReferenceOfAnotherOrder
 from services.catalog.fulfilment import fulfil
+from services.catalog.models import OrderPayment
 from tests.catalog.shop import (
     Headers,
     about,
@@ -26,6 +28,7 @@ from tests.catalog.shop import (
     time_is_over,
     told,
 )
+from tests.loops import until
 
 
 async def test_a_paid_order_is_delivered(client: httpx.AsyncClient, buyer: Headers) -> None:
@@ -185,3 +188,23 @@ async def test_an_order_in_hand_does_not_expire(client: httpx.AsyncClient, buyer
         assert await sweep() == 0
     assert await sweep() == 0
     assert await status(mine) == "delivered"
+
+
+async def test_two_workers_hear_at_once_of_a_payment_for_an_order_that_is_none() -> None:
+    """No order is there to be locked: what the one has found out, the other, who saw nothing of it, does not take back."""
+    nobodys = uuid4()
+    async with sessions.begin() as first, sessions.begin() as second:
+        pid = (await second.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        await fulfil(first, [succeeded(nobodys, "r1")])
+        later = asyncio.create_task(fulfil(second, [refunded(nobodys, "r1")]))
+
+        async def waits() -> bool:
+            waiting = text("SELECT EXISTS (SELECT FROM pg_locks WHERE pid = :pid AND NOT granted)")
+            return bool((await first.execute(waiting, {"pid": pid})).scalar_one())
+
+        await until(waits)
+        await first.commit()
+        await later
+    async with sessions() as session:
+        outcome = (await session.execute(select(OrderPayment.outcome))).scalar_one()
+    assert outcome == "undeliverable"
