@@ -16,7 +16,7 @@ run: .venv/installed.txt ## the whole shop on this machine, until Ctrl-C
 demo: .venv/installed.txt ## one purchase, from registration to delivery (GATEWAY=url: behind that gateway)
 	@exec $(python) -m dev demo
 
-test: .venv/installed.txt ## every test, against real servers (ARGS="tests/auth -k login")
+test: .venv/installed.txt ## every test but the drills, against real servers (ARGS="tests/auth -k login")
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 drills: .venv/installed.txt ## the faults that take minutes: long outages, full disks, hundreds of races (ARGS as above)

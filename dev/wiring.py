@@ -56,14 +56,14 @@ class Wiring:
         return {**inherited, **common, **own}
 
     def stack_env(self) -> dict[str, str]:
-        """What `.run/stack.env` tells about the stack as a whole."""
+        """What `.run/stack.env` tells about the stack as a whole; with it, the operators' command line needs nothing else."""
         return {
             **{f"{api.upper()}_URL": self.url(api) for api in APIS},
             "ADMIN_EMAIL": self.admin_email,
             "ADMIN_PASSWORD": self.admin_password,
-            "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
-            "AMQP_URL": self.amqp_url,
             **{f"{service.upper()}_DATABASE_URL": self.databases[service] for service in SERVICES},
+            "TOKEN_ISSUER": self.url("auth"),
+            **self._payments(),
         }
 
     def _auth(self) -> dict[str, str]:

@@ -31,7 +31,8 @@ async def accept(session: AsyncSession, reference: str, caller: Caller, reason: 
     if payment.held_reason == "reversed" and await _failed_to_go_back(session, payment):
         return await _decide(session, payment, "accept", caller, reason)
     if payment.held_reason not in ACCEPTABLE:
-        raise NotHeld(f"Money that is held for {payment.held_reason} cannot be accepted.")
+        instead = ": bind it to its order, or give it back" if payment.held_reason == "unknown_reference" else ""
+        raise NotHeld(f"Money that is held for {payment.held_reason} cannot be accepted{instead}.")
     return await _decide(session, payment, "accept", caller, reason)
 
 

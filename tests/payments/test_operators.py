@@ -191,6 +191,14 @@ async def test_sweep(merchant: tuple[Merchant, dict[str, str]]) -> None:
     assert "1 were not answered" in away.err
 
 
+async def test_a_sweep_says_what_it_left_to_others(merchant: tuple[Merchant, dict[str, str]]) -> None:
+    one = await payment(next_verify_at=datetime.now(UTC) - timedelta(seconds=1))
+    async with sessions.begin() as holder:
+        await holder.execute(select(Payment.id).where(Payment.reference == one.reference).with_for_update())
+        swept = await typed("sweep", **merchant[1])
+    assert (swept.code, "asked about 0 in" in swept.err, "1 are in the hands" in swept.err) == (0, True, True)
+
+
 async def test_an_interrupted_sweep_says_what_it_did() -> None:
     for _ in range(3):
         await payment()

@@ -1,8 +1,10 @@
 """Every door of every service: errors are problem+json, tokens that are not ours are refused."""
 
+import asyncio
 import base64
 import json
 import re
+import sys
 import time
 from uuid import UUID
 
@@ -11,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from dev.stack import PROJECT
 from tests.system.shop import Json, Shop
 
 GUARDED = [
@@ -119,3 +122,14 @@ async def test_tokens_go_on_working_while_auth_is_down(shop: Shop) -> None:
         await shop.delivered(buyer, order)
     finally:
         await shop.stack.start("auth")
+
+
+async def test_with_stack_env_the_operators_need_nothing_else(shop: Shop) -> None:
+    arguments = ("-m", "services.payments", "status", "--json")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, env=shop.env, cwd=PROJECT, stdout=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(30):
+        told, _ = await process.communicate()
+    assert process.returncode == 0
+    assert json.loads(told)["worker"]["ready"] is True

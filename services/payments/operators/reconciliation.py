@@ -42,6 +42,8 @@ def reconcile(
 ) -> None:
     """Compare the ledger, the payments and Paystack: what began in the last week, or in a period.
 
+    Without --to, the last ten minutes are left out: what began then may be on its way.
+
     Exit code 1 where they differ, 2 where it could not be found out.
     """
     end = until or datetime.now(UTC) - ON_ITS_WAY

@@ -70,10 +70,13 @@ def sweep(
 
     found = run(work)
     unanswered = found["asked"] - found["answered"]
+    elsewhere = 0 if found["interrupted"] else max(0, found["due"] - found["asked"])
     if as_json:
         print_json(found)
     else:
         err.print(f"asked about {found['asked']} in {duration(found['seconds'])}")
+    if elsewhere:
+        err.print(f"{elsewhere} are in the hands of the worker, or of whoever else has them locked")
     if found["interrupted"]:
         err.print("interrupted; the worker asks about the others when their turn comes", style="red")
     if unanswered:
@@ -83,7 +86,10 @@ def sweep(
 
 
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
-    """Fetch notices that never came: since the last backfill, or of the time that is given."""
+    """Fetch notices that never came: since the last backfill, or of the time that is given.
+
+    Without --from and --to, the last two minutes are left to the next one: their notices may be on their way.
+    """
     check_period(since, until)
 
     async def work() -> dict[str, Any]:
