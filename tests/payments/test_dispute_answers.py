@@ -43,6 +43,21 @@ async def test_evidence(client: httpx.AsyncClient, bank: Bank, operator: dict[st
     assert (again.status_code, again.json()["code"]) == (409, "dispute_not_waiting")
 
 
+async def test_declined_and_lost_all_the_same(client: httpx.AsyncClient, bank: Bank, operator: dict[str, str]) -> None:
+    """Whoever declines answers with a refund of 0: that is not what the payer wants, nor what the bank gives."""
+    _, body = await disputed(client, bank, refund_amount=20_000)
+    name = "qesp8a4df1xejihd9x5q"
+    url = f"/payments/disputes/{body['id']}/resolve"
+    declined = await client.post(url, json={**ANSWER, "uploaded_filename": name}, headers=operator)
+    assert (declined.json()["status"], declined.json()["amount"]) == ("awaiting-bank-feedback", 20_000)
+    assert bank.disputes[body["id"]]["refund_amount"] == 0
+    bank.disputes[body["id"]] |= {"status": "resolved", "resolution": "auto-accepted"}
+    await tell(client, notice("resolve", bank.disputes[body["id"]]))
+    await look()
+    await look_at_refunds()
+    assert [(refund.amount, refund.requested_by) for refund in await refunds()] == [(20_000, "paystack")]
+
+
 async def test_accepted_the_money_goes_back(client: httpx.AsyncClient, bank: Bank, operator: dict[str, str]) -> None:
     one, body = await disputed(client, bank)
     answer = {**ANSWER, "resolution": "merchant-accepted"}

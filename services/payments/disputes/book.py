@@ -54,7 +54,7 @@ async def _hear(session: AsyncSession, payment: Payment | None, told: ToldDisput
         "id": told.id,
         "payment_id": payment.id if payment else None,
         "reference": told.reference,
-        "amount": told.amount,
+        "amount": told.amount or told.of,
         "currency": told.currency,
         "category": told.category,
         "status": told.status,
@@ -126,7 +126,7 @@ def _is_stale(dispute: Dispute, told: ToldDispute) -> bool:
 
 async def _move(session: AsyncSession, payment: Payment | None, dispute: Dispute, told: ToldDispute) -> None:
     dispute.status, dispute.resolution = told.status, told.resolution or dispute.resolution
-    dispute.amount = dispute.amount if told.amount is None else told.amount
+    dispute.amount = told.amount or dispute.amount
     dispute.currency, dispute.category = told.currency or dispute.currency, told.category or dispute.category
     dispute.due_at, dispute.told_at = told.due_at or dispute.due_at, told.changed_at or dispute.told_at
     if told.over:

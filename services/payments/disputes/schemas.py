@@ -102,7 +102,7 @@ class DisputeView(BaseModel):
 
     id: int = Field(description="Paystack's, as its dashboard shows it")
     reference: str | None = Field(description="The payment's; of money that we know nothing of, Paystack's")
-    amount: int | None = Field(description="Subunits that the payer wants back; once it is over, what goes back")
+    amount: int | None = Field(description="Subunits that the payer wants back; of a lost one, what goes back")
     currency: str | None
     category: str | None
     status: str = Field(description="awaiting-merchant-feedback, awaiting-bank-feedback, pending, resolved or archived")

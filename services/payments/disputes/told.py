@@ -19,7 +19,9 @@ REVERSED = frozenset({"reversed", "reversal-pending"})
 
 @dataclass(frozen=True, slots=True)
 class ToldDispute:
-    """`amount`: subunits that the payer wants back; once it is over, what goes back."""
+    """`amount`: subunits that the payer wants back, or what was agreed to; None where it does not say, or says nothing: whoever declines
+    answers with a refund of 0. `of`: all that was paid.
+    """
 
     id: int
     status: str
@@ -27,6 +29,7 @@ class ToldDispute:
     transaction_status: str | None = None
     domain: str | None = None
     amount: int | None = None
+    of: int | None = None
     currency: str | None = None
     category: str | None = None
     resolution: str | None = None
@@ -57,7 +60,6 @@ def read_dispute(data: Any) -> ToldDispute:
     transaction = data.get("transaction")
     about = transaction if isinstance(transaction, dict) else {}
     reference = about.get("reference") or data.get("merchant_transaction_reference")
-    amount = read_subunits(data.get("refund_amount"))
     status = status.lower()
     return ToldDispute(
         id=dispute_id,
@@ -66,7 +68,8 @@ def read_dispute(data: Any) -> ToldDispute:
         reference=read_text(reference, 200),
         transaction_status=_lower(about.get("status")),
         domain=_lower(data.get("domain") or about.get("domain")),
-        amount=read_subunits(about.get("amount")) if amount is None else amount,
+        amount=read_subunits(data.get("refund_amount")) or None,
+        of=read_subunits(about.get("amount")),
         currency=read_text(data.get("currency") or about.get("currency"), 10),
         category=read_text(data.get("category"), 50),
         resolution=_lower(data.get("resolution")),
