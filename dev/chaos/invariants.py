@@ -17,7 +17,9 @@ from dev.chaos.leaks import Logs, secrets_of
 from dev.console import Console
 from dev.stack import Stack
 
-AT_REST = 60.0
+AT_REST = 90.0
+"""Longer than the lease of a refund whose worker was killed in the middle."""
+
 MOST_NAMED = 10
 AWAY = (
     OSError,

@@ -17,13 +17,16 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit import outbox
 from kit.worker import Life
 from services.payments import announcements, clients
+from services.payments.disputes import losses
 from services.payments.ledger import journal, movements
 from services.payments.models import UNPAID, OutboxRow, Payment, Refund
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import ToldRefund
 from services.payments.refunds import UNDER_WAY
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=45)
+"""Longer than what is done between two renewals: two calls of Paystack and what they tell, each within its limits."""
+
 POLL_SECONDS = 1.0
 AT_PAYSTACK = frozenset({"pending", "processing", "processed", "failed", "needs-attention"})
 FIRST_LOOK, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=6)
@@ -149,10 +152,12 @@ class Refunder:
             log.error("Paystack refuses a refund", reference=due.reference, refund=str(refund.id), reason=str(refused))
             async with self.sessions.begin() as session:
                 # Behind the payment's lock as all that is done to it: whoever holds that reckons with what is asked for (losses.py).
-                await session.execute(select(Payment.id).where(Payment.id == due.payment_id).with_for_update())
+                locked = select(Payment).where(Payment.id == due.payment_id).with_for_update()
+                payment = (await session.execute(locked)).scalar_one()
                 await session.execute(
                     update(Refund).where(Refund.id == refund.id).values(status="failed", error=str(refused)[:500])
                 )
+                await losses.reckon(session, payment)
             refunds_total.labels("refused").inc()
             return
         await self._learn(due, [told])

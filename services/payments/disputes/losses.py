@@ -30,6 +30,19 @@ async def give_back(session: AsyncSession, payment: Payment, dispute: Dispute, t
     payment.refund_looks = 0
 
 
+async def reckon(session: AsyncSession, payment: Payment) -> None:
+    """A refund of ours was refused: what lost disputes have taken instead is known now. The payment is locked by the caller."""
+    if await is_asking(session, payment.id):
+        return
+    waiting = select(Dispute).where(Dispute.payment_id == payment.id, Dispute.lost.is_(True)).order_by(Dispute.id)
+    for dispute in (await session.execute(waiting)).scalars().all():
+        if await refund_of(session, dispute.id) or await _listed(session, payment, dispute):
+            continue
+        if await _made(session, payment, dispute):
+            # Whether the money is back already, Paystack tells.
+            dispute.next_look_at, dispute.looks = func.now(), 0
+
+
 async def is_asking(session: AsyncSession, payment_id: int) -> bool:
     """Whether a refund of ours is on its way to Paystack: until it is taken or refused, nobody knows what was left for the dispute."""
     query = select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == "requested").limit(1)
