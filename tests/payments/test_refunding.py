@@ -15,8 +15,8 @@ from services.payments.models import Payment, Refund
 from services.payments.paystack.client import Paystack
 from services.payments.refunding import Refunder
 from tests.loops import until
-from tests.payments.bank import Bank, refused
-from tests.payments.complaints import look_at_refunds, paid, tell
+from tests.payments.bank import Bank, notice, refused
+from tests.payments.complaints import disputed, look, look_at_refunds, lost, paid, tell
 from tests.payments.conftest import charge, found, outbox_types, payment
 
 
@@ -93,3 +93,28 @@ async def test_a_refund_that_is_told_before_the_payment(client: httpx.AsyncClien
         heard = await found(one.reference)
         assert (heard.status, heard.refunded_amount) == ("partially_refunded", 10_000)
     assert await outbox_types() == ["payment.succeeded", "payment.refunded"] * 2
+
+
+async def test_what_a_lost_dispute_took_is_reckoned_at_the_refusal(
+    client: httpx.AsyncClient, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a refund of ours is asked for nobody knows what the dispute took; once it is refused, nobody may ask for that money again."""
+    one, body = await disputed(client, bank)
+    async with sessions.begin() as session:
+        await refunds.request(session, one.reference, amount=None, reason=None, requested_by="test")
+    bank.disputes[body["id"]] = lost(body)
+    await tell(client, notice("resolve", lost(body)))
+    await look()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"status": True, "message": "", "data": []})
+        return refused(400, "invalid_params", "Total refund amount cannot exceed original transaction amount")
+
+    paystack = Paystack("http://paystack.test", SecretStr("sk_test_0123456789abcdef"), httpx.MockTransport(answer))
+    monkeypatch.setattr(clients, "_paystack", paystack)
+    await look_at_refunds()
+    await paystack.close()
+    async with sessions() as session:
+        rows = await session.execute(select(Refund.requested_by, Refund.status, Refund.amount).order_by(Refund.number))
+    assert [tuple(row) for row in rows] == [("test", "failed", 50_000), ("paystack", "pending", 50_000)]
