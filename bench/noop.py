@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 
-from kit.application import create_app
-from kit.commands import serve
-from kit.settings import Port, Settings, load
+from kit.app import create_app
+from kit.cli.app import serve
+from kit.settings import Port, Settings, load_settings
 
 
 class NoopSettings(Settings):
@@ -19,7 +19,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-settings = load(NoopSettings)
+settings = load_settings(NoopSettings)
 app = create_app("noop", settings, description="Does nothing.", checks={}, lifespan=lifespan)
 
 

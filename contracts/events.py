@@ -17,12 +17,12 @@ Subunits = Annotated[int, Field(ge=0, le=2**53, description="Subunits of the cur
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 
 
-FACTS = UUID("6d0a2b5e-3c1f-4e57-9d0e-0f6a7c1b9e42")
+EVENT_ID_NAMESPACE = UUID("6d0a2b5e-3c1f-4e57-9d0e-0f6a7c1b9e42")
 
 
-def fact_id(kind: str, *of: object) -> UUID:
+def event_id_for(kind: str, *of: object) -> UUID:
     """The id of an event that tells a fact: whenever it is told again it has the same, and an inbox that took it knows it."""
-    return uuid5(FACTS, "/".join([kind, *map(str, of)]))
+    return uuid5(EVENT_ID_NAMESPACE, "/".join([kind, *map(str, of)]))
 
 
 class Data(BaseModel):

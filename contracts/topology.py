@@ -7,7 +7,7 @@ EXCHANGE = "shop.events"
 
 
 class Queue(BaseModel):
-    """A durable quorum queue of one consumer; what it cannot read goes to `<name>.dead`."""
+    """A durable quorum queue of one consumer; what it cannot read goes to `<name>.dead-letters`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -15,13 +15,13 @@ class Queue(BaseModel):
     bindings: tuple[str, ...]
 
     @property
-    def dead(self) -> str:
-        return f"{self.name}.dead"
+    def dead_letters(self) -> str:
+        return f"{self.name}.dead-letters"
 
     @property
-    def mark(self) -> str:
+    def marker(self) -> str:
         """The exchange by which whoever publishes knows the queue again; no message goes through it."""
-        return f"{self.name}.told"
+        return f"{self.name}.marker"
 
 
 CATALOG_PAYMENTS = Queue(name="catalog.payments", bindings=("payment.*",))

@@ -99,7 +99,7 @@ def _queue(queue: Queue, events: Sequence[type[Event]]) -> Json:
     declared = {"name": queue.name, "durable": True, "exclusive": False, "autoDelete": False}
     return {
         "address": queue.name,
-        "description": f"A quorum queue bound to {', '.join(queue.bindings)}; what cannot be read goes to {queue.dead}.",
+        "description": f"A quorum queue bound to {', '.join(queue.bindings)}; what cannot be read goes to {queue.dead_letters}.",
         "messages": {event.__name__: _ref("components", "messages", event.__name__) for event in taken},
         "bindings": {"amqp": {"is": "queue", "queue": declared, "bindingVersion": "0.3.0"}},
     }

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from kit.database import is_bad_value, is_unavailable
+from kit.db.errors import is_bad_value, is_unavailable
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -80,7 +80,9 @@ TITLES = {
 }  # fmt: skip
 
 
-def problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any) -> Response:
+def problem_response(
+    status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
+) -> Response:
     """A problem+json answer. `request_id` ties it to the log."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     body = {
@@ -97,22 +99,22 @@ def problem(status: int, code: str, detail: str, *, headers: Mapping[str, str] |
     return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
 
 
-async def _problem(_: Request, error: Exception) -> Response:
+async def _on_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 -- registered for Problem only
     headers = error.headers
     if isinstance(error, NotAuthenticated):
         headers = {"WWW-Authenticate": 'Bearer error="invalid_token"', **headers}
-    return problem(error.status, error.code, error.detail, headers=headers, **error.extra)
+    return problem_response(error.status, error.code, error.detail, headers=headers, **error.extra)
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
+async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     # The input is not repeated: it may be a secret, and it may not even be encodable.
     errors = [
         {"in": ".".join(str(part) for part in e["loc"])[:200], "message": e["msg"][:500], "type": e["type"]}
         for e in error.errors()[:50]
     ]
-    return problem(
+    return problem_response(
         422,
         "invalid_request",
         "The request does not have the form that this needs; `errors` says where.",
@@ -124,34 +126,36 @@ def _encodable(value: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{k: v.encode("utf-8", "replace").decode() for k, v in item.items()} for item in value]
 
 
-async def _http(_: Request, error: Exception) -> Response:
+async def _on_http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     title = TITLES.get(error.status_code, "Error")
-    return problem(error.status_code, title.lower().replace(" ", "_"), str(error.detail)[:500], headers=error.headers)
+    return problem_response(
+        error.status_code, title.lower().replace(" ", "_"), str(error.detail)[:500], headers=error.headers
+    )
 
 
-async def _database(_: Request, error: Exception) -> Response:
+async def _on_database_error(_: Request, error: Exception) -> Response:
     if is_unavailable(error):
         log.warning(
             "database unavailable",
             error=type(error).__name__,
             reason=str(error).splitlines()[0][:200] if str(error) else "",
         )
-        return problem(503, Unavailable.code, Unavailable.sentence())
+        return problem_response(503, Unavailable.code, Unavailable.sentence())
     if is_bad_value(error):
-        return problem(422, "invalid_value", "A value is outside what can be stored.")
+        return problem_response(422, "invalid_value", "A value is outside what can be stored.")
     raise error
 
 
-def install(app: FastAPI) -> None:
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
     for kind in (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        app.add_exception_handler(kind, _database)
+        app.add_exception_handler(kind, _on_database_error)
 
 
-def answers(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer, for its OpenAPI: `responses=answers(OutOfStock, OrderNotFound)`."""
     found: dict[int | str, dict[str, Any]] = {}
     for kind in problems:

@@ -1,31 +1,38 @@
-"""Keyset pages: a cursor says after which row to go on, so that rows that come and go move nothing."""
+"""Keyset pagination: a cursor names the last row of a page, so inserted and deleted rows shift nothing."""
 
 import base64
 import binascii
 import json
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, TypeVar
 
 from fastapi import Query
 
 from kit.errors import Problem
 
-Limit = Annotated[int, Query(ge=1, le=100, description="Items a page")]
-CursorParam = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the page before")]
+T = TypeVar("T")
+Key = str | int | datetime
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of items on the page")]
+CursorParam = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the previous page")]
 
 
 class InvalidCursor(Problem):
-    """The cursor is none that this list gave out; begin again without it."""
+    """The cursor was not issued by this list. Start again without a cursor."""
 
     status = 400
 
 
-def encode(sort: str, *keys: str | int) -> str:
-    """An opaque cursor: the sort it belongs to, and the keys of the last row given out."""
-    return base64.urlsafe_b64encode(json.dumps([sort, *keys]).encode()).decode().rstrip("=")
+def encode_cursor(sort: str, *keys: Key) -> str:
+    """Return an opaque cursor for the sort order it belongs to and the sort keys of the last row. Times keep their microseconds."""
+    values = [(key - EPOCH) // timedelta(microseconds=1) if isinstance(key, datetime) else key for key in keys]
+    return base64.urlsafe_b64encode(json.dumps([sort, *values]).encode()).decode().rstrip("=")
 
 
-def decode(cursor: str, sort: str, *kinds: type[str | int]) -> list[str | int]:
-    """The keys in a cursor of this sort. Raises InvalidCursor on anything that `encode` did not make for it."""
+def decode_cursor(cursor: str, sort: str, *kinds: type[Key]) -> list[Key]:
+    """Return the sort keys in a cursor; `kinds` are their types. Raises InvalidCursor on anything that `encode_cursor` did not make for `sort`."""
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = json.loads(raw)
@@ -33,16 +40,27 @@ def decode(cursor: str, sort: str, *kinds: type[str | int]) -> list[str | int]:
         raise InvalidCursor from error
     if not isinstance(found, list) or len(found) != len(kinds) + 1 or found[0] != sort:
         raise InvalidCursor
-    keys = found[1:]
-    for key, kind in zip(keys, kinds, strict=True):
-        if (
-            type(key) is not kind
-            or (isinstance(key, int) and abs(key) > 2**62)
-            or (isinstance(key, str) and not _storable(key))
-        ):
-            raise InvalidCursor
-    return keys
+    return [_key(value, kind) for value, kind in zip(found[1:], kinds, strict=True)]
+
+
+def split_page(rows: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
+    """Return the page and the cursor of the next one, from the rows of a query with LIMIT `limit` + 1. `cursor_of` makes the cursor of a row."""
+    if len(rows) <= limit:
+        return rows, None
+    return rows[:limit], cursor_of(rows[limit - 1])
+
+
+def _key(value: object, kind: type[Key]) -> Key:
+    if kind is str and isinstance(value, str) and _storable(value):
+        return value
+    if kind is not str and type(value) is int and abs(value) <= 2**62:
+        try:
+            return value if kind is int else EPOCH + timedelta(microseconds=value)
+        except OverflowError as error:
+            raise InvalidCursor from error
+    raise InvalidCursor
 
 
 def _storable(key: str) -> bool:
+    # Postgres stores neither NUL nor lone surrogates.
     return "\x00" not in key and key.encode("utf-8", "replace").decode() == key

@@ -14,7 +14,7 @@ PLACEHOLDER = re.compile(
 )
 
 
-def _real(secret: SecretStr) -> SecretStr:
+def _check_secret(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     if PLACEHOLDER.search(value):
         raise ValueError("is a placeholder; put a real value there (`make env` writes fresh ones)")
@@ -27,14 +27,14 @@ def _list(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Secret = Annotated[SecretStr, AfterValidator(_real)]
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """Never printed, at least 12 characters, no placeholder."""
 
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def from_file(name: str) -> str | None:
+def read_secret_file(name: str) -> str | None:
     """What the file says that NAME_FILE points to; None where there is no such variable."""
     path = os.environ.get(f"{name}_FILE")
     if not path:
@@ -51,7 +51,7 @@ class FileSource(PydanticBaseSettingsSource):
     """NAME_FILE=/run/secrets/name gives NAME: the convention of the official container images."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        return from_file(field_name.upper()), field_name, False
+        return read_secret_file(field_name.upper()), field_name, False
 
     def __call__(self) -> dict[str, Any]:
         found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def load(settings: type[S]) -> S:
+def load_settings(settings: type[S]) -> S:
     """The settings, or a refusal to start that names each variable and what is wrong with it, never its value."""
     try:
         return settings()

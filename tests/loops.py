@@ -4,19 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from kit.worker import Life, Loop
-from kit.worker import _keep as keep
+from kit.worker.runner import Job
+from kit.worker.runner import _keep_running as keep
+from kit.worker.shutdown import Shutdown
 
 
 @asynccontextmanager
-async def living(*loops: Loop) -> AsyncIterator[Life]:
+async def living(*loops: Job) -> AsyncIterator[Shutdown]:
     """The loops, kept as a worker keeps them; afterwards they end by themselves."""
-    life = Life()
-    tasks = [asyncio.create_task(keep(str(number), loop, life)) for number, loop in enumerate(loops)]
+    shutdown = Shutdown()
+    tasks = [asyncio.create_task(keep(str(number), loop, shutdown)) for number, loop in enumerate(loops)]
     try:
-        yield life
+        yield shutdown
     finally:
-        life.end()
+        shutdown.request()
         async with asyncio.timeout(10):
             await asyncio.gather(*tasks)
 

@@ -13,7 +13,7 @@ import urllib.request
 
 ADMIN = "admin"
 SERVICES = ("catalog", "payments")
-NAMES = r"shop\.events|(catalog\.payments|payments\.orders)(\.dead|\.told)?"
+NAMES = r"shop\.events|(catalog\.payments|payments\.orders)(\.dead-letters|\.marker)?"
 WAIT_SECONDS = 60
 
 # Whoever publishes declares its reader's queue too, so that no event meets an exchange without a queue: both need the same names,

@@ -6,13 +6,15 @@ from typing import Annotated, get_args
 import typer
 
 from contracts.tokens import Scope
-from kit.commands import commands
+from kit.cli.app import service_cli
 from services.auth import admin, clients, keys
 from services.auth.db import engine, sessions
 from services.auth.settings import settings
 from services.auth.worker import work
 
-cli = commands("services.auth", settings, port=settings.auth_port, database_url=settings.auth_database_url, worker=work)
+cli = service_cli(
+    "services.auth", settings, port=settings.auth_port, database_url=settings.auth_database_url, worker=work
+)
 
 KEY_SPARE_SECONDS = 600
 

@@ -6,8 +6,8 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.auth import Caller
 from kit.errors import NotAuthenticated
-from kit.identity import Caller
 from services.auth.errors import AccountNeeded, EmailTaken
 from services.auth.models import Account
 

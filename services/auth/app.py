@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from kit.application import create_app
-from kit.migrations import schema_check
+from kit.app import create_app
+from kit.db.migrations import schema_check
 from services.auth import routes, token_endpoint, well_known
 from services.auth.admin import Admin
 from services.auth.db import engine

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, MetaData, func,
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, Scope
-from kit.database import NAMING, TYPES
+from kit.db.engine import NAMING, TYPES
 
 
 class Base(DeclarativeBase):

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Security
 from fastapi.security import OAuth2PasswordBearer
 
-from kit.errors import NotAuthenticated, Unavailable, answers
+from kit.errors import NotAuthenticated, Unavailable, problem_responses
 from services.auth import accounts, passwords
 from services.auth.db import Transaction
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
@@ -21,7 +21,7 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
     "/users",
     status_code=201,
     response_model=AccountAnswer,
-    responses=answers(EmailTaken, PasswordTooEasy, TooBusy, Unavailable),
+    responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy, Unavailable),
 )
 async def register(registration: Registration, session: Transaction) -> Account:
     """Make an account. One address is one account, however it is capitalised."""
@@ -31,7 +31,11 @@ async def register(registration: Registration, session: Transaction) -> Account:
     return await accounts.create(session, email=registration.email, name=registration.name, password_hash=password_hash)
 
 
-@router.get("/me", responses=answers(NotAuthenticated, AccountNeeded, Unavailable), dependencies=[Security(login_form)])
+@router.get(
+    "/me",
+    responses=problem_responses(NotAuthenticated, AccountNeeded, Unavailable),
+    dependencies=[Security(login_form)],
+)
 async def me(caller: CallerOf, session: Transaction) -> MeAnswer:
     """The account behind the access token, and what the token may do."""
     account = await accounts.of(session, caller)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kit.settings import Port, Secret, Settings, load
+from kit.settings import Port, Secret, Settings, load_settings
 from services.auth.addresses import Email
 
 
@@ -40,4 +40,4 @@ class AuthSettings(Settings):
         return self
 
 
-settings = load(AuthSettings)
+settings = load_settings(AuthSettings)

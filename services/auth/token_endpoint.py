@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from kit.errors import Unavailable, answers
+from kit.errors import Unavailable, problem_responses
 from services.auth import clients, grants, refresh
 from services.auth.db import Transaction
 from services.auth.errors import (
@@ -95,7 +95,7 @@ router = APIRouter(tags=["tokens"], route_class=TokenRoute)
     responses={
         "4XX": ERROR,
         429: {"model": OAuthErrorAnswer, "description": "Too many failed logins; Retry-After says how long to wait"},
-        **answers(TooBusy, Unavailable),
+        **problem_responses(TooBusy, Unavailable),
     },
 )
 async def token(
@@ -141,7 +141,7 @@ async def token(
 @router.post(
     "/auth/revoke",
     dependencies=[Depends(each_once)],
-    responses={"4XX": ERROR, **answers(Unavailable)},
+    responses={"4XX": ERROR, **problem_responses(Unavailable)},
 )
 async def revoke(
     session: Transaction,

@@ -9,7 +9,7 @@ import jwt
 from fastapi import Depends
 
 from contracts.tokens import TOKEN_TYPE, AccessClaims
-from kit.identity import Caller, Identity
+from kit.auth import Caller, TokenVerifier
 from services.auth.errors import InvalidScope
 from services.auth.keys import ring
 from services.auth.settings import settings
@@ -17,7 +17,7 @@ from services.auth.settings import settings
 PUBLIC_CLIENT = "shop"
 """The `client_id` of everybody who logs in with a password: apps that could keep no secret."""
 
-identity = Identity(ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
+identity = TokenVerifier(ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
 CallerOf = Annotated[Caller, Depends(identity.caller)]
 
 

@@ -5,7 +5,7 @@ from typing import Any, get_args
 from fastapi import APIRouter, Response
 
 from contracts.tokens import Scope
-from kit.errors import Unavailable, answers
+from kit.errors import Unavailable, problem_responses
 from services.auth.keys import ring
 from services.auth.settings import settings
 from services.auth.token_endpoint import GRANTS
@@ -13,7 +13,7 @@ from services.auth.token_endpoint import GRANTS
 router = APIRouter(prefix="/.well-known", tags=["discovery"])
 
 
-@router.get("/jwks.json", responses=answers(Unavailable))
+@router.get("/jwks.json", responses=problem_responses(Unavailable))
 async def jwks(response: Response) -> dict[str, Any]:
     """The public keys (RFC 7517), newest first. Look again when a token names a key that you do not know."""
     # Whoever keeps it no longer than that has a new key before it signs.

@@ -4,9 +4,9 @@ import structlog
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit import worker
-from kit.migrations import schema_check
-from kit.worker import Life
+from kit.db.migrations import schema_check
+from kit.worker import runner
+from kit.worker.shutdown import Shutdown
 from services.auth.db import engine, sessions
 from services.auth.models import FailedLogin, RefreshFamily
 from services.auth.settings import settings
@@ -27,19 +27,19 @@ async def prune(session: AsyncSession) -> int:
     return max(len(families.all()), len(failures.all()))
 
 
-async def pruning(life: Life) -> None:
-    while not life.over:
+async def pruning(shutdown: Shutdown) -> None:
+    while not shutdown.requested:
         async with sessions.begin() as session:
             forgotten = await prune(session)
         if forgotten:
             log.info("forgotten", rows=forgotten)
         if forgotten < BATCH:
-            await life.wait(EVERY_SECONDS)
+            await shutdown.wait(EVERY_SECONDS)
 
 
 async def work() -> None:
     try:
-        await worker.run(
+        await runner.run_jobs(
             {"pruning": pruning},
             {"database": schema_check("services.auth", engine)},
             host=settings.http_host,

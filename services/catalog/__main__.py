@@ -1,18 +1,19 @@
-"""`python -m services.catalog {serve,worker,migrate,check-migrations,republish,replay-events}`."""
+"""`python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events}`."""
 
-from kit import replaying, republishing
-from kit.commands import commands
+from kit.cli.app import service_cli
+from kit.cli.reprocess import reprocess_command
+from kit.cli.republish import republish_command
 from services.catalog.db import engine
 from services.catalog.models import InboxRow
 from services.catalog.settings import settings
 from services.catalog.undeliverable import republish
 from services.catalog.worker import work
 
-cli = commands(
+cli = service_cli(
     "services.catalog", settings, port=settings.catalog_port, database_url=settings.catalog_database_url, worker=work
 )
-cli.command(name="republish")(republishing.command("catalog", republish, engine))
-cli.command(name="replay-events")(replaying.command("catalog", InboxRow, engine))
+cli.command(name="republish")(republish_command("catalog", republish, engine))
+cli.command(name="reprocess-events")(reprocess_command("catalog", InboxRow, engine))
 
 if __name__ == "__main__":
     cli()

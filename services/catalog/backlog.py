@@ -2,7 +2,7 @@
 
 from sqlalchemy import func, select
 
-from kit import outbox
+from kit.messaging import outbox
 from services.catalog.db import sessions
 from services.catalog.models import InboxRow, OutboxRow
 

@@ -30,9 +30,9 @@ async def listed(session: AsyncSession, *, limit: int, cursor: str | None) -> Ca
     """A page of categories, by slug."""
     query = select(*COLUMNS).order_by(Category.slug).limit(limit + 1)
     if cursor is not None:
-        (slug,) = pagination.decode(cursor, "categories", str)
+        (slug,) = pagination.decode_cursor(cursor, "categories", str)
         query = query.where(Category.slug > slug)
     rows = (await session.execute(query)).all()
     page = rows[:limit]
-    following = pagination.encode("categories", page[-1].slug) if len(rows) > limit else None
+    following = pagination.encode_cursor("categories", page[-1].slug) if len(rows) > limit else None
     return Categories(items=[CategoryOut.model_validate(row) for row in page], next_cursor=following)

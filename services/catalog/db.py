@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.database import create_engine
+from kit.db.engine import create_engine
 from services.catalog.settings import settings
 
 engine = create_engine(settings.catalog_database_url, name="catalog")

@@ -19,7 +19,7 @@ from contracts.events import (
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
-    fact_id,
+    event_id_for,
 )
 
 Reason = Literal["expired_and_sold_out", "cancelled", "already_paid", "unknown_order", "amount_differs"]
@@ -163,7 +163,7 @@ class Standing:
 
 def undeliverable(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:
     """The event; told again it is the same one."""
-    told = fact_id("order.undeliverable", data.reference)
+    told = event_id_for("order.undeliverable", data.reference)
     return OrderUndeliverable(id=told, subject=str(data.order_id), traceparent=traceparent, data=data)
 
 

@@ -5,7 +5,7 @@ from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.catalog import stock
 from services.catalog.db import sessions
 from services.catalog.models import Order
@@ -32,10 +32,10 @@ async def expire(session: AsyncSession) -> int:
     return len(ids)
 
 
-async def sweep(life: Life) -> None:
+async def sweep(shutdown: Shutdown) -> None:
     """The worker's loop."""
-    while not life.over:
+    while not shutdown.requested:
         async with sessions.begin() as session:
             count = await expire(session)
         if count < BATCH:
-            await life.wait(POLL_SECONDS)
+            await shutdown.wait(POLL_SECONDS)

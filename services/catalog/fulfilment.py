@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Text, Uuid, any_, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, PaymentDisputeResolved, PaymentRefunded, PaymentSucceeded
-from kit.database import table_of
+from kit.db.bulk import table_of
 from services.catalog import stock, undeliverable
 from services.catalog.decisions import OrderStanding, Outcome, PaymentStanding, Standing
 from services.catalog.models import Order, OrderItem, OrderPayment

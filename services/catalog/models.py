@@ -8,10 +8,10 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, MetaData, T
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from kit.database import NAMING, TYPES
-from kit.idempotency import KeptAnswer
-from kit.inbox import InboxEntry
-from kit.outbox import OutboxEvent
+from kit.db.engine import NAMING, TYPES
+from kit.idempotency.keys import StoredKey
+from kit.messaging.inbox import InboxEntry
+from kit.messaging.outbox import OutboxEvent
 
 STATUSES = ("pending", "paid", "delivered", "cancelled", "expired", "refunded")
 OUTCOMES = ("awaited", "delivered", "undeliverable", "refunded")
@@ -159,5 +159,5 @@ class InboxRow(InboxEntry, Base):
     __tablename__ = "inbox"
 
 
-class IdempotencyKey(KeptAnswer, Base):
+class IdempotencyKey(StoredKey, Base):
     """Answers kept for whoever asks twice."""

@@ -9,8 +9,8 @@ from sqlalchemy import ColumnElement, insert, select, true, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit import pagination
+from kit.auth import Caller
 from kit.fields import MAX_AMOUNT
-from kit.identity import Caller
 from services.catalog import cursors, stock
 from services.catalog.errors import (
     AmountTooLarge,
@@ -128,12 +128,14 @@ async def orders_of(
     if status is not None:
         query = query.where(Order.status == status)
     if cursor is not None:
-        at, order_id = pagination.decode(cursor, "orders", int, str)
+        at, order_id = pagination.decode_cursor(cursor, "orders", int, str)
         query = query.where(tuple_(Order.created_at, Order.id) < tuple_(cursors.to_moment(at), cursors.to_id(order_id)))
     rows = (await session.execute(query.order_by(Order.created_at.desc(), Order.id.desc()).limit(limit + 1))).all()
     page = rows[:limit]
     more = len(rows) > limit
-    following = pagination.encode("orders", cursors.micros(page[-1].created_at), str(page[-1].id)) if more else None
+    following = (
+        pagination.encode_cursor("orders", cursors.micros(page[-1].created_at), str(page[-1].id)) if more else None
+    )
     return Orders(items=await _with_items(session, page), next_cursor=following)
 
 

@@ -85,7 +85,7 @@ async def listed(session: AsyncSession, wanted: Filter, *, sort: Sort, limit: in
     key: Any = {"newest": Product.created_at, "name": NAME}.get(sort, Product.price)
     descending = sort in {"newest", "-price"}
     if cursor is not None:
-        last, product_id = pagination.decode(cursor, sort, str if sort == "name" else int, str)
+        last, product_id = pagination.decode_cursor(cursor, sort, str if sort == "name" else int, str)
         here = tuple_(key, Product.id)
         after = tuple_(cursors.to_moment(last) if sort == "newest" else last, cursors.to_id(product_id))
         query = query.where(here < after if descending else here > after)
@@ -96,7 +96,7 @@ async def listed(session: AsyncSession, wanted: Filter, *, sort: Sort, limit: in
     if len(rows) > limit:
         end = page[-1]
         value = {"newest": cursors.micros(end.created_at), "name": end.name_key}.get(sort, end.price)
-        following = pagination.encode(sort, value, str(end.id))
+        following = pagination.encode_cursor(sort, value, str(end.id))
     return Products(items=[ProductOut.model_validate(row) for row in page], next_cursor=following)
 
 

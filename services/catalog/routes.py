@@ -5,10 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
-from kit import idempotency
-from kit.errors import NotAllowed, NotAuthenticated, Unavailable, answers
+from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
 from kit.fields import MAX_AMOUNT, Currency
-from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, Intent, KeyHeader
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader, keys
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog import categories, orders, products
 from services.catalog.db import Transaction
@@ -47,7 +46,7 @@ Price = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Subunits o
 IdOrSlug = Annotated[str, Path(max_length=200)]
 
 
-@router.get("/products", tags=["products"], responses=answers(InvalidCursor, PriceRangeEmpty))
+@router.get("/products", tags=["products"], responses=problem_responses(InvalidCursor, PriceRangeEmpty))
 async def list_products(
     session: Transaction,
     q: Annotated[
@@ -69,31 +68,35 @@ async def list_products(
     return await products.listed(session, wanted, sort=sort, limit=limit, cursor=cursor)
 
 
-@router.post("/products", status_code=201, tags=["products"], responses=answers(*SCOPE, CategoryNotFound, SlugTaken))
+@router.post(
+    "/products", status_code=201, tags=["products"], responses=problem_responses(*SCOPE, CategoryNotFound, SlugTaken)
+)
 async def create_product(new: NewProduct, _: Editor, session: Transaction) -> ProductOut:
     """Put a product into the catalog. Needs the scope catalog:write."""
     return await products.create(session, new)
 
 
-@router.get("/products/{id_or_slug}", tags=["products"], responses=answers(ProductNotFound))
+@router.get("/products/{id_or_slug}", tags=["products"], responses=problem_responses(ProductNotFound))
 async def read_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductOut:
     """One product, with what can still be ordered of it."""
     return await products.read(session, id_or_slug)
 
 
-@router.patch("/products/{product_id}", tags=["products"], responses=answers(*SCOPE, ProductNotFound, CategoryNotFound))
+@router.patch(
+    "/products/{product_id}", tags=["products"], responses=problem_responses(*SCOPE, ProductNotFound, CategoryNotFound)
+)
 async def change_product(product_id: UUID, change: ProductChange, _: Editor, session: Transaction) -> ProductOut:
     """Change what is given: a new price, more stock. Orders keep the price that they were placed at. Needs the scope catalog:write."""
     return await products.change(session, product_id, change)
 
 
-@router.get("/categories", tags=["categories"], responses=answers(InvalidCursor))
+@router.get("/categories", tags=["categories"], responses=problem_responses(InvalidCursor))
 async def list_categories(session: Transaction, limit: Limit = 100, cursor: CursorParam = None) -> Categories:
     """Categories, by slug."""
     return await categories.listed(session, limit=limit, cursor=cursor)
 
 
-@router.post("/categories", status_code=201, tags=["categories"], responses=answers(*SCOPE, SlugTaken))
+@router.post("/categories", status_code=201, tags=["categories"], responses=problem_responses(*SCOPE, SlugTaken))
 async def create_category(new: NewCategory, _: Editor, session: Transaction) -> CategoryOut:
     """Make a category. Needs the scope catalog:write."""
     return await categories.create(session, new)
@@ -103,7 +106,7 @@ async def create_category(new: NewCategory, _: Editor, session: Transaction) -> 
     "/orders",
     status_code=201,
     tags=["orders"],
-    responses=answers(
+    responses=problem_responses(
         *SCOPE, ProductNotFound, OutOfStock, IdempotencyKeyInUse, CurrenciesDiffer, AmountTooLarge, IdempotencyKeyReused
     ),
 )
@@ -112,16 +115,16 @@ async def place_order(new: NewOrder, buyer: Buyer, session: Transaction, key: Ke
 
     With an Idempotency-Key the order is placed once, however often this is sent within a day; the answer is the first one's.
     """
-    intent = Intent.of(buyer.id, "place_order", key, new)
-    kept = await idempotency.claim(session, IdempotencyKey, intent)
+    intent = IdempotentRequest.of(buyer.id, "place_order", key, new)
+    kept = await keys.begin(session, IdempotencyKey, intent)
     if kept is not None:
         return OrderOut.model_validate(kept.body)
     order = await orders.place(session, buyer, new)
-    await idempotency.keep(session, IdempotencyKey, intent, 201, order)
+    await keys.store_response(session, IdempotencyKey, intent, 201, order)
     return order
 
 
-@router.get("/orders", tags=["orders"], responses=answers(*TOKEN, InvalidCursor))
+@router.get("/orders", tags=["orders"], responses=problem_responses(*TOKEN, InvalidCursor))
 async def list_orders(
     caller: AnyCaller,
     session: Transaction,
@@ -133,13 +136,15 @@ async def list_orders(
     return await orders.orders_of(session, caller, status=status, limit=limit, cursor=cursor)
 
 
-@router.get("/orders/{order_id}", tags=["orders"], responses=answers(*TOKEN, OrderNotFound))
+@router.get("/orders/{order_id}", tags=["orders"], responses=problem_responses(*TOKEN, OrderNotFound))
 async def read_order(order_id: UUID, caller: AnyCaller, session: Transaction) -> OrderOut:
     """One of your orders, or anybody's with the scope orders:read."""
     return await orders.read(session, caller, order_id)
 
 
-@router.post("/orders/{order_id}/cancel", tags=["orders"], responses=answers(*SCOPE, OrderNotFound, OrderNotPending))
+@router.post(
+    "/orders/{order_id}/cancel", tags=["orders"], responses=problem_responses(*SCOPE, OrderNotFound, OrderNotPending)
+)
 async def cancel_order(order_id: UUID, buyer: Buyer, session: Transaction) -> OrderOut:
     """Cancel your order while it is pending; cancelling it again changes nothing. A payment that is under way is given back."""
     return await orders.cancel(session, buyer, order_id)

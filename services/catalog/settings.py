@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from kit.settings import Port, Secret, Settings, load
+from kit.settings import Port, Secret, Settings, load_settings
 
 
 class CatalogSettings(Settings):
@@ -16,4 +16,4 @@ class CatalogSettings(Settings):
     )
 
 
-settings = load(CatalogSettings)
+settings = load_settings(CatalogSettings)

@@ -7,7 +7,7 @@ from sqlalchemy import insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable, OrderUndeliverableData
-from kit import outbox
+from kit.messaging import outbox
 from services.catalog import decisions
 from services.catalog.db import sessions
 from services.catalog.models import OutboxRow, UndeliverablePayment

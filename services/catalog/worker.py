@@ -2,12 +2,14 @@
 
 from contracts.events import EVENT
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
-from kit import idempotency, inbox, worker
-from kit.consumer import Consumer
-from kit.inbox import Settler
-from kit.migrations import schema_check
-from kit.outbox import Relay
-from kit.worker import Life
+from kit.db.migrations import schema_check
+from kit.idempotency.keys import keys as idempotency
+from kit.messaging import inbox
+from kit.messaging.consumer import Consumer
+from kit.messaging.processor import Processor
+from kit.messaging.relay import Relay
+from kit.worker import runner
+from kit.worker.shutdown import Shutdown
 from services.catalog import backlog
 from services.catalog.db import engine, sessions
 from services.catalog.expiry import sweep
@@ -20,23 +22,23 @@ PRUNE_BATCH = 1000
 PRUNE_SECONDS = 600.0
 
 
-async def prune(life: Life) -> None:
+async def prune(shutdown: Shutdown) -> None:
     """Forget old idempotency keys and done inbox entries, a batch a transaction."""
-    while not life.over:
+    while not shutdown.requested:
         async with sessions.begin() as session:
             keys = await idempotency.prune(session, IdempotencyKey, PRUNE_BATCH)
         async with sessions.begin() as session:
             entries = await inbox.prune(session, InboxRow, PRUNE_BATCH)
         if max(keys, entries) < PRUNE_BATCH:
-            await life.wait(PRUNE_SECONDS)
+            await shutdown.wait(PRUNE_SECONDS)
 
 
 async def work() -> None:
     relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], republish)
     consumer = Consumer(sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, fulfil, outbox_bell=relay.bell)
-    settler = Settler(sessions, InboxRow, consumer.handle, outbox_bell=relay.bell)
+    settler = Processor(sessions, InboxRow, consumer.handle, outbox_bell=relay.bell)
     try:
-        await worker.run(
+        await runner.run_jobs(
             {
                 "consumer": consumer.run,
                 "retries": settler.run,

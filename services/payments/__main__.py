@@ -1,7 +1,8 @@
 """python -m services.payments serve | worker | migrate, and what operators do: status, notices, sweep, backfill, reconcile, ..."""
 
-from kit import replaying, republishing
-from kit.commands import commands
+from kit.cli.app import service_cli
+from kit.cli.reprocess import reprocess_command
+from kit.cli.republish import republish_command
 from services.payments.db import engine
 from services.payments.models import Inbox
 from services.payments.operators import held, notices, recovery, refunds
@@ -11,7 +12,7 @@ from services.payments.republishing import republish
 from services.payments.settings import settings
 from services.payments.worker import work
 
-cli = commands(
+cli = service_cli(
     "services.payments",
     settings,
     port=settings.payments_port,
@@ -25,8 +26,8 @@ cli.command()(recovery.backfill)
 cli.command()(reconcile)
 cli.add_typer(held.cli, name="held")
 cli.add_typer(refunds.cli, name="refunds")
-cli.command(name="republish")(republishing.command("payments", republish, engine))
-cli.command(name="replay-events")(replaying.command("payments", Inbox, engine))
+cli.command(name="republish")(republish_command("payments", republish, engine))
+cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, engine))
 
 if __name__ == "__main__":
     cli()

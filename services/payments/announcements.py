@@ -20,7 +20,7 @@ from contracts.events import (
     PaymentRefundedData,
     PaymentSucceeded,
     PaymentSucceededData,
-    fact_id,
+    event_id_for,
 )
 from services.payments.charges import Charge
 
@@ -30,7 +30,7 @@ HeldReason = Literal["amount_differs", "currency_differs", "mode_differs"]
 def succeeded(payment: Any, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
     """`payment`: a Payment, or a row with its reference, order_id, amount, currency and traceparent; so for all of these."""
     data = PaymentSucceededData(**_facts(payment), paid_amount=paid_amount, channel=channel, paid_at=paid_at)
-    return PaymentSucceeded(id=fact_id("payment.succeeded", payment.reference), **_envelope(payment), data=data)
+    return PaymentSucceeded(id=event_id_for("payment.succeeded", payment.reference), **_envelope(payment), data=data)
 
 
 def failed(payment: Any, charge: Charge) -> Event:
@@ -49,7 +49,9 @@ def refunded(payment: Any, total: int) -> Event:
     """`total`: subunits of all refunds of this payment so far."""
     whole = total >= (payment.paid_amount or 0)
     data = PaymentRefundedData(**_facts(payment), refunded_amount=total, fully_refunded=whole)
-    return PaymentRefunded(id=fact_id("payment.refunded", payment.reference, total), **_envelope(payment), data=data)
+    return PaymentRefunded(
+        id=event_id_for("payment.refunded", payment.reference, total), **_envelope(payment), data=data
+    )
 
 
 def disputed(payment: Any, dispute: Any) -> Event:
@@ -57,7 +59,7 @@ def disputed(payment: Any, dispute: Any) -> Event:
     data = PaymentDisputedData(
         **_facts(payment), dispute_id=dispute.id, disputed_amount=dispute.amount, due_at=dispute.due_at
     )
-    return PaymentDisputed(id=fact_id("payment.disputed", dispute.id), **_envelope(payment), data=data)
+    return PaymentDisputed(id=event_id_for("payment.disputed", dispute.id), **_envelope(payment), data=data)
 
 
 def dispute_resolved(payment: Any, dispute: Any) -> Event:
@@ -65,7 +67,7 @@ def dispute_resolved(payment: Any, dispute: Any) -> Event:
     data = PaymentDisputeResolvedData(
         **_facts(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
     )
-    told = fact_id("payment.dispute_resolved", dispute.id)
+    told = event_id_for("payment.dispute_resolved", dispute.id)
     return PaymentDisputeResolved(id=told, **_envelope(payment), data=data)
 
 

@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from kit.application import create_app
-from kit.migrations import schema_check
+from kit.app import create_app
+from kit.db.migrations import schema_check
 from services.payments import callback, clients, held_routes, notice_routes, refund_routes, routes, webhooks
 from services.payments.cards import routes as card_routes
 from services.payments.db import claims, engine

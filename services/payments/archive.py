@@ -28,7 +28,7 @@ SHOWN = (
     Notice.attempts,
     Notice.received_at,
     Notice.next_attempt_at,
-    Notice.done_at,
+    Notice.processed_at,
 )
 """All but the body: it may have a mebibyte."""
 
@@ -129,7 +129,7 @@ async def _replay_batch(
     again = (
         update(Notice)
         .where(Notice.id.in_(select(taken.c.id)))
-        .values(state="pending", attempts=0, next_attempt_at=func.now(), done_at=None)
+        .values(state="pending", attempts=0, next_attempt_at=func.now(), processed_at=None)
         .returning(Notice.id)
         .execution_options(synchronize_session=False)
     )

@@ -4,8 +4,8 @@ from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit import outbox
-from kit.worker import Life
+from kit.messaging import outbox
+from kit.worker.shutdown import Shutdown
 from services.payments.disputes import watch
 from services.payments.models import Notice, OutboxRow, Payment, Refund
 from services.payments.refunds import OWED
@@ -34,10 +34,10 @@ class Backlog:
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self.sessions = sessions
 
-    async def run(self, life: Life) -> None:
-        while not life.over:
+    async def run(self, shutdown: Shutdown) -> None:
+        while not shutdown.requested:
             await self.measure()
-            await life.wait(MEASURE_SECONDS)
+            await shutdown.wait(MEASURE_SECONDS)
 
     async def measure(self) -> str | None:
         """None, or what is late."""

@@ -8,10 +8,10 @@ import structlog
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.auth import Caller
 from kit.errors import Problem
-from kit.idempotency import Intent
-from kit.identity import Caller
-from kit.telemetry import traceparent
+from kit.idempotency.keys import IdempotentRequest
+from kit.observability.tracing import traceparent
 from services.payments import clients
 from services.payments.db import claims
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
@@ -43,7 +43,7 @@ async def start(
     """
     if caller.email is None:
         raise PayerUnknown
-    intent = Intent.of(caller.id, "POST /payments", key, asked)
+    intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
     async with claims.hold(intent) as claim:
         if claim.kept is not None:
             return PaymentView.model_validate(claim.kept.body)

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.claims import Claims
-from kit.database import create_engine
+from kit.db.engine import create_engine
+from kit.idempotency.long_running import LongRunningRequests
 from services.payments.models import IdempotencyKey
 from services.payments.settings import settings
 
 engine = create_engine(settings.payments_database_url, name="payments")
 sessions = async_sessionmaker(engine, expire_on_commit=False)
-claims = Claims(sessions, IdempotencyKey, settings.payments_database_url)
+claims = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:

@@ -11,9 +11,9 @@ Where a part went back before, it is partially_refunded in place of succeeded.
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit import outbox
-from kit.identity import Caller
-from kit.telemetry import traceparent
+from kit.auth import Caller
+from kit.messaging import outbox
+from kit.observability.tracing import traceparent
 from services.payments.announcements import succeeded
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
 from services.payments.ledger import journal, movements

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from services.payments import clients, held
 from services.payments.db import Transaction, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
@@ -13,7 +13,7 @@ from services.payments.schemas import Accept, Bind, PaymentView
 router = APIRouter(prefix="/payments/{reference}", tags=["held money"])
 
 
-@router.post("/accept", responses=answers(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld))
+@router.post("/accept", responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld))
 async def accept(caller: Deciding, session: Transaction, reference: Reference, decided: Accept) -> PaymentView:
     """Deliver for what was paid, although its amount, currency or mode differs."""
     payment = await held.accept(session, reference, caller, decided.reason)
@@ -23,7 +23,7 @@ async def accept(caller: Deciding, session: Transaction, reference: Reference, d
 
 @router.post(
     "/bind",
-    responses=answers(
+    responses=problem_responses(
         NotAuthenticated, NotAllowed, PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable
     ),
 )

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from kit.identity import Caller, Identity, fetch_jwks
+from kit.auth import Caller, TokenVerifier, fetch_jwks
 from services.payments.settings import settings
 
-identity = Identity(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer, audience=settings.token_audience)
+identity = TokenVerifier(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer, audience=settings.token_audience)
 
 AnyCaller = Annotated[Caller, Depends(identity.caller)]
 Refunding = Annotated[Caller, Depends(identity.holding("payments:refund"))]

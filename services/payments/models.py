@@ -7,10 +7,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from kit.claims import ClaimedKey
-from kit.database import NAMING, TYPES
-from kit.inbox import InboxEntry
-from kit.outbox import OutboxEvent
+from kit.db.engine import NAMING, TYPES
+from kit.idempotency.long_running import LockedKey
+from kit.messaging.inbox import InboxEntry
+from kit.messaging.outbox import OutboxEvent
 
 STATUSES = ("pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed")
 
@@ -327,5 +327,5 @@ class OutboxRow(OutboxEvent, Base):
     """Events on their way to the broker."""
 
 
-class IdempotencyKey(ClaimedKey, Base):
+class IdempotencyKey(LockedKey, Base):
     """Answers kept for whoever asks twice."""

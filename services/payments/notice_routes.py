@@ -5,8 +5,8 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter, Path, Query
 
-from kit.errors import NotAllowed, NotAuthenticated, answers
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode, encode
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments import archive, wakeup
 from services.payments.archive import Wanted
 from services.payments.db import Transaction, engine, sessions
@@ -32,7 +32,7 @@ bell = wakeup.Doorbell(engine, "notices")
 log = structlog.get_logger("notices")
 
 
-@router.get("", responses=answers(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.get("", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_notices(
     _: Reading,
     session: Transaction,
@@ -47,11 +47,11 @@ async def list_notices(
     """What Paystack sent, newest first."""
     wanted = Wanted(state=state, event=event, reference=reference, since=from_, until=to)
     found = await archive.page(session, wanted, limit + 1, None if cursor is None else _after(cursor, SORT))
-    more = encode(SORT, found[limit - 1].id) if len(found) > limit else None
+    more = encode_cursor(SORT, found[limit - 1].id) if len(found) > limit else None
     return NoticePage(items=[NoticeView.model_validate(row) for row in found[:limit]], next_cursor=more)
 
 
-@router.post("/replay", status_code=202, responses=answers(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.post("/replay", status_code=202, responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def replay(caller: Deciding, asked: Replay) -> Replayed:
     """Give notices their effect once more, with all their tries: at most 10,000 a request, the oldest first.
 
@@ -62,10 +62,10 @@ async def replay(caller: Deciding, asked: Replay) -> Replayed:
     count, last = await archive.replay(sessions, wanted, after)
     log.warning("notices are replayed", count=count, by=caller.id)
     bell.ring()
-    return Replayed(count=count, next_cursor=None if last is None else encode(REPLAY_SORT, last))
+    return Replayed(count=count, next_cursor=None if last is None else encode_cursor(REPLAY_SORT, last))
 
 
-@router.get("/{notice_id}", responses=answers(NotAuthenticated, NotAllowed, NoticeNotFound))
+@router.get("/{notice_id}", responses=problem_responses(NotAuthenticated, NotAllowed, NoticeNotFound))
 async def read(_: Reading, session: Transaction, notice_id: Annotated[NoticeId, Path()]) -> NoticeDetail:
     """One notice as it came, with its headers."""
     found = await archive.find(session, notice_id)
@@ -75,5 +75,5 @@ async def read(_: Reading, session: Transaction, notice_id: Annotated[NoticeId, 
 
 
 def _after(cursor: str, sort: str) -> int:
-    (last,) = decode(cursor, sort, int)
+    (last,) = decode_cursor(cursor, sort, int)
     return int(last)

@@ -43,7 +43,7 @@ class NoticeView(BaseModel):
                     "attempts": 1,
                     "received_at": "2026-11-23T09:30:00Z",
                     "next_attempt_at": "2026-11-23T09:30:00Z",
-                    "done_at": "2026-11-23T09:30:00Z",
+                    "processed_at": "2026-11-23T09:30:00Z",
                 }
             ]
         },
@@ -60,7 +60,7 @@ class NoticeView(BaseModel):
     attempts: int
     received_at: datetime
     next_attempt_at: datetime
-    done_at: datetime | None
+    processed_at: datetime | None
 
     @model_validator(mode="after")
     def _classify(self) -> "NoticeView":

@@ -9,7 +9,8 @@ from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.inbox import Entry, Handled
+from kit.messaging.inbox import Entry
+from kit.messaging.processor import BatchResult
 from services.payments import kinds, refunds
 from services.payments.charges import Charge, Unreadable, read_charge, read_subunits, read_text
 from services.payments.disputes import book as disputes
@@ -35,9 +36,9 @@ def read(body: bytes) -> tuple[str, Any]:
     return _text(found["event"]), found.get("data")
 
 
-async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
+async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     """Settle a batch of notices in one transaction. Those that cannot be read wait for a person, with the reason."""
-    hopeless: dict[int, str] = {}
+    failed: dict[int, str] = {}
     outcomes: dict[int, dict[str, Any]] = {}
     charges: list[tuple[int, Charge]] = []
     nudges: dict[int, tuple[str, str]] = {}
@@ -65,7 +66,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
                 nudges[entry.id] = outcome["reference"], str(error)
                 outcome["outcome"] = "verify"
         except Unreadable as error:
-            hopeless[entry.id] = str(error)
+            failed[entry.id] = str(error)
             outcome["outcome"] = "unreadable"
     settled = await settle(session, [charge for _, charge in charges]) if charges else []
     for (entry_id, _), result in zip(charges, settled, strict=True):
@@ -74,7 +75,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
     ours = await _nudge(session, {reference for reference, _ in nudges.values()})
     for entry_id, (reference, reason) in nudges.items():
         if reference not in ours:
-            hopeless[entry_id] = f"{reason}, and the reference is not ours to ask about"
+            failed[entry_id] = f"{reason}, and the reference is not ours to ask about"
             outcomes[entry_id]["outcome"] = "unreadable"
     refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
     await refunds.nudge(session, refunded)
@@ -82,7 +83,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
     for (entry_id, _), become in zip(disputed, heard, strict=True):
         outcomes[entry_id]["outcome"] = become
     learned = {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD}
-    return Handled(hopeless, learned, errands=bool(refunded or disputed))
+    return BatchResult(failed, learned, errands=bool(refunded or disputed))
 
 
 def _kept(event: str, data: Any) -> str:

@@ -8,10 +8,10 @@ import httpx
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from kit.auth import Caller
 from kit.errors import NotAllowed, NotAuthenticated
 from kit.fields import Amount, Currency
-from kit.identity import Caller
-from kit.telemetry import traceparent
+from kit.observability.tracing import traceparent
 from services.payments.errors import CatalogUnavailable, OrderNotFound
 
 CALL_SECONDS = 5.0

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Path
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit import idempotency
-from kit.errors import NotAllowed, NotAuthenticated, answers
-from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, Intent, KeyHeader
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader, keys
 from services.payments import clients, refunds, wakeup
 from services.payments.checkout import problem
 from services.payments.db import Transaction, engine, sessions
@@ -39,7 +38,7 @@ log = structlog.get_logger("refunds")
 @router.post(
     "",
     status_code=202,
-    responses=answers(
+    responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
         PaymentNotFound,
@@ -55,9 +54,9 @@ async def request(
 ) -> RefundView:
     """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
     asked = asked or RequestRefund()
-    intent = Intent.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, asked)
+    intent = IdempotentRequest.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, asked)
     async with sessions.begin() as session:
-        kept = await idempotency.claim(session, IdempotencyKey, intent)
+        kept = await keys.begin(session, IdempotencyKey, intent)
         if kept is not None:
             return RefundView.model_validate(kept.body)
         refund = await refunds.request(
@@ -65,12 +64,12 @@ async def request(
         )
         await session.refresh(refund)
         view = RefundView.model_validate(refund)
-        await idempotency.keep(session, IdempotencyKey, intent, 202, view)
+        await keys.store_response(session, IdempotencyKey, intent, 202, view)
     bell.ring()
     return view
 
 
-@router.get("", responses=answers(NotAuthenticated, PaymentNotFound))
+@router.get("", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
     """The refunds of a payment, one's own or anybody's with the scope payments:read, oldest first."""
     found = await refunds.of_payment(session, (await find(session, caller, reference)).id)
@@ -80,7 +79,7 @@ async def read(caller: AnyCaller, session: Transaction, reference: Reference) ->
 @router.post(
     "/{refund_id}/retry",
     status_code=202,
-    responses=answers(
+    responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
         PaymentNotFound,

@@ -14,8 +14,8 @@ from prometheus_client import Counter
 from sqlalchemy import DateTime, Update, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit import outbox
-from kit.worker import Life
+from kit.messaging import outbox
+from kit.worker.shutdown import Shutdown
 from services.payments import announcements, clients
 from services.payments.disputes import losses
 from services.payments.ledger import journal, movements
@@ -52,13 +52,13 @@ class Refunder:
         self.outbox_bell = outbox_bell
         self.bell = asyncio.Event()
 
-    async def run(self, life: Life) -> None:
-        while not life.over:
+    async def run(self, shutdown: Shutdown) -> None:
+        while not shutdown.requested:
             due = await self._take()
             if due is None:
-                await life.wait(POLL_SECONDS, self.bell)
+                await shutdown.wait(POLL_SECONDS, self.bell)
             else:
-                await self._attend(life, due)
+                await self._attend(shutdown, due)
 
     async def _take(self) -> Due | None:
         """One payment whose refunds are due and that nobody has in hand; it is ours for a minute, whatever nudges come meanwhile.
@@ -92,9 +92,9 @@ class Refunder:
             leased = (await session.execute(ours.returning(Payment.refunds_leased_until))).scalar_one_or_none()
         return replace(due, leased_until=leased) if leased is not None else None
 
-    async def _attend(self, life: Life, due: Due) -> None:
+    async def _attend(self, shutdown: Shutdown, due: Due) -> None:
         # Waiting for our turn may take longer than the lease.
-        if not await clients.paystack().pace.turn("others", life):
+        if not await clients.paystack().pace.turn("others", shutdown):
             return
         held = await self._renew(due)
         if held is None:

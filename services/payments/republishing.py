@@ -11,7 +11,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
-from kit import outbox
+from kit.messaging import outbox
 from services.payments import announcements
 from services.payments.db import sessions
 from services.payments.models import Dispute, LedgerEntry, LedgerTransaction, OutboxRow, Payment

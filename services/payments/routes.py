@@ -7,10 +7,10 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.errors import NotAllowed, NotAuthenticated, answers
-from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
-from kit.identity import Caller
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode, encode
+from kit.auth import Caller
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments import checkout, refunds, verification
 from services.payments.db import Transaction, sessions
 from services.payments.errors import (
@@ -55,7 +55,7 @@ async def find(session: AsyncSession, caller: Caller, reference: str) -> Payment
 @router.post(
     "",
     status_code=201,
-    responses=answers(
+    responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
         OrderNotFound,
@@ -74,7 +74,7 @@ async def start(payer: Payer, asked: StartPayment, idempotency_key: KeyHeader = 
     return await checkout.start(sessions, payer, asked, idempotency_key)
 
 
-@router.get("", responses=answers(NotAuthenticated, InvalidCursor))
+@router.get("", responses=problem_responses(NotAuthenticated, InvalidCursor))
 async def list_payments(
     caller: AnyCaller,
     session: Transaction,
@@ -87,20 +87,20 @@ async def list_payments(
     if status is not None:
         query = query.where(Payment.status == status)
     if cursor is not None:
-        (last,) = decode(cursor, "payments", int)
+        (last,) = decode_cursor(cursor, "payments", int)
         query = query.where(Payment.id < last)
     found = list((await session.execute(query)).scalars())
-    more = encode("payments", found[limit - 1].id) if len(found) > limit else None
+    more = encode_cursor("payments", found[limit - 1].id) if len(found) > limit else None
     return PaymentPage(items=await _shown(session, found[:limit]), next_cursor=more)
 
 
-@router.get("/{reference}", responses=answers(NotAuthenticated, PaymentNotFound))
+@router.get("/{reference}", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
     """How a payment stands."""
     return (await _shown(session, [await find(session, caller, reference)]))[0]
 
 
-@router.post("/{reference}/verify", responses=answers(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
+@router.post("/{reference}/verify", responses=problem_responses(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
 async def verify(caller: AnyCaller, reference: Reference) -> PaymentView:
     """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
     async with sessions() as session:

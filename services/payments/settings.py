@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from kit.settings import CommaList, Port, Secret, Settings, load
+from kit.settings import CommaList, Port, Secret, Settings, load_settings
 
 
 def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
@@ -72,4 +72,4 @@ class PaymentsSettings(Settings):
         return "test" if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
 
 
-settings = load(PaymentsSettings)
+settings = load_settings(PaymentsSettings)

@@ -20,8 +20,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
-from kit import outbox
-from kit.database import lists, parameters, table_of
+from kit.db.bulk import lists, parameters, table_of
+from kit.messaging import outbox
 from services.payments import announcements, refunds
 from services.payments.announcements import HeldReason
 from services.payments.cards import wallet

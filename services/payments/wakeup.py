@@ -8,7 +8,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.settings import settings
 
 CHANNEL = "payments_work"
@@ -56,7 +56,7 @@ class Doorbell:
                 return
 
 
-async def listen(life: Life, bells: Mapping[Work, Collection[asyncio.Event]]) -> None:
+async def listen(shutdown: Shutdown, bells: Mapping[Work, Collection[asyncio.Event]]) -> None:
     """The worker's side: rings the bells of what a NOTIFY names. Raises when the connection is lost, to be started again."""
     connection = await asyncpg.connect(settings.payments_database_url.get_secret_value(), timeout=5, command_timeout=5)
 
@@ -69,8 +69,8 @@ async def listen(life: Life, bells: Mapping[Work, Collection[asyncio.Event]]) ->
     try:
         await connection.add_listener(CHANNEL, lambda *told: ring(told[-1]))
         ring("")  # for what came before we listened
-        while not life.over:
-            await life.wait(KEEPALIVE_SECONDS)
+        while not shutdown.requested:
+            await shutdown.wait(KEEPALIVE_SECONDS)
             await connection.execute("SELECT 1")
     finally:
         connection.terminate()

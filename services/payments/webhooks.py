@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kit.errors import Unavailable, answers
+from kit.errors import Unavailable, problem_responses
 from services.payments.db import engine
 from services.payments.errors import BadSignature, NotConfigured
 from services.payments.settings import settings
@@ -147,7 +147,9 @@ KEYS = [
 ]
 
 
-@router.post(PATH, responses=answers(BadSignature, NotConfigured, Unavailable), openapi_extra={"security": []})
+@router.post(
+    PATH, responses=problem_responses(BadSignature, NotConfigured, Unavailable), openapi_extra={"security": []}
+)
 async def receive(request: Request) -> Response:
     """A notice from Paystack. `x-paystack-signature`: HMAC-SHA512 of the raw body under the secret key, lowercase hex."""
     if not KEYS:

@@ -1,12 +1,12 @@
 """What payments does by itself."""
 
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
-from kit import worker
-from kit.consumer import Consumer
-from kit.inbox import Settler
-from kit.migrations import schema_check
-from kit.outbox import Relay
-from kit.worker import Life
+from kit.db.migrations import schema_check
+from kit.messaging.consumer import Consumer
+from kit.messaging.processor import Processor
+from kit.messaging.relay import Relay
+from kit.worker import runner
+from kit.worker.shutdown import Shutdown
 from services.payments import clients, notices, undeliverable, wakeup
 from services.payments.backlog import Backlog
 from services.payments.cards.forgetting import Forgetter
@@ -26,7 +26,7 @@ async def work() -> None:
     relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish)
     refunder = Refunder(sessions, relay.bell)
     disputes = Watch(sessions, relay.bell)
-    settler = Settler(
+    settler = Processor(
         sessions, Notice, notices.handle, outbox_bell=relay.bell, errand_bells=[refunder.bell, disputes.bell]
     )
     orders = Consumer(
@@ -38,16 +38,16 @@ async def work() -> None:
         undeliverable.handle,
         outbox_bell=relay.bell,
     )
-    retrier = Settler(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
+    retrier = Processor(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
     forgetter = Forgetter(sessions)
     backlog = Backlog(sessions)
 
-    async def listen(life: Life) -> None:
+    async def listen(shutdown: Shutdown) -> None:
         await wakeup.listen(
-            life, {"notices": [settler.bell], "errands": [refunder.bell, disputes.bell, forgetter.bell]}
+            shutdown, {"notices": [settler.bell], "errands": [refunder.bell, disputes.bell, forgetter.bell]}
         )
 
-    loops: dict[str, worker.Loop] = {
+    loops: dict[str, runner.Job] = {
         "settle": settler.run,
         "consume": orders.run,
         "retry": retrier.run,
@@ -68,7 +68,7 @@ async def work() -> None:
         "backlog": backlog.measure,
     }
     try:
-        await worker.run(loops, checks, host=settings.http_host, port=settings.payments_worker_port)
+        await runner.run_jobs(loops, checks, host=settings.http_host, port=settings.payments_worker_port)
     finally:
         await clients.close()
         await engine.dispose()

@@ -9,8 +9,8 @@ from pathlib import Path
 import jwt
 import pytest
 
+from kit.auth import TokenVerifier
 from kit.errors import Unavailable
-from kit.identity import Identity
 from services.auth import keys
 from services.auth.keys import KeyRing, KeysUnusable
 from tests.auth.conftest import Shop
@@ -45,7 +45,7 @@ async def test_every_kind_signs_what_the_others_verify(tmp_path: Path, kind: key
     payload = {"iss": "i", "aud": "a", "sub": "s", "jti": "j", "client_id": "c", "iat": now, "exp": now + 60}
     token = jwt.encode(payload, key.private, key.algorithm, {"typ": "at+jwt", "kid": key.kid})
     assert key.algorithm == algorithm
-    assert (await Identity(ring.jwks, issuer="i", audience="a").verify(token)).sub == "s"
+    assert (await TokenVerifier(ring.jwks, issuer="i", audience="a").verify(token)).sub == "s"
     [published] = (await ring.jwks())["keys"]
     assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(published), "nothing private is published"
     assert (published["use"], published["alg"], published["kid"]) == ("sig", algorithm, keys.thumbprint(published))

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from kit.identity import Keys
+from kit.auth import JwksCache
 from services.catalog.app import app
 from services.catalog.db import engine, sessions
 from services.catalog.identity import identity
@@ -17,7 +17,7 @@ from tests.conftest import ADMIN, Signer
 
 @pytest.fixture(scope="session", autouse=True)
 async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
-    identity.keys = Keys(signer.jwks)
+    identity.keys = JwksCache(signer.jwks)
     yield
     await engine.dispose()
 

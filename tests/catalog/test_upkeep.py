@@ -2,7 +2,8 @@
 
 from sqlalchemy import text
 
-from kit import idempotency, inbox
+from kit.idempotency.keys import keys
+from kit.messaging import inbox
 from services.catalog import backlog
 from services.catalog.db import sessions
 from services.catalog.models import IdempotencyKey, InboxRow
@@ -28,8 +29,8 @@ async def test_old_keys_and_done_entries_go(prepared: None) -> None:
         SELECT n, '', (ARRAY['done', 'failed'])[1 + n % 2], now() - n * interval '1 day' FROM generate_series(1, 60) AS n"""
     )
     async with sessions.begin() as session:
-        assert await idempotency.prune(session, IdempotencyKey, 10) == 10
-        assert await idempotency.prune(session, IdempotencyKey, 1000) == 15
+        assert await keys.prune(session, IdempotencyKey, 10) == 10
+        assert await keys.prune(session, IdempotencyKey, 1000) == 15
         assert await inbox.prune(session, InboxRow) == 16
     assert (await count("idempotency_keys"), await count("inbox")) == (23, 44)
 

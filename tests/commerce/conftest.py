@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from kit.identity import Keys
+from kit.auth import JwksCache
 from services.catalog import db as catalog_db
 from services.catalog.identity import identity as catalog_identity
 from services.payments import clients
@@ -16,7 +16,7 @@ from tests.conftest import Signer
 
 @pytest.fixture(scope="session", autouse=True)
 async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
-    catalog_identity.keys = payments_identity.keys = Keys(signer.jwks)
+    catalog_identity.keys = payments_identity.keys = JwksCache(signer.jwks)
     yield
     await clients.close()
     await catalog_db.engine.dispose()

@@ -12,10 +12,12 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import EVENT, Event
-from kit import inbox
-from kit.inbox import Entry, Handled, InboxEntry, Settler
-from kit.outbox import OutboxEvent
-from kit.worker import Life, Loop
+from kit.messaging import inbox, processor
+from kit.messaging.inbox import Entry, InboxEntry
+from kit.messaging.outbox import OutboxEvent
+from kit.messaging.processor import BatchResult, Processor
+from kit.worker.runner import Job
+from kit.worker.shutdown import Shutdown
 from services.catalog import db as catalog_db
 from services.catalog import models as catalog
 from services.catalog.app import app as catalog_app
@@ -56,7 +58,7 @@ HOURS_LATER = {
 }
 
 
-class Moment(Life):
+class Moment(Shutdown):
     """As long as there is something to do."""
 
     async def wait(self, seconds: float, bell: asyncio.Event | None = None) -> None:
@@ -79,9 +81,9 @@ class Desk:
         self.handler = handler
         self.queue: list[bytes] = []
 
-    async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> Handled:
+    async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
         await self.handler(session, [EVENT.validate_json(entry.body) for entry in entries])
-        return Handled()
+        return BatchResult()
 
     async def take(self, which: Sequence[int], *, acked: bool) -> None:
         """These messages, in this order, in one transaction; then they are acknowledged, or not."""
@@ -89,13 +91,13 @@ class Desk:
         events: list[Event] = [EVENT.validate_json(body) for body in taken]
         rows = [{"key": str(e.id), "body": b, "headers": {}} for e, b in zip(events, taken, strict=True)]
         async with self.sessions.begin() as session:
-            claimed = await inbox.claim(session, self.door, rows)
-            await inbox.settle(session, self.door, claimed, self.handle)
+            claimed = await inbox.store_processed(session, self.door, rows)
+            await processor.process(session, self.door, claimed, self.handle)
         if acked:
             self.queue = [body for index, body in enumerate(self.queue) if index not in which]
 
     async def retry(self) -> None:
-        await Settler(self.sessions, self.door, self.handle, outbox_bell=asyncio.Event()).run(Moment())
+        await Processor(self.sessions, self.door, self.handle, outbox_bell=asyncio.Event()).run(Moment())
 
     async def relay(self, to: "Desk", *, confirmed: bool = True) -> None:
         """A window of what waits is published, and deleted where the confirm came."""
@@ -189,8 +191,8 @@ class Shop:
     async def work(self, what: str) -> None:
         """What a worker does, until nothing is due."""
         bell = asyncio.Event()
-        loops: dict[str, Loop] = {
-            "settle": Settler(payments_db.sessions, payments.Notice, notices.handle, outbox_bell=bell).run,
+        loops: dict[str, Job] = {
+            "settle": Processor(payments_db.sessions, payments.Notice, notices.handle, outbox_bell=bell).run,
             "sweep": Sweeper(payments_db.sessions).run,
             "refund": Refunder(payments_db.sessions, bell).run,
             "watch": Watch(payments_db.sessions, bell).run,
@@ -198,7 +200,7 @@ class Shop:
         }
         await loops[what](Moment())
 
-    async def _expire(self, _: Life) -> None:
+    async def _expire(self, _: Shutdown) -> None:
         async with catalog_db.sessions.begin() as session:
             await expire(session)
 

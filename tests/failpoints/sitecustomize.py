@@ -24,9 +24,9 @@ from aiormq.channel import Channel
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from kit import inbox
-from kit.consumer import Consumer
-from kit.outbox import Relay
+from kit.messaging import inbox, processor
+from kit.messaging.consumer import Consumer
+from kit.messaging.relay import Relay
 
 ARMED = Path(os.environ["FAILPOINTS"])
 STATEMENTS = {
@@ -77,7 +77,7 @@ def after_commit(session: Session) -> None:
         reach(f"{door}.committed")
 
 
-settle = inbox.settle
+settle = processor.process
 
 
 async def settled(session: Any, table: Any, entries: Any, handler: Any) -> bool:
@@ -91,9 +91,9 @@ async def settled(session: Any, table: Any, entries: Any, handler: Any) -> bool:
 event.listen(Engine, "before_cursor_execute", before_statement)
 event.listen(Engine, "after_cursor_execute", after_statement)
 event.listen(Session, "after_commit", after_commit)
-inbox.due = steps(inbox.due, after=lambda _, table, *__: f"{table.__tablename__}.locked")
-inbox.claim = steps(inbox.claim, after="inbox.claimed")
-inbox.settle = settled  # type: ignore[assignment]
+inbox.lock_due = steps(inbox.lock_due, after=lambda _, table, *__: f"{table.__tablename__}.locked")
+inbox.store_processed = steps(inbox.store_processed, after="inbox.claimed")
+processor.process = settled  # type: ignore[assignment]
 Consumer._take = steps(Consumer._take, before="inbox.arrived")  # type: ignore[method-assign]
 Relay._publish = steps(Relay._publish, before="outbox.selected")  # type: ignore[method-assign]
 Channel._on_confirm_frame = steps(Channel._on_confirm_frame, before="outbox.published")  # type: ignore[method-assign]

@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from contracts.events import PaymentSucceeded, PaymentSucceededData
 from contracts.topology import EXCHANGE, Queue
 from dev.postgres import Postgres
-from kit.broker import connect, declare_queue
-from kit.database import create_engine
+from kit.db.engine import create_engine
+from kit.messaging.broker import connect, declare_queue
 from tests.kit.tables import Base
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -98,5 +98,5 @@ async def broker(rabbitmq: str) -> AsyncIterator[Broker]:
         found = Broker(rabbitmq, connection, channel)
         await declare_queue(channel, found.queue)
         yield found
-        for name in (found.queue.name, found.queue.dead):
+        for name in (found.queue.name, found.queue.dead_letters):
             await channel.queue_delete(name)

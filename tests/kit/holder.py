@@ -7,9 +7,9 @@ import sys
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.ext.asyncio import async_sessionmaker
 
-from kit.claims import Claims
-from kit.database import create_engine
-from kit.idempotency import IdempotencyKeyInUse, Intent
+from kit.db.engine import create_engine
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotentRequest
+from kit.idempotency.long_running import LongRunningRequests
 from tests.kit.tables import LongKeys
 
 
@@ -21,8 +21,8 @@ class Made(BaseModel):
     by: str
 
 
-def intent(key: str, item: str = "cup") -> Intent:
-    made = Intent.of("ada", "POST /payments", key, Asked(item=item))
+def intent(key: str, item: str = "cup") -> IdempotentRequest:
+    made = IdempotentRequest.of("ada", "POST /payments", key, Asked(item=item))
     assert made is not None
     return made
 
@@ -31,7 +31,7 @@ async def work(key: str) -> None:
     url = SecretStr(os.environ["KIT_URL"])
     engine = create_engine(url, name="holder")
     sessions = async_sessionmaker(engine)
-    claims = Claims(sessions, LongKeys, url)
+    claims = LongRunningRequests(sessions, LongKeys, url)
     try:
         async with claims.hold(intent(key)) as claim:
             print("held", flush=True)

@@ -3,11 +3,11 @@
 from sqlalchemy import Identity, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from kit.claims import ClaimedKey
-from kit.database import NAMING, TYPES
-from kit.idempotency import KeptAnswer
-from kit.inbox import InboxEntry
-from kit.outbox import OutboxEvent
+from kit.db.engine import NAMING, TYPES
+from kit.idempotency.keys import StoredKey
+from kit.idempotency.long_running import LockedKey
+from kit.messaging.inbox import InboxEntry
+from kit.messaging.outbox import OutboxEvent
 
 
 class Base(DeclarativeBase):
@@ -23,11 +23,11 @@ class Outbox(OutboxEvent, Base):
     pass
 
 
-class Keys(KeptAnswer, Base):
+class Keys(StoredKey, Base):
     pass
 
 
-class LongKeys(ClaimedKey, Base):
+class LongKeys(LockedKey, Base):
     __tablename__ = "long_keys"
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Form
 from pydantic import BaseModel
 
 from kit import errors
-from kit.body import BodyLimit
+from kit.http.body_limit import BodyLimit
 
 LIMIT = 1000
 SECONDS = 0.3
@@ -25,7 +25,7 @@ class Note(BaseModel):
 @pytest.fixture(scope="module")
 async def port() -> AsyncIterator[int]:
     app = FastAPI()
-    errors.install(app)
+    errors.install_error_handlers(app)
     app.add_middleware(BodyLimit, default=LIMIT, seconds=SECONDS)
 
     @app.post("/json")

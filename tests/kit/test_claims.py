@@ -14,10 +14,10 @@ from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from dev.postgres import Postgres
-from kit.claims import GRACE_SECONDS, Claims
-from kit.database import create_engine
+from kit.db.engine import create_engine
 from kit.errors import Unavailable
-from kit.idempotency import Answer, IdempotencyKeyInUse, IdempotencyKeyReused
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, StoredResponse
+from kit.idempotency.long_running import GRACE_SECONDS, LongRunningRequests
 from tests.kit.conftest import Sessions
 from tests.kit.holder import Made, intent
 from tests.kit.tables import LongKeys
@@ -25,14 +25,14 @@ from tests.proxy import Proxy
 
 
 @pytest.fixture
-async def claims(sessions: Sessions, postgres: Postgres) -> AsyncIterator[Claims]:
+async def claims(sessions: Sessions, postgres: Postgres) -> AsyncIterator[LongRunningRequests]:
     """Those of the process that asks second, or that asks alone."""
-    found = Claims(sessions, LongKeys, SecretStr(postgres.url("kit")))
+    found = LongRunningRequests(sessions, LongKeys, SecretStr(postgres.url("kit")))
     yield found
     await found.close()
 
 
-async def pay(claims: Claims, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
+async def pay(claims: LongRunningRequests, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
     """What a route does: claim, work, keep; each in a transaction of its own."""
     async with claims.hold(intent(key)) as claim:
         if claim.kept is not None:
@@ -42,7 +42,7 @@ async def pay(claims: Claims, sessions: Sessions, key: str = "k-1", *, by: str =
         return by
 
 
-async def is_in_use(claims: Claims) -> bool:
+async def is_in_use(claims: LongRunningRequests) -> bool:
     try:
         async with claims.hold(intent("k-1")):
             return False
@@ -90,17 +90,17 @@ async def holding(url: str) -> AsyncIterator[Holder]:
         await process.communicate()
 
 
-async def test_the_same_key_gets_the_same_answer(claims: Claims, sessions: Sessions) -> None:
+async def test_the_same_key_gets_the_same_answer(claims: LongRunningRequests, sessions: Sessions) -> None:
     assert await pay(claims, sessions, by="first") == "first"
     assert await pay(claims, sessions, by="second") == "first"
     async with claims.hold(intent("k-1")) as claim:
-        assert claim.kept == Answer(201, {"by": "first"})
+        assert claim.kept == StoredResponse(201, {"by": "first"})
     with pytest.raises(IdempotencyKeyReused):
         async with claims.hold(intent("k-1", item="saucer")):
             pass
 
 
-async def test_without_a_key_nothing_is_kept(claims: Claims, sessions: Sessions) -> None:
+async def test_without_a_key_nothing_is_kept(claims: LongRunningRequests, sessions: Sessions) -> None:
     async with claims.hold(None) as claim, sessions.begin() as session:
         assert claim.kept is None
         await claim.keep(session, 201, Made(by="me"))
@@ -108,7 +108,7 @@ async def test_without_a_key_nothing_is_kept(claims: Claims, sessions: Sessions)
         assert (await session.execute(select(LongKeys.key))).all() == []
 
 
-async def test_work_that_fails_frees_the_key_at_once(claims: Claims, sessions: Sessions) -> None:
+async def test_work_that_fails_frees_the_key_at_once(claims: LongRunningRequests, sessions: Sessions) -> None:
     with pytest.raises(RuntimeError):
         async with claims.hold(intent("k-1")):
             raise RuntimeError
@@ -116,7 +116,9 @@ async def test_work_that_fails_frees_the_key_at_once(claims: Claims, sessions: S
         assert await pay(claims, sessions) == "me"
 
 
-async def test_a_failure_after_the_answer_was_kept_takes_nothing_back(claims: Claims, sessions: Sessions) -> None:
+async def test_a_failure_after_the_answer_was_kept_takes_nothing_back(
+    claims: LongRunningRequests, sessions: Sessions
+) -> None:
     """As where the commit went through and the connection broke before we heard."""
 
     async def cut_off() -> None:
@@ -130,13 +132,13 @@ async def test_a_failure_after_the_answer_was_kept_takes_nothing_back(claims: Cl
     assert await pay(claims, sessions, by="second") == "first"
 
 
-async def test_twenty_at_once_in_one_process_do_it_once(claims: Claims, sessions: Sessions) -> None:
+async def test_twenty_at_once_in_one_process_do_it_once(claims: LongRunningRequests, sessions: Sessions) -> None:
     results = await asyncio.gather(*(pay(claims, sessions, by=uuid4().hex) for _ in range(20)), return_exceptions=True)
     assert len({result for result in results if isinstance(result, str)}) == 1
     assert all(isinstance(result, str | IdempotencyKeyInUse) for result in results)
 
 
-async def test_no_lock_is_left_behind(claims: Claims, sessions: Sessions, engine: AsyncEngine) -> None:
+async def test_no_lock_is_left_behind(claims: LongRunningRequests, sessions: Sessions, engine: AsyncEngine) -> None:
     await asyncio.gather(*(pay(claims, sessions, f"k-{number}") for number in range(20)))
     async with engine.connect() as connection:
         held = "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory'"
@@ -144,7 +146,9 @@ async def test_no_lock_is_left_behind(claims: Claims, sessions: Sessions, engine
         assert found.scalar_one() == 0
 
 
-async def test_a_killed_process_leaves_the_key_free(claims: Claims, sessions: Sessions, postgres: Postgres) -> None:
+async def test_a_killed_process_leaves_the_key_free(
+    claims: LongRunningRequests, sessions: Sessions, postgres: Postgres
+) -> None:
     async with holding(postgres.url("kit")) as holder:
         assert await is_in_use(claims)
         holder.process.kill()
@@ -157,7 +161,9 @@ async def test_a_killed_process_leaves_the_key_free(claims: Claims, sessions: Se
     assert all(isinstance(result, str | IdempotencyKeyInUse) for result in results)
 
 
-async def test_a_frozen_process_keeps_its_key(claims: Claims, sessions: Sessions, postgres: Postgres) -> None:
+async def test_a_frozen_process_keeps_its_key(
+    claims: LongRunningRequests, sessions: Sessions, postgres: Postgres
+) -> None:
     async with holding(postgres.url("kit")) as holder:
         holder.process.send_signal(signal.SIGSTOP)
         for _ in range(10):
@@ -169,7 +175,7 @@ async def test_a_frozen_process_keeps_its_key(claims: Claims, sessions: Sessions
 
 
 async def test_a_process_whose_connection_is_cut_keeps_its_key(
-    claims: Claims, sessions: Sessions, postgres: Postgres
+    claims: LongRunningRequests, sessions: Sessions, postgres: Postgres
 ) -> None:
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         for _ in range(2):
@@ -180,7 +186,7 @@ async def test_a_process_whose_connection_is_cut_keeps_its_key(
 
 
 async def test_who_was_taken_over_answers_nothing_and_releases_nothing(
-    claims: Claims, sessions: Sessions, postgres: Postgres
+    claims: LongRunningRequests, sessions: Sessions, postgres: Postgres
 ) -> None:
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         proxy.refuse()  # it lives, and cannot say so
@@ -194,11 +200,13 @@ async def test_who_was_taken_over_answers_nothing_and_releases_nothing(
     assert await pay(claims, sessions) == "me"
 
 
-async def test_a_key_that_could_not_be_released_is_free(claims: Claims, sessions: Sessions, postgres: Postgres) -> None:
+async def test_a_key_that_could_not_be_released_is_free(
+    claims: LongRunningRequests, sessions: Sessions, postgres: Postgres
+) -> None:
     """The database went away under the work, and came back; the process lived through it."""
     async with Proxy(postgres.url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
-        other = Claims(async_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
+        other = LongRunningRequests(async_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
 
         async def cut_off() -> None:
             async with other.hold(intent("k-1")):
@@ -215,7 +223,7 @@ async def test_a_key_that_could_not_be_released_is_free(claims: Claims, sessions
 
 
 async def test_a_claim_older_than_any_request_is_taken_over_once(
-    claims: Claims, sessions: Sessions, postgres: Postgres
+    claims: LongRunningRequests, sessions: Sessions, postgres: Postgres
 ) -> None:
     """Its machine is gone, and the server believes that it is connected."""
     async with holding(postgres.url("kit")) as holder:
@@ -228,7 +236,7 @@ async def test_a_claim_older_than_any_request_is_taken_over_once(
         assert await holder.end() == "in use"
 
 
-async def test_a_claim_of_an_older_release_is_waited_for(claims: Claims, sessions: Sessions) -> None:
+async def test_a_claim_of_an_older_release_is_waited_for(claims: LongRunningRequests, sessions: Sessions) -> None:
     async with claims.hold(intent("k-1")):
         async with sessions.begin() as session:
             await session.execute(update(LongKeys).values(holder=None))
@@ -241,7 +249,7 @@ async def test_a_claim_of_an_older_release_is_waited_for(claims: Claims, session
 async def test_without_a_connection_the_key_is_not_touched(sessions: Sessions, postgres: Postgres) -> None:
     async with Proxy(postgres.url("kit")) as proxy:
         proxy.refuse()
-        claims = Claims(sessions, LongKeys, SecretStr(proxy.url))
+        claims = LongRunningRequests(sessions, LongKeys, SecretStr(proxy.url))
         with pytest.raises(Unavailable):
             await pay(claims, sessions)
         proxy.flow()

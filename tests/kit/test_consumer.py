@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import PaymentSucceeded
 from dev.postgres import Postgres
-from kit import inbox
-from kit.broker import connect
-from kit.consumer import Consumer
-from kit.database import create_engine
-from kit.inbox import Settler
-from kit.replaying import replay
-from kit.worker import loop_failures
+from kit.cli.reprocess import reprocess
+from kit.db.engine import create_engine
+from kit.messaging import processor
+from kit.messaging.broker import connect
+from kit.messaging.consumer import Consumer
+from kit.messaging.processor import Processor
+from kit.worker.runner import job_failures
 from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Effect, Inbox
 from tests.loops import living, until
@@ -130,7 +130,7 @@ UNREADABLE = [
 async def test_what_cannot_be_read_goes_to_the_dead_letters(sessions: Sessions, broker: Broker, handler: Works) -> None:
     async with living(consumer(sessions, broker, handler).run):
         await broker.publish(body(1), *UNREADABLE, body(2))
-        dead = await broker.take(len(UNREADABLE), broker.queue.dead)
+        dead = await broker.take(len(UNREADABLE), broker.queue.dead_letters)
         await until(taken(sessions, 2))
     assert sorted(message.body for message in dead) == sorted(UNREADABLE)
 
@@ -184,7 +184,7 @@ async def test_a_database_that_is_away_costs_no_delivery(
     sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions]
 ) -> None:
     proxy, through = shaky
-    failures = loop_failures.labels("0")._value.get()
+    failures = job_failures.labels("0")._value.get()
     async with living(consumer(through, broker, handler).run):
         await broker.publish(body(0))
         await until(taken(sessions, 1))
@@ -201,9 +201,9 @@ async def test_a_database_that_is_away_costs_no_delivery(
         assert await taken(sessions, 1)()
         proxy.flow()
         await until(taken(sessions, 51))
-    assert loop_failures.labels("0")._value.get() == failures
+    assert job_failures.labels("0")._value.get() == failures
     assert await waiting(broker) == 0
-    assert await waiting(broker, broker.queue.dead) == 0
+    assert await waiting(broker, broker.queue.dead_letters) == 0
 
 
 async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
@@ -232,7 +232,7 @@ async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
 async def test_what_fails_is_tried_again_from_the_inbox(sessions: Sessions, broker: Broker, handler: Works) -> None:
     handler.fails = True
     one = consumer(sessions, broker, handler)
-    retrier = Settler(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
+    retrier = Processor(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
 
     async def waits() -> bool:
         async with sessions() as session:
@@ -254,18 +254,18 @@ async def test_what_fails_is_tried_again_from_the_inbox(sessions: Sessions, brok
 async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when_it_is_mended(
     sessions: Sessions, broker: Broker, handler: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(inbox, "LONGEST_PAUSE", 0.01)
-    monkeypatch.setattr(inbox, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(processor, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(processor, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(processor, "POLL_SECONDS", 0.01)
     handler.poison = "pay-13"
     one = consumer(sessions, broker, handler)
-    retrier = Settler(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
+    retrier = Processor(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
 
     async def given_up() -> bool:
         async with sessions() as session:
             found = (await session.execute(select(Inbox.attempts, Inbox.error).where(Inbox.state == "failed"))).all()
         return [(attempts, "never of this one" in (error or "")) for attempts, error in found] == [
-            (inbox.ATTEMPTS, True)
+            (processor.ATTEMPTS, True)
         ]
 
     async with living(one.run, retrier.run):
@@ -277,10 +277,10 @@ async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when
         assert await one.check() is None
         handler.poison = ""
         async with sessions.begin() as session:
-            assert await replay(session, Inbox) == 1
+            assert await reprocess(session, Inbox) == 1
         await until(taken(sessions, 31))
     assert sorted(await references(sessions)) == sorted(f"pay-{number}" for number in range(31))
-    assert await waiting(broker, broker.queue.dead) == 0
+    assert await waiting(broker, broker.queue.dead_letters) == 0
 
 
 async def test_a_stop_in_the_middle_loses_nothing(sessions: Sessions, broker: Broker, handler: Works) -> None:

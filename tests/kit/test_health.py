@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from kit.health import Health
+from kit.http.health import Health
 
 
 async def asked(health: Health, times: int = 1) -> list[httpx.Response]:

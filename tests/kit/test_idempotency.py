@@ -9,8 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit import idempotency
-from kit.idempotency import Answer, IdempotencyKeyInUse, IdempotencyKeyReused, Intent
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, StoredResponse, keys
 from tests.kit.conftest import Sessions
 from tests.kit.tables import Effect, Keys
 
@@ -24,16 +23,18 @@ class Made(BaseModel):
     id: str
 
 
-def intent(key: str = "k-1", item: str = "cup", caller: str = "ada", operation: str = "POST /orders") -> Intent:
-    made = Intent.of(caller, operation, key, Order(item=item))
+def intent(
+    key: str = "k-1", item: str = "cup", caller: str = "ada", operation: str = "POST /orders"
+) -> IdempotentRequest:
+    made = IdempotentRequest.of(caller, operation, key, Order(item=item))
     assert made is not None
     return made
 
 
-async def order(sessions: Sessions, asked: Intent | None, *, fails: bool = False, pause: float = 0) -> str:
+async def order(sessions: Sessions, asked: IdempotentRequest | None, *, fails: bool = False, pause: float = 0) -> str:
     """What a route does: claim, work, keep; all in one transaction."""
     async with sessions.begin() as session:
-        kept = await idempotency.claim(session, Keys, asked)
+        kept = await keys.begin(session, Keys, asked)
         if kept is not None:
             return str(kept.body["id"])
         made = Made(id=uuid4().hex)
@@ -41,7 +42,7 @@ async def order(sessions: Sessions, asked: Intent | None, *, fails: bool = False
         await asyncio.sleep(pause)
         if fails:
             raise RuntimeError
-        await idempotency.keep(session, Keys, asked, 201, made)
+        await keys.store_response(session, Keys, asked, 201, made)
     return made.id
 
 
@@ -55,7 +56,7 @@ async def test_the_same_key_gets_the_same_answer(sessions: Sessions) -> None:
     assert [await order(sessions, intent()) for _ in range(3)] == [first] * 3
     assert await count(sessions) == 1
     async with sessions.begin() as session:
-        assert await idempotency.claim(session, Keys, intent()) == Answer(201, {"id": first})
+        assert await keys.begin(session, Keys, intent()) == StoredResponse(201, {"id": first})
 
 
 async def test_another_request_under_the_key_is_refused(sessions: Sessions) -> None:
@@ -72,13 +73,13 @@ async def test_keys_are_of_one_caller_and_one_operation(sessions: Sessions, othe
 
 
 async def test_without_a_key_every_request_is_new(sessions: Sessions) -> None:
-    assert Intent.of("ada", "POST /orders", None, Order(item="cup")) is None
+    assert IdempotentRequest.of("ada", "POST /orders", None, Order(item="cup")) is None
     assert await order(sessions, None) != await order(sessions, None)
 
 
 async def test_what_a_request_leaves_out_is_its_default() -> None:
-    said = Intent.of("ada", "POST /orders", "k", Order.model_validate({"item": "cup", "note": ""}))
-    assert said == Intent.of("ada", "POST /orders", "k", Order.model_validate({"item": "cup"}))
+    said = IdempotentRequest.of("ada", "POST /orders", "k", Order.model_validate({"item": "cup", "note": ""}))
+    assert said == IdempotentRequest.of("ada", "POST /orders", "k", Order.model_validate({"item": "cup"}))
 
 
 async def test_twenty_at_once_do_it_once(sessions: Sessions) -> None:
@@ -107,7 +108,7 @@ async def test_twenty_at_once_whose_first_fails(sessions: Sessions) -> None:
 
 async def test_a_claim_without_an_answer_is_in_use(sessions: Sessions) -> None:
     async with sessions.begin() as session:
-        assert await idempotency.claim(session, Keys, intent()) is None
+        assert await keys.begin(session, Keys, intent()) is None
     with pytest.raises(IdempotencyKeyInUse):
         await order(sessions, intent())
     with pytest.raises(IdempotencyKeyReused):
@@ -127,10 +128,10 @@ class Unlucky(AsyncSession):
 
 async def test_a_key_released_while_we_look_is_in_use(sessions: Sessions) -> None:
     async with sessions.begin() as session:
-        await idempotency.claim(session, Keys, intent())
+        await keys.begin(session, Keys, intent())
     async with Unlucky(sessions.kw["bind"]) as session, session.begin():
         with pytest.raises(IdempotencyKeyInUse):
-            await idempotency.claim(session, Keys, intent())
+            await keys.begin(session, Keys, intent())
 
 
 async def test_old_keys_are_forgotten(sessions: Sessions) -> None:
@@ -140,6 +141,6 @@ async def test_old_keys_are_forgotten(sessions: Sessions) -> None:
         old = update(Keys).where(Keys.key == "k-1")
         await session.execute(old.values(created_at=text("now() - interval '25 hours'")))
     async with sessions.begin() as session:
-        assert await idempotency.prune(session, Keys) == 1
+        assert await keys.prune(session, Keys) == 1
     async with sessions() as session:
         assert (await session.execute(select(Keys.key))).scalars().all() == ["k-2"]

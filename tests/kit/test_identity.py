@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kit.auth import TokenVerifier
 from kit.errors import NotAuthenticated
-from kit.identity import Identity
 from tests.conftest import ISSUER, Signer
 from tests.kit.auth import Auth
 
 
 @pytest.fixture
-def identity(signer: Signer) -> Identity:
-    return Identity(Auth(signer), issuer=ISSUER, audience="shop")
+def identity(signer: Signer) -> TokenVerifier:
+    return TokenVerifier(Auth(signer), issuer=ISSUER, audience="shop")
 
 
 def forge(signer: Signer, *, key: Any = None, algorithm: str = "RS256", header: Any = None, **claims: Any) -> str:
@@ -36,7 +36,7 @@ def raw(header: Any, payload: Any, signature: bytes = b"") -> str:
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
-async def test_a_good_token(identity: Identity, signer: Signer) -> None:
+async def test_a_good_token(identity: TokenVerifier, signer: Signer) -> None:
     claims = await identity.verify(signer.token("ada"))
     assert (claims.sub, claims.email) == ("ada", "payer@example.com")
     assert "orders:write" in claims.scopes
@@ -85,7 +85,7 @@ NOW = int(time.time())
     ],
     ids=",".join,  # not the times in them
 )
-async def test_wrong_claims(identity: Identity, signer: Signer, claims: dict[str, Any]) -> None:
+async def test_wrong_claims(identity: TokenVerifier, signer: Signer, claims: dict[str, Any]) -> None:
     with pytest.raises(NotAuthenticated):
         await identity.verify(forge(signer, **claims))
 
@@ -103,12 +103,12 @@ async def test_wrong_claims(identity: Identity, signer: Signer, claims: dict[str
     ],
     ids=str,
 )
-async def test_wrong_headers(identity: Identity, signer: Signer, header: dict[str, Any]) -> None:
+async def test_wrong_headers(identity: TokenVerifier, signer: Signer, header: dict[str, Any]) -> None:
     with pytest.raises(NotAuthenticated):
         await identity.verify(forge(signer, header=header))
 
 
-async def test_none_is_no_algorithm(identity: Identity, signer: Signer) -> None:
+async def test_none_is_no_algorithm(identity: TokenVerifier, signer: Signer) -> None:
     payload = jwt.decode(signer.token("ada"), options={"verify_signature": False})
     for algorithm in ("none", "None", "NONE", "", None, "RS256"):
         header = {"alg": algorithm, "kid": signer.kid, "typ": "at+jwt"}
@@ -117,7 +117,7 @@ async def test_none_is_no_algorithm(identity: Identity, signer: Signer) -> None:
                 await identity.verify(raw(header, payload, signature))
 
 
-async def test_the_public_key_is_no_secret(identity: Identity, signer: Signer) -> None:
+async def test_the_public_key_is_no_secret(identity: TokenVerifier, signer: Signer) -> None:
     """HS256 over the PEM of the public key: the classic confusion (RFC 8725 section 2.1)."""
     payload = jwt.decode(signer.token("ada"), options={"verify_signature": False})
     header = {"alg": "HS256", "kid": signer.kid, "typ": "at+jwt"}
@@ -141,19 +141,19 @@ async def test_the_public_key_is_no_secret(identity: Identity, signer: Signer) -
     ],
     ids=["rsa", "ec", "ed25519"],
 )
-async def test_another_key_under_our_kid(identity: Identity, signer: Signer, key: Any, algorithm: str) -> None:
+async def test_another_key_under_our_kid(identity: TokenVerifier, signer: Signer, key: Any, algorithm: str) -> None:
     with pytest.raises(NotAuthenticated):
         await identity.verify(forge(signer, key=key, algorithm=algorithm))
 
 
-async def test_the_algorithm_is_the_keys(identity: Identity, signer: Signer) -> None:
+async def test_the_algorithm_is_the_keys(identity: TokenVerifier, signer: Signer) -> None:
     with pytest.raises(NotAuthenticated):
         await identity.verify(forge(signer, algorithm="RS512"))
     with pytest.raises(NotAuthenticated):
         await identity.verify(forge(signer, algorithm="PS256"))
 
 
-async def test_keys_that_a_token_brings_along_are_not_looked_at(identity: Identity, signer: Signer) -> None:
+async def test_keys_that_a_token_brings_along_are_not_looked_at(identity: TokenVerifier, signer: Signer) -> None:
     own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = jwt.algorithms.RSAAlgorithm.to_jwk(own.public_key(), as_dict=True)
     for header in ({"jwk": public}, {"jku": "http://evil.test/jwks.json"}, {"x5u": "http://evil.test/"}):
@@ -184,7 +184,7 @@ async def test_keys_that_a_token_brings_along_are_not_looked_at(identity: Identi
     ],
     ids=lambda token: token[:30],
 )
-async def test_what_is_no_token(identity: Identity, token: str) -> None:
+async def test_what_is_no_token(identity: TokenVerifier, token: str) -> None:
     with pytest.raises(NotAuthenticated):
         await identity.verify(token)
 
@@ -192,7 +192,7 @@ async def test_what_is_no_token(identity: Identity, token: str) -> None:
 @given(st.data())
 @settings(max_examples=80, deadline=None)
 async def test_no_changed_token_passes(signer: Signer, data: st.DataObject) -> None:
-    identity = Identity(signer.jwks, issuer=ISSUER, audience="shop")
+    identity = TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop")
     token = signer.token("ada")
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(codec="latin-1"))
@@ -213,4 +213,4 @@ def _decoded(token: str) -> list[bytes]:
 @given(st.text(alphabet=st.characters(codec="latin-1"), max_size=100))
 async def test_no_text_is_a_token(signer: Signer, token: str) -> None:
     with pytest.raises(NotAuthenticated):
-        await Identity(signer.jwks, issuer=ISSUER, audience="shop").verify(token)
+        await TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop").verify(token)

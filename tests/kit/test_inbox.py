@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import event, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
-from kit import inbox
-from kit.inbox import ATTEMPTS, BATCH, KEPT, Entry, Handled, Settler
+from kit.messaging import inbox, processor
+from kit.messaging.inbox import BATCH, RETENTION, Entry
+from kit.messaging.processor import ATTEMPTS, BatchResult, Processor
 from tests.kit.conftest import Sessions
 from tests.kit.tables import Effect, Inbox
 from tests.loops import living, until
@@ -21,7 +22,7 @@ def row(key: object, body: bytes = b"{}") -> dict[str, Any]:
     return {"key": str(key), "body": body, "headers": {}}
 
 
-async def work(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
+async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     """An effect for each; bodies say what goes wrong."""
     for entry in entries:
         await session.execute(insert(Effect).values(of=entry.key))
@@ -33,18 +34,18 @@ async def work(session: AsyncSession, entries: Sequence[Entry]) -> Handled:
             await session.execute(text("SELEC"))
         if entry.body == b"away":
             raise ConnectionRefusedError
-    return Handled({entry.id: "cannot be read" for entry in entries if entry.body == b"hopeless"})
+    return BatchResult({entry.id: "cannot be read" for entry in entries if entry.body == b"failed"})
 
 
 async def receive(sessions: Sessions, *rows: dict[str, Any]) -> list[Entry]:
     async with sessions.begin() as session:
-        return await inbox.receive(session, Inbox, rows)
+        return await inbox.store(session, Inbox, rows)
 
 
 async def settle(sessions: Sessions) -> int:
     async with sessions.begin() as session:
-        entries = await inbox.due(session, Inbox)
-        await inbox.settle(session, Inbox, entries, work)
+        entries = await inbox.lock_due(session, Inbox)
+        await processor.process(session, Inbox, entries, work)
     return len(entries)
 
 
@@ -82,7 +83,7 @@ async def test_effect_and_end_are_one(sessions: Sessions) -> None:
     assert await settle(sessions) == 0
     assert await effects(sessions) == ["1", "2"]
     assert [(entry.state, entry.attempts, entry.error) for entry in await entries(sessions)] == [("done", 1, None)] * 2
-    assert all(entry.done_at for entry in await entries(sessions))
+    assert all(entry.processed_at for entry in await entries(sessions))
 
 
 @pytest.mark.parametrize("bad", [b"raise", b"constraint", b"syntax"])
@@ -97,7 +98,7 @@ async def test_one_bad_entry_holds_back_no_other(sessions: Sessions, bad: bytes)
 
 
 async def test_the_hopeless_wait_for_a_person_at_once(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"hopeless"))
+    await receive(sessions, row(1), row(2, b"failed"))
     await settle(sessions)
     assert [(entry.state, entry.error) for entry in await entries(sessions)] == [
         ("done", None),
@@ -119,7 +120,7 @@ async def test_ever_later_and_then_a_person(sessions: Sessions) -> None:
         pauses.append((entry.next_attempt_at - before).total_seconds())
     assert 1 < pauses[0] < 4
     assert pauses[5] > pauses[0]
-    assert pauses[-1] <= inbox.LONGEST_PAUSE + 5
+    assert pauses[-1] <= processor.LONGEST_PAUSE + 5
     await make_due(sessions)
     assert await settle(sessions) == 0
     assert await effects(sessions) == []
@@ -152,7 +153,7 @@ async def test_two_workers_share_the_work(sessions: Sessions) -> None:
 async def test_the_loop_takes_what_is_there_and_what_comes(sessions: Sessions) -> None:
     await receive(sessions, *(row(n) for n in range(2 * BATCH + 50)))
     bell = asyncio.Event()
-    settler = Settler(sessions, Inbox, work, outbox_bell=bell)
+    settler = Processor(sessions, Inbox, work, outbox_bell=bell)
 
     async def all_done() -> bool:
         return all(entry.state == "done" for entry in await entries(sessions))
@@ -167,23 +168,23 @@ async def test_the_loop_takes_what_is_there_and_what_comes(sessions: Sessions) -
 
 
 async def test_only_what_is_done_and_old_is_forgotten(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"hopeless"), row(3, b"raise"), row(4))
+    await receive(sessions, row(1), row(2, b"failed"), row(3, b"raise"), row(4))
     await settle(sessions)
     async with sessions.begin() as session:
         assert await inbox.prune(session, Inbox) == 0
         old = update(Inbox).where(Inbox.key != "4")
-        await session.execute(old.values(received_at=func.now() - KEPT - timedelta(days=1)))
+        await session.execute(old.values(received_at=func.now() - RETENTION - timedelta(days=1)))
     async with sessions.begin() as session:
         assert await inbox.prune(session, Inbox) == 1
     assert [entry.key for entry in await entries(sessions)] == ["2", "3", "4"]
 
 
 async def test_what_waits_is_measured(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"hopeless"), row(3, b"raise"))
+    await receive(sessions, row(1), row(2, b"failed"), row(3, b"raise"))
     await settle(sessions)
     async with sessions.begin() as session:
         await inbox.measure(session, Inbox)
-    measured = {state: inbox.waiting_entries.labels("inbox", state)._value.get() for state in ("pending", "failed")}
+    measured = {state: inbox.unprocessed_entries.labels("inbox", state)._value.get() for state in ("pending", "failed")}
     assert measured == {"pending": 1, "failed": 1}
 
 
@@ -223,7 +224,7 @@ async def test_what_is_due_is_found_among_all_that_was_done(engine: AsyncEngine,
         await session.execute(text("ANALYZE inbox"))
         await session.execute(update(Inbox).values(state="done"))
     async with engine.connect() as connection:
-        plan = await _explained(connection, lambda session: inbox.due(session, Inbox))
+        plan = await _explained(connection, lambda session: inbox.lock_due(session, Inbox))
     assert "ix_inbox_next_attempt_at" in plan
     assert "Rows Removed by Filter" not in plan, plan
 

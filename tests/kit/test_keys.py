@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from kit import identity as module
+from kit import auth as module
+from kit.auth import JwksCache, TokenVerifier, fetch_jwks
 from kit.errors import Unavailable
-from kit.identity import Identity, Keys, fetch_jwks
 from tests.conftest import ISSUER, Signer
 from tests.kit.auth import Auth
 
@@ -32,7 +32,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def test_keys_are_kept_while_auth_is_away(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
+    keys = JwksCache(auth)
     assert await keys.get("test-key") is not None
     auth.away = True
     for _ in range(100):
@@ -45,7 +45,7 @@ async def test_keys_are_kept_while_auth_is_away(auth: Auth, clock: list[float]) 
 
 @pytest.mark.parametrize("says", [{}, {"keys": []}, {"keys": None}, [], "x", {"keys": [{"kty": "RSA"}]}, {"keys": [1]}])
 async def test_keys_are_kept_while_auth_talks_nonsense(auth: Auth, clock: list[float], says: Any) -> None:
-    keys = Keys(auth)
+    keys = JwksCache(auth)
     assert await keys.get("test-key") is not None
     auth.says = says
     clock[0] += 3600
@@ -53,14 +53,14 @@ async def test_keys_are_kept_while_auth_talks_nonsense(auth: Auth, clock: list[f
 
 
 async def test_without_any_key_it_says_so(auth: Auth, signer: Signer) -> None:
-    identity = Identity(auth, issuer=ISSUER, audience="shop")
+    identity = TokenVerifier(auth, issuer=ISSUER, audience="shop")
     auth.away = True
     with pytest.raises(Unavailable):
         await identity.verify(signer.token())
 
 
 async def test_an_auth_that_is_away_is_asked_once_for_all_who_wait(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
+    keys = JwksCache(auth)
     auth.away = True
     auth.answers.clear()
     asking = [asyncio.create_task(keys.get("test-key")) for _ in range(50)]
@@ -75,7 +75,7 @@ async def test_an_auth_that_is_away_is_asked_once_for_all_who_wait(auth: Auth, c
 
 
 async def test_unknown_keys_do_not_make_us_ask_without_end(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
+    keys = JwksCache(auth)
     assert await keys.get("test-key") is not None
     clock[0] += 11
     for number in range(200):
@@ -85,7 +85,7 @@ async def test_unknown_keys_do_not_make_us_ask_without_end(auth: Auth, clock: li
 
 
 async def test_a_new_key_is_found(auth: Auth, clock: list[float], signer: Signer) -> None:
-    keys = Keys(auth)
+    keys = JwksCache(auth)
     assert await keys.get("test-key") is not None
     clock[0] += 11
     both = (await signer.jwks())["keys"]
@@ -96,7 +96,7 @@ async def test_a_new_key_is_found(auth: Auth, clock: list[float], signer: Signer
 
 
 async def test_an_auth_that_hangs_holds_up_only_who_asks(auth: Auth, clock: list[float]) -> None:
-    keys = Keys(auth)
+    keys = JwksCache(auth)
     assert await keys.get("test-key") is not None
     clock[0] += 3600
     auth.answers.clear()
@@ -125,7 +125,7 @@ async def test_a_jwks_that_drips_has_a_deadline(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "FETCH_SECONDS", 0.2)
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        keys = Keys(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))
+        keys = JwksCache(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))
         async with asyncio.timeout(2):
             with pytest.raises(Unavailable):
                 await keys.get("test-key")

@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from contracts.events import EVENT, Event
 from contracts.topology import Queue
-from kit import marks, outbox
-from kit.broker import connect, declare_queue
-from kit.outbox import Relay
-from kit.worker import loop_failures
+from kit.messaging import outbox, queue_markers
+from kit.messaging.broker import connect, declare_queue
+from kit.messaging.relay import Relay
+from kit.worker.runner import job_failures
 from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Outbox
 from tests.kit.test_relay import left, put
@@ -29,7 +29,7 @@ class Truth:
         self.fails_after: int | None = None
 
     async def republish(self, since: datetime, until: datetime) -> AsyncGenerator[int, None]:
-        assert since == until - marks.LOOK_BACK
+        assert since == until - queue_markers.LOOK_BACK
         assert until > datetime.now(UTC), "the database's clock may be ahead: what it wrote down last is told too"
         self.asked += 1
         for number, fact in enumerate(self.facts):
@@ -53,13 +53,13 @@ def asked(truth: Truth, times: int) -> Callable[[], Awaitable[bool]]:
 
 def marked(broker: Broker) -> Callable[[], Awaitable[bool]]:
     async def check() -> bool:
-        return await marks._is_marked(broker.connection, broker.queue)
+        return await queue_markers._is_marked(broker.connection, broker.queue)
 
     return check
 
 
 def lost(broker: Broker) -> float:
-    return float(marks.queues_lost.labels(broker.queue.name)._value.get())
+    return float(queue_markers.queues_lost_total.labels(broker.queue.name)._value.get())
 
 
 async def redeclare(broker: Broker) -> None:
@@ -151,12 +151,12 @@ async def test_a_queue_that_is_missed_by_no_publish_because_another_takes_all(
 async def test_a_crash_in_the_middle_of_telling_again(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
     truth = Truth(sessions, *(event(number) for number in range(5)))
     truth.fails_after = 3
-    failures = loop_failures.labels("0")._value.get()
+    failures = job_failures.labels("0")._value.get()
     async with living(truth.relay(engine, broker).run):
         await until(asked(truth, 1))
         messages = await broker.take(5)
         await until(left(sessions))
-    assert loop_failures.labels("0")._value.get() > failures
+    assert job_failures.labels("0")._value.get() > failures
     assert truth.asked == 2
     assert sorted(message.message_id or "" for message in messages) == sorted(str(fact.id) for fact in truth.facts)
 
@@ -164,16 +164,16 @@ async def test_a_crash_in_the_middle_of_telling_again(engine: AsyncEngine, sessi
 async def test_a_stop_in_the_middle_of_telling_again(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
     truth = Truth(sessions, *(event(number) for number in range(5)))
     relay = truth.relay(engine, broker)
-    async with living(relay.run) as life:
+    async with living(relay.run) as shutdown:
         tell = truth.republish
 
         async def ends(since: datetime, until_: datetime) -> AsyncGenerator[int, None]:
             async for count in tell(since, until_):
-                life.end()
+                shutdown.request()
                 yield count
 
         relay.republish = ends
-        await life.until_over()
+        await shutdown.wait_requested()
     assert not await marked(broker)()
     assert await left(sessions, 1)()
     async with living(truth.relay(engine, broker).run):
@@ -194,7 +194,7 @@ async def test_a_queue_that_is_deleted_between_the_look_and_the_binding(
             await delete()
         return await declare_queue(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(marks, "declare_queue", declare)
+    monkeypatch.setattr(queue_markers, "declare_queue", declare)
     async with living(truth.relay(engine, broker).run):
         await until(asked(truth, 2))
         await until(marked(broker))
@@ -222,6 +222,6 @@ async def test_each_queue_has_its_own_mark(engine: AsyncEngine, sessions: Sessio
         await until(asked(truth, 2))
         await until(marked(broker))
         await broker.take(1)
-    assert marks.queues_lost.labels(other.name)._value.get() == 0
+    assert queue_markers.queues_lost_total.labels(other.name)._value.get() == 0
     for name in (other.name, other.dead):
         await broker.channel.queue_delete(name)

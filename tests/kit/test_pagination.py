@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.pagination import InvalidCursor, decode, encode
+from kit.pagination import InvalidCursor, decode_cursor, encode_cursor
 
 
 @given(st.text(max_size=50).filter(lambda text: "\x00" not in text), st.integers(-(2**62), 2**62))
 def test_there_and_back(name: str, number: int) -> None:
-    cursor = encode("name", name, number)
+    cursor = encode_cursor("name", name, number)
     assert cursor.isascii()
-    assert decode(cursor, "name", str, int) == [name, number]
+    assert decode_cursor(cursor, "name", str, int) == [name, number]
 
 
 def forged(value: object) -> str:
@@ -48,25 +48,25 @@ def forged(value: object) -> str:
         base64.urlsafe_b64encode(b"[" * 50_000).decode(),
         base64.urlsafe_b64encode(b'["id",NaN]').decode(),
         base64.urlsafe_b64encode(b"\xff\xfe\xfd").decode(),
-        encode("id", 1) + "!",
-        encode("id", 1) + "\n",
+        encode_cursor("id", 1) + "!",
+        encode_cursor("id", 1) + "\n",
     ],
 )
 def test_a_forged_number(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
-        decode(cursor, "id", int)
+        decode_cursor(cursor, "id", int)
 
 
 @pytest.mark.parametrize("value", ["\x00", "a\x00b", "\ud800", 1, None])
 def test_a_forged_text(value: object) -> None:
     with pytest.raises(InvalidCursor):
-        decode(forged(["name", value]), "name", str)
+        decode_cursor(forged(["name", value]), "name", str)
 
 
 @given(st.text(max_size=200))
 def test_no_text_does_harm(cursor: str) -> None:
     try:
-        keys = decode(cursor, "id", int)
+        keys = decode_cursor(cursor, "id", int)
     except InvalidCursor:
         keys = [0]
     assert all(type(key) is int for key in keys)

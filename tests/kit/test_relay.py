@@ -16,10 +16,11 @@ from yarl import URL
 from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData
 from contracts.topology import EXCHANGE
 from dev.postgres import Postgres
-from kit import outbox, worker
-from kit.database import create_engine
-from kit.outbox import Relay
-from kit.worker import loop_failures
+from kit.db.engine import create_engine
+from kit.messaging import outbox
+from kit.messaging.relay import Relay
+from kit.worker import runner
+from kit.worker.runner import job_failures
 from tests.broker_control import BrokerControl
 from tests.conftest import broker_node
 from tests.kit.conftest import Broker, Sessions, event
@@ -180,8 +181,8 @@ async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
     engine: AsyncEngine, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = CapturingLogger()
-    monkeypatch.setattr(worker, "log", said)
-    failures = loop_failures.labels("0")._value
+    monkeypatch.setattr(runner, "log", said)
+    failures = job_failures.labels("0")._value
     before, began = failures.get(), time.monotonic()
 
     async def tried(times: int) -> bool:
@@ -236,7 +237,7 @@ async def holders(engine: AsyncEngine) -> list[int]:
     async with engine.connect() as connection:
         found = await connection.execute(
             text("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted"),
-            {"lock": outbox.LOCK},
+            {"lock": relay.LOCK},
         )
         return list(found.scalars())
 

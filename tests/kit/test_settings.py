@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from kit.settings import CommaList, Port, Secret, Settings, load
+from kit.settings import CommaList, Port, Secret, Settings, load_settings
 
 VALUE = "a-perfectly-good-value-42"
 
@@ -28,14 +28,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def refusal() -> str:
     with pytest.raises(SystemExit) as refused:
-        load(Sample)
+        load_settings(Sample)
     return str(refused.value)
 
 
 def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLE_LIST", " https://a.test , https://b.test,, ")
     monkeypatch.setenv("SAMPLE_PORT", "9000")
-    found = load(Sample)
+    found = load_settings(Sample)
     assert found.sample_secret.get_secret_value() == VALUE
     assert (found.sample_port, found.sample_list) == (9000, ["https://a.test", "https://b.test"])
 
@@ -43,7 +43,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_empty_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLE_OTHER", "")
     monkeypatch.setenv("SAMPLE_PORT", "")
-    found = load(Sample)
+    found = load_settings(Sample)
     assert (found.sample_other, found.sample_port) == (None, 8000)
 
 
@@ -91,7 +91,7 @@ def test_a_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     file.write_text(f"{VALUE}\n")
     monkeypatch.delenv("SAMPLE_SECRET")
     monkeypatch.setenv("SAMPLE_SECRET_FILE", str(file))
-    assert load(Sample).sample_secret.get_secret_value() == VALUE
+    assert load_settings(Sample).sample_secret.get_secret_value() == VALUE
 
 
 @pytest.mark.parametrize("content", [b"changeme", b"", b"\xff\xfe\x00secret-777"])
@@ -116,5 +116,5 @@ def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def test_a_secret_is_never_printed() -> None:
-    found = load(Sample)
+    found = load_settings(Sample)
     assert VALUE not in f"{found} {found!r} {found.model_dump_json()}"

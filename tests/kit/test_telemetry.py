@@ -18,11 +18,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import ClientDisconnect
 
-from kit.application import create_app
+from kit.app import create_app
 from kit.errors import Problem
 from kit.fields import Line
+from kit.observability.logging import configure_logging, lines_lost
+from kit.observability.metrics import requests_total
+from kit.observability.tracing import traceparent
 from kit.settings import Settings
-from kit.telemetry import configure_logging, lines_lost, requests_total, traceparent
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SECRET = "sk_test_never_to_be_seen"

@@ -5,65 +5,65 @@ import time
 
 import pytest
 
-from kit import worker
-from kit.worker import Life
+from kit.worker import runner
+from kit.worker.shutdown import Shutdown
 from tests.loops import living, until
 
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(runner, "FIRST_PAUSE", 0.01)
 
 
 async def test_a_loop_that_fails_is_started_again() -> None:
     lives = 0
 
-    async def failing(life: Life) -> None:
+    async def failing(shutdown: Shutdown) -> None:
         nonlocal lives
         lives += 1
         if lives < 4:
             raise ConnectionRefusedError
-        await life.until_over()
+        await shutdown.wait_requested()
 
     async def alive() -> bool:
         return lives == 4
 
     async with living(failing):
         await until(alive)
-        assert worker.loop_failures.labels("0")._value.get() >= 3
+        assert runner.job_failures.labels("0")._value.get() >= 3
 
 
 async def test_a_loop_that_fails_does_not_disturb_another() -> None:
     worked = asyncio.Event()
 
-    async def failing(_: Life) -> None:
+    async def failing(_: Shutdown) -> None:
         raise RuntimeError
 
-    async def working(life: Life) -> None:
-        await life.wait(0.05)
+    async def working(shutdown: Shutdown) -> None:
+        await shutdown.wait(0.05)
         worked.set()
-        await life.until_over()
+        await shutdown.wait_requested()
 
     async with living(failing, working), asyncio.timeout(5):
         await worked.wait()
 
 
 async def test_a_wait_ends_with_the_bell_the_end_or_the_time() -> None:
-    life, bell = Life(), asyncio.Event()
+    shutdown, bell = Shutdown(), asyncio.Event()
     began = time.monotonic()
-    await life.wait(0.01)
+    await shutdown.wait(0.01)
     bell.set()
-    await life.wait(60, bell)
+    await shutdown.wait(60, bell)
     assert not bell.is_set()
-    asyncio.get_running_loop().call_later(0.01, life.end)
-    await life.wait(60, bell)
-    assert life.over
-    await life.wait(60)
+    asyncio.get_running_loop().call_later(0.01, shutdown.request)
+    await shutdown.wait(60, bell)
+    assert shutdown.requested
+    await shutdown.wait(60)
     assert time.monotonic() - began < 5
 
 
 async def test_a_bell_that_rings_while_nobody_waits_is_not_lost() -> None:
-    life, bell = Life(), asyncio.Event()
+    shutdown, bell = Shutdown(), asyncio.Event()
     bell.set()
     async with asyncio.timeout(1):
-        await life.wait(60, bell)
+        await shutdown.wait(60, bell)

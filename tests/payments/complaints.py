@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select, text
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
 from services.payments.disputes.watch import Watch
 from services.payments.models import Dispute, Payment, Refund
@@ -53,7 +53,7 @@ async def tell(client: httpx.AsyncClient, *bodies: Json) -> None:
 async def look() -> None:
     """What the watch does until nothing is due."""
     watch = Watch(sessions, asyncio.Event())
-    while await watch.look(Life()):
+    while await watch.look(Shutdown()):
         pass
 
 

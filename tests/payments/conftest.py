@@ -14,8 +14,8 @@ import pytest
 from sqlalchemy import delete, select, text
 
 from contracts.events import EVENT, Event
-from kit import inbox
-from kit.identity import Keys
+from kit.auth import JwksCache
+from kit.messaging import inbox, processor
 from services.payments import clients, notices
 from services.payments.app import app
 from services.payments.db import claims, engine, sessions
@@ -32,7 +32,7 @@ FIXTURES = Path(__file__).with_name("fixtures")
 
 @pytest.fixture(scope="session", autouse=True)
 async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
-    identity.keys = Keys(signer.jwks)
+    identity.keys = JwksCache(signer.jwks)
     yield
     await clients.close()
     await claims.close()
@@ -164,8 +164,8 @@ async def _stored(made: Payment) -> Payment:
 async def settle_all() -> None:
     """What the worker's settler does, once."""
     async with sessions.begin() as session:
-        entries = await inbox.due(session, Notice)
-        await inbox.settle(session, Notice, entries, notices.handle)
+        entries = await inbox.lock_due(session, Notice)
+        await processor.process(session, Notice, entries, notices.handle)
 
 
 async def stored() -> list[Notice]:

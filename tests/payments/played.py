@@ -6,7 +6,7 @@ from collections.abc import Callable
 import httpx
 from pydantic import SecretStr
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.paystack.client import Paystack
 from services.payments.recovery.pace import Pace, bucket_of
 
@@ -24,7 +24,7 @@ class Clock:
         return self.now
 
 
-class Hurried(Life):
+class Hurried(Shutdown):
     """Waits no time, and says that it did."""
 
     def __init__(self, clock: Clock) -> None:

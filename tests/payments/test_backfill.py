@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.db import engine, sessions
 from services.payments.models import BackfillMark
@@ -81,8 +81,8 @@ async def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.
     return play
 
 
-async def fill(life: Life | None = None, older_than: timedelta = AT_ONCE) -> Found | None:
-    return await Backfill(sessions, Doorbell(engine, "notices")).catch_up(life or Life(), older_than)
+async def fill(shutdown: Shutdown | None = None, older_than: timedelta = AT_ONCE) -> Found | None:
+    return await Backfill(sessions, Doorbell(engine, "notices")).catch_up(shutdown or Shutdown(), older_than)
 
 
 async def mark() -> BackfillMark:
@@ -129,11 +129,11 @@ async def test_the_webhook_that_comes_after_all_is_the_same_notice(
 async def test_what_came_is_not_fetched_again(client: httpx.AsyncClient, playing: Any) -> None:
     notices = [charge((await payment()).reference) for _ in range(120)]
     archive = Archive(*(event(notice, notice["data"]["id"]) for notice in notices))
-    life = playing(archive)
+    shutdown = playing(archive)
     for notice in notices[:119]:
         await send(client, notice)
     await settle_all()
-    assert await fill(life) == Found(seen=120, stored=1, complete=True)
+    assert await fill(shutdown) == Found(seen=120, stored=1, complete=True)
     assert archive.calls == ["events", "e119", "events", "events"]
     await settle_all()
     assert len(await outbox_types()) == 120
@@ -142,11 +142,11 @@ async def test_what_came_is_not_fetched_again(client: httpx.AsyncClient, playing
 async def test_twice_the_same_work_stores_nothing_twice(playing: Any) -> None:
     notices = [charge((await payment()).reference) for _ in range(7)]
     # A list that tells no row: every one is fetched, and found to be held.
-    life = playing(Archive(*(event(notice) for notice in notices), event({"event": "moon.landed", "data": {}})))
-    assert await fill(life) == Found(seen=8, stored=8, complete=True)
-    assert await fill(life) == Found(seen=8, stored=0, complete=True)  # not even settled yet
+    shutdown = playing(Archive(*(event(notice) for notice in notices), event({"event": "moon.landed", "data": {}})))
+    assert await fill(shutdown) == Found(seen=8, stored=8, complete=True)
+    assert await fill(shutdown) == Found(seen=8, stored=0, complete=True)  # not even settled yet
     await settle_all()
-    assert await fill(life) == Found(seen=8, stored=0, complete=True)
+    assert await fill(shutdown) == Found(seen=8, stored=0, complete=True)
     assert len(await outbox_types()) == 7
 
 
@@ -156,28 +156,28 @@ async def test_two_equal_partial_refunds_are_two(client: httpx.AsyncClient, play
     await send(client, notice)
     await settle_all()
     delivered, lost = event(notice, 1, status="Delivered"), event(notice, 2, status="Failed")
-    life = playing(Archive(delivered, lost))
-    assert await fill(life) == Found(seen=2, stored=1, complete=True)
-    assert await fill(life) == Found(seen=2, stored=0, complete=True)
+    shutdown = playing(Archive(delivered, lost))
+    assert await fill(shutdown) == Found(seen=2, stored=1, complete=True)
+    assert await fill(shutdown) == Found(seen=2, stored=0, complete=True)
     assert [each.outcome for each in await stored()] == ["looked into", None]
 
 
 async def test_a_restored_database_gets_back_what_was_delivered_to_the_old_one(playing: Any) -> None:
     one = await payment()
     notice = charge(one.reference)
-    life = playing(Archive(event(notice, notice["data"]["id"], status="Delivered")))
-    assert await fill(life) == Found(seen=1, stored=1, complete=True)
+    shutdown = playing(Archive(event(notice, notice["data"]["id"], status="Delivered")))
+    assert await fill(shutdown) == Found(seen=1, stored=1, complete=True)
     await settle_all()
     assert (await found(one.reference)).status == "succeeded"
 
 
 async def test_an_event_without_its_payload_waits_for_a_person(playing: Any) -> None:
-    life = playing(Archive({"event_name": "charge.success", "category_row_id": 4711}))
-    assert await fill(life) == Found(seen=1, stored=1, complete=True)
+    shutdown = playing(Archive({"event_name": "charge.success", "category_row_id": 4711}))
+    assert await fill(shutdown) == Found(seen=1, stored=1, complete=True)
     await settle_all()
     (notice,) = await stored()
     assert (notice.key, notice.identity, notice.state) == ("event-e0", "charge.success:4711", "failed")
-    assert await fill(life) == Found(seen=1, stored=0, complete=True)
+    assert await fill(shutdown) == Found(seen=1, stored=0, complete=True)
 
 
 @pytest.mark.parametrize(
@@ -220,12 +220,12 @@ def test_no_payload(payload: Any) -> None:
     ids=str,
 )
 async def test_a_paystack_that_cannot_tell(playing: Any, answer: httpx.Response) -> None:
-    life = playing(lambda _: httpx.Response(answer.status_code, content=answer.content))
-    told = await fill(life)
+    shutdown = playing(lambda _: httpx.Response(answer.status_code, content=answer.content))
+    told = await fill(shutdown)
     assert told is not None
     assert (told.complete, bool(told.error)) == (False, True)
     assert (await mark()).reached is None
-    assert await fill(life, timedelta(minutes=15)) is None  # not at once again
+    assert await fill(shutdown, timedelta(minutes=15)) is None  # not at once again
 
 
 async def test_an_event_that_is_listed_and_not_known_holds_back_no_other(playing: Any) -> None:
@@ -261,41 +261,41 @@ async def test_it_goes_on_where_the_last_one_ended(playing: Any) -> None:
         asked.append(datetime.fromisoformat(request.url.params["from"]))
         return ok([])
 
-    life, now = playing(answer), datetime.now(UTC)
-    await fill(life)
-    await fill(life)
+    shutdown, now = playing(answer), datetime.now(UTC)
+    await fill(shutdown)
+    await fill(shutdown)
     assert abs(asked[0] - (now - backfill.FIRST_LOOK_BACK)) < timedelta(seconds=10)
     assert abs(asked[1] - (now - backfill.OVERLAP)) < timedelta(seconds=10)
     async with sessions.begin() as session:  # a night of downtime
         night = now - timedelta(hours=9)
         await session.execute(update(BackfillMark).values(ran_at=night, reached=night))
-    assert await fill(life, timedelta(minutes=15)) is not None
+    assert await fill(shutdown, timedelta(minutes=15)) is not None
     assert abs(asked[2] - (night - backfill.OVERLAP)) < timedelta(seconds=1)
-    assert await fill(life, timedelta(minutes=15)) is None
+    assert await fill(shutdown, timedelta(minutes=15)) is None
 
 
 async def test_one_at_a_time_and_a_dead_one_lets_go(playing: Any) -> None:
-    life = playing(lambda _: ok([]))
+    shutdown = playing(lambda _: ok([]))
     first, second = (Backfill(sessions, Doorbell(engine, "notices")) for _ in range(2))
     assert await first._claim(AT_ONCE) is not None  # and dies
-    assert await second.catch_up(life, AT_ONCE) is None
+    assert await second.catch_up(shutdown, AT_ONCE) is None
     async with sessions.begin() as session:
         await session.execute(update(BackfillMark).values(leased_until=datetime.now(UTC)))
-    assert await second.catch_up(life, AT_ONCE) == Found(complete=True)
+    assert await second.catch_up(shutdown, AT_ONCE) == Found(complete=True)
     assert (await mark()).holder is None
 
 
 async def test_the_end_of_the_process_is_not_the_end_of_the_work(playing: Any) -> None:
     archive = Archive(*[event(charge((await payment()).reference)) for _ in range(5)])
-    life: Hurried
+    shutdown: Hurried
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/e2"):
-            life.end()
+            shutdown.request()
         return archive(request)
 
-    life = playing(answer)
-    told = await fill(life)
+    shutdown = playing(answer)
+    told = await fill(shutdown)
     assert told is not None
     assert (told.complete, told.stored) == (False, 3)
     assert (await mark()).reached is None

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.database import create_engine
+from kit.db.engine import create_engine
 from services.payments import archive
 from services.payments.archive import Wanted
 from services.payments.recovery import sweep

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.backlog import Backlog
 from services.payments.db import sessions
 from services.payments.disputes import watch as watching
@@ -33,9 +33,9 @@ async def test_a_dispute_that_no_notice_told_of_is_found(client: httpx.AsyncClie
         number = next(NUMBERS)
         bank.disputes[number] = dispute(number, one.reference)
     watch = Watch(sessions, asyncio.Event())
-    await watch.search(Life())
+    await watch.search(Shutdown())
     assert {(await found(one.reference)).status for one in payments} == {"disputed"}
-    await watch.search(Life())
+    await watch.search(Shutdown())
     assert await outbox_types() == ["payment.disputed"] * 60
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from kit.identity import Caller
+from kit.auth import Caller
 from services.payments import held
 from services.payments.charges import read_charge
 from services.payments.db import sessions

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from kit.migrations import on_connection
+from kit.db.migrations import on_connection
 from services.payments import held
 from services.payments.db import engine, sessions
 from services.payments.models import Payment

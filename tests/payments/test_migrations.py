@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from dev import ports
 from dev.postgres import Postgres
-from kit.migrations import on_connection
+from kit.db.migrations import on_connection
 from tests.system.failpoints import environment
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"

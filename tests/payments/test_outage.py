@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from dev import ports
 from dev.postgres import Postgres
-from kit.database import create_engine
+from kit.db.engine import create_engine
 from services.payments import webhooks
 from services.payments.webhooks import Intake
 from tests.payments.conftest import charge, send, stored

@@ -14,12 +14,12 @@ from tests.payments.played import Clock, Hurried, Limited, ok
 ON = "x-ratelimit-"
 
 
-async def turns(pace: Pace, life: Hurried, count: int) -> float:
+async def turns(pace: Pace, shutdown: Hurried, count: int) -> float:
     """The seconds that so many turns take."""
-    began = life.clock.now
+    began = shutdown.clock.now
     for _ in range(count):
-        assert await pace.turn("verify", life)
-    return life.clock.now - began
+        assert await pace.turn("verify", shutdown)
+    return shutdown.clock.now - began
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,10 @@ async def test_three_quarters_of_the_limit_or_the_budget(limit: int, budget: int
 
 async def test_no_minute_has_more_than_its_share() -> None:
     clock = Clock()
-    pace, life = Pace(100, None, clock), Hurried(clock)
+    pace, shutdown = Pace(100, None, clock), Hurried(clock)
     moments = []
     for number in range(400):
-        await pace.turn("verify", life)
+        await pace.turn("verify", shutdown)
         moments.append(clock.now)
         clock.now += 40 if number == 200 else 0  # idle for a while: nothing is saved up
     most = max(sum(1 for other in moments if began <= other < began + 60) for began in moments)
@@ -65,34 +65,34 @@ async def test_odd_headers_change_nothing(odd: str) -> None:
 
 async def test_a_fifth_is_left_for_whoever_pays_now() -> None:
     clock = Clock()
-    pace, life = Pace(100, None, clock), Hurried(clock)
+    pace, shutdown = Pace(100, None, clock), Hurried(clock)
     pace.heard("verify", {f"{ON}limit": "100", f"{ON}remaining": "20", f"{ON}reset": "40"})
-    assert await turns(pace, life, 1) >= 40
+    assert await turns(pace, shutdown, 1) >= 40
 
 
 async def test_limits_that_are_one_are_counted_as_one() -> None:
     clock = Clock()
-    pace, life = Pace(600, None, clock), Hurried(clock)
+    pace, shutdown = Pace(600, None, clock), Hurried(clock)
     for bucket in BUCKETS:
         pace.heard(bucket, {f"{ON}limit": "100", f"{ON}remaining": "90", f"{ON}reset": "60"})
     began = clock.now
     for number in range(150):
-        await pace.turn("verify" if number % 2 else "others", life)
+        await pace.turn("verify" if number % 2 else "others", shutdown)
     assert clock.now - began > 100
 
 
 async def test_nobody_starves() -> None:
     clock = Clock()
-    pace, life = Pace(100, None, clock), Hurried(clock)
+    pace, shutdown = Pace(100, None, clock), Hurried(clock)
     swept, attended = 0, []
 
     async def sweep() -> None:
         nonlocal swept
-        while swept < 200 and await pace.turn("verify", life):
+        while swept < 200 and await pace.turn("verify", shutdown):
             swept += 1
 
     async def refund() -> None:
-        while swept < 200 and await pace.turn("others", life):
+        while swept < 200 and await pace.turn("others", shutdown):
             attended.append(swept)
 
     await asyncio.gather(*(sweep() for _ in range(10)), refund())
@@ -102,11 +102,11 @@ async def test_nobody_starves() -> None:
 
 async def test_whoever_waits_ends_with_the_process() -> None:
     clock = Clock()
-    pace, life = Pace(1, None, clock), Hurried(clock)
-    await pace.turn("verify", life)
-    waiting = asyncio.create_task(pace.turn("verify", life))
+    pace, shutdown = Pace(1, None, clock), Hurried(clock)
+    await pace.turn("verify", shutdown)
+    waiting = asyncio.create_task(pace.turn("verify", shutdown))
     await asyncio.sleep(0)
-    life.end()
+    shutdown.request()
     assert await waiting is False
 
 
@@ -156,11 +156,11 @@ async def test_a_rejected_key_stops_what_can_wait_until_it_is_right() -> None:
     clock = Clock()
     answers = [httpx.Response(401, json={"status": False, "message": "Invalid key"})]
     played = Limited(clock, lambda _: answers[0])
-    paystack, life = played.client(), Hurried(clock)
+    paystack, shutdown = played.client(), Hurried(clock)
     with pytest.raises(KeyRejected):
         await paystack.transactions.verify("pay-1")
     assert key_rejected._value.get() == 1
-    assert await turns(paystack.pace, life, 1) >= 20
+    assert await turns(paystack.pace, shutdown, 1) >= 20
     answers[0] = httpx.Response(404, json={"status": False, "code": "transaction_not_found"})
     assert await paystack.transactions.verify("pay-1") is None
     assert key_rejected._value.get() == 0

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from kit.pagination import encode
+from kit.pagination import encode_cursor
 from services.payments.db import sessions
 from tests.conftest import ADMIN, Signer
 
@@ -34,14 +34,14 @@ LISTS = [
         "INSERT INTO payments (reference, payer_id, amount, currency, next_verify_at)"
         f" SELECT {NAME}, 'p', 1, 'NGN', now() FROM {NUMBERS} n",
         "DELETE FROM payments WHERE reference LIKE 'goes%' AND id % 2 = 0",
-        [encode("payments", "1"), encode("payments", 2**63), encode("notices", 1)],
+        [encode_cursor("payments", "1"), encode_cursor("payments", 2**63), encode_cursor("notices", 1)],
     ),
     Listing(
         "/payments/notices",
         "reference",
         f"INSERT INTO notices (key, body, reference) SELECT {NAME}, '', {NAME} FROM {NUMBERS} n",
         "DELETE FROM notices WHERE reference LIKE 'goes%' AND id % 2 = 0",
-        [encode("notices", "1"), encode("notices", 2**63), encode("payments", 1)],
+        [encode_cursor("notices", "1"), encode_cursor("notices", 2**63), encode_cursor("payments", 1)],
     ),
     Listing(
         "/payments/disputes",
@@ -50,13 +50,13 @@ LISTS = [
         f" SELECT n, {NAME}, 'pending', now(), now() + n % 7 * interval '1 s' FROM {NUMBERS} n",
         "DELETE FROM disputes WHERE reference LIKE 'goes%' AND id % 2 = 0",
         [
-            encode("disputes open", 1, 1),
-            encode("disputes over", NOW, 1),
-            encode("disputes open", "yesterday", 1),
-            encode("disputes open", "2026-11-23T09:00:00", 1),
-            encode("disputes open", "0001-01-01T00:00:00+14:00", 1),
-            encode("disputes open", "9999-12-31T23:59:59-14:00", 1),
-            encode("disputes open", NOW, 2**63),
+            encode_cursor("disputes open", 1, 1),
+            encode_cursor("disputes over", NOW, 1),
+            encode_cursor("disputes open", "yesterday", 1),
+            encode_cursor("disputes open", "2026-11-23T09:00:00", 1),
+            encode_cursor("disputes open", "0001-01-01T00:00:00+14:00", 1),
+            encode_cursor("disputes open", "9999-12-31T23:59:59-14:00", 1),
+            encode_cursor("disputes open", NOW, 2**63),
         ],
     ),
     Listing(
@@ -70,7 +70,7 @@ LISTS = [
         "   SELECT id, line, account, 'NGN', amount FROM told"
         "   CROSS JOIN (VALUES (1, 'paystack:receivable', 1), (2, 'sales', -1)) AS side (line, account, amount)",
         None,
-        [encode("ledger", 1), encode("payments", 1)],
+        [encode_cursor("ledger", 1), encode_cursor("payments", 1)],
     ),
 ]
 each = pytest.mark.parametrize("of", LISTS, ids=lambda of: of.path)

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from dev.postgres import Postgres
-from kit.database import create_engine
+from kit.db.engine import create_engine
 from services.payments import webhooks
 from services.payments.db import engine as own
 from services.payments.db import sessions

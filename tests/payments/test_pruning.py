@@ -4,14 +4,14 @@ from datetime import timedelta
 
 from sqlalchemy import func, select, text
 
-from kit.inbox import KEPT
-from kit.worker import loop_failures
+from kit.messaging.inbox import RETENTION
+from kit.worker.runner import job_failures
 from services.payments.db import sessions
 from services.payments.models import IdempotencyKey, Inbox, Notice
 from services.payments.pruning import BATCH, prune
 from tests.loops import living, until
 
-OLD = KEPT + timedelta(days=1)
+OLD = RETENTION + timedelta(days=1)
 
 
 async def fill(table: str, state: str, age: timedelta, count: int) -> None:
@@ -26,14 +26,14 @@ async def fill(table: str, state: str, age: timedelta, count: int) -> None:
 
 async def left(table: type[Notice] | type[Inbox]) -> dict[tuple[str, bool], int]:
     """How many there are of each state, young and old."""
-    old = table.received_at < func.now() - KEPT
+    old = table.received_at < func.now() - RETENTION
     async with sessions() as session:
         rows = await session.execute(select(table.state, old, func.count()).group_by(table.state, old))
         return {(state, is_old): count for state, is_old, count in rows}
 
 
 async def test_two_workers_keep_up_and_lose_nothing_that_waits() -> None:
-    failures = [loop_failures.labels(name)._value.get() for name in "01"]
+    failures = [job_failures.labels(name)._value.get() for name in "01"]
     for table in ("notices", "inbox"):
         await fill(table, "failed", OLD, 30)
         await fill(table, "pending", OLD, 20)
@@ -56,4 +56,4 @@ async def test_two_workers_keep_up_and_lose_nothing_that_waits() -> None:
         await until(gone)
     async with sessions() as session:
         assert (await session.execute(select(func.count()).select_from(IdempotencyKey))).scalar_one() == 1500
-    assert [loop_failures.labels(name)._value.get() for name in "01"] == failures
+    assert [job_failures.labels(name)._value.get() for name in "01"] == failures

@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.charges import read_charge
 from services.payments.db import sessions
 from services.payments.ledger import inquiry, report
@@ -126,7 +126,7 @@ async def paid(statement: Statement, **changes: Any) -> str:
 async def compared(paystack: Paystack, days: int = 2, unsettled_after: timedelta = timedelta(days=9999)) -> Report:
     now = datetime.now(UTC)
     found = Report(since=now - timedelta(days=days), until=now + timedelta(minutes=1))
-    await compare(Inquiry(sessions, paystack, Life(), found, lambda _: None), unsettled_after)
+    await compare(Inquiry(sessions, paystack, Shutdown(), found, lambda _: None), unsettled_after)
     return found
 
 
@@ -325,7 +325,7 @@ async def test_the_period(statement: Statement, paystack: Paystack) -> None:
     del statement.transactions[reference]
     now = datetime.now(UTC)
     early = Report(since=now - timedelta(days=9), until=now - timedelta(days=2))
-    await compare(Inquiry(sessions, paystack, Life(), early, lambda _: None), timedelta(days=1))
+    await compare(Inquiry(sessions, paystack, Shutdown(), early, lambda _: None), timedelta(days=1))
     assert (early.differences, early.payments) == ([], 0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments import clients, refunds
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
@@ -31,7 +31,7 @@ async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogC
             await session.execute(update(Payment).values(refunds_due_at=datetime.now(UTC) - timedelta(seconds=1)))
         due = await refunder._take()
         assert due is not None
-        await refunder._attend(Life(), due)
+        await refunder._attend(Shutdown(), due)
         put_off = (await found(one.reference)).refunds_due_at
         assert put_off is not None
         pauses.append((put_off - datetime.now(UTC)).total_seconds())

@@ -103,10 +103,12 @@ async def test_the_command(client: httpx.AsyncClient) -> None:
 async def test_events_that_wait_for_a_person_are_given_another_try() -> None:
     async with sessions.begin() as session:
         session.add_all(
-            Inbox(key=str(n), body=b"", state=state, attempts=12, done_at=None if state == "failed" else func.now())
+            Inbox(
+                key=str(n), body=b"", state=state, attempts=12, processed_at=None if state == "failed" else func.now()
+            )
             for n, state in enumerate(["failed", "done", "failed"])
         )
-    assert (await typed("replay-events", "--json")).json == {"events": 2}
-    unreachable = await typed("replay-events", PAYMENTS_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")
+    assert (await typed("reprocess-events", "--json")).json == {"events": 2}
+    unreachable = await typed("reprocess-events", PAYMENTS_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")
     assert unreachable.code == 1
     assert "the database cannot be used" in unreachable.err

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import httpx
 from sqlalchemy import delete, func, select, update
 
-from kit import inbox
-from kit.inbox import KEPT
+from kit.messaging import inbox
+from kit.messaging.inbox import RETENTION
 from services.payments.db import sessions
 from services.payments.models import LedgerTransaction, Notice, OutboxRow, Payment
 from services.payments.republishing import republish
@@ -58,7 +58,7 @@ async def test_told_again_after_the_notice_was_forgotten(client: httpx.AsyncClie
     await settle_all()
     before = await movements()
     async with sessions.begin() as session:
-        await session.execute(update(Notice).values(received_at=func.now() - KEPT - timedelta(days=1)))
+        await session.execute(update(Notice).values(received_at=func.now() - RETENTION - timedelta(days=1)))
         assert await inbox.prune(session, Notice) == 1
     assert await stored() == []
     assert (await send(client, charge(one.reference))).status_code == 200

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from kit.pagination import encode
+from kit.pagination import encode_cursor
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import payment
 
@@ -44,7 +44,16 @@ async def test_pages(client: httpx.AsyncClient, signer: Signer) -> None:
 
 
 @pytest.mark.parametrize(
-    "cursor", ["x", "\x00", "é", encode("orders", 1), encode("payments", "1"), encode("payments", 2**80), "a" * 1001]
+    "cursor",
+    [
+        "x",
+        "\x00",
+        "é",
+        encode_cursor("orders", 1),
+        encode_cursor("payments", "1"),
+        encode_cursor("payments", 2**80),
+        "a" * 1001,
+    ],
 )
 async def test_a_forged_cursor(client: httpx.AsyncClient, signer: Signer, cursor: str) -> None:
     answer = await client.get("/payments", params={"cursor": cursor}, headers=signer.headers())

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text, update
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
-from kit import inbox
+from kit.messaging import inbox, processor
 from services.payments import notices
 from services.payments.charges import read_charge
 from services.payments.db import sessions
@@ -210,7 +210,7 @@ async def test_a_locked_payment_makes_only_itself_wait(client: httpx.AsyncClient
     async with sessions() as holder:
         await holder.execute(text("SELECT 1 FROM payments WHERE reference = :it FOR UPDATE"), {"it": ones[2].reference})
         async with sessions.begin() as session:
-            await inbox.settle(session, Notice, await inbox.due(session, Notice), notices.handle)
+            await processor.process(session, Notice, await inbox.lock_due(session, Notice), notices.handle)
         await holder.rollback()
     rows = {row.reference or "": row for row in await stored()}
     waiting = [row for row in await stored() if row.state == "pending"]

@@ -50,9 +50,9 @@ async def statuses() -> dict[str, int]:
         return {row[0]: row[1] for row in rows}
 
 
-async def swept(life: Hurried) -> int:
+async def swept(shutdown: Hurried) -> int:
     answers: list[bool] = []
-    await Sweeper(sessions).sweep(life, answers.append)
+    await Sweeper(sessions).sweep(shutdown, answers.append)
     return len(answers)
 
 
@@ -107,11 +107,11 @@ async def test_a_429_all_the_same_is_waited_out(playing: Playing) -> None:
     playing(played.client(budget=1_000_000))
     for _ in range(150):
         await payment(next_verify_at=PAST)
-    life = Hurried(clock)
-    await swept(life)
+    shutdown = Hurried(clock)
+    await swept(shutdown)
     async with sessions.begin() as session:  # as time goes by: those that met the limit are due again
         await session.execute(update(Payment).where(Payment.status == "pending").values(next_verify_at=PAST))
-    await swept(life)
+    await swept(shutdown)
     assert await statuses() == {"succeeded": 150}
     assert played.refused <= sweep.AT_ONCE
     assert clock.now - 1000 > 15
@@ -130,12 +130,12 @@ async def test_an_outage_costs_few_calls_and_no_payment(playing: Playing) -> Non
     playing(played.client())
     for _ in range(60):
         await payment(next_verify_at=PAST)
-    life = Hurried(clock)
-    await swept(life)
+    shutdown = Hurried(clock)
+    await swept(shutdown)
     assert len(played.asked) < 5 + 10 + 15 + 60
     async with sessions.begin() as session:
         await session.execute(update(Payment).where(Payment.status == "pending").values(next_verify_at=PAST))
-    await swept(life)
+    await swept(shutdown)
     assert await statuses() == {"succeeded": 60}
 
 

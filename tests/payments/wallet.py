@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import select
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.cards.forgetting import Forgetter
 from services.payments.db import sessions
 from services.payments.models import Card, Payment
@@ -44,7 +44,7 @@ async def saved(client: httpx.AsyncClient, headers: dict[str, str], name: str = 
 
 async def forget_all() -> None:
     forgetter = Forgetter(sessions)
-    while await forgetter.forget_one(Life()):
+    while await forgetter.forget_one(Shutdown()):
         pass
 
 

@@ -66,7 +66,7 @@ async def _events(stack: Stack, reference: str) -> int:
 
 
 async def _taken(shop: Shop) -> float:
-    """Messages that catalog's consumer has acknowledged in this life."""
+    """Messages that catalog's consumer has acknowledged in this shutdown."""
     name, url = "consumed_total", shop.stack.url("catalog-worker")
     found = await metric(shop.client, url, name, queue="catalog.payments", result="taken")
     assert found is not None
@@ -134,7 +134,7 @@ async def test_the_settler_dies_and_so_does_the_consumer(
 
 
 async def _taken_again(shop: Shop) -> None:
-    """What the consumer had in hand when it died came again, to its next life."""
+    """What the consumer had in hand when it died came again, to its next shutdown."""
 
     async def again() -> bool | None:
         return True if await _taken(shop) >= 1 else None

@@ -178,13 +178,13 @@ async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
     checker = Invariants(stack, shop)
     async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as broker:
         channel = await broker.channel()
-        dead = await channel.get_queue(CATALOG_PAYMENTS.dead)
+        dead = await channel.get_queue(CATALOG_PAYMENTS.dead_letters)
         await channel.default_exchange.publish(aio_pika.Message(b"{}"), dead.name)
         try:
             found = checker.differences(await checker.sources.facts())
         finally:
             await dead.purge()
-    assert found["I5"] == [f"{CATALOG_PAYMENTS.dead}: 1 dead letters"]
+    assert found["I5"] == [f"{CATALOG_PAYMENTS.dead_letters}: 1 dead letters"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Alembic's way in."""
 
-from kit.migrations import run
+from kit.db.migrations import run
 from services.auth.models import Base
 
 run(Base.metadata)

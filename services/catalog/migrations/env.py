@@ -1,4 +1,4 @@
-from kit.migrations import run
+from kit.db.migrations import run
 from services.catalog.models import Base
 
 run(Base.metadata)

@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.idempotency import Intent
-from kit.identity import Caller
-from kit.telemetry import traceparent
+from kit.auth import Caller
+from kit.idempotency.keys import IdempotentRequest
+from kit.observability.tracing import traceparent
 from services.payments import clients
 from services.payments.cards import wallet
 from services.payments.cards.schemas import ChargeCard
@@ -37,7 +37,7 @@ async def charge(
 
     Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargeUnderWay, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
     """
-    intent = Intent.of(caller.id, "POST /payments/charge", key, asked)
+    intent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, asked)
     # A charge that may have been sent stands in the way of another, with or without the key.
     async with claims.hold(intent) as claim:
         if claim.kept is not None:

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.models import Card
 from services.payments.paystack.errors import PaystackError
@@ -35,18 +35,18 @@ class Forgetter:
         self.sessions = sessions
         self.bell = asyncio.Event()
 
-    async def run(self, life: Life) -> None:
-        while not life.over:
+    async def run(self, shutdown: Shutdown) -> None:
+        while not shutdown.requested:
             try:
-                if await self.forget_one(life):
+                if await self.forget_one(shutdown):
                     continue
             except PaystackError as error:
                 log.warning(
                     "a forgotten card could not be deactivated", error=type(error).__name__, reason=str(error)[:200]
                 )
-            await life.wait(POLL_SECONDS, self.bell)
+            await shutdown.wait(POLL_SECONDS, self.bell)
 
-    async def forget_one(self, life: Life) -> bool:
+    async def forget_one(self, shutdown: Shutdown) -> bool:
         """Whether there was one. Raises PaystackError; it is then tried again, ever less often. Deactivating twice does no harm."""
         async with self.sessions.begin() as session:
             found = await session.execute(
@@ -66,7 +66,7 @@ class Forgetter:
                     synchronize_session=False
                 )
             )
-        if not await clients.paystack().pace.turn("others", life):
+        if not await clients.paystack().pace.turn("others", shutdown):
             return False
         if row.authorization_code is not None:
             clients.paystack().pace.spend("others")

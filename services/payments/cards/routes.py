@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Response
 
-from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.fields import IdempotencyKey
-from kit.idempotency import IdempotencyKeyInUse, IdempotencyKeyReused
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused
 from services.payments.cards import charging, wallet
 from services.payments.cards.schemas import Cards, CardView, ChargeCard
 from services.payments.db import Transaction, sessions
@@ -39,7 +39,7 @@ KeyNeeded = Annotated[
 @router.post(
     "/charge",
     status_code=201,
-    responses=answers(
+    responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
         OrderNotFound,
@@ -62,14 +62,16 @@ async def charge(payer: Payer, asked: ChargeCard, idempotency_key: KeyNeeded) ->
     return await charging.charge(sessions, payer, asked, idempotency_key)
 
 
-@router.get("/cards", responses=answers(NotAuthenticated, NotAllowed))
+@router.get("/cards", responses=problem_responses(NotAuthenticated, NotAllowed))
 async def list_cards(payer: Payer, session: Transaction) -> Cards:
     """One's own saved cards, the latest first; at most a hundred."""
     found = await session.execute(wallet.cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MOST_SHOWN))
     return Cards(items=[CardView.model_validate(card) for card in found.scalars()])
 
 
-@router.delete("/cards/{card_id}", status_code=204, responses=answers(NotAuthenticated, NotAllowed, CardNotFound))
+@router.delete(
+    "/cards/{card_id}", status_code=204, responses=problem_responses(NotAuthenticated, NotAllowed, CardNotFound)
+)
 async def forget(payer: Payer, session: Transaction, card_id: Annotated[UUID, Path()]) -> Response:
     """Forget a saved card: it cannot be charged any more, here at once and at Paystack in a moment."""
     await wallet.forget(session, payer.id, card_id)

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.database import arrays
+from kit.db.bulk import arrays
 from services.payments.charges import Authorization, Charge
 from services.payments.errors import CardNotFound
 from services.payments.models import Card

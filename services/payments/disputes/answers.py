@@ -6,8 +6,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.auth import Caller
 from kit.errors import Problem
-from kit.identity import Caller
 from services.payments import clients
 from services.payments.disputes import book
 from services.payments.disputes.schemas import Evidence, Resolve

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit import outbox
+from kit.messaging import outbox
 from services.payments import announcements
 from services.payments.disputes.losses import give_back
 from services.payments.disputes.told import ToldDispute

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import literal, select, tuple_
 
-from kit.errors import NotAllowed, NotAuthenticated, answers
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode, encode
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments.db import Transaction, sessions
 from services.payments.disputes import answers as answering
 from services.payments.disputes.schemas import (
@@ -30,12 +30,12 @@ from services.payments.models import Dispute
 
 router = APIRouter(prefix="/payments/disputes", tags=["disputes"])
 DisputeId = Annotated[int, Path(ge=0, lt=2**63, description="Paystack's number of the dispute")]
-TO_PAYSTACK = answers(
+TO_PAYSTACK = problem_responses(
     NotAuthenticated, NotAllowed, DisputeNotFound, NotConfigured, DisputeNotWaiting, DisputeRefused, PaystackUnavailable
 )
 
 
-@router.get("", responses=answers(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.get("", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_disputes(
     _: Refunding,
     session: Transaction,
@@ -53,17 +53,17 @@ async def list_disputes(
     else:
         query = query.where(Dispute.lost.is_not(None)).order_by(Dispute.due_at.desc(), Dispute.id.desc())
     if cursor is not None:
-        due_at, last = decode(cursor, f"disputes {state}", str, int)
+        due_at, last = decode_cursor(cursor, f"disputes {state}", str, int)
         after = tuple_(literal(_moment(due_at)), last)
         query = query.where(key > after if state == "open" else key < after)
     found = list((await session.execute(query)).scalars())
     more = None
     if len(found) > limit:
-        more = encode(f"disputes {state}", found[limit - 1].due_at.isoformat(), found[limit - 1].id)
+        more = encode_cursor(f"disputes {state}", found[limit - 1].due_at.isoformat(), found[limit - 1].id)
     return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in found[:limit]], next_cursor=more)
 
 
-@router.get("/{dispute_id}", responses=answers(NotAuthenticated, NotAllowed, DisputeNotFound))
+@router.get("/{dispute_id}", responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound))
 async def read(_: Refunding, session: Transaction, dispute_id: DisputeId) -> DisputeView:
     """How a dispute stands, as far as we have heard."""
     dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()

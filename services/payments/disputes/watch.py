@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.disputes import book
 from services.payments.disputes.losses import FINAL, is_asking, refund_of
@@ -58,24 +58,24 @@ class Watch:
         self.outbox_bell = outbox_bell
         self.bell = asyncio.Event()
 
-    async def run(self, life: Life) -> None:
+    async def run(self, shutdown: Shutdown) -> None:
         clock = asyncio.get_running_loop().time
         searched = -SEARCH_SECONDS
-        while not life.over:
+        while not shutdown.requested:
             try:
                 if clock() - searched > SEARCH_SECONDS:
-                    await self.search(life)
+                    await self.search(shutdown)
                     searched = clock()
-                if await self.look(life):
+                if await self.look(shutdown):
                     continue
             except PaystackError as error:
                 log.warning("disputes could not be looked at", error=type(error).__name__, reason=str(error)[:200])
-            await life.wait(POLL_SECONDS, self.bell)
+            await shutdown.wait(POLL_SECONDS, self.bell)
 
-    async def search(self, life: Life) -> None:
+    async def search(self, shutdown: Shutdown) -> None:
         """Hear of every dispute that waits for our answer, whether or not its notice came."""
         for page in range(1, MOST_PAGES + 1):
-            if not await clients.paystack().pace.turn("others", life):
+            if not await clients.paystack().pace.turn("others", shutdown):
                 return
             clients.paystack().pace.spend("others")
             told = await clients.paystack().disputes.of_status(WAITS_FOR_US, page)
@@ -85,13 +85,13 @@ class Watch:
                 return
             self.outbox_bell.set()
 
-    async def look(self, life: Life) -> bool:
+    async def look(self, shutdown: Shutdown) -> bool:
         """Look, when it is our turn, at one that is due. Whether there was one. Raises PaystackError; it is due again in a minute."""
         taken = await self._take()
         if taken is None:
             return False
         dispute_id, looks = taken
-        if not await clients.paystack().pace.turn("others", life):
+        if not await clients.paystack().pace.turn("others", shutdown):
             return False
         try:
             clients.paystack().pace.spend("others")

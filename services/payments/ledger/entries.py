@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.pagination import InvalidCursor, decode, encode
+from kit.pagination import InvalidCursor, decode_cursor, encode_cursor
 from services.payments.models import LedgerEntry, LedgerTransaction, Payment
 
 BATCH = 1000
@@ -74,11 +74,11 @@ async def page(
         return found, None
     last = found[limit - 1]
     microseconds = (last.recorded_at - EPOCH) // timedelta(microseconds=1)
-    return found[:limit], encode("ledger", microseconds, last.transaction_id, last.line)
+    return found[:limit], encode_cursor("ledger", microseconds, last.transaction_id, last.line)
 
 
 def _place(cursor: str) -> tuple[datetime, int, int]:
-    microseconds, transaction_id, line = decode(cursor, "ledger", int, int, int)
+    microseconds, transaction_id, line = decode_cursor(cursor, "ledger", int, int, int)
     try:
         return EPOCH + timedelta(microseconds=int(microseconds)), int(transaction_id), int(line)
     except OverflowError as error:

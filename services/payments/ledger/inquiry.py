@@ -7,7 +7,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.ledger.report import Report
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, RateLimited
@@ -28,14 +28,14 @@ class Inquiry:
 
     sessions: async_sessionmaker[AsyncSession]
     paystack: Paystack
-    life: Life
+    shutdown: Shutdown
     report: Report
     heard: Callable[[Report], None]
 
     async def ask(self, bucket: Bucket, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` answers, after five tries at most. Raises the last PaystackError, or Interrupted."""
         tries = 0
-        while await self.paystack.pace.turn(bucket, self.life):
+        while await self.paystack.pace.turn(bucket, self.shutdown):
             tries += 1
             try:
                 answer = await call()

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from kit.errors import NotAllowed, NotAuthenticated, answers
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.payments.db import Transaction, sessions
 from services.payments.identity import Reading
@@ -25,7 +25,7 @@ From = Annotated[Moment | None, Query(alias="from", description="Recorded then o
 To = Annotated[Moment | None, Query(alias="to", description="Recorded before then: a time, or a date in UTC")]
 
 
-@router.get("/ledger", responses=answers(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.get("/ledger", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def read(
     _: Reading,
     session: Transaction,
@@ -43,7 +43,7 @@ async def read(
     return LedgerPage(items=[EntryView.model_validate(entry) for entry in found], next_cursor=more)
 
 
-@router.get("/ledger/balances", responses=answers(NotAuthenticated, NotAllowed))
+@router.get("/ledger/balances", responses=problem_responses(NotAuthenticated, NotAllowed))
 async def read_balances(_: Reading, session: Transaction, until: To = None) -> Balances:
     """The balance of each account in each currency, now or at an earlier time."""
     found = await entries.balances(session, until)
@@ -55,7 +55,7 @@ async def read_balances(_: Reading, session: Transaction, until: To = None) -> B
     response_class=StreamingResponse,
     responses={
         200: {"description": "All entries, oldest first", "content": {"text/csv": {"schema": {"type": "string"}}}},
-        **answers(NotAuthenticated, NotAllowed),
+        **problem_responses(NotAuthenticated, NotAllowed),
     },
 )
 async def export_csv(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kit.moments import check_period
+from kit.cli.times import check_period
 from services.payments import archive
 from services.payments.archive import MOST_REPLAYED, REPLAY_BATCH, Wanted
 from services.payments.db import engine, sessions
@@ -99,8 +99,8 @@ def replay(
         total, after = 0, None
         with progress(shown=not as_json) as bar:
             task = bar.add_task("replaying", total=None)
-            async with interruptible() as life:
-                while not life.over:
+            async with interruptible() as shutdown:
+                while not shutdown.requested:
                     count, after = await archive.replay(sessions, wanted, after or 0, min(REPLAY_BATCH, MOST_REPLAYED))
                     total += count
                     bar.update(task, completed=total)

@@ -55,8 +55,8 @@ def reconcile(
     async def work() -> None:
         with progress(shown=not as_json) as bar:
             task = bar.add_task("asking Paystack", total=None)
-            async with interruptible() as life:
-                inquiry = Inquiry(sessions, clients.paystack(), life, report, lambda _: bar.advance(task))
+            async with interruptible() as shutdown:
+                inquiry = Inquiry(sessions, clients.paystack(), shutdown, report, lambda _: bar.advance(task))
                 try:
                     await compare(inquiry, unsettled_after=timedelta(days=unsettled_after_days))
                 except PaystackError as error:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kit.moments import check_period
+from kit.cli.times import check_period
 from services.payments import clients
 from services.payments.db import engine, sessions
 from services.payments.operators.terminal import (
@@ -54,16 +54,16 @@ def sweep(
                 answers.append(answered)
                 bar.advance(task)
 
-            async with interruptible() as life:
+            async with interruptible() as shutdown:
                 began = datetime.now(UTC)
-                await Sweeper(sessions).sweep(life, told)
+                await Sweeper(sessions).sweep(shutdown, told)
         bell.ring()
         await bell.rung()
         return {
             "due": due,
             "asked": len(answers),
             "answered": sum(answers),
-            "interrupted": life.over,
+            "interrupted": shutdown.requested,
             "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
             "seconds_expected": round(said, 1),
         }
@@ -102,12 +102,12 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
             def told(now: Found) -> None:
                 bar.update(task, completed=now.seen)
 
-            async with interruptible() as life:
+            async with interruptible() as shutdown:
                 if since is None and until is None:
-                    found = await filler.catch_up(life, timedelta(0), told)
+                    found = await filler.catch_up(shutdown, timedelta(0), told)
                 else:
                     to = until or datetime.now(UTC)
-                    found = await filler.fetch(life, since or to - FIRST_LOOK_BACK, to, told)
+                    found = await filler.fetch(shutdown, since or to - FIRST_LOOK_BACK, to, told)
         await bell.rung()
         return asdict(found or Found(error="another process is at it"))
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit import outbox
+from kit.messaging import outbox
 from services.payments import clients
 from services.payments.backlog import refunds_that_wait
 from services.payments.db import sessions

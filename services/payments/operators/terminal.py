@@ -20,12 +20,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
+from kit.auth import Caller
+from kit.cli.times import parse_time
 from kit.errors import Problem
 from kit.fields import Line
-from kit.identity import Caller
-from kit.moments import moment
-from kit.telemetry import configure_logging
-from kit.worker import Life
+from kit.observability.logging import configure_logging
+from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.db import engine
 
@@ -50,9 +50,9 @@ def reason(typed: str) -> str:
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Since = Annotated[
-    datetime | None, typer.Option("--from", parser=moment, metavar="TIME", help="Then or later; 2h: two hours ago.")
+    datetime | None, typer.Option("--from", parser=parse_time, metavar="TIME", help="Then or later; 2h: two hours ago.")
 ]
-Until = Annotated[datetime | None, typer.Option("--to", parser=moment, metavar="TIME", help="Before then.")]
+Until = Annotated[datetime | None, typer.Option("--to", parser=parse_time, metavar="TIME", help="Before then.")]
 Reason = Annotated[str, typer.Option("--reason", parser=reason, metavar="TEXT", help="Recorded with the decision.")]
 ToldReason = Annotated[
     str,
@@ -95,14 +95,14 @@ def run(work: Callable[[], Awaitable[T]]) -> T:
 
 
 @asynccontextmanager
-async def interruptible() -> AsyncIterator[Life]:
+async def interruptible() -> AsyncIterator[Shutdown]:
     """A life that Ctrl-C ends in order: what is under way is finished."""
-    life = Life()
+    shutdown = Shutdown()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, life.end)
+        loop.add_signal_handler(number, shutdown.request)
     try:
-        yield life
+        yield shutdown
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)

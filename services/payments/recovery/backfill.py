@@ -17,8 +17,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit import inbox
-from kit.worker import Life
+from kit.messaging import inbox
+from kit.worker.shutdown import Shutdown
 from services.payments import clients, kinds
 from services.payments.charges import Unreadable
 from services.payments.models import BackfillMark, Notice
@@ -68,26 +68,30 @@ class Backfill:
         self._bell = bell
         self._holder = secrets.token_hex(8)
 
-    async def run(self, life: Life) -> None:
-        while not life.over:
-            await self.catch_up(life, timedelta(minutes=settings.payments_backfill_after_minutes))
-            await life.wait(CHECK_SECONDS)
+    async def run(self, shutdown: Shutdown) -> None:
+        while not shutdown.requested:
+            await self.catch_up(shutdown, timedelta(minutes=settings.payments_backfill_after_minutes))
+            await shutdown.wait(CHECK_SECONDS)
 
-    async def catch_up(self, life: Life, older_than: timedelta, progress: Progress | None = None) -> Found | None:
+    async def catch_up(
+        self, shutdown: Shutdown, older_than: timedelta, progress: Progress | None = None
+    ) -> Found | None:
         """Everything since the last one, where that is older than this; None where it is not, or another process is at it."""
         since = await self._claim(older_than)
         if since is None:
             return None
         until = datetime.now(UTC) - UNDERWAY
-        found = await self.fetch(life, since, until, progress)
+        found = await self.fetch(shutdown, since, until, progress)
         await self._release(until, found)
         return found
 
-    async def fetch(self, life: Life, since: datetime, until: datetime, progress: Progress | None = None) -> Found:
+    async def fetch(
+        self, shutdown: Shutdown, since: datetime, until: datetime, progress: Progress | None = None
+    ) -> Found:
         """Store what happened between two times and is not held here; until the process ends, or Paystack does not answer."""
         found = Found()
         try:
-            found.complete = await self._turn_over(life, since, until, found, progress)
+            found.complete = await self._turn_over(shutdown, since, until, found, progress)
         except PaystackError as error:
             found.error = f"{type(error).__name__}: {error}"[:300]
             log.warning("backfill failed", reason=found.error, since=since.isoformat())
@@ -96,17 +100,17 @@ class Backfill:
         return found
 
     async def _turn_over(
-        self, life: Life, since: datetime, until: datetime, found: Found, progress: Progress | None
+        self, shutdown: Shutdown, since: datetime, until: datetime, found: Found, progress: Progress | None
     ) -> bool:
         """Page by page. False where the process ends before the last one."""
         paystack = clients.paystack()
         following: str | None = None
         for _ in range(MOST_PAGES):
-            if not await paystack.pace.turn("others", life):
+            if not await paystack.pace.turn("others", shutdown):
                 return False
             page = await paystack.events.page(since, until, following)
             for event in await self._not_held(page.events):
-                if not await paystack.pace.turn("others", life):
+                if not await paystack.pace.turn("others", shutdown):
                     return False
                 found.stored += await self._store(event)
                 await self._renew()
@@ -148,7 +152,7 @@ class Backfill:
         async with self.sessions.begin() as session:
             if await _is_held(session, full, row["body"]):
                 return 0
-            stored = len(await inbox.receive(session, Notice, [row]))
+            stored = len(await inbox.store(session, Notice, [row]))
         if stored:
             backfilled_total.inc()
             self._bell.ring()

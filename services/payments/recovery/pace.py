@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from prometheus_client import Gauge
 
-from kit.worker import Life
+from kit.worker.shutdown import Shutdown
 from services.payments.recovery.circuit import Circuit
 
 Bucket = Literal["verify", "charge", "others"]
@@ -98,16 +98,16 @@ class Pace:
         """Calls a minute that may be made in the long run."""
         return self._allowances[bucket].a_second * WINDOW_SECONDS
 
-    async def turn(self, bucket: Bucket, life: Life) -> bool:
+    async def turn(self, bucket: Bucket, shutdown: Shutdown) -> bool:
         """Wait until one call may be made, and count it. False where the process ends first."""
         async with self._allowances[bucket].line:
-            while not life.over:
+            while not shutdown.requested:
                 seconds = self._seconds(bucket)
                 if seconds <= 0 and self.circuit.enter():
                     self.spend(bucket)
                     return True
                 jitter = random.uniform(0, min(1.0, seconds / 10))  # noqa: S311
-                await life.wait(min(max(seconds, 0.01), LONGEST_LOOK_AHEAD) + jitter)
+                await shutdown.wait(min(max(seconds, 0.01), LONGEST_LOOK_AHEAD) + jitter)
         return False
 
     def spend(self, bucket: Bucket) -> None:

@@ -15,8 +15,8 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.database import is_contention
-from kit.worker import Life
+from kit.db.errors import is_contention
+from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.models import Payment
 from services.payments.paystack.errors import PaystackError
@@ -66,19 +66,19 @@ class Sweeper:
         self.sessions = sessions
         self._reported_at = -REPORT_SECONDS
 
-    async def run(self, life: Life) -> None:
-        while not life.over:
+    async def run(self, shutdown: Shutdown) -> None:
+        while not shutdown.requested:
             await self._report()
             due = await self._take()
-            await self._ask_all(life, due)
+            await self._ask_all(shutdown, due)
             if len(due) < BATCH:
-                await life.wait(POLL_SECONDS)
+                await shutdown.wait(POLL_SECONDS)
 
-    async def sweep(self, life: Life, asked: Callable[[bool], None]) -> None:
+    async def sweep(self, shutdown: Shutdown, asked: Callable[[bool], None]) -> None:
         """Ask about everything that is due by now, and no more. Calls `asked` after each, with whether there was an answer."""
         began = datetime.now(UTC)
-        while not life.over and (due := await self._take(began)):
-            await self._ask_all(life, due, asked)
+        while not shutdown.requested and (due := await self._take(began)):
+            await self._ask_all(shutdown, due, asked)
 
     async def _take(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
         """References that are due, and when they were made; their next question is put off first: whoever dies here has forgotten none."""
@@ -110,14 +110,14 @@ class Sweeper:
             return [(row.reference, row.created_at) for row in (await session.execute(taken)).all()]
 
     async def _ask_all(
-        self, life: Life, due: Sequence[tuple[str, datetime]], asked: Callable[[bool], None] | None = None
+        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], asked: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
 
         async def ask_some() -> None:
             while waiting:
                 payment = waiting.popleft()
-                if not await clients.paystack().pace.turn("verify", life):
+                if not await clients.paystack().pace.turn("verify", shutdown):
                     return
                 answered = await self._ask(*payment)
                 if asked is not None:

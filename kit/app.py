@@ -1,0 +1,54 @@
+"""What every service's app has: health, limits, CORS, errors, telemetry."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+
+from kit import errors, process
+from kit.http.body_limit import BodyLimit
+from kit.http.health import Check, Health
+from kit.observability.logging import configure_logging
+from kit.observability.middleware import Telemetry
+from kit.settings import Settings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def create_app(
+    name: str,
+    settings: Settings,
+    *,
+    description: str,
+    checks: Mapping[str, Check],
+    lifespan: Lifespan,
+    body_limits: Mapping[str, int] | None = None,
+) -> FastAPI:
+    """An app with `/docs`, health and problem+json errors. `body_limits`: bytes by path, where 64 KiB do not fit."""
+    configure_logging(settings.log_level, settings.log_format, name)
+
+    @asynccontextmanager
+    async def app_lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with lifespan(app):
+            process.freeze_loaded_objects()
+            yield
+
+    app = FastAPIOffline(
+        title=name, version="1", description=description, lifespan=app_lifespan, redoc_url=None, redirect_slashes=False
+    )
+    errors.install_error_handlers(app)
+    app.include_router(Health(checks).router())
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, limits=body_limits)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID", "traceparent"],
+            expose_headers=["X-Request-ID", "X-Process-Time"],
+        )
+    app.add_middleware(Telemetry)
+    return app

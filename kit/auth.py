@@ -1,0 +1,146 @@
+"""Who is calling: access tokens are verified offline, against a JWKS that is kept while auth is away (RFC 9068 section 4)."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import httpx
+import jwt
+import structlog
+from fastapi import Depends
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import ValidationError
+
+from contracts.tokens import TOKEN_TYPE, AccessClaims, Scope
+from kit.errors import NotAllowed, NotAuthenticated, Unavailable
+
+ALGORITHMS = ("RS256", "ES256", "EdDSA")
+MAX_TOKEN_BYTES = 8 * 1024
+FRESH_SECONDS = 300
+REFETCH_SECONDS = 10
+RETRY_SECONDS = 1
+FETCH_SECONDS = 3.0
+LEEWAY_SECONDS = 30
+
+log = structlog.get_logger("identity")
+bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/token")
+FETCH_ERRORS = (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError)
+"""Auth did not answer, or with what is no JWKS."""
+
+FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The account (or client) behind a verified token. `token` is handed on when another service is asked in its name."""
+
+    id: str
+    email: str | None
+    scopes: frozenset[str]
+    token: str
+
+
+class JwksCache:
+    """The public keys of auth by `kid`, at most five minutes old, older ones while auth is away.
+
+    An unknown `kid` (a rotation) makes it look again, at most once every ten seconds whatever is sent to us; without any key yet,
+    once a second.
+    """
+
+    def __init__(self, fetch: FetchKeys) -> None:
+        self._fetch = fetch
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = self._tried_at = -1e9
+        self._lock = asyncio.Lock()
+
+    async def get(self, kid: str) -> jwt.PyJWK | None:
+        # One asks auth; whoever has a key to go on with does not wait for it.
+        if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
+            async with self._lock:
+                pause = REFETCH_SECONDS if self._keys else RETRY_SECONDS
+                if self._is_due(kid) and time.monotonic() - self._tried_at > pause:
+                    await self._refresh()
+        if not self._keys:
+            raise Unavailable("The signing keys of auth cannot be fetched right now.")
+        return self._keys.get(kid)
+
+    def _is_due(self, kid: str) -> bool:
+        return time.monotonic() - self._fetched_at > FRESH_SECONDS or kid not in self._keys
+
+    async def _refresh(self) -> None:
+        try:
+            found = jwt.PyJWKSet.from_dict(await self._fetch())
+        except FETCH_ERRORS as error:
+            log.warning("keys not fetched", error=type(error).__name__, reason=str(error)[:200])
+        else:
+            self._keys = {key.key_id: key for key in found.keys if key.key_id}
+            self._fetched_at = time.monotonic()
+        finally:
+            self._tried_at = time.monotonic()
+
+
+def fetch_jwks(url: str) -> FetchKeys:
+    """Fetches a JWKS over HTTP within three seconds."""
+
+    async def fetch() -> dict[str, Any]:
+        async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
+            answer = await client.get(url)
+            answer.raise_for_status()
+            found: dict[str, Any] = answer.json()
+            return found
+
+    return fetch
+
+
+class TokenVerifier:
+    """Verifies access tokens: signature, algorithm of the key, `typ`, issuer, audience, times (RFC 8725, RFC 9068)."""
+
+    def __init__(self, fetch: FetchKeys, *, issuer: str, audience: str) -> None:
+        self.keys = JwksCache(fetch)
+        self._issuer = issuer
+        self._audience = audience
+
+    async def verify(self, token: str) -> AccessClaims:
+        """The claims of a valid access token. Raises NotAuthenticated, or Unavailable while there is no key to check with."""
+        if len(token) > MAX_TOKEN_BYTES:
+            raise NotAuthenticated
+        try:
+            header = jwt.get_unverified_header(token)
+            kid = header.get("kid")
+            key = await self.keys.get(kid) if isinstance(kid, str) and header.get("alg") in ALGORITHMS else None
+            if key is None or str(header.get("typ", "")).lower().removeprefix("application/") != TOKEN_TYPE:
+                raise NotAuthenticated
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=LEEWAY_SECONDS,
+                options={"require": ["exp", "iat", "iss", "aud", "sub", "jti", "client_id"]},
+            )
+            return AccessClaims.model_validate(payload, strict=True)
+        except (jwt.PyJWTError, ValidationError, ValueError, RecursionError) as error:
+            raise NotAuthenticated from error
+
+    async def caller(self, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Caller:
+        """For `Depends`: whoever is calling; 401 without a valid token."""
+        if credentials is None:
+            raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
+        claims = await self.verify(credentials.credentials)
+        return Caller(id=claims.sub, email=claims.email, scopes=claims.scopes, token=credentials.credentials)
+
+    def holding(self, scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
+        """For `Depends`: a caller whose token carries the scope; 403 otherwise (RFC 6750 section 3.1)."""
+
+        async def check(caller: Annotated[Caller, Depends(self.caller)]) -> Caller:
+            if scope not in caller.scopes:
+                raise NotAllowed(
+                    f"This needs the scope {scope}.",
+                    headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+                )
+            return caller
+
+        return check

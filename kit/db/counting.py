@@ -1,0 +1,24 @@
+"""Counts that stop at a limit: a gauge or a status line needs no exact number among millions of rows."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+COUNT_LIMIT = 10_000
+
+
+async def count_up_to(session: AsyncSession, query: Select[Any], limit: int = COUNT_LIMIT) -> int:
+    """Return the number of rows of `query`, at most `limit`."""
+    rows = query.limit(limit).subquery()
+    return int((await session.execute(select(func.count()).select_from(rows))).scalar_one())
+
+
+async def count_and_oldest_age(
+    session: AsyncSession, query: Select[Any], column: ColumnElement[Any] | Any, limit: int = COUNT_LIMIT
+) -> tuple[int, float]:
+    """Return the number of rows of `query` (at most `limit`) and the age of the oldest `column` among them in seconds, 0 if there are none."""
+    rows = query.with_only_columns(column.label("at")).limit(limit).subquery()
+    age = func.coalesce(func.extract("epoch", func.now() - func.min(rows.c.at)), 0)
+    count, oldest = (await session.execute(select(func.count(), age).select_from(rows))).one()
+    return int(count), float(oldest)

@@ -1,0 +1,62 @@
+"""/livez: the process answers. /readyz: it can do its work, or says why not. /metrics: Prometheus."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from kit.errors import problem_response
+
+Check = Callable[[], Awaitable[str | None]]
+"""Answers None when all is well, else the reason why not."""
+
+
+class Health:
+    """Runs the checks at most once a second, each within two seconds, however often it is asked."""
+
+    def __init__(self, checks: Mapping[str, Check]) -> None:
+        self.checks = checks
+        self._lock = asyncio.Lock()
+        self._at = 0.0
+        self._reasons: dict[str, str] = {}
+
+    async def reasons(self) -> dict[str, str]:
+        async with self._lock:
+            if time.monotonic() - self._at > 1:
+                answers = await asyncio.gather(*(self._ask(check) for check in self.checks.values()))
+                self._reasons = {name: reason for name, reason in zip(self.checks, answers, strict=True) if reason}
+                self._at = time.monotonic()
+            return self._reasons
+
+    async def _ask(self, check: Check) -> str | None:
+        try:
+            async with asyncio.timeout(2):
+                return await check()
+        except TimeoutError:
+            return "no answer within 2 s"
+        except Exception as error:
+            return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+
+    def router(self) -> APIRouter:
+        router = APIRouter(tags=["health"])
+
+        @router.get("/livez")
+        async def livez() -> dict[str, str]:
+            return {"status": "ok"}
+
+        @router.get("/readyz", responses={503: {"description": "What is missing, and why"}})
+        async def readyz() -> Response:
+            reasons = await self.reasons()
+            if reasons:
+                return problem_response(
+                    503, "not_ready", "; ".join(f"{name}: {why}" for name, why in reasons.items()), checks=reasons
+                )
+            return Response('{"status":"ready"}', media_type="application/json")
+
+        @router.get("/metrics", include_in_schema=False)
+        async def metrics() -> Response:
+            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+        return router

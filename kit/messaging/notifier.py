@@ -1,0 +1,87 @@
+"""Wake background jobs: through asyncio events in one process, through LISTEN and NOTIFY between processes.
+
+A notification is a hint that work is due, never the work itself. Every job polls as well, so a lost notification costs only time.
+"""
+
+import asyncio
+from collections import defaultdict
+
+import asyncpg
+from pydantic import SecretStr
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kit.worker.shutdown import Shutdown
+
+MIN_INTERVAL_SECONDS = 0.01
+"""NOTIFY takes a database-wide lock at commit, so it runs at most a hundred times a second however often it is requested."""
+
+NOTIFY_TIMEOUT_SECONDS = 5.0
+KEEPALIVE_SECONDS = 10.0
+
+
+class Notifier:
+    """Wakes the jobs that wait for a topic.
+
+    `channel` is the Postgres channel of the service. Topics are names such as `outbox` or `refunds`.
+    """
+
+    def __init__(self, engine: AsyncEngine, channel: str) -> None:
+        self._engine = engine
+        self._channel = channel
+        self._subscribers: defaultdict[str, list[asyncio.Event]] = defaultdict(list)
+        self._pending: set[str] = set()
+        self._sending: asyncio.Task[None] | None = None
+
+    def subscribe(self, *topics: str) -> asyncio.Event:
+        """Return an event that is set whenever one of the topics is notified. The job that waits for it clears it."""
+        event = asyncio.Event()
+        for topic in topics:
+            self._subscribers[topic].append(event)
+        return event
+
+    def wake(self, *topics: str) -> None:
+        """Wake the jobs of this process only."""
+        for topic in topics:
+            for event in self._subscribers[topic]:
+                event.set()
+
+    def notify(self, *topics: str) -> None:
+        """Wake the jobs of this process and of all others. Cheap, never waits and never fails; call it after the commit."""
+        self.wake(*topics)
+        self._pending.update(topics)
+        if self._pending and (self._sending is None or self._sending.done()):
+            self._sending = asyncio.create_task(self._send())
+
+    async def flush(self) -> None:
+        """Wait until pending notifications were sent or given up. For processes that end right after `notify`."""
+        if self._sending is not None:
+            await self._sending
+
+    async def listen(self, shutdown: Shutdown, url: SecretStr) -> None:
+        """Run as a job: wake this process's jobs when another process notifies. Raises when the connection is lost; the runner restarts it."""
+        connection = await asyncpg.connect(url.get_secret_value(), timeout=5, command_timeout=5)
+        try:
+            await connection.add_listener(self._channel, lambda *args: self.wake(str(args[-1])))
+            self.wake(*self._subscribers)  # for notifications that were sent before this process listened
+            while not shutdown.requested:
+                await shutdown.wait(KEEPALIVE_SECONDS)
+                await connection.execute("SELECT 1")
+        finally:
+            connection.terminate()
+
+    async def _send(self) -> None:
+        now = asyncio.get_running_loop().time
+        while self._pending:  # also what was requested while the connection went back to the pool
+            try:
+                async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS) as limit, self._engine.connect() as connection:
+                    await connection.execution_options(isolation_level="AUTOCOMMIT")
+                    while self._pending:  # on one connection, for as long as requests keep coming
+                        topics, self._pending = sorted(self._pending), set()
+                        for topic in topics:
+                            await connection.execute(select(func.pg_notify(self._channel, topic)))
+                        await asyncio.sleep(MIN_INTERVAL_SECONDS)
+                        limit.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
+            except Exception:  # the jobs of other processes find the work when they poll
+                self._pending = set()
+                return

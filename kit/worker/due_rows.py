@@ -1,0 +1,47 @@
+"""Take due rows: of several workers, one gets each row, until its lease ends."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, ReturningUpdate, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+
+def take_due(
+    *returning: InstrumentedAttribute[Any],
+    key: InstrumentedAttribute[Any],
+    due_at: InstrumentedAttribute[Any],
+    attempts: InstrumentedAttribute[int],
+    lease: timedelta | ColumnElement[Any],
+    leased_until: InstrumentedAttribute[Any] | None = None,
+    where: Sequence[ColumnElement[bool]] = (),
+    before: ColumnElement[Any] | None = None,
+    limit: int = 1,
+) -> ReturningUpdate[tuple[Any, ...]]:
+    """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
+
+    Rows locked by another transaction are skipped. The statement adds 1 to `attempts` and moves `leased_until` (`due_at` itself if there is
+    no such column) `lease` into the future, so a worker that dies loses nothing: the row is due again when the lease ends. RETURNING gives
+    the columns `returning` with their new values.
+
+    `before`: take what was due at this time instead of now.
+    """
+    model = key.class_
+    free = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
+    due = (
+        select(key.label("key"))
+        .where(due_at <= (func.now() if before is None else before), *free, *where)
+        .order_by(due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        # A CTE runs once. As a subquery of IN, Postgres may run it once for each row, and the limit limits nothing.
+        .cte("due")
+    )
+    held = due_at if leased_until is None else leased_until
+    return (
+        update(model)
+        .where(key.in_(select(due.c.key)))
+        .values({attempts: attempts + 1, held: func.now() + lease})
+        .returning(*returning)
+    )

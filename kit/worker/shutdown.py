@@ -1,0 +1,38 @@
+"""The request to shut down, and waits that end early because of it."""
+
+import asyncio
+
+
+class Shutdown:
+    """Tells background jobs that the process was asked to stop.
+
+    A job checks `requested` between two pieces of work and returns when it is set.
+    """
+
+    def __init__(self) -> None:
+        self._stop = asyncio.Event()
+
+    @property
+    def requested(self) -> bool:
+        return self._stop.is_set()
+
+    def request(self) -> None:
+        """Ask all jobs to stop. Safe to call from a signal handler."""
+        self._stop.set()
+
+    async def wait(self, seconds: float, wakeup: asyncio.Event | None = None) -> None:
+        """Wait until `wakeup` is set (it is cleared afterwards), shutdown is requested, or `seconds` have passed."""
+        waits = {asyncio.ensure_future(self._stop.wait())}
+        if wakeup is not None:
+            waits.add(asyncio.ensure_future(wakeup.wait()))
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if wakeup is not None:
+            wakeup.clear()
+
+    async def wait_requested(self) -> None:
+        """Wait until shutdown is requested."""
+        await self._stop.wait()
