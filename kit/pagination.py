@@ -5,14 +5,18 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar, overload
+from uuid import UUID
 
 from fastapi import Query
 
 from kit.errors import Problem
 
 T = TypeVar("T")
-Key = str | int | datetime
+Key = str | int | datetime | UUID
+A = TypeVar("A", bound=Key)
+B = TypeVar("B", bound=Key)
+C = TypeVar("C", bound=Key)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of items on the page")]
@@ -27,12 +31,27 @@ class InvalidCursor(Problem):
 
 def encode_cursor(sort: str, *keys: Key) -> str:
     """Return an opaque cursor for the sort order it belongs to and the sort keys of the last row. Times keep their microseconds."""
-    values = [(key - EPOCH) // timedelta(microseconds=1) if isinstance(key, datetime) else key for key in keys]
-    return base64.urlsafe_b64encode(json.dumps([sort, *values]).encode()).decode().rstrip("=")
+    raw = json.dumps([sort, *map(_value, keys)]).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, sort: str, *kinds: type[Key]) -> list[Key]:
-    """Return the sort keys in a cursor; `kinds` are their types. Raises InvalidCursor on anything that `encode_cursor` did not make for `sort`."""
+@overload
+def decode_cursor(cursor: str, sort: str, first: type[A]) -> tuple[A]: ...
+
+
+@overload
+def decode_cursor(cursor: str, sort: str, first: type[A], second: type[B]) -> tuple[A, B]: ...
+
+
+@overload
+def decode_cursor(cursor: str, sort: str, first: type[A], second: type[B], third: type[C]) -> tuple[A, B, C]: ...
+
+
+def decode_cursor(cursor: str, sort: str, *kinds: Any) -> Any:
+    """Return the sort keys in a cursor; `kinds` are their types.
+
+    Raises InvalidCursor on anything that `encode_cursor` did not make for this sort order.
+    """
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         found = json.loads(raw)
@@ -40,24 +59,37 @@ def decode_cursor(cursor: str, sort: str, *kinds: type[Key]) -> list[Key]:
         raise InvalidCursor from error
     if not isinstance(found, list) or len(found) != len(kinds) + 1 or found[0] != sort:
         raise InvalidCursor
-    return [_key(value, kind) for value, kind in zip(found[1:], kinds, strict=True)]
+    return tuple(_key(value, kind) for value, kind in zip(found[1:], kinds, strict=True))
 
 
 def split_page(rows: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
-    """Return the page and the cursor of the next one, from the rows of a query with LIMIT `limit` + 1. `cursor_of` makes the cursor of a row."""
+    """Return a page and the cursor of the next one, from the rows of a query with LIMIT `limit` + 1.
+
+    `cursor_of` makes the cursor that points behind a row.
+    """
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], cursor_of(rows[limit - 1])
 
 
+def _value(key: Key) -> str | int:
+    if isinstance(key, datetime):
+        return (key - EPOCH) // timedelta(microseconds=1)
+    return key.hex if isinstance(key, UUID) else key
+
+
 def _key(value: object, kind: type[Key]) -> Key:
-    if kind is str and isinstance(value, str) and _storable(value):
-        return value
-    if kind is not str and type(value) is int and abs(value) <= 2**62:
-        try:
-            return value if kind is int else EPOCH + timedelta(microseconds=value)
-        except OverflowError as error:
-            raise InvalidCursor from error
+    try:
+        if isinstance(value, str) and kind is UUID:
+            return UUID(hex=value)
+        if isinstance(value, str) and kind is str and _storable(value):
+            return value
+        if type(value) is int and abs(value) <= 2**62 and kind is int:
+            return value
+        if type(value) is int and kind is datetime:
+            return EPOCH + timedelta(microseconds=value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidCursor from error
     raise InvalidCursor
 
 

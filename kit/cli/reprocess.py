@@ -16,12 +16,12 @@ BATCH = 500
 async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
     """At most BATCH of them are pending again, with all their tries before them. How many it were."""
     # As a CTE it is run once: a plan may run a subquery again for each row, and its limit limits nothing then.
-    some = select(inbox.id).where(inbox.state == "failed").order_by(inbox.id).limit(BATCH).with_for_update()
+    some = select(inbox.id).where(inbox.status == "failed").order_by(inbox.id).limit(BATCH).with_for_update()
     failed = some.cte("failed")
     again = (
         update(inbox)
         .where(inbox.id.in_(select(failed.c.id)))
-        .values(state="pending", attempts=0, next_attempt_at=func.now())
+        .values(status="pending", attempts=0, next_attempt_at=func.now())
     )
     found = await session.execute(again.returning(inbox.id).execution_options(synchronize_session=False))
     return len(found.all())

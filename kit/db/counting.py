@@ -17,7 +17,7 @@ async def count_up_to(session: AsyncSession, query: Select[Any], limit: int = CO
 async def count_and_oldest_age(
     session: AsyncSession, query: Select[Any], column: ColumnElement[Any] | Any, limit: int = COUNT_LIMIT
 ) -> tuple[int, float]:
-    """Return the number of rows of `query` (at most `limit`) and the age of the oldest `column` among them in seconds, 0 if there are none."""
+    """Return the number of rows of `query`, at most `limit`, and the age in seconds of the oldest `column` among them (0 without rows)."""
     rows = query.with_only_columns(column.label("at")).limit(limit).subquery()
     age = func.coalesce(func.extract("epoch", func.now() - func.min(rows.c.at)), 0)
     count, oldest = (await session.execute(select(func.count(), age).select_from(rows))).one()

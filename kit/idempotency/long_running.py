@@ -20,9 +20,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped
 
+from kit.idempotency import keys as idempotency
 from kit.idempotency.advisory_locks import AdvisoryLocks
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotentRequest, StoredKey, StoredResponse
-from kit.idempotency.keys import keys as idempotency
 
 GRACE_SECONDS = 1.0
 """How long a lock must be found free before its key is taken over; one that lost its connection has it again sooner."""

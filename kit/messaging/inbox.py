@@ -38,7 +38,7 @@ RETENTION = timedelta(days=30)
 
 
 unprocessed_entries = Gauge(
-    "inbox_unprocessed_entries", "Entries that are not done, counted up to 10,000", ["inbox", "state"]
+    "inbox_unprocessed_entries", "Entries that are not done, counted up to 10,000", ["inbox", "status"]
 )
 
 
@@ -53,7 +53,7 @@ class InboxEntry:
     body: Mapped[bytes] = mapped_column(LargeBinary)
     headers: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    state: Mapped[str] = mapped_column(server_default="pending")
+    status: Mapped[str] = mapped_column(server_default="pending")
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     error: Mapped[str | None]
@@ -63,9 +63,9 @@ class InboxEntry:
     @classmethod
     def __table_args__(cls) -> tuple[Any, ...]:
         return (
-            CheckConstraint("state IN ('pending', 'done', 'failed')", name="state"),
-            Index(None, "next_attempt_at", postgresql_where=text("state = 'pending'")),
-            Index(None, "state", postgresql_where=text("state = 'failed'")),
+            CheckConstraint("status IN ('pending', 'processed', 'failed')", name="status"),
+            Index(None, "next_attempt_at", postgresql_where=text("status = 'pending'")),
+            Index(None, "status", postgresql_where=text("status = 'failed'")),
             Index(None, "received_at", postgresql_using="brin"),
         )
 
@@ -113,7 +113,9 @@ def _pending_insert(inbox: Table) -> Any:
 
 @cache
 def _processed_insert(inbox: Table) -> Any:
-    return _new(inbox, {"state": literal_column("'done'"), "attempts": literal_column("1"), "processed_at": func.now()})
+    return _new(
+        inbox, {"status": literal_column("'processed'"), "attempts": literal_column("1"), "processed_at": func.now()}
+    )
 
 
 def _new(inbox: Table, values: Mapping[str, ColumnElement[Any]]) -> Any:
@@ -131,7 +133,7 @@ async def lock_due(session: AsyncSession, inbox: type[InboxEntry], limit: int = 
 def _due(inbox: Table) -> Select[Any]:
     c = inbox.c
     # Written out, as a parameter would hide from the planner that the index of what is pending fits.
-    pending = select(*_columns(inbox)).where(c.state == literal_column("'pending'"), c.next_attempt_at <= func.now())
+    pending = select(*_columns(inbox)).where(c.status == literal_column("'pending'"), c.next_attempt_at <= func.now())
     # In the order of that index: by id alone, the planner may go through all that was ever done, as long as its statistics tell of many
     # that wait.
     return (
@@ -143,10 +145,10 @@ def _due(inbox: Table) -> Select[Any]:
 
 async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
     """Set the gauges of what is pending and what waits for a person."""
-    for state in ("pending", "failed"):
-        some = select(inbox.id).where(inbox.state == text(f"'{state}'")).limit(10_000).subquery()
+    for status in ("pending", "failed"):
+        some = select(inbox.id).where(inbox.status == text(f"'{status}'")).limit(10_000).subquery()
         count = (await session.execute(select(func.count()).select_from(some))).scalar_one()
-        unprocessed_entries.labels(inbox.__tablename__, state).set(count)
+        unprocessed_entries.labels(inbox.__tablename__, status).set(count)
 
 
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
@@ -155,7 +157,13 @@ async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 100
     Ids are given out as time goes by, so the oldest are at the beginning of the primary key. An index on the time would not find them for
     long: a BRIN forgets nothing that was deleted, and new rows take the room of old ones.
     """
-    oldest = select(inbox.id, inbox.received_at).where(inbox.state == "done").order_by(inbox.id).limit(limit).subquery()
+    oldest = (
+        select(inbox.id, inbox.received_at)
+        .where(inbox.status == "processed")
+        .order_by(inbox.id)
+        .limit(limit)
+        .subquery()
+    )
     old = select(oldest.c.id).where(oldest.c.received_at < func.now() - RETENTION)
     these = delete(inbox).where(inbox.id.in_(old)).returning(inbox.id)
     return len((await session.execute(these.execution_options(synchronize_session=False))).all())

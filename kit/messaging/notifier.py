@@ -59,7 +59,7 @@ class Notifier:
             await self._sending
 
     async def listen(self, shutdown: Shutdown, url: SecretStr) -> None:
-        """Run as a job: wake this process's jobs when another process notifies. Raises when the connection is lost; the runner restarts it."""
+        """Run as a job: wake the jobs of this process when another process notifies. Raises when the connection is lost."""
         connection = await asyncpg.connect(url.get_secret_value(), timeout=5, command_timeout=5)
         try:
             await connection.add_listener(self._channel, lambda *args: self.wake(str(args[-1])))

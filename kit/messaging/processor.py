@@ -108,7 +108,7 @@ async def _finish(
     if told:
         rows = lists(
             id=[entry.id for entry in told],
-            state=["failed" if entry.id in failed else "done" for entry in told],
+            status=["failed" if entry.id in failed else "processed" for entry in told],
             attempts=[entry.attempts + (not entry.new) for entry in told],
             error=[failed.get(entry.id) for entry in told],
             **{name: [values[entry.id] for entry in told] for name, values in learned.items()},
@@ -121,17 +121,17 @@ async def _finish(
             entries=sorted(failed)[:5],
             reasons=sorted(set(failed.values()))[:5],
         )
-    entries_total.labels(inbox.__tablename__, "done").inc(len(entries) - len(failed))
+    entries_total.labels(inbox.__tablename__, "processed").inc(len(entries) - len(failed))
     entries_total.labels(inbox.__tablename__, "failed").inc(len(failed))
 
 
 @cache
 def _finished(inbox: Table, learned: tuple[str, ...]) -> Update:
     told = parameters(
-        id=BigInteger, state=Text, attempts=BigInteger, error=Text, **{name: inbox.c[name].type for name in learned}
+        id=BigInteger, status=Text, attempts=BigInteger, error=Text, **{name: inbox.c[name].type for name in learned}
     )
-    new = {name: told.c[name] for name in ("state", "attempts", "error", *learned)}
-    processed_at = case((told.c.state == literal_column("'done'"), func.now()))
+    new = {name: told.c[name] for name in ("status", "attempts", "error", *learned)}
+    processed_at = case((told.c.status == literal_column("'processed'"), func.now()))
     return update(inbox).where(inbox.c.id == told.c.id).values({**new, "processed_at": processed_at})
 
 
@@ -146,7 +146,7 @@ async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry
         update(inbox)
         .where(inbox.id == entry.id)
         .values(
-            state="failed" if last else "pending",
+            status="failed" if last else "pending",
             attempts=tries,
             error=reason.encode("utf-8", "replace").decode(),
             next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, pause),

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ReturningUpdate, func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.dml import ReturningUpdate
 
 
 def take_due(
@@ -18,7 +19,7 @@ def take_due(
     where: Sequence[ColumnElement[bool]] = (),
     before: ColumnElement[Any] | None = None,
     limit: int = 1,
-) -> ReturningUpdate[tuple[Any, ...]]:
+) -> ReturningUpdate[*tuple[Any, ...]]:
     """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
 
     Rows locked by another transaction are skipped. The statement adds 1 to `attempts` and moves `leased_until` (`due_at` itself if there is

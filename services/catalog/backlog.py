@@ -13,7 +13,7 @@ MOST_COUNTED = 10_000
 async def check() -> str | None:
     """For readiness: None, or what is late. An event that failed and waits for its next try is not; it is a metric."""
     overdue = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, LATE_SECONDS)
-    late_entries = select(InboxRow.id).where(InboxRow.state == "pending", InboxRow.next_attempt_at < overdue)
+    late_entries = select(InboxRow.id).where(InboxRow.status == "pending", InboxRow.next_attempt_at < overdue)
     async with sessions() as session:
         entries = (
             await session.execute(select(func.count()).select_from(late_entries.limit(MOST_COUNTED).subquery()))

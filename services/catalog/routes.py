@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Query
 
 from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
 from kit.fields import MAX_AMOUNT, Currency
-from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader, keys
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog import categories, orders, products
 from services.catalog.db import Transaction

@@ -3,7 +3,7 @@
 from contracts.events import EVENT
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.migrations import schema_check
-from kit.idempotency.keys import keys as idempotency
+from kit.idempotency import keys as idempotency
 from kit.messaging import inbox
 from kit.messaging.consumer import Consumer
 from kit.messaging.processor import Processor

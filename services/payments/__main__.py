@@ -3,12 +3,12 @@
 from kit.cli.app import service_cli
 from kit.cli.reprocess import reprocess_command
 from kit.cli.republish import republish_command
+from services.payments.cli import backfill, holds, refunds, sweep, webhooks
+from services.payments.cli.reconcile import reconcile
+from services.payments.cli.status import status
 from services.payments.db import engine
 from services.payments.models import Inbox
-from services.payments.operators import held, notices, recovery, refunds
-from services.payments.operators.reconciliation import reconcile
-from services.payments.operators.status import status
-from services.payments.republishing import republish
+from services.payments.republish import republish
 from services.payments.settings import settings
 from services.payments.worker import work
 
@@ -20,11 +20,11 @@ cli = service_cli(
     worker=work,
 )
 cli.command()(status)
-cli.add_typer(notices.cli, name="notices")
-cli.command()(recovery.sweep)
-cli.command()(recovery.backfill)
+cli.add_typer(webhooks.cli, name="notices")
+cli.command()(sweep.sweep)
+cli.command()(backfill.backfill)
 cli.command()(reconcile)
-cli.add_typer(held.cli, name="held")
+cli.add_typer(holds.cli, name="held")
 cli.add_typer(refunds.cli, name="refunds")
 cli.command(name="republish")(republish_command("payments", republish, engine))
 cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, engine))

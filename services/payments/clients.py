@@ -1,11 +1,11 @@
 """The clients that this process talks through: Paystack, where a key is configured, and catalog."""
 
+from services.payments.catalog_client import CatalogClient
 from services.payments.errors import NotConfigured
-from services.payments.orders import Orders
 from services.payments.paystack.client import Paystack
 from services.payments.settings import settings
 
-orders = Orders.at(settings.catalog_url)
+orders = CatalogClient.at(settings.catalog_url)
 _paystack = (
     Paystack(settings.paystack_url, settings.paystack_secret_key) if settings.paystack_secret_key is not None else None
 )

@@ -63,7 +63,7 @@ class RefundNotFound(Problem):
     status = 404
 
 
-class RefundNotWaiting(Problem):
+class RefundNotAwaitingAccount(Problem):
     """The refund does not wait for the payer's account."""
 
     status = 409
@@ -81,7 +81,7 @@ class DisputeNotFound(Problem):
     status = 404
 
 
-class DisputeNotWaiting(Problem):
+class DisputeNotAwaitingResponse(Problem):
     """The dispute does not wait for our answer."""
 
     status = 409
@@ -99,13 +99,13 @@ class CardNotFound(Problem):
     status = 404
 
 
-class ChargeUnderWay(Problem):
+class ChargePending(Problem):
     """A charge for this order is not decided yet; `reference` says which."""
 
     status = 409
 
 
-class NoticeNotFound(Problem):
+class WebhookEventNotFound(Problem):
     """There is no such notice."""
 
     status = 404

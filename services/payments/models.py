@@ -56,8 +56,10 @@ class Payment(Base):
             "id",
             postgresql_where=text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
         ),
-        Index("ix_payments_undecided", "next_verify_at", postgresql_where=text("status IN ('pending', 'failed')")),
-        Index(None, "refunds_due_at", postgresql_where=text("refunds_due_at IS NOT NULL")),
+        Index(
+            "ix_payments_undecided", "verify_next_attempt_at", postgresql_where=text("status IN ('pending', 'failed')")
+        ),
+        Index(None, "refunds_next_attempt_at", postgresql_where=text("refunds_next_attempt_at IS NOT NULL")),
         Index(None, "card_id", postgresql_where=text("card_id IS NOT NULL")),
         Index(None, "payout_id", postgresql_where=text("payout_id IS NOT NULL")),
         Index(None, "created_at", postgresql_using="brin"),
@@ -89,13 +91,13 @@ class Payment(Base):
     gateway_response: Mapped[str | None]
     paid_at: Mapped[datetime | None]
     # The sweeper's clock.
-    next_verify_at: Mapped[datetime]
-    verifications: Mapped[int] = mapped_column(server_default=text("0"))
+    verify_next_attempt_at: Mapped[datetime]
+    verify_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     # Refunds: what has gone back so far, and when Paystack is to be asked about them next.
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
-    refunds_due_at: Mapped[datetime | None]
+    refunds_next_attempt_at: Mapped[datetime | None]
     refunds_leased_until: Mapped[datetime | None]
-    refund_looks: Mapped[int] = mapped_column(server_default=text("0"))
+    refunds_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     # The payout to our bank that it came in.
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id", ondelete="RESTRICT"))
     traceparent: Mapped[str | None]
@@ -159,7 +161,7 @@ class Dispute(Base):
         Index(None, "payment_id"),
         Index(None, "due_at", "id"),
         Index("ix_disputes_open", "due_at", "id", postgresql_where=text("lost IS NULL")),
-        Index(None, "next_look_at", postgresql_where=text("next_look_at IS NOT NULL")),
+        Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
     )
 
     # Paystack's.
@@ -182,9 +184,9 @@ class Dispute(Base):
     answer: Mapped[str | None]
     answered_by: Mapped[str | None]
     # When Paystack last changed it, and when we ask about it next.
-    told_at: Mapped[datetime | None]
-    next_look_at: Mapped[datetime | None]
-    looks: Mapped[int] = mapped_column(server_default=text("0"))
+    changed_at: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
@@ -198,8 +200,8 @@ class Card(Base):
     __tablename__ = "cards"
     __table_args__ = (
         UniqueConstraint("payer_id", "domain", "signature"),
-        CheckConstraint("forgotten_at IS NOT NULL OR authorization_code IS NOT NULL", name="usable_or_forgotten"),
-        Index(None, "forget_at", postgresql_where=text("forget_at IS NOT NULL")),
+        CheckConstraint("deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name="usable_or_forgotten"),
+        Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -216,10 +218,10 @@ class Card(Base):
     bank: Mapped[str | None]
     # When the newest payment that told of it was started.
     seen_at: Mapped[datetime]
-    forgotten_at: Mapped[datetime | None]
+    deactivated_at: Mapped[datetime | None]
     # When Paystack is to be told that it is forgotten.
-    forget_at: Mapped[datetime | None]
-    forget_tries: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -281,13 +283,13 @@ class LedgerEntry(Base):
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class Notice(InboxEntry, Base):
+class WebhookEvent(InboxEntry, Base):
     """What Paystack sent, as it came. `key` is the SHA-256 of the body; what is in it is known when it is settled.
 
     `identity` is what all deliveries of one happening share (kinds.py); a backfill asks by it whether one is held.
     """
 
-    __tablename__ = "notices"
+    __tablename__ = "webhook_events"
 
     event: Mapped[str | None]
     reference: Mapped[str | None]
@@ -295,16 +297,16 @@ class Notice(InboxEntry, Base):
     identity: Mapped[str | None]
 
 
-Index(None, Notice.identity)
-Index(None, Notice.reference, postgresql_where=Notice.reference.is_not(None))
+Index(None, WebhookEvent.identity)
+Index(None, WebhookEvent.reference, postgresql_where=WebhookEvent.reference.is_not(None))
 # Nearly all are charge.success: those are found by going through all.
-Index(None, Notice.event, Notice.id, postgresql_where=text("event <> 'charge.success'"))
+Index(None, WebhookEvent.event, WebhookEvent.id, postgresql_where=text("event <> 'charge.success'"))
 
 
-class BackfillMark(Base):
+class BackfillState(Base):
     """The one row that says how far the backfill has come: everything that happened before `reached` is held here."""
 
-    __tablename__ = "backfill"
+    __tablename__ = "backfill_state"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -1,10 +1,10 @@
 """Forgets what has served its time, a small batch at a time, so that no table grows without end."""
 
-from kit.idempotency.keys import keys as idempotency
+from kit.idempotency import keys as idempotency
 from kit.messaging import inbox
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.models import IdempotencyKey, Inbox, Notice
+from services.payments.models import IdempotencyKey, Inbox, WebhookEvent
 
 BATCH = 1000
 PAUSE_SECONDS = 60.0
@@ -15,7 +15,7 @@ async def prune(shutdown: Shutdown) -> None:
     while not shutdown.requested:
         async with sessions.begin() as session:
             keys = await idempotency.prune(session, IdempotencyKey, BATCH)
-            notices = await inbox.prune(session, Notice, BATCH)
+            notices = await inbox.prune(session, WebhookEvent, BATCH)
             events = await inbox.prune(session, Inbox, BATCH)
         if max(keys, notices, events) < BATCH:
             await shutdown.wait(PAUSE_SECONDS)

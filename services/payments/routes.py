@@ -11,7 +11,8 @@ from kit.auth import Caller
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
-from services.payments import checkout, refunds, verification
+from services.payments.auth import AnyCaller, Payer
+from services.payments.checkout import start as checkout
 from services.payments.db import Transaction, sessions
 from services.payments.errors import (
     CatalogUnavailable,
@@ -23,9 +24,10 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
-from services.payments.identity import AnyCaller, Payer
 from services.payments.models import Payment
+from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
+from services.payments.settlement import verify as verification
 
 router = APIRouter(prefix="/payments", tags=["payments"])
 Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="The payment's reference")]
@@ -39,7 +41,7 @@ def payments_of(caller: Caller) -> Select[Payment]:
 
 
 async def _shown(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
-    on_their_way = await refunds.under_way(session, [payment.id for payment in payments])
+    on_their_way = await requests.pending_amounts(session, [payment.id for payment in payments])
     views = ((payment.id, PaymentView.model_validate(payment)) for payment in payments)
     return [view.model_copy(update={"refunding_amount": on_their_way.get(of, 0)}) for of, view in views]
 
@@ -105,6 +107,6 @@ async def verify(caller: AnyCaller, reference: Reference) -> PaymentView:
     """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
     async with sessions() as session:
         await find(session, caller, reference)
-    await verification.ask(sessions, reference)
+    await verification.verify_now(sessions, reference)
     async with sessions() as session:
         return (await _shown(session, [await find(session, caller, reference)]))[0]

@@ -7,40 +7,42 @@ from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
-from services.payments import clients, notices, undeliverable, wakeup
-from services.payments.backlog import Backlog
-from services.payments.cards.forgetting import Forgetter
+from services.payments import clients, wakeup
+from services.payments.cards.deactivation import CardDeactivator
 from services.payments.db import engine, sessions
-from services.payments.disputes.watch import Watch
-from services.payments.models import Inbox, Notice, OutboxRow
+from services.payments.disputes.poller import DisputePoller
+from services.payments.metrics import Metrics
+from services.payments.models import Inbox, OutboxRow, WebhookEvent
 from services.payments.pruning import prune
-from services.payments.recovery.backfill import Backfill
-from services.payments.recovery.sweep import Sweeper
-from services.payments.refunding import Refunder
-from services.payments.republishing import republish
+from services.payments.refunds import undeliverable_orders
+from services.payments.refunds.executor import RefundExecutor
+from services.payments.republish import republish
 from services.payments.settings import settings
+from services.payments.settlement.sweeper import Sweeper
+from services.payments.webhooks import processing
+from services.payments.webhooks.backfill import Backfill
 
 
 async def work() -> None:
     """Settle notices, relay events, ask about late payments and notices that never came, prune; until told to stop."""
     relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish)
-    refunder = Refunder(sessions, relay.bell)
-    disputes = Watch(sessions, relay.bell)
+    refunder = RefundExecutor(sessions, relay.bell)
+    disputes = DisputePoller(sessions, relay.bell)
     settler = Processor(
-        sessions, Notice, notices.handle, outbox_bell=relay.bell, errand_bells=[refunder.bell, disputes.bell]
+        sessions, WebhookEvent, processing.handle, outbox_bell=relay.bell, errand_bells=[refunder.bell, disputes.bell]
     )
     orders = Consumer(
         sessions,
         Inbox,
         settings.amqp_url,
         PAYMENTS_ORDERS,
-        undeliverable.EVENTS,
-        undeliverable.handle,
+        undeliverable_orders.EVENTS,
+        undeliverable_orders.handle,
         outbox_bell=relay.bell,
     )
     retrier = Processor(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
-    forgetter = Forgetter(sessions)
-    backlog = Backlog(sessions)
+    forgetter = CardDeactivator(sessions)
+    backlog = Metrics(sessions)
 
     async def listen(shutdown: Shutdown) -> None:
         await wakeup.listen(

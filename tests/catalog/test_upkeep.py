@@ -2,7 +2,7 @@
 
 from sqlalchemy import text
 
-from kit.idempotency.keys import keys
+from kit.idempotency import keys
 from kit.messaging import inbox
 from services.catalog import backlog
 from services.catalog.db import sessions
@@ -25,8 +25,8 @@ async def test_old_keys_and_done_entries_go(prepared: None) -> None:
         SELECT 'c', 'o', n, 'f', now() - n * interval '1 hour' FROM generate_series(1, 48) AS n"""
     )
     await run(
-        """INSERT INTO inbox (key, body, state, received_at)
-        SELECT n, '', (ARRAY['done', 'failed'])[1 + n % 2], now() - n * interval '1 day' FROM generate_series(1, 60) AS n"""
+        """INSERT INTO inbox (key, body, status, received_at)
+        SELECT n, '', (ARRAY['processed', 'failed'])[1 + n % 2], now() - n * interval '1 day' FROM generate_series(1, 60) AS n"""
     )
     async with sessions.begin() as session:
         assert await keys.prune(session, IdempotencyKey, 10) == 10
@@ -36,7 +36,7 @@ async def test_old_keys_and_done_entries_go(prepared: None) -> None:
 
 
 async def test_late_work_is_a_reason_not_to_be_ready(prepared: None) -> None:
-    await run("INSERT INTO inbox (key, body, state) VALUES ('a', '', 'pending'), ('b', '', 'failed')")
+    await run("INSERT INTO inbox (key, body, status) VALUES ('a', '', 'pending'), ('b', '', 'failed')")
     await run("INSERT INTO outbox (event_id, type, body) VALUES (gen_random_uuid(), 'order.undeliverable', '')")
     assert await backlog.check() is None
     await run("UPDATE inbox SET next_attempt_at = now() - interval '2 minutes'")

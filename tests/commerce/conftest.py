@@ -9,7 +9,7 @@ from services.catalog import db as catalog_db
 from services.catalog.identity import identity as catalog_identity
 from services.payments import clients
 from services.payments import db as payments_db
-from services.payments.identity import identity as payments_identity
+from services.payments.auth import identity as payments_identity
 from tests.commerce.shop import Shop
 from tests.conftest import Signer
 

@@ -23,14 +23,16 @@ from services.catalog import models as catalog
 from services.catalog.app import app as catalog_app
 from services.catalog.expiry import expire
 from services.catalog.fulfilment import fulfil
-from services.payments import clients, notices, undeliverable
+from services.payments import clients
 from services.payments import db as payments_db
 from services.payments import models as payments
 from services.payments.app import app as payments_app
-from services.payments.disputes.watch import Watch
-from services.payments.orders import Orders
-from services.payments.recovery.sweep import Sweeper
-from services.payments.refunding import Refunder
+from services.payments.catalog_client import CatalogClient
+from services.payments.disputes.poller import DisputePoller
+from services.payments.refunds import undeliverable_orders
+from services.payments.refunds.executor import RefundExecutor
+from services.payments.settlement.sweeper import Sweeper
+from services.payments.webhooks import processing
 from tests.commerce.death import Fuse
 from tests.commerce.house import House
 from tests.conftest import ADMIN, Signer
@@ -42,18 +44,18 @@ Handler = Callable[[AsyncSession, Sequence[Any]], Awaitable[None]]
 # What is put off is due: hours have passed, leases have run out.
 HOURS_LATER = {
     catalog_db.sessions: [
-        "UPDATE inbox SET next_attempt_at = now() WHERE state = 'pending'",
+        "UPDATE inbox SET next_attempt_at = now() WHERE status = 'pending'",
         "DELETE FROM idempotency_keys WHERE status IS NULL",
     ],
     payments_db.sessions: [
-        "UPDATE inbox SET next_attempt_at = now() WHERE state = 'pending'",
-        "UPDATE notices SET next_attempt_at = now() WHERE state = 'pending'",
+        "UPDATE inbox SET next_attempt_at = now() WHERE status = 'pending'",
+        "UPDATE webhook_events SET next_attempt_at = now() WHERE status = 'pending'",
         "DELETE FROM idempotency_keys WHERE status IS NULL",
         "UPDATE payments SET refunds_leased_until = NULL WHERE refunds_leased_until IS NOT NULL",
-        "UPDATE payments SET refunds_due_at = now() WHERE refunds_due_at IS NOT NULL",
-        "UPDATE payments SET next_verify_at = now() WHERE status IN ('pending', 'failed')",
+        "UPDATE payments SET refunds_next_attempt_at = now() WHERE refunds_next_attempt_at IS NOT NULL",
+        "UPDATE payments SET verify_next_attempt_at = now() WHERE status IN ('pending', 'failed')",
         "UPDATE payments SET updated_at = now() - interval '1 hour'",
-        "UPDATE disputes SET next_look_at = now() WHERE next_look_at IS NOT NULL",
+        "UPDATE disputes SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL",
     ],
 }
 
@@ -62,7 +64,7 @@ class Moment(Shutdown):
     """As long as there is something to do."""
 
     async def wait(self, seconds: float, bell: asyncio.Event | None = None) -> None:
-        self.end()
+        self.request()
 
 
 class Desk:
@@ -118,7 +120,7 @@ class Shop:
         self.fuse = Fuse()
         self.house = House()
         self.catalog = Desk(catalog_db.sessions, catalog.InboxRow, catalog.OutboxRow, fulfil)
-        self.payments = Desk(payments_db.sessions, payments.Inbox, payments.OutboxRow, undeliverable.handle)
+        self.payments = Desk(payments_db.sessions, payments.Inbox, payments.OutboxRow, undeliverable_orders.handle)
 
     @classmethod
     @asynccontextmanager
@@ -130,7 +132,7 @@ class Shop:
             httpx.AsyncClient(mounts=mounts, base_url="http://catalog.test") as orders,
         ):
             shop = cls(signer, monkeypatch, http)
-            monkeypatch.setattr(clients, "orders", Orders(orders))
+            monkeypatch.setattr(clients, "orders", CatalogClient(orders))
             shop.fuse.watch(catalog_db.engine, payments_db.engine)
             try:
                 await shop.anew()
@@ -192,10 +194,10 @@ class Shop:
         """What a worker does, until nothing is due."""
         bell = asyncio.Event()
         loops: dict[str, Job] = {
-            "settle": Processor(payments_db.sessions, payments.Notice, notices.handle, outbox_bell=bell).run,
+            "settle": Processor(payments_db.sessions, payments.WebhookEvent, processing.handle, outbox_bell=bell).run,
             "sweep": Sweeper(payments_db.sessions).run,
-            "refund": Refunder(payments_db.sessions, bell).run,
-            "watch": Watch(payments_db.sessions, bell).run,
+            "refund": RefundExecutor(payments_db.sessions, bell).run,
+            "watch": DisputePoller(payments_db.sessions, bell).run,
             "expire": self._expire,
         }
         await loops[what](Moment())
@@ -244,15 +246,18 @@ class Shop:
         """What is not at rest."""
         found = [f"mail {n['event']}" for n in self.house.mail]
         for desk, queries in (
-            (self.catalog, ("SELECT 'event', id FROM outbox", "SELECT state, id FROM inbox WHERE state <> 'done'")),
+            (
+                self.catalog,
+                ("SELECT 'event', id FROM outbox", "SELECT status, id FROM inbox WHERE status <> 'processed'"),
+            ),
             (
                 self.payments,
                 (
                     "SELECT 'event', id FROM outbox",
-                    "SELECT state, error FROM inbox WHERE state <> 'done'",
-                    "SELECT state, error FROM notices WHERE state <> 'done'",
+                    "SELECT status, error FROM inbox WHERE status <> 'processed'",
+                    "SELECT status, error FROM webhook_events WHERE status <> 'processed'",
                     "SELECT status, id FROM refunds WHERE status IN ('requested', 'pending', 'processing')",
-                    "SELECT 'dispute', id FROM disputes WHERE lost AND next_look_at IS NOT NULL",
+                    "SELECT 'dispute', id FROM disputes WHERE lost AND next_attempt_at IS NOT NULL",
                     "SELECT 'held', reference FROM payments WHERE status = 'held'",
                 ),
             ),

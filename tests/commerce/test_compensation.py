@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from services.payments import db as payments_db
-from services.payments.backlog import Backlog, attention
+from services.payments.metrics import Metrics, attention
 from tests.commerce.house import Transaction
 from tests.commerce.shop import Json, Shop
 from tests.conftest import Signer
@@ -129,14 +129,14 @@ async def test_what_fails_to_go_back_waits_for_a_person(shop: Shop, undeliverabl
     await shop.work("refund")
     shop.house.end_refund(one, one.refunds[0], "failed")
     await shop.round()
-    await Backlog(payments_db.sessions).measure()
+    await Metrics(payments_db.sessions).measure()
     assert attention._value.get() == 1
     assert (await seen(shop, f"/payments/{one.reference}"))["status"] == "succeeded"
     assert (await shop.refund(one.reference)).status_code == 202
     await shop.work("refund")
     shop.house.end_refund(one, one.refunds[1], "processed")
     await shop.round()
-    await Backlog(payments_db.sessions).measure()
+    await Metrics(payments_db.sessions).measure()
     assert attention._value.get() == 0
     assert (await seen(shop, f"/payments/{one.reference}"))["status"] == "refunded"
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from services.payments import db as payments_db
-from services.payments.ledger import books
-from services.payments.ledger.report import Report
+from services.payments.reconciliation import ledger_check
+from services.payments.reconciliation.report import Report
 from tests.commerce.house import OPEN, Transaction, of
 from tests.commerce.model import Model, Ordered
 from tests.commerce.shop import Json, Shop
@@ -322,7 +322,7 @@ class Life(RuleBasedStateMachine):
     async def _check_books(self) -> None:
         now = datetime.now(UTC)
         report = Report(since=now - timedelta(days=1), until=now + timedelta(days=1))
-        await books.compare(payments_db.sessions, report)
+        await ledger_check.compare(payments_db.sessions, report)
         assert report.differences == []
         query = "SELECT currency, sum(amount), sum(amount) FILTER (WHERE account = 'paystack:receivable') FROM ledger_entries GROUP BY 1"
         balances = {row[0]: (row[1], row[2]) for row in await self.shop.rows(self.shop.payments, query)}

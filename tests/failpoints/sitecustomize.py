@@ -30,7 +30,7 @@ from kit.messaging.relay import Relay
 
 ARMED = Path(os.environ["FAILPOINTS"])
 STATEMENTS = {
-    "INSERT INTO notices": ("intake.inserting", "intake.committed"),
+    "INSERT INTO webhook_events": ("intake.inserting", "intake.committed"),
     "DELETE FROM outbox": ("outbox.confirmed", "outbox.deleted"),
     "UPDATE alembic_version": (None, "migration.moved"),
 }

@@ -236,7 +236,7 @@ async def test_what_fails_is_tried_again_from_the_inbox(sessions: Sessions, brok
 
     async def waits() -> bool:
         async with sessions() as session:
-            found = (await session.execute(select(Inbox.state, Inbox.attempts))).all()
+            found = (await session.execute(select(Inbox.status, Inbox.attempts))).all()
             return [tuple(each) for each in found] == [("pending", 1)] * 3
 
     async with living(one.run, retrier.run):
@@ -263,7 +263,7 @@ async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when
 
     async def given_up() -> bool:
         async with sessions() as session:
-            found = (await session.execute(select(Inbox.attempts, Inbox.error).where(Inbox.state == "failed"))).all()
+            found = (await session.execute(select(Inbox.attempts, Inbox.error).where(Inbox.status == "failed"))).all()
         return [(attempts, "never of this one" in (error or "")) for attempts, error in found] == [
             (processor.ATTEMPTS, True)
         ]

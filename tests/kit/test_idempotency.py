@@ -9,7 +9,8 @@ from pydantic import BaseModel
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, StoredResponse, keys
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, StoredResponse
 from tests.kit.conftest import Sessions
 from tests.kit.tables import Effect, Keys
 

@@ -29,7 +29,7 @@ async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
         if entry.body == b"raise":
             raise RuntimeError("no\x00t today \ud800")
         if entry.body == b"constraint":
-            await session.execute(text("INSERT INTO inbox (key, body, state) VALUES ('x', 'x', 'nonsense')"))
+            await session.execute(text("INSERT INTO inbox (key, body, status) VALUES ('x', 'x', 'nonsense')"))
         if entry.body == b"syntax":
             await session.execute(text("SELEC"))
         if entry.body == b"away":
@@ -82,7 +82,9 @@ async def test_effect_and_end_are_one(sessions: Sessions) -> None:
     assert await settle(sessions) == 2
     assert await settle(sessions) == 0
     assert await effects(sessions) == ["1", "2"]
-    assert [(entry.state, entry.attempts, entry.error) for entry in await entries(sessions)] == [("done", 1, None)] * 2
+    assert [(entry.status, entry.attempts, entry.error) for entry in await entries(sessions)] == [
+        ("processed", 1, None)
+    ] * 2
     assert all(entry.processed_at for entry in await entries(sessions))
 
 
@@ -91,8 +93,8 @@ async def test_one_bad_entry_holds_back_no_other(sessions: Sessions, bad: bytes)
     await receive(sessions, *(row(n, bad if n == 3 else b"{}") for n in range(6)))
     await settle(sessions)
     assert await effects(sessions) == ["0", "1", "2", "4", "5"]
-    waiting = [entry for entry in await entries(sessions) if entry.state != "done"]
-    assert [(entry.key, entry.state, entry.attempts) for entry in waiting] == [("3", "pending", 1)]
+    waiting = [entry for entry in await entries(sessions) if entry.status != "processed"]
+    assert [(entry.key, entry.status, entry.attempts) for entry in waiting] == [("3", "pending", 1)]
     assert waiting[0].error
     assert waiting[0].next_attempt_at > datetime.now(UTC)
 
@@ -100,8 +102,8 @@ async def test_one_bad_entry_holds_back_no_other(sessions: Sessions, bad: bytes)
 async def test_the_hopeless_wait_for_a_person_at_once(sessions: Sessions) -> None:
     await receive(sessions, row(1), row(2, b"failed"))
     await settle(sessions)
-    assert [(entry.state, entry.error) for entry in await entries(sessions)] == [
-        ("done", None),
+    assert [(entry.status, entry.error) for entry in await entries(sessions)] == [
+        ("processed", None),
         ("failed", "cannot be read"),
     ]
 
@@ -115,7 +117,7 @@ async def test_ever_later_and_then_a_person(sessions: Sessions) -> None:
         assert await settle(sessions) == 1
         (entry,) = await entries(sessions)
         assert entry.attempts == attempt
-        assert entry.state == ("failed" if attempt == ATTEMPTS else "pending")
+        assert entry.status == ("failed" if attempt == ATTEMPTS else "pending")
         assert entry.error == "RuntimeError: not today ?"
         pauses.append((entry.next_attempt_at - before).total_seconds())
     assert 1 < pauses[0] < 4
@@ -130,16 +132,18 @@ async def test_what_has_waited_can_be_replayed(sessions: Sessions) -> None:
     await receive(sessions, row(1, b"raise"))
     await settle(sessions)
     async with sessions.begin() as session:
-        await session.execute(update(Inbox).values(body=b"{}", state="pending", next_attempt_at=text("now()")))
+        await session.execute(update(Inbox).values(body=b"{}", status="pending", next_attempt_at=text("now()")))
     await settle(sessions)
-    assert [(entry.state, entry.attempts, entry.error) for entry in await entries(sessions)] == [("done", 2, None)]
+    assert [(entry.status, entry.attempts, entry.error) for entry in await entries(sessions)] == [
+        ("processed", 2, None)
+    ]
 
 
 async def test_a_database_that_is_away_costs_nothing(sessions: Sessions) -> None:
     await receive(sessions, row(1), row(2, b"away"))
     with pytest.raises(ConnectionRefusedError):
         await settle(sessions)
-    assert [(entry.state, entry.attempts) for entry in await entries(sessions)] == [("pending", 0)] * 2
+    assert [(entry.status, entry.attempts) for entry in await entries(sessions)] == [("pending", 0)] * 2
     assert await effects(sessions) == []
 
 
@@ -156,7 +160,7 @@ async def test_the_loop_takes_what_is_there_and_what_comes(sessions: Sessions) -
     settler = Processor(sessions, Inbox, work, outbox_bell=bell)
 
     async def all_done() -> bool:
-        return all(entry.state == "done" for entry in await entries(sessions))
+        return all(entry.status == "processed" for entry in await entries(sessions))
 
     async with living(settler.run):
         await until(all_done)
@@ -184,15 +188,17 @@ async def test_what_waits_is_measured(sessions: Sessions) -> None:
     await settle(sessions)
     async with sessions.begin() as session:
         await inbox.measure(session, Inbox)
-    measured = {state: inbox.unprocessed_entries.labels("inbox", state)._value.get() for state in ("pending", "failed")}
+    measured = {
+        status: inbox.unprocessed_entries.labels("inbox", status)._value.get() for status in ("pending", "failed")
+    }
     assert measured == {"pending": 1, "failed": 1}
 
 
 async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(sessions: Sessions, engine: AsyncEngine) -> None:
     """In a table that has been in use for longer than KEPT: what came lately stands where older entries stood."""
     fill = text(
-        "INSERT INTO inbox (key, body, state, received_at)"
-        " SELECT :name || n, repeat('x', 200)::bytea, 'done', now() - make_interval(days => :days)"
+        "INSERT INTO inbox (key, body, status, received_at)"
+        " SELECT :name || n, repeat('x', 200)::bytea, 'processed', now() - make_interval(days => :days)"
         " FROM generate_series(1, 20000) n"
     )
     async with sessions.begin() as session:
@@ -216,13 +222,13 @@ async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(sessions:
 async def test_what_is_due_is_found_among_all_that_was_done(engine: AsyncEngine, sessions: Sessions) -> None:
     """Also when the planner believes that many wait still, as after an outage: nobody counts again before the table has grown."""
     fill = text(
-        "INSERT INTO inbox (key, body, state) SELECT :state || n, '{}', :state FROM generate_series(1, 20000) AS n"
+        "INSERT INTO inbox (key, body, status) SELECT :status || n, '{}', :status FROM generate_series(1, 20000) AS n"
     )
     async with sessions.begin() as session:
-        for state in ("done", "pending"):
-            await session.execute(fill, {"state": state})
+        for status in ("processed", "pending"):
+            await session.execute(fill, {"status": status})
         await session.execute(text("ANALYZE inbox"))
-        await session.execute(update(Inbox).values(state="done"))
+        await session.execute(update(Inbox).values(status="processed"))
     async with engine.connect() as connection:
         plan = await _explained(connection, lambda session: inbox.lock_due(session, Inbox))
     assert "ix_inbox_next_attempt_at" in plan

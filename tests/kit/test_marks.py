@@ -143,7 +143,7 @@ async def test_a_queue_that_is_missed_by_no_publish_because_another_takes_all(
             await until(marked(broker))
             (again,) = await broker.take(1)
     finally:
-        for name in (other.name, other.dead):
+        for name in (other.name, other.dead_letters):
             await broker.channel.queue_delete(name)
     assert b"pay-1" in again.body
 
@@ -223,5 +223,5 @@ async def test_each_queue_has_its_own_mark(engine: AsyncEngine, sessions: Sessio
         await until(marked(broker))
         await broker.take(1)
     assert queue_markers.queues_lost_total.labels(other.name)._value.get() == 0
-    for name in (other.name, other.dead):
+    for name in (other.name, other.dead_letters):
         await broker.channel.queue_delete(name)

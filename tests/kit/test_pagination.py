@@ -14,7 +14,7 @@ from kit.pagination import InvalidCursor, decode_cursor, encode_cursor
 def test_there_and_back(name: str, number: int) -> None:
     cursor = encode_cursor("name", name, number)
     assert cursor.isascii()
-    assert decode_cursor(cursor, "name", str, int) == [name, number]
+    assert decode_cursor(cursor, "name", str, int) == (name, number)
 
 
 def forged(value: object) -> str:
@@ -68,5 +68,5 @@ def test_no_text_does_harm(cursor: str) -> None:
     try:
         keys = decode_cursor(cursor, "id", int)
     except InvalidCursor:
-        keys = [0]
+        keys = (0,)
     assert all(type(key) is int for key in keys)

@@ -18,6 +18,7 @@ from contracts.topology import EXCHANGE
 from dev.postgres import Postgres
 from kit.db.engine import create_engine
 from kit.messaging import outbox
+from kit.messaging import relay as relay_module
 from kit.messaging.relay import Relay
 from kit.worker import runner
 from kit.worker.runner import job_failures
@@ -237,7 +238,7 @@ async def holders(engine: AsyncEngine) -> list[int]:
     async with engine.connect() as connection:
         found = await connection.execute(
             text("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND granted"),
-            {"lock": relay.LOCK},
+            {"lock": relay_module.LOCK},
         )
         return list(found.scalars())
 

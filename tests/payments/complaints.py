@@ -9,9 +9,9 @@ from sqlalchemy import select, text
 
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.disputes.watch import Watch
+from services.payments.disputes.poller import DisputePoller
 from services.payments.models import Dispute, Payment, Refund
-from services.payments.refunding import Refunder
+from services.payments.refunds.executor import RefundExecutor
 from tests.payments.bank import Bank, Json, dispute, notice
 from tests.payments.conftest import payment, send, settle_all
 
@@ -52,13 +52,13 @@ async def tell(client: httpx.AsyncClient, *bodies: Json) -> None:
 
 async def look() -> None:
     """What the watch does until nothing is due."""
-    watch = Watch(sessions, asyncio.Event())
+    watch = DisputePoller(sessions, asyncio.Event())
     while await watch.look(Shutdown()):
         pass
 
 
 async def look_at_refunds() -> None:
-    refunder = Refunder(sessions, asyncio.Event())
+    refunder = RefundExecutor(sessions, asyncio.Event())
     while (due := await refunder._take()) is not None:
         await refunder._look(due)
 

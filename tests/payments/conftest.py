@@ -16,12 +16,13 @@ from sqlalchemy import delete, select, text
 from contracts.events import EVENT, Event
 from kit.auth import JwksCache
 from kit.messaging import inbox, processor
-from services.payments import clients, notices
+from services.payments import clients
 from services.payments.app import app
+from services.payments.auth import identity
+from services.payments.catalog_client import CatalogClient
 from services.payments.db import claims, engine, sessions
-from services.payments.identity import identity
-from services.payments.models import Base, Notice, OutboxRow, Payment
-from services.payments.orders import Orders
+from services.payments.models import Base, OutboxRow, Payment, WebhookEvent
+from services.payments.webhooks import processing
 from tests.conftest import ADMIN, PAYSTACK_SECRET_KEY, Signer
 from tests.payments.bank import Bank, Json
 from tests.payments.weather import Weather
@@ -87,7 +88,7 @@ async def orders(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Jso
         return httpx.Response(200, json=order) if order else httpx.Response(404, json={})
 
     client = httpx.AsyncClient(base_url="http://catalog.test", transport=httpx.MockTransport(answer))
-    monkeypatch.setattr(clients, "orders", Orders(client))
+    monkeypatch.setattr(clients, "orders", CatalogClient(client))
     yield known
     await client.aclose()
 
@@ -148,7 +149,7 @@ async def payment(reference: str = "", *, order_id: UUID | None = None, amount: 
             "email": "payer@example.com",
             "amount": amount,
             "currency": "NGN",
-            "next_verify_at": datetime(2099, 1, 1, tzinfo=UTC),
+            "verify_next_attempt_at": datetime(2099, 1, 1, tzinfo=UTC),
             **values,
         }
     )
@@ -164,14 +165,14 @@ async def _stored(made: Payment) -> Payment:
 async def settle_all() -> None:
     """What the worker's settler does, once."""
     async with sessions.begin() as session:
-        entries = await inbox.lock_due(session, Notice)
-        await processor.process(session, Notice, entries, notices.handle)
+        entries = await inbox.lock_due(session, WebhookEvent)
+        await processor.process(session, WebhookEvent, entries, processing.handle)
 
 
-async def stored() -> list[Notice]:
+async def stored() -> list[WebhookEvent]:
     """Every notice there is, in the order of arrival."""
     async with sessions() as session:
-        return list((await session.execute(select(Notice).order_by(Notice.id))).scalars())
+        return list((await session.execute(select(WebhookEvent).order_by(WebhookEvent.id))).scalars())
 
 
 async def found(reference: str) -> Payment:

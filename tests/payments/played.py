@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from kit.worker.shutdown import Shutdown
 from services.payments.paystack.client import Paystack
-from services.payments.recovery.pace import Pace, bucket_of
+from services.payments.paystack.rate_limit import RateLimit, bucket_of
 
 KEY = "sk_test_0123456789abcdef"
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -49,12 +49,12 @@ class Limited:
         self.refused = 0
         self.asked: list[str] = []
 
-    def client(self, budget: int | None = None, pace: Pace | None = None) -> Paystack:
+    def client(self, budget: int | None = None, pace: RateLimit | None = None) -> Paystack:
         return Paystack(
             "http://paystack.test",
             SecretStr(KEY),
             httpx.MockTransport(self.handle),
-            pace or Pace(100, budget, self.clock),
+            pace or RateLimit(100, budget, self.clock),
         )
 
     def handle(self, request: httpx.Request) -> httpx.Response:

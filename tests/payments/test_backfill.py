@@ -13,12 +13,12 @@ from sqlalchemy import select, update
 from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.db import engine, sessions
-from services.payments.models import BackfillMark
+from services.payments.models import BackfillState
 from services.payments.paystack.client import Paystack
-from services.payments.recovery import backfill
-from services.payments.recovery.backfill import EVENT_HEADER, Backfill, Found
-from services.payments.recovery.told import read_event
+from services.payments.paystack.webhook_events import parse_webhook_event
 from services.payments.wakeup import Doorbell
+from services.payments.webhooks import backfill
+from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.payments.played import Clock, Hurried, Limited, ok
 from tests.sandbox.conftest import sandbox
@@ -85,9 +85,9 @@ async def fill(shutdown: Shutdown | None = None, older_than: timedelta = AT_ONCE
     return await Backfill(sessions, Doorbell(engine, "notices")).catch_up(shutdown or Shutdown(), older_than)
 
 
-async def mark() -> BackfillMark:
+async def mark() -> BackfillState:
     async with sessions() as session:
-        return (await session.execute(select(BackfillMark))).scalar_one()
+        return (await session.execute(select(BackfillState))).scalar_one()
 
 
 async def test_a_payment_whose_webhook_never_came(merchant: Merchant) -> None:
@@ -96,7 +96,7 @@ async def test_a_payment_whose_webhook_never_came(merchant: Merchant) -> None:
     await merchant.pay(one.reference, outcome="success", deliveries=0)
     assert await fill() == Found(seen=1, stored=1, complete=True)
     (notice,) = await stored()
-    assert (notice.state, len(notice.key)) == ("pending", 64)
+    assert (notice.status, len(notice.key)) == ("pending", 64)
     assert EVENT_HEADER in notice.headers
     await settle_all()
     assert (await found(one.reference)).status == "succeeded"
@@ -176,7 +176,7 @@ async def test_an_event_without_its_payload_waits_for_a_person(playing: Any) -> 
     assert await fill(shutdown) == Found(seen=1, stored=1, complete=True)
     await settle_all()
     (notice,) = await stored()
-    assert (notice.key, notice.identity, notice.state) == ("event-e0", "charge.success:4711", "failed")
+    assert (notice.key, notice.identity, notice.status) == ("event-e0", "charge.success:4711", "failed")
     assert await fill(shutdown) == Found(seen=1, stored=0, complete=True)
 
 
@@ -191,19 +191,21 @@ async def test_an_event_without_its_payload_waits_for_a_person(playing: Any) -> 
     ids=["object", "text", "only its data", "its data as text"],
 )
 def test_the_payload_in_every_likely_form(payload: Any) -> None:
-    told = read_event({"_id": "x", "event_name": "charge.success", "event_payload": payload})
+    told = parse_webhook_event({"_id": "x", "event_name": "charge.success", "event_payload": payload})
     assert told.body is not None
     assert json.loads(told.body) == charge("pay-1")
 
 
 def test_text_is_taken_as_it_is() -> None:
     text = '{ "event":"charge.success", "data": {"x": 1.0} }'
-    assert read_event({"_id": "x", "event_name": "charge.success", "event_payload": text}).body == text.encode()
+    assert (
+        parse_webhook_event({"_id": "x", "event_name": "charge.success", "event_payload": text}).body == text.encode()
+    )
 
 
 @pytest.mark.parametrize("payload", [None, "", "x", "[" * 100_000, 5, True])
 def test_no_payload(payload: Any) -> None:
-    assert read_event({"_id": "x", "event_name": "charge.success", "event_payload": payload}).body is None
+    assert parse_webhook_event({"_id": "x", "event_name": "charge.success", "event_payload": payload}).body is None
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ async def test_it_goes_on_where_the_last_one_ended(playing: Any) -> None:
     assert abs(asked[1] - (now - backfill.OVERLAP)) < timedelta(seconds=10)
     async with sessions.begin() as session:  # a night of downtime
         night = now - timedelta(hours=9)
-        await session.execute(update(BackfillMark).values(ran_at=night, reached=night))
+        await session.execute(update(BackfillState).values(ran_at=night, reached=night))
     assert await fill(shutdown, timedelta(minutes=15)) is not None
     assert abs(asked[2] - (night - backfill.OVERLAP)) < timedelta(seconds=1)
     assert await fill(shutdown, timedelta(minutes=15)) is None
@@ -280,7 +282,7 @@ async def test_one_at_a_time_and_a_dead_one_lets_go(playing: Any) -> None:
     assert await first._claim(AT_ONCE) is not None  # and dies
     assert await second.catch_up(shutdown, AT_ONCE) is None
     async with sessions.begin() as session:
-        await session.execute(update(BackfillMark).values(leased_until=datetime.now(UTC)))
+        await session.execute(update(BackfillState).values(leased_until=datetime.now(UTC)))
     assert await second.catch_up(shutdown, AT_ONCE) == Found(complete=True)
     assert (await mark()).holder is None
 

@@ -12,11 +12,11 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.engine import create_engine
-from services.payments import archive
-from services.payments.archive import Wanted
-from services.payments.recovery import sweep
-from services.payments.recovery.sweep import Sweeper
 from services.payments.settings import settings
+from services.payments.settlement import sweeper
+from services.payments.settlement.sweeper import Sweeper
+from services.payments.webhooks import queries
+from services.payments.webhooks.queries import Filter
 from tests.payments.conftest import payment
 
 MANY = 30
@@ -40,13 +40,13 @@ async def clumsy() -> AsyncIterator[async_sessionmaker[AsyncSession]]:
 async def test_notices_are_replayed_in_batches(
     clumsy: async_sessionmaker[AsyncSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "REPLAY_BATCH", 10)
+    monkeypatch.setattr(queries, "REPLAY_BATCH", 10)
     async with clumsy.begin() as session:
-        many = "INSERT INTO notices (key, body, state) SELECT 'many-' || n, '{}', 'done' FROM generate_series(1, :many) AS n"
+        many = "INSERT INTO webhook_events (key, body, status) SELECT 'many-' || n, '{}', 'processed' FROM generate_series(1, :many) AS n"
         await session.execute(text(many), {"many": MANY})
     counts, after = [], 0
     while True:
-        count, last = await archive.replay(clumsy, Wanted(state="done"), after, 10)
+        count, last = await queries.reprocess(clumsy, Filter(status="processed"), after, 10)
         counts.append(count)
         if last is None:
             break
@@ -57,7 +57,7 @@ async def test_notices_are_replayed_in_batches(
 async def test_the_sweep_takes_a_batch(
     clumsy: async_sessionmaker[AsyncSession], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "BATCH", 10)
+    monkeypatch.setattr(sweeper, "BATCH", 10)
     for _ in range(MANY):
-        await payment(next_verify_at=datetime.now(UTC) - timedelta(seconds=1))
+        await payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
     assert len(await Sweeper(clumsy)._take()) == 10

@@ -8,8 +8,9 @@ import httpx
 import pytest
 
 from contracts.events import PaymentFailed, PaymentSucceeded
-from services.payments import clients, verification
+from services.payments import clients
 from services.payments.db import sessions
+from services.payments.settlement import verify
 from tests.conftest import Signer
 from tests.payments.bank import LOST, Bank, Json, authorization, refused
 from tests.payments.conftest import charge, found, outbox, outbox_types, payment, send, settle_all
@@ -117,7 +118,7 @@ async def test_a_lost_answer_is_swept_and_never_sent_again(
     assert (other.status_code, other.json()["code"], other.json()["reference"]) == (409, "charge_under_way", reference)
     # Paystack had charged it.
     bank.verified[reference] = success(bank.calls("charge_authorization")[0], requested_amount=50_000)
-    await verification.ask(sessions, reference)
+    await verify.verify_now(sessions, reference)
     assert (await found(reference)).status == "succeeded"
     late = await repeat(client, mine, order, card, "key-3")
     assert (late.status_code, late.json()["code"]) == (409, "order_not_payable")

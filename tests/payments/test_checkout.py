@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from services.payments import clients
+from services.payments.catalog_client import CatalogClient
 from services.payments.db import sessions
 from services.payments.models import Payment
-from services.payments.orders import Orders
 from tests.conftest import Signer
 from tests.payments.conftest import payment
 from tests.payments.weather import Weather, initialized, refused
@@ -41,7 +41,7 @@ class Catalog:
 async def catalog(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Catalog]:
     found = Catalog()
     async with httpx.AsyncClient(transport=httpx.MockTransport(found), base_url="http://catalog.test") as client:
-        monkeypatch.setattr(clients, "orders", Orders(client))
+        monkeypatch.setattr(clients, "orders", CatalogClient(client))
         yield found
 
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from services.payments import clients
+from services.payments.catalog_client import CatalogClient
 from services.payments.db import sessions
-from services.payments.models import Notice
-from services.payments.orders import Orders
+from services.payments.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.contention import BROKEN_UP, When, broken_up
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
@@ -26,7 +26,7 @@ async def catalog(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     order = {"id": ORDER, "status": "pending", "amount": 50_000, "currency": "NGN", "items": []}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=order))
     async with httpx.AsyncClient(transport=transport, base_url="http://catalog.test") as client:
-        monkeypatch.setattr(clients, "orders", Orders(client))
+        monkeypatch.setattr(clients, "orders", CatalogClient(client))
         yield
 
 
@@ -89,7 +89,7 @@ async def test_a_verify(
     assert (await found(one.reference)).status == "pending"
     assert await outbox_types() == []
     async with sessions.begin() as session:  # as when its two seconds are over
-        await session.execute(update(type(one)).values(verifications=0))
+        await session.execute(update(type(one)).values(verify_attempts=0))
     assert (await client.post(path, headers=headers)).json()["status"] == "succeeded"
     assert await outbox_types() == ["payment.succeeded"]
 
@@ -123,7 +123,7 @@ async def test_a_settlement(client: httpx.AsyncClient, sqlstate: str) -> None:
             await due_now()
             await settle_all()
     (notice,) = await stored()
-    assert (notice.state, notice.attempts) == ("pending", 0)
+    assert (notice.status, notice.attempts) == ("pending", 0)
     assert await outbox_types() == []
     await due_now()
     await settle_all()
@@ -133,4 +133,4 @@ async def test_a_settlement(client: httpx.AsyncClient, sqlstate: str) -> None:
 
 async def due_now() -> None:
     async with sessions.begin() as session:
-        await session.execute(update(Notice).values(next_attempt_at=Notice.received_at))
+        await session.execute(update(WebhookEvent).values(next_attempt_at=WebhookEvent.received_at))

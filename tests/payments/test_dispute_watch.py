@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from kit.worker.shutdown import Shutdown
-from services.payments.backlog import Backlog
 from services.payments.db import sessions
-from services.payments.disputes import watch as watching
-from services.payments.disputes.watch import Watch
+from services.payments.disputes import poller as watching
+from services.payments.disputes.poller import DisputePoller
+from services.payments.metrics import Metrics
 from tests.payments.bank import Bank, dispute, notice
 from tests.payments.complaints import (
     LISTED,
@@ -32,7 +32,7 @@ async def test_a_dispute_that_no_notice_told_of_is_found(client: httpx.AsyncClie
     for one in payments:
         number = next(NUMBERS)
         bank.disputes[number] = dispute(number, one.reference)
-    watch = Watch(sessions, asyncio.Event())
+    watch = DisputePoller(sessions, asyncio.Event())
     await watch.search(Shutdown())
     assert {(await found(one.reference)).status for one in payments} == {"disputed"}
     await watch.search(Shutdown())
@@ -45,23 +45,23 @@ async def test_paystack_away_the_clock_runs_all_the_same(client: httpx.AsyncClie
     assert (await found(one.reference)).status == "disputed"
     with pytest.raises(Exception, match="ConnectError"):
         await look()
-    assert (await the_dispute(body["id"])).next_look_at is not None
+    assert (await the_dispute(body["id"])).next_attempt_at is not None
 
 
 async def test_the_metrics_alarm(client: httpx.AsyncClient, bank: Bank) -> None:
-    await Backlog(sessions).measure()
+    await Metrics(sessions).measure()
     assert watching.open_disputes._value.get() == 0
     assert watching.due_seconds._value.get() == float("inf")
     soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     await disputed(client, bank)
     _, body = await disputed(client, bank, dueAt=soon)
-    await Backlog(sessions).measure()
+    await Metrics(sessions).measure()
     assert watching.open_disputes._value.get() == 2
     assert 7100 < watching.due_seconds._value.get() <= 7200
     # What the bank has in hand does not wait for us.
     bank.disputes[body["id"]] = body | {"status": "awaiting-bank-feedback"}
     await look()
-    await Backlog(sessions).measure()
+    await Metrics(sessions).measure()
     assert watching.open_disputes._value.get() == 2
     assert watching.due_seconds._value.get() > 7200
 
@@ -73,8 +73,8 @@ async def test_the_last_hours_are_said_aloud(
     await look()
     assert "about to be accepted" in caplog.text
     kept = await the_dispute(body["id"])
-    assert kept.next_look_at is not None
-    assert kept.next_look_at <= kept.due_at
+    assert kept.next_attempt_at is not None
+    assert kept.next_attempt_at <= kept.due_at
 
 
 async def test_everything_at_once(client: httpx.AsyncClient, bank: Bank) -> None:
@@ -91,8 +91,8 @@ async def test_everything_at_once(client: httpx.AsyncClient, bank: Bank) -> None
     for _ in range(5):
         await asyncio.gather(settle_all(), settle_all(), look(), look(), look_at_refunds(), look_at_refunds())
         async with sessions.begin() as session:
-            await session.execute(text("UPDATE disputes SET next_look_at = now()"))
-            await session.execute(text("UPDATE payments SET refunds_due_at = now()"))
+            await session.execute(text("UPDATE disputes SET next_attempt_at = now()"))
+            await session.execute(text("UPDATE payments SET refunds_next_attempt_at = now()"))
     assert {(one.status, one.refunded_amount) for one in [await found(p.reference) for p in payments]} == {
         ("refunded", 50_000)
     }

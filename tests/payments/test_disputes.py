@@ -67,7 +67,7 @@ async def test_won_the_money_stays(client: httpx.AsyncClient, bank: Bank) -> Non
     _, event = await outbox()
     assert isinstance(event, PaymentDisputeResolved)
     assert (event.data.lost, event.data.resolution) == (False, "declined")
-    assert (await the_dispute(body["id"])).next_look_at is None
+    assert (await the_dispute(body["id"])).next_attempt_at is None
 
 
 @pytest.mark.parametrize("resolution", ["merchant-accepted", "auto-accepted"])
@@ -87,7 +87,7 @@ async def test_lost_the_money_goes_back(client: httpx.AsyncClient, bank: Bank, r
     assert isinstance(refunded, PaymentRefunded)
     assert refunded.data.refunded_amount == 50_000
     assert bank.calls("/refund") == [{"transaction": str(one.id), "perPage": "100"}]  # asked, never sent
-    assert (await the_dispute(body["id"])).next_look_at is None
+    assert (await the_dispute(body["id"])).next_attempt_at is None
 
 
 async def test_a_part_lost_is_a_partial_refund(client: httpx.AsyncClient, bank: Bank) -> None:
@@ -107,7 +107,7 @@ async def test_a_refund_that_paystack_lists_too_is_one(client: httpx.AsyncClient
     if first == "the refund":
         bank.refunds = [LISTED]
         async with sessions.begin() as session:
-            await session.execute(text("UPDATE payments SET refunds_due_at = now()"))
+            await session.execute(text("UPDATE payments SET refunds_next_attempt_at = now()"))
         await look_at_refunds()
     await tell(client, notice("resolve", lost(body)))
     await look()
@@ -130,7 +130,7 @@ async def test_a_refund_is_not_done_before_paystack_says_so(client: httpx.AsyncC
     assert (await found(one.reference)).refunded_amount == 0
     bank.disputes[body["id"]] = lost(body)
     async with sessions.begin() as session:
-        await session.execute(text("UPDATE disputes SET next_look_at = now()"))
+        await session.execute(text("UPDATE disputes SET next_attempt_at = now()"))
     await look()
     await look_at_refunds()
     assert (await found(one.reference)).status == "refunded"
@@ -159,7 +159,7 @@ async def test_an_old_answer_does_not_undo_a_new_one(client: httpx.AsyncClient, 
     await look()
     bank.disputes[body["id"]] = body
     async with sessions.begin() as session:
-        await session.execute(text("UPDATE disputes SET next_look_at = now()"))
+        await session.execute(text("UPDATE disputes SET next_attempt_at = now()"))
     await look()
     assert (await the_dispute(body["id"])).status == "awaiting-bank-feedback"
 
@@ -171,7 +171,7 @@ async def test_a_dispute_before_the_payment_was_heard_of(client: httpx.AsyncClie
     await tell(client, notice("create", body))
     asked = await found(one.reference)
     assert asked.status == "pending"
-    assert asked.next_verify_at <= datetime.now(UTC)
+    assert asked.verify_next_attempt_at <= datetime.now(UTC)
     await tell(client, charge(one.reference))
     assert (await found(one.reference)).status == "succeeded"
     await look()
@@ -219,7 +219,7 @@ async def test_another_mode_touches_nothing(client: httpx.AsyncClient, bank: Ban
     one = await paid()
     await tell(client, notice("create", dispute(next(NUMBERS), one.reference, domain="live")))
     (kept,) = await stored()
-    assert (kept.state, kept.outcome) == ("done", "kept: mode_differs")
+    assert (kept.status, kept.outcome) == ("processed", "kept: mode_differs")
     assert (await found(one.reference)).status == "succeeded"
 
 
@@ -238,4 +238,4 @@ async def test_the_official_shapes(client: httpx.AsyncClient, bank: Bank, name: 
 async def test_rubbish_waits_for_a_person(client: httpx.AsyncClient, bank: Bank, data: Any) -> None:
     await tell(client, {"event": "charge.dispute.create", "data": data})
     (kept,) = await stored()
-    assert (kept.state, kept.outcome) == ("failed", "unreadable")
+    assert (kept.status, kept.outcome) == ("failed", "unreadable")

@@ -45,7 +45,7 @@ async def test_forgotten_while_paystack_is_away(client: httpx.AsyncClient, bank:
         await forget_all()
     bank.down = False
     async with sessions.begin() as session:
-        await session.execute(text("UPDATE cards SET forget_at = now() WHERE forget_at IS NOT NULL"))
+        await session.execute(text("UPDATE cards SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL"))
     await forget_all()
     assert bank.codes == set()
 

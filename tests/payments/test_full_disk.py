@@ -75,7 +75,7 @@ def fill(file: Path, size: int) -> None:
 async def kept(server: Postgres) -> int:
     connection = await asyncpg.connect(server.url("payments"), timeout=5)
     try:
-        return int(await connection.fetchval("SELECT count(*) FROM notices"))
+        return int(await connection.fetchval("SELECT count(*) FROM webhook_events"))
     finally:
         await connection.close(timeout=5)
 

@@ -6,17 +6,18 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.payments import held, refunds
-from services.payments.charges import read_charge
+from services.payments.catalog_client import Order
 from services.payments.db import sessions
 from services.payments.errors import NotHeld, OrderNotPayable
-from services.payments.ledger.report import Report
-from services.payments.ledger.statements import _name_differences
+from services.payments.holds import review
 from services.payments.models import Payment
-from services.payments.orders import Order
-from services.payments.paystack.refunds import ToldRefund
-from services.payments.refunding import Due, Refunder
-from services.payments.settlement import settle
+from services.payments.paystack.charge import parse_charge
+from services.payments.paystack.refunds import PaystackRefund
+from services.payments.reconciliation.report import Report
+from services.payments.reconciliation.transactions import _name_differences
+from services.payments.refunds import requests
+from services.payments.refunds.executor import Due, RefundExecutor
+from services.payments.settlement.settle import settle
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox_types, payment
 from tests.payments.test_ledger import OPERATOR, balances, pay, refund_processed
@@ -49,7 +50,7 @@ async def test_what_is_left_is_held_still() -> None:
 async def test_what_is_left_can_be_accepted() -> None:
     one = await _overpaid((await payment()).reference)
     async with sessions.begin() as session:
-        await held.accept(session, one.reference, OPERATOR, "the rest went back")
+        await review.accept(session, one.reference, OPERATOR, "the rest went back")
     assert (await found(one.reference)).status == "partially_refunded"
     assert await outbox_types() == ["payment.held", "payment.refunded", "payment.succeeded"]
     assert await balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
@@ -61,10 +62,10 @@ async def test_what_is_left_can_be_accepted() -> None:
 async def test_nothing_is_decided_while_a_refund_is_under_way() -> None:
     one = await _overpaid((await payment()).reference)
     async with sessions.begin() as session:
-        await refunds.request(session, one.reference, amount=100, reason="more", requested_by="test")
+        await requests.request(session, one.reference, amount=100, reason="more", requested_by="test")
     with pytest.raises(NotHeld, match="under way"):
         async with sessions.begin() as session:
-            await held.accept(session, one.reference, OPERATOR, "at once")
+            await review.accept(session, one.reference, OPERATOR, "at once")
 
 
 async def test_what_is_left_pays_for_an_order_of_exactly_that() -> None:
@@ -72,9 +73,11 @@ async def test_what_is_left_pays_for_an_order_of_exactly_that() -> None:
     order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
     with pytest.raises(OrderNotPayable, match="50000 NGN is there"):
         async with sessions.begin() as session:
-            await held.bind(session, one.reference, OPERATOR, order.model_copy(update={"amount": OVERPAID}), "by phone")
+            await review.bind(
+                session, one.reference, OPERATOR, order.model_copy(update={"amount": OVERPAID}), "by phone"
+            )
     async with sessions.begin() as session:
-        await held.bind(session, one.reference, OPERATOR, order, "by phone")
+        await review.bind(session, one.reference, OPERATOR, order, "by phone")
     bound = await found(one.reference)
     assert (bound.status, bound.order_id, bound.amount) == ("partially_refunded", order.id, 50_000)
     assert await balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
@@ -86,7 +89,7 @@ async def test_paystack_calls_it_reversed_where_a_part_went_back(back: int, agre
         status="held", held_reason="amount_differs", paid_amount=OVERPAID, paid_currency="NGN", refunded_amount=back
     )
     report = Report(since=one.created_at, until=one.created_at)
-    told = read_charge(charge(one.reference, amount=OVERPAID, status="reversed")["data"])
+    told = parse_charge(charge(one.reference, amount=OVERPAID, status="reversed")["data"])
     _name_differences(report, one, told)  # type: ignore[arg-type]
     assert report.agrees is agrees
 
@@ -95,29 +98,29 @@ async def _reversed(status: str) -> Payment:
     """It was paid, and its refund on the dashboard had begun before we heard of it."""
     one = await payment()
     async with sessions.begin() as session:
-        await settle(session, [read_charge(charge(one.reference, status=status)["data"])])
+        await settle(session, [parse_charge(charge(one.reference, status=status)["data"])])
     return one
 
 
-async def _listed(one: Payment, *refunds: ToldRefund) -> None:
+async def _listed(one: Payment, *refunds: PaystackRefund) -> None:
     """What Paystack says of its refunds."""
     now = one.created_at
-    await Refunder(sessions, asyncio.Event())._learn(Due(one.id, one.reference, 1, 0, now, now), refunds)
+    await RefundExecutor(sessions, asyncio.Event())._learn(Due(one.id, one.reference, 1, 0, now, now), refunds)
 
 
 async def _accept(one: Payment) -> None:
     async with sessions.begin() as session:
-        await held.accept(session, one.reference, OPERATOR, "still here")
+        await review.accept(session, one.reference, OPERATOR, "still here")
 
 
 async def test_a_reversed_one_whose_refund_failed_is_accepted() -> None:
     one = await _reversed("reversal-pending")
     with pytest.raises(NotHeld, match="reversed"):
         await _accept(one)
-    await _listed(one, ToldRefund(1, 50_000, "pending", None))
+    await _listed(one, PaystackRefund(1, 50_000, "pending", None))
     with pytest.raises(NotHeld, match="under way"):
         await _accept(one)
-    await _listed(one, ToldRefund(1, 50_000, "failed", None))
+    await _listed(one, PaystackRefund(1, 50_000, "failed", None))
     await _accept(one)
     assert (await found(one.reference)).status == "succeeded"
     assert await outbox_types() == ["payment.succeeded"]
@@ -126,7 +129,7 @@ async def test_a_reversed_one_whose_refund_failed_is_accepted() -> None:
 
 async def test_a_reversed_one_of_which_money_went_back_is_not_accepted() -> None:
     one = await _reversed("reversed")
-    await _listed(one, ToldRefund(1, 20_000, "failed", None), ToldRefund(2, 20_000, "processed", None))
+    await _listed(one, PaystackRefund(1, 20_000, "failed", None), PaystackRefund(2, 20_000, "processed", None))
     with pytest.raises(NotHeld, match="reversed"):
         await _accept(one)
 

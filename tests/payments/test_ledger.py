@@ -15,17 +15,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from kit.auth import Caller
-from services.payments import held
-from services.payments.charges import read_charge
 from services.payments.db import sessions
-from services.payments.disputes import book
-from services.payments.disputes.told import ToldDispute
-from services.payments.ledger import entries, export, journal, movements, retention
-from services.payments.ledger.entries import Filter
+from services.payments.disputes import records
+from services.payments.holds import review
+from services.payments.ledger import csv_export, dispute_holds, journal, movements, queries
+from services.payments.ledger.queries import Filter
 from services.payments.models import Payment, Payout
-from services.payments.paystack.refunds import ToldRefund
-from services.payments.refunding import Due, Refunder
-from services.payments.settlement import settle
+from services.payments.paystack.charge import parse_charge
+from services.payments.paystack.disputes import PaystackDispute
+from services.payments.paystack.refunds import PaystackRefund
+from services.payments.refunds.executor import Due, RefundExecutor
+from services.payments.settlement.settle import settle
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, payment
 
@@ -34,7 +34,7 @@ OPERATOR = Caller(id="operator-1", email=None, scopes=frozenset({"payments:decid
 
 async def pay(reference: str, **changes: Any) -> None:
     async with sessions.begin() as session:
-        await settle(session, [read_charge(charge(reference, **changes)["data"])])
+        await settle(session, [parse_charge(charge(reference, **changes)["data"])])
 
 
 async def balances() -> dict[str, dict[str, int]]:
@@ -54,8 +54,8 @@ async def keys() -> list[str]:
 
 async def refund_processed(one: Payment, amount: int) -> None:
     """Paystack lists a refund that is over."""
-    told = ToldRefund(int(uuid4()) >> 70, amount, "processed", None)
-    await Refunder(sessions, asyncio.Event())._learn(
+    told = PaystackRefund(int(uuid4()) >> 70, amount, "processed", None)
+    await RefundExecutor(sessions, asyncio.Event())._learn(
         Due(one.id, one.reference, one.paystack_id, 0, datetime.now(UTC), datetime.now(UTC)), [told]
     )
 
@@ -79,7 +79,7 @@ async def test_held_money_is_earned_when_a_person_accepts_it() -> None:
     await pay(one.reference, amount=49_000)
     assert await balances() == {"NGN": {"paystack:receivable": 48_250, "fees": 750, "held": -49_000}}
     async with sessions.begin() as session:
-        await held.accept(session, one.reference, OPERATOR, "a regular")
+        await review.accept(session, one.reference, OPERATOR, "a regular")
     assert await balances() == {"NGN": {"paystack:receivable": 48_250, "fees": 750, "sales": -49_000}}
 
 
@@ -108,7 +108,7 @@ async def test_what_was_given_back_before_we_heard_of_it_came_and_waits_to_be_lo
     assert await balances() == {"NGN": {"paystack:receivable": 50_000, "held": -50_000}}
     row = await found(one.reference)
     assert (row.status, row.held_reason, row.paid_amount) == ("held", "reversed", 50_000)
-    assert row.refunds_due_at is not None
+    assert row.refunds_next_attempt_at is not None
 
 
 async def test_refunds_of_sales_and_of_held_money() -> None:
@@ -128,11 +128,11 @@ async def test_a_dispute_keeps_money_back_until_it_is_over(lost: bool) -> None:
     row = await found(one.reference)
     for amount in (30_000, 40_000):  # it may be about more by and by
         async with sessions.begin() as session:
-            await retention.keep_back(session, row, 77, amount)
+            await dispute_holds.hold(session, row, 77, amount)
     assert await balances() == {"NGN": {"disputes": 30_000, "paystack:receivable": 20_000, "sales": -50_000}}
     for _ in range(2):
         async with sessions.begin() as session:
-            await retention.release(session, row, 77, lost=lost)
+            await dispute_holds.release(session, row, 77, lost=lost)
     assert await balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
     assert await keys() == [f"received:{one.reference}", "disputed:77", "dispute_over:77"]
 
@@ -140,15 +140,15 @@ async def test_a_dispute_keeps_money_back_until_it_is_over(lost: bool) -> None:
 async def test_a_lost_dispute_goes_through_the_books_to_its_refund() -> None:
     one = await payment()
     await pay(one.reference, fees=None)
-    about = ToldDispute(id=78, status="awaiting-merchant-feedback", reference=one.reference, amount=20_000)
+    about = PaystackDispute(id=78, status="awaiting-merchant-feedback", reference=one.reference, amount=20_000)
     over = replace(about, status="resolved", resolution="merchant-accepted")
     for told in (about, about):
         async with sessions.begin() as session:
-            await book.hear(session, [told])
+            await records.record(session, [told])
     assert await balances() == {"NGN": {"disputes": 20_000, "paystack:receivable": 30_000, "sales": -50_000}}
     for _ in range(2):
         async with sessions.begin() as session:
-            await book.apply(session, over)
+            await records.apply(session, over)
     assert await balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
     await refund_processed(await found(one.reference), 20_000)
     assert await balances() == {"NGN": {"paystack:receivable": 30_000, "refunds": 20_000, "sales": -50_000}}
@@ -198,7 +198,7 @@ async def test_the_database_refuses_to(name: str) -> None:
 async def test_a_movement_goes_with_its_transaction() -> None:
     one = await payment()
     async with sessions() as session:
-        await settle(session, [read_charge(charge(one.reference)["data"])])
+        await settle(session, [parse_charge(charge(one.reference)["data"])])
         await session.rollback()
     assert await keys() == []
     assert (await found(one.reference)).status == "pending"
@@ -207,7 +207,7 @@ async def test_a_movement_goes_with_its_transaction() -> None:
 async def test_entries_are_read_in_pages(client: httpx.AsyncClient, signer: Signer) -> None:
     references = [(await payment()).reference for _ in range(5)]
     async with sessions.begin() as session:  # one statement: all at the same time
-        await settle(session, [read_charge(charge(reference)["data"]) for reference in references])
+        await settle(session, [parse_charge(charge(reference)["data"]) for reference in references])
     operator = signer.headers(scopes=ADMIN)
     items, cursor = [], ""
     while True:
@@ -288,10 +288,10 @@ async def test_balances_over_http(client: httpx.AsyncClient, signer: Signer) -> 
 
 
 async def test_the_books_as_csv(client: httpx.AsyncClient, signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.payments.ledger.entries.batches.__defaults__", (7,))
+    monkeypatch.setattr("services.payments.ledger.queries.batches.__defaults__", (7,))
     references = [(await payment()).reference for _ in range(5)]
     async with sessions.begin() as session:
-        await settle(session, [read_charge(charge(reference)["data"]) for reference in references])
+        await settle(session, [parse_charge(charge(reference)["data"]) for reference in references])
     await pay('=HYPERLINK("http://evil.test")', fees=None)
     answer = await client.get("/payments/ledger.csv", headers=signer.headers(scopes=ADMIN))
     assert answer.headers["content-type"].startswith("text/csv")
@@ -307,8 +307,8 @@ async def test_the_books_as_csv(client: httpx.AsyncClient, signer: Signer, monke
 async def test_an_export_reads_no_further_than_its_reader() -> None:
     async with sessions.begin() as session:
         references = [f"dva-{number}" for number in range(20)]
-        await settle(session, [read_charge(charge(reference, fees=None)["data"]) for reference in references])
-    batches = [batch async for batch in entries.batches(sessions, Filter(), 8)]
+        await settle(session, [parse_charge(charge(reference, fees=None)["data"]) for reference in references])
+    batches = [batch async for batch in queries.batches(sessions, Filter(), 8)]
     assert [len(batch) for batch in batches] == [8, 8, 8, 8, 8, 0]
     read = []
 
@@ -317,7 +317,7 @@ async def test_an_export_reads_no_further_than_its_reader() -> None:
             read.append(len(batch))
             yield batch
 
-    written = export.lines(batches[0], rest())
+    written = csv_export.lines(batches[0], rest())
     for _ in range(3):  # the header, what was read before, one batch
         await anext(written)
     assert read == [8]

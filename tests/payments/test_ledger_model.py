@@ -9,14 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from services.payments import held
+from services.payments.catalog_client import Order
 from services.payments.db import sessions
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
-from services.payments.ledger import books, retention
-from services.payments.ledger.report import Report
+from services.payments.holds import review
+from services.payments.ledger import dispute_holds
 from services.payments.models import Payment
-from services.payments.orders import Order
-from services.payments.settlement import settle
+from services.payments.reconciliation import ledger_check
+from services.payments.reconciliation.report import Report
+from services.payments.settlement.settle import settle
 from tests.payments.conftest import emptied, payment
 from tests.payments.test_ledger import OPERATOR, balances, refund_processed
 from tests.payments.test_settlement_model import TOLD
@@ -63,7 +64,7 @@ class Till:
                         which, min(one.paid_amount or 0, 90_000 if amount is None else int(str(amount)))
                     )
                     async with sessions.begin() as session:
-                        await retention.keep_back(session, one, which, amount)  # type: ignore[arg-type]
+                        await dispute_holds.hold(session, one, which, amount)  # type: ignore[arg-type]
             case "dispute over", (bool(lost),):
                 one = await self._paid(reference)
                 if one is not None:
@@ -72,7 +73,7 @@ class Till:
                         self.over.add(which)
                         self.kept[which] = 0
                     async with sessions.begin() as session:
-                        await retention.release(session, one, which, lost=lost)
+                        await dispute_holds.release(session, one, which, lost=lost)
 
     async def _paid(self, reference: str) -> Payment | None:
         async with sessions() as session:
@@ -85,9 +86,9 @@ class Till:
         try:
             async with sessions.begin() as session:
                 if what == "accept":
-                    await held.accept(session, reference, OPERATOR, "a regular")
+                    await review.accept(session, reference, OPERATOR, "a regular")
                 else:
-                    await held.bind(session, reference, OPERATOR, order, "by phone")
+                    await review.bind(session, reference, OPERATOR, order, "by phone")
         except (NotHeld, OrderNotPayable, PaymentNotFound):
             return
         decided = await self._paid(reference)
@@ -128,5 +129,5 @@ async def test_the_books_say_what_the_payments_say(steps: list[tuple[object, ...
         assert books_now == await till.expected()
     now = datetime.now(UTC)
     report = Report(since=now - timedelta(days=1), until=now + timedelta(days=1))
-    await books.compare(sessions, report)
+    await ledger_check.compare(sessions, report)
     assert report.differences == []

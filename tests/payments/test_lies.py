@@ -14,10 +14,10 @@ from sqlalchemy import update
 from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment
-from services.payments.paystack import wire
+from services.payments.paystack import transport
+from services.payments.paystack.circuit_breaker import FAILURES
 from services.payments.paystack.client import Paystack
-from services.payments.recovery.circuit import FAILURES
-from services.payments.recovery.sweep import Sweeper
+from services.payments.settlement.sweeper import Sweeper
 from tests.loops import living, until
 from tests.payments.conftest import charge, found, outbox_types, payment
 
@@ -119,7 +119,7 @@ class Liar:
 
 @pytest.fixture
 async def liar(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Liar]:
-    monkeypatch.setattr(wire, "CALL_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "CALL_SECONDS", 0.5)
     found = Liar()
     server = await asyncio.start_server(found.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -181,7 +181,7 @@ async def test_lies_open_the_circuit(liar: Liar, name: str) -> None:
     for _ in range(60):
         await payment()
     async with sessions.begin() as session:
-        await session.execute(update(Payment).values(next_verify_at=Payment.created_at))
+        await session.execute(update(Payment).values(verify_next_attempt_at=Payment.created_at))
 
     async def opened() -> bool:
         return clients.paystack().pace.circuit.open

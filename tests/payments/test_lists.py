@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, select, text
 
-from services.payments.backlog import refunds_that_wait
 from services.payments.db import engine, sessions
+from services.payments.metrics import refunds_that_wait
 from services.payments.models import Payment, Refund
 
 MANY = """
     WITH paid AS (
-        INSERT INTO payments (reference, amount, currency, status, order_id, next_verify_at)
+        INSERT INTO payments (reference, amount, currency, status, order_id, verify_next_attempt_at)
         SELECT 'many-' || n, 1, 'NGN', 'succeeded', gen_random_uuid(), 'infinity' FROM generate_series(1, 20000) AS n
         RETURNING id
     )

@@ -9,10 +9,10 @@ import httpx
 import pytest
 from sqlalchemy import text, update
 
-from services.payments import archive
-from services.payments.archive import Wanted
 from services.payments.db import sessions
-from services.payments.models import Notice
+from services.payments.models import WebhookEvent
+from services.payments.webhooks import queries
+from services.payments.webhooks.queries import Filter
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 
@@ -24,7 +24,7 @@ async def listed(client: httpx.AsyncClient, signer: Signer, **query: Any) -> lis
     items: list[dict[str, Any]] = []
     while True:
         params = {**query, "limit": 2}
-        answer = await client.get("/payments/notices", params=params, headers=signer.headers(scopes=LOOKING))
+        answer = await client.get("/payments/webhook-events", params=params, headers=signer.headers(scopes=LOOKING))
         assert answer.status_code == 200, answer.text
         items += answer.json()["items"]
         query["cursor"] = answer.json()["next_cursor"]
@@ -33,7 +33,7 @@ async def listed(client: httpx.AsyncClient, signer: Signer, **query: Any) -> lis
 
 
 async def replay(client: httpx.AsyncClient, signer: Signer, **body: Any) -> httpx.Response:
-    return await client.post("/payments/notices/replay", json=body, headers=signer.headers(scopes=ADMIN))
+    return await client.post("/payments/webhook-events/reprocess", json=body, headers=signer.headers(scopes=ADMIN))
 
 
 async def some(client: httpx.AsyncClient) -> list[str]:
@@ -53,13 +53,13 @@ async def test_the_list(client: httpx.AsyncClient, signer: Signer) -> None:
     everything = await listed(client, signer)
     assert [item["id"] for item in everything] == sorted((notice.id for notice in await stored()), reverse=True)
     assert [item["handling"] for item in everything] == [None, "unknown", "kept", *["handled"] * 5]
-    assert [item["state"] for item in everything] == ["failed", *["done"] * 7]
+    assert [item["status"] for item in everything] == ["failed", *["processed"] * 7]
     assert "body" not in everything[0]
     (one,) = await listed(client, signer, reference=references[2])
     assert (one["event"], one["outcome"]) == ("charge.success", "succeeded")
     assert len(await listed(client, signer, event="charge.success")) == 5
     assert [item["event"] for item in await listed(client, signer, event="moon.landed")] == ["moon.landed"]
-    assert [item["error"] for item in await listed(client, signer, state="failed")] == ["not JSON: JSONDecodeError"]
+    assert [item["error"] for item in await listed(client, signer, status="failed")] == ["not JSON: JSONDecodeError"]
     now = datetime.now(UTC)
     assert len(await listed(client, signer, **{"from": (now - timedelta(minutes=5)).isoformat()})) == 8
     assert await listed(client, signer, to=(now - timedelta(minutes=5)).isoformat()) == []
@@ -71,7 +71,7 @@ async def test_one_as_it_came(client: httpx.AsyncClient, signer: Signer) -> None
     await settle_all()
     shown = []
     for notice in await stored():
-        answer = await client.get(f"/payments/notices/{notice.id}", headers=signer.headers(scopes=LOOKING))
+        answer = await client.get(f"/payments/webhook-events/{notice.id}", headers=signer.headers(scopes=LOOKING))
         assert answer.status_code == 200, answer.text
         shown.append(answer.json())
     assert (shown[0]["body"], shown[0]["body_encoding"]) == ('{"event":"moon.landed","data":"\\u0000 é"}', "utf-8")
@@ -79,30 +79,32 @@ async def test_one_as_it_came(client: httpx.AsyncClient, signer: Signer) -> None
     assert len(shown[0]["headers"]["x-paystack-signature"]) == 128
 
 
-@pytest.mark.parametrize("path", ["/payments/notices", "/payments/notices/1"])
+@pytest.mark.parametrize("path", ["/payments/webhook-events", "/payments/webhook-events/1"])
 async def test_only_operators_look(client: httpx.AsyncClient, signer: Signer, path: str) -> None:
     assert (await client.get(path)).status_code == 401
     assert (await client.get(path, headers=signer.headers())).status_code == 403
     decides = frozenset({"payments:read"})
-    denied = await client.post("/payments/notices/replay", json={"ids": [1]}, headers=signer.headers(scopes=decides))
+    denied = await client.post(
+        "/payments/webhook-events/reprocess", json={"ids": [1]}, headers=signer.headers(scopes=decides)
+    )
     assert denied.status_code == 403
 
 
 @pytest.mark.parametrize("odd", ["0", "-1", "x", str(2**63), "1.5", "%00"])
 async def test_an_odd_id(client: httpx.AsyncClient, signer: Signer, odd: str) -> None:
-    answer = await client.get(f"/payments/notices/{odd}", headers=signer.headers(scopes=LOOKING))
+    answer = await client.get(f"/payments/webhook-events/{odd}", headers=signer.headers(scopes=LOOKING))
     assert answer.status_code == 422
 
 
 async def test_no_such_notice(client: httpx.AsyncClient, signer: Signer) -> None:
-    answer = await client.get(f"/payments/notices/{2**63 - 1}", headers=signer.headers(scopes=LOOKING))
+    answer = await client.get(f"/payments/webhook-events/{2**63 - 1}", headers=signer.headers(scopes=LOOKING))
     assert (answer.status_code, answer.json()["code"]) == (404, "notice_not_found")
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        {"state": "lost"},
+        {"status": "lost"},
         {"event": "\x00"},
         {"event": "e" * 201},
         {"reference": "é"},
@@ -114,12 +116,14 @@ async def test_no_such_notice(client: httpx.AsyncClient, signer: Signer) -> None
     ],
 )
 async def test_odd_filters(client: httpx.AsyncClient, signer: Signer, query: dict[str, str]) -> None:
-    answer = await client.get("/payments/notices", params=query, headers=signer.headers(scopes=LOOKING))
+    answer = await client.get("/payments/webhook-events", params=query, headers=signer.headers(scopes=LOOKING))
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 async def test_a_cursor_of_another_list(client: httpx.AsyncClient, signer: Signer) -> None:
-    answer = await client.get("/payments/notices", params={"cursor": "bm8"}, headers=signer.headers(scopes=LOOKING))
+    answer = await client.get(
+        "/payments/webhook-events", params={"cursor": "bm8"}, headers=signer.headers(scopes=LOOKING)
+    )
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
@@ -129,15 +133,15 @@ async def test_what_failed_is_replayed_with_all_its_tries(client: httpx.AsyncCli
     await send(client, late)
     await settle_all()
     (notice,) = await stored()
-    assert (notice.state, notice.attempts) == ("failed", 1)
+    assert (notice.status, notice.attempts) == ("failed", 1)
     await payment("pay-late")  # the person found out why
-    answer = await replay(client, signer, state="failed")
+    answer = await replay(client, signer, status="failed")
     assert (answer.status_code, answer.json()) == (202, {"count": 1, "next_cursor": None})
     (notice,) = await stored()
-    assert (notice.state, notice.attempts) == ("pending", 0)
+    assert (notice.status, notice.attempts) == ("pending", 0)
     await settle_all()
     (notice,) = await stored()
-    assert (notice.state, notice.outcome, notice.error) == ("done", "verify", None)
+    assert (notice.status, notice.outcome, notice.error) == ("processed", "verify", None)
 
 
 async def test_replaying_what_is_done_does_nothing_twice(client: httpx.AsyncClient, signer: Signer) -> None:
@@ -157,31 +161,33 @@ async def test_by_id_and_by_time(client: httpx.AsyncClient, signer: Signer) -> N
     await settle_all()
     async with sessions.begin() as session:
         await session.execute(
-            update(Notice).where(Notice.id == ids[0]).values(received_at=text("now() - interval '2h'"))
+            update(WebhookEvent).where(WebhookEvent.id == ids[0]).values(received_at=text("now() - interval '2h'"))
         )
     an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     assert (await replay(client, signer, to=an_hour_ago)).json()["count"] == 1
-    assert (await replay(client, signer, **{"from": an_hour_ago}, state="done")).json()["count"] == 6
+    assert (await replay(client, signer, **{"from": an_hour_ago}, status="processed")).json()["count"] == 6
 
 
 async def test_a_time_is_found_among_many(client: httpx.AsyncClient, signer: Signer) -> None:
     async with sessions.begin() as session:
         await session.execute(
             text(
-                "INSERT INTO notices (key, body, state, received_at)"
-                " SELECT 'many-' || n, '{}', 'done', now() - (1000 - n) * interval '1 minute'"
+                "INSERT INTO webhook_events (key, body, status, received_at)"
+                " SELECT 'many-' || n, '{}', 'processed', now() - (1000 - n) * interval '1 minute'"
                 " FROM generate_series(1, 1000) AS n WHERE n % 7 <> 0"
             )
         )
         await session.execute(
-            text("DELETE FROM notices WHERE received_at BETWEEN now() - '9h'::interval AND now() - '8h'::interval")
+            text(
+                "DELETE FROM webhook_events WHERE received_at BETWEEN now() - '9h'::interval AND now() - '8h'::interval"
+            )
         )
     now = datetime.now(UTC)
     for begin, end in ((16, 15), (10, 7), (8.9, 8.1), (30, 20), (0.05, -1), (1, 0.5)):
         since, until = now - timedelta(hours=begin), now - timedelta(hours=end)
         wanted = [notice.id for notice in await stored() if since <= notice.received_at < until]
         async with sessions() as session:
-            assert [row.id for row in await archive.page(session, Wanted(since=since, until=until), 1000)] == wanted[
+            assert [row.id for row in await queries.page(session, Filter(since=since, until=until), 1000)] == wanted[
                 ::-1
             ]
 
@@ -191,16 +197,18 @@ async def test_what_is_postponed_is_due_at_once_and_what_is_due_stays(
 ) -> None:
     await some(client)
     async with sessions.begin() as session:
-        await session.execute(update(Notice).values(state="pending", next_attempt_at=text("now() + interval '6h'")))
-    assert (await replay(client, signer, state="pending")).json()["count"] == 8
-    assert (await replay(client, signer, state="pending")).json()["count"] == 0
+        await session.execute(
+            update(WebhookEvent).values(status="pending", next_attempt_at=text("now() + interval '6h'"))
+        )
+    assert (await replay(client, signer, status="pending")).json()["count"] == 8
+    assert (await replay(client, signer, status="pending")).json()["count"] == 0
 
 
 async def test_what_a_worker_has_in_hand_is_passed_over(client: httpx.AsyncClient, signer: Signer) -> None:
     await some(client)
     ids = [notice.id for notice in await stored()]
     async with sessions() as holder:
-        await holder.execute(text("SELECT 1 FROM notices WHERE id = :it FOR UPDATE"), {"it": ids[0]})
+        await holder.execute(text("SELECT 1 FROM webhook_events WHERE id = :it FOR UPDATE"), {"it": ids[0]})
         assert (await replay(client, signer, event="charge.success")).json()["count"] == 4
         await holder.rollback()
 
@@ -211,12 +219,12 @@ async def test_many_are_replayed_in_bounded_goes(
     async with sessions.begin() as session:
         await session.execute(
             text(
-                "INSERT INTO notices (key, body, state, event) SELECT 'many-' || n, '{}', 'done', 'moon.landed'"
+                "INSERT INTO webhook_events (key, body, status, event) SELECT 'many-' || n, '{}', 'processed', 'moon.landed'"
                 " FROM generate_series(1, 1300) AS n"
             )
         )
-    monkeypatch.setattr(archive, "REPLAY_BATCH", 100)
-    monkeypatch.setattr(archive.replay, "__defaults__", (0, 500))
+    monkeypatch.setattr(queries, "REPLAY_BATCH", 100)
+    monkeypatch.setattr(queries.reprocess, "__defaults__", (0, 500))
     counts, cursor = [], None
     while True:
         answer = (await replay(client, signer, event="moon.landed", cursor=cursor)).json()
@@ -225,7 +233,7 @@ async def test_many_are_replayed_in_bounded_goes(
         if cursor is None:
             break
     assert counts == [500, 500, 300]
-    assert {notice.state for notice in await stored()} == {"pending"}
+    assert {notice.status for notice in await stored()} == {"pending"}
 
 
 @pytest.mark.parametrize(
@@ -236,7 +244,7 @@ async def test_many_are_replayed_in_bounded_goes(
         {"ids": [0]},
         {"ids": list(range(1, 1002))},
         {"ids": ["x"]},
-        {"state": "lost"},
+        {"status": "lost"},
         {"from": "x"},
         {"cursor": None},
         {"event": "x", "more": 1},

@@ -19,9 +19,9 @@ import pytest
 from rich.console import Console
 from sqlalchemy import select
 
+from services.payments.cli import output
 from services.payments.db import sessions
 from services.payments.models import Decision, Dispute, Payment, Refund
-from services.payments.operators import terminal
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
@@ -141,10 +141,10 @@ async def test_notices(client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize("width", [20, 80, *range(100, 132)])
 def test_nothing_is_cut_off_however_narrow_the_terminal_is(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     said = io.StringIO()
-    monkeypatch.setattr(terminal, "out", Console(file=said, width=width))
+    monkeypatch.setattr(output, "out", Console(file=said, width=width))
     reference = "pay-0123456789abcdef0123456789abcdef"
     columns = ("received_at", "event", "reference", "outcome", "attempts", "error")
-    terminal.print_rows(
+    output.print_rows(
         columns,
         [
             (datetime(2026, 11, 24, 9, 30, tzinfo=UTC), "refund.processing", reference, "looked into", 1, None),
@@ -164,7 +164,7 @@ async def test_replay(client: httpx.AsyncClient) -> None:
     await settle_all()
     ids = [str(notice.id) for notice in await stored()]
     assert (await typed("notices", "replay", *ids, "--json")).json == {"count": 2, "by": ME}
-    assert {notice.state for notice in await stored()} == {"pending"}
+    assert {notice.status for notice in await stored()} == {"pending"}
     await settle_all()
     again = await typed("notices", "replay", "--event", "moon.landed")
     assert "1 notices are pending again" in again.err
@@ -192,7 +192,7 @@ async def test_sweep(merchant: tuple[Merchant, dict[str, str]]) -> None:
 
 
 async def test_a_sweep_says_what_it_left_to_others(merchant: tuple[Merchant, dict[str, str]]) -> None:
-    one = await payment(next_verify_at=datetime.now(UTC) - timedelta(seconds=1))
+    one = await payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
     async with sessions.begin() as holder:
         await holder.execute(select(Payment.id).where(Payment.reference == one.reference).with_for_update())
         swept = await typed("sweep", **merchant[1])
@@ -271,7 +271,7 @@ async def test_held_money_goes_back(client: httpx.AsyncClient) -> None:
     assert (await typed("refunds", "list", "--status", "failed", "--json")).json == []
     assert one.reference in (await typed("refunds", "list")).out
     async with sessions() as session:
-        due = (await session.execute(select(Payment.refunds_due_at).where(Payment.id == one.id))).scalar_one()
+        due = (await session.execute(select(Payment.refunds_next_attempt_at).where(Payment.id == one.id))).scalar_one()
     assert due is not None
 
 

@@ -12,8 +12,8 @@ from pydantic import SecretStr
 from dev import ports
 from dev.postgres import Postgres
 from kit.db.engine import create_engine
-from services.payments import webhooks
-from services.payments.webhooks import Intake
+from services.payments.webhooks import intake
+from services.payments.webhooks.intake import Intake
 from tests.payments.conftest import charge, send, stored
 from tests.proxy import Proxy
 
@@ -26,7 +26,7 @@ async def proxy(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     """The way of the webhooks to the database."""
     async with Proxy(postgres.url("payments")) as found:
         engine = create_engine(SecretStr(found.url), name="payments")
-        monkeypatch.setattr(webhooks, "intake", Intake(engine))
+        monkeypatch.setattr(intake, "intake", Intake(engine))
         yield found
         found.refuse()
         await engine.dispose()
@@ -35,7 +35,7 @@ async def proxy(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "ANSWER_SECONDS", 0.6)
+    monkeypatch.setattr(intake, "ANSWER_SECONDS", 0.6)
 
 
 async def timed(client: httpx.AsyncClient, number: int) -> tuple[int, float]:
@@ -54,7 +54,7 @@ async def until_stored(client: httpx.AsyncClient, number: int) -> None:
 async def test_nobody_listens(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = ports.free(1)
     engine = create_engine(SecretStr(f"postgresql://payments:no-such-password@127.0.0.1:{port}/payments"), name="x")
-    monkeypatch.setattr(webhooks, "intake", Intake(engine))
+    monkeypatch.setattr(intake, "intake", Intake(engine))
     answer = await send(client, charge("pay-1"))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1
@@ -104,7 +104,7 @@ async def test_connections_cut_in_the_middle_of_many(client: httpx.AsyncClient, 
 async def test_more_than_can_wait_are_told_to_come_again(
     client: httpx.AsyncClient, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "MOST_WAITING", 5)
+    monkeypatch.setattr(intake, "MOST_WAITING", 5)
     proxy.stall()
     began = time.monotonic()
     waiting = [asyncio.create_task(timed(client, n)) for n in range(20)]
@@ -118,7 +118,7 @@ async def test_more_than_can_wait_are_told_to_come_again(
 async def test_large_notices_that_wait_do_not_fill_the_memory(
     client: httpx.AsyncClient, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "MOST_WAITING_BYTES", 250_000)
+    monkeypatch.setattr(intake, "MOST_WAITING_BYTES", 250_000)
     proxy.stall()
     bodies = [b'{"event":"x","data":"%d%s"}' % (number, b"a" * 100_000) for number in range(20)]
     waiting = [asyncio.create_task(send(client, body)) for body in bodies]

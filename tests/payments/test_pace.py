@@ -6,15 +6,15 @@ from itertools import pairwise
 import httpx
 import pytest
 
+from services.payments.paystack.circuit_breaker import FAILURES, CircuitBreaker, circuit_open, key_rejected
 from services.payments.paystack.errors import KeyRejected, NoAnswer, Refused
-from services.payments.recovery.circuit import FAILURES, Circuit, circuit_open, key_rejected
-from services.payments.recovery.pace import BUCKETS, Pace
+from services.payments.paystack.rate_limit import BUCKETS, RateLimit
 from tests.payments.played import Clock, Hurried, Limited, ok
 
 ON = "x-ratelimit-"
 
 
-async def turns(pace: Pace, shutdown: Hurried, count: int) -> float:
+async def turns(pace: RateLimit, shutdown: Hurried, count: int) -> float:
     """The seconds that so many turns take."""
     began = shutdown.clock.now
     for _ in range(count):
@@ -27,7 +27,7 @@ async def turns(pace: Pace, shutdown: Hurried, count: int) -> float:
 )
 async def test_three_quarters_of_the_limit_or_the_budget(limit: int, budget: int | None, a_minute: float) -> None:
     clock = Clock()
-    pace = Pace(limit, budget, clock)
+    pace = RateLimit(limit, budget, clock)
     assert pace.per_minute("verify") == pytest.approx(a_minute)
     seconds = await turns(pace, Hurried(clock), 300)
     assert 300 / a_minute * 60 * 0.9 - 10 < seconds < 300 / a_minute * 60 * 1.12
@@ -35,7 +35,7 @@ async def test_three_quarters_of_the_limit_or_the_budget(limit: int, budget: int
 
 async def test_no_minute_has_more_than_its_share() -> None:
     clock = Clock()
-    pace, shutdown = Pace(100, None, clock), Hurried(clock)
+    pace, shutdown = RateLimit(100, None, clock), Hurried(clock)
     moments = []
     for number in range(400):
         await pace.turn("verify", shutdown)
@@ -47,7 +47,7 @@ async def test_no_minute_has_more_than_its_share() -> None:
 
 async def test_what_an_answer_tells_is_the_limit() -> None:
     clock = Clock()
-    pace = Pace(100, None, clock)
+    pace = RateLimit(100, None, clock)
     told = {f"{ON}limit": "3000", f"{ON}remaining": "2999", f"{ON}reset": "60"}
     pace.heard("verify", told)
     assert (pace.per_minute("verify"), pace.per_minute("others")) == (2250, 75)
@@ -57,7 +57,7 @@ async def test_what_an_answer_tells_is_the_limit() -> None:
 
 @pytest.mark.parametrize("odd", ["", "x", "-1", "0", "1e3", "٣", "9" * 40])
 async def test_odd_headers_change_nothing(odd: str) -> None:
-    pace = Pace(100, None, Clock())
+    pace = RateLimit(100, None, Clock())
     for name in ("limit", "remaining", "reset"):
         pace.heard("verify", {f"{ON}{name}": odd})
     assert pace.per_minute("verify") == 75
@@ -65,14 +65,14 @@ async def test_odd_headers_change_nothing(odd: str) -> None:
 
 async def test_a_fifth_is_left_for_whoever_pays_now() -> None:
     clock = Clock()
-    pace, shutdown = Pace(100, None, clock), Hurried(clock)
+    pace, shutdown = RateLimit(100, None, clock), Hurried(clock)
     pace.heard("verify", {f"{ON}limit": "100", f"{ON}remaining": "20", f"{ON}reset": "40"})
     assert await turns(pace, shutdown, 1) >= 40
 
 
 async def test_limits_that_are_one_are_counted_as_one() -> None:
     clock = Clock()
-    pace, shutdown = Pace(600, None, clock), Hurried(clock)
+    pace, shutdown = RateLimit(600, None, clock), Hurried(clock)
     for bucket in BUCKETS:
         pace.heard(bucket, {f"{ON}limit": "100", f"{ON}remaining": "90", f"{ON}reset": "60"})
     began = clock.now
@@ -83,7 +83,7 @@ async def test_limits_that_are_one_are_counted_as_one() -> None:
 
 async def test_nobody_starves() -> None:
     clock = Clock()
-    pace, shutdown = Pace(100, None, clock), Hurried(clock)
+    pace, shutdown = RateLimit(100, None, clock), Hurried(clock)
     swept, attended = 0, []
 
     async def sweep() -> None:
@@ -102,7 +102,7 @@ async def test_nobody_starves() -> None:
 
 async def test_whoever_waits_ends_with_the_process() -> None:
     clock = Clock()
-    pace, shutdown = Pace(1, None, clock), Hurried(clock)
+    pace, shutdown = RateLimit(1, None, clock), Hurried(clock)
     await pace.turn("verify", shutdown)
     waiting = asyncio.create_task(pace.turn("verify", shutdown))
     await asyncio.sleep(0)
@@ -112,7 +112,7 @@ async def test_whoever_waits_ends_with_the_process() -> None:
 
 def test_the_circuit_opens_after_failures_in_a_row() -> None:
     clock = Clock()
-    circuit = Circuit(clock)
+    circuit = CircuitBreaker(clock)
     for _ in range(FAILURES - 1):
         circuit.failed()
     circuit.worked()
@@ -143,7 +143,7 @@ def test_the_circuit_opens_after_failures_in_a_row() -> None:
 
 def test_a_probe_that_never_ends_does_not_shut_the_door_for_ever() -> None:
     clock = Clock()
-    circuit = Circuit(clock)
+    circuit = CircuitBreaker(clock)
     for _ in range(FAILURES):
         circuit.failed()
     clock.now += circuit.wait()

@@ -31,16 +31,16 @@ LISTS = [
     Listing(
         "/payments",
         "reference",
-        "INSERT INTO payments (reference, payer_id, amount, currency, next_verify_at)"
+        "INSERT INTO payments (reference, payer_id, amount, currency, verify_next_attempt_at)"
         f" SELECT {NAME}, 'p', 1, 'NGN', now() FROM {NUMBERS} n",
         "DELETE FROM payments WHERE reference LIKE 'goes%' AND id % 2 = 0",
         [encode_cursor("payments", "1"), encode_cursor("payments", 2**63), encode_cursor("notices", 1)],
     ),
     Listing(
-        "/payments/notices",
+        "/payments/webhook-events",
         "reference",
-        f"INSERT INTO notices (key, body, reference) SELECT {NAME}, '', {NAME} FROM {NUMBERS} n",
-        "DELETE FROM notices WHERE reference LIKE 'goes%' AND id % 2 = 0",
+        f"INSERT INTO webhook_events (key, body, reference) SELECT {NAME}, '', {NAME} FROM {NUMBERS} n",
+        "DELETE FROM webhook_events WHERE reference LIKE 'goes%' AND id % 2 = 0",
         [encode_cursor("notices", "1"), encode_cursor("notices", 2**63), encode_cursor("payments", 1)],
     ),
     Listing(
@@ -62,7 +62,7 @@ LISTS = [
     Listing(
         "/payments/ledger",
         "reference",
-        "WITH paid AS (INSERT INTO payments (reference, amount, currency, next_verify_at)"
+        "WITH paid AS (INSERT INTO payments (reference, amount, currency, verify_next_attempt_at)"
         f"   SELECT {NAME}, 1, 'NGN', now() FROM {NUMBERS} n RETURNING id, reference),"
         " told AS (INSERT INTO ledger_transactions (key, kind, payment_id, occurred_at)"
         "   SELECT reference, 'received', id, now() FROM paid RETURNING id)"

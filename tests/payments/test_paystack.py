@@ -10,7 +10,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from services.payments.paystack import wire as client_module
+from services.payments.paystack import transport as client_module
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.transactions import Initialized

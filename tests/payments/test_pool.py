@@ -15,11 +15,11 @@ from pydantic import SecretStr
 
 from dev.postgres import Postgres
 from kit.db.engine import create_engine
-from services.payments import webhooks
 from services.payments.db import engine as own
 from services.payments.db import sessions
-from services.payments.models import Notice
-from services.payments.webhooks import Intake
+from services.payments.models import WebhookEvent
+from services.payments.webhooks import intake
+from services.payments.webhooks.intake import Intake
 from tests.conftest import ADMIN, Signer
 from tests.loops import until
 from tests.payments.conftest import charge, payment, send
@@ -39,7 +39,7 @@ async def proxy(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     async with Proxy(postgres.url("payments")) as found:
         engine = create_engine(SecretStr(found.url), name="pool-test")
         sessions.configure(bind=engine)
-        monkeypatch.setattr(webhooks, "intake", Intake(engine))
+        monkeypatch.setattr(intake, "intake", Intake(engine))
         try:
             yield found
         finally:
@@ -62,7 +62,7 @@ async def requests(client: httpx.AsyncClient, signer: Signer) -> dict[str, Ask]:
         "verify": lambda: client.post(f"{path}/verify", headers=payer),
         "refund": lambda: client.post(f"{path}/refunds", json={"amount": 1}, headers=keyed(admin)),
         "webhook": lambda: send(client, charge(f"pay-{uuid4().hex}")),
-        "notices": lambda: client.get("/payments/notices", headers=admin),
+        "notices": lambda: client.get("/payments/webhook-events", headers=admin),
         "ledger": lambda: client.get("/payments/ledger", headers=admin),
     }
 
@@ -106,7 +106,7 @@ async def test_a_database_that_freezes_in_the_middle_of_a_transaction(proxy: Pro
         async with sessions.begin() as session:
             await session.connection()
             proxy.stall()
-            await session.get(Notice, 0)
+            await session.get(WebhookEvent, 0)
 
     began = time.monotonic()
     with pytest.raises(TimeoutError):

@@ -7,29 +7,29 @@ from sqlalchemy import func, select, text
 from kit.messaging.inbox import RETENTION
 from kit.worker.runner import job_failures
 from services.payments.db import sessions
-from services.payments.models import IdempotencyKey, Inbox, Notice
+from services.payments.models import IdempotencyKey, Inbox, WebhookEvent
 from services.payments.pruning import BATCH, prune
 from tests.loops import living, until
 
 OLD = RETENTION + timedelta(days=1)
 
 
-async def fill(table: str, state: str, age: timedelta, count: int) -> None:
+async def fill(table: str, status: str, age: timedelta, count: int) -> None:
     query = (
-        f"INSERT INTO {table} (key, body, state, received_at)"
-        f" SELECT '{state}-{age.days}-' || n, 'x', '{state}', now() - interval '{age.days} days'"
+        f"INSERT INTO {table} (key, body, status, received_at)"
+        f" SELECT '{status}-{age.days}-' || n, 'x', '{status}', now() - interval '{age.days} days'"
         f" FROM generate_series(1, {count}) n"
     )
     async with sessions.begin() as session:
         await session.execute(text(query))
 
 
-async def left(table: type[Notice] | type[Inbox]) -> dict[tuple[str, bool], int]:
-    """How many there are of each state, young and old."""
+async def left(table: type[WebhookEvent] | type[Inbox]) -> dict[tuple[str, bool], int]:
+    """How many there are of each status, young and old."""
     old = table.received_at < func.now() - RETENTION
     async with sessions() as session:
-        rows = await session.execute(select(table.state, old, func.count()).group_by(table.state, old))
-        return {(state, is_old): count for state, is_old, count in rows}
+        rows = await session.execute(select(table.status, old, func.count()).group_by(table.status, old))
+        return {(status, is_old): count for status, is_old, count in rows}
 
 
 async def test_two_workers_keep_up_and_lose_nothing_that_waits() -> None:
@@ -37,8 +37,8 @@ async def test_two_workers_keep_up_and_lose_nothing_that_waits() -> None:
     for table in ("notices", "inbox"):
         await fill(table, "failed", OLD, 30)
         await fill(table, "pending", OLD, 20)
-        await fill(table, "done", OLD, 5 * BATCH + 1)
-        await fill(table, "done", timedelta(), 50)
+        await fill(table, "processed", OLD, 5 * BATCH + 1)
+        await fill(table, "processed", timedelta(), 50)
     async with sessions.begin() as session:
         await session.execute(
             text(
@@ -47,10 +47,10 @@ async def test_two_workers_keep_up_and_lose_nothing_that_waits() -> None:
                 " FROM generate_series(1, 3000) n"
             )
         )
-    kept = {("failed", True): 30, ("pending", True): 20, ("done", False): 50}
+    kept = {("failed", True): 30, ("pending", True): 20, ("processed", False): 50}
 
     async def gone() -> bool:
-        return await left(Notice) == kept == await left(Inbox)
+        return await left(WebhookEvent) == kept == await left(Inbox)
 
     async with living(prune, prune):
         await until(gone)

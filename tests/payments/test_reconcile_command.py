@@ -13,9 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from services.payments.__main__ import cli
-from services.payments.charges import read_charge
 from services.payments.db import sessions
-from services.payments.settlement import settle
+from services.payments.paystack.charge import parse_charge
+from services.payments.settlement.settle import settle
 from tests.payments.conftest import found, payment
 from tests.payments.test_ledger import balances, refund_processed
 from tests.sandbox.merchant import KEY, Merchant
@@ -52,7 +52,7 @@ async def bought(merchant: Merchant) -> str:
     await merchant.pay(one.reference)
     told: dict[str, Any] = await merchant.verify(one.reference)
     async with sessions.begin() as session:
-        await settle(session, [read_charge(told)])
+        await settle(session, [parse_charge(told)])
     return one.reference
 
 

@@ -12,17 +12,17 @@ from pydantic import SecretStr
 from sqlalchemy import update
 
 from kit.worker.shutdown import Shutdown
-from services.payments.charges import read_charge
 from services.payments.db import sessions
-from services.payments.ledger import inquiry, report
-from services.payments.ledger.inquiry import Inquiry
-from services.payments.ledger.reconciliation import compare
-from services.payments.ledger.report import Report
 from services.payments.models import Payment
+from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import KeyRejected, NoAnswer
-from services.payments.recovery.pace import Pace
-from services.payments.settlement import settle
+from services.payments.paystack.rate_limit import RateLimit
+from services.payments.reconciliation import paystack_reader, report
+from services.payments.reconciliation.paystack_reader import PaystackReader
+from services.payments.reconciliation.report import Report
+from services.payments.reconciliation.run import compare
+from services.payments.settlement.settle import settle
 from tests.conftest import PAYSTACK_SECRET_KEY
 from tests.payments.conftest import charge, found, payment
 from tests.payments.test_ledger import balances, keys, refund_processed
@@ -108,7 +108,7 @@ def statement() -> Statement:
 @pytest.fixture
 async def paystack(statement: Statement) -> AsyncIterator[Paystack]:
     transport = httpx.MockTransport(statement.answer)
-    client = Paystack("http://paystack.test", SecretStr(PAYSTACK_SECRET_KEY), transport, Pace(1_000_000))
+    client = Paystack("http://paystack.test", SecretStr(PAYSTACK_SECRET_KEY), transport, RateLimit(1_000_000))
     yield client
     await client.close()
 
@@ -118,7 +118,7 @@ async def paid(statement: Statement, **changes: Any) -> str:
     one = await payment()
     an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     async with sessions.begin() as session:
-        await settle(session, [read_charge(charge(one.reference, paid_at=an_hour_ago)["data"])])
+        await settle(session, [parse_charge(charge(one.reference, paid_at=an_hour_ago)["data"])])
     statement.has(one.reference, **changes)
     return one.reference
 
@@ -126,7 +126,7 @@ async def paid(statement: Statement, **changes: Any) -> str:
 async def compared(paystack: Paystack, days: int = 2, unsettled_after: timedelta = timedelta(days=9999)) -> Report:
     now = datetime.now(UTC)
     found = Report(since=now - timedelta(days=days), until=now + timedelta(minutes=1))
-    await compare(Inquiry(sessions, paystack, Shutdown(), found, lambda _: None), unsettled_after)
+    await compare(PaystackReader(sessions, paystack, Shutdown(), found, lambda _: None), unsettled_after)
     return found
 
 
@@ -197,14 +197,14 @@ async def test_a_list_that_is_behind_is_no_difference(statement: Statement, pays
 async def test_money_of_the_other_mode_is_not_looked_for(statement: Statement, paystack: Paystack) -> None:
     one = await payment()
     async with sessions.begin() as session:
-        await settle(session, [read_charge(charge(one.reference, domain="live")["data"])])
+        await settle(session, [parse_charge(charge(one.reference, domain="live")["data"])])
     assert named(await compared(paystack)) == []
 
 
 async def test_a_fee_that_was_told_late_is_learned(statement: Statement, paystack: Paystack) -> None:
     one = await payment()
     async with sessions.begin() as session:
-        await settle(session, [read_charge(charge(one.reference, fees=None)["data"])])
+        await settle(session, [parse_charge(charge(one.reference, fees=None)["data"])])
     statement.has(one.reference)
     result = await compared(paystack)
     assert (result.differences, result.fees_learned) == ([], 1)
@@ -312,7 +312,7 @@ async def test_it_waits_for_paystack(statement: Statement, paystack: Paystack) -
     limited = httpx.Response(429, headers={"x-ratelimit-reset": "0"}, json={"status": False})
     statement.foul = [limited, httpx.Response(502), httpx.Response(200, text="<html>")]
     assert named(await compared(paystack)) == []
-    statement.foul = [httpx.Response(502)] * inquiry.TRIES
+    statement.foul = [httpx.Response(502)] * paystack_reader.TRIES
     with pytest.raises(NoAnswer):
         await compared(paystack)
     statement.foul = [httpx.Response(401, json={"status": False, "message": "Invalid key", "code": "invalid_Key"})]
@@ -325,7 +325,7 @@ async def test_the_period(statement: Statement, paystack: Paystack) -> None:
     del statement.transactions[reference]
     now = datetime.now(UTC)
     early = Report(since=now - timedelta(days=9), until=now - timedelta(days=2))
-    await compare(Inquiry(sessions, paystack, Shutdown(), early, lambda _: None), timedelta(days=1))
+    await compare(PaystackReader(sessions, paystack, Shutdown(), early, lambda _: None), timedelta(days=1))
     assert (early.differences, early.payments) == ([], 0)
 
 

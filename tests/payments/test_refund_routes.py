@@ -57,7 +57,7 @@ async def test_it_is_looked_into_whatever_was_answered(
     said = await client.post(url, json=ACCOUNT, headers=signer.headers("operator-1", scopes=ADMIN))
     assert (said.status_code, said.json().get("code")) == (status, code)
     assert said.headers.get("retry-after") == retry_after
-    assert (await found(one.reference)).refunds_due_at is not None
+    assert (await found(one.reference)).refunds_next_attempt_at is not None
     assert "operator-1" in caplog.text
     assert "6789" in caplog.text
     assert ACCOUNT["account_number"] not in caplog.text

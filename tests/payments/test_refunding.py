@@ -9,11 +9,12 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 
 from kit.worker.shutdown import Shutdown
-from services.payments import clients, refunds
+from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
 from services.payments.paystack.client import Paystack
-from services.payments.refunding import Refunder
+from services.payments.refunds import requests
+from services.payments.refunds.executor import RefundExecutor
 from tests.loops import until
 from tests.payments.bank import Bank, notice, refused
 from tests.payments.complaints import disputed, look, look_at_refunds, lost, paid, tell
@@ -23,16 +24,18 @@ from tests.payments.conftest import charge, found, outbox_types, payment
 async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
     one = await payment(status="succeeded", paid_amount=50_000, paid_currency="NGN")
     async with sessions.begin() as session:
-        await refunds.request(session, one.reference, amount=None, reason=None, requested_by="test")
-    refunder = Refunder(sessions, asyncio.Event())
+        await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
+    refunder = RefundExecutor(sessions, asyncio.Event())
     pauses = []
     for _ in range(4):
         async with sessions.begin() as session:
-            await session.execute(update(Payment).values(refunds_due_at=datetime.now(UTC) - timedelta(seconds=1)))
+            await session.execute(
+                update(Payment).values(refunds_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
+            )
         due = await refunder._take()
         assert due is not None
         await refunder._attend(Shutdown(), due)
-        put_off = (await found(one.reference)).refunds_due_at
+        put_off = (await found(one.reference)).refunds_next_attempt_at
         assert put_off is not None
         pauses.append((put_off - datetime.now(UTC)).total_seconds())
     assert pauses == sorted(pauses)
@@ -56,7 +59,7 @@ async def test_a_refusal_waits_for_whoever_has_the_payment(monkeypatch: pytest.M
     monkeypatch.setattr(clients, "_paystack", paystack)
     one = await paid()
     async with sessions.begin() as session:
-        await refunds.request(session, one.reference, amount=None, reason=None, requested_by="test")
+        await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
 
     async def waits_or_is_written() -> bool:
         waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
@@ -86,7 +89,7 @@ async def test_a_refund_that_is_told_before_the_payment(client: httpx.AsyncClien
         await look_at_refunds()
         heard = await found(one.reference)
         assert (heard.status, heard.refunded_amount) == ("pending", 0)
-        assert heard.next_verify_at <= datetime.now(UTC), "Paystack is asked about the payment at once"
+        assert heard.verify_next_attempt_at <= datetime.now(UTC), "Paystack is asked about the payment at once"
         await tell(client, charge(one.reference))
         assert (await found(one.reference)).status == "succeeded"
         await look_at_refunds()
@@ -101,7 +104,7 @@ async def test_what_a_lost_dispute_took_is_reckoned_at_the_refusal(
     """While a refund of ours is asked for nobody knows what the dispute took; once it is refused, nobody may ask for that money again."""
     one, body = await disputed(client, bank)
     async with sessions.begin() as session:
-        await refunds.request(session, one.reference, amount=None, reason=None, requested_by="test")
+        await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
     bank.disputes[body["id"]] = lost(body)
     await tell(client, notice("resolve", lost(body)))
     await look()

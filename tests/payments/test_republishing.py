@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import delete, func, update
 
 from contracts.events import Event
-from services.payments import republishing
+from services.payments import republish as republishing
 from services.payments.db import sessions
 from services.payments.models import Inbox, OutboxRow, Payment
-from services.payments.republishing import republish
+from services.payments.republish import republish
 from tests.payments.bank import Bank, notice
 from tests.payments.complaints import disputed, look, look_at_refunds, lost, tell
 from tests.payments.conftest import charge, outbox, payment, send, settle_all
@@ -104,9 +104,13 @@ async def test_events_that_wait_for_a_person_are_given_another_try() -> None:
     async with sessions.begin() as session:
         session.add_all(
             Inbox(
-                key=str(n), body=b"", state=state, attempts=12, processed_at=None if state == "failed" else func.now()
+                key=str(n),
+                body=b"",
+                status=status,
+                attempts=12,
+                processed_at=None if status == "failed" else func.now(),
             )
-            for n, state in enumerate(["failed", "done", "failed"])
+            for n, status in enumerate(["failed", "processed", "failed"])
         )
     assert (await typed("reprocess-events", "--json")).json == {"events": 2}
     unreachable = await typed("reprocess-events", PAYMENTS_DATABASE_URL="postgresql://x:y@127.0.0.1:9/z")

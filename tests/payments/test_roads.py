@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, select, update
 from kit.messaging import inbox
 from kit.messaging.inbox import RETENTION
 from services.payments.db import sessions
-from services.payments.models import LedgerTransaction, Notice, OutboxRow, Payment
-from services.payments.republishing import republish
+from services.payments.models import LedgerTransaction, OutboxRow, Payment, WebhookEvent
+from services.payments.republish import republish
 from tests.conftest import Signer
 from tests.payments.conftest import charge, found, outbox, payment, send, settle_all, stored
 from tests.payments.weather import Weather, ok
@@ -42,7 +42,7 @@ async def test_webhook_verify_and_return_at_once(client: httpx.AsyncClient, sign
             told(),
         )
     await settle_all()
-    assert {notice.state for notice in await stored()} == {"done"}
+    assert {notice.status for notice in await stored()} == {"processed"}
     assert {(await found(one.reference)).status for one in payments} == {"succeeded"}
     events = Counter((event.type, event.data.reference) for event in await outbox())  # type: ignore[attr-defined]
     assert events == Counter(("payment.succeeded", one.reference) for one in payments)
@@ -58,13 +58,13 @@ async def test_told_again_after_the_notice_was_forgotten(client: httpx.AsyncClie
     await settle_all()
     before = await movements()
     async with sessions.begin() as session:
-        await session.execute(update(Notice).values(received_at=func.now() - RETENTION - timedelta(days=1)))
-        assert await inbox.prune(session, Notice) == 1
+        await session.execute(update(WebhookEvent).values(received_at=func.now() - RETENTION - timedelta(days=1)))
+        assert await inbox.prune(session, WebhookEvent) == 1
     assert await stored() == []
     assert (await send(client, charge(one.reference))).status_code == 200
     await settle_all()
     (notice,) = await stored()
-    assert (notice.state, notice.outcome) == ("done", "nothing new: succeeded")
+    assert (notice.status, notice.outcome) == ("processed", "nothing new: succeeded")
     assert [event.type for event in await outbox()] == ["payment.succeeded"]
     assert await movements() == before
 

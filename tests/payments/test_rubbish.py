@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.payments.charges import Charge, Unreadable, read_charge
-from services.payments.notices import read
+from services.payments.paystack.charge import Charge, parse_charge
+from services.payments.paystack.parsing import Unreadable
+from services.payments.webhooks.processing import read
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 
 ONE = charge("pay-rubbish")
@@ -65,9 +66,9 @@ async def test_rubbish_is_kept_and_harms_nobody(client: httpx.AsyncClient, name:
     await settle_all()
     rows = await stored()
     assert [row.body for row in rows][1] == RUBBISH[name]
-    assert [rows[0].state, rows[2].state] == ["done", "done"]
-    assert rows[1].state in {"done", "failed"}
-    assert rows[1].state == "done" or rows[1].error
+    assert [rows[0].status, rows[2].status] == ["processed", "processed"]
+    assert rows[1].status in {"processed", "failed"}
+    assert rows[1].status == "processed" or rows[1].error
     assert [(await found(one.reference)).status for one in (before, after)] == ["succeeded", "succeeded"]
 
 
@@ -77,7 +78,7 @@ async def test_all_rubbish_in_one_batch(client: httpx.AsyncClient) -> None:
     one = await payment()
     assert (await send(client, charge(one.reference))).status_code == 200
     await settle_all()
-    assert {notice.state for notice in await stored()} == {"done", "failed"}
+    assert {notice.status for notice in await stored()} == {"processed", "failed"}
     assert (await found(one.reference)).status == "succeeded"
 
 
@@ -94,7 +95,7 @@ async def test_odd_values_in_any_field(client: httpx.AsyncClient, field: str) ->
     rows = await stored()
     assert len(rows) == len(ODD)
     assert {row.attempts for row in rows} == {1}
-    assert all(row.state == "done" or (row.state == "failed" and row.error) for row in rows)
+    assert all(row.status == "processed" or (row.status == "failed" and row.error) for row in rows)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def storable(*texts: str) -> bool:
 @settings(max_examples=150)
 def test_reading_a_charge_answers_or_says_why(data: Any) -> None:
     try:
-        charged: Charge | None = read_charge(data)
+        charged: Charge | None = parse_charge(data)
     except Unreadable:
         charged = None
     assert charged is None or 0 <= charged.amount <= 2**53
@@ -170,4 +171,4 @@ async def test_any_json_ends_settled(client: httpx.AsyncClient, bodies: list[byt
     for body in bodies:
         assert (await send(client, body)).status_code == 200
     await settle_all()
-    assert all(notice.state in {"done", "failed"} and notice.attempts == 1 for notice in await stored())
+    assert all(notice.status in {"processed", "failed"} and notice.attempts == 1 for notice in await stored())

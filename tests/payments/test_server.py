@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from services.payments.webhooks import MAX_BODY_BYTES
+from services.payments.webhooks.intake import MAX_BODY_BYTES
 from tests.conftest import Signer
 from tests.payments.conftest import WEBHOOK, send, sign, stored
 from tests.payments.process import Api, serving

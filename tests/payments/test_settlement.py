@@ -9,11 +9,11 @@ from sqlalchemy import text, update
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from kit.messaging import inbox, processor
-from services.payments import notices
-from services.payments.charges import read_charge
 from services.payments.db import sessions
-from services.payments.models import Notice
-from services.payments.settlement import settle
+from services.payments.models import WebhookEvent
+from services.payments.paystack.charge import parse_charge
+from services.payments.settlement.settle import settle
+from services.payments.webhooks import processing
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox, outbox_types, payment, send, settle_all, stored
 
@@ -21,7 +21,7 @@ from tests.payments.conftest import charge, found, outbox, outbox_types, payment
 async def told(*charges: dict[str, Any]) -> list[str]:
     """What settlement makes of charges that come in one batch."""
     async with sessions.begin() as session:
-        return [one.outcome for one in await settle(session, [read_charge(each["data"]) for each in charges])]
+        return [one.outcome for one in await settle(session, [parse_charge(each["data"]) for each in charges])]
 
 
 async def test_a_paid_order(client: httpx.AsyncClient) -> None:
@@ -105,7 +105,7 @@ async def test_a_decline_under_a_reference_of_nobody_is_no_payment(client: httpx
     await send(client, charge("dva-4711", status="failed"))
     await settle_all()
     assert (await client.get("/payments/dva-4711", headers=signer.headers(scopes=ADMIN))).status_code == 404
-    assert [notice.state for notice in await stored()] == ["done"]
+    assert [notice.status for notice in await stored()] == ["processed"]
 
 
 async def test_the_same_notice_fifty_times_at_once(client: httpx.AsyncClient) -> None:
@@ -210,16 +210,18 @@ async def test_a_locked_payment_makes_only_itself_wait(client: httpx.AsyncClient
     async with sessions() as holder:
         await holder.execute(text("SELECT 1 FROM payments WHERE reference = :it FOR UPDATE"), {"it": ones[2].reference})
         async with sessions.begin() as session:
-            await processor.process(session, Notice, await inbox.lock_due(session, Notice), notices.handle)
+            await processor.process(
+                session, WebhookEvent, await inbox.lock_due(session, WebhookEvent), processing.handle
+            )
         await holder.rollback()
     rows = {row.reference or "": row for row in await stored()}
-    waiting = [row for row in await stored() if row.state == "pending"]
-    assert [row.state for row in rows.values()].count("done") == 4
+    waiting = [row for row in await stored() if row.status == "pending"]
+    assert [row.status for row in rows.values()].count("processed") == 4
     assert [(row.attempts, row.outcome) for row in waiting] == [(0, None)]
     assert "lock timeout" in (waiting[0].error or "")
     assert [(await found(one.reference)).status for one in ones].count("succeeded") == 4
     async with sessions.begin() as session:
-        await session.execute(update(Notice).values(next_attempt_at=text("now()")))
+        await session.execute(update(WebhookEvent).values(next_attempt_at=text("now()")))
     await settle_all()
     assert [row.attempts for row in await stored()] == [1] * 5
     assert (await found(ones[2].reference)).status == "succeeded"

@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
 
-from services.payments.charges import Charge
 from services.payments.db import sessions
 from services.payments.models import OutboxRow, Payment
-from services.payments.settlement import settle
+from services.payments.paystack.charge import Charge
+from services.payments.settlement.settle import settle
 from tests.payments.conftest import found, outbox, payment
 
 TOLD = {

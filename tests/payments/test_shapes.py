@@ -32,7 +32,7 @@ async def test_every_shape_is_kept_and_settled(client: httpx.AsyncClient, path: 
     await settle_all()
     (notice,) = await stored()
     assert notice.body == raw
-    assert (notice.state, notice.error) == ("done", None)
+    assert (notice.status, notice.error) == ("processed", None)
     assert (notice.event, notice.reference) == (body["event"], reference)
     assert notice.outcome
     if body["event"] != "charge.success":
@@ -59,7 +59,7 @@ async def test_all_shapes_in_one_batch(client: httpx.AsyncClient) -> None:
     for path in SHAPES:
         assert (await send(client, BODIES[path.name])).status_code == 200
     await settle_all()
-    assert [notice.state for notice in await stored()] == ["done"] * len(SHAPES)
+    assert [notice.status for notice in await stored()] == ["processed"] * len(SHAPES)
 
 
 async def test_a_charge_that_says_too_little_makes_us_ask(client: httpx.AsyncClient) -> None:
@@ -70,7 +70,7 @@ async def test_a_charge_that_says_too_little_makes_us_ask(client: httpx.AsyncCli
     await settle_all()
     (notice,) = await stored()
     assert notice.outcome == "verify"
-    assert (await found(reference)).next_verify_at < before.next_verify_at
+    assert (await found(reference)).verify_next_attempt_at < before.verify_next_attempt_at
 
 
 @pytest.mark.parametrize("status", ["failed", "abandoned"])
@@ -87,7 +87,7 @@ async def test_a_charge_that_says_too_little_of_nobody_waits_for_a_person(client
     await send(client, BODIES[PARTIAL])
     await settle_all()
     (notice,) = await stored()
-    assert notice.state == "failed"
+    assert notice.status == "failed"
     assert notice.error is not None
     assert "missing" in notice.error
 
@@ -99,4 +99,4 @@ async def test_a_charge_that_says_too_little_changes_nothing_that_is_settled(cli
     await send(client, body)
     await settle_all()
     assert (await found(reference)).status == "succeeded"
-    assert [notice.state for notice in await stored()] == ["done"]
+    assert [notice.status for notice in await stored()] == ["processed"]

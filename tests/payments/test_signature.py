@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.payments import webhooks
-from services.payments.webhooks import is_signed
+from services.payments.webhooks import intake
+from services.payments.webhooks.intake import is_signed
 from tests.conftest import PAYSTACK_SECRET_KEY
 from tests.payments.conftest import WEBHOOK, charge, send, sign, stored
 
@@ -124,14 +124,14 @@ async def test_the_old_key_counts_while_it_is_configured(
 ) -> None:
     body = json.dumps(charge("pay-1")).encode()
     assert (await send(client, body, sign(body, OLD_KEY))).status_code == 401
-    monkeypatch.setattr(webhooks, "KEYS", [KEY, OLD_KEY.encode()])
+    monkeypatch.setattr(intake, "KEYS", [KEY, OLD_KEY.encode()])
     assert (await send(client, body, sign(body, OLD_KEY))).status_code == 200
     assert (await send(client, body)).status_code == 200
     assert len(await stored()) == 1
 
 
 async def test_without_a_key_there_is_no_webhook(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "KEYS", [])
+    monkeypatch.setattr(intake, "KEYS", [])
     for signature in (GOOD, sign(BODY, ""), ""):
         answer = await send(client, BODY, signature)
         assert (answer.status_code, answer.json()["code"]) == (404, "not_configured")

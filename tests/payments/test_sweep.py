@@ -13,8 +13,8 @@ from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.paystack.client import Paystack
-from services.payments.recovery import sweep
-from services.payments.recovery.sweep import Sweeper
+from services.payments.settlement import sweeper as sweep
+from services.payments.settlement.sweeper import Sweeper
 from tests.payments.conftest import charge, found, outbox_types, payment
 from tests.payments.played import Clock, Hurried, Limited, ok
 
@@ -68,7 +68,7 @@ async def test_ten_thousand_finish_inside_the_limits_and_as_was_said(playing: Pl
     async with sessions.begin() as session:
         await session.execute(
             text(
-                "INSERT INTO payments (reference, order_id, payer_id, amount, currency, next_verify_at)"
+                "INSERT INTO payments (reference, order_id, payer_id, amount, currency, verify_next_attempt_at)"
                 " SELECT 'pay-' || n, gen_random_uuid(), 'payer-1', 50000, 'NGN', now() - n * interval '1 second'"
                 f" FROM generate_series(1, {MANY}) AS n"
             )
@@ -95,7 +95,7 @@ async def test_live_limits_are_used_where_they_are_told(playing: Playing) -> Non
     played = Limited(clock, lambda request: told(request, status="ongoing"), limit=600, verify=3000)
     playing(played.client())
     for _ in range(60):
-        await payment(next_verify_at=PAST)
+        await payment(verify_next_attempt_at=PAST)
     await swept(Hurried(clock))
     assert sweep.seconds_for(2250) == pytest.approx(60)
     assert clock.now - 1000 < 10
@@ -106,11 +106,11 @@ async def test_a_429_all_the_same_is_waited_out(playing: Playing) -> None:
     played = Limited(clock, told, told=False)
     playing(played.client(budget=1_000_000))
     for _ in range(150):
-        await payment(next_verify_at=PAST)
+        await payment(verify_next_attempt_at=PAST)
     shutdown = Hurried(clock)
     await swept(shutdown)
     async with sessions.begin() as session:  # as time goes by: those that met the limit are due again
-        await session.execute(update(Payment).where(Payment.status == "pending").values(next_verify_at=PAST))
+        await session.execute(update(Payment).where(Payment.status == "pending").values(verify_next_attempt_at=PAST))
     await swept(shutdown)
     assert await statuses() == {"succeeded": 150}
     assert played.refused <= sweep.AT_ONCE
@@ -129,12 +129,12 @@ async def test_an_outage_costs_few_calls_and_no_payment(playing: Playing) -> Non
     played = Limited(clock, answer)
     playing(played.client())
     for _ in range(60):
-        await payment(next_verify_at=PAST)
+        await payment(verify_next_attempt_at=PAST)
     shutdown = Hurried(clock)
     await swept(shutdown)
     assert len(played.asked) < 5 + 10 + 15 + 60
     async with sessions.begin() as session:
-        await session.execute(update(Payment).where(Payment.status == "pending").values(next_verify_at=PAST))
+        await session.execute(update(Payment).where(Payment.status == "pending").values(verify_next_attempt_at=PAST))
     await swept(shutdown)
     assert await statuses() == {"succeeded": 60}
 
@@ -144,18 +144,18 @@ async def test_a_wrong_key_fails_no_payment_and_gives_none_up(playing: Playing) 
     played = Limited(clock, lambda _: httpx.Response(401, json={"status": False, "message": "Invalid key"}))
     playing(played.client())
     for _ in range(3):
-        one = await payment(next_verify_at=PAST)
+        one = await payment(verify_next_attempt_at=PAST)
     async with sessions.begin() as session:
         await session.execute(update(Payment).values(created_at=PAST))  # old enough to be given up
     await swept(Hurried(clock))
     assert await statuses() == {"pending": 3}
-    assert (await found(one.reference)).next_verify_at > datetime.now(UTC)
+    assert (await found(one.reference)).verify_next_attempt_at > datetime.now(UTC)
     assert clock.now - 1000 > 30
     assert await outbox_types() == []
 
 
 async def test_what_is_old_is_given_up_after_one_more_answer(playing: Playing) -> None:
-    paid, unpaid, unknown = [await payment(next_verify_at=PAST) for _ in range(3)]
+    paid, unpaid, unknown = [await payment(verify_next_attempt_at=PAST) for _ in range(3)]
     async with sessions.begin() as session:
         await session.execute(update(Payment).values(created_at=PAST))
 
@@ -175,14 +175,14 @@ async def test_what_is_old_is_given_up_after_one_more_answer(playing: Playing) -
 
 async def test_questions_come_ever_later_and_not_together() -> None:
     for number in range(20):
-        await payment(next_verify_at=PAST, verifications=number % 10)
+        await payment(verify_next_attempt_at=PAST, verify_attempts=number % 10)
     before = datetime.now(UTC)
     assert len(await Sweeper(sessions)._take()) == 20
     async with sessions() as session:
-        rows = (await session.execute(select(Payment.verifications, Payment.next_verify_at))).all()
+        rows = (await session.execute(select(Payment.verify_attempts, Payment.verify_next_attempt_at))).all()
     pauses: dict[int, list[float]] = {}
     for row in rows:
-        pauses.setdefault(row.verifications - 1, []).append((row.next_verify_at - before).total_seconds())
+        pauses.setdefault(row.verify_attempts - 1, []).append((row.verify_next_attempt_at - before).total_seconds())
     assert all(40 < pause < 80 for pause in pauses[0])
     assert all(pause > 300 for pause in pauses[3])
     assert all(pause < 3600 * 1.3 for each in pauses.values() for pause in each)
@@ -192,7 +192,7 @@ async def test_questions_come_ever_later_and_not_together() -> None:
 async def test_one_that_is_locked_holds_back_no_other(playing: Playing) -> None:
     clock = Clock()
     playing(Limited(clock, told).client())
-    ones = [await payment(next_verify_at=PAST) for _ in range(3)]
+    ones = [await payment(verify_next_attempt_at=PAST) for _ in range(3)]
     sweeper = Sweeper(sessions)
     due = await sweeper._take()
     async with sessions() as holder:

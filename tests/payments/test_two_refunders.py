@@ -9,11 +9,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from services.payments import clients, refunds
+from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Refund
 from services.payments.paystack.client import Paystack
-from services.payments.refunding import Refunder
+from services.payments.refunds import requests
+from services.payments.refunds.executor import RefundExecutor
 from tests.loops import living, until
 from tests.payments.conftest import payment
 
@@ -57,14 +58,14 @@ async def test_a_nudge_in_the_middle_sends_nothing_twice(monkeypatch: pytest.Mon
     one = await payment(**paid)
     async with sessions.begin() as session:
         for _ in range(3):
-            await refunds.request(session, one.reference, amount=10_000, reason=None, requested_by="test")
-    first, second = Refunder(sessions, asyncio.Event()), Refunder(sessions, asyncio.Event())
+            await requests.request(session, one.reference, amount=10_000, reason=None, requested_by="test")
+    first, second = RefundExecutor(sessions, asyncio.Event()), RefundExecutor(sessions, asyncio.Event())
     async with living(first.run, second.run):
         for _ in range(3):
             await bank.sending.wait()
             bank.sending.clear()
             async with sessions.begin() as session:
-                await refunds.nudge(session, [one.reference])
+                await requests.schedule_sync(session, [one.reference])
             first.bell.set()
             second.bell.set()
 

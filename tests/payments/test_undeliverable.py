@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import update
 
 from contracts.events import OrderUndeliverable, OrderUndeliverableData
-from services.payments import undeliverable
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
+from services.payments.refunds import undeliverable_orders
 from tests.payments.complaints import paid, refunds
 
 
@@ -24,7 +24,7 @@ async def test_told_again_after_the_inbox_has_forgotten_it(become: str) -> None:
     one = await paid()
     for _ in range(2):
         async with sessions.begin() as session:
-            await undeliverable.handle(session, [told(one)])
+            await undeliverable_orders.handle(session, [told(one)])
         async with sessions.begin() as session:
             await session.execute(update(Refund).values(status=become))
     assert [(refund.amount, refund.requested_by) for refund in await refunds()] == [(50_000, "catalog")]

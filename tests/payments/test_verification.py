@@ -11,8 +11,8 @@ from sqlalchemy import update
 
 from services.payments.db import sessions
 from services.payments.models import Payment
-from services.payments.recovery import sweep
-from services.payments.recovery.sweep import Sweeper
+from services.payments.settlement import sweeper
+from services.payments.settlement.sweeper import Sweeper
 from tests.conftest import Signer
 from tests.loops import living, until
 from tests.payments.conftest import charge, found, outbox_types, payment
@@ -153,7 +153,7 @@ async def test_the_return_of_nobody(client: httpx.AsyncClient, paystack: Weather
 @pytest.fixture
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sweep that does not pause."""
-    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(sweeper, "POLL_SECONDS", 0.02)
 
 
 def standing(*wanted: tuple[str, str]) -> Callable[[], Awaitable[bool]]:
@@ -178,7 +178,11 @@ def by_reference(*answers: tuple[str, Any]) -> Callable[[httpx.Request], httpx.R
 
 
 async def test_the_sweep_finds_what_no_webhook_told(paystack: Weather, brisk: None) -> None:
-    first, second, late = await payment(next_verify_at=PAST), await payment(next_verify_at=PAST), await payment()
+    first, second, late = (
+        await payment(verify_next_attempt_at=PAST),
+        await payment(verify_next_attempt_at=PAST),
+        await payment(),
+    )
     paystack.then(
         by_reference(
             (first.reference, told(first.reference)), (second.reference, told(second.reference, status="failed"))
@@ -203,18 +207,18 @@ async def test_the_sweep_finds_what_no_webhook_told(paystack: Weather, brisk: No
     ids=str,
 )
 async def test_one_odd_answer_holds_back_no_other(paystack: Weather, brisk: None, weather: Any) -> None:
-    ones = [await payment(next_verify_at=PAST + timedelta(seconds=number)) for number in range(3)]
+    ones = [await payment(verify_next_attempt_at=PAST + timedelta(seconds=number)) for number in range(3)]
     answers = [(one.reference, told(one.reference)) for one in ones[1:]]
     paystack.then(by_reference((ones[0].reference, weather), *answers))
     async with living(Sweeper(sessions).run):
         await until(standing(*((one.reference, "succeeded") for one in ones[1:])), 5)
     odd = await found(ones[0].reference)
     assert odd.status == "pending"
-    assert odd.next_verify_at > datetime.now(UTC)
+    assert odd.verify_next_attempt_at > datetime.now(UTC)
 
 
 async def test_a_key_that_paystack_rejects_stops_the_sweep_not_the_payments(paystack: Weather, brisk: None) -> None:
-    ones = [await payment(next_verify_at=PAST) for _ in range(30)]
+    ones = [await payment(verify_next_attempt_at=PAST) for _ in range(30)]
     paystack.then(refused(401, "invalid_Key"))
     async with living(Sweeper(sessions).run):
 
@@ -222,12 +226,12 @@ async def test_a_key_that_paystack_rejects_stops_the_sweep_not_the_payments(pays
             return bool(paystack.asked)
 
         await until(asked)
-    assert len(paystack.asked) <= sweep.AT_ONCE  # what was on its way
+    assert len(paystack.asked) <= sweeper.AT_ONCE  # what was on its way
     assert [(await found(one.reference)).status for one in ones] == ["pending"] * 30
 
 
 async def test_what_is_old_is_asked_about_once_more_and_given_up(paystack: Weather, brisk: None) -> None:
-    old, paid = await payment(next_verify_at=PAST), await payment(next_verify_at=PAST)
+    old, paid = await payment(verify_next_attempt_at=PAST), await payment(verify_next_attempt_at=PAST)
     async with sessions.begin() as session:
         await session.execute(update(Payment).values(created_at=PAST))
     paystack.then(
@@ -240,7 +244,7 @@ async def test_what_is_old_is_asked_about_once_more_and_given_up(paystack: Weath
 
 
 async def test_two_sweeps_share_the_work(paystack: Weather, brisk: None) -> None:
-    ones = [await payment(next_verify_at=PAST) for _ in range(30)]
+    ones = [await payment(verify_next_attempt_at=PAST) for _ in range(30)]
     paystack.then(by_reference(*((one.reference, told(one.reference)) for one in ones)))
     async with living(Sweeper(sessions).run, Sweeper(sessions).run):
         await until(standing(*((one.reference, "succeeded") for one in ones)))
@@ -249,14 +253,14 @@ async def test_two_sweeps_share_the_work(paystack: Weather, brisk: None) -> None
 
 
 async def test_a_declined_payment_that_is_paid_on_the_same_page_is_found_out(paystack: Weather, brisk: None) -> None:
-    one = await payment(status="failed", next_verify_at=PAST)
+    one = await payment(status="failed", verify_next_attempt_at=PAST)
     paystack.then(told(one.reference))
     async with living(Sweeper(sessions).run):
         await until(standing((one.reference, "succeeded")))
 
 
 async def test_what_is_given_up_is_asked_about_no_more(paystack: Weather, brisk: None) -> None:
-    one = await payment(status="failed", next_verify_at=PAST)
+    one = await payment(status="failed", verify_next_attempt_at=PAST)
     async with sessions.begin() as session:
         await session.execute(update(Payment).values(created_at=PAST))
     paystack.then(told(one.reference, status="failed"))
@@ -264,7 +268,7 @@ async def test_what_is_given_up_is_asked_about_no_more(paystack: Weather, brisk:
         await until(standing((one.reference, "failed")))
 
         async def given_up() -> bool:
-            return (await found(one.reference)).next_verify_at.year == 9999
+            return (await found(one.reference)).verify_next_attempt_at.year == 9999
 
         await until(given_up)
     assert len(paystack.asked) == 1

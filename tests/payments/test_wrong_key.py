@@ -8,8 +8,8 @@ from sqlalchemy import func, update
 
 from services.payments.db import sessions
 from services.payments.models import Payment
-from services.payments.recovery import pace
-from services.payments.recovery.sweep import Sweeper
+from services.payments.paystack import rate_limit
+from services.payments.settlement.sweeper import Sweeper
 from tests.conftest import ADMIN, Signer
 from tests.loops import living, until
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all
@@ -30,9 +30,9 @@ async def test_a_wrong_key_pages_somebody_and_fails_nothing(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pace, "LONGEST_LOOK_AHEAD", 0.2)
+    monkeypatch.setattr(rate_limit, "LONGEST_LOOK_AHEAD", 0.2)
     paystack.then(refused(401, "invalid_Key"))
-    waiting, paid = await payment(next_verify_at=PAST), await payment(status="succeeded", paid_amount=50_000)
+    waiting, paid = await payment(verify_next_attempt_at=PAST), await payment(status="succeeded", paid_amount=50_000)
     async with sessions.begin() as session:
         await session.execute(update(Payment).values(created_at=PAST))  # old enough to be given up
     payer, admin = signer.headers("payer-1"), signer.headers("admin", scopes=ADMIN)
@@ -64,7 +64,7 @@ async def test_a_wrong_key_pages_somebody_and_fails_nothing(
         assert answer.json()["status"] == "succeeded"
         assert await metric(client) == 0
         async with sessions.begin() as session:
-            await session.execute(update(Payment).values(next_verify_at=func.now()))
+            await session.execute(update(Payment).values(verify_next_attempt_at=func.now()))
 
         async def settled() -> bool:
             return (await found(waiting.reference)).status == "succeeded"

@@ -7,7 +7,7 @@ import httpx
 from sqlalchemy import select
 
 from kit.worker.shutdown import Shutdown
-from services.payments.cards.forgetting import Forgetter
+from services.payments.cards.deactivation import CardDeactivator
 from services.payments.db import sessions
 from services.payments.models import Card, Payment
 from tests.payments.bank import Json, authorization
@@ -43,7 +43,7 @@ async def saved(client: httpx.AsyncClient, headers: dict[str, str], name: str = 
 
 
 async def forget_all() -> None:
-    forgetter = Forgetter(sessions)
+    forgetter = CardDeactivator(sessions)
     while await forgetter.forget_one(Shutdown()):
         pass
 

@@ -53,9 +53,9 @@ async def test_a_payment_that_somebody_holds_makes_only_itself_wait(shop: Shop, 
         await holder.close(timeout=5)
     await shop.delivered(held[0], held[1])
     rows = await Invariants(stack).rows(
-        "payments", f"SELECT attempts, state FROM notices WHERE reference = '{held[2]['reference']}'"
+        "payments", f"SELECT attempts, status FROM webhook_events WHERE reference = '{held[2]['reference']}'"
     )
-    assert [tuple(row) for row in rows] == [(1, "done")]  # waiting for a lock costs no attempt
+    assert [tuple(row) for row in rows] == [(1, "processed")]  # waiting for a lock costs no attempt
 
 
 END = """

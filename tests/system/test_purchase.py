@@ -106,7 +106,7 @@ async def test_the_same_webhook_fifty_times_at_once(shop: Shop) -> None:
     await shop.delivered(buyer, order)
     assert await shop.stock(product) == 9
     rows = await Invariants(shop.stack).rows(
-        "payments", f"SELECT outcome FROM notices WHERE reference = '{payment['reference']}'"
+        "payments", f"SELECT outcome FROM webhook_events WHERE reference = '{payment['reference']}'"
     )
     assert [row["outcome"] for row in rows] == ["succeeded"]
 

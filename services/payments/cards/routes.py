@@ -8,20 +8,21 @@ from fastapi import APIRouter, Header, Path, Response
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused
-from services.payments.cards import charging, wallet
+from services.payments.auth import Payer
+from services.payments.cards import saved_cards
 from services.payments.cards.schemas import Cards, CardView, ChargeCard
+from services.payments.checkout import saved_card
 from services.payments.db import Transaction, sessions
 from services.payments.errors import (
     CardNotFound,
     CatalogUnavailable,
-    ChargeUnderWay,
+    ChargePending,
     NotConfigured,
     OrderNotFound,
     OrderNotPayable,
     PaymentRefused,
     PaystackUnavailable,
 )
-from services.payments.identity import Payer
 from services.payments.models import Card
 from services.payments.schemas import PaymentView
 
@@ -46,7 +47,7 @@ KeyNeeded = Annotated[
         CardNotFound,
         NotConfigured,
         OrderNotPayable,
-        ChargeUnderWay,
+        ChargePending,
         IdempotencyKeyInUse,
         PaymentRefused,
         IdempotencyKeyReused,
@@ -59,13 +60,15 @@ async def charge(payer: Payer, asked: ChargeCard, idempotency_key: KeyNeeded) ->
 
     Pending with an `authorization_url`: the bank wants to see the payer there. Pending without: not known yet, it is being asked.
     """
-    return await charging.charge(sessions, payer, asked, idempotency_key)
+    return await saved_card.charge(sessions, payer, asked, idempotency_key)
 
 
 @router.get("/cards", responses=problem_responses(NotAuthenticated, NotAllowed))
 async def list_cards(payer: Payer, session: Transaction) -> Cards:
     """One's own saved cards, the latest first; at most a hundred."""
-    found = await session.execute(wallet.cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MOST_SHOWN))
+    found = await session.execute(
+        saved_cards.cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MOST_SHOWN)
+    )
     return Cards(items=[CardView.model_validate(card) for card in found.scalars()])
 
 
@@ -74,5 +77,5 @@ async def list_cards(payer: Payer, session: Transaction) -> Cards:
 )
 async def forget(payer: Payer, session: Transaction, card_id: Annotated[UUID, Path()]) -> Response:
     """Forget a saved card: it cannot be charged any more, here at once and at Paystack in a moment."""
-    await wallet.forget(session, payer.id, card_id)
+    await saved_cards.deactivate(session, payer.id, card_id)
     return Response(status_code=204)

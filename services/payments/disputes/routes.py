@@ -1,6 +1,6 @@
 """What those may ask about disputes who hold the scope payments:refund."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -8,8 +8,9 @@ from sqlalchemy import literal, select, tuple_
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
+from services.payments.auth import Refunding
 from services.payments.db import Transaction, sessions
-from services.payments.disputes import answers as answering
+from services.payments.disputes import responses as answering
 from services.payments.disputes.schemas import (
     DisputePage,
     DisputeView,
@@ -19,19 +20,24 @@ from services.payments.disputes.schemas import (
     UploadView,
 )
 from services.payments.errors import (
+    DisputeNotAwaitingResponse,
     DisputeNotFound,
-    DisputeNotWaiting,
     DisputeRefused,
     NotConfigured,
     PaystackUnavailable,
 )
-from services.payments.identity import Refunding
 from services.payments.models import Dispute
 
 router = APIRouter(prefix="/payments/disputes", tags=["disputes"])
 DisputeId = Annotated[int, Path(ge=0, lt=2**63, description="Paystack's number of the dispute")]
 TO_PAYSTACK = problem_responses(
-    NotAuthenticated, NotAllowed, DisputeNotFound, NotConfigured, DisputeNotWaiting, DisputeRefused, PaystackUnavailable
+    NotAuthenticated,
+    NotAllowed,
+    DisputeNotFound,
+    NotConfigured,
+    DisputeNotAwaitingResponse,
+    DisputeRefused,
+    PaystackUnavailable,
 )
 
 
@@ -53,13 +59,13 @@ async def list_disputes(
     else:
         query = query.where(Dispute.lost.is_not(None)).order_by(Dispute.due_at.desc(), Dispute.id.desc())
     if cursor is not None:
-        due_at, last = decode_cursor(cursor, f"disputes {state}", str, int)
-        after = tuple_(literal(_moment(due_at)), last)
+        due_at, last = decode_cursor(cursor, f"disputes {state}", datetime, int)
+        after = tuple_(literal(due_at), last)
         query = query.where(key > after if state == "open" else key < after)
     found = list((await session.execute(query)).scalars())
     more = None
     if len(found) > limit:
-        more = encode_cursor(f"disputes {state}", found[limit - 1].due_at.isoformat(), found[limit - 1].id)
+        more = encode_cursor(f"disputes {state}", found[limit - 1].due_at, found[limit - 1].id)
     return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in found[:limit]], next_cursor=more)
 
 
@@ -89,13 +95,3 @@ async def add_evidence(_: Refunding, dispute_id: DisputeId, evidence: Evidence) 
 async def resolve(caller: Refunding, dispute_id: DisputeId, asked: Resolve) -> DisputeView:
     """Accept: money goes back at once. Decline: the bank decides, on what we sent."""
     return DisputeView.model_validate(await answering.resolve(sessions, dispute_id, asked, caller))
-
-
-def _moment(told: str | int) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(told))
-        if moment.tzinfo is None:
-            raise InvalidCursor
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise InvalidCursor from error

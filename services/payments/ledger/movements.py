@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from services.payments.charges import Charge
 from services.payments.models import Decision, Payment, Payout, Refund
+from services.payments.paystack.charge import Charge
 from services.payments.settings import settings
 
 Kind = Literal["received", "fee", "accepted", "bound", "refunded", "disputed", "dispute_won", "dispute_lost", "settled"]

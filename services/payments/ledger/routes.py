@@ -8,11 +8,11 @@ from fastapi.responses import StreamingResponse
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit
+from services.payments.auth import Reading
 from services.payments.db import Transaction, sessions
-from services.payments.identity import Reading
-from services.payments.ledger import entries, export
-from services.payments.ledger.entries import Filter
+from services.payments.ledger import csv_export, queries
 from services.payments.ledger.movements import Account
+from services.payments.ledger.queries import Filter
 from services.payments.ledger.schemas import Balances, BalanceView, EntryView, LedgerPage, Moment
 
 router = APIRouter(prefix="/payments", tags=["ledger"])
@@ -39,14 +39,14 @@ async def read(
 ) -> LedgerPage:
     """Entries, newest first."""
     wanted = Filter(account, currency, reference, since, until)
-    found, more = await entries.page(session, wanted, limit, cursor)
+    found, more = await queries.page(session, wanted, limit, cursor)
     return LedgerPage(items=[EntryView.model_validate(entry) for entry in found], next_cursor=more)
 
 
 @router.get("/ledger/balances", responses=problem_responses(NotAuthenticated, NotAllowed))
 async def read_balances(_: Reading, session: Transaction, until: To = None) -> Balances:
     """The balance of each account in each currency, now or at an earlier time."""
-    found = await entries.balances(session, until)
+    found = await queries.balances(session, until)
     return Balances(items=[BalanceView.model_validate(balance) for balance in found])
 
 
@@ -63,10 +63,10 @@ async def export_csv(
 ) -> StreamingResponse:
     """The books of a period as CSV; until now where no end is given."""
     end = until or datetime.now(UTC)
-    rest = entries.batches(sessions, Filter(account, currency, None, since, end))
+    rest = queries.batches(sessions, Filter(account, currency, None, since, end))
     first = await anext(rest)
     return StreamingResponse(
-        export.lines(first, rest),
+        csv_export.lines(first, rest),
         media_type="text/csv; charset=utf-8; header=present",
         headers={"Content-Disposition": 'attachment; filename="ledger.csv"', "Cache-Control": "no-store"},
     )

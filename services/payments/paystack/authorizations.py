@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.payments.charges import Charge, read_text
+from services.payments.paystack.charge import Charge
 from services.payments.paystack.errors import NoAnswer, Refused
-from services.payments.paystack.transactions import read_answer
-from services.payments.paystack.wire import Wire
+from services.payments.paystack.parsing import parse_text
+from services.payments.paystack.transactions import parse_answer
+from services.payments.paystack.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Challenge:
 class Authorizations:
     """Cards that were left by a payment."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         self._wire = wire
 
     async def charge(
@@ -40,11 +41,11 @@ class Authorizations:
         }
         data = await self._wire.call("charge_authorization", "POST", "/transaction/charge_authorization", body)
         if data.get("paused") is True:
-            url = read_text(data.get("authorization_url"), 2000)
+            url = parse_text(data.get("authorization_url"), 2000)
             if url is None:
                 raise NoAnswer("the charge is paused without an authorization_url")
-            return Challenge(url, read_text(data.get("access_code"), 100))
-        return read_answer(data, reference)
+            return Challenge(url, parse_text(data.get("access_code"), 100))
+        return parse_answer(data, reference)
 
     async def deactivate(self, code: str) -> None:
         """POST /customer/authorization/deactivate; quietly where Paystack does not know the code any more."""

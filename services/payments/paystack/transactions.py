@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from services.payments.charges import Charge, Unreadable, read_charge
-from services.payments.ledger.told import Listing, read_listing
+from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.errors import NoAnswer, Refused
-from services.payments.paystack.times import instant
-from services.payments.paystack.wire import Wire
+from services.payments.paystack.parsing import Unreadable, format_time
+from services.payments.paystack.settlements import TransactionPage, parse_transactions
+from services.payments.paystack.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Initialized:
 class Transactions:
     """/transaction"""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         self._wire = wire
 
     async def initialize(
@@ -51,18 +51,18 @@ class Transactions:
             if refused.code == "transaction_not_found" or refused.status == 404:
                 return None
             raise
-        return read_answer(data, reference)
+        return parse_answer(data, reference)
 
-    async def began(self, since: datetime, until: datetime, page: int) -> Listing:
+    async def began(self, since: datetime, until: datetime, page: int) -> TransactionPage:
         """GET /transaction: what began between the two, both included, fifty a page, from page 1."""
-        period = urlencode({"from": instant(since), "to": instant(until)})
+        period = urlencode({"from": format_time(since), "to": format_time(until)})
         data, last = await self._wire.page("transactions", f"/transaction?{period}&", page)
-        return read_listing(data, last=last)
+        return parse_transactions(data, last=last)
 
 
-def read_answer(data: Any, reference: str) -> Charge:
+def parse_answer(data: Any, reference: str) -> Charge:
     try:
-        charge = read_charge(data)
+        charge = parse_charge(data)
     except Unreadable as error:
         raise NoAnswer(f"a charge that cannot be read: {error}") from error
     if charge.reference != reference:

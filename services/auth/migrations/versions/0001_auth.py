@@ -1,4 +1,4 @@
-"""accounts, refresh families, clients, failed logins"""
+"""Create the auth tables."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Products, categories, orders, deliveries; outbox, inbox and idempotency keys."""
+"""Create the catalog tables."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,6 @@ revision: str = "0001"
 down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
-
-SEARCH = (
-    "to_tsvector('simple', translate(name || ' ' || description, '/.@_-', '     '))"
-    " || to_tsvector('english', translate(name || ' ' || description, '/.@_-', '     '))"
-)
 
 
 def upgrade() -> None:
@@ -46,12 +41,12 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("status", sa.Text(), server_default="pending", nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name=op.f("ck_inbox_state")),
+        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("status IN ('pending', 'processed', 'failed')", name=op.f("ck_inbox_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("key", name=op.f("uq_inbox_key")),
     )
@@ -60,11 +55,11 @@ def upgrade() -> None:
         "inbox",
         ["next_attempt_at"],
         unique=False,
-        postgresql_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
     )
     op.create_index(op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False, postgresql_using="brin")
     op.create_index(
-        op.f("ix_inbox_state"), "inbox", ["state"], unique=False, postgresql_where=sa.text("state = 'failed'")
+        op.f("ix_inbox_status"), "inbox", ["status"], unique=False, postgresql_where=sa.text("status = 'failed'")
     )
     op.create_table(
         "order_payments",
@@ -120,6 +115,22 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_outbox_event_id")),
     )
     op.create_table(
+        "undeliverable_payments",
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("reference", name=op.f("pk_undeliverable_payments")),
+    )
+    op.create_index(
+        op.f("ix_undeliverable_payments_told_at_reference"),
+        "undeliverable_payments",
+        ["told_at", "reference"],
+        unique=False,
+    )
+    op.create_table(
         "deliveries",
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("payment_reference", sa.Text(), nullable=False),
@@ -143,7 +154,15 @@ def upgrade() -> None:
         sa.Column("tags", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("search", postgresql.TSVECTOR(), sa.Computed(SEARCH, persisted=True), nullable=False),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed(
+                "to_tsvector('simple', translate(name || ' ' || description, '/.@_-', '     ')) || to_tsvector('english', translate(name || ' ' || description, '/.@_-', '     '))",
+                persisted=True,
+            ),
+            nullable=False,
+        ),
         sa.CheckConstraint("price > 0", name=op.f("ck_products_price")),
         sa.CheckConstraint("stock >= 0", name=op.f("ck_products_stock")),
         sa.ForeignKeyConstraint(
@@ -181,12 +200,28 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_order_items_product_id"), table_name="order_items")
     op.drop_table("order_items")
+    op.drop_index(op.f("ix_products_tags"), table_name="products", postgresql_using="gin")
+    op.drop_index(op.f("ix_products_search"), table_name="products", postgresql_using="gin")
+    op.drop_index(op.f("ix_products_price_id"), table_name="products")
+    op.drop_index("ix_products_name", table_name="products")
+    op.drop_index(op.f("ix_products_created_at_id"), table_name="products")
+    op.drop_index(op.f("ix_products_category_id"), table_name="products")
     op.drop_table("products")
     op.drop_table("deliveries")
+    op.drop_index(op.f("ix_undeliverable_payments_told_at_reference"), table_name="undeliverable_payments")
+    op.drop_table("undeliverable_payments")
     op.drop_table("outbox")
+    op.drop_index(op.f("ix_orders_expires_at"), table_name="orders", postgresql_where=sa.text("status = 'pending'"))
+    op.drop_index(op.f("ix_orders_customer_id_created_at_id"), table_name="orders")
     op.drop_table("orders")
+    op.drop_index(op.f("ix_order_payments_order_id"), table_name="order_payments")
     op.drop_table("order_payments")
+    op.drop_index(op.f("ix_inbox_status"), table_name="inbox", postgresql_where=sa.text("status = 'failed'"))
+    op.drop_index(op.f("ix_inbox_received_at"), table_name="inbox", postgresql_using="brin")
+    op.drop_index(op.f("ix_inbox_next_attempt_at"), table_name="inbox", postgresql_where=sa.text("status = 'pending'"))
     op.drop_table("inbox")
+    op.drop_index(op.f("ix_idempotency_keys_created_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
     op.drop_table("categories")

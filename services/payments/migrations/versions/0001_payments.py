@@ -1,4 +1,4 @@
-"""payments, notices, inbox, outbox, idempotency keys"""
+"""Create the payments tables."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,95 @@ down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+REFUSE_CHANGE = """
+CREATE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append-only: % on % is refused', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'restrict_violation', HINT = 'Correct a mistake with another movement.';
+END $$
+"""
+
+# Checked for each statement: an unbalanced movement fails where it is written, not at the commit of unrelated work.
+REQUIRE_BALANCE = """
+CREATE FUNCTION ledger_require_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT transaction_id, currency, sum(amount) AS amount INTO wrong
+    FROM added GROUP BY transaction_id, currency HAVING sum(amount) <> 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger transaction % does not balance: % %', wrong.transaction_id, wrong.amount, wrong.currency
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
+# Every ledger transaction has entries. The planner settings force nested loops over the primary key: a plan cached while the tables were
+# small must not read large ones.
+REQUIRE_ENTRIES = """
+CREATE FUNCTION ledger_require_entries() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    wrong text;
+BEGIN
+    SELECT key INTO wrong FROM added
+    WHERE NOT EXISTS (SELECT FROM ledger_entries AS e WHERE e.transaction_id = added.id AND e.line = 1) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'ledger transaction % has no entries', wrong USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$
+"""
+
 
 def upgrade() -> None:
     op.create_table(
+        "backfill_state",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("reached", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ran_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("seen", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("holder", sa.Text(), nullable=True),
+        sa.CheckConstraint("id = 1", name=op.f("ck_backfill_state_one_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfill_state")),
+    )
+    op.create_table(
+        "cards",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("payer_id", sa.Text(), nullable=False),
+        sa.Column("domain", sa.Text(), nullable=False),
+        sa.Column("signature", sa.Text(), nullable=False),
+        sa.Column("authorization_code", sa.Text(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=True),
+        sa.Column("last4", sa.Text(), nullable=True),
+        sa.Column("brand", sa.Text(), nullable=True),
+        sa.Column("exp_month", sa.BigInteger(), nullable=True),
+        sa.Column("exp_year", sa.BigInteger(), nullable=True),
+        sa.Column("bank", sa.Text(), nullable=True),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deactivated_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name=op.f("ck_cards_usable_or_forgotten")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_cards")),
+        sa.UniqueConstraint("payer_id", "domain", "signature", name=op.f("uq_cards_payer_id_domain_signature")),
+    )
+    op.create_index(
+        op.f("ix_cards_next_attempt_at"),
+        "cards",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+    )
+    op.create_table(
         "idempotency_keys",
+        sa.Column("holder", sa.BigInteger(), nullable=True),
         sa.Column("caller", sa.Text(), nullable=False),
         sa.Column("operation", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -32,12 +117,12 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("status", sa.Text(), server_default="pending", nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name=op.f("ck_inbox_state")),
+        sa.CheckConstraint("status IN ('pending', 'processed', 'failed')", name=op.f("ck_inbox_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("key", name=op.f("uq_inbox_key")),
     )
@@ -46,41 +131,11 @@ def upgrade() -> None:
         "inbox",
         ["next_attempt_at"],
         unique=False,
-        postgresql_where=sa.text("state = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
     )
     op.create_index(op.f("ix_inbox_received_at"), "inbox", ["received_at"], unique=False, postgresql_using="brin")
     op.create_index(
-        op.f("ix_inbox_state"), "inbox", ["state"], unique=False, postgresql_where=sa.text("state = 'failed'")
-    )
-    op.create_table(
-        "notices",
-        sa.Column("event", sa.Text(), nullable=True),
-        sa.Column("reference", sa.Text(), nullable=True),
-        sa.Column("outcome", sa.Text(), nullable=True),
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
-        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
-        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("error", sa.Text(), nullable=True),
-        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("state IN ('pending', 'done', 'failed')", name=op.f("ck_notices_state")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
-        sa.UniqueConstraint("key", name=op.f("uq_notices_key")),
-    )
-    op.create_index(
-        op.f("ix_notices_next_attempt_at"),
-        "notices",
-        ["next_attempt_at"],
-        unique=False,
-        postgresql_where=sa.text("state = 'pending'"),
-    )
-    op.create_index(op.f("ix_notices_received_at"), "notices", ["received_at"], unique=False, postgresql_using="brin")
-    op.create_index(
-        op.f("ix_notices_state"), "notices", ["state"], unique=False, postgresql_where=sa.text("state = 'failed'")
+        op.f("ix_inbox_status"), "inbox", ["status"], unique=False, postgresql_where=sa.text("status = 'failed'")
     )
     op.create_table(
         "outbox",
@@ -96,6 +151,68 @@ def upgrade() -> None:
         sa.UniqueConstraint("event_id", name=op.f("uq_outbox_event_id")),
     )
     op.create_table(
+        "payouts",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("fees", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("paid_out_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payouts")),
+    )
+    op.create_table(
+        "webhook_events",
+        sa.Column("event", sa.Text(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("identity", sa.Text(), nullable=True),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("status", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("processed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("status IN ('pending', 'processed', 'failed')", name=op.f("ck_webhook_events_status")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_events")),
+        sa.UniqueConstraint("key", name=op.f("uq_webhook_events_key")),
+    )
+    op.create_index(
+        op.f("ix_webhook_events_event_id"),
+        "webhook_events",
+        ["event", "id"],
+        unique=False,
+        postgresql_where=sa.text("event <> 'charge.success'"),
+    )
+    op.create_index(op.f("ix_webhook_events_identity"), "webhook_events", ["identity"], unique=False)
+    op.create_index(
+        op.f("ix_webhook_events_next_attempt_at"),
+        "webhook_events",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        op.f("ix_webhook_events_received_at"), "webhook_events", ["received_at"], unique=False, postgresql_using="brin"
+    )
+    op.create_index(
+        op.f("ix_webhook_events_reference"),
+        "webhook_events",
+        ["reference"],
+        unique=False,
+        postgresql_where=sa.text("reference IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_webhook_events_status"),
+        "webhook_events",
+        ["status"],
+        unique=False,
+        postgresql_where=sa.text("status = 'failed'"),
+    )
+    op.create_table(
         "payments",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("reference", sa.Text(), nullable=False),
@@ -103,6 +220,7 @@ def upgrade() -> None:
         sa.Column("payer_id", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("card_id", sa.Uuid(), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
@@ -119,8 +237,13 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=True),
         sa.Column("gateway_response", sa.Text(), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("next_verify_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("verifications", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("verify_next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("verify_attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("refunded_amount", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("refunds_next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refunds_leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("refunds_attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("payout_id", sa.BigInteger(), nullable=True),
         sa.Column("traceparent", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -132,39 +255,296 @@ def upgrade() -> None:
             name=op.f("ck_payments_status"),
         ),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_payments_amount")),
+        sa.ForeignKeyConstraint(["card_id"], ["cards.id"], name=op.f("fk_payments_card_id_cards"), ondelete="RESTRICT"),
+        sa.ForeignKeyConstraint(
+            ["payout_id"], ["payouts.id"], name=op.f("fk_payments_payout_id_payouts"), ondelete="RESTRICT"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payments")),
         sa.UniqueConstraint("reference", name=op.f("uq_payments_reference")),
     )
-    op.create_index("ix_payments_held", "payments", ["id"], unique=False, postgresql_where=sa.text("status = 'held'"))
     op.create_index(
-        op.f("ix_payments_next_verify_at"),
+        op.f("ix_payments_card_id"),
         "payments",
-        ["next_verify_at"],
+        ["card_id"],
         unique=False,
-        postgresql_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("card_id IS NOT NULL"),
     )
+    op.create_index(op.f("ix_payments_created_at"), "payments", ["created_at"], unique=False, postgresql_using="brin")
     op.create_index(op.f("ix_payments_order_id"), "payments", ["order_id"], unique=False)
     op.create_index(op.f("ix_payments_payer_id_id"), "payments", ["payer_id", "id"], unique=False)
+    op.create_index(
+        op.f("ix_payments_payout_id"),
+        "payments",
+        ["payout_id"],
+        unique=False,
+        postgresql_where=sa.text("payout_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_payments_rare",
+        "payments",
+        ["status", "id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
+    )
+    op.create_index(
+        op.f("ix_payments_refunds_next_attempt_at"),
+        "payments",
+        ["refunds_next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("refunds_next_attempt_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_payments_undecided",
+        "payments",
+        ["verify_next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('pending', 'failed')"),
+    )
+    op.create_table(
+        "decisions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=False),
+        sa.Column("held_reason", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("decision IN ('accept', 'bind')", name=op.f("ck_decisions_decision")),
+        sa.ForeignKeyConstraint(
+            ["payment_id"], ["payments.id"], name=op.f("fk_decisions_payment_id_payments"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decisions")),
+    )
+    op.create_index(op.f("ix_decisions_payment_id"), "decisions", ["payment_id"], unique=False)
+    op.create_table(
+        "disputes",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=True),
+        sa.Column("reference", sa.Text(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=True),
+        sa.Column("currency", sa.Text(), nullable=True),
+        sa.Column("category", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("resolution", sa.Text(), nullable=True),
+        sa.Column("lost", sa.Boolean(), nullable=True),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("evidence_id", sa.BigInteger(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("answered_by", sa.Text(), nullable=True),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "(status IN ('resolved', 'archived')) = (lost IS NOT NULL)", name=op.f("ck_disputes_lost_when_over")
+        ),
+        sa.CheckConstraint(
+            "status IN ('awaiting-merchant-feedback', 'awaiting-bank-feedback', 'pending', 'resolved', 'archived')",
+            name=op.f("ck_disputes_status"),
+        ),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_disputes_amount")),
+        sa.ForeignKeyConstraint(
+            ["payment_id"], ["payments.id"], name=op.f("fk_disputes_payment_id_payments"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_disputes")),
+    )
+    op.create_index(op.f("ix_disputes_due_at_id"), "disputes", ["due_at", "id"], unique=False)
+    op.create_index(
+        op.f("ix_disputes_next_attempt_at"),
+        "disputes",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_disputes_open", "disputes", ["due_at", "id"], unique=False, postgresql_where=sa.text("lost IS NULL")
+    )
+    op.create_index(op.f("ix_disputes_payment_id"), "disputes", ["payment_id"], unique=False)
+    op.create_table(
+        "ledger_transactions",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('received', 'fee', 'accepted', 'bound', 'refunded', 'disputed', 'dispute_won', 'dispute_lost', 'settled')",
+            name=op.f("ck_ledger_transactions_kind"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["payment_id"],
+            ["payments.id"],
+            name=op.f("fk_ledger_transactions_payment_id_payments"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_transactions")),
+        sa.UniqueConstraint("key", name=op.f("uq_ledger_transactions_key")),
+    )
+    op.create_index(op.f("ix_ledger_transactions_payment_id"), "ledger_transactions", ["payment_id"], unique=False)
+    op.create_table(
+        "ledger_entries",
+        sa.Column("transaction_id", sa.BigInteger(), nullable=False),
+        sa.Column("line", sa.BigInteger(), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("amount <> 0", name=op.f("ck_ledger_entries_amount")),
+        sa.ForeignKeyConstraint(
+            ["transaction_id"],
+            ["ledger_transactions.id"],
+            name=op.f("fk_ledger_entries_transaction_id_ledger_transactions"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("transaction_id", "line", name=op.f("pk_ledger_entries")),
+    )
+    op.create_index(
+        "ix_ledger_entries_account",
+        "ledger_entries",
+        ["account", "currency", "recorded_at", "transaction_id", "line"],
+        unique=False,
+        postgresql_include=["amount"],
+    )
+    op.create_index(
+        op.f("ix_ledger_entries_recorded_at_transaction_id_line"),
+        "ledger_entries",
+        ["recorded_at", "transaction_id", "line"],
+        unique=False,
+    )
+    op.create_table(
+        "refunds",
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("payment_id", sa.BigInteger(), nullable=False),
+        sa.Column("dispute_id", sa.BigInteger(), nullable=True),
+        sa.Column("paystack_id", sa.BigInteger(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), server_default="requested", nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("requested_by", sa.Text(), nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('requested', 'pending', 'processing', 'processed', 'failed', 'needs-attention')",
+            name=op.f("ck_refunds_status"),
+        ),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_refunds_amount")),
+        sa.ForeignKeyConstraint(
+            ["dispute_id"], ["disputes.id"], name=op.f("fk_refunds_dispute_id_disputes"), ondelete="RESTRICT"
+        ),
+        sa.ForeignKeyConstraint(
+            ["payment_id"], ["payments.id"], name=op.f("fk_refunds_payment_id_payments"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_refunds")),
+        sa.UniqueConstraint("dispute_id", name=op.f("uq_refunds_dispute_id")),
+        sa.UniqueConstraint("id", name=op.f("uq_refunds_id")),
+        sa.UniqueConstraint("paystack_id", name=op.f("uq_refunds_paystack_id")),
+    )
+    op.create_index(op.f("ix_refunds_payment_id_number"), "refunds", ["payment_id", "number"], unique=False)
+    op.create_index(
+        "ix_refunds_unfinished",
+        "refunds",
+        ["status", "number"],
+        unique=False,
+        postgresql_where=sa.text("status <> 'processed'"),
+    )
+    for statement in (REFUSE_CHANGE, REQUIRE_BALANCE, REQUIRE_ENTRIES):
+        op.execute(statement)
+    for table in ("ledger_transactions", "ledger_entries"):
+        op.execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()"
+        )
+    op.execute(
+        "CREATE TRIGGER balanced AFTER INSERT ON ledger_entries REFERENCING NEW TABLE AS added"
+        " FOR EACH STATEMENT EXECUTE FUNCTION ledger_require_balance()"
+    )
+    op.execute(
+        "CREATE TRIGGER whole AFTER INSERT ON ledger_transactions REFERENCING NEW TABLE AS added"
+        " FOR EACH STATEMENT EXECUTE FUNCTION ledger_require_entries()"
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_refunds_unfinished", table_name="refunds", postgresql_where=sa.text("status <> 'processed'"))
+    op.drop_index(op.f("ix_refunds_payment_id_number"), table_name="refunds")
+    op.drop_table("refunds")
+    op.drop_index(op.f("ix_ledger_entries_recorded_at_transaction_id_line"), table_name="ledger_entries")
+    op.drop_index("ix_ledger_entries_account", table_name="ledger_entries", postgresql_include=["amount"])
+    op.drop_table("ledger_entries")
+    op.drop_index(op.f("ix_ledger_transactions_payment_id"), table_name="ledger_transactions")
+    op.drop_table("ledger_transactions")
+    op.drop_index(op.f("ix_disputes_payment_id"), table_name="disputes")
+    op.drop_index("ix_disputes_open", table_name="disputes", postgresql_where=sa.text("lost IS NULL"))
+    op.drop_index(
+        op.f("ix_disputes_next_attempt_at"),
+        table_name="disputes",
+        postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+    )
+    op.drop_index(op.f("ix_disputes_due_at_id"), table_name="disputes")
+    op.drop_table("disputes")
+    op.drop_index(op.f("ix_decisions_payment_id"), table_name="decisions")
+    op.drop_table("decisions")
+    op.drop_index(
+        "ix_payments_undecided", table_name="payments", postgresql_where=sa.text("status IN ('pending', 'failed')")
+    )
+    op.drop_index(
+        op.f("ix_payments_refunds_next_attempt_at"),
+        table_name="payments",
+        postgresql_where=sa.text("refunds_next_attempt_at IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_payments_rare",
+        table_name="payments",
+        postgresql_where=sa.text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
+    )
+    op.drop_index(
+        op.f("ix_payments_payout_id"), table_name="payments", postgresql_where=sa.text("payout_id IS NOT NULL")
+    )
     op.drop_index(op.f("ix_payments_payer_id_id"), table_name="payments")
     op.drop_index(op.f("ix_payments_order_id"), table_name="payments")
-    op.drop_index(
-        op.f("ix_payments_next_verify_at"), table_name="payments", postgresql_where=sa.text("status = 'pending'")
-    )
-    op.drop_index("ix_payments_held", table_name="payments", postgresql_where=sa.text("status = 'held'"))
+    op.drop_index(op.f("ix_payments_created_at"), table_name="payments", postgresql_using="brin")
+    op.drop_index(op.f("ix_payments_card_id"), table_name="payments", postgresql_where=sa.text("card_id IS NOT NULL"))
     op.drop_table("payments")
-    op.drop_table("outbox")
-    op.drop_index(op.f("ix_notices_state"), table_name="notices", postgresql_where=sa.text("state = 'failed'"))
-    op.drop_index(op.f("ix_notices_received_at"), table_name="notices", postgresql_using="brin")
     op.drop_index(
-        op.f("ix_notices_next_attempt_at"), table_name="notices", postgresql_where=sa.text("state = 'pending'")
+        op.f("ix_webhook_events_status"), table_name="webhook_events", postgresql_where=sa.text("status = 'failed'")
     )
-    op.drop_table("notices")
-    op.drop_index(op.f("ix_inbox_state"), table_name="inbox", postgresql_where=sa.text("state = 'failed'"))
+    op.drop_index(
+        op.f("ix_webhook_events_reference"),
+        table_name="webhook_events",
+        postgresql_where=sa.text("reference IS NOT NULL"),
+    )
+    op.drop_index(op.f("ix_webhook_events_received_at"), table_name="webhook_events", postgresql_using="brin")
+    op.drop_index(
+        op.f("ix_webhook_events_next_attempt_at"),
+        table_name="webhook_events",
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.drop_index(op.f("ix_webhook_events_identity"), table_name="webhook_events")
+    op.drop_index(
+        op.f("ix_webhook_events_event_id"),
+        table_name="webhook_events",
+        postgresql_where=sa.text("event <> 'charge.success'"),
+    )
+    op.drop_table("webhook_events")
+    op.drop_table("payouts")
+    op.drop_table("outbox")
+    op.drop_index(op.f("ix_inbox_status"), table_name="inbox", postgresql_where=sa.text("status = 'failed'"))
     op.drop_index(op.f("ix_inbox_received_at"), table_name="inbox", postgresql_using="brin")
-    op.drop_index(op.f("ix_inbox_next_attempt_at"), table_name="inbox", postgresql_where=sa.text("state = 'pending'"))
+    op.drop_index(op.f("ix_inbox_next_attempt_at"), table_name="inbox", postgresql_where=sa.text("status = 'pending'"))
     op.drop_table("inbox")
     op.drop_index(op.f("ix_idempotency_keys_created_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
+    op.drop_index(
+        op.f("ix_cards_next_attempt_at"), table_name="cards", postgresql_where=sa.text("next_attempt_at IS NOT NULL")
+    )
+    op.drop_table("cards")
+    op.drop_table("backfill_state")
+    for function in ("ledger_require_entries", "ledger_require_balance", "ledger_refuse_change"):
+        op.execute(f"DROP FUNCTION {function}()")

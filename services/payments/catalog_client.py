@@ -1,0 +1,62 @@
+"""What is owed: the order, asked of catalog with the caller's own token, so that catalog decides who may see it."""
+
+import asyncio
+from dataclasses import dataclass
+from uuid import UUID
+
+import httpx
+import structlog
+from pydantic import BaseModel, ValidationError
+
+from kit.auth import Caller
+from kit.errors import NotAllowed, NotAuthenticated
+from kit.fields import Amount, Currency
+from kit.observability.tracing import traceparent
+from services.payments.errors import CatalogUnavailable, OrderNotFound
+
+CALL_SECONDS = 5.0
+
+
+class Order(BaseModel):
+    """The part of an order that payments needs."""
+
+    id: UUID
+    status: str
+    amount: Amount
+    currency: Currency
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogClient:
+    """A client of catalog; every call ends within five seconds."""
+
+    client: httpx.AsyncClient
+
+    @classmethod
+    def at(cls, url: str) -> "CatalogClient":
+        return cls(httpx.AsyncClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
+
+    async def get(self, order_id: UUID, caller: Caller) -> Order:
+        """Raises OrderNotFound, CatalogUnavailable, or what catalog says of the token."""
+        headers = {"Authorization": f"Bearer {caller.token}"}
+        request_id = structlog.contextvars.get_contextvars().get("request_id")
+        if request_id:
+            headers["X-Request-ID"] = request_id
+        if trace := traceparent():
+            headers["traceparent"] = trace
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                answer = await self.client.get(f"/catalog/orders/{order_id}", headers=headers)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise CatalogUnavailable from error
+        if answer.status_code == 404:
+            raise OrderNotFound
+        if answer.status_code == 401:
+            raise NotAuthenticated
+        if answer.status_code == 403:
+            raise NotAllowed
+        try:
+            answer.raise_for_status()
+            return Order.model_validate_json(answer.content)
+        except (httpx.HTTPStatusError, ValidationError) as error:
+            raise CatalogUnavailable from error

@@ -1,0 +1,180 @@
+"""Starting a payment: a reference of ours is stored before Paystack hears it, and no transaction is open while Paystack is asked."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.auth import Caller
+from kit.errors import Problem
+from kit.idempotency.keys import IdempotentRequest
+from kit.observability.tracing import traceparent
+from services.payments import clients
+from services.payments.catalog_client import Order
+from services.payments.db import claims
+from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
+from services.payments.models import Payment
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.transactions import Initialized
+from services.payments.schemas import PaymentView, StartPayment
+from services.payments.settings import settings
+
+PAID = ("succeeded", "held", "partially_refunded", "disputed")
+"""Money came for the order, and did not all go back: nobody is asked to pay again."""
+
+MOST_WAITING = 20
+"""Payments of one order that may wait for their payer at once: each is asked about, at Paystack's limits."""
+
+ATTEMPTS = 2
+"""References tried in one request: a timed-out initialize is never sent again, it gets a new reference."""
+
+log = structlog.get_logger("checkout")
+
+
+async def start(
+    sessions: async_sessionmaker[AsyncSession], caller: Caller, asked: StartPayment, key: str | None
+) -> PaymentView:
+    """Start a payment for an order of the caller's. Asked again with the same key, it answers the same.
+
+    Raises OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
+    """
+    if caller.email is None:
+        raise PayerUnknown
+    intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
+    async with claims.hold(intent) as claim:
+        if claim.kept is not None:
+            return PaymentView.model_validate(claim.kept.body)
+        view = await _begin(sessions, caller, caller.email, asked, await get_payable_order(asked.order_id, caller))
+        async with sessions.begin() as session:
+            await claim.keep(session, 201, view)
+        return view
+
+
+async def get_payable_order(order_id: UUID, caller: Caller) -> Order:
+    """An order of the caller's that waits for its payment. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
+    order = await clients.orders.get(order_id, caller)
+    if order.status != "pending":
+        raise OrderNotPayable(f"The order is {order.status}.")
+    return order
+
+
+async def _begin(
+    sessions: async_sessionmaker[AsyncSession], caller: Caller, email: str, asked: StartPayment, order: Order
+) -> PaymentView:
+    for attempt in range(ATTEMPTS):
+        payment = _payment(caller, email, asked, order)
+        async with sessions.begin() as session:
+            await _refuse_another(session, order)
+            session.add(payment)
+        try:
+            initialized = await _initialize(payment)
+        except NoAnswer as error:
+            # Paystack may know the reference now, but nobody knows its page: it cannot be paid, and is given up.
+            log.warning(
+                "initialize gave no answer", reference=payment.reference, attempt=attempt + 1, reason=str(error)
+            )
+            await abandon(sessions, payment.reference, "Paystack did not answer")
+        except PaystackError as error:
+            await abandon(sessions, payment.reference, str(error))
+            if isinstance(error, Refused) and error.code == "duplicate_reference":
+                continue
+            raise problem_from_paystack(error) from error
+        else:
+            return await _started(sessions, payment.reference, initialized)
+    raise PaystackUnavailable
+
+
+async def _refuse_another(session: AsyncSession, order: Order) -> None:
+    """Catalog hears of the money a moment after us, or hours where the broker is down: the order is pending there until then."""
+    of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
+    paid = (await session.execute(of_order.where(Payment.status.in_(PAID)).limit(1))).one_or_none()
+    if paid is not None:
+        raise already_paid(paid.reference, paid.status)
+    waiting = of_order.where(Payment.status == "pending").limit(MOST_WAITING)
+    if len((await session.execute(waiting)).all()) >= MOST_WAITING:
+        raise TooManyPayments
+
+
+def already_paid(reference: str, status: str) -> OrderNotPayable:
+    said = "Money that came for the order is being looked at." if status == "held" else "The order is paid."
+    return OrderNotPayable(said, reference=reference)
+
+
+def new_reference() -> str:
+    """Unguessable, and in Paystack's letters: one for each attempt."""
+    return f"pay-{secrets.token_hex(16)}"
+
+
+def _payment(caller: Caller, email: str, asked: StartPayment, order: Order) -> Payment:
+    return Payment(
+        reference=new_reference(),
+        order_id=order.id,
+        payer_id=caller.id,
+        email=email,
+        phone=asked.phone,
+        amount=order.amount,
+        currency=order.currency,
+        callback_url=asked.callback_url,
+        cancel_url=asked.cancel_url,
+        verify_next_attempt_at=datetime.now(UTC) + timedelta(seconds=settings.payments_verify_after_seconds),
+        traceparent=traceparent(),
+    )
+
+
+async def _initialize(payment: Payment) -> Initialized:
+    callback = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
+    fields = [{"display_name": "Order", "variable_name": "order_id", "value": str(payment.order_id)}]
+    if payment.phone:
+        fields.append({"display_name": "Phone", "variable_name": "phone", "value": payment.phone})
+    metadata = {
+        "order_id": str(payment.order_id),
+        "phone": payment.phone or "",
+        "cancel_action": payment.cancel_url or f"{callback}?reference={payment.reference}",
+        "custom_fields": fields,
+    }
+    return await clients.paystack().transactions.initialize(
+        reference=payment.reference,
+        email=payment.email or "",
+        amount=payment.amount,
+        currency=payment.currency,
+        callback_url=callback,
+        metadata=metadata,
+    )
+
+
+async def _started(sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized) -> PaymentView:
+    async with sessions.begin() as session:
+        started = (
+            update(Payment)
+            .where(Payment.reference == reference)
+            .values(authorization_url=initialized.authorization_url, access_code=initialized.access_code)
+            .execution_options(synchronize_session=False)
+        )
+        await session.execute(started)
+        payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
+        return PaymentView.model_validate(payment)
+
+
+async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
+    """An attempt that cannot be paid. Money that comes all the same still settles."""
+    async with sessions.begin() as session:
+        await session.execute(
+            update(Payment)
+            .where(Payment.reference == reference, Payment.status == "pending")
+            .values(status="abandoned", gateway_response=reason[:500])
+            .execution_options(synchronize_session=False)
+        )
+
+
+def problem_from_paystack(error: PaystackError) -> Problem:
+    """What to answer where Paystack has made no transaction."""
+    if isinstance(error, Refused):
+        return PaymentRefused(f"Paystack does not accept this payment: {error.message}")
+    if isinstance(error, RateLimited):
+        return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
+    if isinstance(error, KeyRejected):
+        log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
+    return PaystackUnavailable()

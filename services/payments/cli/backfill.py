@@ -1,0 +1,50 @@
+"""The command `backfill`."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import typer
+
+from kit.cli.times import check_period
+from services.payments import clients
+from services.payments.cli.output import AsJson, Since, Until, err, interruptible, print_json, progress, run
+from services.payments.db import engine, sessions
+from services.payments.wakeup import Doorbell
+from services.payments.webhooks.backfill import FIRST_LOOK_BACK, Backfill, Found
+
+
+def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
+    """Fetch notices that never came: since the last backfill, or of the time that is given.
+
+    Without --from and --to, the last two minutes are left to the next one: their notices may be on their way.
+    """
+    check_period(since, until)
+
+    async def work() -> dict[str, Any]:
+        clients.paystack()
+        bell = Doorbell(engine, "notices")
+        filler = Backfill(sessions, bell)
+        with progress(shown=not as_json) as bar:
+            task = bar.add_task("looking through Paystack's events", total=None)
+
+            def told(now: Found) -> None:
+                bar.update(task, completed=now.seen)
+
+            async with interruptible() as shutdown:
+                if since is None and until is None:
+                    found = await filler.catch_up(shutdown, timedelta(0), told)
+                else:
+                    to = until or datetime.now(UTC)
+                    found = await filler.fetch(shutdown, since or to - FIRST_LOOK_BACK, to, told)
+        await bell.rung()
+        return asdict(found or Found(error="another process is at it"))
+
+    found = run(work)
+    if as_json:
+        print_json(found)
+    else:
+        err.print(f"looked through {found['seen']} events; {found['stored']} had never come and are stored now")
+    if not found["complete"]:
+        err.print(found["error"] or "ended before its end; it begins there again", style="red", markup=False)
+        raise typer.Exit(1)

@@ -1,0 +1,179 @@
+"""status: what waits, what is stuck, and how the worker gets on with Paystack."""
+
+import asyncio
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from rich.table import Table
+from sqlalchemy import Select, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.messaging import outbox
+from services.payments import clients
+from services.payments.cli.output import AsJson, duration, out, print_json, run, words
+from services.payments.db import sessions
+from services.payments.disputes.poller import SOON, due_in
+from services.payments.metrics import refunds_that_wait
+from services.payments.models import BackfillState, Dispute, Inbox, OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.refunds.requests import UNFINISHED
+from services.payments.settings import settings
+from services.payments.settlement.sweeper import count_due
+
+MOST_COUNTED = 10_000
+WORKER_SECONDS = 2.0
+
+
+def status(as_json: AsJson = False) -> None:
+    """What waits, what is stuck, and how the worker gets on with Paystack. Counts end at 10,000."""
+    found = run(_look)
+    if as_json:
+        print_json(found)
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for row in _rows(found):
+        table.add_row(*row)
+    out.print(table)
+
+
+async def _look() -> dict[str, Any]:
+    async with sessions() as session:
+        found: dict[str, Any] = {
+            "mode": settings.domain,
+            "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
+            "sweep": {"due": await count_due(session)},
+            "refunds": {state: await _count(session, _refunds(state)) for state in UNFINISHED},
+            "refunds_that_wait": await _count(session, refunds_that_wait()),
+            "disputes": await _disputes(session),
+            "notices": await _inbox(session, WebhookEvent),
+            "events_in": await _inbox(session, Inbox),
+            "events_out": await _outbox(session),
+            "backfill": await _backfill(session),
+        }
+    found["worker"] = worker = await _worker()
+    pace = worker.get("calls_per_minute", {}).get("verify")
+    if pace is None and settings.paystack_secret_key is not None:
+        pace = clients.paystack().pace.per_minute("verify")
+    due = found["sweep"]["due"]
+    found["sweep"] |= {"calls_per_minute": pace, "seconds": due * 60 / pace if pace else None}
+    return found
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+    worker, sweep, notices, backfill = found["worker"], found["sweep"], found["notices"], found["backfill"]
+    sweeping = f"{sweep['due']} to ask about"
+    if sweep["seconds"] is not None:
+        sweeping += f": {duration(sweep['seconds'])} at {sweep['calls_per_minute']:.0f} a minute"
+    if worker["error"] is not None:
+        paystack = "[yellow]?[/]"
+        running = f"[yellow]{words(worker['error'])}[/]"
+    else:
+        running = "[green]ready[/]" if worker["ready"] else f"[red]{words(worker['reason'])}[/]"
+        paystack = "[green]answers[/]"
+        if worker["key_rejected"]:
+            paystack = "[red]rejects our secret key: check PAYSTACK_SECRET_KEY[/]"
+        elif worker["circuit_open"]:
+            paystack = "[red]does not answer; what can wait waits[/]"
+    waits = found["refunds_that_wait"]
+    stuck = f"[red]{waits} wait for a person[/]" if waits else "none waits for a person"
+    last = "never" if backfill["ran_at"] is None else f"{words(backfill['ran_at'])}: {backfill['stored']} stored"
+    return [
+        ("mode", found["mode"]),
+        ("worker", running),
+        ("Paystack", paystack),
+        ("payments", _told(found["payments"])),
+        ("sweep", sweeping),
+        ("refunds", f"{_told(found['refunds'])}; {stuck}"),
+        ("disputes", _clock(found["disputes"])),
+        ("notices", _waiting(notices)),
+        ("events in", _waiting(found["events_in"])),
+        ("events out", f"{found['events_out']['pending']} waiting, {_oldest(found['events_out'])}"),
+        ("backfill", last),
+    ]
+
+
+def _told(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _clock(disputes: dict[str, Any]) -> str:
+    seconds = disputes["due_seconds"]
+    if seconds is None:
+        return f"{disputes['open']} open, none waits for our answer"
+    said = f"due in {duration(seconds)}" if seconds > 0 else f"overdue for {duration(-seconds)}"
+    said = f"the first that waits for our answer is {said}"
+    return f"{disputes['open']} open, {f'[red]{said}[/]' if seconds < SOON.total_seconds() else said}"
+
+
+def _waiting(entries: dict[str, Any]) -> str:
+    waits = f"[red]{entries['failed']} wait for a person[/]" if entries["failed"] else "none waits for a person"
+    return f"{entries['pending']} pending, {_oldest(entries)}; {waits}"
+
+
+def _oldest(entries: dict[str, Any]) -> str:
+    seconds = entries["oldest_seconds"]
+    return f"the oldest for {duration(seconds)}" if entries["pending"] else "none is late"
+
+
+async def _payments(session: AsyncSession, state: str) -> int:
+    return await _count(session, select(Payment.id).where(Payment.status == state))
+
+
+def _refunds(state: str) -> Select[int]:
+    return select(Refund.number).where(Refund.status == state)
+
+
+async def _inbox(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox]) -> dict[str, Any]:
+    pending = select(inbox.received_at).where(inbox.status == "pending").limit(MOST_COUNTED).subquery()
+    age = func.coalesce(func.extract("epoch", func.now() - func.min(pending.c.received_at)), 0)
+    count, oldest = (await session.execute(select(func.count(), age).select_from(pending))).one()
+    failed = await _count(session, select(inbox.id).where(inbox.status == "failed"))
+    return {"pending": count, "failed": failed, "oldest_seconds": float(oldest)}
+
+
+async def _outbox(session: AsyncSession) -> dict[str, Any]:
+    count, oldest = (await session.execute(outbox.backlog(OutboxRow))).one()
+    return {"pending": count, "oldest_seconds": float(oldest)}
+
+
+async def _disputes(session: AsyncSession) -> dict[str, Any]:
+    seconds = (await session.execute(due_in())).scalar_one()
+    count = await _count(session, select(Dispute.id).where(Dispute.lost.is_(None)))
+    return {"open": count, "due_seconds": None if seconds is None else float(seconds)}
+
+
+async def _backfill(session: AsyncSession) -> dict[str, Any]:
+    mark = (await session.execute(select(BackfillState))).scalar_one_or_none()
+    names = ("reached", "ran_at", "seen", "stored")
+    return {name: None if mark is None else getattr(mark, name) for name in names}
+
+
+async def _count(session: AsyncSession, query: Select[int]) -> int:
+    some = query.limit(MOST_COUNTED).subquery()
+    return int((await session.execute(select(func.count()).select_from(some))).scalar_one())
+
+
+async def _worker() -> dict[str, Any]:
+    """What the worker of this machine tells of itself; `error` where none answers."""
+    host = "127.0.0.1" if settings.http_host in {"0.0.0.0", "::"} else settings.http_host  # noqa: S104
+    url = f"http://{host}:{settings.payments_worker_port}"
+    try:
+        async with asyncio.timeout(WORKER_SECONDS), httpx.AsyncClient(base_url=url, trust_env=False) as client:
+            readiness, metrics = await client.get("/readyz"), await client.get("/metrics")
+            metrics.raise_for_status()
+            samples = [each for family in text_string_to_metric_families(metrics.text) for each in family.samples]
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        return {"error": f"no worker answers at {url} ({type(error).__name__})"}
+    plain = {sample.name: sample.value for sample in samples}
+    rates = {s.labels["bucket"]: s.value for s in samples if s.name == "paystack_calls_per_minute"}
+    ready = readiness.status_code == 200
+    return {
+        "error": None,
+        "ready": ready,
+        "reason": None if ready else str(readiness.json().get("detail", "")),
+        "circuit_open": bool(plain.get("paystack_circuit_open")),
+        "key_rejected": bool(plain.get("paystack_key_rejected")),
+        "calls_per_minute": rates,
+    }

@@ -1,0 +1,90 @@
+"""A charge in Paystack's JSON: the data of a webhook event or the answer of verify.
+
+In twelve official samples of charge.success, `amount` is a number or a string, `metadata` is "", 0, null or an object, and whole objects
+are missing. The parser reads what we need; the rest stays in the stored body.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A card that may be charged again. `signature` is the card's, the same whatever code it has."""
+
+    code: str = field(repr=False)
+    signature: str
+    last4: str | None = None
+    brand: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+    bank: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Amounts in subunits of `currency`. `id` is Paystack's, an unsigned 64-bit number that we keep in a bigint."""
+
+    reference: str
+    status: str
+    amount: int
+    currency: str
+    domain: str
+    id: int | None = None
+    requested_amount: int | None = None
+    fees: int | None = None
+    channel: str | None = None
+    gateway_response: str | None = None
+    paid_at: datetime | None = None
+    authorization: Authorization | None = None
+    """Only what is reusable."""
+
+    @property
+    def paid(self) -> bool:
+        """Whether money came, be it that it went back since."""
+        return self.status in {"success", "reversed", "reversal-pending"}
+
+
+def parse_charge(data: Any) -> Charge:
+    """Raises Unreadable where reference, status, amount, currency or domain is missing or nonsense."""
+    if not isinstance(data, dict):
+        raise Unreadable("data is not an object")
+    amount = parse_integer(data.get("amount"))
+    if amount is None:
+        raise Unreadable("amount is missing or not a number of subunits")
+    texts = {}
+    for name in ("reference", "status", "currency", "domain"):
+        found = parse_text(data.get(name), 200)
+        if not found:
+            raise Unreadable(f"{name} is missing")
+        texts[name] = found
+    identifier = parse_integer(data.get("id"), most=2**63 - 1)
+    return Charge(
+        reference=texts["reference"],
+        status=texts["status"].lower(),
+        amount=amount,
+        currency=texts["currency"].upper(),
+        domain=texts["domain"].lower(),
+        id=identifier,
+        requested_amount=parse_integer(data.get("requested_amount")),
+        fees=parse_integer(data.get("fees")),
+        channel=parse_text(data.get("channel"), 50),
+        gateway_response=parse_text(data.get("gateway_response"), 500),
+        paid_at=parse_time(data.get("paid_at") or data.get("paidAt")),
+        authorization=_authorization(data.get("authorization")),
+    )
+
+
+def _authorization(data: Any) -> Authorization | None:
+    """`{}` where nothing was paid; cards only, and only those that Paystack calls reusable."""
+    if not isinstance(data, dict) or data.get("reusable") is not True or data.get("channel") != "card":
+        return None
+    code, signature = parse_text(data.get("authorization_code"), 100), parse_text(data.get("signature"), 100)
+    if code is None or signature is None:
+        return None
+    texts = {name: parse_text(data.get(name), most) for name, most in (("last4", 4), ("brand", 50), ("bank", 100))}
+    month, year = parse_integer(data.get("exp_month"), most=12), parse_integer(data.get("exp_year"), most=9999)
+    return Authorization(code, signature, exp_month=month, exp_year=year, **texts)

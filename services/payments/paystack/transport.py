@@ -1,0 +1,112 @@
+"""One call of Paystack: sent, answered within its time, read, and counted."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+from prometheus_client import Counter
+from pydantic import SecretStr
+
+from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.parsing import parse_integer
+from services.payments.paystack.rate_limit import DOCUMENTED, RateLimit, bucket_of
+from services.payments.settings import settings
+
+MAX_ANSWER_BYTES = 1024 * 1024
+TIMEOUT = httpx.Timeout(10, connect=3)
+CALL_SECONDS = 12.0
+"""For a whole call: httpx's timeouts are for each read, and an answer that drips would meet them for ever."""
+
+calls_total = Counter("paystack_calls_total", "Calls of Paystack's API", ["operation", "result"])
+
+
+class Transport:
+    """The connection to one integration, which all nouns of the API share. Every call ends within its timeout."""
+
+    def __init__(
+        self, url: str, key: SecretStr, transport: httpx.AsyncBaseTransport | None = None, pace: RateLimit | None = None
+    ) -> None:
+        self.pace = pace or RateLimit(DOCUMENTED[settings.domain], settings.payments_paystack_calls_per_minute)
+        self.client = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {key.get_secret_value()}", "User-Agent": "paystack-shop"},
+            timeout=TIMEOUT,
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=20),
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        await self.client.aclose()
+
+    async def call(self, operation: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """What the answer says of one thing."""
+        data = (await self.answer(operation, method, path, body)).get("data")
+        if not isinstance(data, dict):
+            raise NoAnswer("the answer has no data")
+        return data
+
+    async def list_of(self, operation: str, path: str) -> list[Any]:
+        data = (await self.answer(operation, "GET", path)).get("data")
+        if not isinstance(data, list):
+            raise NoAnswer("the answer has no list")
+        return data
+
+    async def page(self, operation: str, path: str, page: int) -> tuple[list[Any], bool]:
+        """The items of a page, and whether it is the last: by meta.pageCount, or because it is empty."""
+        answer = await self.answer(operation, "GET", f"{path}perPage=50&page={page}")
+        data, meta = answer.get("data"), answer.get("meta")
+        if not isinstance(data, list):
+            raise NoAnswer("the answer has no list")
+        pages = parse_integer(meta.get("pageCount")) if isinstance(meta, dict) else None
+        return data, not data or (pages is not None and page >= pages)
+
+    async def answer(
+        self, operation: str, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """The whole answer. Raises PaystackError; what came of it is counted, and told to the circuit."""
+        try:
+            answer = await self._send(method, path, body)
+        except PaystackError as error:
+            calls_total.labels(operation, type(error).__name__).inc()
+            if isinstance(error, NoAnswer):
+                self.pace.circuit.failed()
+            elif isinstance(error, KeyRejected):
+                self.pace.circuit.rejected(str(error))
+            else:
+                self.pace.circuit.worked()
+            raise
+        calls_total.labels(operation, "ok").inc()
+        self.pace.circuit.worked()
+        return answer
+
+    async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
+        try:
+            async with (
+                asyncio.timeout(CALL_SECONDS),
+                self.client.stream(method, path, json=body) as answer,
+            ):
+                raw = b""
+                async for part in answer.aiter_bytes():
+                    raw += part
+                    if len(raw) > MAX_ANSWER_BYTES:
+                        raise NoAnswer("the answer is larger than 1 MiB")
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise NoAnswer(f"{type(error).__name__}: {error}") from error
+        try:
+            found = json.loads(raw)
+        except (ValueError, RecursionError):
+            found = None
+        self.pace.heard(bucket_of(path), answer.headers)
+        if answer.status_code == 401:
+            raise KeyRejected(str(found.get("message", "") if isinstance(found, dict) else "")[:200])
+        if answer.status_code == 429:
+            reset = answer.headers.get("x-ratelimit-reset", "")
+            seconds = min(int(reset[:9]), 600) if reset.isascii() and reset.isdigit() else 60
+            self.pace.limited(bucket_of(path), seconds)
+            raise RateLimited(seconds)
+        if answer.status_code >= 500 or not isinstance(found, dict):
+            raise NoAnswer(f"HTTP {answer.status_code}")
+        if found.get("status") is not True or answer.status_code >= 400:
+            raise Refused(answer.status_code, str(found.get("code", ""))[:100], str(found.get("message", ""))[:500])
+        return found

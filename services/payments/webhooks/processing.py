@@ -1,0 +1,137 @@
+"""Stored notices and what they bring about: the inbox handler behind the webhook's door."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.messaging.inbox import Entry
+from kit.messaging.processor import BatchResult
+from services.payments.disputes import records as disputes
+from services.payments.models import UNPAID, Payment
+from services.payments.paystack import event_types
+from services.payments.paystack.charge import Charge, parse_charge
+from services.payments.paystack.disputes import PaystackDispute, parse_dispute
+from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text
+from services.payments.refunds import requests
+from services.payments.settlement.settle import settle
+
+webhook_events_processed_total = Counter(
+    "webhook_events_processed_total", "Notices that were given their effect", ["event", "handling"]
+)
+log = structlog.get_logger("notices")
+STRANGE = "held: unknown_reference"
+TOLD = ("event", "reference", "identity", "outcome")
+"""What is written down with a notice once it was read."""
+
+
+def read(body: bytes) -> tuple[str, Any]:
+    """The event's name and its data. Raises Unreadable on what is no notice."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {type(error).__name__}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+        raise Unreadable("not an object with an event")
+    return _text(found["event"]), found.get("data")
+
+
+async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
+    """Settle a batch of notices in one transaction. Those that cannot be read wait for a person, with the reason."""
+    failed: dict[int, str] = {}
+    outcomes: dict[int, dict[str, Any]] = {}
+    charges: list[tuple[int, Charge]] = []
+    nudges: dict[int, tuple[str, str]] = {}
+    disputed: list[tuple[int, PaystackDispute]] = []
+    for entry in entries:
+        outcome = outcomes[entry.id] = dict.fromkeys(TOLD)
+        try:
+            event, data = read(entry.body)
+            outcome["event"] = event
+            outcome["reference"] = _reference(data)
+            outcome["identity"] = event_types.identity(event, data, entry.body)
+            _count(event)
+            if event.startswith("charge.dispute."):
+                disputed.append((entry.id, parse_dispute(data)))
+                continue
+            if event != "charge.success":
+                outcome["outcome"] = "looked into" if event.startswith("refund.") else _kept(event, data)
+                continue
+            try:
+                charges.append((entry.id, parse_charge(data)))
+            except Unreadable as error:
+                # Its reference is readable, the rest is not: ask Paystack what it knows of it.
+                if outcome["reference"] is None:
+                    raise
+                nudges[entry.id] = outcome["reference"], str(error)
+                outcome["outcome"] = "verify"
+        except Unreadable as error:
+            failed[entry.id] = str(error)
+            outcome["outcome"] = "unreadable"
+    settled = await settle(session, [charge for _, charge in charges]) if charges else []
+    for (entry_id, _), result in zip(charges, settled, strict=True):
+        outcomes[entry_id]["outcome"] = result.outcome
+    await disputes.schedule_polls_of(session, [result.reference for result in settled if result.outcome == STRANGE])
+    ours = await _nudge(session, {reference for reference, _ in nudges.values()})
+    for entry_id, (reference, reason) in nudges.items():
+        if reference not in ours:
+            failed[entry_id] = f"{reason}, and the reference is not ours to ask about"
+            outcomes[entry_id]["outcome"] = "unreadable"
+    refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
+    await requests.schedule_sync(session, refunded)
+    heard = await disputes.record(session, [told for _, told in disputed])
+    for (entry_id, _), become in zip(disputed, heard, strict=True):
+        outcomes[entry_id]["outcome"] = become
+    learned = {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD}
+    return BatchResult(failed, learned, errands=bool(refunded or disputed))
+
+
+def _kept(event: str, data: Any) -> str:
+    """Why nothing is done about it. A transfer that Paystack rejected is told to whoever helps the payer, and pays for nothing."""
+    kind = event_types.event_type_of(event)
+    if event != "bank.transfer.rejected":
+        return f"{kind.handling}: {kind.becomes}"
+    transfer = data.get("bank_transfer") if isinstance(data, dict) else None
+    told = transfer if isinstance(transfer, dict) else {}
+    reason, amount = parse_text(told.get("message_type"), 50), parse_integer(told.get("amount"))
+    log.warning(
+        "Paystack rejected a bank transfer",
+        transaction=parse_text(told.get("transaction_id"), 50),
+        reason=reason,
+        amount=amount,
+    )
+    return f"{kind.handling}: {kind.becomes}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+
+
+def _count(event: str) -> None:
+    # Of what is not known here there is no end.
+    known = event if event in event_types.EVENT_TYPES else "other"
+    webhook_events_processed_total.labels(known, event_types.event_type_of(event).handling).inc()
+
+
+async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]:
+    """Have the sweep ask about these at once, those given up included. Answers the references that are ours."""
+    if not references:
+        return set()
+    # Locked in the order in which settlement locks.
+    known = select(Payment.id, Payment.reference, Payment.status).where(Payment.reference.in_(references))
+    rows = (await session.execute(known.order_by(Payment.id).with_for_update())).all()
+    unpaid = update(Payment).where(Payment.id.in_([row.id for row in rows if row.status in UNPAID]))
+    await session.execute(
+        unpaid.values(status="pending", verify_next_attempt_at=func.now()).execution_options(synchronize_session=False)
+    )
+    return {row.reference for row in rows}
+
+
+def _reference(data: Any) -> str | None:
+    found = (data.get("reference") or data.get("transaction_reference")) if isinstance(data, dict) else None
+    return _text(found) or None if isinstance(found, str) else None
+
+
+def _text(value: str) -> str:
+    # Postgres stores neither NUL nor lone surrogates.
+    return value[:200].replace("\x00", "").encode("utf-8", "replace").decode()
