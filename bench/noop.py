@@ -15,8 +15,8 @@ class NoopSettings(Settings):
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+    yield {}
 
 
 settings = load_settings(NoopSettings)

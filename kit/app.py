@@ -14,7 +14,8 @@ from kit.observability.logging import configure_logging
 from kit.observability.middleware import Telemetry
 from kit.settings import Settings
 
-Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
+"""Creates what requests share (clients, key sets, pools) and yields it; a request finds each entry as an attribute of `request.state`."""
 
 
 def create_app(
@@ -30,10 +31,10 @@ def create_app(
     configure_logging(settings.log_level, settings.log_format, name)
 
     @asynccontextmanager
-    async def app_lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with lifespan(app):
+    async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
+        async with lifespan(app) as state:
             process.freeze_loaded_objects()
-            yield
+            yield state
 
     app = FastAPIOffline(
         title=name, version="1", description=description, lifespan=app_lifespan, redoc_url=None, redirect_slashes=False

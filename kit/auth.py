@@ -4,12 +4,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import httpx
 import jwt
 import structlog
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 
@@ -125,22 +125,33 @@ class TokenVerifier:
         except (jwt.PyJWTError, ValidationError, ValueError, RecursionError) as error:
             raise NotAuthenticated from error
 
-    async def caller(self, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Caller:
-        """For `Depends`: whoever is calling; 401 without a valid token."""
-        if credentials is None:
-            raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
-        claims = await self.verify(credentials.credentials)
-        return Caller(id=claims.sub, email=claims.email, scopes=claims.scopes, token=credentials.credentials)
 
-    def holding(self, scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
-        """For `Depends`: a caller whose token carries the scope; 403 otherwise (RFC 6750 section 3.1)."""
+class AuthState(TypedDict):
+    """What the lifespan of a service must yield so that the dependencies below find it in `request.state`."""
 
-        async def check(caller: Annotated[Caller, Depends(self.caller)]) -> Caller:
-            if scope not in caller.scopes:
-                raise NotAllowed(
-                    f"This needs the scope {scope}.",
-                    headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-                )
-            return caller
+    verifier: TokenVerifier
 
-        return check
+
+async def authenticate(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+) -> Caller:
+    """Return the caller of the request (for `Depends`). Answers 401 without a valid access token."""
+    if credentials is None:
+        raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
+    verifier: TokenVerifier = request.state.verifier
+    claims = await verifier.verify(credentials.credentials)
+    return Caller(id=claims.sub, email=claims.email, scopes=claims.scopes, token=credentials.credentials)
+
+
+def require_scope(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
+    """Return a dependency for callers whose token carries `scope`. Answers 403 otherwise (RFC 6750 section 3.1)."""
+
+    async def check(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
+        if scope not in caller.scopes:
+            raise NotAllowed(
+                f"This needs the scope {scope}.",
+                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+            )
+        return caller
+
+    return check

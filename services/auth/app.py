@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.auth import AuthState, TokenVerifier
 from kit.db.migrations import schema_check
 from services.auth import routes, token_endpoint, well_known
 from services.auth.admin import Admin
@@ -18,11 +19,12 @@ admin = Admin()
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
     ring.look()
     await hashing.warm()
     async with admin.ensured():
-        yield
+        verifier = TokenVerifier(ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
+        yield AuthState(verifier=verifier)
     await engine.dispose()
 
 

@@ -9,7 +9,7 @@ import jwt
 from fastapi import Depends
 
 from contracts.tokens import TOKEN_TYPE, AccessClaims
-from kit.auth import Caller, TokenVerifier
+from kit.auth import Caller, authenticate
 from services.auth.errors import InvalidScope
 from services.auth.keys import ring
 from services.auth.settings import settings
@@ -17,8 +17,7 @@ from services.auth.settings import settings
 PUBLIC_CLIENT = "shop"
 """The `client_id` of everybody who logs in with a password: apps that could keep no secret."""
 
-identity = TokenVerifier(ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
-CallerOf = Annotated[Caller, Depends(identity.caller)]
+CallerOf = Annotated[Caller, Depends(authenticate)]
 
 
 def narrowed(asked: str | None, granted: Set[str]) -> str:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.auth import AuthState, TokenVerifier, fetch_jwks
 from kit.db.migrations import schema_check
 from services.catalog.db import engine
 from services.catalog.routes import router
@@ -13,8 +14,9 @@ from services.catalog.settings import settings
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
+async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
+    keys = fetch_jwks(settings.jwks_url)
+    yield AuthState(verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience))
     await engine.dispose()
 
 

@@ -11,6 +11,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog import categories, orders, products
+from services.catalog.auth import AnyCaller, Buyer, Editor
 from services.catalog.db import Transaction
 from services.catalog.errors import (
     AmountTooLarge,
@@ -23,7 +24,6 @@ from services.catalog.errors import (
     ProductNotFound,
     SlugTaken,
 )
-from services.catalog.identity import AnyCaller, Buyer, Editor
 from services.catalog.models import IdempotencyKey
 from services.catalog.schemas import (
     Categories,

@@ -9,8 +9,9 @@ from sqlalchemy import text
 from dev.postgres import Postgres
 from services.auth import keys
 from services.auth.app import app
-from services.auth.db import engine, sessions
+from services.auth.db import sessions
 from services.auth.settings import settings
+from tests.fixtures.apps import running
 
 PASSWORD = "a gate of nine hinges"
 
@@ -41,10 +42,8 @@ class Shop:
 @pytest.fixture(scope="session")
 async def shop(postgres: Postgres) -> AsyncIterator[Shop]:
     keys.make_first(settings.auth_keys_dir, "rsa")
-    transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as http:
+    async with running(app) as found, found.client("http://test") as http:
         yield Shop(http)
-    await engine.dispose()
 
 
 @pytest.fixture(autouse=True)

@@ -42,8 +42,8 @@ class Thing(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
+async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
+    yield {}
 
 
 def make(**more: Any) -> FastAPI:
