@@ -61,7 +61,7 @@ class LockedRequest:
             return
         answer = update(self._keys).where(*_ours(self._keys, self._intent, self._holder))
         written = answer.values(status=status, body=body.model_dump(mode="json")).returning(self._keys.key)
-        found = await session.execute(written.execution_options(synchronize_session=False))
+        found = await session.execute(written)
         if found.scalar_one_or_none() is None:
             log.warning("a key was taken over while it was worked on", operation=self._intent.operation)
             raise IdempotencyKeyInUse
@@ -132,7 +132,6 @@ class LongRunningRequests:
             .where(*idempotency.is_key(keys, intent), keys.status.is_(None), theirs)
             .values(holder=holder, created_at=func.now())
             .returning(keys.key)
-            .execution_options(synchronize_session=False)
         )
         if taken.scalar_one_or_none() is None:
             raise IdempotencyKeyInUse
@@ -143,7 +142,7 @@ class LongRunningRequests:
         try:
             async with self._sessions.begin() as session:
                 ours = delete(self._keys).where(*_ours(self._keys, intent, holder))
-                await session.execute(ours.execution_options(synchronize_session=False))
+                await session.execute(ours)
         except Exception as error:
             log.warning("a key was not released", operation=intent.operation, error=type(error).__name__)
 

@@ -4,15 +4,15 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.engine import create_engine
+from kit.db.engine import create_engine, create_sessionmaker
 from kit.idempotency.long_running import LongRunningRequests
 from services.payments.models import IdempotencyKey
 from services.payments.settings import settings
 
 engine = create_engine(settings.payments_database_url, name="payments")
-sessions = async_sessionmaker(engine, expire_on_commit=False)
+sessions = create_sessionmaker(engine)
 claims = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
 
 

@@ -53,7 +53,7 @@ class Metrics:
             attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
             held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
             await poller.measure(session)
-            events, event_age = (await session.execute(outbox.backlog(OutboxRow))).one()
+            events, event_age = await outbox.backlog(session, OutboxRow)
         late = []
         if oldest > LATE_SECONDS:
             late.append(f"{count} notices wait, the oldest for {oldest:.0f} s")

@@ -3,6 +3,7 @@
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.migrations import schema_check
 from kit.messaging.consumer import Consumer
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.worker import runner
@@ -25,12 +26,13 @@ from services.payments.webhooks.backfill import Backfill
 
 async def work() -> None:
     """Settle notices, relay events, ask about late payments and notices that never came, prune; until told to stop."""
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish)
-    refunder = RefundExecutor(sessions, relay.bell)
-    disputes = DisputePoller(sessions, relay.bell)
-    settler = Processor(
-        sessions, WebhookEvent, processing.handle, outbox_bell=relay.bell, errand_bells=[refunder.bell, disputes.bell]
-    )
+    notifier = Notifier(engine, "payments")
+    relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish, notifier)
+    refunder = RefundExecutor(sessions, relay.wakeup)
+    refunder.bell = notifier.subscribe("refunds")
+    disputes = DisputePoller(sessions, relay.wakeup)
+    disputes.bell = notifier.subscribe("disputes")
+    settler = Processor(sessions, WebhookEvent, processing.handle, notifier, topic="webhook_events")
     orders = Consumer(
         sessions,
         Inbox,
@@ -38,15 +40,16 @@ async def work() -> None:
         PAYMENTS_ORDERS,
         undeliverable_orders.EVENTS,
         undeliverable_orders.handle,
-        outbox_bell=relay.bell,
+        notifier,
+        wake=frozenset({"refunds"}),
     )
-    retrier = Processor(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
+    retrier = Processor(sessions, Inbox, orders.handle, notifier, topic="inbox")
     forgetter = CardDeactivator(sessions)
     backlog = Metrics(sessions)
 
     async def listen(shutdown: Shutdown) -> None:
         await wakeup.listen(
-            shutdown, {"notices": [settler.bell], "errands": [refunder.bell, disputes.bell, forgetter.bell]}
+            shutdown, {"notices": [settler.wakeup], "errands": [refunder.bell, disputes.bell, forgetter.bell]}
         )
 
     loops: dict[str, runner.Job] = {
