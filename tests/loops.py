@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from kit.worker.runner import Job
-from kit.worker.runner import _keep_running as keep
+from kit.worker.runner import keep_running
 from kit.worker.shutdown import Shutdown
 
 
@@ -13,7 +13,7 @@ from kit.worker.shutdown import Shutdown
 async def living(*loops: Job) -> AsyncIterator[Shutdown]:
     """The loops, kept as a worker keeps them; afterwards they end by themselves."""
     shutdown = Shutdown()
-    tasks = [asyncio.create_task(keep(str(number), loop, shutdown)) for number, loop in enumerate(loops)]
+    tasks = [asyncio.create_task(keep_running(str(number), loop, shutdown)) for number, loop in enumerate(loops)]
     try:
         yield shutdown
     finally:

@@ -19,6 +19,7 @@ from contracts.events import (
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
+    UndeliverableReason,
     event_id_for,
 )
 
@@ -156,7 +157,7 @@ class Standing:
             order_id=event.data.order_id,
             amount=event.data.amount,
             currency=event.data.currency,
-            reason=reason,
+            reason=UndeliverableReason(reason),
         )
         self.undeliverable.append(undeliverable(data, event.traceparent))
 

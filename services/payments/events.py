@@ -4,7 +4,7 @@ What can be told again later (republishing.py) has an id that follows from what 
 """
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from contracts.events import (
     Event,
@@ -20,11 +20,10 @@ from contracts.events import (
     PaymentRefundedData,
     PaymentSucceeded,
     PaymentSucceededData,
+    PublishedHeldReason,
     event_id_for,
 )
 from services.payments.paystack.charge import Charge
-
-HeldReason = Literal["amount_differs", "currency_differs", "mode_differs"]
 
 
 def succeeded(payment: Any, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
@@ -38,7 +37,7 @@ def failed(payment: Any, charge: Charge) -> Event:
     return PaymentFailed(**_envelope(payment), data=data)
 
 
-def held(payment: Any, charge: Charge, reason: HeldReason) -> Event:
+def held(payment: Any, charge: Charge, reason: PublishedHeldReason) -> Event:
     data = PaymentHeldData(
         **_facts(payment), reason=reason, paid_amount=charge.amount, paid_currency=charge.currency[:10]
     )

@@ -45,11 +45,11 @@ async def start(
         raise PayerUnknown
     intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
     async with claims.hold(intent) as claim:
-        if claim.kept is not None:
-            return PaymentView.model_validate(claim.kept.body)
+        if claim.stored_response is not None:
+            return PaymentView.model_validate(claim.stored_response.body)
         view = await _begin(sessions, caller, caller.email, asked, await get_payable_order(asked.order_id, caller))
         async with sessions.begin() as session:
-            await claim.keep(session, 201, view)
+            await claim.store_response(session, 201, view)
         return view
 
 

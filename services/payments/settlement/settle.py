@@ -19,13 +19,12 @@ from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import Event
+from contracts.events import Event, HeldReason, PublishedHeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
 from kit.observability.tracing import continued
 from services.payments import events as announcements
 from services.payments.cards import saved_cards
-from services.payments.events import HeldReason
 from services.payments.ledger import journal, movements
 from services.payments.ledger.movements import Movement
 from services.payments.models import UNPAID, OutboxRow, Payment
@@ -40,18 +39,18 @@ settled_total = Counter("payments_settled_total", "Payments by what a charge mad
 log = structlog.get_logger("settlement")
 
 
-def check_amount(expected_amount: int, expected_currency: str, charge: Charge) -> HeldReason | None:
+def check_amount(expected_amount: int, expected_currency: str, charge: Charge) -> PublishedHeldReason | None:
     """Why a paid charge does not pay for this order; None when it does.
 
     In our mode, in the order's currency, and the amount itself, or the amount that was asked for with the fees on top where the payer
     bears them (Paystack's samples: amount 40333 = requested_amount 30050 + fees 10283).
     """
     if charge.domain != settings.domain:
-        return "mode_differs"
+        return HeldReason.MODE_DIFFERS
     if charge.currency != expected_currency:
-        return "currency_differs"
+        return HeldReason.CURRENCY_DIFFERS
     with_fees = charge.requested_amount == expected_amount and charge.amount == expected_amount + (charge.fees or 0)
-    return None if charge.amount == expected_amount or with_fees else "amount_differs"
+    return None if charge.amount == expected_amount or with_fees else HeldReason.AMOUNT_DIFFERS
 
 
 @dataclass(frozen=True, slots=True)
