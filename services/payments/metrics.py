@@ -64,7 +64,7 @@ class Metrics:
             disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
             due = await seconds_until_dispute_due(session)
             dispute_due_seconds.set(float("inf") if due is None else due)
-            events, event_age = (await session.execute(outbox.backlog(OutboxRow))).one()
+            events, event_age = await outbox.backlog(session, OutboxRow)
         late = []
         if age > LATE_SECONDS:
             late.append(f"{count} webhook events are not processed, the oldest is {age:.0f} s old")

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
+from kit.idempotency.long_running import LongRunning
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, payments_of
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card
 from services.payments.checkout import start as checkout
 from services.payments.clients import CurrentClients
-from services.payments.db import LongRunning, Transaction, sessions
+from services.payments.db import Transaction, sessions
 from services.payments.errors import (
     CardNotFound,
     CatalogUnavailable,

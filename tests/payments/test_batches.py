@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.db.engine import create_engine
+from kit.db.engine import create_engine, create_sessionmaker
 from services.payments.settings import settings
 from services.payments.settlement import sweeper
 from services.payments.settlement.sweeper import Sweeper
@@ -33,7 +33,7 @@ async def clumsy() -> AsyncIterator[async_sessionmaker[AsyncSession]]:
         for way in CLUMSY:
             connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")  # type: ignore[attr-defined]
 
-    yield async_sessionmaker(engine, expire_on_commit=False)
+    yield create_sessionmaker(engine)
     await engine.dispose()
 
 

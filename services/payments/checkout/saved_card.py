@@ -118,7 +118,6 @@ async def _send(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, 
                 update(Payment)
                 .where(Payment.reference == payment.reference)
                 .values(authorization_url=answer.authorization_url, access_code=answer.access_code)
-                .execution_options(synchronize_session=False)
             )
         else:
             await settle(session, [answer])

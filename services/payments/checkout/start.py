@@ -162,7 +162,6 @@ async def _started(sessions: async_sessionmaker[AsyncSession], reference: str, i
             update(Payment)
             .where(Payment.reference == reference)
             .values(authorization_url=initialized.authorization_url, access_code=initialized.access_code)
-            .execution_options(synchronize_session=False)
         )
         await session.execute(started)
         payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
@@ -176,5 +175,4 @@ async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, re
             update(Payment)
             .where(Payment.reference == reference, Payment.status == "pending")
             .values(status="abandoned", gateway_response=reason[:500])
-            .execution_options(synchronize_session=False)
         )

@@ -132,7 +132,7 @@ async def _inbox(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox])
 
 
 async def _outbox(session: AsyncSession) -> dict[str, Any]:
-    count, oldest = (await session.execute(outbox.backlog(OutboxRow))).one()
+    count, oldest = await outbox.backlog(session, OutboxRow)
     return {"pending": count, "oldest_seconds": float(oldest)}
 
 

@@ -123,7 +123,6 @@ class DisputePoller:
             update(Dispute)
             .where(Dispute.id == dispute_id, Dispute.next_attempt_at > func.now())
             .values(next_attempt_at=next_at)
-            .execution_options(synchronize_session=False)
         )
 
 

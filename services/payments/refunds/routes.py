@@ -127,7 +127,7 @@ async def retry(
         # Also where the answer is lost: it may have been done.
         async with sessions.begin() as session:
             soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_next_attempt_at=func.now())
-            await session.execute(soon.execution_options(synchronize_session=False))
+            await session.execute(soon)
         notifier.notify(Topic.REFUNDS)
     return RefundView.model_validate(refund)
 

@@ -57,7 +57,7 @@ async def count_due(session: AsyncSession, before: datetime | None = None) -> in
 async def bring_forward(session: AsyncSession) -> None:
     """Have every pending payment asked about now, also those whose turn has not come."""
     later = update(Payment).where(UNDECIDED, Payment.verify_next_attempt_at > func.now())
-    await session.execute(later.values(verify_next_attempt_at=func.now()).execution_options(synchronize_session=False))
+    await session.execute(later.values(verify_next_attempt_at=func.now()))
 
 
 def seconds_for(count: int, rate_limit: RateLimit) -> float:
@@ -175,5 +175,4 @@ async def _give_up(session: AsyncSession, reference: str) -> None:
         .values(
             status=case((Payment.status == "pending", "abandoned"), else_=Payment.status), verify_next_attempt_at=NEVER
         )
-        .execution_options(synchronize_session=False)
     )
