@@ -15,12 +15,14 @@ from urllib.parse import urlsplit
 import asyncpg
 from rich.console import Console
 
-from bench import databases, floor, fullness, intake, memory, peer, purchases, report, sweeping
+from bench import databases, floor, intake, memory, peer, purchases, report
+from bench import large_tables as fullness
+from bench import sweep as sweeping
 from bench.load import Target, begin_process, drive
-from bench.programs import LOGGING
-from dev.console import Console as StackConsole
-from dev.part import NotStarted
-from dev.stack import Stack
+from bench.processes import LOGGING
+from dev.process.console import Console as StackConsole
+from dev.process.supervisor import NotStarted
+from dev.stack.stack import Stack
 
 A_SECOND = 50
 

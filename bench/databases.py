@@ -3,9 +3,9 @@
 import sys
 from urllib.parse import urlsplit
 
-from dev.keepsakes import Keepsakes
-from dev.postgres import Postgres
-from dev.stack import Stack
+from dev.servers.postgres import Postgres
+from dev.servers.state import Keepsakes
+from dev.stack.stack import Stack
 
 
 async def made(stack: Stack, *names: str) -> list[str]:

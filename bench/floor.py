@@ -16,9 +16,9 @@ import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractIncomingMessage
 
-from bench.bodies import Notices
 from bench.load import run
-from bench.programs import once
+from bench.processes import once
+from bench.webhook_events import Notices
 
 STORED, SETTLED, RELAYED, TAKEN = 100, 200, 100, 200
 """How many share a transaction, or a window of confirms, at each step: what the shop uses."""

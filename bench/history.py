@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from bench.bodies import Notices
+from bench.webhook_events import Notices
 
 STEP = 50_000
 FILL_SECONDS = 600.0

@@ -11,12 +11,12 @@ from itertools import count
 import asyncpg
 
 from bench import databases
-from bench.bodies import Notices
 from bench.load import Round, Target, drive
-from bench.programs import running
-from dev import ports
-from dev.part import nothing
-from dev.stack import Stack
+from bench.processes import running
+from bench.webhook_events import Notices
+from dev.process import ports
+from dev.process.supervisor import nothing
+from dev.stack.stack import Stack
 
 WEBHOOK = "/payments/webhooks/paystack"
 MOST_A_SECOND = 8_000

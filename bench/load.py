@@ -12,8 +12,8 @@ from typing import Any, TypeVar, cast
 
 import uvloop
 
-from bench.bodies import Notices
-from dev.launch import die_with_parent
+from bench.webhook_events import Notices
+from dev.process.launcher import die_with_parent
 
 LONGEST_SECONDS = 60.0
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from dev.stack import PARTS, Stack
+from dev.stack.stack import PARTS, Stack
 
 MIB = 1024 * 1024
 

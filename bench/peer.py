@@ -17,9 +17,9 @@ import asyncpg
 
 from bench.intake import Contender
 from bench.load import Target
-from bench.programs import once, running
-from dev import ports
-from dev.part import NotStarted
+from bench.processes import once, running
+from dev.process import ports
+from dev.process.supervisor import NotStarted
 
 PACKAGE = "paystack-django==2.0.1"
 PINS = (PACKAGE, "Django==5.2.19", "gunicorn==27.0.1", "psycopg[binary]==3.3.9")

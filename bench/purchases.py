@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from bench.bodies import AMOUNT, CURRENCY, Notices, order_of
 from bench.load import Target, run
+from bench.webhook_events import AMOUNT, CURRENCY, Notices, order_of
 
 LOOK_SECONDS = 0.008
 """How often it is looked whether a delivery can be seen: a measured time is at most so much too long."""

@@ -13,11 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.fullness import KINDS, Fullness
 from bench.intake import Contender
+from bench.large_tables import KINDS, Fullness
 from bench.memory import Memory
 from bench.purchases import Paced
-from bench.sweeping import MANY, TEST, Sweep
+from bench.sweep import MANY, TEST, Sweep
 
 LATEST = Path(__file__).with_name("latest.json")
 NOISY = 0.25

@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-VERBS = {"run": "dev.run", "demo": "dev.demo", "env": "dev.env", "chaos": "dev.chaos.command"}
+VERBS = {"run": "dev.cli.run", "demo": "dev.cli.demo", "env": "dev.cli.env", "chaos": "dev.cli.chaos"}
 
 
 def main() -> int | None:

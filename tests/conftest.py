@@ -18,13 +18,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES
-from dev import accounts, packages
-from dev.addresses import server_ports
-from dev.console import Console
-from dev.keepsakes import Keepsakes
-from dev.part import Part, Program
-from dev.postgres import Postgres
-from dev.rabbitmq import RabbitMQ
+from dev.process import accounts
+from dev.process.console import Console
+from dev.process.supervisor import Part, Program
+from dev.servers import packages
+from dev.servers.postgres import Postgres
+from dev.servers.rabbitmq import RabbitMQ
+from dev.servers.state import Keepsakes
+from dev.stack.addresses import server_ports
 
 SERVICES = ("auth", "catalog", "payments")
 FOLDER = Path(tempfile.mkdtemp(prefix="shop-tests-"))

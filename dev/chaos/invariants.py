@@ -10,12 +10,13 @@ import aio_pika
 import asyncpg
 import httpx
 
-from dev.chaos import processes, rules
+from dev.chaos import resources as processes
+from dev.chaos import rules
 from dev.chaos.client import Client, Promised, Seen, until
-from dev.chaos.facts import Facts, Sources
 from dev.chaos.leaks import Logs, secrets_of
-from dev.console import Console
-from dev.stack import Stack
+from dev.chaos.snapshot import Facts, Sources
+from dev.process.console import Console
+from dev.stack.stack import Stack
 
 AT_REST = 90.0
 """Longer than the lease of a refund whose worker was killed in the middle."""

@@ -11,9 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from dev.chaos import rules
-from dev.chaos.facts import Facts
-from dev.chaos.faults import Fault
 from dev.chaos.invariants import MOST_NAMED, TITLES, Differences
+from dev.chaos.process_faults import Fault
+from dev.chaos.snapshot import Facts
 
 BAR_SECONDS = 30.0
 """Within which, after the last kill, everything that was paid is delivered (or the payment's end is known otherwise)."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from dev.chaos.client import Promised, Seen
-from dev.chaos.facts import Facts, Row
+from dev.chaos.snapshot import Facts, Row
 
 UNPAID = frozenset({"pending", "failed", "abandoned"})
 PAID = frozenset({"succeeded", "partially_refunded"})

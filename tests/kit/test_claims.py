@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.claims import GRACE_SECONDS, Claims
 from kit.database import create_engine
 from kit.errors import Unavailable

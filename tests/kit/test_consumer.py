@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import PaymentSucceeded
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit import inbox
 from kit.broker import connect
 from kit.consumer import Consumer

@@ -15,7 +15,7 @@ from yarl import URL
 
 from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData
 from contracts.topology import EXCHANGE
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit import outbox, worker
 from kit.database import create_engine
 from kit.outbox import Relay

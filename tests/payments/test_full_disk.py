@@ -14,11 +14,11 @@ import asyncpg
 import httpx
 import pytest
 
-from dev import accounts, ports
-from dev.console import Console
-from dev.keepsakes import Keepsakes
-from dev.part import Part
-from dev.postgres import Postgres
+from dev.process import accounts, ports
+from dev.process.console import Console
+from dev.process.supervisor import Part
+from dev.servers.postgres import Postgres
+from dev.servers.state import Keepsakes
 from tests.loops import until
 from tests.payments.conftest import send
 from tests.payments.process import serving

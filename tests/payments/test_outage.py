@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dev import ports
-from dev.postgres import Postgres
+from dev.process import ports
+from dev.servers.postgres import Postgres
 from kit.database import create_engine
 from services.payments import webhooks
 from services.payments.webhooks import Intake

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from dev.chaos.leaks import Logs
-from dev.console import Console
-from dev.stack import Stack
+from dev.process.console import Console
+from dev.stack.stack import Stack
 from tests.conftest import ENVIRONMENT
 from tests.system.invariants import Invariants
 from tests.system.shop import Shop

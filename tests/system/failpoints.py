@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from dev.stack import PROJECT, Stack
+from dev.stack.stack import PROJECT, Stack
 
 HOOKS = PROJECT / "tests" / "failpoints"
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from dev.chaos.client import PATIENCE, Client, Json, until
-from dev.stack import Stack
+from dev.stack.stack import Stack
 
 __all__ = ["Json", "Shop", "until"]
 

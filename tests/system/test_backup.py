@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dev.console import Console
-from dev.part import run_once
-from dev.stack import Stack
+from dev.process.console import Console
+from dev.process.supervisor import run_once
+from dev.stack.stack import Stack
 from tests.system.invariants import Invariants
 from tests.system.load import loaded
 from tests.system.shop import Shop

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from contracts.topology import CATALOG_PAYMENTS, EXCHANGE, PAYMENTS_ORDERS
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.broker_control import BrokerControl
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop, until

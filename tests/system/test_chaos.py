@@ -10,13 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.chaos import command
-from dev.chaos.faults import Fault
 from dev.chaos.invariants import TITLES, in_words
 from dev.chaos.leaks import Logs
-from dev.chaos.trial import Outcome, trial
-from dev.console import Console
-from dev.stack import PROJECT, Stack
+from dev.chaos.process_faults import Fault
+from dev.chaos.run import Outcome, trial
+from dev.cli import chaos as command
+from dev.process.console import Console
+from dev.stack.stack import PROJECT, Stack
 
 QUICK = ("auth", "catalog", "catalog-worker")
 """The parts whose death nobody waits for longer than a moment; a refund's lease is held for a minute, a key in use for 40 s."""

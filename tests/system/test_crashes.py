@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.shop import Json, Shop, until
 
 STOCK = 5_000

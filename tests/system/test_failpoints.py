@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.failpoints import Failpoints, metric
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop, until

@@ -16,13 +16,14 @@ import httpx
 import pytest
 
 from contracts.topology import CATALOG_PAYMENTS
-from dev.chaos import processes, rules
-from dev.chaos.facts import Facts, Sources
+from dev.chaos import resources as processes
+from dev.chaos import rules
 from dev.chaos.invariants import Broken, Invariants, in_words
 from dev.chaos.leaks import Logs
-from dev.chaos.processes import Footprint
-from dev.console import Console
-from dev.stack import Stack
+from dev.chaos.resources import Footprint
+from dev.chaos.snapshot import Facts, Sources
+from dev.process.console import Console
+from dev.stack.stack import Stack
 from tests.system.shop import Json, Shop
 
 

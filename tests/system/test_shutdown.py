@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop, until
 

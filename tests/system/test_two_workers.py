@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dev.part import Part
-from dev.stack import Stack
+from dev.process.supervisor import Part
+from dev.stack.stack import Stack
 from tests.system.failpoints import metric
 from tests.system.shop import Shop, until
 

@@ -1,0 +1,169 @@
+"""What years of business cost: intake, settlement and lookup with millions of rows stored, beside the same processes on empty tables.
+
+Each database has a server and a worker of payments of its own, and they take turns.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+import aio_pika
+import asyncpg
+import httpx
+
+from bench import databases, floor, history, purchases
+from bench.intake import WEBHOOK, fresh
+from bench.load import Round, Target, drive, post, run
+from bench.processes import running
+from bench.webhook_events import AMOUNT, CURRENCY, Notices, order_of
+from contracts.topology import CATALOG_PAYMENTS
+from dev.process import ports
+from dev.stack.stack import Stack
+
+LONGEST_SECONDS = 120.0
+LOOK_SECONDS = 0.02
+ASKED = 20_000
+"""Different payments that are looked up."""
+
+KINDS = ("intake", "settlement", "lookup")
+PENDING = "SELECT count(*) FROM notices WHERE state = 'pending'"
+
+
+class NotSettled(Exception):
+    """Notices that were stored were not settled in time."""
+
+
+@dataclass(slots=True)
+class Side:
+    """One of the two databases. `rates` are a second, by kind, round by round."""
+
+    url: str
+    port: int
+    environment: dict[str, str]
+    rates: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+
+
+@dataclass(slots=True)
+class Fullness:
+    """`rows` by table, of the full one."""
+
+    rows: dict[str, int]
+    full: Side
+    empty: Side
+
+
+async def compare(stack: Stack, rows: int, rounds: int, notices: int, key: str, executor: Executor) -> Fullness:
+    """The stack's own payments and its workers must be down."""
+    full_url, empty_url, unused = await databases.made(stack, "history_full", "history_empty", "history_unused")
+    for url in (full_url, empty_url):
+        await floor.migrate(url, unused)
+    found = Fullness(await history.fill(full_url, rows), *(_side(stack, url) for url in (full_url, empty_url)))
+    token = await _token(stack)
+    loop = asyncio.get_running_loop()
+    async with _serving(found.full), _serving(found.empty):
+        for number in range(rounds + 1):
+            for side in (found.full, found.empty):
+                batch = fresh(notices, key)
+                await _store_payments(side.url, batch)
+                stored = await loop.run_in_executor(executor, drive, batch, Target(side.port, WEBHOOK), LONGEST_SECONDS)
+                settled = await _settle(side, stored.accepted)
+                looked_up = await loop.run_in_executor(
+                    executor, ask, await _references(side.url), token, side.port, 2.0
+                )
+                if number:  # the first one warms up
+                    for kind, rate in zip(KINDS, (stored.rate, settled, looked_up.rate), strict=True):
+                        side.rates[kind].append(rate)
+    await _forget_events(stack)
+    return found
+
+
+def ask(references: list[str], token: str, port: int, seconds: float) -> Round:
+    """GET /payments/{reference}, of many payments in turn, from a process of its own."""
+    requests = [
+        f"GET /payments/{reference} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+        for reference in references
+    ]
+    return run(post(requests, Target(port, "/payments"), seconds))
+
+
+def _side(stack: Stack, url: str) -> Side:
+    own = ports.free(2)
+    environment = {
+        **stack.environment("payments"),
+        "PAYMENTS_DATABASE_URL": url,
+        "PAYMENTS_PORT": str(own[0]),
+        "PAYMENTS_WORKER_PORT": str(own[1]),
+    }
+    return Side(url, own[0], environment)
+
+
+@asynccontextmanager
+async def _serving(side: Side) -> AsyncIterator[None]:
+    command = databases.command("payments", "serve")
+    async with running("payments", command, side.environment, side.port):
+        yield
+
+
+async def _store_payments(url: str, notices: Notices) -> None:
+    references = notices.references()
+    database = await asyncpg.connect(url, timeout=5)
+    try:
+        orders = [order_of(reference) for reference in references]
+        await database.execute(purchases.PAYMENTS, references, orders, AMOUNT, CURRENCY)
+    finally:
+        await database.close(timeout=5)
+
+
+async def _settle(side: Side, count: int) -> float:
+    """Notices a second, from the first batch of a worker that starts to its last. Raises NotSettled."""
+    database = await asyncpg.connect(side.url, timeout=5)
+    worker = int(side.environment["PAYMENTS_WORKER_PORT"])
+    deadline = monotonic() + LONGEST_SECONDS
+    began, before = 0.0, count
+    try:
+        async with running("payments-worker", databases.command("payments", "worker"), side.environment, worker):
+            while pending := await database.fetchval(PENDING):
+                if not began and pending < count:
+                    began, before = monotonic(), pending
+                if monotonic() > deadline:
+                    raise NotSettled(f"{pending} of {count} notices were not settled")
+                await asyncio.sleep(LOOK_SECONDS)
+            return before / (monotonic() - began)
+    finally:
+        await database.close(timeout=5)
+
+
+async def _references(url: str) -> list[str]:
+    """From all over the table."""
+    database = await asyncpg.connect(url, timeout=5)
+    try:
+        rows = await database.fetch(
+            "SELECT reference FROM payments WHERE id % greatest(1, (SELECT max(id) FROM payments) / $1) = 0 LIMIT $1",
+            ASKED,
+            timeout=60,
+        )
+        return [row["reference"] for row in rows] * (ASKED // max(1, len(rows)) + 1)
+    finally:
+        await database.close(timeout=5)
+
+
+async def _token(stack: Stack) -> str:
+    form = {
+        "grant_type": "password",
+        "username": stack.env["ADMIN_EMAIL"],
+        "password": stack.env["ADMIN_PASSWORD"],
+    }
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+        answer = await client.post(f"{stack.env['AUTH_URL']}/auth/token", data=form)
+        return str(answer.raise_for_status().json()["access_token"])
+
+
+async def _forget_events(stack: Stack) -> None:
+    """Catalog knows nothing of these orders."""
+    async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as connection:
+        channel = await connection.channel()
+        queue = await channel.get_queue(CATALOG_PAYMENTS.name)
+        await queue.purge(timeout=30)
