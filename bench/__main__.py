@@ -21,7 +21,7 @@ from bench import sweep as sweeping
 from bench.load import Target, begin_process, drive
 from bench.processes import LOGGING
 from dev.process.console import Console as StackConsole
-from dev.process.supervisor import NotStarted
+from dev.process.program import NotStarted
 from dev.stack.stack import Stack
 
 A_SECOND = 50

@@ -4,7 +4,7 @@ import sys
 from urllib.parse import urlsplit
 
 from dev.servers.postgres import Postgres
-from dev.servers.state import Keepsakes
+from dev.servers.state import State
 from dev.stack.stack import Stack
 
 
@@ -12,8 +12,8 @@ async def made(stack: Stack, *names: str) -> list[str]:
     """The URL of each, with a role of its own that owns it."""
     port = urlsplit(stack.env["PAYMENTS_DATABASE_URL"]).port
     assert port is not None
-    server = Postgres(stack.folder / "postgres", port, Keepsakes(stack.folder / "kept.json"), list(names))
-    await server.make_databases()
+    server = Postgres(stack.folder / "postgres", port, State(stack.folder / "state.json"), list(names))
+    await server.create_databases()
     return [server.url(name) for name in names]
 
 

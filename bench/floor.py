@@ -17,8 +17,8 @@ import asyncpg
 from aio_pika.abc import AbstractIncomingMessage
 
 from bench.load import run
-from bench.processes import once
-from bench.webhook_events import Notices
+from bench.processes import run_once
+from bench.webhook_events import WebhookEvents
 
 STORED, SETTLED, RELAYED, TAKEN = 100, 200, 100, 200
 """How many share a transaction, or a window of confirms, at each step: what the shop uses."""
@@ -87,10 +87,12 @@ async def migrate(payments_url: str, catalog_url: str) -> None:
     broker = {"AMQP_URL": "amqp://nobody:nobody-at-all@127.0.0.1/"}
     for service in ("payments", "catalog"):
         command = [sys.executable, "-m", f"services.{service}", "migrate"]
-        await once(f"{service}-migrate", command, {**addresses, **urls, **broker})
+        await run_once(f"{service}-migrate", command, {**addresses, **urls, **broker})
 
 
-async def begin(notices: Notices, payments_url: str, catalog_url: str, amqp_url: str, executor: Executor) -> float:
+async def begin(
+    notices: WebhookEvents, payments_url: str, catalog_url: str, amqp_url: str, executor: Executor
+) -> float:
     """Makes the purchases; the time of day at which it began."""
     start = time.time() + 1.0  # by then each has connected
     loop = asyncio.get_running_loop()
@@ -102,7 +104,7 @@ async def begin(notices: Notices, payments_url: str, catalog_url: str, amqp_url:
     return start
 
 
-def store(url: str, notices: Notices, start: float) -> None:
+def store(url: str, notices: WebhookEvents, start: float) -> None:
     """The first process: stores the notices."""
     run(_store(url, notices.bodies(), start))
 

@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from bench.webhook_events import Notices
+from bench.webhook_events import WebhookEvents
 
 STEP = 50_000
 FILL_SECONDS = 600.0
@@ -38,7 +38,7 @@ WHERE t.payment_id BETWEEN $1 AND $2
 
 async def fill(url: str, rows: int) -> dict[str, int]:
     """`rows` payments and as many notices, and the books of a quarter of them, so that the ledger has as many entries. Rows by table."""
-    (body,) = Notices(0, 1, "").bodies()
+    (body,) = WebhookEvents(0, 1, "").bodies()
     database = await asyncpg.connect(url, timeout=5)
     try:
         # What checks a single movement at its commit; that the books of millions balance is not what is measured.

@@ -13,9 +13,9 @@ import asyncpg
 from bench import databases
 from bench.load import Round, Target, drive
 from bench.processes import running
-from bench.webhook_events import Notices
+from bench.webhook_events import WebhookEvents
 from dev.process import ports
-from dev.process.supervisor import nothing
+from dev.process.program import do_nothing
 from dev.stack.stack import Stack
 
 WEBHOOK = "/payments/webhooks/paystack"
@@ -37,13 +37,13 @@ class Contender:
     name: str
     target: Target
     stored: Callable[[], Awaitable[int]] | None = None
-    clear: Callable[[], Awaitable[None]] = nothing
+    clear: Callable[[], Awaitable[None]] = do_nothing
     rounds: list[Round] = field(default_factory=list)
 
 
-def fresh(amount: int, key: str) -> Notices:
-    """Notices that nobody has sent yet."""
-    return Notices(next(_batches), amount, key)
+def fresh(amount: int, key: str) -> WebhookEvents:
+    """WebhookEvents that nobody has sent yet."""
+    return WebhookEvents(next(_batches), amount, key)
 
 
 async def compete(contenders: list[Contender], rounds: int, seconds: float, key: str, executor: Executor) -> None:

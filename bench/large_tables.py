@@ -18,7 +18,7 @@ from bench import databases, floor, history, purchases
 from bench.intake import WEBHOOK, fresh
 from bench.load import Round, Target, drive, post, run
 from bench.processes import running
-from bench.webhook_events import AMOUNT, CURRENCY, Notices, order_of
+from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_of
 from contracts.topology import CATALOG_PAYMENTS
 from dev.process import ports
 from dev.stack.stack import Stack
@@ -33,7 +33,7 @@ PENDING = "SELECT count(*) FROM notices WHERE state = 'pending'"
 
 
 class NotSettled(Exception):
-    """Notices that were stored were not settled in time."""
+    """WebhookEvents that were stored were not settled in time."""
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ async def _serving(side: Side) -> AsyncIterator[None]:
         yield
 
 
-async def _store_payments(url: str, notices: Notices) -> None:
+async def _store_payments(url: str, notices: WebhookEvents) -> None:
     references = notices.references()
     database = await asyncpg.connect(url, timeout=5)
     try:
@@ -118,7 +118,7 @@ async def _store_payments(url: str, notices: Notices) -> None:
 
 
 async def _settle(side: Side, count: int) -> float:
-    """Notices a second, from the first batch of a worker that starts to its last. Raises NotSettled."""
+    """WebhookEvents a second, from the first batch of a worker that starts to its last. Raises NotSettled."""
     database = await asyncpg.connect(side.url, timeout=5)
     worker = int(side.environment["PAYMENTS_WORKER_PORT"])
     deadline = monotonic() + LONGEST_SECONDS

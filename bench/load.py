@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import uvloop
 
-from bench.webhook_events import Notices
+from bench.webhook_events import WebhookEvents
 from dev.process.launcher import die_with_parent
 
 LONGEST_SECONDS = 60.0
@@ -124,7 +124,7 @@ async def post(requests: list[bytes], target: Target, seconds: float) -> Round:
     return found
 
 
-def drive(notices: Notices, target: Target, seconds: float) -> Round:
+def drive(notices: WebhookEvents, target: Target, seconds: float) -> Round:
     """A round of load, in this process: what is run in a process of its own."""
     requests = notices.requests(target.port, target.path)
     return run(post(requests, target, seconds))

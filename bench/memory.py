@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from dev.stack.stack import PARTS, Stack
+from dev.stack.names import PROCESSES, variable_prefix
+from dev.stack.stack import Stack
 
 MIB = 1024 * 1024
 
@@ -30,7 +31,7 @@ class Memory:
 
 def measure(stack: Stack) -> dict[str, Memory]:
     """Every part of the stack, by name."""
-    return {name: _of(stack.pid(name)) for name in PARTS if stack.env[f"PID_{name.upper().replace('-', '_')}"]}
+    return {name: _of(stack.pid(name)) for name in PROCESSES if stack.env[f"PID_{variable_prefix(name)}"]}
 
 
 def _of(pid: int) -> Memory:

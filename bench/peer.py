@@ -17,9 +17,9 @@ import asyncpg
 
 from bench.intake import Contender
 from bench.load import Target
-from bench.processes import once, running
+from bench.processes import run_once, running
 from dev.process import ports
-from dev.process.supervisor import NotStarted
+from dev.process.program import NotStarted
 
 PACKAGE = "paystack-django==2.0.1"
 PINS = (PACKAGE, "Django==5.2.19", "gunicorn==27.0.1", "psycopg[binary]==3.3.9")
@@ -68,9 +68,9 @@ async def install() -> Path:
     if is_installed():
         return python
     try:
-        await once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)
+        await run_once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)
         words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
-        await once("pip", [str(python), *words], {}, INSTALL_SECONDS)
+        await run_once("pip", [str(python), *words], {}, INSTALL_SECONDS)
     except (NotStarted, OSError) as error:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         raise NotInstalled(str(error).strip().splitlines()[-1].strip()[:200]) from error
@@ -97,10 +97,10 @@ async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list
             (port,) = ports.free(1)
             project = folder / f"age_{age}"
             await asyncio.to_thread(project.mkdir)
-            await once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})
+            await run_once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})
             await asyncio.to_thread(_set_up, project, database_url, key, age)
             if not contenders:
-                await once("migrate", [str(python), "manage.py", "migrate", "--verbosity=0"], {}, cwd=project)
+                await run_once("migrate", [str(python), "manage.py", "migrate", "--verbosity=0"], {}, cwd=project)
             command = [str(python), "-m", "gunicorn", "shop.wsgi", "-w", "1", "-b", f"127.0.0.1:{port}"]
             await closing.enter_async_context(running(f"gunicorn, {name}", command, {}, port, project))
             contenders.append(Contender(f"paystack-django, {name}", Target(port, "/paystack/webhook/"), stored))

@@ -1,53 +1,50 @@
-"""Programs that the bench runs beside the stack."""
+"""Processes that the benchmarks run beside the stack."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from dev import PROJECT
 from dev.process.console import Console
 from dev.process.ports import is_free
-from dev.process.supervisor import NotReady, Part, Program, nothing, run_once
-from dev.stack.stack import PROJECT
+from dev.process.program import NotReady, Program
+from dev.process.spawn import run_to_completion
+from dev.process.supervisor import Supervisor
 
 LOGGING = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json", "WEB_CONCURRENCY": "1"}
-"""As in production: a line for every request, and one process for each service."""
+"""As in production: one log line per request. One process per service."""
 
 
-def program(
+def _program(
     name: str, command: list[str], environment: Mapping[str, str], port: int | None = None, cwd: Path = PROJECT
 ) -> Program:
-    """Ready when somebody listens on `port`."""
+    """Return a program that is ready when `port` is open."""
 
-    async def listens() -> None:
+    async def check_ready() -> None:
         if port is not None and is_free(port):
-            raise NotReady(f"nobody listens on port {port}")
+            raise NotReady(f"port {port} is closed")
 
-    return Program(
-        name=name, command=command, env={**os.environ, **LOGGING, **environment}, cwd=cwd, ready=listens, clear=nothing
-    )
+    env = {**os.environ, **LOGGING, **environment}
+    return Program(name=name, command=command, env=env, cwd=cwd, check_ready=check_ready)
 
 
 @asynccontextmanager
 async def running(
     name: str, command: list[str], environment: Mapping[str, str], port: int, cwd: Path = PROJECT
 ) -> AsyncIterator[int]:
-    """A server for as long as the block lasts; its PID."""
-    part = Part(program(name, command, environment, port, cwd), Console(), _nobody_hears)
-    await part.start()
+    """Run a server for the duration of the block; yield its PID."""
+    supervisor = Supervisor(_program(name, command, environment, port, cwd), Console())
+    await supervisor.start()
     try:
-        assert part.pid is not None
-        yield part.pid
+        assert supervisor.pid is not None
+        yield supervisor.pid
     finally:
-        await part.stop()
+        await supervisor.stop()
 
 
-async def once(
+async def run_once(
     name: str, command: list[str], environment: Mapping[str, str], seconds: float = 120.0, cwd: Path = PROJECT
 ) -> None:
-    """A program to its end. Raises dev.process.supervisor.NotStarted, with its last lines, when it fails."""
-    await run_once(program(name, command, environment, cwd=cwd), Console(), seconds)
-
-
-def _nobody_hears() -> None:
-    """Its PID changes only when it dies, and then the round fails."""
+    """Run a program until it exits. Raises NotStarted with its last lines when it fails."""
+    await run_to_completion(_program(name, command, environment, cwd=cwd), Console(), seconds)

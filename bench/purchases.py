@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from bench.load import Target, run
-from bench.webhook_events import AMOUNT, CURRENCY, Notices, order_of
+from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_of
 
 LOOK_SECONDS = 0.008
 """How often it is looked whether a delivery can be seen: a measured time is at most so much too long."""
@@ -47,7 +47,7 @@ class Paced:
     delivery_seconds: list[float] = field(default_factory=list)
 
 
-async def prepare(catalog_url: str, payments_url: str, notices: Notices) -> None:
+async def prepare(catalog_url: str, payments_url: str, notices: WebhookEvents) -> None:
     """Pending orders, and their payments, as placing them through the API leaves them; straight in SQL, because that takes minutes."""
     references = notices.references()
     orders = [order_of(reference) for reference in references]
@@ -68,7 +68,7 @@ async def prepare(catalog_url: str, payments_url: str, notices: Notices) -> None
         await payments.close(timeout=5)
 
 
-async def sustained(catalog_url: str, notices: Notices, begin: Callable[[], Awaitable[float]]) -> float:
+async def sustained(catalog_url: str, notices: WebhookEvents, begin: Callable[[], Awaitable[float]]) -> float:
     """Purchases a second, from the time of day that `begin` answers with to when the last delivery can be seen. Raises NotDelivered."""
     catalog = await asyncpg.connect(catalog_url, timeout=5)
     references = notices.references()
@@ -88,12 +88,12 @@ async def sustained(catalog_url: str, notices: Notices, begin: Callable[[], Awai
         await catalog.close(timeout=5)
 
 
-def pace(notices: Notices, target: Target, catalog_url: str, a_second: int) -> Paced:
+def pace(notices: WebhookEvents, target: Target, catalog_url: str, a_second: int) -> Paced:
     """Posts the notices at an even pace and watches for their deliveries, in this process."""
     return run(_pace(notices, target, catalog_url, a_second))
 
 
-async def _pace(notices: Notices, target: Target, catalog_url: str, a_second: int) -> Paced:
+async def _pace(notices: WebhookEvents, target: Target, catalog_url: str, a_second: int) -> Paced:
     found = Paced()
     sent: dict[UUID, float] = {}
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []

@@ -10,7 +10,8 @@ import httpx
 from bench import databases, purchases
 from bench.intake import fresh
 from bench.webhook_events import AMOUNT, CURRENCY, order_of
-from dev.stack.stack import PROJECT, Stack
+from dev import PROJECT
+from dev.stack.stack import Stack
 
 LIVE_VERIFY = 3_000
 """Calls of verify in 60 seconds that Paystack documents for live mode; the sandbox refuses more, as Paystack does."""

@@ -78,7 +78,7 @@ _TEMPLATE = json.dumps(_CARD, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
-class Notices:
+class WebhookEvents:
     """`count` notices of payments that nobody else has. They are made when they are asked for, and take 10 µs each."""
 
     batch: int

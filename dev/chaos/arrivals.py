@@ -1,63 +1,65 @@
-"""A crowd: buyers who come at a steady rate, whatever has died."""
+"""Buyers arrive at a steady rate, whatever has crashed, and each follows one scenario."""
 
 import asyncio
 import random
 
 import httpx
 
-from dev.chaos.client import Client, Json, NotSo
-from dev.chaos.scenarios import KINDS, Buyer, TooLate
+from dev.chaos.buyer import Buyer, TooLate
+from dev.chaos.client import Client, ExpectationFailed, Json
+from dev.chaos.scenarios import SCENARIOS
 
 
-class Crowd:
-    """Buyers at a steady rate; each purchase's choices follow from the seed and its number."""
+class Arrivals:
+    """Starts `rate` buyers per second, at most `limit` at a time. A buyer's random choices depend on the seed and its number only."""
 
-    def __init__(self, client: Client, seed: int, rate: float, most_at_once: int) -> None:
-        self.begun = 0
-        self.done = 0
-        self.late = 0
-        self.gave_up: list[str] = []
+    def __init__(self, client: Client, seed: int, rate: float, limit: int) -> None:
+        self.started = 0
+        self.finished = 0
+        self.too_late = 0
+        self.failures: list[str] = []
         self._client = client
         self._seed = seed
         self._rate = rate
-        self._most = most_at_once
-        self._buying: set[asyncio.Task[None]] = set()
+        self._limit = limit
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
-    def buying(self) -> int:
-        return len(self._buying)
+    def active(self) -> int:
+        """Return the number of buyers who have not finished."""
+        return len(self._tasks)
 
-    async def buy(self, seconds: float, plenty: Json, scarce: Json) -> None:
-        """New buyers for so many seconds; where they are too many already, the next one waits at the door."""
+    async def run(self, seconds: float, plenty: Json, scarce: Json) -> None:
+        """Start buyers for `seconds`; a new one waits while the limit is reached."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        while (passed := clock() - began) < seconds:
-            if self.begun < passed * self._rate and self.buying < self._most:
-                task = asyncio.create_task(self._one(self.begun, plenty, scarce))
-                self._buying.add(task)
-                task.add_done_callback(self._buying.discard)
-                self.begun += 1
+        while (elapsed := clock() - began) < seconds:
+            if self.started < elapsed * self._rate and self.active < self._limit:
+                task = asyncio.create_task(self._run_scenario(self.started, plenty, scarce))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+                self.started += 1
             else:
                 await asyncio.sleep(0.5 / self._rate)
 
-    async def leave(self, seconds: float) -> None:
-        """Waits for those who are at it; who is not done then has given up."""
-        if self._buying:
-            _, late = await asyncio.wait(self._buying, timeout=seconds)
-            self.gave_up += [f"a buyer was not done after {seconds:.0f} s" for _ in late]
+    async def finish(self, seconds: float) -> None:
+        """Wait for the active buyers; those who need longer than `seconds` have failed."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            self.failures += [f"a buyer did not finish within {seconds:.0f} s" for _ in late]
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    async def _one(self, number: int, plenty: Json, scarce: Json) -> None:
-        dice = random.Random(f"{self._seed} buyer {number}")
-        (kind,) = dice.choices([kind for kind, _ in KINDS], [weight for _, weight in KINDS])
-        buyer = Buyer(self._client, dice, plenty, scarce)
+    async def _run_scenario(self, number: int, plenty: Json, scarce: Json) -> None:
+        rng = random.Random(f"{self._seed} buyer {number}")
+        (scenario,) = rng.choices([scenario for scenario, _ in SCENARIOS], [weight for _, weight in SCENARIOS])
+        buyer = Buyer(self._client, rng, plenty, scarce)
         try:
-            await kind(buyer)
+            await scenario(buyer)
         except TooLate:
-            self.late += 1
-        except (NotSo, httpx.HTTPError, ValueError) as error:
-            self.gave_up.append(f"buyer {number}, {kind.__name__}: {error}"[:400])
+            self.too_late += 1
+        except (ExpectationFailed, httpx.HTTPError, ValueError) as error:
+            self.failures.append(f"buyer {number}, {getattr(scenario, '__name__', scenario)}: {error}"[:400])
         else:
-            self.done += 1
+            self.finished += 1

@@ -1,4 +1,4 @@
-"""Kills, freezes and stops of the parts of a stack, at random; each is seen through until the part is ready again."""
+"""Kill, freeze or stop random processes of a stack; each fault ends when the process is ready again."""
 
 import asyncio
 import os
@@ -9,102 +9,112 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dev.process.supervisor import NotStarted
-from dev.stack.stack import PARTS, Stack
+from dev.process.program import NotStarted
+from dev.stack.names import PROCESSES
+from dev.stack.stack import Stack
 
-HOW = (("SIGKILL", 8), ("SIGSTOP", 2), ("SIGTERM", 2))
-"""And how often in comparison. A stop is with the signal that the part is stopped with: Postgres's is SIGINT."""
+SIGNALS = (("SIGKILL", 8), ("SIGSTOP", 2), ("SIGTERM", 2))
+"""The faults with their relative frequency. SIGTERM stands for the process's own stop signal, SIGINT for Postgres."""
 PAUSE = (2.0, 5.0)
-FROZEN = (1.0, 4.0)
-BACK_SECONDS = 90.0
-BROKER_SPARED = 8.0
-"""RabbitMQ 3.10 loses a quorum queue that is killed within a second or so of its declaration: no fault of ours (5 s are called safe)."""
+FREEZE = (1.0, 4.0)
+RECOVERY_SECONDS = 90.0
+BROKER_SAFE_AFTER = 8.0
+"""Seconds before RabbitMQ is hit: version 3.10 itself loses a quorum queue if it is killed within a second or so of the
+declaration; the declaration is called safe after 5 s."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """`at` and `back`: seconds since the storm began; `back`: when the part was ready again, None where it was not."""
+class ProcessFault:
+    """`at` and `recovered_at` are seconds since the start of the run; `recovered_at` is None if the process was not ready again."""
 
     at: float
-    part: str
-    how: str
-    back: float | None
+    process: str
+    signal: str
+    recovered_at: float | None
 
 
-class Storm:
-    """`say` hears of each fault when it is over. The choices follow from `dice`; only where a part is not ready, another takes its turn."""
+class ProcessFaults:
+    """Injects faults. `on_fault` is called when a fault is over. If the chosen process is not ready, the next one is hit instead."""
 
     def __init__(
-        self, stack: Stack, dice: random.Random, say: Callable[[Fault], None], parts: Sequence[str] = PARTS
+        self,
+        stack: Stack,
+        rng: random.Random,
+        on_fault: Callable[[ProcessFault], None],
+        processes: Sequence[str] = PROCESSES,
     ) -> None:
-        self.faults: list[Fault] = []
-        self.last: float = 0.0
-        """When the last fault was begun, as time.time()."""
+        self.faults: list[ProcessFault] = []
+        self.last_at: float = 0.0
+        """The time of the last fault, as time.time()."""
         self._stack = stack
-        self._dice = dice
-        self._say = say
-        self._parts = parts
+        self._rng = rng
+        self._on_fault = on_fault
+        self._processes = processes
         self._busy: set[str] = set()
-        self._lives = {part: stack.lives(part) for part in PARTS}
+        self._start_counts = {process: stack.start_count(process) for process in PROCESSES}
 
-    def deaths(self) -> dict[str, int]:
-        """How often each part ended that was not hit: no part dies of another's death."""
-        hits = Counter(fault.part for fault in self.faults if fault.how != "SIGSTOP")
-        more = {part: self._stack.lives(part) - was - hits[part] for part, was in self._lives.items()}
-        return {part: count for part, count in more.items() if count > 0}
+    def unexpected_exits(self) -> dict[str, int]:
+        """Return how often each process exited without being hit: no process may die because another one died."""
+        hits = Counter(fault.process for fault in self.faults if fault.signal != "SIGSTOP")
+        exits = {
+            process: self._stack.start_count(process) - before - hits[process]
+            for process, before in self._start_counts.items()
+        }
+        return {process: count for process, count in exits.items() if count > 0}
 
-    async def rage(self, seconds: float) -> None:
-        """Returns when every part that was hit is ready again, or has had BACK_SECONDS to become so."""
+    async def inject(self, seconds: float) -> None:
+        """Inject faults for `seconds`; return when each process that was hit is ready again or RECOVERY_SECONDS are over."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as hits:
             while True:
-                pause, order = self._dice.uniform(*PAUSE), self._dice.sample(self._parts, len(self._parts))
-                how = self._dice.choices([name for name, _ in HOW], [weight for _, weight in HOW])[0]
-                frozen = self._dice.uniform(*FROZEN)
+                # Draw all random numbers in every round, so that the same seed gives the same choices.
+                pause, candidates = self._rng.uniform(*PAUSE), self._rng.sample(self._processes, len(self._processes))
+                name = self._rng.choices([name for name, _ in SIGNALS], [weight for _, weight in SIGNALS])[0]
+                freeze = self._rng.uniform(*FREEZE)
                 if time.monotonic() - began + pause > seconds:
                     return
                 await asyncio.sleep(pause)
                 at = time.monotonic() - began
-                part = next((name for name in order if self._may_hit(name, at)), None)
-                if part is not None:
-                    self._busy.add(part)
-                    self.last = time.time()
-                    hits.create_task(self._hit(part, how, frozen, began))
+                process = next((each for each in candidates if self._may_hit(each, at)), None)
+                if process is not None:
+                    self._busy.add(process)
+                    self.last_at = time.time()
+                    hits.create_task(self._hit(process, name, freeze, began))
 
-    def _may_hit(self, part: str, at: float) -> bool:
-        spared = part == "rabbitmq" and at < BROKER_SPARED
-        return part not in self._busy and self._stack.is_ready(part) and not spared
+    def _may_hit(self, process: str, at: float) -> bool:
+        protected = process == "rabbitmq" and at < BROKER_SAFE_AFTER
+        return process not in self._busy and self._stack.is_ready(process) and not protected
 
-    async def _hit(self, part: str, how: str, frozen: float, began: float) -> None:
+    async def _hit(self, process: str, name: str, freeze: float, began: float) -> None:
         at = time.monotonic() - began
         try:
-            if how == "SIGSTOP":
-                await self._freeze(part, frozen)
+            if name == "SIGSTOP":
+                await self._freeze(process, freeze)
             else:
-                pid = self._stack.pid(part)
-                number = self._stack.stop_signal(part) if how == "SIGTERM" else signal.SIGKILL
-                how = number.name
+                pid = self._stack.pid(process)
+                number = self._stack.program(process).stop_signal if name == "SIGTERM" else signal.SIGKILL
+                name = number.name
                 os.kill(pid, number)
-                await self._stack.revived(part, pid, BACK_SECONDS)
+                await self._stack.restarted(process, pid, RECOVERY_SECONDS)
         except (ProcessLookupError, NotStarted):
-            return  # it died by itself a moment before: `deaths` counts that
+            return  # it exited just before the signal: `unexpected_exits` counts that
         except TimeoutError:
-            back = None
+            recovered_at = None
         else:
-            back = time.monotonic() - began
+            recovered_at = time.monotonic() - began
         finally:
-            self._busy.discard(part)
-        fault = Fault(at, part, how, back)
+            self._busy.discard(process)
+        fault = ProcessFault(at, process, name, recovered_at)
         self.faults.append(fault)
-        self._say(fault)
+        self._on_fault(fault)
 
-    async def _freeze(self, part: str, seconds: float) -> None:
-        """With all that it started; it thaws whatever happens."""
-        group = os.getpgid(self._stack.pid(part))
+    async def _freeze(self, process: str, seconds: float) -> None:
+        """Stop a process and its children with SIGSTOP, and always continue them."""
+        group = os.getpgid(self._stack.pid(process))
         os.killpg(group, signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
             os.killpg(group, signal.SIGCONT)
-            self.last = time.time()
-        await self._stack.answers(part, BACK_SECONDS)
+            self.last_at = time.time()
+        await self._stack.wait_ready(process, RECOVERY_SECONDS)

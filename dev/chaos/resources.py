@@ -1,4 +1,4 @@
-"""What the processes hold: open files, memory, and connections to the databases."""
+"""Open files, memory and database connections of the processes."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,60 +7,65 @@ from dataclasses import dataclass
 import psutil
 
 from dev.chaos.snapshot import Row
-from dev.stack.stack import PARTS
+from dev.stack.names import PROCESSES, variable_prefix
 
-MORE_FILES = 150
+MAX_FILE_GROWTH = 150
 """A client may keep a hundred connections alive."""
-MORE_MEGABYTES = {"rabbitmq": 512}
-OTHERS_MEGABYTES = 150
-"""Far above what caches and a warm interpreter take, far below what a leak reaches within an hour."""
-MOST_CONNECTIONS = 24
-"""Of one process name: a pool of ten with five more, twice where one has just been replaced, is fewer than this."""
-SECONDS_IN_TRANSACTION = 2.0
-SECONDS_ACTIVE = 10.0
+MAX_MEMORY_GROWTH = {"rabbitmq": 512}
+"""In MB."""
+DEFAULT_MEMORY_GROWTH = 150
+"""In MB: far more than caches and a warm interpreter need, far less than a leak reaches within an hour."""
+MAX_CONNECTIONS = 24
+"""Per process name. A pool has 10 + 5 connections, and briefly more while a killed process is replaced."""
+MAX_IDLE_IN_TRANSACTION_SECONDS = 2.0
+MAX_ACTIVE_SECONDS = 10.0
 MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Footprint:
+class Usage:
+    """What one process uses."""
+
     files: int
     megabytes: int
 
 
-def footprints(env: Mapping[str, str]) -> dict[str, Footprint | None]:
-    """Of each part of a stack that the environment names; None: it does not run."""
-    found: dict[str, Footprint | None] = {}
-    for part in PARTS:
-        pid = env.get(f"PID_{part.upper().replace('-', '_')}", "")
+def usage(env: Mapping[str, str]) -> dict[str, Usage | None]:
+    """Return the usage of each process in a stack.env; None for one that is not running."""
+    found: dict[str, Usage | None] = {}
+    for name in PROCESSES:
+        pid = env.get(f"PID_{variable_prefix(name)}", "")
         try:
             process = psutil.Process(int(pid))
-            found[part] = Footprint(process.num_fds(), process.memory_info().rss // MEGABYTE)
+            found[name] = Usage(process.num_fds(), process.memory_info().rss // MEGABYTE)
         except (ValueError, psutil.Error):
-            found[part] = None
+            found[name] = None
     return found
 
 
-def grown(before: Mapping[str, Footprint | None], now: Mapping[str, Footprint | None]) -> Iterator[str]:
-    for part, footprint in now.items():
-        was = before.get(part)
-        if footprint is None:
-            if was is not None:
-                yield f"{part} does not run"
+def growth(before: Mapping[str, Usage | None], now: Mapping[str, Usage | None]) -> Iterator[str]:
+    """Yield each process that is not running any more, or uses much more files or memory than before."""
+    for name, current in now.items():
+        earlier = before.get(name)
+        if current is None:
+            if earlier is not None:
+                yield f"{name} is not running"
             continue
-        if was is None:
+        if earlier is None:
             continue
-        if footprint.files > was.files + MORE_FILES:
-            yield f"{part}: {was.files} open files at the start, {footprint.files} now"
-        if footprint.megabytes > was.megabytes + MORE_MEGABYTES.get(part, OTHERS_MEGABYTES):
-            yield f"{part}: {was.megabytes} MB at the start, {footprint.megabytes} MB now"
+        if current.files > earlier.files + MAX_FILE_GROWTH:
+            yield f"{name}: {earlier.files} open files at the start, {current.files} now"
+        if current.megabytes > earlier.megabytes + MAX_MEMORY_GROWTH.get(name, DEFAULT_MEMORY_GROWTH):
+            yield f"{name}: {earlier.megabytes} MB at the start, {current.megabytes} MB now"
 
 
-def left_open(connections: Sequence[Row]) -> Iterator[str]:
+def open_connections(connections: Sequence[Row]) -> Iterator[str]:
+    """Yield each connection with a long transaction, and each process name with too many connections."""
     for row in connections:
-        if row["state"].startswith("idle in transaction") and row["seconds"] > SECONDS_IN_TRANSACTION:
+        if row["state"].startswith("idle in transaction") and row["seconds"] > MAX_IDLE_IN_TRANSACTION_SECONDS:
             yield f"{row['name']}: {row['state']} for {row['seconds']:.0f} s"
-        elif row["state"] == "active" and row["seconds"] > SECONDS_ACTIVE:
+        elif row["state"] == "active" and row["seconds"] > MAX_ACTIVE_SECONDS:
             yield f"{row['name']}: active for {row['seconds']:.0f} s"
     for name, count in Counter(row["name"] for row in connections).items():
-        if count > MOST_CONNECTIONS:
+        if count > MAX_CONNECTIONS:
             yield f"{name}: {count} connections"

@@ -1,4 +1,4 @@
-"""One trial of a stack: a crowd buys while a storm rages; then all comes to rest, and the invariants are looked at."""
+"""One chaos run on a stack: buyers and faults at the same time; then all work finishes and the invariants are checked."""
 
 import asyncio
 import random
@@ -9,108 +9,125 @@ from dataclasses import dataclass
 import httpx
 
 from dev.chaos import rules
-from dev.chaos.arrivals import Crowd
+from dev.chaos.arrivals import Arrivals
 from dev.chaos.client import Client
-from dev.chaos.invariants import AT_REST, Differences, Invariants
-from dev.chaos.leaks import Logs
-from dev.chaos.process_faults import Fault, Storm
-from dev.chaos.report import BAR_SECONDS, Delays, counts
-from dev.chaos.sandbox_faults import Weather
-from dev.chaos.snapshot import Facts
+from dev.chaos.invariants import IDLE_SECONDS, Invariants, Violations
+from dev.chaos.leaks import LogScanner
+from dev.chaos.process_faults import ProcessFault, ProcessFaults
+from dev.chaos.queries import WEBHOOK_EVENT_COUNT
+from dev.chaos.report import MAX_DELIVERY_SECONDS, Delays, counts
+from dev.chaos.sandbox_faults import SandboxFaults
+from dev.chaos.snapshot import Snapshot
 from dev.process.console import Console
-from dev.stack.stack import PARTS, Stack
+from dev.stack.names import PROCESSES
+from dev.stack.stack import Stack
 
-RATE = 6.0
-MOST_AT_ONCE = 120
-"""Buyers a second, and at once: what two cores carry beside the restarts."""
+BUYERS_PER_SECOND = 6.0
+MAX_ACTIVE_BUYERS = 120
+"""What two cores can serve in addition to the restarts."""
 PROGRESS_SECONDS = 10.0
-LEAVE_SECONDS = 150.0
+FINISH_SECONDS = 150.0
 PLENTY, SCARCE = 1_000_000, 12
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    differences: Differences
+class Result:
+    """The result of a run. `numbers`: what the report lists. `deliveries`: how many orders were delivered."""
+
+    violations: Violations
     numbers: dict[str, object]
-    faults: Sequence[Fault]
-    bought: int
+    faults: Sequence[ProcessFault]
+    deliveries: int
 
     @property
     def passed(self) -> bool:
-        return not any(self.differences.values()) and self.bought > 0 and len(self.faults) > 0
+        """Return True if all invariants hold, something was delivered and some process was hit."""
+        return not any(self.violations.values()) and self.deliveries > 0 and len(self.faults) > 0
 
 
-async def trial(
+async def run(
     stack: Stack,
     seconds: float,
     seed: int,
     *,
-    logs: Logs,
+    logs: LogScanner,
     console: Console,
-    say: Callable[[str], None],
-    parts: Sequence[str] = PARTS,
-) -> Outcome:
+    progress: Callable[[str], None],
+    processes: Sequence[str] = PROCESSES,
+) -> Result:
+    """Run chaos for `seconds`. `progress` receives a line for each fault and every ten seconds; only `processes` are hit."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
     async with httpx.AsyncClient(timeout=15, trust_env=False, limits=limits) as http:
         client = Client(stack.env, stack.folder / "keys", http)
         invariants = Invariants(stack, client, logs, console)
         plenty, scarce = await client.product(stock=PLENTY), await client.product(stock=SCARCE)
-        crowd = Crowd(client, seed, RATE, MOST_AT_ONCE)
-        storm = Storm(stack, random.Random(f"{seed} storm"), lambda fault: say(_told(fault)), parts)
-        weather = Weather(client, random.Random(f"{seed} weather"))
-        progress = asyncio.create_task(_progress(crowd, client, storm, say))
+        buyers = Arrivals(client, seed, BUYERS_PER_SECOND, MAX_ACTIVE_BUYERS)
+        rng = random.Random(f"{seed} process faults")
+        process_faults = ProcessFaults(stack, rng, lambda fault: progress(_format_fault(fault)), processes)
+        sandbox_faults = SandboxFaults(client, random.Random(f"{seed} sandbox faults"))
+        reporting = asyncio.create_task(_report_progress(buyers, client, process_faults, progress))
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(crowd.buy(seconds, plenty, scarce))
-                group.create_task(weather.change(seconds))
-                group.create_task(storm.rage(seconds))
-            say(f"the storm is over; {crowd.buying} buyers are still at it")
-            await crowd.leave(LEAVE_SECONDS)
+                group.create_task(buyers.run(seconds, plenty, scarce))
+                group.create_task(sandbox_faults.inject(seconds))
+                group.create_task(process_faults.inject(seconds))
+            progress(f"no more faults; {buyers.active} buyers are still active")
+            await buyers.finish(FINISH_SECONDS)
         finally:
-            progress.cancel()
-    differences = await invariants.found(AT_REST)
-    at_rest = time.time()
-    facts = await invariants.sources.facts()
-    return await _outcome(invariants, facts, differences, crowd, storm, at_rest)
+            reporting.cancel()
+    violations = await invariants.violations(IDLE_SECONDS)
+    idle_at = time.time()
+    snapshot = await invariants.reader.read()
+    return await _result(invariants, snapshot, violations, buyers, process_faults, idle_at)
 
 
-async def _progress(crowd: Crowd, client: Client, storm: Storm, say: Callable[[str], None]) -> None:
+async def _report_progress(
+    buyers: Arrivals, client: Client, faults: ProcessFaults, progress: Callable[[str], None]
+) -> None:
     began = time.monotonic()
     while True:
         await asyncio.sleep(PROGRESS_SECONDS)
-        seen = client.seen
-        say(
-            f"{time.monotonic() - began:5.0f} s  buyers {crowd.begun}: {crowd.done} done, {crowd.buying} at it, {crowd.late} too late,"
-            f" {len(crowd.gave_up)} gave up; {len(storm.faults)} faults; answers {seen.answers.total()}, of them"
-            f" {seen.answers[503]} 503; {seen.broken} connections broken"
+        answers = client.answers
+        progress(
+            f"{time.monotonic() - began:5.0f} s  {buyers.started} buyers: {buyers.finished} finished, {buyers.active} active,"
+            f" {buyers.too_late} too late, {len(buyers.failures)} failed; {len(faults.faults)} faults;"
+            f" {answers.by_status.total()} answers, {answers.by_status[503]} of them 503;"
+            f" {answers.connection_errors} connection errors"
         )
 
 
-async def _outcome(
-    invariants: Invariants, facts: Facts, differences: Differences, crowd: Crowd, storm: Storm, at_rest: float
-) -> Outcome:
-    delays = Delays.of(facts, storm.last)
-    differences["I1"] += rules.no_money_invented(facts, invariants.promised)
-    differences["promises"] += [*rules.no_order_twice(facts, invariants.promised), *crowd.gave_up]
-    never = [f"{fault.part}: not ready again after {fault.how}" for fault in storm.faults if fault.back is None]
-    differences["I8"] += never
-    differences["I8"] += [f"{part}: ended by itself {count} times" for part, count in storm.deaths().items()]
-    if delays.after_last_fault > BAR_SECONDS:
-        differences["I2"].append(
-            f"delivered only {delays.after_last_fault:.1f} s after the last fault (bar: {BAR_SECONDS:.0f} s)"
-        )
-    notices = (await invariants.rows("payments", "SELECT count(*) AS count FROM notices"))[0]["count"]
+async def _result(
+    invariants: Invariants,
+    snapshot: Snapshot,
+    violations: Violations,
+    buyers: Arrivals,
+    faults: ProcessFaults,
+    idle_at: float,
+) -> Result:
+    delays = Delays.of(snapshot, faults.last_at)
+    violations["I1"] += rules.deliveries_paid_at_paystack(snapshot, invariants.acknowledged)
+    violations["acknowledged"] += [*rules.one_order_per_intent(snapshot, invariants.acknowledged), *buyers.failures]
+    lost = [fault for fault in faults.faults if fault.recovered_at is None]
+    violations["I8"] += [f"{fault.process}: not ready again after {fault.signal}" for fault in lost]
+    exits = faults.unexpected_exits()
+    violations["I8"] += [f"{process}: exited {count} times without a fault" for process, count in exits.items()]
+    if delays.after_last_fault > MAX_DELIVERY_SECONDS:
+        delay = f"{delays.after_last_fault:.1f} s after the last fault (limit: {MAX_DELIVERY_SECONDS:.0f} s)"
+        violations["I2"].append(f"the last delivery came {delay}")
+    webhook_events = (await invariants.rows("payments", WEBHOOK_EVENT_COUNT))[0]["count"]
     waits = sorted(delays.waits) or [0.0]
     numbers: dict[str, object] = {
-        "buyers": f"{crowd.begun}: {crowd.done} done, {crowd.late} too late (expired or sold out), {len(crowd.gave_up)} gave up",
-        **counts(facts, await invariants.sources.webhooks_taken(), notices),
-        "from payment to delivery": f"{waits[len(waits) // 2]:.2f} s in the middle, {waits[-1]:.1f} s at most",
+        "buyers": f"{buyers.started}: {buyers.finished} finished, {buyers.too_late} too late (order expired or sold out),"
+        f" {len(buyers.failures)} failed",
+        **counts(snapshot, await invariants.reader.webhooks_delivered(), webhook_events),
+        "from payment to delivery": f"median {waits[len(waits) // 2]:.2f} s, maximum {waits[-1]:.1f} s",
         "last delivery after the last fault": f"{delays.after_last_fault:.1f} s",
-        "all at rest after the last fault": f"{at_rest - storm.last:.1f} s",
+        "all work finished after the last fault": f"{idle_at - faults.last_at:.1f} s",
     }
-    return Outcome(differences, numbers, storm.faults, len(delays.waits))
+    return Result(violations, numbers, faults.faults, len(delays.waits))
 
 
-def _told(fault: Fault) -> str:
-    back = "not ready again" if fault.back is None else f"ready again after {fault.back - fault.at:.1f} s"
-    return f"{fault.at:5.1f} s  {fault.how} {fault.part}: {back}"
+def _format_fault(fault: ProcessFault) -> str:
+    back = fault.recovered_at
+    recovery = "not ready again" if back is None else f"ready again after {back - fault.at:.1f} s"
+    return f"{fault.at:5.1f} s  {fault.signal} {fault.process}: {recovery}"

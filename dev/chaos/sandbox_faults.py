@@ -1,4 +1,4 @@
-"""Bad weather at Paystack: lost answers, lies of the network, webhooks out of order. It changes every few seconds, and ends fair."""
+"""Faults of Paystack, ordered from the sandbox: lost answers, errors, slow answers, repeated and reordered webhooks."""
 
 import asyncio
 import contextlib
@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from dev.chaos.client import Client, NotSo
+from dev.chaos.client import Client, ExpectationFailed
 
-SKIES: tuple[dict[str, Any], ...] = (
+FAULTS: tuple[dict[str, Any], ...] = (
     {},
     {"webhooks": {"reverse_ms": 1_000}},
     {"webhooks": {"deliveries": 2, "again_after_ms": 3_000}},
@@ -24,22 +24,24 @@ SKIES: tuple[dict[str, Any], ...] = (
 PAUSE = (3.0, 8.0)
 
 
-class Weather:
-    def __init__(self, client: Client, dice: random.Random) -> None:
+class SandboxFaults:
+    """Orders other faults every few seconds, and removes all faults at the end."""
+
+    def __init__(self, client: Client, rng: random.Random) -> None:
         self._client = client
-        self._dice = dice
+        self._rng = rng
         self._url = f"{client.env['SANDBOX_URL']}/sandbox/faults"
 
-    async def change(self, seconds: float) -> None:
-        """For so many seconds. A sandbox that is down has no weather."""
+    async def inject(self, seconds: float) -> None:
+        """Order faults for `seconds`. An order is skipped while the sandbox is down."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:
             while clock() - began < seconds:
-                sky, pause = self._dice.choice(SKIES), self._dice.uniform(*PAUSE)
+                faults, pause = self._rng.choice(FAULTS), self._rng.uniform(*PAUSE)
                 with contextlib.suppress(httpx.HTTPError):
-                    await self._client.ask("PUT", self._url, json=sky)
+                    await self._client.request("PUT", self._url, json=faults)
                 await asyncio.sleep(min(pause, max(0.0, seconds - (clock() - began))))
         finally:
-            with contextlib.suppress(NotSo):  # one that is away for longer is started again, under a fair sky
-                await self._client.persistently("DELETE", self._url, seconds=10)
+            with contextlib.suppress(ExpectationFailed):  # a restarted sandbox has no faults
+                await self._client.retry("DELETE", self._url, seconds=10)

@@ -1,4 +1,4 @@
-"""`make run`: the whole shop on this machine, until Ctrl-C."""
+"""`make run`: start the whole shop on this machine and run it until Ctrl-C."""
 
 import asyncio
 import fcntl
@@ -11,33 +11,35 @@ from pathlib import Path
 
 import psutil
 
+from dev import RUN_FOLDER
 from dev.process.console import Console
 from dev.process.launcher import die_with_parent
-from dev.process.supervisor import NotStarted
-from dev.stack.stack import PROJECT, Stack
-
-FOLDER = PROJECT / ".run"
+from dev.process.program import NotStarted
+from dev.stack.stack import Stack
 
 
 def main() -> int:
-    """Runs the stack; answers with the exit code."""
+    """Run the stack and return the exit code."""
     if "MAKELEVEL" in os.environ:
-        die_with_parent(signal.SIGTERM)  # `kill -9` of make shall not leave a shop behind
-    console = Console(sys.stdout, sys.stdout)
+        die_with_parent(signal.SIGTERM)  # `kill -9` of make must not leave the stack running
+    console: Console | None = None
     try:
-        with only_one(FOLDER):
+        with exclusive(RUN_FOLDER):
+            console = Console(sys.stdout, sys.stdout, RUN_FOLDER / "logs")
             return asyncio.run(run(console))
     except NotStarted as error:
-        console.close()
+        if console:
+            console.close()
         print(f"\n{error}", file=sys.stderr)
         return 1
     finally:
-        console.close()
+        if console:
+            console.close()
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Raises NotStarted when a stack runs in this folder already."""
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder. Raises NotStarted when a stack is already running in it."""
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as lock:
         try:
@@ -45,8 +47,8 @@ def only_one(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise NotStarted(
-                f"`make run` is running here already (PID {lock.read().strip() or '?'}). "
-                f"Stop it there with Ctrl-C; its addresses are in {folder / 'stack.env'}"
+                f"`make run` is already running here (PID {lock.read().strip() or '?'}). "
+                f"Stop it with Ctrl-C in its terminal; its addresses are in {folder / 'stack.env'}"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -55,55 +57,56 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 async def run(console: Console) -> int:
-    stack = Stack(FOLDER, ports="usual", console=console)
+    """Start the stack, wait for SIGINT, SIGTERM or SIGHUP, and stop it. A second signal kills all processes."""
+    stack = Stack(RUN_FOLDER, ports="usual", console=console)
     stop = asyncio.Event()
 
-    def interrupted(number: signal.Signals) -> None:
+    def on_signal(number: signal.Signals) -> None:
         if stop.is_set():
-            console.say("killing what still runs")
+            console.print_status("killing the remaining processes")
             stack.kill()
             return
-        console.say(f"{number.name}: stopping everything (once more: at once)")
+        console.print_status(f"{number.name} received: stopping all processes (repeat it to kill them)")
         stop.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, interrupted, number)
+        loop.add_signal_handler(number, on_signal, number)
 
-    up = asyncio.create_task(stack.up())
+    starting = asyncio.create_task(stack.up())
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({up, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not up.done():
-        up.cancel()
-        await asyncio.wait({up})
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait({starting})
     else:
-        up.result()
-        summarise(stack, console)
+        starting.result()
+        print_summary(stack, console)
         await stopping
         await stack.down()
-    leftovers = psutil.Process().children(recursive=True)
-    for process in leftovers:
-        console.say(f"left over, killed: {process}")
+    for process in psutil.Process().children(recursive=True):
+        console.print_status(f"killed a process that did not stop: {process}")
         process.kill()
-    console.say("all stopped")
+    console.print_status("all processes stopped")
     return 0
 
 
-def summarise(stack: Stack, console: Console) -> None:
-    """What a person wants to know, and then the word that a script waits for."""
+def print_summary(stack: Stack, console: Console) -> None:
+    """Print the addresses, and then `ready`, the line that scripts wait for."""
     env = stack.env
     lines = {
         "auth": f"{env['AUTH_URL']}/docs",
         "catalog": f"{env['CATALOG_URL']}/docs",
         "payments": f"{env['PAYMENTS_URL']}/docs",
-        "sandbox": env["SANDBOX_URL"] and f"{env['SANDBOX_URL']}/   a Paystack on this machine",
-        "administrator": f"{env['ADMIN_EMAIL']}   the password is in stack.env",
-        "everything": f"{stack.folder / 'stack.env'}",
-        "a purchase": "make demo   (in another terminal)",
+        "sandbox": env["SANDBOX_URL"] and f"{env['SANDBOX_URL']}/   (emulates Paystack)",
+        "administrator": f"{env['ADMIN_EMAIL']}   (ADMIN_PASSWORD in stack.env)",
+        "environment": f"{stack.folder / 'stack.env'}",
+        "logs": f"{stack.folder / 'logs'}   (make logs)",
+        "next": "make demo   (in another terminal: one purchase)",
     }
-    console.bare("")
+    console.print_plain("")
     for name, value in lines.items():
         if value:
-            console.bare(f"  {name:<14} {value}")
-    console.bare("")
-    console.bare("ready")
+            console.print_plain(f"  {name:<14} {value}")
+    console.print_plain("")
+    console.print_plain("ready")

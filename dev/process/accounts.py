@@ -1,4 +1,4 @@
-"""Postgres refuses to run as root: then it runs as an account without rights, in a folder that this account can reach."""
+"""Run Postgres as an unprivileged account when we are root: it refuses to run as root, and its data must be reachable for it."""
 
 import os
 import pwd
@@ -8,9 +8,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-# Where root keeps data for that account when it cannot enter the folder of the project, /root (mode 700) for instance.
-ELSEWHERE = Path("/var/lib/shop-dev")
-ORIGIN = "belongs-to"
+RELOCATED = Path("/var/lib/shop-dev")
+"""Holds the data when the account cannot enter the project's folder, for example /root with mode 700."""
+ORIGIN_FILE = "belongs-to"
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Account:
     gid: int
 
     def can_enter(self, folder: Path) -> bool:
-        """Whether this account could walk into `folder`, through every folder above it."""
+        """Return True if this account may enter `folder` and every folder above it."""
         folder = folder.resolve()
-        return all(self._passes(parent) for parent in (folder, *folder.parents))
+        return all(self._may_pass(parent) for parent in (folder, *folder.parents))
 
-    def _passes(self, folder: Path) -> bool:
+    def _may_pass(self, folder: Path) -> bool:
         status = folder.stat()
         if status.st_uid == self.uid:
             return bool(status.st_mode & stat.S_IXUSR)
@@ -35,7 +35,7 @@ class Account:
 
 
 def unprivileged() -> Account | None:
-    """Whom to become when we are root; None when we are not."""
+    """Return the account `nobody` when we are root, else None."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -43,33 +43,34 @@ def unprivileged() -> Account | None:
 
 
 def home_of(account: Account | None, wanted: Path) -> Path:
-    """The folder `wanted`, where `account` can get to it; what stands in it is ours, so that a link set there cannot lead us astray.
+    """Create the folder `wanted` where `account` can enter it, and return its real path.
 
-    When the account cannot get there, the folder stands elsewhere and `wanted` is a link to it. Nobody's permissions are changed.
+    If the account cannot enter the parent folder, the data is created under RELOCATED and `wanted` becomes a link to it;
+    no permission of an existing folder is changed. The folder belongs to us, so the account cannot replace it by a link.
     """
     if wanted.exists():
         home = wanted.resolve()
         if wanted.is_symlink():
-            (home / ORIGIN).write_text(str(wanted.absolute()))  # the project may have moved
+            (home / ORIGIN_FILE).write_text(str(wanted.absolute()))  # the project may have been moved
         return home
     wanted.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
     if account is None or account.can_enter(wanted.parent):
         wanted.mkdir()
         wanted.chmod(0o711)
         return wanted.resolve()
-    ELSEWHERE.mkdir(mode=0o711, exist_ok=True)
-    remove_elsewhere(wanted)
-    home = Path(tempfile.mkdtemp(dir=ELSEWHERE))
+    RELOCATED.mkdir(mode=0o711, exist_ok=True)
+    remove_relocated(wanted)
+    home = Path(tempfile.mkdtemp(dir=RELOCATED))
     wanted.symlink_to(home)
-    (home / ORIGIN).write_text(str(wanted.absolute()))
+    (home / ORIGIN_FILE).write_text(str(wanted.absolute()))
     home.chmod(0o711)
     return home
 
 
-def remove_elsewhere(wanted: Path) -> None:
-    """Removes what stands elsewhere for `wanted`, and the link to it."""
-    if ELSEWHERE.is_dir():
-        for origin in ELSEWHERE.glob(f"*/{ORIGIN}"):
+def remove_relocated(wanted: Path) -> None:
+    """Remove the relocated data of `wanted`, and the link to it."""
+    if RELOCATED.is_dir():
+        for origin in RELOCATED.glob(f"*/{ORIGIN_FILE}"):
             if origin.read_text() == str(wanted.absolute()):
                 shutil.rmtree(origin.parent, ignore_errors=True)
     if wanted.is_symlink():

@@ -1,101 +1,113 @@
-"""What the stack says: one readable line at a time, with the name of who speaks in front."""
+"""Print the messages of the stack and the output of its processes, one line at a time, each with the name of its source."""
 
 import contextlib
 import os
 import queue
 import threading
 from collections import defaultdict, deque
+from pathlib import Path
 from typing import TextIO
 
+from dev.process.log_files import LogFiles
+
 COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
-WIDTH = len("payments-worker")
-WAITING_LINES = 20_000
+LABEL_WIDTH = len("payments-worker")
+MAX_QUEUED_LINES = 20_000
 RECENT_LINES = 200
 
 
 class Console:
-    """Writes lines in a thread of its own, so that a reader who stops reading stops nobody: past 20,000 waiting lines, lines are lost.
+    """Prints from a thread, so that a terminal or pipe that is not read never blocks the stack.
 
-    `own` hears what the stack itself does, `parts` what its processes print; either can be None. The last 200
-    lines of each speaker are kept, for a failure to show.
+    When 20,000 lines are queued, further lines are dropped and counted. `status` receives the messages of the stack
+    itself, `output` the output of its processes; either can be None. `log_folder` additionally receives both, one
+    file per source. The last 200 lines of each process are kept for error messages.
     """
 
-    def __init__(self, own: TextIO | None = None, parts: TextIO | None = None) -> None:
-        self._own = own
-        self._parts = parts
+    def __init__(
+        self, status: TextIO | None = None, output: TextIO | None = None, log_folder: Path | None = None
+    ) -> None:
+        self._status = status
+        self._output = output
+        self._log_files = LogFiles(log_folder) if log_folder else None
         self._recent: defaultdict[str, deque[str]] = defaultdict(lambda: deque(maxlen=RECENT_LINES))
         self._colours: dict[str, int] = {}
-        self._lost = 0
-        self._waiting: queue.Queue[tuple[TextIO, str] | threading.Event | None] = queue.Queue(WAITING_LINES)
-        self._writer = threading.Thread(target=self._write, name="console", daemon=True)
-        if own or parts:
-            self._writer.start()
+        self._dropped = 0
+        self._queue: queue.Queue[tuple[TextIO, str] | threading.Event | None] = queue.Queue(MAX_QUEUED_LINES)
+        self._thread = threading.Thread(target=self._print_queued, name="console", daemon=True)
+        if status or output:
+            self._thread.start()
 
-    def say(self, text: str) -> None:
-        """A line of the stack itself."""
-        self._put(self._own, "dev", text)
+    def print_status(self, text: str) -> None:
+        """Print a message of the stack itself."""
+        self._print(self._status, "dev", text)
 
-    def bare(self, text: str) -> None:
-        """A line without a name in front: for what a script may wait for."""
-        if self._own:
-            self._queue(self._own, text)
+    def print_plain(self, text: str) -> None:
+        """Print a line without a label: scripts wait for `ready` on its own line."""
+        if self._status:
+            self._enqueue(self._status, text)
 
-    def hear(self, name: str, text: str) -> None:
-        """A line that a process printed."""
+    def print_output(self, name: str, text: str) -> None:
+        """Print a line that the process `name` wrote."""
         self._recent[name].append(text)
-        self._put(self._parts, name, text)
+        self._print(self._output, name, text)
 
-    def recent(self, name: str) -> list[str]:
-        """The last lines that `name` printed."""
+    def recent_lines(self, name: str) -> list[str]:
+        """Return the last lines that the process `name` wrote."""
         return list(self._recent[name])
 
     def flush(self, timeout: float = 2.0) -> None:
-        """Waits, up to `timeout` seconds, until what has been said stands on the screen."""
-        written = threading.Event()
+        """Wait until all queued lines are printed, at most `timeout` seconds."""
+        printed = threading.Event()
         with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(written)
-            written.wait(timeout)
+            self._queue.put_nowait(printed)
+            printed.wait(timeout)
 
     def close(self, timeout: float = 2.0) -> None:
-        """Writes out what waits, within `timeout` seconds."""
-        if self._writer.is_alive():
+        """Print the queued lines, within `timeout` seconds, and end the thread."""
+        if self._log_files:
+            self._log_files.close()
+        if self._thread.is_alive():
             try:
-                self._waiting.put(None, timeout=timeout)
+                self._queue.put(None, timeout=timeout)
             except queue.Full:
                 return
-            self._writer.join(timeout)
+            self._thread.join(timeout)
 
-    def _put(self, stream: TextIO | None, name: str, text: str) -> None:
+    def _print(self, stream: TextIO | None, name: str, text: str) -> None:
+        if self._log_files:
+            self._log_files.write(name, text)
         if stream:
-            self._queue(stream, f"{self._label(stream, name)} {text}")
+            self._enqueue(stream, f"{self._label(stream, name)} {text}")
 
     def _label(self, stream: TextIO, name: str) -> str:
-        label = f"{name:>{WIDTH}} |"
+        label = f"{name:>{LABEL_WIDTH}} |"
         if not stream.isatty() or "NO_COLOR" in os.environ:
             return label
         colour = 1 if name == "dev" else self._colours.setdefault(name, COLOURS[len(self._colours) % len(COLOURS)])
         return f"\x1b[{colour}m{label}\x1b[0m"
 
-    def _queue(self, stream: TextIO, line: str) -> None:
+    def _enqueue(self, stream: TextIO, line: str) -> None:
         try:
-            self._waiting.put_nowait((stream, line))
+            self._queue.put_nowait((stream, line))
         except queue.Full:
-            self._lost += 1
+            self._dropped += 1
 
-    def _write(self) -> None:
-        while item := self._waiting.get():
+    def _print_queued(self) -> None:
+        while item := self._queue.get():
             if isinstance(item, threading.Event):
                 item.set()
                 continue
             stream, line = item
             try:
-                if lost := self._lost:
-                    self._lost = 0
-                    print(f"... {lost} lines lost: nobody read them", file=stream)
+                if dropped := self._dropped:
+                    self._dropped = 0
+                    print(f"... {dropped} lines dropped: the output was not read", file=stream)
                 print(line, file=stream, flush=True)
             except BrokenPipeError:
-                # The reader has gone (`make run | head`): go on in silence, and let the interpreter's own last flush find no pipe.
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, stream.fileno())
-                os.close(nowhere)
+                # The reader has exited (`make run | head`). Point the stream to /dev/null, or the interpreter's flush at
+                # exit would fail.
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, stream.fileno())
+                os.close(null)
                 return

@@ -1,8 +1,8 @@
-"""Becomes a command that cannot outlive the process that started it: `python -I -S launch.py PARENT UID GID COMMAND...`.
+"""Run a command that cannot outlive the process that started it: `python -I -S launcher.py PARENT UID GID COMMAND...`.
 
-UID and GID are `-` to stay who we are. The PID stays the same through the exec, so the PID of this launcher is the PID of
-the command. It is a program of its own because the death signal must be set after the change of account (the kernel
-clears it there) and before the exec, and because a `preexec_fn` is not safe beside threads.
+UID and GID are `-` to keep the current account. `exec` keeps the PID, so the PID of this launcher is the PID of the command.
+The launcher is a program of its own for two reasons: the death signal must be set after the change of account (the kernel
+clears it there) and before the exec, and a `preexec_fn` is not safe in a process with threads.
 """
 
 import ctypes
@@ -12,27 +12,27 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
-OPEN_FILES = 65_536
+MAX_OPEN_FILES = 65_536
 
 
 def die_with_parent(number: int) -> None:
-    """Has the kernel send us this signal when our parent dies, however it dies (Linux; elsewhere nothing happens)."""
+    """Ask the kernel to send us this signal when our parent process dies (Linux only; a no-op elsewhere)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def main() -> None:
     parent, uid, gid, *command = sys.argv[1:]
-    # A container may allow 2^30 open files; epmd and Erlang reserve memory for each.
+    # A container may allow 2^30 open files, and epmd and Erlang reserve memory for each of them.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    bound = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (bound, bound))
+    limit = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     if uid != "-":
         os.setgroups([])
         os.setgid(int(gid))
         os.setuid(int(uid))
     die_with_parent(signal.SIGKILL)
-    if os.getppid() != int(parent):  # it died before the signal was set
+    if os.getppid() != int(parent):  # the parent died before the signal was set
         sys.exit(1)
     try:
         os.execvp(command[0], command)  # noqa: S606

@@ -1,4 +1,4 @@
-"""TCP ports on this machine."""
+"""Find free TCP ports on this machine, and the process that uses a port."""
 
 import random
 import socket
@@ -6,13 +6,13 @@ import socket
 import psutil
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which the kernel takes ports for outgoing connections: there, a client that waits for a
+# Below the range from which the kernel takes ports for outgoing connections. Within that range, a client that waits for a
 # server that is down can be given that server's own port and connect to itself.
-FREE = range(20_000, 30_000)
+PORT_RANGE = range(20_000, 30_000)
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen there now."""
+    """Return True if a server can listen on this port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -23,18 +23,18 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free(count: int) -> list[int]:
-    """`count` different ports on which nobody listens."""
+    """Return `count` different free ports. Raises OSError if there are not enough."""
     found: list[int] = []
-    for port in random.sample(FREE, len(FREE)):
+    for port in random.sample(PORT_RANGE, len(PORT_RANGE)):
         if is_free(port):
             found.append(port)
         if len(found) == count:
             return found
-    raise OSError(f"no {count} free ports between {FREE.start} and {FREE.stop}")
+    raise OSError(f"fewer than {count} free ports between {PORT_RANGE.start} and {PORT_RANGE.stop}")
 
 
 def owner(port: int) -> str:
-    """Who listens on a port, in words; empty when the system does not tell."""
+    """Describe the process that listens on a port; an empty string when the system does not tell."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:

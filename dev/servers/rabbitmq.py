@@ -1,4 +1,4 @@
-"""A private RabbitMQ node: its own name, cookie, ports and folders, on loopback only, and its own port mapper (epmd)."""
+"""A private RabbitMQ node with its own name, cookie, ports, folders and port mapper (epmd), on loopback only."""
 
 import asyncio
 import os
@@ -6,28 +6,26 @@ import shutil
 from pathlib import Path
 from signal import SIGTERM
 
-import aiormq
-
 from dev.process.files import write_private
 from dev.process.ports import LOOPBACK, is_free
-from dev.process.supervisor import NotReady, NotStarted, Program
-from dev.servers.state import Keepsakes
+from dev.process.program import NotReady, NotStarted, Program
+from dev.servers.state import State
 
-# Debian's wrapper on the PATH insists on root or the rabbitmq account; this is the script behind it.
+# Debian's wrapper on the PATH requires root or the rabbitmq account; this is the script that the wrapper calls.
 DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 USER = "shop"
 NODE = "shop@localhost"
-# AMQP 0-9-1, sections 4.2.2 and 4.2.3: how a client begins, and the type of the frame that answers.
+# AMQP 0-9-1, sections 4.2.2 and 4.2.3: the client's first bytes, and the type of the frame that the server answers with.
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 METHOD_FRAME = b"\x01"
-THREE_WAYS = """RabbitMQ is needed, and there is none here. One of these will do:
-  - AMQP_URL=amqp://user:password@host:5672/ make run     a broker that you have
-  - rabbitmq-server on the PATH                           (macOS: brew install rabbitmq; Debian: apt-get install rabbitmq-server)
-  - run this as root on Debian or Ubuntu                  then it installs the package itself"""
+INSTALL_HELP = """RabbitMQ is not installed. Choose one of these:
+  - AMQP_URL=amqp://user:password@host:5672/ make run     use an existing broker
+  - install rabbitmq-server                               (macOS: brew install rabbitmq; Debian: apt-get install rabbitmq-server)
+  - run this command as root on Debian or Ubuntu          it installs the package"""
 
 
-def server() -> Path | None:
-    """The script that starts a node, if RabbitMQ is installed."""
+def server_script() -> Path | None:
+    """Return the script that starts a node, or None when RabbitMQ is not installed."""
     if DEBIAN_SERVER.exists():
         return DEBIAN_SERVER
     found = shutil.which("rabbitmq-server")
@@ -35,7 +33,7 @@ def server() -> Path | None:
 
 
 def port_mapper() -> Path:
-    """Erlang's epmd. Raises NotStarted when there is none."""
+    """Return the path of Erlang's epmd. Raises NotStarted when it is missing."""
     if found := shutil.which("epmd"):
         return Path(found)
     if erl := shutil.which("erl"):
@@ -45,21 +43,21 @@ def port_mapper() -> Path:
 
 
 class RabbitMQ:
-    """One node in a folder of its own, with one random user and no guest."""
+    """A node in its own folder, with one user that has a random password, and without the guest user."""
 
-    def __init__(self, folder: Path, ports: tuple[int, int, int], keepsakes: Keepsakes) -> None:
+    def __init__(self, folder: Path, ports: tuple[int, int, int], state: State) -> None:
         self._folder = folder.absolute()
         self._amqp, self._distribution, self._mapper = ports
-        self._password = keepsakes.secret("rabbitmq_password")
-        self._cookie = keepsakes.secret("rabbitmq_cookie")
+        self._password = state.secret("rabbitmq_password")
+        self._cookie = state.secret("rabbitmq_cookie")
 
     @property
     def url(self) -> str:
-        """amqp://… of the node's one user."""
+        """Return the AMQP URL of the node's user."""
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._amqp}/"
 
     async def prepare(self, command: Path) -> tuple[Program, Program]:
-        """Writes the node's files, and answers with its port mapper and the node itself, to be started in this order."""
+        """Write the node's files; return the programs of the port mapper and of the node, in start order."""
         await asyncio.to_thread(self._write_files)
         return self._mapper_program(), self._node_program(command)
 
@@ -86,7 +84,7 @@ raft.wal_max_size_bytes = 67108864
         folder = self._folder
         return {
             "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(folder),  # where Erlang looks for the cookie
+            "HOME": str(folder),  # Erlang reads the cookie from here
             "LC_ALL": "C.UTF-8",
             "ERL_EPMD_PORT": str(self._mapper),
             "ERL_EPMD_ADDRESS": LOOPBACK,
@@ -97,11 +95,11 @@ raft.wal_max_size_bytes = 67108864
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            # These are absent, so that the machine's own settings in /etc/rabbitmq are not read.
+            # These files do not exist: otherwise the machine's own settings in /etc/rabbitmq would be read.
             "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
-            # With this the script becomes the Erlang VM instead of watching over it: the PID that we know is the broker's.
+            # With this the script execs the Erlang VM instead of supervising it, so the PID that we know is the broker's.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_START_ARGS": "-noinput +B i -kernel inet_dist_use_interface {127,0,0,1}",
         }
@@ -112,10 +110,10 @@ raft.wal_max_size_bytes = 67108864
             command=[str(port_mapper()), "-port", str(self._mapper), "-address", LOOPBACK],
             env=self._env(),
             cwd=self._folder,
-            ready=self._mapper_answers,
+            check_ready=self._check_mapper,
             stop_signal=SIGTERM,
             stop_seconds=5.0,
-            log=self._folder / "log" / "epmd.log",
+            log_file=self._folder / "log" / "epmd.log",
         )
 
     def _node_program(self, command: Path) -> Program:
@@ -124,38 +122,28 @@ raft.wal_max_size_bytes = 67108864
             command=[str(command)],
             env=self._env(),
             cwd=self._folder,
-            ready=self._node_answers,
+            check_ready=self._check_node,
             ready_seconds=120.0,
             stop_seconds=30.0,
-            log=self._folder / "log" / "start.log",
-            hint=f"More in {self._folder / 'log'}. Data of another RabbitMQ version? Then remove {self._folder}.",
+            log_file=self._folder / "log" / "start.log",
+            hint=f"See the logs in {self._folder / 'log'}. If the data is of another RabbitMQ version, remove {self._folder}.",
         )
 
-    async def _mapper_answers(self) -> None:
+    async def _check_mapper(self) -> None:
         if is_free(self._mapper):
-            raise NotReady(f"nobody listens on port {self._mapper}")
+            raise NotReady(f"port {self._mapper} is closed")
 
-    async def _node_answers(self) -> None:
-        """Raises NotReady until the node greets a client: then it has come up whole."""
+    async def _check_node(self) -> None:
+        """Raise NotReady until the node answers an AMQP client: it has started completely then."""
         try:
             async with asyncio.timeout(5):
                 reader, writer = await asyncio.open_connection(LOOPBACK, self._amqp)
                 try:
                     writer.write(AMQP_HEADER)
-                    greeting = await reader.read(1)
+                    answer = await reader.read(1)
                 finally:
                     writer.close()
         except (OSError, TimeoutError) as error:
             raise NotReady(str(error) or "no answer") from error
-        if greeting != METHOD_FRAME:
-            raise NotReady("it does not speak AMQP yet")
-
-
-async def check_broker(url: str) -> None:
-    """Says so early when a broker that was given does not let us in."""
-    try:
-        connection = await asyncio.wait_for(aiormq.connect(url), timeout=10)
-    except (OSError, TimeoutError, ValueError, aiormq.AMQPError) as error:
-        reason = str(error) or type(error).__name__
-        raise NotStarted(f"AMQP_URL is given, but that broker does not let us in: {reason}") from error
-    await connection.close()
+        if answer != METHOD_FRAME:
+            raise NotReady("it does not answer AMQP clients yet")

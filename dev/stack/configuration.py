@@ -1,4 +1,4 @@
-"""Who is told what: the environment of each part of the stack. A part hears the secrets that it needs and no others."""
+"""The configuration of a stack, and the environment of each service. A service receives only the secrets that it needs."""
 
 import os
 from collections.abc import Mapping
@@ -6,26 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev.process.ports import LOOPBACK
-from dev.process.supervisor import NotStarted
-from dev.servers.state import Keepsakes
-from dev.stack.environment import given
+from dev.process.program import NotStarted
+from dev.servers.state import State
+from dev.stack.environment import from_environment
+from dev.stack.names import APIS, SERVICES
 
-SERVICES = ("auth", "catalog", "payments")
-APIS = {"auth": 8001, "catalog": 8002, "payments": 8003, "sandbox": 8010}
-WORKERS = {
-    "auth-worker": 8101,
-    "catalog-worker": 8102,
-    "payments-worker": 8103,
-}  # nobody calls them but for their health
 ADMIN_EMAIL = "admin@example.com"
-SPEED = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
-SANDBOX_SPEED = "60000"
-"""The sandbox has no limit until it is told one; Paystack's own would make everybody wait."""
+SECRET_SUFFIXES = ("_DATABASE_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
+CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
+SANDBOX_CALLS_PER_MINUTE = "60000"
+"""The sandbox has no rate limit until one is ordered; Paystack's default limit would only slow down the stack."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wiring:
-    """Addresses and secrets of one stack. `sandbox` is empty when a Paystack was given."""
+class Configuration:
+    """Addresses and secrets of one stack. `ports` has no entry for the sandbox when PAYSTACK_URL names another Paystack."""
 
     folder: Path
     ports: Mapping[str, int]
@@ -37,13 +32,13 @@ class Wiring:
     admin_password: str
 
     def url(self, name: str) -> str:
-        """Where an API or a worker answers; empty for one that is not part of this stack."""
+        """Return the URL of an API or a worker; an empty string for one that is not part of this stack."""
         return f"http://{LOOPBACK}:{self.ports[name]}" if name in self.ports else ""
 
     def env(self, service: str) -> dict[str, str]:
-        """The environment of a service or of the sandbox."""
+        """Return the environment of a service or of the sandbox."""
         own = getattr(self, f"_{service}")()
-        secret = {name for name in os.environ if name.endswith(("_DATABASE_URL", "_PASSWORD", "_SECRET_KEY", "_FILE"))}
+        secret = {name for name in os.environ if name.endswith(SECRET_SUFFIXES)}
         inherited = {name: value for name, value in os.environ.items() if name not in secret | {"AMQP_URL"}}
         common = {
             "PYTHONUNBUFFERED": "1",
@@ -56,7 +51,7 @@ class Wiring:
         return {**inherited, **common, **own}
 
     def stack_env(self) -> dict[str, str]:
-        """What `.run/stack.env` tells about the stack as a whole; with it, the operators' command line needs nothing else."""
+        """Return the content of stack.env without the PIDs. It is a complete environment for the operators' command line."""
         return {
             **{f"{api.upper()}_URL": self.url(api) for api in APIS},
             "ADMIN_EMAIL": self.admin_email,
@@ -96,7 +91,11 @@ class Wiring:
             "CATALOG_URL": self.url("catalog"),
             "PAYSTACK_URL": self.paystack_url,
             "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
-            **({SPEED: os.environ.get(SPEED) or SANDBOX_SPEED} if "sandbox" in self.ports else {}),
+            **(
+                {CALLS_PER_MINUTE: os.environ.get(CALLS_PER_MINUTE) or SANDBOX_CALLS_PER_MINUTE}
+                if "sandbox" in self.ports
+                else {}
+            ),
         }
 
     def _sandbox(self) -> dict[str, str]:
@@ -110,20 +109,21 @@ class Wiring:
         }
 
 
-def wire(
-    folder: Path, ports: Mapping[str, int], databases: Mapping[str, str], amqp_url: str, keepsakes: Keepsakes
-) -> Wiring:
-    """Fills in what the environment gives and makes up the rest: the administrator, and Paystack or its sandbox."""
-    paystack_url = given("PAYSTACK_URL")
-    if paystack_url and not given("PAYSTACK_SECRET_KEY"):
-        raise NotStarted("PAYSTACK_URL is given: then PAYSTACK_SECRET_KEY is needed too")
-    return Wiring(
+def configure(
+    folder: Path, ports: Mapping[str, int], databases: Mapping[str, str], amqp_url: str, state: State
+) -> Configuration:
+    """Combine the settings in the environment with generated ones: the administrator, and Paystack or the sandbox."""
+    paystack_url = from_environment("PAYSTACK_URL")
+    if paystack_url and not from_environment("PAYSTACK_SECRET_KEY"):
+        raise NotStarted("PAYSTACK_URL is set: set PAYSTACK_SECRET_KEY too")
+    return Configuration(
         folder=folder,
         ports=ports,
         databases=databases,
         amqp_url=amqp_url,
         paystack_url=paystack_url or f"http://{LOOPBACK}:{ports['sandbox']}",
-        paystack_secret_key=given("PAYSTACK_SECRET_KEY") or keepsakes.secret("paystack_secret_key", prefix="sk_test_"),
-        admin_email=given("AUTH_ADMIN_EMAIL") or ADMIN_EMAIL,
-        admin_password=given("AUTH_ADMIN_PASSWORD") or keepsakes.secret("admin_password"),
+        paystack_secret_key=from_environment("PAYSTACK_SECRET_KEY")
+        or state.secret("paystack_secret_key", prefix="sk_test_"),
+        admin_email=from_environment("AUTH_ADMIN_EMAIL") or ADMIN_EMAIL,
+        admin_password=from_environment("AUTH_ADMIN_PASSWORD") or state.secret("admin_password"),
     )

@@ -153,7 +153,7 @@ async def test_the_relay_dies(shop: Shop, stack: Stack, failpoints: Failpoints, 
     await shop.pay(payment["reference"])
     await failpoints.fired("payments-worker")
     await shop.delivered(buyer, order)
-    await Invariants(stack).at_rest()
+    await Invariants(stack).wait_idle()
 
     async def come() -> bool | None:
         return True if await _taken(shop) - before >= published else None

@@ -19,7 +19,7 @@ def values(path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("project")
-    assert env.make(folder) == 0
+    assert env.write_env(folder) == 0
     return folder
 
 
@@ -46,7 +46,7 @@ def test_only_their_owner_reads_them(project: Path) -> None:
 def test_a_second_time_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [project / ".env", *(project / ".secrets" / "auth-keys").iterdir()]
     before = [path.read_bytes() for path in files]
-    assert env.make(project) == 0
+    assert env.write_env(project) == 0
     assert [path.read_bytes() for path in files] == before
     assert "never overwritten" in capsys.readouterr().out
 
@@ -61,5 +61,5 @@ def test_a_key_that_cannot_be_made_stops_it(tmp_path: Path) -> None:
     (tmp_path / ".secrets").mkdir()
     (tmp_path / ".secrets" / "auth-keys").write_text("in the way")
     with pytest.raises(FileExistsError):
-        env.make(tmp_path)
+        env.write_env(tmp_path)
     assert not (tmp_path / ".env").exists()

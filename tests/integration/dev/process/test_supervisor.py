@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from dev.process.console import Console
-from dev.process.supervisor import LONGEST_LINE, Lines, NotReady, NotStarted, Part, Program, run_once
+from dev.process.program import NotReady, NotStarted, Program
+from dev.process.spawn import MAX_LINE_BYTES, LineReader, run_to_completion
+from dev.process.supervisor import Supervisor
 
 # Starts a child of its own, and tells its PID.
 PARENT = """
@@ -23,7 +25,7 @@ time.sleep(600)
 """
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
 
-Begin = Callable[[Program], Awaitable[Part]]
+Begin = Callable[[Program], Awaitable[Supervisor]]
 
 
 def program(code: str, **fields: object) -> Program:
@@ -53,10 +55,10 @@ def console() -> Console:
 
 @pytest.fixture
 async def begin(console: Console) -> AsyncIterator[Begin]:
-    parts: list[Part] = []
+    parts: list[Supervisor] = []
 
-    async def begin(program: Program) -> Part:
-        part = Part(program, console, lambda: None)
+    async def begin(program: Program) -> Supervisor:
+        part = Supervisor(program, console, lambda: None)
         parts.append(part)
         await part.start()
         return part
@@ -67,7 +69,7 @@ async def begin(console: Console) -> AsyncIterator[Begin]:
 
 
 def said(console: Console, word: str) -> Callable[[], bool]:
-    return lambda: any(word in line for line in console.recent("part"))
+    return lambda: any(word in line for line in console.recent_lines("part"))
 
 
 async def test_the_pid_is_that_of_the_program_itself(begin: Begin) -> None:
@@ -87,7 +89,7 @@ async def test_what_dies_is_started_again(begin: Begin) -> None:
 async def test_stop_takes_children_with_it(begin: Begin, console: Console) -> None:
     part = await begin(program(PARENT))
     await until(said(console, "child"))
-    child = int(console.recent("part")[0].split()[1])
+    child = int(console.recent_lines("part")[0].split()[1])
     await part.stop()
     assert part.pid is None
     await until(lambda: is_gone(child))
@@ -96,7 +98,7 @@ async def test_stop_takes_children_with_it(begin: Begin, console: Console) -> No
 async def test_children_of_one_that_was_killed_do_not_stay(begin: Begin, console: Console) -> None:
     part = await begin(program(PARENT))
     await until(said(console, "child"))
-    child = int(console.recent("part")[0].split()[1])
+    child = int(console.recent_lines("part")[0].split()[1])
     first = part.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -138,7 +140,7 @@ async def test_a_command_that_is_not_there(begin: Begin) -> None:
 
 async def test_a_job_that_hangs_is_ended(console: Console) -> None:
     with pytest.raises(NotStarted, match="was not done after"):
-        await run_once(program("import time; time.sleep(600)"), console, seconds=0.3)
+        await run_to_completion(program("import time; time.sleep(600)"), console, seconds=0.3)
 
 
 async def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
@@ -146,11 +148,12 @@ async def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> N
 import asyncio, os, sys
 from pathlib import Path
 from dev.process.console import Console
-from dev.process.supervisor import Part, Program
+from dev.process.program import Program
+from dev.process.supervisor import Supervisor
 
 async def main():
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    part = Part(Program(name="part", command=command, env=dict(os.environ), cwd=Path({str(tmp_path)!r})), Console(), lambda: None)
+    part = Supervisor(Program(name="part", command=command, env=dict(os.environ), cwd=Path({str(tmp_path)!r})), Console(), lambda: None)
     await part.start()
     print(part.pid, flush=True)
     await asyncio.sleep(600)
@@ -168,18 +171,18 @@ asyncio.run(main())
 def test_a_reader_who_stops_reading_stops_nobody() -> None:
     reader, writer = os.pipe()
     with os.fdopen(writer, "w") as stream:
-        console = Console(parts=stream)
+        console = Console(output=stream)
         for number in range(50_000):
-            console.hear("part", f"line {number} of many that nobody reads")
-        assert console.recent("part")[-1].startswith("line 49999")
+            console.print_output("part", f"line {number} of many that nobody reads")
+        assert console.recent_lines("part")[-1].startswith("line 49999")
         os.close(reader)  # and one who goes away does not either
         console.close()
 
 
 def test_lines_are_cut_however_they_come() -> None:
     heard: list[str] = []
-    lines = Lines(heard.append)
-    for piece in (b"one\ntw", b"o\r\n", b"\xff\n", b"x" * (LONGEST_LINE + 1), b"\nlast"):
+    lines = LineReader(heard.append)
+    for piece in (b"one\ntw", b"o\r\n", b"\xff\n", b"x" * (MAX_LINE_BYTES + 1), b"\nlast"):
         lines.data_received(piece)
     lines.connection_lost(None)
-    assert heard == ["one", "two", "\ufffd", "x" * (LONGEST_LINE + 1), "", "last"]
+    assert heard == ["one", "two", "\ufffd", "x" * (MAX_LINE_BYTES + 1), "", "last"]

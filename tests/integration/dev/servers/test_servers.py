@@ -11,11 +11,11 @@ import pytest
 
 from dev.process import accounts
 from dev.process.console import Console
-from dev.process.supervisor import Part
+from dev.process.supervisor import Supervisor
 from dev.servers import packages
-from dev.servers.postgres import Postgres, lives_in
+from dev.servers.postgres import Postgres, is_running_in
 from dev.servers.rabbitmq import RabbitMQ
-from dev.servers.state import Keepsakes
+from dev.servers.state import State
 from dev.stack.addresses import server_ports
 from tests.integration.dev.process.test_supervisor import until
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-async def revive(part: Part) -> None:
+async def revive(part: Supervisor) -> None:
     first = part.pid
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -36,15 +36,15 @@ async def revive(part: Part) -> None:
 
 
 async def test_postgres_keeps_what_was_committed(folder: Path) -> None:
-    keepsakes = Keepsakes(folder / "kept.json")
-    port = server_ports(keepsakes)["postgres"]
-    server = Postgres(folder / "postgres", port, keepsakes, ["auth", "catalog"])
+    state = State(folder / "state.json")
+    port = server_ports(state)["postgres"]
+    server = Postgres(folder / "postgres", port, state, ["auth", "catalog"])
     program = await server.prepare(Console())
-    part = Part(program, Console(), lambda: None)
+    part = Supervisor(program, Console(), lambda: None)
     try:
         await part.start()
-        await server.make_databases()
-        await server.make_databases()
+        await server.create_databases()
+        await server.create_databases()
         connection = await asyncpg.connect(server.url("auth"))
         await connection.execute("create table kept (word text)")
         await connection.execute("insert into kept values ('safe')")
@@ -59,17 +59,17 @@ async def test_postgres_keeps_what_was_committed(folder: Path) -> None:
     finally:
         await part.stop()
         data = Path(program.command[2])
-        alive = lives_in(data)
-        accounts.remove_elsewhere(folder / "postgres")
+        alive = is_running_in(data)
+        accounts.remove_relocated(folder / "postgres")
     assert not alive
 
 
 async def test_rabbitmq_keeps_what_was_confirmed(folder: Path) -> None:
-    keepsakes = Keepsakes(folder / "kept.json")
-    ports = server_ports(keepsakes)
-    node = RabbitMQ(folder / "rabbitmq", (ports["rabbitmq"], ports["distribution"], ports["epmd"]), keepsakes)
+    state = State(folder / "state.json")
+    ports = server_ports(state)
+    node = RabbitMQ(folder / "rabbitmq", (ports["rabbitmq"], ports["distribution"], ports["epmd"]), state)
     programs = await node.prepare(await packages.rabbitmq_server(Console()))
-    mapper, broker = (Part(program, Console(), lambda: None) for program in programs)
+    mapper, broker = (Supervisor(program, Console(), lambda: None) for program in programs)
     try:
         await mapper.start()
         await broker.start()
