@@ -1,4 +1,4 @@
-"""What is started here is watched, started again, and gone when it is stopped."""
+"""A supervised process is restarted when it dies, and is gone with its children when it is stopped."""
 
 import asyncio
 import os
@@ -13,39 +13,35 @@ import pytest
 
 from dev.process.console import Console
 from dev.process.program import NotReady, NotStarted, Program
-from dev.process.spawn import MAX_LINE_BYTES, LineReader, run_to_completion
+from dev.process.spawn import run_to_completion
 from dev.process.supervisor import Supervisor
+from tests.integration.dev.conditions import is_gone, kill_and_wait_restarted, until
 
-# Starts a child of its own, and tells its PID.
+SLEEPER = "import time; time.sleep(600)"
+# Starts a child process and prints its PID.
 PARENT = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print("child", child.pid, flush=True)
 time.sleep(600)
 """
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
+IGNORES_SIGTERM = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("ignoring", flush=True)
+time.sleep(600)
+"""
 
-Begin = Callable[[Program], Awaitable[Supervisor]]
+Start = Callable[[Program], Awaitable[Supervisor]]
 
 
 def program(code: str, **fields: object) -> Program:
-    base = Program(name="part", command=[sys.executable, "-c", code], env=dict(os.environ), cwd=Path.cwd())
+    base = Program(name="process", command=[sys.executable, "-c", code], env=dict(os.environ), cwd=Path.cwd())
     return replace(base, **fields)  # type: ignore[arg-type]
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0.01)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+async def never_ready() -> None:
+    raise NotReady("the database")
 
 
 @pytest.fixture
@@ -54,96 +50,91 @@ def console() -> Console:
 
 
 @pytest.fixture
-async def begin(console: Console) -> AsyncIterator[Begin]:
-    parts: list[Supervisor] = []
+async def start(console: Console) -> AsyncIterator[Start]:
+    supervisors: list[Supervisor] = []
 
-    async def begin(program: Program) -> Supervisor:
-        part = Supervisor(program, console, lambda: None)
-        parts.append(part)
-        await part.start()
-        return part
+    async def start(program: Program) -> Supervisor:
+        supervisor = Supervisor(program, console)
+        supervisors.append(supervisor)
+        await supervisor.start()
+        return supervisor
 
-    yield begin
-    for part in parts:
-        await part.stop()
-
-
-def said(console: Console, word: str) -> Callable[[], bool]:
-    return lambda: any(word in line for line in console.recent_lines("part"))
+    yield start
+    for supervisor in supervisors:
+        await supervisor.stop()
 
 
-async def test_the_pid_is_that_of_the_program_itself(begin: Begin) -> None:
-    part = await begin(program("import time; time.sleep(600)"))
-    await until(lambda: psutil.Process(part.pid).cmdline()[-1] == "import time; time.sleep(600)")
+def printed(console: Console, word: str) -> Callable[[], bool]:
+    return lambda: any(word in line for line in console.recent_lines("process"))
 
 
-async def test_what_dies_is_started_again(begin: Begin) -> None:
-    part = await begin(program("import time; time.sleep(600)"))
-    first = part.pid
-    assert first is not None
-    os.kill(first, signal.SIGKILL)
-    await until(lambda: part.pid != first and part.ready)
-    assert is_gone(first)
+async def child_pid(console: Console) -> int:
+    await until(printed(console, "child"))
+    return int(console.recent_lines("process")[0].split()[1])
 
 
-async def test_stop_takes_children_with_it(begin: Begin, console: Console) -> None:
-    part = await begin(program(PARENT))
-    await until(said(console, "child"))
-    child = int(console.recent_lines("part")[0].split()[1])
-    await part.stop()
-    assert part.pid is None
+async def test_pid_when_started_through_the_launcher_is_that_of_the_program(start: Start) -> None:
+    supervisor = await start(program(SLEEPER))
+    await until(lambda: psutil.Process(supervisor.pid).cmdline()[-1] == SLEEPER)
+
+
+async def test_process_when_it_dies_is_restarted(start: Start) -> None:
+    supervisor = await start(program(SLEEPER))
+    assert is_gone(await kill_and_wait_restarted(supervisor))
+    assert supervisor.starts == 2
+    assert supervisor.exit_code == -signal.SIGKILL
+
+
+async def test_children_when_the_process_is_stopped_are_gone(start: Start, console: Console) -> None:
+    supervisor = await start(program(PARENT))
+    child = await child_pid(console)
+    await supervisor.stop()
+    assert supervisor.pid is None
     await until(lambda: is_gone(child))
 
 
-async def test_children_of_one_that_was_killed_do_not_stay(begin: Begin, console: Console) -> None:
-    part = await begin(program(PARENT))
-    await until(said(console, "child"))
-    child = int(console.recent_lines("part")[0].split()[1])
-    first = part.pid
-    assert first is not None
-    os.kill(first, signal.SIGKILL)
-    await until(lambda: is_gone(child) and part.pid != first)
-
-
-async def test_one_that_does_not_hear_is_killed_after_its_deadline(begin: Begin, console: Console) -> None:
-    part = await begin(program(DEAF, stop_seconds=0.3))
-    pid = part.pid
+async def test_children_when_the_process_is_killed_are_gone(start: Start, console: Console) -> None:
+    supervisor = await start(program(PARENT))
+    child = await child_pid(console)
+    pid = supervisor.pid
     assert pid is not None
-    await until(said(console, "deaf"))
-    await part.stop()
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: is_gone(child) and supervisor.pid != pid)
+
+
+async def test_process_when_it_ignores_the_stop_signal_is_killed_after_the_deadline(
+    start: Start, console: Console
+) -> None:
+    supervisor = await start(program(IGNORES_SIGTERM, stop_seconds=0.3))
+    pid = supervisor.pid
+    assert pid is not None
+    await until(printed(console, "ignoring"))
+    await supervisor.stop()
     assert is_gone(pid)
 
 
-async def test_a_program_that_fails_at_once_says_why(begin: Begin) -> None:
-    async def never() -> None:
-        raise NotReady("not yet")
-
-    with pytest.raises(NotStarted, match=r"(?s)ended with code 3.*no such shop"):
-        await begin(program("import sys; print('no such shop', flush=True); sys.exit(3)", ready=never))
+async def test_start_when_the_program_exits_reports_its_exit_code_and_output(start: Start) -> None:
+    code = "import sys; print('no such shop', flush=True); sys.exit(3)"
+    with pytest.raises(NotStarted, match=r"(?s)exited with code 3.*no such shop"):
+        await start(program(code, check_ready=never_ready))
 
 
-async def test_a_program_that_never_gets_ready_says_what_it_waits_for(begin: Begin) -> None:
-    async def never() -> None:
-        raise NotReady("the moon")
-
-    with pytest.raises(NotStarted, match="the moon"):
-        await begin(program("import time; time.sleep(600)", ready=never, ready_seconds=0.5))
+async def test_start_when_the_program_never_gets_ready_reports_what_is_missing(start: Start) -> None:
+    with pytest.raises(NotStarted, match=r"was not ready after .*: the database"):
+        await start(program(SLEEPER, check_ready=never_ready, ready_seconds=0.5))
 
 
-async def test_a_command_that_is_not_there(begin: Begin) -> None:
-    async def never() -> None:
-        raise NotReady("not yet")
-
+async def test_start_when_the_command_does_not_exist_reports_it(start: Start) -> None:
     with pytest.raises(NotStarted, match="No such file"):
-        await begin(program("", command=["/no/such/command"], ready=never))
+        await start(program("", command=["/no/such/command"], check_ready=never_ready))
 
 
-async def test_a_job_that_hangs_is_ended(console: Console) -> None:
-    with pytest.raises(NotStarted, match="was not done after"):
-        await run_to_completion(program("import time; time.sleep(600)"), console, seconds=0.3)
+async def test_run_to_completion_when_the_program_hangs_ends_it(console: Console) -> None:
+    with pytest.raises(NotStarted, match="did not finish within"):
+        await run_to_completion(program(SLEEPER), console, seconds=0.3)
 
 
-async def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+async def test_process_when_its_supervisor_is_killed_does_not_outlive_it(tmp_path: Path) -> None:
     code = f"""
 import asyncio, os, sys
 from pathlib import Path
@@ -153,36 +144,17 @@ from dev.process.supervisor import Supervisor
 
 async def main():
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    part = Supervisor(Program(name="part", command=command, env=dict(os.environ), cwd=Path({str(tmp_path)!r})), Console(), lambda: None)
-    await part.start()
-    print(part.pid, flush=True)
+    program = Program(name="process", command=command, env=dict(os.environ), cwd=Path({str(tmp_path)!r}))
+    supervisor = Supervisor(program, Console())
+    await supervisor.start()
+    print(supervisor.pid, flush=True)
     await asyncio.sleep(600)
 
 asyncio.run(main())
 """
-    supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
-    assert supervisor.stdout is not None
-    part = int(await supervisor.stdout.readline())
-    supervisor.kill()
-    await supervisor.communicate()
-    await until(lambda: is_gone(part))
-
-
-def test_a_reader_who_stops_reading_stops_nobody() -> None:
-    reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as stream:
-        console = Console(output=stream)
-        for number in range(50_000):
-            console.print_output("part", f"line {number} of many that nobody reads")
-        assert console.recent_lines("part")[-1].startswith("line 49999")
-        os.close(reader)  # and one who goes away does not either
-        console.close()
-
-
-def test_lines_are_cut_however_they_come() -> None:
-    heard: list[str] = []
-    lines = LineReader(heard.append)
-    for piece in (b"one\ntw", b"o\r\n", b"\xff\n", b"x" * (MAX_LINE_BYTES + 1), b"\nlast"):
-        lines.data_received(piece)
-    lines.connection_lost(None)
-    assert heard == ["one", "two", "\ufffd", "x" * (MAX_LINE_BYTES + 1), "", "last"]
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    parent.kill()
+    await parent.communicate()
+    await until(lambda: is_gone(pid))
