@@ -1,6 +1,6 @@
-"""What years of business cost: intake, settlement and lookup with millions of rows stored, beside the same processes on empty tables.
+"""The cost of large tables: intake, settlement and lookup with millions of stored rows, compared with empty tables.
 
-Each database has a server and a worker of payments of its own, and they take turns.
+Each database has its own server and worker of payments, which are measured in turns.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ import asyncpg
 import httpx
 
 from bench import databases, floor, history, purchases
-from bench.intake import WEBHOOK, fresh
+from bench.intake import WEBHOOK, new_events
 from bench.load import Round, Target, drive, post, run
 from bench.processes import running
-from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_of
+from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_id_of
 from contracts.topology import CATALOG_PAYMENTS
 from dev.process import ports
 from dev.stack.stack import Stack
 
-LONGEST_SECONDS = 120.0
-LOOK_SECONDS = 0.02
-ASKED = 20_000
+MAX_SECONDS = 120.0
+POLL_SECONDS = 0.02
+LOOKUPS = 20_000
 """Different payments that are looked up."""
 
 KINDS = ("intake", "settlement", "lookup")
@@ -33,12 +33,12 @@ PENDING = "SELECT count(*) FROM notices WHERE state = 'pending'"
 
 
 class NotSettled(Exception):
-    """WebhookEvents that were stored were not settled in time."""
+    """Stored webhook events were not processed in time."""
 
 
 @dataclass(slots=True)
 class Side:
-    """One of the two databases. `rates` are a second, by kind, round by round."""
+    """One of the two databases. `rates`: per second, by kind, one per round."""
 
     url: str
     port: int
@@ -47,41 +47,41 @@ class Side:
 
 
 @dataclass(slots=True)
-class Fullness:
-    """`rows` by table, of the full one."""
+class Comparison:
+    """Both sides; `rows`: the rows of the full one by table."""
 
     rows: dict[str, int]
     full: Side
     empty: Side
 
 
-async def compare(stack: Stack, rows: int, rounds: int, notices: int, key: str, executor: Executor) -> Fullness:
-    """The stack's own payments and its workers must be down."""
-    full_url, empty_url, unused = await databases.made(stack, "history_full", "history_empty", "history_unused")
+async def compare(stack: Stack, rows: int, rounds: int, events: int, key: str, executor: Executor) -> Comparison:
+    """Measure both databases. The workers of the stack must be stopped."""
+    full_url, empty_url, unused = await databases.create(stack, "history_full", "history_empty", "history_unused")
     for url in (full_url, empty_url):
         await floor.migrate(url, unused)
-    found = Fullness(await history.fill(full_url, rows), *(_side(stack, url) for url in (full_url, empty_url)))
+    found = Comparison(await history.fill(full_url, rows), *(_side(stack, url) for url in (full_url, empty_url)))
     token = await _token(stack)
     loop = asyncio.get_running_loop()
     async with _serving(found.full), _serving(found.empty):
         for number in range(rounds + 1):
             for side in (found.full, found.empty):
-                batch = fresh(notices, key)
+                batch = new_events(events, key)
                 await _store_payments(side.url, batch)
-                stored = await loop.run_in_executor(executor, drive, batch, Target(side.port, WEBHOOK), LONGEST_SECONDS)
+                stored = await loop.run_in_executor(executor, drive, batch, Target(side.port, WEBHOOK), MAX_SECONDS)
                 settled = await _settle(side, stored.accepted)
                 looked_up = await loop.run_in_executor(
-                    executor, ask, await _references(side.url), token, side.port, 2.0
+                    executor, look_up, await _references(side.url), token, side.port, 2.0
                 )
-                if number:  # the first one warms up
+                if number:  # the first round is a warm-up
                     for kind, rate in zip(KINDS, (stored.rate, settled, looked_up.rate), strict=True):
                         side.rates[kind].append(rate)
-    await _forget_events(stack)
+    await _purge_events(stack)
     return found
 
 
-def ask(references: list[str], token: str, port: int, seconds: float) -> Round:
-    """GET /payments/{reference}, of many payments in turn, from a process of its own."""
+def look_up(references: list[str], token: str, port: int, seconds: float) -> Round:
+    """Send GET /payments/{reference} for many payments in turn."""
     requests = [
         f"GET /payments/{reference} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
         for reference in references
@@ -107,21 +107,21 @@ async def _serving(side: Side) -> AsyncIterator[None]:
         yield
 
 
-async def _store_payments(url: str, notices: WebhookEvents) -> None:
-    references = notices.references()
+async def _store_payments(url: str, events: WebhookEvents) -> None:
+    references = events.references()
     database = await asyncpg.connect(url, timeout=5)
     try:
-        orders = [order_of(reference) for reference in references]
+        orders = [order_id_of(reference) for reference in references]
         await database.execute(purchases.PAYMENTS, references, orders, AMOUNT, CURRENCY)
     finally:
         await database.close(timeout=5)
 
 
 async def _settle(side: Side, count: int) -> float:
-    """WebhookEvents a second, from the first batch of a worker that starts to its last. Raises NotSettled."""
+    """Return the events per second, from the first batch of a starting worker to its last. Raises NotSettled."""
     database = await asyncpg.connect(side.url, timeout=5)
     worker = int(side.environment["PAYMENTS_WORKER_PORT"])
-    deadline = monotonic() + LONGEST_SECONDS
+    deadline = monotonic() + MAX_SECONDS
     began, before = 0.0, count
     try:
         async with running("payments-worker", databases.command("payments", "worker"), side.environment, worker):
@@ -129,23 +129,23 @@ async def _settle(side: Side, count: int) -> float:
                 if not began and pending < count:
                     began, before = monotonic(), pending
                 if monotonic() > deadline:
-                    raise NotSettled(f"{pending} of {count} notices were not settled")
-                await asyncio.sleep(LOOK_SECONDS)
+                    raise NotSettled(f"{pending} of {count} webhook events were not processed")
+                await asyncio.sleep(POLL_SECONDS)
             return before / (monotonic() - began)
     finally:
         await database.close(timeout=5)
 
 
 async def _references(url: str) -> list[str]:
-    """From all over the table."""
+    """Return references from all parts of the table."""
     database = await asyncpg.connect(url, timeout=5)
     try:
         rows = await database.fetch(
             "SELECT reference FROM payments WHERE id % greatest(1, (SELECT max(id) FROM payments) / $1) = 0 LIMIT $1",
-            ASKED,
+            LOOKUPS,
             timeout=60,
         )
-        return [row["reference"] for row in rows] * (ASKED // max(1, len(rows)) + 1)
+        return [row["reference"] for row in rows] * (LOOKUPS // max(1, len(rows)) + 1)
     finally:
         await database.close(timeout=5)
 
@@ -161,8 +161,8 @@ async def _token(stack: Stack) -> str:
         return str(answer.raise_for_status().json()["access_token"])
 
 
-async def _forget_events(stack: Stack) -> None:
-    """Catalog knows nothing of these orders."""
+async def _purge_events(stack: Stack) -> None:
+    """Delete the published events: catalog does not have these orders."""
     async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as connection:
         channel = await connection.channel()
         queue = await channel.get_queue(CATALOG_PAYMENTS.name)

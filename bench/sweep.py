@@ -1,4 +1,4 @@
-"""The sweep against Paystack's live limit: how many payments a minute it asks about, and whether that is what it said."""
+"""The sweep at Paystack's live rate limit: how many payments it verifies per minute, and whether its estimate is right."""
 
 import asyncio
 import json
@@ -8,66 +8,68 @@ import asyncpg
 import httpx
 
 from bench import databases, purchases
-from bench.intake import fresh
-from bench.webhook_events import AMOUNT, CURRENCY, order_of
+from bench.intake import new_events
+from bench.webhook_events import AMOUNT, CURRENCY, order_id_of
 from dev import PROJECT
 from dev.stack.stack import Stack
 
-LIVE_VERIFY = 3_000
-"""Calls of verify in 60 seconds that Paystack documents for live mode; the sandbox refuses more, as Paystack does."""
+LIVE_LIMIT = 3_000
+"""Calls of verify per 60 seconds that Paystack documents for live mode; the sandbox refuses more, as Paystack does."""
+TEST_LIMIT = 100
+"""The same for test mode."""
 
-TEST = 100
-MANY = 10_000
-LONGEST_SECONDS = 180.0
+MANY_PAYMENTS = 10_000
+MAX_SECONDS = 180.0
 
 
 class NotSwept(Exception):
-    """The sweep failed, or asked about fewer payments than were due."""
+    """The sweep failed, or verified fewer payments than were due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`said` and `took` are seconds; `limit` is calls a minute."""
+    """`estimated` and `took` are seconds; `limit` is calls per minute."""
 
-    asked: int
-    said: float
+    verified: int
+    estimated: float
     took: float
-    limit: int = LIVE_VERIFY
+    limit: int = LIVE_LIMIT
 
     @property
-    def a_minute(self) -> float:
-        return self.asked / self.took * 60
+    def per_minute(self) -> float:
+        """Return the verified payments per minute."""
+        return self.verified / self.took * 60
 
     def seconds_for(self, payments: int, limit: int) -> float:
-        """At the share of a limit that it took here."""
-        return payments / (self.a_minute / self.limit * limit) * 60
+        """Return the seconds for a number of payments, at the share of the rate limit that was measured here."""
+        return payments / (self.per_minute / self.limit * limit) * 60
 
 
 async def sweep(stack: Stack, payments: int, key: str) -> Sweep:
-    """The operators' command, on its own: the worker must be down. Raises NotSwept."""
-    references = fresh(payments, key).references()
+    """Run the operators' command; the worker must be stopped. Raises NotSwept."""
+    references = new_events(payments, key).references()
     database = await asyncpg.connect(stack.env["PAYMENTS_DATABASE_URL"], timeout=5)
     try:
-        orders = [order_of(reference) for reference in references]
+        orders = [order_id_of(reference) for reference in references]
         await database.execute(purchases.PAYMENTS, references, orders, AMOUNT, CURRENCY)
     finally:
         await database.close(timeout=5)
-    weather = f"{stack.env['SANDBOX_URL']}/sandbox/faults"
+    faults = f"{stack.env['SANDBOX_URL']}/sandbox/faults"
     async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
-        (await client.put(weather, json={"rate_limit": LIVE_VERIFY})).raise_for_status()
+        (await client.put(faults, json={"rate_limit": LIVE_LIMIT})).raise_for_status()
         try:
-            told = await _command(stack)
+            result = await _run_command(stack)
         finally:
-            await client.delete(weather)
-    if told["asked"] < payments:
-        raise NotSwept(f"{told['asked']} of {payments} payments were asked about")
-    return Sweep(int(told["asked"]), told["seconds_expected"], told["seconds"])
+            await client.delete(faults)
+    if result["asked"] < payments:
+        raise NotSwept(f"{result['asked']} of {payments} payments were verified")
+    return Sweep(int(result["asked"]), result["seconds_expected"], result["seconds"])
 
 
-async def _command(stack: Stack) -> dict[str, float]:
+async def _run_command(stack: Stack) -> dict[str, float]:
     environment = {
         **stack.environment("payments"),
-        "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": str(LIVE_VERIFY),
+        "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": str(LIVE_LIMIT),
         "LOG_LEVEL": "ERROR",
     }
     process = await asyncio.create_subprocess_exec(
@@ -79,12 +81,12 @@ async def _command(stack: Stack) -> dict[str, float]:
         stdout=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            told, _ = await process.communicate()
+        async with asyncio.timeout(MAX_SECONDS):
+            output, _ = await process.communicate()
     except TimeoutError as error:
         process.kill()
-        raise NotSwept(f"it did not end within {LONGEST_SECONDS:g} s") from error
+        raise NotSwept(f"the sweep did not finish within {MAX_SECONDS:g} s") from error
     if process.returncode:
-        raise NotSwept(f"it ended with code {process.returncode}")
-    found: dict[str, float] = json.loads(told)
+        raise NotSwept(f"the sweep exited with code {process.returncode}")
+    found: dict[str, float] = json.loads(output)
     return found

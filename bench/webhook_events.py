@@ -1,4 +1,4 @@
-"""Signed notices of card payments, each of its own payment."""
+"""Signed webhook events of card payments, each for a payment of its own."""
 
 import hmac
 import json
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 AMOUNT = 50_000
-"""What every order of the bench costs, in subunits of CURRENCY."""
+"""The amount of every order of the benchmark, in subunits of CURRENCY."""
 
 CURRENCY = "NGN"
 _REFERENCE, _ID = "%reference%", 4_099_260_516
-# The members of a card's charge.success as Paystack sends it today, about 1.4 KB.
+# The members of charge.success for a card payment, as Paystack sends it today: about 1.4 KB.
 _CARD = {
     "event": "charge.success",
     "data": {
@@ -79,16 +79,18 @@ _TEMPLATE = json.dumps(_CARD, separators=(",", ":")).encode()
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvents:
-    """`count` notices of payments that nobody else has. They are made when they are asked for, and take 10 µs each."""
+    """`count` webhook events of unique payments. They are generated on request, at 10 µs each."""
 
     batch: int
     count: int
     key: str
 
     def references(self) -> list[str]:
+        """Return the payment references."""
         return [f"bench-{self.batch:04d}-{number:06d}" for number in range(self.count)]
 
     def bodies(self) -> list[bytes]:
+        """Return the JSON bodies."""
         ids = range(_ID + self.batch * 1_000_000, _ID + (self.batch + 1) * 1_000_000)
         return [
             _TEMPLATE.replace(_REFERENCE.encode(), reference.encode()).replace(str(_ID).encode(), str(number).encode())
@@ -96,7 +98,7 @@ class WebhookEvents:
         ]
 
     def requests(self, port: int, path: str) -> list[bytes]:
-        """Whole HTTP/1.1 requests, signed."""
+        """Return complete HTTP/1.1 requests with signatures."""
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
         return [
             f"{head}Content-Length: {len(body)}\r\nx-paystack-signature: {self._signature(body)}\r\n\r\n".encode()
@@ -108,6 +110,6 @@ class WebhookEvents:
         return hmac.digest(self.key.encode(), body, "sha512").hex()
 
 
-def order_of(reference: str) -> UUID:
-    """The order that a reference pays for."""
+def order_id_of(reference: str) -> UUID:
+    """Return the order of a payment reference."""
     return uuid5(NAMESPACE_URL, reference)

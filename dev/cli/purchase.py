@@ -53,51 +53,56 @@ class Purchase:
 
     async def make(self) -> None:
         """Add a product, register a customer, order, pay, and wait for the delivery. Raises PurchaseFailed."""
-        shop = self._shop
         run = secrets.token_hex(4)
-        admin = await self._log_in("the administrator logs in", shop.admin_email, shop.admin_password)
-        product = await self._call(
-            f"the administrator adds {STOCK} lamps, {format_money(PRICE, CURRENCY)} each",
-            "POST",
-            f"{shop.catalog}/catalog/products",
-            headers=admin,
-            json={"name": f"Lamp {run}", "slug": f"lamp-{run}", "price": PRICE, "currency": CURRENCY, "stock": STOCK},
-        )
-        email, password = f"ada-{run}@example.com", secrets.token_urlsafe(18)
-        await self._call(
-            f"{email} registers",
-            "POST",
-            f"{shop.auth}/auth/users",
-            json={"email": email, "password": password, "name": "Ada"},
-        )
-        customer = await self._log_in("the customer logs in", email, password)
-        found = await self._call(
-            f"the customer searches for {run}", "GET", f"{shop.catalog}/catalog/products", params={"q": run}
-        )
-        if product["id"] not in [item["id"] for item in found["items"]]:
-            raise PurchaseFailed(f"the search did not find the product: {found}")
-        order = await self._call(
-            f"the customer orders {QUANTITY} lamps",
-            "POST",
-            f"{shop.catalog}/catalog/orders",
-            headers={**customer, "Idempotency-Key": f"order-{run}"},
-            json={"items": [{"product_id": product["id"], "quantity": QUANTITY}]},
-        )
+        product = await self._add_product(run)
+        customer = await self._register(run)
+        order = await self._order(run, product, customer)
         payment = await self._call(
             f"the customer starts a payment of {format_money(order['amount'], order['currency'])}",
             "POST",
-            f"{shop.payments}/payments",
+            f"{self._shop.payments}/payments",
             headers={**customer, "Idempotency-Key": f"payment-{run}"},
             json={"order_id": order["id"]},
         )
         seconds = await self._pay(payment)
         await self._wait_delivered(order, payment, customer, seconds)
-        stocked = await self._call("the stock afterwards", "GET", f"{shop.catalog}/catalog/products/{product['id']}")
-        self._terminal.print(
-            f"\n  stock {STOCK} → [bold]{stocked['stock']}[/], order [bold]{order['id']}[/], payment [bold]{payment['reference']}[/]"
+        url = f"{self._shop.catalog}/catalog/products/{product['id']}"
+        stock = (await self._call("the stock afterwards", "GET", url))["stock"]
+        ids = f"order [bold]{order['id']}[/], payment [bold]{payment['reference']}[/]"
+        self._terminal.print(f"\n  stock {STOCK} → [bold]{stock}[/], {ids}")
+        if stock != STOCK - QUANTITY:
+            raise PurchaseFailed(f"the stock is {stock} instead of {STOCK - QUANTITY}")
+
+    async def _add_product(self, run: str) -> Json:
+        admin = await self._log_in("the administrator logs in", self._shop.admin_email, self._shop.admin_password)
+        return await self._call(
+            f"the administrator adds {STOCK} lamps, {format_money(PRICE, CURRENCY)} each",
+            "POST",
+            f"{self._shop.catalog}/catalog/products",
+            headers=admin,
+            json={"name": f"Lamp {run}", "slug": f"lamp-{run}", "price": PRICE, "currency": CURRENCY, "stock": STOCK},
         )
-        if stocked["stock"] != STOCK - QUANTITY:
-            raise PurchaseFailed(f"the stock is {stocked['stock']} instead of {STOCK - QUANTITY}")
+
+    async def _register(self, run: str) -> dict[str, str]:
+        """Register a customer and return their Authorization header."""
+        email, password = f"ada-{run}@example.com", secrets.token_urlsafe(18)
+        account = {"email": email, "password": password, "name": "Ada"}
+        await self._call(f"{email} registers", "POST", f"{self._shop.auth}/auth/users", json=account)
+        return await self._log_in("the customer logs in", email, password)
+
+    async def _order(self, run: str, product: Json, customer: dict[str, str]) -> Json:
+        """Find the product with a search, and order it."""
+        url = f"{self._shop.catalog}/catalog/products"
+        found = await self._call(f"the customer searches for {run}", "GET", url, params={"q": run})
+        if product["id"] not in [item["id"] for item in found["items"]]:
+            raise PurchaseFailed(f"the search did not find the product: {found}")
+        return await self._call(
+            f"the customer orders {QUANTITY} lamps",
+            "POST",
+            f"{self._shop.catalog}/catalog/orders",
+            headers={**customer, "Idempotency-Key": f"order-{run}"},
+            json={"items": [{"product_id": product["id"], "quantity": QUANTITY}]},
+        )
 
     async def _log_in(self, title: str, email: str, password: str) -> dict[str, str]:
         form = {"grant_type": "password", "username": email, "password": password}
