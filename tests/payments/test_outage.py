@@ -9,8 +9,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dev import ports
-from dev.postgres import Postgres
+from dev.process import ports
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from services.payments.webhooks import intake
 from services.payments.webhooks.intake import Intake

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from services.payments.db import engine as own
 from services.payments.db import sessions
