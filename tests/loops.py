@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from kit.worker.runner import Job
-from kit.worker.runner import keep_running
+from kit.worker.runner import Job, keep_running
 from kit.worker.shutdown import Shutdown
 
 

@@ -13,8 +13,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Annotated
 
 import structlog
+from fastapi import Depends, Request
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -172,3 +174,12 @@ def _is_held(keys: type[LockedKey], request: IdempotentRequest, holder: int) -> 
 
 async def _is_free(session: AsyncSession, holder: int) -> bool:
     return bool((await session.execute(select(func.pg_try_advisory_xact_lock(holder)))).scalar_one())
+
+
+def _long_running(request: Request) -> LongRunningRequests:
+    requests: LongRunningRequests = request.state.long_running
+    return requests
+
+
+LongRunning = Annotated[LongRunningRequests, Depends(_long_running)]
+"""The registry that the service's lifespan yields as `long_running`."""

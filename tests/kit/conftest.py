@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from contracts.events import PaymentSucceeded, PaymentSucceededData
 from contracts.topology import EXCHANGE, Queue
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging.broker import connect, declare_queue
 from kit.messaging.notifier import Notifier

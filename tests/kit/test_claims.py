@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine, create_sessionmaker
 from kit.errors import Unavailable
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, StoredResponse

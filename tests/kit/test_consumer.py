@@ -11,7 +11,7 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import PaymentSucceeded
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.cli.reprocess import reprocess
 from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging import processor

@@ -15,7 +15,7 @@ from yarl import URL
 
 from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
 from contracts.topology import EXCHANGE
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from kit.messaging import outbox
 from kit.messaging import relay as relay_module

@@ -17,7 +17,7 @@ from services.payments.settlement import sweeper
 from services.payments.settlement.sweeper import Sweeper
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
-from tests.payments.conftest import payment
+from tests.payments.conftest import clients, payment
 
 MANY = 30
 CLUMSY = ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexscan", "indexonlyscan", "bitmapscan")
@@ -60,4 +60,4 @@ async def test_the_sweep_takes_a_batch(
     monkeypatch.setattr(sweeper, "BATCH", 10)
     for _ in range(MANY):
         await payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
-    assert len(await Sweeper(clumsy)._take()) == 10
+    assert len(await Sweeper(clumsy, clients().paystack)._take()) == 10

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging.inbox import Entry
 from kit.messaging.processor import BatchResult
+from services.payments.db import Topic
 from services.payments.disputes import records as disputes
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack import event_types
@@ -87,7 +88,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     for (entry_id, _), become in zip(disputed, heard, strict=True):
         outcomes[entry_id]["outcome"] = become
     learned = {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD}
-    wake = frozenset({"refunds", "disputes"}) if refunded or disputed else frozenset()
+    wake = frozenset({Topic.REFUNDS, Topic.DISPUTES}) if refunded or disputed else frozenset()
     return BatchResult(failed, learned, wake)
 
 
