@@ -1,6 +1,7 @@
-"""What is read of a body, over a real connection: how much, and for how long."""
+"""The limits on request bodies, over a real connection."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -50,7 +51,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def exchange(port: int, path: str, headers: list[str], *pieces: bytes) -> tuple[int, str]:
-    """Sends the pieces, and nothing more, then reads until the server closes or its answer is there."""
+    """Send the pieces and nothing more, and return the status and the code of the response."""
     kind = "application/x-www-form-urlencoded" if path == "/form" else "application/json"
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
@@ -66,6 +67,8 @@ async def exchange(port: int, path: str, headers: list[str], *pieces: bytes) -> 
         return int(head.split()[1]), json.loads(body).get("code", "") if body.startswith(b"{") else ""
     finally:
         writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def chunk(data: bytes) -> bytes:
@@ -80,7 +83,7 @@ def body_of(path: str, size: int) -> bytes:
 @pytest.mark.parametrize("path", ["/json", "/form"])
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("size", "wanted"), [(LIMIT, (200, "")), (LIMIT + 1, (413, "body_too_large"))])
-async def test_the_last_byte_passes_and_the_next_does_not(
+async def test_a_body_is_refused_when_it_is_one_byte_over_the_limit(
     port: int, path: str, chunked: bool, size: int, wanted: tuple[int, str]
 ) -> None:
     body = body_of(path, size)
@@ -95,10 +98,10 @@ async def test_the_last_byte_passes_and_the_next_does_not(
 
 @pytest.mark.parametrize("path", ["/json", "/form"])
 @pytest.mark.parametrize("headers", [["Content-Length: 100"], ["Transfer-Encoding: chunked"]])
-async def test_a_body_that_does_not_come_is_not_waited_for(port: int, path: str, headers: list[str]) -> None:
+async def test_a_body_that_does_not_arrive_is_408(port: int, path: str, headers: list[str]) -> None:
     assert await exchange(port, path, headers) == (408, "body_too_slow")
 
 
-async def test_an_answer_may_take_longer_than_a_body(port: int) -> None:
+async def test_a_response_may_take_longer_than_the_body_deadline(port: int) -> None:
     body = body_of("/slow-answer", 50)
     assert await exchange(port, "/slow-answer", [f"Content-Length: {len(body)}"], body) == (200, "")

@@ -1,4 +1,4 @@
-"""docs/asyncapi.yaml says what the code does, and is a document that tools can follow."""
+"""docs/asyncapi.yaml describes the code and is a valid AsyncAPI document."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ DOCUMENT: dict[str, Any] = yaml.safe_load(asyncapi.FILE.read_text())
 EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*.json"))
 
 
-def test_the_document_is_fresh() -> None:
+def test_the_committed_document_is_up_to_date() -> None:
     assert asyncapi.FILE.read_text() == asyncapi.text(), "run: make asyncapi"
 
 
@@ -30,7 +30,7 @@ def nodes(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def at(reference: str) -> Any:
-    """What a reference points to."""
+    """Return the node to which a reference points."""
     assert reference.startswith("#/")
     found: Any = DOCUMENT
     for step in reference[2:].split("/"):
@@ -38,13 +38,13 @@ def at(reference: str) -> Any:
     return found
 
 
-def test_every_reference_leads_somewhere() -> None:
+def test_every_reference_resolves() -> None:
     references = [node["$ref"] for node in nodes(DOCUMENT) if "$ref" in node]
     assert len(references) > 20
     assert all(at(reference) for reference in references)
 
 
-def test_it_has_what_asyncapi_3_asks_for() -> None:
+def test_the_document_has_the_fields_that_asyncapi_3_requires() -> None:
     assert DOCUMENT["asyncapi"] == "3.0.0"
     assert {"title", "version"} <= set(DOCUMENT["info"])
     for server in DOCUMENT["servers"].values():
@@ -59,7 +59,7 @@ def test_it_has_what_asyncapi_3_asks_for() -> None:
         assert {message["$ref"] for message in operation.get("messages", [])} <= set(of_channel)
 
 
-def test_whoever_sends_is_received() -> None:
+def test_every_sent_event_is_received() -> None:
     sent = {
         at(operation["channel"]["$ref"])["address"]
         for operation in DOCUMENT["operations"].values()
@@ -76,7 +76,7 @@ def test_whoever_sends_is_received() -> None:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_the_schemas_know_the_examples(path: Path) -> None:
+def test_the_schemas_describe_the_examples(path: Path) -> None:
     said = json.loads(path.read_bytes())
     schema = DOCUMENT["components"]["schemas"][type(EVENT.validate_python(said)).__name__]
     assert set(schema["required"]) <= set(said) <= set(schema["properties"])

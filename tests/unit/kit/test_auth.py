@@ -1,4 +1,4 @@
-"""Access tokens: what auth signed passes, also while auth is away; everything else is 401, at little cost."""
+"""Verification of access tokens: tokens signed by auth are accepted, everything else is refused."""
 
 import base64
 import json
@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from kit.auth import TokenVerifier
 from kit.errors import NotAuthenticated
-from tests.conftest import ISSUER, Signer
-from tests.kit.auth import Auth
+from tests.fakes.jwks_endpoint import JwksEndpoint
+from tests.fixtures.tokens import ISSUER, Signer
 
 
 @pytest.fixture
-def identity(signer: Signer) -> TokenVerifier:
-    return TokenVerifier(Auth(signer), issuer=ISSUER, audience="shop")
+def verifier(signer: Signer) -> TokenVerifier:
+    return TokenVerifier(JwksEndpoint(signer), issuer=ISSUER, audience="shop")
 
 
 def forge(signer: Signer, *, key: Any = None, algorithm: str = "RS256", header: Any = None, **claims: Any) -> str:
@@ -31,16 +31,16 @@ def forge(signer: Signer, *, key: Any = None, algorithm: str = "RS256", header: 
 
 
 def raw(header: Any, payload: Any, signature: bytes = b"") -> str:
-    """A token of any JSON, signed by nobody."""
+    """Return a token with any JSON and an arbitrary signature."""
     parts = (json.dumps(header).encode(), json.dumps(payload).encode(), signature)
     return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
 
 
-async def test_a_good_token(identity: TokenVerifier, signer: Signer) -> None:
-    claims = await identity.verify(signer.token("ada"))
+async def test_a_valid_token_is_accepted(verifier: TokenVerifier, signer: Signer) -> None:
+    claims = await verifier.verify(signer.token("ada"))
     assert (claims.sub, claims.email) == ("ada", "payer@example.com")
     assert "orders:write" in claims.scopes
-    assert (await identity.verify(forge(signer, header={"typ": "application/at+jwt"}))).sub == "ada"
+    assert (await verifier.verify(forge(signer, header={"typ": "application/at+jwt"}))).sub == "ada"
 
 
 NOW = int(time.time())
@@ -83,11 +83,11 @@ NOW = int(time.time())
         {"scope": "s" * 1001},
         {"email": 5},
     ],
-    ids=",".join,  # not the times in them
+    ids=",".join,  # without the times
 )
-async def test_wrong_claims(identity: TokenVerifier, signer: Signer, claims: dict[str, Any]) -> None:
+async def test_invalid_claims_are_refused(verifier: TokenVerifier, signer: Signer, claims: dict[str, Any]) -> None:
     with pytest.raises(NotAuthenticated):
-        await identity.verify(forge(signer, **claims))
+        await verifier.verify(forge(signer, **claims))
 
 
 @pytest.mark.parametrize(
@@ -103,22 +103,22 @@ async def test_wrong_claims(identity: TokenVerifier, signer: Signer, claims: dic
     ],
     ids=str,
 )
-async def test_wrong_headers(identity: TokenVerifier, signer: Signer, header: dict[str, Any]) -> None:
+async def test_invalid_headers_are_refused(verifier: TokenVerifier, signer: Signer, header: dict[str, Any]) -> None:
     with pytest.raises(NotAuthenticated):
-        await identity.verify(forge(signer, header=header))
+        await verifier.verify(forge(signer, header=header))
 
 
-async def test_none_is_no_algorithm(identity: TokenVerifier, signer: Signer) -> None:
+async def test_unsigned_tokens_are_refused(verifier: TokenVerifier, signer: Signer) -> None:
     payload = jwt.decode(signer.token("ada"), options={"verify_signature": False})
     for algorithm in ("none", "None", "NONE", "", None, "RS256"):
         header = {"alg": algorithm, "kid": signer.kid, "typ": "at+jwt"}
         for signature in (b"", b"\x00"):
             with pytest.raises(NotAuthenticated):
-                await identity.verify(raw(header, payload, signature))
+                await verifier.verify(raw(header, payload, signature))
 
 
-async def test_the_public_key_is_no_secret(identity: TokenVerifier, signer: Signer) -> None:
-    """HS256 over the PEM of the public key: the classic confusion (RFC 8725 section 2.1)."""
+async def test_hmac_with_the_public_key_is_refused(verifier: TokenVerifier, signer: Signer) -> None:
+    """HS256 with the PEM of the public key as the secret (RFC 8725 section 2.1)."""
     payload = jwt.decode(signer.token("ada"), options={"verify_signature": False})
     header = {"alg": "HS256", "kid": signer.kid, "typ": "at+jwt"}
     unsigned = raw(header, payload).rpartition(".")[0]
@@ -129,7 +129,7 @@ async def test_the_public_key_is_no_secret(identity: TokenVerifier, signer: Sign
         signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(unsigned.encode(), key)
         forged = f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
         with pytest.raises(NotAuthenticated):
-            await identity.verify(forged)
+            await verifier.verify(forged)
 
 
 @pytest.mark.parametrize(
@@ -141,24 +141,26 @@ async def test_the_public_key_is_no_secret(identity: TokenVerifier, signer: Sign
     ],
     ids=["rsa", "ec", "ed25519"],
 )
-async def test_another_key_under_our_kid(identity: TokenVerifier, signer: Signer, key: Any, algorithm: str) -> None:
+async def test_another_key_with_our_kid_is_refused(
+    verifier: TokenVerifier, signer: Signer, key: Any, algorithm: str
+) -> None:
     with pytest.raises(NotAuthenticated):
-        await identity.verify(forge(signer, key=key, algorithm=algorithm))
+        await verifier.verify(forge(signer, key=key, algorithm=algorithm))
 
 
-async def test_the_algorithm_is_the_keys(identity: TokenVerifier, signer: Signer) -> None:
+async def test_other_algorithms_than_that_of_the_key_are_refused(verifier: TokenVerifier, signer: Signer) -> None:
     with pytest.raises(NotAuthenticated):
-        await identity.verify(forge(signer, algorithm="RS512"))
+        await verifier.verify(forge(signer, algorithm="RS512"))
     with pytest.raises(NotAuthenticated):
-        await identity.verify(forge(signer, algorithm="PS256"))
+        await verifier.verify(forge(signer, algorithm="PS256"))
 
 
-async def test_keys_that_a_token_brings_along_are_not_looked_at(identity: TokenVerifier, signer: Signer) -> None:
+async def test_keys_inside_the_token_are_ignored(verifier: TokenVerifier, signer: Signer) -> None:
     own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = jwt.algorithms.RSAAlgorithm.to_jwk(own.public_key(), as_dict=True)
     for header in ({"jwk": public}, {"jku": "http://evil.test/jwks.json"}, {"x5u": "http://evil.test/"}):
         with pytest.raises(NotAuthenticated):
-            await identity.verify(forge(signer, key=own, header=header))
+            await verifier.verify(forge(signer, key=own, header=header))
 
 
 @pytest.mark.parametrize(
@@ -184,24 +186,24 @@ async def test_keys_that_a_token_brings_along_are_not_looked_at(identity: TokenV
     ],
     ids=lambda token: token[:30],
 )
-async def test_what_is_no_token(identity: TokenVerifier, token: str) -> None:
+async def test_malformed_tokens_are_refused(verifier: TokenVerifier, token: str) -> None:
     with pytest.raises(NotAuthenticated):
-        await identity.verify(token)
+        await verifier.verify(token)
 
 
 @given(st.data())
 @settings(max_examples=80, deadline=None)
-async def test_no_changed_token_passes(signer: Signer, data: st.DataObject) -> None:
-    identity = TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop")
+async def test_changed_tokens_are_refused(signer: Signer, data: st.DataObject) -> None:
+    verifier = TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop")
     token = signer.token("ada")
     place = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(codec="latin-1"))
     changed = data.draw(st.sampled_from([token[:place] + other + token[place + 1 :], token[:place], token + other]))
     try:
-        claims = await identity.verify(changed)
+        claims = await verifier.verify(changed)
     except NotAuthenticated:
         return
-    # base64url has spare bits in its last character: the same bytes may have another spelling.
+    # The last character of base64url has unused bits, so different text may stand for the same bytes.
     assert _decoded(changed) == _decoded(token)
     assert claims.sub == "ada"
 
@@ -211,6 +213,6 @@ def _decoded(token: str) -> list[bytes]:
 
 
 @given(st.text(alphabet=st.characters(codec="latin-1"), max_size=100))
-async def test_no_text_is_a_token(signer: Signer, token: str) -> None:
+async def test_arbitrary_text_is_refused(signer: Signer, token: str) -> None:
     with pytest.raises(NotAuthenticated):
         await TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop").verify(token)

@@ -1,4 +1,4 @@
-"""Settings: from the environment or a file; a refusal names the variable and never its value."""
+"""Settings come from the environment or from files; errors name the variable but not its value."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def refusal() -> str:
     return str(refused.value)
 
 
-def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLE_LIST", " https://a.test , https://b.test,, ")
     monkeypatch.setenv("SAMPLE_PORT", "9000")
     found = load_settings(Sample)
@@ -40,7 +40,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.sample_port, found.sample_list) == (9000, ["https://a.test", "https://b.test"])
 
 
-def test_empty_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAMPLE_OTHER", "")
     monkeypatch.setenv("SAMPLE_PORT", "")
     found = load_settings(Sample)
@@ -64,29 +64,29 @@ def test_empty_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
         "tiny-77",
     ],
 )
-def test_a_placeholder_is_refused_unnamed(monkeypatch: pytest.MonkeyPatch, placeholder: str) -> None:
+def test_a_placeholder_is_refused_without_showing_it(monkeypatch: pytest.MonkeyPatch, placeholder: str) -> None:
     monkeypatch.setenv("SAMPLE_SECRET", placeholder)
-    said = refusal()
-    assert "SAMPLE_SECRET" in said
-    assert placeholder not in said
+    message = refusal()
+    assert "SAMPLE_SECRET" in message
+    assert placeholder not in message
 
 
-def test_every_mistake_is_named_and_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_invalid_variable_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = {"SAMPLE_PORT": "99999", "SAMPLE_COUNT": "many-777", "LOG_LEVEL": "LOUD-777", "SAMPLE_SECRET": "xxx777"}
     for name, value in wrong.items():
         monkeypatch.setenv(name, value)
-    said = refusal()
+    message = refusal()
     for name, value in wrong.items():
-        assert name in said
-        assert value not in said
+        assert name in message
+        assert value not in message
 
 
-def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SAMPLE_SECRET")
     assert "SAMPLE_SECRET" in refusal()
 
 
-def test_a_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_secret_is_read_from_its_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(f"{VALUE}\n")
     monkeypatch.delenv("SAMPLE_SECRET")
@@ -95,19 +95,17 @@ def test_a_secret_comes_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 @pytest.mark.parametrize("content", [b"changeme", b"", b"\xff\xfe\x00secret-777"])
-def test_a_file_is_checked_like_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes
-) -> None:
+def test_the_value_from_a_file_is_checked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "secret"
     file.write_bytes(content)
     monkeypatch.delenv("SAMPLE_SECRET")
     monkeypatch.setenv("SAMPLE_SECRET_FILE", str(file))
-    said = refusal()
-    assert "SAMPLE_SECRET" in said
-    assert "777" not in said
+    message = refusal()
+    assert "SAMPLE_SECRET" in message
+    assert "777" not in message
 
 
-def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SAMPLE_SECRET")
     monkeypatch.setenv("SAMPLE_SECRET_FILE", str(tmp_path / "nothing"))
     assert "SAMPLE_SECRET_FILE" in refusal()
@@ -115,6 +113,6 @@ def test_a_file_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "SAMPLE_SECRET_FILE" in refusal()
 
 
-def test_a_secret_is_never_printed() -> None:
+def test_a_secret_is_not_printed() -> None:
     found = load_settings(Sample)
     assert VALUE not in f"{found} {found!r} {found.model_dump_json()}"
