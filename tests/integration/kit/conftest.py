@@ -1,16 +1,20 @@
 """The kit on a real Postgres and a real RabbitMQ, with tables of its own."""
 
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from pydantic import SecretStr
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine, create_sessionmaker
+from kit.messaging import processor
 from kit.messaging.broker import connect, declare_queue
 from kit.messaging.notifier import Notifier
+from kit.observability.logging import configure_logging
 from tests.fixtures.kit_messaging import Broker, Sessions
 from tests.fixtures.kit_tables import Base
 
@@ -48,3 +52,18 @@ async def broker(rabbitmq: str) -> AsyncIterator[Broker]:
         yield broker
         for name in (broker.queue.name, broker.queue.dead_letters):
             await channel.queue_delete(name)
+
+
+@pytest.fixture
+def json_logs(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pytest.CaptureFixture[str]]:
+    """Log as JSON lines to the captured stdout."""
+    monkeypatch.setattr(processor, "log", structlog.get_logger("inbox"))  # a used logger keeps its configuration
+    root, config = logging.getLogger(), structlog.get_config()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("INFO", "json", "kit")
+    yield capsys
+    root.handlers = handlers
+    root.setLevel(level)
+    structlog.configure(**config)

@@ -1,12 +1,14 @@
-"""The consumer against a real broker and a real database: taken once, held while it must be, never lost."""
+"""The consumer on a real broker and a real database: every event takes effect once, and none is lost."""
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pytest
-from pydantic import SecretStr, TypeAdapter
+import structlog
+from pydantic import SecretStr, TypeAdapter, model_validator
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,28 +16,29 @@ from contracts.events import PaymentSucceeded
 from dev.servers.postgres import Postgres
 from kit.cli.reprocess import reprocess
 from kit.db.engine import create_engine, create_sessionmaker
-from kit.messaging import processor
+from kit.messaging import outbox, processor
 from kit.messaging.broker import connect
 from kit.messaging.consumer import Consumer
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
+from kit.observability.tracing import continued, new_traceparent
 from kit.worker.backoff import Backoff
 from kit.worker.runner import job_failures
-from tests.kit.conftest import Broker, Sessions, event
-from tests.kit.tables import Effect, Inbox
-from tests.loops import living, until
-from tests.proxy import Proxy
+from tests.fixtures.kit_messaging import Broker, Sessions, make_event
+from tests.fixtures.kit_tables import Effect, Inbox, Outbox
+from tests.fixtures.loops import living, until
+from tests.fixtures.proxy import Proxy
 
 MakeConsumer = Callable[..., Consumer[PaymentSucceeded]]
 EVENTS: TypeAdapter[PaymentSucceeded] = TypeAdapter(PaymentSucceeded)
 
 
 def body(number: int = 0, **changes: Any) -> bytes:
-    return json.dumps({**event(number).model_dump(mode="json"), **changes}).encode()
+    return json.dumps({**make_event(number).model_dump(mode="json"), **changes}).encode()
 
 
-class Works:
-    """A handler that fails while it is told to: all of it, or of one reference."""
+class Handler:
+    """Writes an effect for each event. Fails for all events, or for one reference, as the test orders."""
 
     def __init__(self) -> None:
         self.fails = False
@@ -45,18 +48,18 @@ class Works:
         for one in events:
             await session.execute(insert(Effect).values(of=one.data.reference))
         if self.fails:
-            raise RuntimeError("not now")
+            raise RuntimeError("temporary failure")
         if self.poison in {one.data.reference for one in events}:
-            raise ValueError("never of this one")
+            raise ValueError("this one always fails")
 
 
 @pytest.fixture
-def handler() -> Works:
-    return Works()
+def handler() -> Handler:
+    return Handler()
 
 
 @pytest.fixture
-def consumer(sessions: Sessions, broker: Broker, handler: Works, notifier: Notifier) -> MakeConsumer:
+def consumer(sessions: Sessions, broker: Broker, handler: Handler, notifier: Notifier) -> MakeConsumer:
     def make(url: str = "", sessions: Sessions = sessions) -> Consumer[PaymentSucceeded]:
         target = SecretStr(url) if url else broker.url
         return Consumer(sessions, Inbox, target, broker.queue, EVENTS, handler, notifier)
@@ -65,7 +68,7 @@ def consumer(sessions: Sessions, broker: Broker, handler: Works, notifier: Notif
 
 
 def taken(sessions: Sessions, count: int) -> Callable[[], Awaitable[bool]]:
-    """Whether so many events had their effect."""
+    """Return a condition: `count` events took effect."""
 
     async def check() -> bool:
         async with sessions() as session:
@@ -79,8 +82,8 @@ async def references(sessions: Sessions) -> list[str]:
         return list((await session.execute(select(Effect.of))).scalars())
 
 
-async def waiting(broker: Broker, name: str = "") -> int:
-    """Messages that lie ready in the queue."""
+async def ready(broker: Broker, name: str = "") -> int:
+    """Return the number of messages that are ready in the queue."""
     channel = await broker.connection.channel()
     found = await channel.declare_queue(name or broker.queue.name, passive=True)
     await channel.close()
@@ -88,17 +91,17 @@ async def waiting(broker: Broker, name: str = "") -> int:
 
 
 async def test_every_event_takes_effect_once(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     async with living(consumer().run):
         await broker.publish(*(body(number) for number in range(500)))
         await until(taken(sessions, 500))
     assert sorted(await references(sessions)) == sorted(f"pay-{number}" for number in range(500))
-    assert await waiting(broker) == 0
+    assert await ready(broker) == 0
 
 
-async def test_a_thousand_times_the_same_from_ten_connections(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+async def test_an_event_published_a_thousand_times_takes_effect_once(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     same = body(1)
 
@@ -112,11 +115,11 @@ async def test_a_thousand_times_the_same_from_ten_connections(
         await until(taken(sessions, 2))
 
         async def all_taken() -> bool:
-            return await waiting(broker) == 0
+            return await ready(broker) == 0
 
         await until(all_taken)
     assert sorted(await references(sessions)) == ["pay-1", "pay-2"]
-    assert await waiting(broker) == 0
+    assert await ready(broker) == 0
 
 
 UNREADABLE = [
@@ -136,8 +139,8 @@ UNREADABLE = [
 ]
 
 
-async def test_what_cannot_be_read_goes_to_the_dead_letters(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+async def test_unreadable_messages_go_to_the_dead_letters(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     async with living(consumer().run):
         await broker.publish(body(1), *UNREADABLE, body(2))
@@ -147,24 +150,24 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters(
 
 
 @pytest.mark.parametrize("odd", ["\x00", "a\x00b", "é" * 55, "00-zz-01", ""])
-async def test_an_odd_trace_is_no_poison(
-    sessions: Sessions, broker: Broker, handler: Works, odd: str, consumer: MakeConsumer
+async def test_an_event_with_an_invalid_traceparent_is_processed(
+    sessions: Sessions, broker: Broker, handler: Handler, odd: str, consumer: MakeConsumer
 ) -> None:
     async with living(consumer().run):
         await broker.publish(body(1, traceparent=odd), body(2))
         await until(taken(sessions, 2), 5)
 
 
-async def test_unknown_fields_are_no_obstacle(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+async def test_an_event_with_unknown_fields_is_processed(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     async with living(consumer().run):
         await broker.publish(body(1, comexampleextension=1, sequence="7"))
         await until(taken(sessions, 1))
 
 
-async def test_a_queue_that_is_deleted_is_declared_again(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+async def test_a_deleted_queue_is_declared_again(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     one = consumer()
     async with living(one.run):
@@ -178,8 +181,8 @@ async def test_a_queue_that_is_deleted_is_declared_again(
     assert await one.check() == f"not consuming {broker.queue.name}"
 
 
-async def test_a_connection_that_is_cut(
-    sessions: Sessions, broker: Broker, handler: Works, rabbitmq: str, consumer: MakeConsumer
+async def test_a_cut_connection_loses_no_event(
+    sessions: Sessions, broker: Broker, handler: Handler, rabbitmq: str, consumer: MakeConsumer
 ) -> None:
     async with Proxy(rabbitmq) as proxy, living(consumer(proxy.url).run):
         for number in range(3):
@@ -200,7 +203,7 @@ async def shaky(postgres: Postgres, sessions: Sessions) -> AsyncIterator[tuple[P
 
 
 async def test_a_database_that_is_away_costs_no_delivery(
-    sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
+    sessions: Sessions, broker: Broker, handler: Handler, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
 ) -> None:
     proxy, through = shaky
     failures = job_failures.labels("0")._value.get()
@@ -211,22 +214,22 @@ async def test_a_database_that_is_away_costs_no_delivery(
         await broker.publish(*(body(number) for number in range(1, 51)))
 
         async def held() -> bool:
-            return await waiting(broker) == 0
+            return await ready(broker) == 0
 
         await until(held)
         # Longer than it takes to try again: the messages stay with the consumer, which stays up.
         await asyncio.sleep(1.2)
-        assert await waiting(broker) == 0
+        assert await ready(broker) == 0
         assert await taken(sessions, 1)()
         proxy.flow()
         await until(taken(sessions, 51))
     assert job_failures.labels("0")._value.get() == failures
-    assert await waiting(broker) == 0
-    assert await waiting(broker, broker.queue.dead_letters) == 0
+    assert await ready(broker) == 0
+    assert await ready(broker, broker.queue.dead_letters) == 0
 
 
 async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
-    sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
+    sessions: Sessions, broker: Broker, handler: Handler, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
 ) -> None:
     proxy, through = shaky
     async with living(consumer(sessions=through).run):
@@ -236,20 +239,20 @@ async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
         await broker.publish(*(body(number) for number in range(1, 11)))
 
         async def held() -> bool:
-            return await waiting(broker) == 0
+            return await ready(broker) == 0
 
         await until(held)
 
     async def given_back() -> bool:
-        return await waiting(broker) == 10
+        return await ready(broker) == 10
 
     await until(given_back)
     async with living(consumer().run):
         await until(taken(sessions, 11))
 
 
-async def test_what_fails_is_tried_again_from_the_inbox(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer, notifier: Notifier
+async def test_a_failed_event_is_retried_from_the_inbox(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer, notifier: Notifier
 ) -> None:
     handler.fails = True
     one = consumer()
@@ -264,7 +267,7 @@ async def test_what_fails_is_tried_again_from_the_inbox(
         await broker.publish(*(body(number) for number in range(3)))
         await until(waits)
         assert await references(sessions) == []
-        assert await waiting(broker) == 0
+        assert await ready(broker) == 0
         handler.fails = False
         async with sessions.begin() as session:
             await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
@@ -272,10 +275,10 @@ async def test_what_fails_is_tried_again_from_the_inbox(
         await until(taken(sessions, 3))
 
 
-async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when_it_is_mended(
+async def test_an_event_that_always_fails_delays_no_other_and_can_be_reprocessed(
     sessions: Sessions,
     broker: Broker,
-    handler: Works,
+    handler: Handler,
     monkeypatch: pytest.MonkeyPatch,
     consumer: MakeConsumer,
     notifier: Notifier,
@@ -289,7 +292,7 @@ async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when
     async def given_up() -> bool:
         async with sessions() as session:
             found = (await session.execute(select(Inbox.attempts, Inbox.error).where(Inbox.status == "failed"))).all()
-        return [(attempts, "never of this one" in (error or "")) for attempts, error in found] == [
+        return [(attempts, "this one always fails" in (error or "")) for attempts, error in found] == [
             (processor.ATTEMPTS, True)
         ]
 
@@ -305,11 +308,11 @@ async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when
             assert await reprocess(session, Inbox) == 1
         await until(taken(sessions, 31))
     assert sorted(await references(sessions)) == sorted(f"pay-{number}" for number in range(31))
-    assert await waiting(broker, broker.queue.dead_letters) == 0
+    assert await ready(broker, broker.queue.dead_letters) == 0
 
 
-async def test_a_stop_in_the_middle_loses_nothing(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+async def test_a_restart_loses_no_event(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     await broker.publish(*(body(number) for number in range(600)))
     for _ in range(4):
@@ -318,14 +321,97 @@ async def test_a_stop_in_the_middle_loses_nothing(
     async with living(consumer().run):
         await until(taken(sessions, 600))
     assert len(set(await references(sessions))) == 600
-    assert await waiting(broker) == 0
+    assert await ready(broker) == 0
 
 
 async def test_two_consumers_share_a_queue(
-    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
 ) -> None:
     async with living(consumer().run, consumer().run):
         bodies = [body(number) for number in range(300)]
         await broker.publish(*bodies, *bodies)
         await until(taken(sessions, 300))
     assert len(set(await references(sessions))) == 300
+
+
+class CountedEvent(PaymentSucceeded):
+    """An event that counts how often it is parsed."""
+
+    parsed: ClassVar[Counter[str]] = Counter()
+
+    @model_validator(mode="after")
+    def count(self) -> Self:
+        self.parsed[self.data.reference] += 1
+        return self
+
+
+async def test_an_event_is_parsed_once_and_only_a_retry_parses_it_again(
+    sessions: Sessions, broker: Broker, handler: Handler, notifier: Notifier
+) -> None:
+    CountedEvent.parsed.clear()
+    events: TypeAdapter[CountedEvent] = TypeAdapter(CountedEvent)
+    consumer = Consumer(sessions, Inbox, broker.url, broker.queue, events, handler, notifier)
+    handler.poison = "pay-3"
+    async with living(consumer.run):
+        await broker.publish(*(body(number) for number in range(5)))
+        await until(taken(sessions, 4))
+
+        async def postponed() -> bool:
+            async with sessions() as session:
+                return (await session.execute(select(Inbox.attempts).where(Inbox.error.is_not(None)))).scalar() == 1
+
+        await until(postponed)
+    assert CountedEvent.parsed == {f"pay-{number}": 1 for number in range(5)}
+    handler.poison = ""
+    async with sessions.begin() as session:
+        await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
+    async with living(Processor(sessions, Inbox, consumer.handle, notifier, topic="inbox").run):
+        await until(taken(sessions, 5))
+    assert CountedEvent.parsed == {f"pay-{number}": 2 if number == 3 else 1 for number in range(5)}
+
+
+def logged_traces(output: str, reference: str) -> set[str | None]:
+    """Return the trace ids of the log lines about a payment."""
+    lines = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+    return {line.get("trace_id") for line in lines if line.get("reference") == reference}
+
+
+async def test_log_lines_and_new_events_of_a_handler_carry_the_trace_of_their_event(
+    sessions: Sessions, broker: Broker, notifier: Notifier, json_logs: pytest.CaptureFixture[str]
+) -> None:
+    """In a batch, in the one-by-one processing after a failure, and in a retry."""
+    log = structlog.get_logger("handler")
+    traces = {f"pay-{number}": new_traceparent() for number in range(3)}
+    failing = {"pay-1"}
+
+    async def handle(session: AsyncSession, events: Sequence[PaymentSucceeded]) -> None:
+        for event in events:
+            with continued(event.traceparent):
+                log.info("order delivered", reference=event.data.reference)
+                await outbox.add(session, Outbox, make_event(int(event.data.reference.removeprefix("pay-"))))
+        if failing & {event.data.reference for event in events}:
+            raise ValueError("this one fails at first")
+        await session.execute(insert(Effect), [{"of": event.data.reference} for event in events])
+
+    consumer = Consumer(sessions, Inbox, broker.url, broker.queue, EVENTS, handle, notifier)
+    await broker.publish(*(body(number, traceparent=traces[f"pay-{number}"]) for number in range(3)))
+    async with living(consumer.run):
+        await until(taken(sessions, 2))
+        failing.clear()
+
+        async def postponed() -> bool:
+            async with sessions.begin() as session:
+                query = update(Inbox).where(Inbox.status == "pending").values(next_attempt_at=text("now()"))
+                return len((await session.execute(query.returning(Inbox.id))).all()) == 1
+
+        await until(postponed)
+        async with living(Processor(sessions, Inbox, consumer.handle, notifier, topic="inbox").run):
+            await until(taken(sessions, 3))
+    output = json_logs.readouterr().out
+    for reference, trace in traces.items():
+        assert logged_traces(output, reference) == {trace[3:35]}
+    postponed_lines = [line for line in output.splitlines() if "entry postponed" in line]
+    assert [json.loads(line)["trace_id"] for line in postponed_lines] == [traces["pay-1"][3:35]]
+    async with sessions() as session:
+        published = [json.loads(each) for each in (await session.execute(select(Outbox.body))).scalars()]
+    assert {event["data"]["reference"]: event["traceparent"] for event in published} == traces

@@ -1,6 +1,7 @@
-"""The inbox: once, all or nothing, again until it has worked, and a person in the end."""
+"""The inbox: an entry takes effect once, is retried until then, and fails after the last attempt."""
 
 import asyncio
+import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,9 +15,10 @@ from kit.messaging import inbox, processor
 from kit.messaging.inbox import BATCH, RETENTION, Entry
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import ATTEMPTS, BatchResult, Processor
-from tests.kit.conftest import Sessions
-from tests.kit.tables import Effect, Inbox
-from tests.loops import living, until
+from kit.observability.tracing import new_traceparent
+from tests.fixtures.kit_messaging import Sessions
+from tests.fixtures.kit_tables import Effect, Inbox
+from tests.fixtures.loops import living, until
 
 
 def row(key: object, body: bytes = b"{}") -> dict[str, Any]:
@@ -24,7 +26,7 @@ def row(key: object, body: bytes = b"{}") -> dict[str, Any]:
 
 
 async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-    """An effect for each; bodies say what goes wrong."""
+    """Write an effect for each entry, and fail as the body orders."""
     for entry in entries:
         await session.execute(insert(Effect).values(of=entry.key))
         if entry.body == b"raise":
@@ -38,12 +40,12 @@ async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     return BatchResult({entry.id: "cannot be read" for entry in entries if entry.body == b"failed"})
 
 
-async def receive(sessions: Sessions, *rows: dict[str, Any]) -> list[Entry]:
+async def store(sessions: Sessions, *rows: dict[str, Any]) -> list[Entry]:
     async with sessions.begin() as session:
         return await inbox.store(session, Inbox, rows)
 
 
-async def settle(sessions: Sessions) -> int:
+async def process(sessions: Sessions) -> int:
     async with sessions.begin() as session:
         entries = await inbox.lock_due(session, Inbox)
         await processor.process(session, Inbox, entries, work)
@@ -65,23 +67,23 @@ async def make_due(sessions: Sessions) -> None:
         await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
 
 
-async def test_what_is_known_is_not_claimed_again(sessions: Sessions) -> None:
-    first = await receive(sessions, row(1), row(2), row(2))
-    again = await receive(sessions, row(2), row(3))
+async def test_store_returns_only_unknown_messages(sessions: Sessions) -> None:
+    first = await store(sessions, row(1), row(2), row(2))
+    again = await store(sessions, row(2), row(3))
     assert [entry.key for entry in first] == ["1", "2"]
     assert [entry.key for entry in again] == ["3"]
-    assert await receive(sessions) == []
+    assert await store(sessions) == []
 
 
-async def test_two_claims_at_once(sessions: Sessions) -> None:
-    claims = await asyncio.gather(*(receive(sessions, *(row(n) for n in range(50))) for _ in range(8)))
-    assert sorted(entry.key for claim in claims for entry in claim) == sorted(str(n) for n in range(50))
+async def test_concurrent_stores_return_each_message_once(sessions: Sessions) -> None:
+    stored = await asyncio.gather(*(store(sessions, *(row(n) for n in range(50))) for _ in range(8)))
+    assert sorted(entry.key for entries in stored for entry in entries) == sorted(str(n) for n in range(50))
 
 
-async def test_effect_and_end_are_one(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2))
-    assert await settle(sessions) == 2
-    assert await settle(sessions) == 0
+async def test_processing_commits_effects_and_status_together(sessions: Sessions) -> None:
+    await store(sessions, row(1), row(2))
+    assert await process(sessions) == 2
+    assert await process(sessions) == 0
     assert await effects(sessions) == ["1", "2"]
     assert [(entry.status, entry.attempts, entry.error) for entry in await entries(sessions)] == [
         ("processed", 1, None)
@@ -90,9 +92,9 @@ async def test_effect_and_end_are_one(sessions: Sessions) -> None:
 
 
 @pytest.mark.parametrize("bad", [b"raise", b"constraint", b"syntax"])
-async def test_one_bad_entry_holds_back_no_other(sessions: Sessions, bad: bytes) -> None:
-    await receive(sessions, *(row(n, bad if n == 3 else b"{}") for n in range(6)))
-    await settle(sessions)
+async def test_a_failing_entry_does_not_delay_the_others(sessions: Sessions, bad: bytes) -> None:
+    await store(sessions, *(row(n, bad if n == 3 else b"{}") for n in range(6)))
+    await process(sessions)
     assert await effects(sessions) == ["0", "1", "2", "4", "5"]
     waiting = [entry for entry in await entries(sessions) if entry.status != "processed"]
     assert [(entry.key, entry.status, entry.attempts) for entry in waiting] == [("3", "pending", 1)]
@@ -100,22 +102,22 @@ async def test_one_bad_entry_holds_back_no_other(sessions: Sessions, bad: bytes)
     assert waiting[0].next_attempt_at > datetime.now(UTC)
 
 
-async def test_the_hopeless_wait_for_a_person_at_once(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"failed"))
-    await settle(sessions)
+async def test_an_unreadable_entry_fails_without_retries(sessions: Sessions) -> None:
+    await store(sessions, row(1), row(2, b"failed"))
+    await process(sessions)
     assert [(entry.status, entry.error) for entry in await entries(sessions)] == [
         ("processed", None),
         ("failed", "cannot be read"),
     ]
 
 
-async def test_ever_later_and_then_a_person(sessions: Sessions) -> None:
-    await receive(sessions, row(1, b"raise"))
+async def test_retries_back_off_until_the_entry_fails(sessions: Sessions) -> None:
+    await store(sessions, row(1, b"raise"))
     pauses = []
     for attempt in range(1, ATTEMPTS + 1):
         await make_due(sessions)
         before = datetime.now(UTC)
-        assert await settle(sessions) == 1
+        assert await process(sessions) == 1
         (entry,) = await entries(sessions)
         assert entry.attempts == attempt
         assert entry.status == ("failed" if attempt == ATTEMPTS else "pending")
@@ -125,56 +127,56 @@ async def test_ever_later_and_then_a_person(sessions: Sessions) -> None:
     assert pauses[5] > pauses[0]
     assert pauses[-1] <= processor.BACKOFF.longest + 5
     await make_due(sessions)
-    assert await settle(sessions) == 0
+    assert await process(sessions) == 0
     assert await effects(sessions) == []
 
 
-async def test_what_has_waited_can_be_replayed(sessions: Sessions) -> None:
-    await receive(sessions, row(1, b"raise"))
-    await settle(sessions)
+async def test_a_reprocessed_entry_takes_effect(sessions: Sessions) -> None:
+    await store(sessions, row(1, b"raise"))
+    await process(sessions)
     async with sessions.begin() as session:
         await session.execute(update(Inbox).values(body=b"{}", status="pending", next_attempt_at=text("now()")))
-    await settle(sessions)
+    await process(sessions)
     assert [(entry.status, entry.attempts, entry.error) for entry in await entries(sessions)] == [
         ("processed", 2, None)
     ]
 
 
-async def test_a_database_that_is_away_costs_nothing(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"away"))
+async def test_an_unavailable_database_uses_no_attempt(sessions: Sessions) -> None:
+    await store(sessions, row(1), row(2, b"away"))
     with pytest.raises(ConnectionRefusedError):
-        await settle(sessions)
+        await process(sessions)
     assert [(entry.status, entry.attempts) for entry in await entries(sessions)] == [("pending", 0)] * 2
     assert await effects(sessions) == []
 
 
-async def test_two_workers_share_the_work(sessions: Sessions) -> None:
-    await receive(sessions, *(row(n) for n in range(300)))
-    counts = await asyncio.gather(*(settle(sessions) for _ in range(4)))
+async def test_several_workers_process_each_entry_once(sessions: Sessions) -> None:
+    await store(sessions, *(row(n) for n in range(300)))
+    counts = await asyncio.gather(*(process(sessions) for _ in range(4)))
     assert sum(counts) == 300
     assert sorted(await effects(sessions)) == sorted(str(n) for n in range(300))
 
 
-async def test_the_loop_takes_what_is_there_and_what_comes(sessions: Sessions, notifier: Notifier) -> None:
-    await receive(sessions, *(row(n) for n in range(2 * BATCH + 50)))
+async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions, notifier: Notifier) -> None:
+    await store(sessions, *(row(n) for n in range(2 * BATCH + 50)))
     relay_wakeup = notifier.subscribe("outbox")
-    settler = Processor(sessions, Inbox, work, notifier, topic="inbox")
+    retrier = Processor(sessions, Inbox, work, notifier, topic="inbox")
 
     async def all_done() -> bool:
         return all(entry.status == "processed" for entry in await entries(sessions))
 
-    async with living(settler.run):
+    async with living(retrier.run):
         await until(all_done)
         assert relay_wakeup.is_set()
-        await receive(sessions, row("late"))
+        await store(sessions, row("late"))
         notifier.wake("inbox")
         await until(all_done)
     assert len(await effects(sessions)) == 2 * BATCH + 51
 
 
-async def test_only_what_is_done_and_old_is_forgotten(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"failed"), row(3, b"raise"), row(4))
-    await settle(sessions)
+async def test_prune_deletes_only_old_processed_entries(sessions: Sessions) -> None:
+    await store(sessions, row(1), row(2, b"failed"), row(3, b"raise"), row(4))
+    await process(sessions)
     async with sessions.begin() as session:
         assert await inbox.prune(session, Inbox) == 0
         old = update(Inbox).where(Inbox.key != "4")
@@ -184,9 +186,9 @@ async def test_only_what_is_done_and_old_is_forgotten(sessions: Sessions) -> Non
     assert [entry.key for entry in await entries(sessions)] == ["2", "3", "4"]
 
 
-async def test_what_waits_is_measured(sessions: Sessions) -> None:
-    await receive(sessions, row(1), row(2, b"failed"), row(3, b"raise"))
-    await settle(sessions)
+async def test_measure_counts_pending_and_failed_entries(sessions: Sessions) -> None:
+    await store(sessions, row(1), row(2, b"failed"), row(3, b"raise"))
+    await process(sessions)
     async with sessions.begin() as session:
         await inbox.measure(session, Inbox)
     measured = {
@@ -195,8 +197,8 @@ async def test_what_waits_is_measured(sessions: Sessions) -> None:
     assert measured == {"pending": 1, "failed": 1}
 
 
-async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(sessions: Sessions, engine: AsyncEngine) -> None:
-    """In a table that has been in use for longer than KEPT: what came lately stands where older entries stood."""
+async def test_prune_reads_only_the_oldest_entries(sessions: Sessions, engine: AsyncEngine) -> None:
+    """In a table that is older than RETENTION, where new entries use the space of old ones."""
     fill = text(
         "INSERT INTO inbox (key, body, status, received_at)"
         " SELECT :name || n, repeat('x', 200)::bytea, 'processed', now() - make_interval(days => :days)"
@@ -220,8 +222,8 @@ async def test_forgetting_finds_the_oldest_without_looking_at_the_rest(sessions:
     assert max(int(n) for n in re.findall(r"Rows Removed by [A-Za-z ]+: (\d+)", plan)) <= 100, plan
 
 
-async def test_what_is_due_is_found_among_all_that_was_done(engine: AsyncEngine, sessions: Sessions) -> None:
-    """Also when the planner believes that many wait still, as after an outage: nobody counts again before the table has grown."""
+async def test_lock_due_reads_only_pending_entries(engine: AsyncEngine, sessions: Sessions) -> None:
+    """Even if the statistics say that many entries are pending, as after an outage: they are updated only when the table has grown."""
     fill = text(
         "INSERT INTO inbox (key, body, status) SELECT :status || n, '{}', :status FROM generate_series(1, 20000) AS n"
     )
@@ -237,14 +239,43 @@ async def test_what_is_due_is_found_among_all_that_was_done(engine: AsyncEngine,
 
 
 async def _explained(connection: AsyncConnection, work: Callable[[AsyncSession], Awaitable[object]]) -> str:
-    """How Postgres carries out the one statement of this."""
-    said: list[tuple[str, Any]] = []
+    """Return the plan of the one statement that `work` executes."""
+    statements: list[tuple[str, Any]] = []
 
     def listen(_c: object, _x: object, statement: str, parameters: Any, *_: object) -> None:
-        said.append((statement, parameters))
+        statements.append((statement, parameters))
 
     event.listen(connection.sync_connection, "before_cursor_execute", listen)
     await work(AsyncSession(connection))
-    ((statement, parameters),) = said
+    ((statement, parameters),) = statements
     rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", parameters)
     return "\n".join(row[0] for row in rows)
+
+
+async def test_log_lines_about_a_failed_entry_carry_the_trace_of_its_message(
+    sessions: Sessions, json_logs: pytest.CaptureFixture[str]
+) -> None:
+    traces = [new_traceparent() for _ in range(3)]
+    bodies = (b"{}", b"failed", b"raise")
+    rows = [row(body, body) | {"headers": {"traceparent": trace}} for body, trace in zip(bodies, traces, strict=True)]
+    await store(sessions, *rows)
+    await process(sessions)
+    lines = [json.loads(line) for line in json_logs.readouterr().out.splitlines()]
+    assert {line["event"]: line["trace_id"] for line in lines} == {
+        "entry failed": traces[1][3:35],
+        "entry postponed": traces[2][3:35],
+    }
+
+
+async def test_the_processor_notifies_the_topics_that_its_handler_names(sessions: Sessions, notifier: Notifier) -> None:
+    async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
+        result = await work(session, entries)
+        return BatchResult(result.failed, wake=frozenset({"refunds"}))
+
+    refunds, disputes = notifier.subscribe("refunds"), notifier.subscribe("disputes")
+    await store(sessions, row(1), row(2, b"raise"))
+    async with living(Processor(sessions, Inbox, handle, notifier, topic="inbox").run), asyncio.timeout(10):
+        await refunds.wait()
+    assert await effects(sessions) == ["1"]
+    assert not disputes.is_set()
+    await notifier.flush()

@@ -1,9 +1,9 @@
-"""The relay against a real broker: in order, confirmed, never lost; one at a time, and another when it falls."""
+"""The relay on a real broker: events are published in order, confirmed, and never lost; one relay is active at a time."""
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from datetime import datetime
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import CapturingLogger
 from yarl import URL
 
-from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
+from contracts.events import CONTENT_TYPE, EVENT, OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
 from contracts.topology import EXCHANGE
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
@@ -23,51 +23,36 @@ from kit.messaging.notifier import Notifier
 from kit.messaging.relay import Relay
 from kit.worker import runner
 from kit.worker.runner import job_failures
-from tests.broker_control import BrokerControl
-from tests.conftest import broker_node
-from tests.kit.conftest import Broker, Sessions, event
-from tests.kit.tables import Outbox
-from tests.loops import living, until
-from tests.proxy import Proxy
+from tests.fixtures.broker_control import BrokerControl
+from tests.fixtures.environment import broker_node
+from tests.fixtures.kit_messaging import Broker, Sessions, left, make_event, put
+from tests.fixtures.kit_tables import Outbox
+from tests.fixtures.loops import living, until
+from tests.fixtures.proxy import Proxy
 
 
-async def put(sessions: Sessions, *events: Event) -> None:
-    async with sessions.begin() as session:
-        await outbox.add(session, Outbox, *events)
-
-
-def left(sessions: Sessions, count: int = 0) -> Callable[[], Awaitable[bool]]:
-    """Whether so many events have not left."""
-
-    async def check() -> bool:
-        async with sessions() as session:
-            return len((await session.execute(select(Outbox.id))).all()) == count
-
-    return check
-
-
-async def nothing_to_tell(_since: datetime, _until: datetime) -> AsyncGenerator[int, None]:
+async def republish_nothing(_since: datetime, _until: datetime) -> AsyncGenerator[int, None]:
     return
     yield
 
 
 def relay(engine: AsyncEngine, broker: Broker, notifier: Notifier, url: str = "") -> Relay:
-    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue], nothing_to_tell, notifier)
+    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue], republish_nothing, notifier)
 
 
 def undeliverable() -> OrderUndeliverable:
-    """An event that no queue of these tests wants."""
-    one = event()
+    """Return an event that no queue of these tests takes."""
+    one = make_event()
     data = OrderUndeliverableData(
         reference="pay-1", order_id=one.data.order_id, amount=1, currency="NGN", reason=UndeliverableReason.CANCELLED
     )
     return OrderUndeliverable(subject=one.subject, data=data)
 
 
-async def test_events_leave_in_order_whole_and_once(
+async def test_events_are_published_in_order_and_once(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
-    events = [event(number) for number in range(350)]
+    events = [make_event(number) for number in range(350)]
     await put(sessions, *events)
     async with living(relay(engine, broker, notifier).run):
         messages = await broker.take(350)
@@ -78,36 +63,38 @@ async def test_events_leave_in_order_whole_and_once(
     assert (first.content_type, first.type, first.message_id) == (CONTENT_TYPE, events[0].type, str(events[0].id))
 
 
-async def test_the_bell_is_heard(engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier) -> None:
+async def test_a_notification_wakes_the_relay(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
     one = relay(engine, broker, notifier)
     async with living(one.run):
         for number in range(5):
-            await put(sessions, event(number))
+            await put(sessions, make_event(number))
             notifier.wake("outbox")
             await broker.take(1)
         await until(left(sessions))
 
 
-async def test_an_event_that_is_rolled_back_never_leaves(
+async def test_an_event_that_was_rolled_back_is_not_published(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     async with sessions() as session:
-        await outbox.add(session, Outbox, event(1))
+        await outbox.add(session, Outbox, make_event(1))
         await session.rollback()
-    await put(sessions, event(2))
+    await put(sessions, make_event(2))
     async with living(relay(engine, broker, notifier).run):
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
 
 
-async def test_what_no_queue_takes_is_kept_and_the_others_pass(
+async def test_an_event_that_no_queue_takes_is_kept_and_the_others_are_published(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
-    await put(sessions, event(1), undeliverable(), event(2))
+    await put(sessions, make_event(1), undeliverable(), make_event(2))
     async with living(relay(engine, broker, notifier).run):
         await broker.take(2)
         await until(left(sessions, 1))
-        await put(sessions, event(3))
+        await put(sessions, make_event(3))
         await broker.take(1)
         await until(left(sessions, 1))
     async with sessions() as session:
@@ -116,55 +103,55 @@ async def test_what_no_queue_takes_is_kept_and_the_others_pass(
     assert kept.attempts >= 1
 
 
-async def test_a_queue_that_is_deleted_under_it(
+async def test_a_deleted_queue_is_declared_again(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     one = relay(engine, broker, notifier)
     async with living(one.run):
-        await put(sessions, event(1))
+        await put(sessions, make_event(1))
         notifier.wake("outbox")
         await broker.take(1)
         await broker.delete()
-        await put(sessions, event(2))
+        await put(sessions, make_event(2))
         notifier.wake("outbox")
         await until(left(sessions))
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
 
 
-async def test_an_exchange_that_is_deleted_under_it(
+async def test_a_deleted_exchange_is_declared_again(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     one = relay(engine, broker, notifier)
     async with living(one.run):
-        await put(sessions, event(1))
+        await put(sessions, make_event(1))
         notifier.wake("outbox")
         await broker.take(1)
         await broker.channel.exchange_delete(EXCHANGE)
-        await put(sessions, event(2), event(3))
+        await put(sessions, make_event(2), make_event(3))
         notifier.wake("outbox")
         await until(left(sessions))
         assert len(await broker.take(2)) == 2
 
 
-async def test_a_binding_that_is_deleted_under_it(
+async def test_a_deleted_binding_is_declared_again(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     one = relay(engine, broker, notifier)
     async with living(one.run):
-        await put(sessions, event(1))
+        await put(sessions, make_event(1))
         notifier.wake("outbox")
         await broker.take(1)
         queue = await broker.channel.get_queue(broker.queue.name)
         await queue.unbind(EXCHANGE, "payment.*")
-        await put(sessions, event(2))
+        await put(sessions, make_event(2))
         notifier.wake("outbox")
         await until(left(sessions))
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
 
 
-async def test_a_queue_that_is_full(
+async def test_events_are_kept_while_the_queue_is_full(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     control = BrokerControl(broker_node._env())
@@ -174,7 +161,7 @@ async def test_a_queue_that_is_full(
 
     async def refused() -> bool:
         nonlocal sent
-        await put(sessions, *(event(number) for number in range(sent, sent + 30)))
+        await put(sessions, *(make_event(number) for number in range(sent, sent + 30)))
         sent += 30
         async with sessions() as session:
             found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue took it"))
@@ -189,11 +176,11 @@ async def test_a_queue_that_is_full(
     assert {EVENT.validate_json(message.body).data.amount for message in messages} == set(range(sent))
 
 
-async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
+async def test_a_wrong_password_is_logged_and_retried_with_backoff(
     engine: AsyncEngine, broker: Broker, monkeypatch: pytest.MonkeyPatch, notifier: Notifier
 ) -> None:
-    said = CapturingLogger()
-    monkeypatch.setattr(runner, "log", said)
+    logged = CapturingLogger()
+    monkeypatch.setattr(runner, "log", logged)
     failures = job_failures.labels("0")._value
     before, began = failures.get(), time.monotonic()
 
@@ -203,21 +190,21 @@ async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
     url = str(URL(broker.url.get_secret_value()).with_password("mistyped"))
     async with living(relay(engine, broker, notifier, url).run):
         await until(lambda: tried(2), 5)
-        assert "AuthenticationError" in str(said.calls)
-        assert "mistyped" not in str(said.calls)
+        assert "AuthenticationError" in str(logged.calls)
+        assert "mistyped" not in str(logged.calls)
         await until(lambda: tried(5), 30)
-    # Pauses that double, and at least half of each: 0.1 + 0.2 + 0.4 + 0.8 s between five tries; about every 5 s in the end.
+    # The pauses double and are at least half of their mean: 0.1 + 0.2 + 0.4 + 0.8 s between five attempts; in the end about 5 s.
     assert time.monotonic() - began > 1.5
 
 
-async def test_a_connection_that_is_cut(
+async def test_a_cut_connection_loses_no_event(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str, notifier: Notifier
 ) -> None:
     async with Proxy(rabbitmq) as proxy:
         one = relay(engine, broker, notifier, proxy.url)
         async with living(one.run):
             for number in range(3):
-                await put(sessions, *(event(100 * number + each) for each in range(100)))
+                await put(sessions, *(make_event(100 * number + each) for each in range(100)))
                 notifier.wake("outbox")
                 await until(left(sessions, 0))
                 proxy.cut()
@@ -225,20 +212,20 @@ async def test_a_connection_that_is_cut(
     assert numbers == set(range(300))
 
 
-async def test_confirms_that_are_lost_send_again(
+async def test_events_are_published_again_when_their_confirms_are_lost(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str, notifier: Notifier
 ) -> None:
     async with Proxy(rabbitmq) as proxy:
         one = relay(engine, broker, notifier, proxy.url)
         async with living(one.run):
-            await put(sessions, event(1))
+            await put(sessions, make_event(1))
             notifier.wake("outbox")
             await until(left(sessions))
             proxy.lose_answers()
-            await put(sessions, event(2))
+            await put(sessions, make_event(2))
             notifier.wake("outbox")
             first, second = await broker.take(2)
-            assert not await left(sessions)()  # delivered, but we were not told
+            assert not await left(sessions)()  # delivered, but not confirmed
             proxy.flow()
             proxy.cut()
             await until(left(sessions))
@@ -256,7 +243,7 @@ async def holders(engine: AsyncEngine) -> list[int]:
         return list(found.scalars())
 
 
-async def test_one_relays_and_another_takes_over(
+async def test_a_standby_relay_takes_over(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, postgres: Postgres, notifier: Notifier
 ) -> None:
     other = create_engine(SecretStr(postgres.url("kit")), name="kit")
@@ -268,9 +255,9 @@ async def test_one_relays_and_another_takes_over(
         async with living(relay(other, broker, notifier).run):
             async with living(relay(engine, broker, notifier).run):
                 await until(one_holds)
-                await put(sessions, *(event(number) for number in range(50)))
+                await put(sessions, *(make_event(number) for number in range(50)))
                 await until(left(sessions))
-            await put(sessions, *(event(number) for number in range(50, 100)))
+            await put(sessions, *(make_event(number) for number in range(50, 100)))
             await until(left(sessions))
             assert await one_holds()
     finally:
@@ -280,28 +267,28 @@ async def test_one_relays_and_another_takes_over(
     assert await holders(engine) == []
 
 
-async def test_a_relay_whose_session_is_killed_holds_nothing(
+async def test_a_relay_whose_session_is_killed_loses_its_lock(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     first, second = relay(engine, broker, notifier), relay(engine, broker, notifier)
     async with living(first.run, second.run):
         for number in range(3):
-            await put(sessions, event(number))
+            await put(sessions, make_event(number))
             notifier.wake("outbox")
             await until(left(sessions))
             async with engine.connect() as connection:
                 for pid in await holders(engine):
                     await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
-        await put(sessions, event(3))
+        await put(sessions, make_event(3))
         await until(left(sessions))
     numbers = [EVENT.validate_json(message.body).data.amount for message in await broker.take(4)]
     assert numbers == [0, 1, 2, 3]
 
 
-async def test_a_broker_that_is_not_there_yet(
+async def test_events_are_published_when_the_broker_becomes_available(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str, notifier: Notifier
 ) -> None:
-    await put(sessions, event(1))
+    await put(sessions, make_event(1))
     async with Proxy(rabbitmq) as proxy:
         proxy.refuse()
         async with living(relay(engine, broker, notifier, proxy.url).run):
@@ -312,8 +299,10 @@ async def test_a_broker_that_is_not_there_yet(
             await broker.take(1)
 
 
-async def test_the_backlog_is_counted(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
-    await put(sessions, event(1), event(2))
+async def test_backlog_counts_events_and_the_age_of_the_oldest(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker
+) -> None:
+    await put(sessions, make_event(1), make_event(2))
     async with sessions() as session:
         count, age = await outbox.backlog(session, Outbox)
     assert count == 2
