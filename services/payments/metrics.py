@@ -7,8 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.messaging import outbox
 from kit.worker.shutdown import Shutdown
 from services.payments.disputes import poller
-from services.payments.models import OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.models import OutboxRow, Payment
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import OWED
+from services.payments.webhooks.models import WebhookEvent
 
 MEASURE_SECONDS = 5
 LATE_SECONDS = 60

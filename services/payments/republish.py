@@ -14,7 +14,8 @@ from contracts.events import Event
 from kit.messaging import outbox
 from services.payments import events as announcements
 from services.payments.db import sessions
-from services.payments.models import Dispute, LedgerEntry, LedgerTransaction, OutboxRow, Payment
+from services.payments.ledger.models import LedgerEntry, LedgerTransaction
+from services.payments.models import Dispute, OutboxRow, Payment
 
 BATCH = 500
 PUBLISHED_KINDS = ("received", "accepted", "bound", "refunded", "disputed", "dispute_won", "dispute_lost")

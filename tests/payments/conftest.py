@@ -21,8 +21,9 @@ from services.payments.app import app
 from services.payments.auth import identity
 from services.payments.catalog_client import CatalogClient
 from services.payments.db import claims, engine, sessions
-from services.payments.models import Base, OutboxRow, Payment, WebhookEvent
+from services.payments.models import Base, OutboxRow, Payment
 from services.payments.webhooks import processing
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, PAYSTACK_SECRET_KEY, Signer
 from tests.payments.bank import Bank, Json
 from tests.payments.weather import Weather

@@ -13,12 +13,12 @@ from sqlalchemy import select, update
 from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.db import engine, sessions
-from services.payments.models import BackfillState
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.webhook_events import parse_webhook_event
 from services.payments.wakeup import Doorbell
 from services.payments.webhooks import backfill
 from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
+from services.payments.webhooks.models import BackfillState
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.payments.played import Clock, Hurried, Limited, ok
 from tests.sandbox.conftest import sandbox

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from services.payments import clients
 from services.payments.catalog_client import CatalogClient
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.contention import BROKEN_UP, When, broken_up
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored

@@ -7,7 +7,8 @@ from sqlalchemy import Select, select, text
 
 from services.payments.db import engine, sessions
 from services.payments.metrics import refunds_that_wait
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund
 
 MANY = """
     WITH paid AS (

@@ -17,9 +17,9 @@ from dev.postgres import Postgres
 from kit.db.engine import create_engine
 from services.payments.db import engine as own
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
 from services.payments.webhooks import intake
 from services.payments.webhooks.intake import Intake
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.loops import until
 from tests.payments.conftest import charge, payment, send

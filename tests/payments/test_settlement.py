@@ -10,10 +10,10 @@ from sqlalchemy import text, update
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from kit.messaging import inbox, processor
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
 from services.payments.paystack.charge import parse_charge
 from services.payments.settlement.settle import settle
 from services.payments.webhooks import processing
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox, outbox_types, payment, send, settle_all, stored
 

@@ -11,10 +11,10 @@ from sqlalchemy import select
 
 from services.payments import clients
 from services.payments.db import sessions
-from services.payments.models import Refund
 from services.payments.paystack.client import Paystack
 from services.payments.refunds import requests
 from services.payments.refunds.executor import RefundExecutor
+from services.payments.refunds.models import Refund
 from tests.loops import living, until
 from tests.payments.conftest import payment
 

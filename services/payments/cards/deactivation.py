@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker.shutdown import Shutdown
 from services.payments import clients
-from services.payments.models import Card
+from services.payments.cards.models import Card
 from services.payments.paystack.errors import PaystackError
 from services.payments.settings import settings
 

@@ -10,6 +10,7 @@ from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused
 from services.payments.auth import Payer
 from services.payments.cards import saved_cards
+from services.payments.cards.models import Card
 from services.payments.cards.schemas import Cards, CardView, ChargeCard
 from services.payments.checkout import saved_card
 from services.payments.db import Transaction, sessions
@@ -23,7 +24,6 @@ from services.payments.errors import (
     PaymentRefused,
     PaystackUnavailable,
 )
-from services.payments.models import Card
 from services.payments.schemas import PaymentView
 
 MOST_SHOWN = 100

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import arrays
+from services.payments.cards.models import Card
 from services.payments.errors import CardNotFound
-from services.payments.models import Card
 from services.payments.paystack.charge import Authorization, Charge
 from services.payments.settings import settings
 

@@ -14,6 +14,7 @@ from kit.idempotency.keys import IdempotentRequest
 from kit.observability.tracing import traceparent
 from services.payments import clients
 from services.payments.cards import saved_cards
+from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
 from services.payments.checkout.start import (
@@ -26,7 +27,7 @@ from services.payments.checkout.start import (
 )
 from services.payments.db import claims
 from services.payments.errors import ChargePending
-from services.payments.models import Card, Payment
+from services.payments.models import Payment
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.errors import NoAnswer, PaystackError

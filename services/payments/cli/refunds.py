@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from services.payments.cli.output import AsJson, AtMost, print_views, run
 from services.payments.db import sessions
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import OWED, UNFINISHED
 from services.payments.schemas import RefundView
 

@@ -15,10 +15,12 @@ from services.payments.cli.output import AsJson, duration, out, print_json, run,
 from services.payments.db import sessions
 from services.payments.disputes.poller import SOON, due_in
 from services.payments.metrics import refunds_that_wait
-from services.payments.models import BackfillState, Dispute, Inbox, OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.models import Dispute, Inbox, OutboxRow, Payment
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
+from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 MOST_COUNTED = 10_000
 WORKER_SECONDS = 2.0

@@ -17,8 +17,9 @@ from kit.observability.tracing import traceparent
 from services.payments.catalog_client import Order
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
 from services.payments.events import succeeded
+from services.payments.holds.models import Decision
 from services.payments.ledger import journal, movements
-from services.payments.models import Decision, OutboxRow, Payment
+from services.payments.models import OutboxRow, Payment
 from services.payments.refunds.requests import of_payment, refunded_or_pending
 from services.payments.settings import settings
 

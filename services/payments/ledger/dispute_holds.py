@@ -4,7 +4,8 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.ledger import journal, movements
-from services.payments.models import LedgerEntry, LedgerTransaction, Payment
+from services.payments.ledger.models import LedgerEntry, LedgerTransaction
+from services.payments.models import Payment
 
 
 async def hold(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:

@@ -18,8 +18,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from services.payments.models import Decision, Payment, Payout, Refund
+from services.payments.holds.models import Decision
+from services.payments.ledger.models import Payout
+from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
+from services.payments.refunds.models import Refund
 from services.payments.settings import settings
 
 Kind = Literal["received", "fee", "accepted", "bound", "refunded", "disputed", "dispute_won", "dispute_lost", "settled"]

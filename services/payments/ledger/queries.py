@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.pagination import InvalidCursor, decode_cursor, encode_cursor
-from services.payments.models import LedgerEntry, LedgerTransaction, Payment
+from services.payments.ledger.models import LedgerEntry, LedgerTransaction
+from services.payments.models import Payment
 
 BATCH = 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

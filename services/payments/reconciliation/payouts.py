@@ -6,7 +6,8 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.payments.ledger import journal, movements
-from services.payments.models import Payment, Payout
+from services.payments.ledger.models import Payout
+from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.settlements import PaystackSettlement, SettlementPage, TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader

@@ -8,9 +8,10 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.models import Dispute, Payment, Refund
+from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
+from services.payments.refunds.models import Refund
 
 FINAL = frozenset({"processed", "failed"})
 log = structlog.get_logger("disputes")

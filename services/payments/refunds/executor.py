@@ -18,10 +18,11 @@ from kit.messaging import outbox
 from kit.worker.shutdown import Shutdown
 from services.payments import clients, events
 from services.payments.ledger import journal, movements
-from services.payments.models import UNPAID, OutboxRow, Payment, Refund
+from services.payments.models import UNPAID, OutboxRow, Payment
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import PaystackRefund
 from services.payments.refunds import chargebacks
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED
 
 LEASE = timedelta(seconds=45)

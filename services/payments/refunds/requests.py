@@ -14,7 +14,8 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
-from services.payments.models import UNPAID, Payment, Refund
+from services.payments.models import UNPAID, Payment
+from services.payments.refunds.models import Refund
 
 UNFINISHED = ("requested", "pending", "processing", "needs-attention")
 REFUNDABLE = frozenset({"succeeded", "partially_refunded", "held", "disputed"})

@@ -26,9 +26,10 @@ from services.payments.errors import (
     RefundNotFound,
     RefundTooLarge,
 )
-from services.payments.models import IdempotencyKey, Payment, Refund
+from services.payments.models import IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.refunds import requests
+from services.payments.refunds.models import Refund
 from services.payments.routes import Reference, find
 from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 

@@ -20,13 +20,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.messaging import inbox
 from kit.worker.shutdown import Shutdown
 from services.payments import clients
-from services.payments.models import BackfillState, WebhookEvent
 from services.payments.paystack import event_types
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.parsing import Unreadable
 from services.payments.paystack.webhook_events import PaystackWebhookEvent
 from services.payments.settings import settings
 from services.payments.wakeup import Doorbell
+from services.payments.webhooks.models import BackfillState, WebhookEvent
 from services.payments.webhooks.processing import read
 
 FIRST_LOOK_BACK = timedelta(hours=72)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from services.payments.models import WebhookEvent
+from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
 MAX_REPROCESSED = 10_000

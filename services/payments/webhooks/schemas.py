@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from services.payments.models import WebhookEvent
 from services.payments.paystack import event_types
+from services.payments.webhooks.models import WebhookEvent
 
 State = Literal["pending", "processed", "failed"]
 EventName = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
