@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.messaging import outbox
 from kit.worker.shutdown import Shutdown
 from services.payments.disputes import poller
-from services.payments.models import OutboxRow, Payment
-from services.payments.refunds.models import Refund
+from services.payments.models import OutboxRow, Payment, PaymentStatus
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import OWED
 from services.payments.webhooks.models import WebhookEvent
 
@@ -27,7 +27,7 @@ held = Gauge("payments_held", "Payments that wait for a person")
 def refunds_that_wait() -> Select[int]:
     """Numbers of the refunds that wait for a person; also what should have gone back by itself and did not: nobody else would miss it."""
     refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
-    return refund.where((Refund.status == "needs-attention") | OWED)
+    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | OWED)
 
 
 class Metrics:
@@ -50,7 +50,7 @@ class Metrics:
             age = func.coalesce(func.extract("epoch", func.now() - func.min(waiting.c.received_at)), 0)
             count, oldest = (await session.execute(select(func.count(), age).select_from(waiting))).one()
             oldest_notice.set(oldest)
-            of_a_person = select(Payment.id).where(Payment.status == "held").limit(MOST_COUNTED).subquery()
+            of_a_person = select(Payment.id).where(Payment.status == PaymentStatus.HELD).limit(MOST_COUNTED).subquery()
             stuck = refunds_that_wait().limit(MOST_COUNTED).subquery()
             attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
             held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())

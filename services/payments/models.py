@@ -38,6 +38,14 @@ class HeldReason(StrEnum):
     REVERSED = "reversed"
 
 
+class DisputeResolution(StrEnum):
+    """Paystack's known words for how a dispute ended. The column keeps unknown words too, so it is plain text."""
+
+    MERCHANT_ACCEPTED = "merchant-accepted"
+    AUTO_ACCEPTED = "auto-accepted"
+    DECLINED = "declined"
+
+
 class DisputeStatus(StrEnum):
     """Paystack's words for the status of a dispute."""
 

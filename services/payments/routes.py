@@ -1,7 +1,7 @@
 """What clients may ask of payments."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 from sqlalchemy import Select, select
@@ -24,14 +24,13 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 from services.payments.settlement import verify as verification
 
 router = APIRouter(prefix="/payments", tags=["payments"])
 Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="The payment's reference")]
-Status = Literal["pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed"]
 
 
 def payments_of(caller: Caller) -> Select[Payment]:
@@ -80,7 +79,7 @@ async def start(payer: Payer, asked: StartPayment, idempotency_key: KeyHeader = 
 async def list_payments(
     caller: AnyCaller,
     session: Transaction,
-    status: Annotated[Status | None, Query(description="Only those; `held` waits for a person")] = None,
+    status: Annotated[PaymentStatus | None, Query(description="Only those; `held` waits for a person")] = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> PaymentPage:

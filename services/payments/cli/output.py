@@ -9,7 +9,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
@@ -121,7 +121,7 @@ def progress(*, shown: bool) -> Progress:
     )
 
 
-def print_json(found: Any) -> None:
+def print_json(found: object) -> None:
     typer.echo(json.dumps(found, default=_plain, ensure_ascii=False, indent=2))
 
 
@@ -136,7 +136,7 @@ def print_views(views: Sequence[BaseModel], columns: Sequence[str], *, as_json: 
     print_rows(columns, [[getattr(view, column) for column in columns] for view in views])
 
 
-def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table where the terminal is wide enough for it, else a paragraph for each row: nothing is cut off."""
     names = [column.replace("_", " ") for column in columns]
     told = [[words(value) for value in row] for row in rows]
@@ -171,7 +171,7 @@ def _needed(column: str, text: str) -> int:
     return min(longest, LONGEST_WHOLE if column in WHOLE else LONGEST_WORD)
 
 
-def words(value: Any) -> str:
+def words(value: object) -> str:
     """A value as a person reads it; what came from outside moves no cursor and is no markup."""
     if value is None:
         return "-"
@@ -192,5 +192,5 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

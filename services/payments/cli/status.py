@@ -15,8 +15,8 @@ from services.payments.cli.output import AsJson, duration, out, print_json, run,
 from services.payments.db import sessions
 from services.payments.disputes.poller import SOON, due_in
 from services.payments.metrics import refunds_that_wait
-from services.payments.models import Dispute, Inbox, OutboxRow, Payment
-from services.payments.refunds.models import Refund
+from services.payments.models import Dispute, Inbox, OutboxRow, Payment, PaymentStatus
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
@@ -24,6 +24,7 @@ from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 MOST_COUNTED = 10_000
 WORKER_SECONDS = 2.0
+SHOWN = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
 def status(as_json: AsJson = False) -> None:
@@ -44,7 +45,7 @@ async def _look() -> dict[str, Any]:
     async with sessions() as session:
         found: dict[str, Any] = {
             "mode": settings.domain,
-            "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
+            "payments": {state: await _payments(session, state) for state in SHOWN},
             "sweep": {"due": await count_due(session)},
             "refunds": {state: await _count(session, _refunds(state)) for state in UNFINISHED},
             "refunds_that_wait": await _count(session, refunds_that_wait()),
@@ -119,11 +120,11 @@ def _oldest(entries: dict[str, Any]) -> str:
     return f"the oldest for {duration(seconds)}" if entries["pending"] else "none is late"
 
 
-async def _payments(session: AsyncSession, state: str) -> int:
+async def _payments(session: AsyncSession, state: PaymentStatus) -> int:
     return await _count(session, select(Payment.id).where(Payment.status == state))
 
 
-def _refunds(state: str) -> Select[int]:
+def _refunds(state: RefundStatus) -> Select[int]:
     return select(Refund.number).where(Refund.status == state)
 
 

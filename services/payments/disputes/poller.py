@@ -2,17 +2,17 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from decimal import Decimal
 
 import structlog
 from prometheus_client import Gauge
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import ColumnElement, Numeric, Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker.shutdown import Shutdown
 from services.payments import clients
 from services.payments.disputes import records
-from services.payments.models import UNPAID, Dispute, Payment
+from services.payments.models import UNPAID, Dispute, DisputeStatus, Payment
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.refunds.chargebacks import FINAL, has_requested_refund, refund_of
 
@@ -27,7 +27,6 @@ FORGOTTEN_AFTER = timedelta(days=30)
 
 SEARCH_SECONDS = 600.0
 MOST_PAGES = 20
-WAITS_FOR_US = "awaiting-merchant-feedback"
 MOST_COUNTED = 10_000
 
 open_disputes = Gauge("disputes_open", "Disputes that are not over")
@@ -44,10 +43,10 @@ async def measure(session: AsyncSession) -> None:
     due_seconds.set(float("inf") if seconds is None else float(seconds))
 
 
-def due_in() -> Select[Any]:
+def due_in() -> Select[Decimal | None]:
     """Seconds until the first of those that wait for our answer is accepted in our name; null where none does."""
-    left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
-    return select(left).where(Dispute.lost.is_(None), Dispute.status != "awaiting-bank-feedback")
+    left: ColumnElement[Decimal | None] = func.extract("epoch", func.min(Dispute.due_at) - func.now(), type_=Numeric)
+    return select(left).where(Dispute.lost.is_(None), Dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK)
 
 
 class DisputePoller:
@@ -78,7 +77,7 @@ class DisputePoller:
             if not await clients.paystack().pace.turn("others", shutdown):
                 return
             clients.paystack().pace.spend("others")
-            told = await clients.paystack().disputes.of_status(WAITS_FOR_US, page)
+            told = await clients.paystack().disputes.of_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
             async with self.sessions.begin() as session:
                 await records.record(session, told)
             if not told:
@@ -121,7 +120,7 @@ class DisputePoller:
                 return None
             lease = update(Dispute).where(Dispute.id == row.id)
             await session.execute(
-                lease.values(next_attempt_at=func.now() + LEASE, looks=Dispute.attempts + 1).execution_options(
+                lease.values(next_attempt_at=func.now() + LEASE, attempts=Dispute.attempts + 1).execution_options(
                     synchronize_session=False
                 )
             )
@@ -153,7 +152,7 @@ class DisputePoller:
 
 
 def _waits_for_us(dispute: Dispute) -> bool:
-    return dispute.lost is None and dispute.status != "awaiting-bank-feedback"
+    return dispute.lost is None and dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK
 
 
 async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -> bool:

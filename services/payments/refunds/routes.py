@@ -29,7 +29,7 @@ from services.payments.errors import (
 from services.payments.models import IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.refunds import requests
-from services.payments.refunds.models import Refund
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.routes import Reference, find
 from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
@@ -140,6 +140,6 @@ async def _waiting(session: AsyncSession, reference: str, refund_id: UUID) -> Re
     refund = await requests.find(session, await _payment_id(session, reference), refund_id)
     if refund is None:
         raise RefundNotFound
-    if refund.status != "needs-attention":
+    if refund.status != RefundStatus.NEEDS_ATTENTION:
         raise RefundNotAwaitingAccount(f"The refund is {refund.status}.")
     return refund

@@ -182,12 +182,12 @@ class Backfill:
 
     async def _release(self, until: datetime, found: Found) -> None:
         """Where it is not complete, the next one begins where this one did."""
-        told: dict[str, Any] = {"reached": until} if found.complete else {}
+        told: dict[str, object] = {"reached": until} if found.complete else {}
         await self._change(
             leased_until=None, holder=None, ran_at=func.now(), seen=found.seen, stored=found.stored, **told
         )
 
-    async def _change(self, **values: Any) -> None:
+    async def _change(self, **values: object) -> None:
         async with self.sessions.begin() as session:
             ours = update(BackfillState).where(BackfillState.holder == self._holder).values(values)
             await session.execute(ours.execution_options(synchronize_session=False))
