@@ -12,7 +12,7 @@ from services.payments.cards.models import Card
 from services.payments.db import sessions
 from services.payments.models import Payment
 from tests.payments.bank import Json, authorization
-from tests.payments.conftest import charge, payment, send, settle_all
+from tests.payments.conftest import charge, clients, notifier, payment, send, settle_all
 
 ME, OTHER = "payer-1", "payer-2"
 
@@ -44,7 +44,7 @@ async def saved(client: httpx.AsyncClient, headers: dict[str, str], name: str = 
 
 
 async def forget_all() -> None:
-    forgetter = CardDeactivator(sessions)
+    forgetter = CardDeactivator(sessions, clients().paystack, notifier())
     while await forgetter.forget_one(Shutdown()):
         pass
 

@@ -5,12 +5,12 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from services.payments.cli.output import AsJson, AtMost, print_views, run
+from services.payments.cli.output import AsJson, AtMost, Context, print_views, run
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import OWED, UNFINISHED
-from services.payments.schemas import RefundView
+from services.payments.refunds.schemas import RefundView
 
 cli = typer.Typer(help="Money on its way back.", no_args_is_help=True)
 COLUMNS = ("created_at", "payment", "amount", "currency", "status", "requested_by", "reason", "error")
@@ -32,7 +32,7 @@ def list_refunds(
     """Newest first. Amounts in subunits."""
     wanted = Refund.status.in_(UNFINISHED) | OWED if status is None else Refund.status == status
 
-    async def work() -> list[RefundOfPayment]:
+    async def work(context: Context) -> list[RefundOfPayment]:
         query = (
             select(Refund, Payment.reference)
             .join(Payment, Payment.id == Refund.payment_id)

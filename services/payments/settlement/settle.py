@@ -13,8 +13,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
+from kit.observability.tracing import continued
 from services.payments import events as announcements
 from services.payments.cards import saved_cards
 from services.payments.cards.saved_cards import PaidCard
@@ -117,10 +118,16 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
         if reason == HeldReason.REVERSED:
             returned.append(charge.reference)
         elif reason is not None:
-            log.error(
-                "payment held", reference=payment.reference, reason=reason, paid=charge.amount, currency=charge.currency
-            )
+            _log_held(payment, charge, reason)
         settled_total.labels(transition.status, reason or "").inc()
+        with continued(payment.traceparent):
+            log.info(
+                "payment settled",
+                reference=charge.reference,
+                order_id=str(payment.order_id),
+                status=transition.status,
+                reason=reason,
+            )
         outcomes.append(Settled(charge.reference, f"{transition.status}: {reason}" if reason else transition.status))
     await _write(session, changes.values())
     await requests.schedule_sync(session, returned)
@@ -129,6 +136,18 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
     await saved_cards.save(session, paid_cards)
     await outbox.add(session, OutboxRow, *events.values())
     return outcomes
+
+
+def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> None:
+    with continued(payment.traceparent):
+        log.error(
+            "payment held",
+            reference=payment.reference,
+            order_id=str(payment.order_id),
+            reason=reason,
+            paid_amount=charge.amount,
+            currency=charge.currency,
+        )
 
 
 def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Event | None:
@@ -161,7 +180,7 @@ CHANGED = (
     "gateway_response",
     "paid_at",
 )
-_told = parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED})
+_told = array_parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED})
 WRITE = (
     update(PAYMENTS)
     .where(PAYMENTS.c.id == _told.c.id)
@@ -190,7 +209,7 @@ def _reported(charge: Charge) -> dict[str, object]:
 async def _write(session: AsyncSession, changes: Collection[Change]) -> None:
     if changes:
         rows = [change.values() for change in changes]
-        await session.execute(WRITE, lists(**{name: [row[name] for row in rows] for name in ("id", *CHANGED)}))
+        await session.execute(WRITE, array_values(**{name: [row[name] for row in rows] for name in ("id", *CHANGED)}))
 
 
 async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) -> list[Movement]:

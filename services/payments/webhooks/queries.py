@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.bulk import table_of
+from kit.messaging.inbox import EntryStatus
 from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
@@ -26,7 +27,7 @@ class WebhookEventRow(NamedTuple):
     event: str | None
     reference: str | None
     identity: str | None
-    status: str
+    status: EntryStatus
     outcome: str | None
     error: str | None
     attempts: int
@@ -43,7 +44,7 @@ class Filter:
     """Which notices; None is any. `since` is included, `until` is not."""
 
     ids: Sequence[int] | None = None
-    status: str | None = None
+    status: EntryStatus | None = None
     event: str | None = None
     reference: str | None = None
     since: datetime | None = None
@@ -133,7 +134,7 @@ async def reprocess(
 async def _replay_batch(
     session: AsyncSession, conditions: Sequence[ColumnElement[bool]], after: int, limit: int
 ) -> list[int]:
-    waits = (WebhookEvent.status != "pending") | (WebhookEvent.next_attempt_at > func.now())
+    waits = (WebhookEvent.status != EntryStatus.PENDING) | (WebhookEvent.next_attempt_at > func.now())
     some = (
         select(WebhookEvent.id)
         .where(*conditions, waits, WebhookEvent.id > after)
@@ -145,8 +146,7 @@ async def _replay_batch(
     again = (
         update(WebhookEvent)
         .where(WebhookEvent.id.in_(select(taken.c.id)))
-        .values(status="pending", attempts=0, next_attempt_at=func.now(), processed_at=None)
+        .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now(), processed_at=None)
         .returning(WebhookEvent.id)
-        .execution_options(synchronize_session=False)
     )
     return list((await session.execute(again)).scalars())
