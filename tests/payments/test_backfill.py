@@ -13,11 +13,11 @@ from sqlalchemy import select, update
 
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.models import BackfillState
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.webhook_events import parse_webhook_event
 from services.payments.webhooks import backfill
 from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
+from services.payments.webhooks.models import BackfillState
 from tests.payments.conftest import (
     charge,
     clients,

@@ -21,7 +21,9 @@ from sqlalchemy import select
 
 from services.payments.cli import output
 from services.payments.db import sessions
-from services.payments.models import Decision, Dispute, Payment, Refund
+from services.payments.holds.models import Decision
+from services.payments.models import Dispute, Payment
+from services.payments.refunds.models import Refund
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running

@@ -11,16 +11,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
+from kit.messaging.inbox import EntryStatus
 from services.payments.cli.output import AsJson, Context, duration, out, print_json, run, words
 from services.payments.db import sessions
 from services.payments.disputes.poller import SOON
 from services.payments.metrics import refunds_that_need_an_operator, seconds_until_dispute_due
-from services.payments.models import BackfillState, Dispute, Inbox, OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.models import Dispute, Inbox, OutboxRow, Payment, PaymentStatus
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
+from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 WORKER_SECONDS = 2.0
+SHOWN = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
 def status(as_json: AsJson = False) -> None:
@@ -41,7 +45,7 @@ async def _look(context: Context) -> dict[str, Any]:
     async with sessions() as session:
         found: dict[str, Any] = {
             "mode": settings.domain,
-            "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
+            "payments": {state: await _payments(session, state) for state in SHOWN},
             "sweep": {"due": await count_due(session)},
             "refunds": {state: await count_up_to(session, _refunds(state)) for state in UNFINISHED},
             "refunds_that_wait": await count_up_to(session, refunds_that_need_an_operator()),
@@ -116,18 +120,18 @@ def _oldest(entries: dict[str, Any]) -> str:
     return f"the oldest for {duration(seconds)}" if entries["pending"] else "none is late"
 
 
-async def _payments(session: AsyncSession, state: str) -> int:
+async def _payments(session: AsyncSession, state: PaymentStatus) -> int:
     return await count_up_to(session, select(Payment.id).where(Payment.status == state))
 
 
-def _refunds(state: str) -> Select[int]:
+def _refunds(state: RefundStatus) -> Select[int]:
     return select(Refund.number).where(Refund.status == state)
 
 
 async def _inbox(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox]) -> dict[str, Any]:
-    pending = select(inbox.id).where(inbox.status == "pending")
+    pending = select(inbox.id).where(inbox.status == EntryStatus.PENDING)
     count, oldest = await count_and_oldest_age(session, pending, inbox.received_at)
-    failed = await count_up_to(session, select(inbox.id).where(inbox.status == "failed"))
+    failed = await count_up_to(session, select(inbox.id).where(inbox.status == EntryStatus.FAILED))
     return {"pending": count, "failed": failed, "oldest_seconds": oldest}
 
 

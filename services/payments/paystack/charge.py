@@ -6,7 +6,6 @@ are missing. The parser reads what we need; the rest stays in the stored body.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
 
@@ -48,7 +47,7 @@ class Charge:
         return self.status in {"success", "reversed", "reversal-pending"}
 
 
-def parse_charge(data: Any) -> Charge:
+def parse_charge(data: object) -> Charge:
     """Raises Unreadable where reference, status, amount, currency or domain is missing or nonsense."""
     if not isinstance(data, dict):
         raise Unreadable("data is not an object")
@@ -78,7 +77,7 @@ def parse_charge(data: Any) -> Charge:
     )
 
 
-def _authorization(data: Any) -> Authorization | None:
+def _authorization(data: object) -> Authorization | None:
     """`{}` where nothing was paid; cards only, and only those that Paystack calls reusable."""
     if not isinstance(data, dict) or data.get("reusable") is not True or data.get("channel") != "card":
         return None

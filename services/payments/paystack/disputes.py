@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.payments.models import DISPUTE_STATUSES
 from services.payments.paystack.errors import NoAnswer
 from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
 from services.payments.paystack.transport import Transport
@@ -53,7 +52,7 @@ class PaystackDispute:
         return self.resolution != "declined" and self.transaction_status in REVERSED
 
 
-def parse_dispute(data: Any) -> PaystackDispute:
+def parse_dispute(data: object) -> PaystackDispute:
     """Raises Unreadable without an id or a status."""
     if not isinstance(data, dict):
         raise Unreadable("data is not an object")
@@ -63,11 +62,9 @@ def parse_dispute(data: Any) -> PaystackDispute:
     transaction = data.get("transaction")
     about = transaction if isinstance(transaction, dict) else {}
     reference = about.get("reference") or data.get("merchant_transaction_reference")
-    status = status.lower()
     return PaystackDispute(
         id=dispute_id,
-        # A word that we do not know is a dispute that is not over.
-        status=status if status in DISPUTE_STATUSES else "pending",
+        status=status.lower(),
         reference=parse_text(reference, 200),
         transaction_status=_lower(about.get("status")),
         domain=_lower(data.get("domain") or about.get("domain")),
@@ -83,7 +80,7 @@ def parse_dispute(data: Any) -> PaystackDispute:
     )
 
 
-def _lower(value: Any) -> str | None:
+def _lower(value: object) -> str | None:
     found = parse_text(value, 50)
     return found.lower() if found else None
 
@@ -130,7 +127,7 @@ class Disputes:
         return _told(await self._transport.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", answer))
 
 
-def _told(data: Any) -> PaystackDispute:
+def _told(data: object) -> PaystackDispute:
     try:
         return parse_dispute(data)
     except Unreadable as error:

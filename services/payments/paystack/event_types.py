@@ -5,7 +5,7 @@ A notice carries no id, no time and no version of its own (Paystack's documentat
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from services.payments.paystack.parsing import parse_text
 
@@ -90,7 +90,7 @@ def event_type_of(event: str) -> EventType:
     return DISPUTE if event.startswith("charge.dispute.") else EVENT_TYPES.get(event, UNKNOWN)
 
 
-def identity(event: str, data: Any, body: bytes) -> str:
+def identity(event: str, data: object, body: bytes) -> str:
     """What this notice has in common with every other delivery of the same happening.
 
     Two equal partial refunds share theirs: their notices are only a nudge.
@@ -110,7 +110,7 @@ def identity_of_row(event: str, row_id: int | None) -> str | None:
     return f"{event}:{row_id}" if row_id is not None and event_type_of(event).named_by == ("id",) else None
 
 
-def _at(data: Any, path: str) -> str | None:
+def _at(data: object, path: str) -> str | None:
     for name in path.split("."):
         if isinstance(data, dict):
             data = data.get(name)

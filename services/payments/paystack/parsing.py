@@ -1,7 +1,6 @@
 """Parse single values of Paystack's JSON: leniently in form, strictly in range."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
@@ -20,7 +19,7 @@ class Unreadable(Exception):
     """What came does not say what it must; the message says what is missing. No other try can help."""
 
 
-def parse_integer(value: Any, most: int = MAX_SUBUNITS) -> int | None:
+def parse_integer(value: object, most: int = MAX_SUBUNITS) -> int | None:
     """A whole number from 0 to `most`, which Paystack writes as a number or as a string of digits."""
     if isinstance(value, bool):
         return None
@@ -31,7 +30,7 @@ def parse_integer(value: Any, most: int = MAX_SUBUNITS) -> int | None:
     return value if isinstance(value, int) and 0 <= value <= most else None
 
 
-def parse_text(value: Any, most: int) -> str | None:
+def parse_text(value: object, most: int) -> str | None:
     """At most `most` characters, storable; None for what is no text, or empty."""
     if not isinstance(value, str):
         return None
@@ -39,7 +38,7 @@ def parse_text(value: Any, most: int) -> str | None:
     return value[:most].replace("\x00", "").encode("utf-8", "replace").decode() or None
 
 
-def parse_time(value: Any) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     """ISO 8601 with an offset, as UTC."""
     if not isinstance(value, str):
         return None

@@ -1,7 +1,6 @@
 """Refunds: sent, listed by their transaction, and sent on to the payer's account."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from services.payments.paystack.errors import NoAnswer
 from services.payments.paystack.parsing import parse_integer, parse_text
@@ -45,7 +44,7 @@ class Refunds:
         return _told(await self._transport.call("retry_refund", "POST", path, {"refund_account_details": details}))
 
 
-def _told(data: Any) -> PaystackRefund:
+def _told(data: object) -> PaystackRefund:
     found = data if isinstance(data, dict) else {}
     refund_id, amount = parse_integer(found.get("id"), most=2**63 - 1), parse_integer(found.get("amount"))
     status = parse_text(found.get("status"), 50)

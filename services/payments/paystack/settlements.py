@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
@@ -41,7 +40,7 @@ class SettlementPage:
     last: bool
 
 
-def parse_transactions(data: list[Any], *, last: bool) -> TransactionPage:
+def parse_transactions(data: list[object], *, last: bool) -> TransactionPage:
     charges, unreadable = [], []
     for each in data:
         try:
@@ -51,7 +50,7 @@ def parse_transactions(data: list[Any], *, last: bool) -> TransactionPage:
     return TransactionPage(charges, unreadable, last)
 
 
-def parse_settlements(data: list[Any], *, last: bool) -> SettlementPage:
+def parse_settlements(data: list[object], *, last: bool) -> SettlementPage:
     payouts, unreadable = [], []
     for each in data:
         try:
@@ -61,7 +60,7 @@ def parse_settlements(data: list[Any], *, last: bool) -> SettlementPage:
     return SettlementPage(payouts, unreadable, last)
 
 
-def _payout(data: Any) -> PaystackSettlement:
+def _payout(data: object) -> PaystackSettlement:
     if not isinstance(data, dict):
         raise Unreadable("a settlement that is not an object")
     numbers = {name: parse_integer(data.get(name)) for name in ("total_processed", "total_fees", "effective_amount")}
@@ -87,7 +86,7 @@ def _payout(data: Any) -> PaystackSettlement:
     )
 
 
-def _named(data: Any, error: Unreadable) -> str:
+def _named(data: object, error: Unreadable) -> str:
     identifier = data.get("id") if isinstance(data, dict) else None
     return f"{parse_integer(identifier, most=2**63 - 1)}: {error}"
 

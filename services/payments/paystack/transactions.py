@@ -60,7 +60,7 @@ class Transactions:
         return parse_transactions(data, last=last)
 
 
-def parse_answer(data: Any, reference: str) -> Charge:
+def parse_answer(data: object, reference: str) -> Charge:
     try:
         charge = parse_charge(data)
     except Unreadable as error:

@@ -52,13 +52,13 @@ class Transport:
             raise NoAnswer("the answer has no data")
         return data
 
-    async def list_of(self, operation: str, path: str) -> list[Any]:
+    async def list_of(self, operation: str, path: str) -> list[object]:
         data = (await self.answer(operation, "GET", path)).get("data")
         if not isinstance(data, list):
             raise NoAnswer("the answer has no list")
         return data
 
-    async def page(self, operation: str, path: str, page: int) -> tuple[list[Any], bool]:
+    async def page(self, operation: str, path: str, page: int) -> tuple[list[object], bool]:
         """The items of a page, and whether it is the last: by meta.pageCount, or because it is empty."""
         answer = await self.answer(operation, "GET", f"{path}perPage=50&page={page}")
         data, meta = answer.get("data"), answer.get("meta")

@@ -38,7 +38,7 @@ class WebhookEventPage:
     unreadable: int = 0
 
 
-def parse_webhook_event(data: Any) -> PaystackWebhookEvent:
+def parse_webhook_event(data: object) -> PaystackWebhookEvent:
     """Raises Unreadable without an id or a name."""
     if not isinstance(data, dict):
         raise Unreadable("an event that is no object")
@@ -71,7 +71,7 @@ def parse_webhook_event_page(answer: dict[str, Any]) -> WebhookEventPage:
     return WebhookEventPage(events, following, len(found) - len(events))
 
 
-def _body(name: str, payload: Any) -> bytes | None:
+def _body(name: str, payload: object) -> bytes | None:
     """The notice's bytes: as they are where the payload is text, else written as JavaScript writes them, which is how they were sent."""
     if isinstance(payload, str):
         try:
