@@ -61,7 +61,7 @@ class DisputePoller:
         for page in range(1, MOST_PAGES + 1):
             if not await self.paystack.rate_limit.acquire("others", shutdown):
                 return
-            told = await self.paystack.disputes.of_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
+            told = await self.paystack.disputes.list_with_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
             async with self.sessions.begin() as session:
                 await records.record(session, told)
             if not told:

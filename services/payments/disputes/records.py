@@ -54,12 +54,12 @@ async def _hear(session: AsyncSession, payment: Payment | None, told: PaystackDi
         "id": told.id,
         "payment_id": payment.id if payment else None,
         "reference": told.reference,
-        "amount": told.amount or told.of,
+        "amount": told.amount or told.paid_amount,
         "currency": told.currency,
         "category": told.category,
         "status": dispute_status(told),
         "resolution": told.resolution,
-        "lost": told.lost if told.over else None,
+        "lost": told.lost if told.resolved else None,
         "opened_at": opened_at,
         "due_at": told.due_at or opened_at + CLOCK,
         "resolved_at": told.resolved_at,
@@ -127,7 +127,7 @@ def dispute_status(told: PaystackDispute) -> DisputeStatus:
 
 def _is_stale(dispute: Dispute, told: PaystackDispute) -> bool:
     """Answers may overtake each other; the end is never stale."""
-    if told.over or told.changed_at is None or dispute.changed_at is None:
+    if told.resolved or told.changed_at is None or dispute.changed_at is None:
         return False
     return told.changed_at < dispute.changed_at
 
@@ -137,7 +137,7 @@ async def _move(session: AsyncSession, payment: Payment | None, dispute: Dispute
     dispute.amount = told.amount or dispute.amount
     dispute.currency, dispute.category = told.currency or dispute.currency, told.category or dispute.category
     dispute.due_at, dispute.changed_at = told.due_at or dispute.due_at, told.changed_at or dispute.changed_at
-    if told.over:
+    if told.resolved:
         dispute.lost = told.lost
         dispute.resolved_at = told.resolved_at or datetime.now(UTC)
         await _tell_end(session, payment, dispute)

@@ -27,7 +27,7 @@ async def upload_address(
     """Raises DisputeNotFound, DisputeNotWaiting, DisputeRefused, PaystackUnavailable; so for all of these."""
     await _waiting(sessions, dispute_id)
     try:
-        return await paystack.disputes.upload_address(dispute_id, filename)
+        return await paystack.disputes.create_upload_url(dispute_id, filename)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
 

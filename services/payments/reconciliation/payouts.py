@@ -9,7 +9,8 @@ from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Payout
 from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
-from services.payments.paystack.settlements import PaystackSettlement, SettlementPage, TransactionPage
+from services.payments.paystack.settlements import PaystackSettlement, SettlementPage
+from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import MAX_DIFFERENCES, DifferenceKind
 from services.payments.reconciliation.transactions import Transactions

@@ -14,7 +14,7 @@ from kit.db.bulk import table_of
 from services.payments.ledger import journal, movements
 from services.payments.models import HeldReason, Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
-from services.payments.paystack.settlements import TransactionPage
+from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import DifferenceKind, Report
 from services.payments.settings import settings
@@ -78,7 +78,9 @@ class Transactions:
         return seen
 
     async def _page(self, start: datetime, end: datetime, page: int) -> TransactionPage:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.transactions.began(start, end, page))
+        return await self.inquiry.ask(
+            "others", lambda: self.inquiry.paystack.transactions.list_created(start, end, page)
+        )
 
     async def compare_listed(self, charges: Sequence[Charge]) -> set[int]:
         """Compare one page, and write down the fees that were not known before. Answers our payments among them."""

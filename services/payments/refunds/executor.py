@@ -122,7 +122,7 @@ class RefundExecutor:
             log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
             await self._next_look(due)
             return
-        told = await self.paystack.refunds.of_transaction(transaction)
+        told = await self.paystack.refunds.list_for_transaction(transaction)
         await self._learn(due, told)
         async with self.sessions() as session:
             waiting = await session.execute(
@@ -150,7 +150,7 @@ class RefundExecutor:
 
     async def _send(self, due: Due, refund: Refund) -> None:
         try:
-            told = await self.paystack.refunds.send(
+            told = await self.paystack.refunds.create(
                 due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
             )
         except Refused as refused:

@@ -111,7 +111,7 @@ class Backfill:
         for _ in range(MOST_PAGES):
             if not await paystack.rate_limit.acquire("others", shutdown):
                 return False
-            page = await paystack.events.page(since, until, following)
+            page = await paystack.webhook_events.page(since, until, following)
             for event in await self._not_held(page.events):
                 if not await paystack.rate_limit.acquire("others", shutdown):
                     return False
@@ -147,7 +147,7 @@ class Backfill:
     async def _store(self, event: PaystackWebhookEvent) -> int:
         """One where it was not held. An event that Paystack lists and then does not know is passed over."""
         try:
-            full = await self._paystack.events.fetch(event)
+            full = await self._paystack.webhook_events.fetch(event)
         except Refused as refused:
             log.warning("an event is listed but cannot be fetched", event_id=event.id, reason=str(refused)[:200])
             return 0

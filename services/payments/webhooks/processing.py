@@ -93,7 +93,7 @@ def _kept(event: str, data: object) -> str:
     """Why nothing is done about it. A transfer that Paystack rejected is told to whoever helps the payer, and pays for nothing."""
     kind = event_types.event_type_of(event)
     if event != "bank.transfer.rejected":
-        return f"{kind.handling}: {kind.becomes}"
+        return f"{kind.handling}: {kind.effect}"
     transfer = data.get("bank_transfer") if isinstance(data, dict) else None
     told = transfer if isinstance(transfer, dict) else {}
     reason, amount = parse_text(told.get("message_type"), 50), parse_integer(told.get("amount"))
@@ -103,7 +103,7 @@ def _kept(event: str, data: object) -> str:
         reason=reason,
         amount=amount,
     )
-    return f"{kind.handling}: {kind.becomes}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+    return f"{kind.handling}: {kind.effect}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
 
 
 def _count(event: str) -> None:
