@@ -2,11 +2,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select, update
 
-from services.auth import attempts
 from services.auth.db import sessions
-from services.auth.models import FailedLogin, RefreshFamily
+from services.auth.sessions.models import RefreshFamily
+from services.auth.throttling import failed_logins
+from services.auth.throttling.models import FailedLogin
 from services.auth.worker import prune
-from tests.auth.conftest import Shop
+from tests.fixtures.auth import AuthClient
 
 
 async def _count(table: type[FailedLogin] | type[RefreshFamily]) -> int:
@@ -14,18 +15,18 @@ async def _count(table: type[FailedLogin] | type[RefreshFamily]) -> int:
         return (await session.execute(select(func.count()).select_from(table))).scalar_one()
 
 
-async def test_forgets_what_is_over_and_nothing_else(shop: Shop, email: str) -> None:
-    await shop.login(email)
+async def test_prune_deletes_only_expired_rows(auth: AuthClient, email: str) -> None:
+    await auth.login(email)
     async with sessions.begin() as session:
-        await attempts.count(session, "old")
-        await session.execute(update(FailedLogin).values(last_at=datetime.now(UTC) - timedelta(hours=25)))
+        await failed_logins.record_failure(session, "old")
+        await session.execute(update(FailedLogin).values(last_failure_at=datetime.now(UTC) - timedelta(hours=25)))
         await session.execute(update(RefreshFamily).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
-    kept = (await shop.login(email)).json()["refresh_token"]
+    valid_token = (await auth.login(email)).json()["refresh_token"]
     async with sessions.begin() as session:
-        await attempts.count(session, "new")
+        await failed_logins.record_failure(session, "new")
     async with sessions.begin() as session:
         assert await prune(session) == 1
     async with sessions.begin() as session:
         assert await prune(session) == 0
     assert (await _count(FailedLogin), await _count(RefreshFamily)) == (1, 1)
-    assert (await shop.refresh(kept)).status_code == 200
+    assert (await auth.refresh(valid_token)).status_code == 200
