@@ -37,7 +37,10 @@ def before(context: typer.Context) -> None:
 @cli.command(name="keys")
 def signing_keys(
     rotate: Annotated[
-        bool, typer.Option("--rotate", help="Create one more key, which signs from now on, and delete expired keys")
+        bool,
+        typer.Option(
+            "--rotate", help="Create a new key even if there is one, and delete the old keys that are no longer needed"
+        ),
     ] = False,
     key_type: Annotated[
         KeyType, typer.Option("--type", help="Type of the new key: rsa (RS256), p256 (ES256) or ed25519 (EdDSA)")
@@ -45,7 +48,8 @@ def signing_keys(
 ) -> None:
     """Create a signing key in AUTH_KEYS_DIR if there is none.
 
-    A rotation deletes the keys that no valid access token was signed with.
+    With --rotate, the new key signs after AUTH_KEY_ACTIVATION_SECONDS, without a restart. An old key is deleted when no access token
+    that it signed can still be valid.
     """
     folder = settings.auth_keys_dir
     try:

@@ -46,4 +46,4 @@ async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
 async def upgrade_password_hash(session: AsyncSession, account: Account, password_hash: str) -> None:
     """Replace the hash by a newer one of the same password, unless the password was changed meanwhile."""
     unchanged = update(Account).where(Account.id == account.id, Account.password_hash == account.password_hash)
-    await session.execute(unchanged.values(password_hash=password_hash).execution_options(synchronize_session=False))
+    await session.execute(unchanged.values(password_hash=password_hash))

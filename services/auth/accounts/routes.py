@@ -1,4 +1,4 @@
-"""Register, and show the own account."""
+"""Registration, and the account of the caller."""
 
 from typing import Annotated
 
@@ -38,7 +38,7 @@ async def register(registration: Registration, session: Transaction, hasher: Cur
 
 @router.get(
     "/me",
-    summary="Get the own account",
+    summary="Get your account",
     responses=problem_responses(NotAuthenticated, AccountNeeded, Unavailable),
     dependencies=[Security(login_form)],
 )

@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 from sqlalchemy import text
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.app import app
 from services.auth.db import sessions
