@@ -19,10 +19,10 @@ from services.payments.recovery import backfill
 from services.payments.recovery.backfill import EVENT_HEADER, Backfill, Found
 from services.payments.recovery.told import read_event
 from services.payments.wakeup import Doorbell
+from tests.fixtures.merchant import KEY, ORIGIN, Merchant
+from tests.fixtures.sandbox import in_process_sandbox
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
 from tests.payments.played import Clock, Hurried, Limited, ok
-from tests.sandbox.conftest import sandbox
-from tests.sandbox.merchant import KEY, ORIGIN, Merchant
 
 Json = dict[str, Any]
 AT_ONCE = timedelta(0)
@@ -37,7 +37,7 @@ def nothing_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def merchant(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Merchant]:
     """A sandbox that is the Paystack that we ask. Its webhooks go nowhere."""
-    async with sandbox(webhook_url=NOWHERE) as own:
+    async with in_process_sandbox(webhook_url=NOWHERE) as own:
         transport = own.http._transport
         paystack = Paystack(ORIGIN, SecretStr(KEY), transport)
         monkeypatch.setattr(clients, "_paystack", paystack)
