@@ -9,7 +9,7 @@ from tests.fixtures.sandbox import PROJECT, sandbox_process
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    ("environment", "text"),
     [
         ({}, "PAYSTACK_SECRET_KEY (or PAYSTACK_SECRET_KEY_FILE) must hold"),
         ({"PAYSTACK_SECRET_KEY": "pk_test_hello"}, "PAYSTACK_SECRET_KEY (or PAYSTACK_SECRET_KEY_FILE) must hold"),
@@ -18,7 +18,7 @@ from tests.fixtures.sandbox import PROJECT, sandbox_process
         ({"PAYSTACK_SECRET_KEY": KEY, "SANDBOX_WEBHOOK_URL": "shop"}, "SANDBOX_WEBHOOK_URL: must start with http"),
     ],
 )
-def test_start_with_an_invalid_environment_prints_one_line(environment: dict[str, str], words: str) -> None:
+def test_start_with_an_invalid_environment_prints_one_line(environment: dict[str, str], text: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "sandbox"],
         cwd=PROJECT,
@@ -29,7 +29,7 @@ def test_start_with_an_invalid_environment_prints_one_line(environment: dict[str
         timeout=20,
     )
     assert ended.returncode == 1
-    assert words in ended.stderr
+    assert text in ended.stderr
     assert "Traceback" not in ended.stderr
     assert "pk_test_hello" not in ended.stderr
 

@@ -1,4 +1,4 @@
-"""The sandbox in its own process: a stop, a kill, and what is stored afterwards."""
+"""The sandbox in its own process: data and webhooks after a stop or a kill."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ async def test_kill_with_undelivered_webhooks_loses_nothing(tmp_path: Path) -> N
     async with sandbox_process(database, SANDBOX_WEBHOOK_URL=url) as process:
         started = [await process.merchant.start() for _ in range(3)]
         for each in started:
-            await process.merchant.pay(each["reference"])  # nobody listens
+            await process.merchant.pay(each["reference"])  # no receiver is listening
         assert await process.end(signal.SIGKILL) == -signal.SIGKILL
     async with WebhookReceiver(port) as receiver, sandbox_process(database, SANDBOX_WEBHOOK_URL=url) as process:
         received = await receiver.wait(3)
@@ -51,7 +51,7 @@ async def test_webhook_in_progress_at_a_stop_is_sent_again_at_once(tmp_path: Pat
 
 
 async def test_kill_during_many_calls_loses_nothing_that_was_answered(tmp_path: Path) -> None:
-    """Payments, refunds and their webhooks, each of them ordered twice, from sixteen merchants at once; killed amid it all."""
+    """Sixteen concurrent clients pay and refund, every webhook is ordered three times, and the process is killed meanwhile."""
     database, paid, refunded = tmp_path / "sandbox.db", set[str](), dict[int, str]()
     async with WebhookReceiver() as receiver:
         settings = {"SANDBOX_WEBHOOK_URL": receiver.url, "SANDBOX_REFUND_SECONDS": "0.05"}

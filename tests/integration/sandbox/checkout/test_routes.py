@@ -11,7 +11,7 @@ from tests.fixtures.merchant import ORIGIN, Merchant
 
 
 async def open_checkout(merchant: Merchant, **fields: Any) -> tuple[str, str]:
-    """The path of a checkout page, and the reference of its transaction."""
+    """Initialize a transaction, and return the path of its checkout page and its reference."""
     started = await merchant.start(**fields)
     return started["authorization_url"].removeprefix(ORIGIN), started["reference"]
 
@@ -24,8 +24,8 @@ async def test_page_of_a_transaction_shows_shop_payer_and_amount(shared_merchant
     path, reference = await open_checkout(shared_merchant, email="a&b@example.com", amount=123_456_789, currency="GHS")
     page = await shared_merchant.http.get(path)
     assert page.status_code == 200
-    for words in ("Sandbox Shop", "a&amp;b@example.com", "GHS\N{NO-BREAK SPACE}1,234,567.89", "TEST", reference):
-        assert words in page.text
+    for text in ("Sandbox Shop", "a&amp;b@example.com", "GHS\N{NO-BREAK SPACE}1,234,567.89", "TEST", reference):
+        assert text in page.text
     assert page.headers["cache-control"] == "no-store"
 
 
@@ -64,16 +64,16 @@ async def test_pay_with_a_callback_url_redirects_with_the_reference(
     shared_merchant: Merchant, callback_url: str, target: str
 ) -> None:
     path, reference = await open_checkout(shared_merchant, callback_url=callback_url)
-    answer = await press_button(shared_merchant, path, "pay")
-    assert (answer.status_code, answer.headers["location"]) == (303, target.format(reference))
+    response = await press_button(shared_merchant, path, "pay")
+    assert (response.status_code, response.headers["location"]) == (303, target.format(reference))
     assert (await shared_merchant.verify(reference))["status"] == "success"
 
 
 async def test_pay_without_a_callback_url_shows_a_receipt(shared_merchant: Merchant) -> None:
     path, _ = await open_checkout(shared_merchant)
-    answer = await press_button(shared_merchant, path, "pay")
-    assert answer.status_code == 200
-    assert "Payment successful" in answer.text
+    response = await press_button(shared_merchant, path, "pay")
+    assert response.status_code == 200
+    assert "Payment successful" in response.text
 
 
 async def test_pay_with_an_unanswered_webhook_redirects_at_once(merchant: Merchant, receiver: WebhookReceiver) -> None:
@@ -85,7 +85,7 @@ async def test_pay_with_an_unanswered_webhook_redirects_at_once(merchant: Mercha
 
 
 @pytest.mark.parametrize(
-    ("action", "card", "words"),
+    ("action", "card", "text"),
     [
         ("pay", "declined", "Declined"),
         ("pay", "insufficient-funds", "Insufficient funds"),
@@ -93,34 +93,34 @@ async def test_pay_with_an_unanswered_webhook_redirects_at_once(merchant: Mercha
     ],
 )
 async def test_pay_after_a_declined_card_succeeds_with_another(
-    shared_merchant: Merchant, action: str, card: str, words: str
+    shared_merchant: Merchant, action: str, card: str, text: str
 ) -> None:
     path, reference = await open_checkout(shared_merchant, callback_url="https://shop.test/back")
-    answer = await press_button(shared_merchant, path, action, card)
-    assert answer.status_code == 200
-    assert f"<strong>{words}.</strong> Nothing was charged" in answer.text
+    response = await press_button(shared_merchant, path, action, card)
+    assert response.status_code == 200
+    assert f"<strong>{text}.</strong> Nothing was charged" in response.text
     transaction = await shared_merchant.verify(reference)
-    assert (transaction["status"], transaction["gateway_response"]) == ("failed", words)
+    assert (transaction["status"], transaction["gateway_response"]) == ("failed", text)
     assert (await press_button(shared_merchant, path, "pay")).status_code == 303
     assert (await shared_merchant.verify(reference))["status"] == "success"
 
 
 async def test_cancel_with_a_cancel_action_redirects_to_it(shared_merchant: Merchant) -> None:
     path, reference = await open_checkout(shared_merchant, metadata={"cancel_action": "https://shop.test/cart?from=x"})
-    answer = await press_button(shared_merchant, path, "cancel")
-    assert (answer.status_code, answer.headers["location"]) == (303, "https://shop.test/cart?from=x")
+    response = await press_button(shared_merchant, path, "cancel")
+    assert (response.status_code, response.headers["location"]) == (303, "https://shop.test/cart?from=x")
     assert (await shared_merchant.verify(reference))["status"] == "abandoned"
 
 
-@pytest.mark.parametrize("metadata", [None, {}, [1], "words", {"cancel_action": "javascript:alert(1)"}])
+@pytest.mark.parametrize("metadata", [None, {}, [1], "text", {"cancel_action": "javascript:alert(1)"}])
 async def test_cancel_without_a_valid_cancel_action_shows_that_it_is_closed(
     shared_merchant: Merchant, metadata: Any
 ) -> None:
     path, reference = await open_checkout(shared_merchant, metadata=metadata)
-    answer = await press_button(shared_merchant, path, "cancel")
-    assert answer.status_code == 200
-    assert "Checkout closed" in answer.text
-    assert (await shared_merchant.pay(reference)).status_code == 200  # still to be paid
+    response = await press_button(shared_merchant, path, "cancel")
+    assert response.status_code == 200
+    assert "Checkout closed" in response.text
+    assert (await shared_merchant.pay(reference)).status_code == 200  # it can still be paid
 
 
 async def test_pay_clicked_twice_redirects_to_the_same_address(merchant: Merchant, receiver: WebhookReceiver) -> None:
@@ -134,12 +134,12 @@ async def test_pay_clicked_twice_redirects_to_the_same_address(merchant: Merchan
 
 
 async def test_page_of_an_unknown_access_code_is_not_found(shared_merchant: Merchant) -> None:
-    for answer in (
+    for response in (
         await shared_merchant.http.get("/checkout/nothing"),
         await press_button(shared_merchant, "/checkout/nothing", "pay"),
     ):
-        assert answer.status_code == 404
-        assert "There is nothing to pay here" in answer.text
+        assert response.status_code == 404
+        assert "There is nothing to pay here" in response.text
 
 
 async def test_form_with_an_unknown_action_or_card_is_refused(shared_merchant: Merchant) -> None:

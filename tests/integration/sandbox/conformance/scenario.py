@@ -25,7 +25,7 @@ ACCOUNT = {"refund_account_details": {"currency": "NGN", "account_number": "0123
 class Recording:
     responses: dict[Operation, list[Any]] = field(default_factory=dict)
     webhooks: dict[str, Any] = field(default_factory=dict)
-    """By the names of Paystack's samples."""
+    """By the name of the sample in Paystack's documentation."""
 
 
 class Scenario:
@@ -50,10 +50,10 @@ class Scenario:
         return self.recording
 
     async def _call(self, method: str, path: str, *parts: object, query: str = "", body: object = None) -> Any:
-        answer = await self._merchant.call(method, path.format(*parts) + query, json=body)
-        assert answer.status_code == 200, (path, answer.text)
-        self.recording.responses.setdefault((method, path), []).append(answer.json())
-        return answer.json().get("data")
+        response = await self._merchant.call(method, path.format(*parts) + query, json=body)
+        assert response.status_code == 200, (path, response.text)
+        self.recording.responses.setdefault((method, path), []).append(response.json())
+        return response.json().get("data")
 
     async def _pay(self, name: str, currency: str = "NGN", **payment: Any) -> None:
         before = len(self._receiver.received)

@@ -361,7 +361,7 @@ EVENT_FETCHED = object_with(
 )
 
 
-def response(message: str, data: Schema | None = None, meta: Schema | None = None) -> Schema:
+def success_response(message: str, data: Schema | None = None, meta: Schema | None = None) -> Schema:
     """Return the schema of a successful response."""
     parts: dict[str, Schema] = {"status": one_of(True), "message": one_of(message)}
     if data is not None:

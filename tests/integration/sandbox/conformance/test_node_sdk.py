@@ -148,7 +148,7 @@ async def test_settlement_by_sdk_is_listed_with_its_transactions(sdk: NodeSdk, m
 @pytest.mark.parametrize(
     ("call", "fields", "message"),
     [
-        ("transaction.verify", {"reference": "nobody"}, "Transaction reference not found."),
+        ("transaction.verify", {"reference": "no-such-reference"}, "Transaction reference not found."),
         ("transaction.fetch", {"id": 1}, "Transaction not found"),
         ("transaction.initialize", OPENING | {"amount": 1.5}, '"amount" must be an integer'),
         ("transaction.initialize", OPENING | {"currency": "EUR"}, "Currency not supported by merchant"),
@@ -166,8 +166,8 @@ async def test_call_by_sdk_that_is_refused_returns_the_message(
 
 
 async def test_initialize_by_sdk_with_a_wrong_key_reference_or_field_is_refused(sdk: NodeSdk) -> None:
-    stranger = await sdk("transaction.initialize", key="sk_test_somebody_else", **OPENING)
-    assert stranger == {"status": False, "message": "Invalid key"}
+    wrong_key = await sdk("transaction.initialize", key="sk_test_of_another_account", **OPENING)
+    assert wrong_key == {"status": False, "message": "Invalid key"}
     assert (await sdk("transaction.initialize", **OPENING, reference="node-3"))["status"] is True
     again = await sdk("transaction.initialize", **OPENING, reference="node-3")
     assert again == {"status": False, "message": "Duplicate Transaction Reference"}
@@ -176,7 +176,7 @@ async def test_initialize_by_sdk_with_a_wrong_key_reference_or_field_is_refused(
 
 
 async def test_verify_by_sdk_with_faults_returns_or_raises_the_error(sdk: NodeSdk, merchant: Merchant) -> None:
-    """Not reset: of an answer that is cut off the SDK never says a word, nor of one that does not come."""
+    """Without the modes reset and timeout: the SDK returns nothing when a response is cut off or missing."""
     started = await merchant.start()
 
     async def verified(**verify: Any) -> dict[str, Any]:

@@ -22,27 +22,27 @@ pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/p
 
 
 UNSPECIFIED = "/integration/webhooks/events"
-"""The Webhook Events API has a page of documentation of its own, and no place in the specification."""
+"""The Webhook Events API is documented and missing in the specification."""
 
 
 EXTRA_PARAMETERS: dict[Operation, set[str]] = {
-    ("GET", "/transaction"): {"perPage", "customer"},  # the documentation's names: per_page and customer_code here
-    ("GET", "/refund"): {"transaction", "currency"},  # documented; the first was seen on the test API
+    ("GET", "/transaction"): {"perPage", "customer"},  # documented; the specification has per_page and customer_code
+    ("GET", "/refund"): {"transaction", "currency"},  # documented; `transaction` was seen on the test API
     ("GET", "/settlement"): {"from", "to"},  # documented
     ("GET", "/settlement/{}/transactions"): {"from", "to", "perPage", "page"},  # documented
     ("GET", "/dispute/{}/upload_url"): {"upload_filename"},  # documented
 }
-"""Taken beyond the specification."""
+"""Query parameters that the specification does not have."""
 
 
 EXPECTED_DIFFERENCES = {
-    # Of a customer of whom only the address is known, the samples have null.
+    # The samples have null for a customer of whom only the email is known.
     r"customer\.(first_name|last_name|phone|metadata|international_format_phone): None is no (string|object)": "samples",
     r"data(\[\d+\])?(\.transaction)?\.metadata: '' is no object": "an empty text in half of the samples",
-    r"GET /transaction/verify/{} \$\.data\.ip_address: None": "nobody came to the checkout page yet",
+    r"GET /transaction/verify/{} \$\.data\.ip_address: None": "null before the payer opens the checkout page",
     r"GET /transaction/{} \$\.data\.authorization: receiver_bank(_account_number)? is missing": "only in transfers",
-    r"GET /transaction \$\.data\[\d+\]\.paidAt: None": "null until paid, as at verify",
-    r"GET /transaction \$\.data\[\d+\]\.authorization: \w+ is missing": "{} when unpaid, as seen; a terminal tells little",
+    r"GET /transaction \$\.data\[\d+\]\.paidAt: None": "null until paid, as in verify",
+    r"GET /transaction \$\.data\[\d+\]\.authorization: \w+ is missing": "{} when unpaid, as seen on the test API; few fields for a terminal",
     r"GET /transaction \$\.meta: ((total|total_volume|skipped|page|pageCount) is missing|(next|previous) is not known)": "cursors",
     r"GET /refund \$\.data\[\d+\]: createdAt is missing": "created_at in the sample of the list",
     r"GET /refund \$\.data\[\d+\]\.(deducted_amount|fully_deducted): None": "null until deducted, in the sample",
@@ -50,10 +50,10 @@ EXPECTED_DIFFERENCES = {
     r"GET /refund/{} \$\.data\.fully_deducted: (True|False) is no integer": "true in the sample",
     r"POST /refund/retry\S+ \$\.data\.(dispute|settlement|customer): None": "null in the sample",
     r"/dispute/\S+ \$\.data\.created_by: None": "null in the sample",
-    r"PUT /dispute/{}/resolve \$\.data\.resolvedAt: None": "declined: the bank has yet to say",
+    r"PUT /dispute/{}/resolve \$\.data\.resolvedAt: None": "null until the bank decides, after the merchant declined",
     r"GET /settlement\S* \$\.data: \[.*\] is no object": "lists, in the samples",
 }
-"""What the specification would have otherwise, and why it is not so."""
+"""Problems that the specification finds in our responses, and why the responses are right."""
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ async def merchant() -> AsyncIterator[Merchant]:
 
 @pytest.fixture(scope="module")
 async def document(merchant: Merchant) -> dict[str, Any]:
-    """The sandbox's own page about itself."""
+    """The OpenAPI document of the sandbox."""
     found: dict[str, Any] = (await merchant.http.get("/openapi.json")).json()
     return found
 
@@ -111,8 +111,8 @@ def test_responses_of_the_sandbox_fit_the_specification(
     found = [
         f"{method} {path} {problem}"
         for method, path in recording.responses.keys() & specified.keys()
-        for answer in recording.responses[method, path]
-        for problem in problems(openapi.response_schema(specification(), specified[method, path]), answer)
+        for response in recording.responses[method, path]
+        for problem in problems(openapi.response_schema(specification(), specified[method, path]), response)
     ]
     unexplained = [each for each in found if not any(re.search(known, each) for known in EXPECTED_DIFFERENCES)]
     assert unexplained == []
@@ -122,14 +122,14 @@ def test_responses_of_the_sandbox_fit_the_specification(
 async def test_call_that_is_not_emulated_is_not_found(
     offered: dict[Operation, dict[str, Any]], merchant: Merchant
 ) -> None:
-    """Never a crash, nor an answer to something else."""
+    """It is never an error 500, nor handled by another route."""
     absent = operations(specification()).keys() - offered.keys()
     assert len(absent) > 100
-    answers = {
+    responses = {
         (method, path): await merchant.call(
             method, path.replace("{}", "1"), json=None if method == "GET" else {"amount": 1, "email": "a@b.co"}
         )
         for method, path in absent
     }
-    assert {each: answer.status_code for each, answer in answers.items() if answer.status_code != 404} == {}
-    assert all(answer.json()["status"] is False for answer in answers.values())
+    assert {each: response.status_code for each, response in responses.items() if response.status_code != 404} == {}
+    assert all(response.json()["status"] is False for response in responses.values())

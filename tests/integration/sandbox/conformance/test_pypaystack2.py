@@ -20,7 +20,7 @@ from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.sandbox import sandbox_process
 
 Client = Any
-"""AsyncPaystackClient: its own annotations contradict each other."""
+"""AsyncPaystackClient, whose annotations contradict each other."""
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +44,14 @@ def client(merchant: Merchant, monkeypatch: pytest.MonkeyPatch) -> Client:
 
 
 def parsed(response: Any) -> Any:
-    """What its model made of the data."""
+    """Return the data, parsed by the client's model."""
     assert response.status is True, response
     assert response.data is not None, "no model fits the answer"
     return response.data
 
 
 def unparsed(response: Any) -> Any:
-    """The data as it came: the model does not fit, and would not fit Paystack's own samples either."""
+    """Return the unparsed data of a response that the client's model does not fit, and that Paystack's samples do not fit either."""
     assert (response.status, response.data) == (True, None), response
     return response.raw["data"]
 
@@ -97,25 +97,25 @@ async def test_refund_by_client_is_created_retried_and_listed(client: Client, me
 
 
 async def test_dispute_by_client_is_fetched_updated_and_resolved(client: Client, merchant: Merchant) -> None:
-    """Evidence cannot be tried: add_evidence of 3.4.0 forgets the slash behind the host."""
+    """Without evidence: add_evidence of 3.4.0 requests an address without the slash after the host."""
     calls, paid = client.disputes, await merchant.paid()
     number = (await merchant.control("disputes", reference=paid["reference"])).json()["data"]["id"]
     assert parsed(await calls.get_dispute(number)).status == "awaiting-merchant-feedback"
     upload = parsed(await calls.get_upload_url(number, "receipt.pdf"))
     assert (await merchant.http.put(upload.signed_url, content=b"%PDF")).status_code == 200
     assert parsed(await calls.update_dispute(number, 5, upload.file_name)).refund_amount == 5
-    # Paystack's samples have no customer within these, and a number for the transaction of a resolved one: no model fits.
+    # Paystack's samples have no customer in these, and a number as the transaction of a resolved dispute. The models fit neither.
     (listed,) = unparsed(await calls.get_disputes("2020-01-01", "2100-01-01", transaction=str(paid["id"])))
     of_transaction = unparsed(await calls.get_transaction_disputes(paid["id"]))
     assert listed["id"] == of_transaction["id"] == number
-    answer = await calls.resolve_dispute(number, Resolution.MERCHANT_ACCEPTED, "Sorry", 5, upload.file_name)
-    assert (unparsed(answer)["status"], answer.message) == ("resolved", "Dispute successfully resolved")
+    response = await calls.resolve_dispute(number, Resolution.MERCHANT_ACCEPTED, "Sorry", 5, upload.file_name)
+    assert (unparsed(response)["status"], response.message) == ("resolved", "Dispute successfully resolved")
 
 
 async def test_settlement_by_client_is_listed_with_its_transactions(client: Client, merchant: Merchant) -> None:
     paid = await merchant.paid()
     (made,) = (await merchant.control("settlements")).json()["data"]
-    (settled,) = unparsed(await client.settlements.get_settlements())  # its model waits for an `update_at`
+    (settled,) = unparsed(await client.settlements.get_settlements())  # its model requires `update_at`
     assert settled["id"] == made["id"]
     inside = parsed(await client.settlements.get_settlement_transactions(made["id"]))
     assert paid["id"] in {each.id for each in inside}
@@ -124,7 +124,7 @@ async def test_settlement_by_client_is_listed_with_its_transactions(client: Clie
 async def test_webhook_events_by_client_are_listed_and_resent(
     client: Client, merchant: Merchant, receiver: WebhookReceiver
 ) -> None:
-    """A preview cannot be tried: 3.4.0 fails at a single parameter of a query, its own among them."""
+    """Without a preview: 3.4.0 fails when a query has a single parameter."""
     calls, paid = client.webhook_events, await merchant.paid()
     await merchant.webhooks(pending=0)
     wanted = {"category": "transactions", "category_row_id": str(paid["id"])}
@@ -140,15 +140,15 @@ async def test_webhook_events_by_client_are_listed_and_resent(
     assert client.is_verified_webhook_payload(again.body, str(again.signature))
     assert (await calls.resend_matching(**wanted)).raw["data"] == {"count": 1}
     await receiver.wait(before + 2)
-    lost = await calls.lookup("nobody")
+    lost = await calls.lookup("no-such-reference")
     assert (lost.status_code, lost.message) == (404, "Webhook not found")
 
 
 async def test_call_by_client_that_is_refused_returns_status_and_code(client: Client, merchant: Merchant) -> None:
-    other: Client = AsyncPaystackClient("sk_test_somebody_else")
-    stranger = await other.transactions.verify("nobody")
-    assert (stranger.status_code, stranger.message, stranger.code) == (401, "Invalid key", "invalid_Key")
-    unknown = await client.transactions.verify("nobody")
+    other: Client = AsyncPaystackClient("sk_test_of_another_account")
+    wrong_key = await other.transactions.verify("no-such-reference")
+    assert (wrong_key.status_code, wrong_key.message, wrong_key.code) == (401, "Invalid key", "invalid_Key")
+    unknown = await client.transactions.verify("no-such-reference")
     assert (unknown.status, unknown.code) == (False, "transaction_not_found")
     assert (await client.transactions.get_transaction("1")).status_code == 404
     parsed(await client.transactions.initialize(100, "ada@example.com", reference="py-3"))

@@ -49,8 +49,8 @@ RESPONSES = {
 
 
 EXPECTED_DIFFERENCES = {
-    "disputes.update": {"$.data: an object for a list"},  # the specification has the one dispute
-    "disputes.resolve": {"$.data.transaction: a number for an object"},  # so the specification
+    "disputes.update": {"$.data: an object for a list"},  # the specification has one dispute
+    "disputes.resolve": {"$.data.transaction: a number for an object"},  # the specification has a number too
 }
 
 
@@ -58,7 +58,7 @@ NAMES = {bool: "a flag", int: "a number", float: "a number", str: "a text", dict
 
 
 def differences(ours: Any, theirs: Any, where: str = "$") -> set[str]:
-    """What the sample has and we have not, or have as something else. null says nothing."""
+    """Return the keys of a sample that our body does not have or has with another type. null fits every type."""
     if ours is None or theirs is None:
         return set()
     if type(ours) is not type(theirs):
@@ -93,8 +93,8 @@ def test_webhook_of_each_sample_has_its_keys_and_types(recording: Recording, nam
 @pytest.mark.parametrize("name", RESPONSES)
 def test_response_of_each_sample_has_its_keys_and_types(recording: Recording, name: str) -> None:
     sample = openapi.sample(f"api/{name}.json")["200"]["data"]
-    answers = [differences(answer, sample) for answer in recording.responses[RESPONSES[name]]]
-    assert set.intersection(*answers) == EXPECTED_DIFFERENCES.get(name, set())
+    responses = [differences(response, sample) for response in recording.responses[RESPONSES[name]]]
+    assert set.intersection(*responses) == EXPECTED_DIFFERENCES.get(name, set())
 
 
 def test_samples_of_emulated_webhooks_are_all_compared() -> None:

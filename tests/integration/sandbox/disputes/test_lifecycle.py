@@ -22,9 +22,9 @@ ACCEPTED = {
 
 
 async def open_dispute(merchant: Merchant, reference: str, **more: Any) -> dict[str, Any]:
-    answer = await merchant.control("disputes", reference=reference, **more)
-    assert answer.status_code == 200, answer.text
-    data: dict[str, Any] = answer.json()["data"]
+    response = await merchant.control("disputes", reference=reference, **more)
+    assert response.status_code == 200, response.text
+    data: dict[str, Any] = response.json()["data"]
     return data
 
 
@@ -73,9 +73,9 @@ async def test_dispute_without_a_response_is_accepted_after_three_reminders() ->
 async def test_dispute_accepted_by_the_merchant_is_refunded(merchant: Merchant, receiver: WebhookReceiver) -> None:
     paid = await merchant.paid()
     dispute = await open_dispute(merchant, paid["reference"])
-    answer = await merchant.call("PUT", f"/dispute/{dispute['id']}/resolve", json=ACCEPTED)
-    assert (answer.status_code, answer.json()["message"]) == (200, "Dispute successfully resolved")
-    resolved = answer.json()["data"]
+    response = await merchant.call("PUT", f"/dispute/{dispute['id']}/resolve", json=ACCEPTED)
+    assert (response.status_code, response.json()["message"]) == (200, "Dispute successfully resolved")
+    resolved = response.json()["data"]
     assert (resolved["status"], resolved["resolution"], resolved["transaction"]) == (
         "resolved",
         "merchant-accepted",
@@ -118,6 +118,6 @@ async def test_control_of_a_dispute_reminds_and_resolves(merchant: Merchant, rec
     assert (await merchant.control(path, outcome="declined")).json()["code"] == "dispute_is_over"
     assert (await merchant.control("disputes/1", outcome="remind")).status_code == 404
     assert (await merchant.control(f"disputes/{2**63}", outcome="remind")).status_code == 422
-    await open_dispute(merchant, paid["reference"], amount=250_000 - 7)  # the rest of it
+    await open_dispute(merchant, paid["reference"], amount=250_000 - 7)  # what is not refunded yet
     categories = {each["category"] for each in await merchant.get("/integration/webhooks/events")}
     assert categories == {"dispute", "transactions"}

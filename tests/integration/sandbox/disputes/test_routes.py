@@ -15,9 +15,9 @@ ACCEPTED = {
 
 
 async def open_dispute(merchant: Merchant, reference: str, **more: Any) -> dict[str, Any]:
-    answer = await merchant.control("disputes", reference=reference, **more)
-    assert answer.status_code == 200, answer.text
-    data: dict[str, Any] = answer.json()["data"]
+    response = await merchant.control("disputes", reference=reference, **more)
+    assert response.status_code == 200, response.text
+    data: dict[str, Any] = response.json()["data"]
     return data
 
 
@@ -29,11 +29,13 @@ async def test_update_with_an_amount_and_an_uploaded_file_changes_the_dispute(sh
     assert (await shared_merchant.http.put(address, content=b"%PDF")).status_code == 200
     assert (await shared_merchant.http.put(address.replace("signature=", "signature=0"))).status_code == 403
     assert (await shared_merchant.http.put(address.replace("expires=1", "expires=2"))).status_code == 403
-    answer = await shared_merchant.call("PUT", path, json={"refund_amount": 5, "uploaded_filename": upload["fileName"]})
-    assert answer.json()["message"] == "Dispute updated successfully"
-    assert (answer.json()["data"]["refund_amount"], answer.json()["data"]["attachments"]) == (5, upload["fileName"])
-    answer = await shared_merchant.call("PUT", path, json={"refund_amount": 250_001})
-    assert (answer.status_code, answer.json()["message"]) == (
+    response = await shared_merchant.call(
+        "PUT", path, json={"refund_amount": 5, "uploaded_filename": upload["fileName"]}
+    )
+    assert response.json()["message"] == "Dispute updated successfully"
+    assert (response.json()["data"]["refund_amount"], response.json()["data"]["attachments"]) == (5, upload["fileName"])
+    response = await shared_merchant.call("PUT", path, json={"refund_amount": 250_001})
+    assert (response.status_code, response.json()["message"]) == (
         400,
         "Refund amount cannot be greater than initial amount",
     )
@@ -43,15 +45,15 @@ async def test_update_with_an_amount_and_an_uploaded_file_changes_the_dispute(sh
 async def test_dispute_of_an_invalid_transaction_is_refused(shared_merchant: Merchant) -> None:
     unpaid, paid = await shared_merchant.start(), await shared_merchant.paid()
     cases: list[tuple[str, dict[str, Any], int, str]] = [
-        ("nobody-knows", {}, 404, "transaction_not_found"),
+        ("no-such-reference", {}, 404, "transaction_not_found"),
         (unpaid["reference"], {}, 409, "nothing_to_dispute"),
         (paid["reference"], {"amount": 250_001}, 409, "nothing_to_dispute"),
         (paid["reference"], {"hours": 0}, 422, "invalid_params"),
         (paid["reference"], {"message": ""}, 422, "invalid_params"),
     ]
     for reference, more, status, code in cases:
-        answer = await shared_merchant.control("disputes", reference=reference, **more)
-        assert (answer.status_code, answer.json()["code"]) == (status, code)
+        response = await shared_merchant.control("disputes", reference=reference, **more)
+        assert (response.status_code, response.json()["code"]) == (status, code)
     surrogate = json.dumps({"reference": paid["reference"], "message": "\ud800"}).encode()
     headers = {"content-type": "application/json"}
     assert (await shared_merchant.http.post("/sandbox/disputes", content=surrogate, headers=headers)).status_code == 422
@@ -89,17 +91,17 @@ async def test_list_with_filters_and_pages_returns_the_matching_disputes() -> No
     ],
 )
 async def test_call_for_an_unknown_dispute_is_not_found(shared_merchant: Merchant, method: str, path: str) -> None:
-    answer = await shared_merchant.call(method, path)
-    assert (answer.status_code, answer.json()["message"]) == (404, "Dispute not found")
+    response = await shared_merchant.call(method, path)
+    assert (response.status_code, response.json()["message"]) == (404, "Dispute not found")
 
 
 @pytest.mark.parametrize("missing", ["resolution", "message", "refund_amount", "uploaded_filename"])
 async def test_response_without_a_required_field_is_refused(shared_merchant: Merchant, missing: str) -> None:
     paid = await shared_merchant.paid()
     path = f"/dispute/{(await open_dispute(shared_merchant, paid['reference']))['id']}/resolve"
-    answer = await shared_merchant.call(
+    response = await shared_merchant.call(
         "PUT", path, json={each: value for each, value in ACCEPTED.items() if each != missing}
     )
-    assert answer.status_code == 400
-    assert missing in answer.json()["message"]
+    assert response.status_code == 400
+    assert missing in response.json()["message"]
     assert (await shared_merchant.call("PUT", path, json=ACCEPTED | {"resolution": "auto-accepted"})).status_code == 400

@@ -31,15 +31,15 @@ async def test_faults_after_delete_are_gone(isolated_merchant: Merchant) -> None
     "faults",
     [
         {"initialize": {"mode": "not_found"}},
-        {"verify": {"mode": "rain"}},
+        {"verify": {"mode": "unknown"}},
         {"verify": {"mode": "reset", "times": 0}},
         {"latency_ms": -1},
         {"rate_limit": 0},
-        {"snow": 1},
+        {"unknown": 1},
     ],
 )
 async def test_faults_with_an_unknown_field_or_value_are_refused(
     isolated_merchant: Merchant, faults: dict[str, Any]
 ) -> None:
-    answer = await isolated_merchant.http.put("/sandbox/faults", json=faults)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_params")
+    response = await isolated_merchant.http.put("/sandbox/faults", json=faults)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_params")

@@ -34,37 +34,39 @@ async def test_call_with_an_error_fault_is_refused_and_stores_nothing(
     isolated_merchant: Merchant, mode: str, status: int, code: str
 ) -> None:
     await set_faults(isolated_merchant, initialize={"mode": mode, "times": 1})
-    answer = await isolated_merchant.initialize(**GOOD, reference="one")
-    assert (answer.status_code, answer.json()["code"]) == (status, code)
-    assert answer.headers.get("x-ratelimit-remaining") == ("0" if status == 429 else None)
+    response = await isolated_merchant.initialize(**GOOD, reference="one")
+    assert (response.status_code, response.json()["code"]) == (status, code)
+    assert response.headers.get("x-ratelimit-remaining") == ("0" if status == 429 else None)
     assert (await isolated_merchant.call("GET", "/transaction/verify/one")).json()["code"] == "transaction_not_found"
     assert (await isolated_merchant.initialize(**GOOD, reference="one")).status_code == 200
 
 
 async def test_verify_with_an_html_fault_returns_a_page(isolated_merchant: Merchant) -> None:
     await set_faults(isolated_merchant, verify={"mode": "html_200"})
-    answer = await isolated_merchant.call("GET", "/transaction/verify/one")
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    response = await isolated_merchant.call("GET", "/transaction/verify/one")
+    assert (response.status_code, response.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
 async def test_verify_with_a_not_found_fault_fails_the_ordered_times(isolated_merchant: Merchant) -> None:
     started = await isolated_merchant.start()
     await set_faults(isolated_merchant, verify={"mode": "not_found", "times": 2})
     found = [await isolated_merchant.call("GET", f"/transaction/verify/{started['reference']}") for _ in range(3)]
-    assert [answer.status_code for answer in found] == [400, 400, 200]
+    assert [response.status_code for response in found] == [400, 400, 200]
 
 
 async def test_calls_above_the_rate_limit_are_refused_with_headers(isolated_merchant: Merchant) -> None:
     await set_faults(isolated_merchant, rate_limit=3)
-    answers = [await isolated_merchant.initialize(**GOOD)]
-    answers.append(await isolated_merchant.initialize())
-    answers += [await isolated_merchant.call("GET", "/transaction") for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 400, 200, 429]
-    assert [answer.headers["x-ratelimit-remaining"] for answer in answers] == ["2", "1", "0", "0"]
-    assert {answer.headers["x-ratelimit-limit"] for answer in answers} == {"3"}
-    assert all(1 <= int(answer.headers["x-ratelimit-reset"]) <= 60 for answer in answers)
-    assert answers[-1].json()["message"] == "Rate limit exceeded!"
-    assert (await isolated_merchant.http.get("/transaction")).status_code == 401  # a stranger's calls do not count
+    responses = [await isolated_merchant.initialize(**GOOD)]
+    responses.append(await isolated_merchant.initialize())
+    responses += [await isolated_merchant.call("GET", "/transaction") for _ in range(2)]
+    assert [response.status_code for response in responses] == [200, 400, 200, 429]
+    assert [response.headers["x-ratelimit-remaining"] for response in responses] == ["2", "1", "0", "0"]
+    assert {response.headers["x-ratelimit-limit"] for response in responses} == {"3"}
+    assert all(1 <= int(response.headers["x-ratelimit-reset"]) <= 60 for response in responses)
+    assert responses[-1].json()["message"] == "Rate limit exceeded!"
+    assert (
+        await isolated_merchant.http.get("/transaction")
+    ).status_code == 401  # a call without the key does not count
 
 
 async def test_call_without_a_rate_limit_has_no_headers(shared_merchant: Merchant) -> None:
@@ -72,7 +74,7 @@ async def test_call_without_a_rate_limit_has_no_headers(shared_merchant: Merchan
 
 
 async def test_call_without_a_response_is_stored_only_if_the_mode_stores_first(tmp_path: Path) -> None:
-    """Over a real connection: what was stored is known to verify afterwards, and only that."""
+    """Over a real connection, verify knows afterwards only the transactions that were stored."""
     async with sandbox_process(tmp_path / "sandbox.db") as process:
         merchant, http = process.merchant, process.merchant.http
 
@@ -117,7 +119,9 @@ async def test_verify_with_a_wrong_value_fault_changes_one_value(
     assert await isolated_merchant.verify("mine") == true_body | {field: wrong_value}
     assert await isolated_merchant.verify("mine") == true_body
     await set_faults(isolated_merchant, verify={"mode": mode})
-    assert (await isolated_merchant.call("GET", "/transaction/verify/nobody")).json()["code"] == "transaction_not_found"
+    assert (await isolated_merchant.call("GET", "/transaction/verify/no-such-reference")).json()[
+        "code"
+    ] == "transaction_not_found"
 
 
 async def test_fault_of_other_calls_affects_all_of_them(isolated_merchant: Merchant) -> None:
@@ -134,7 +138,7 @@ async def test_latency_of_one_call_delays_no_other(isolated_merchant: Merchant) 
     slow = asyncio.create_task(isolated_merchant.verify(started["reference"]))
     assert (await asyncio.wait({slow}, timeout=0.1))[1] == {slow}
     assert (await isolated_merchant.call("GET", "/transaction")).status_code == 200
-    assert (await isolated_merchant.verify(started["reference"]))["status"] == "abandoned"  # the second is not slow
+    assert (await isolated_merchant.verify(started["reference"]))["status"] == "abandoned"  # the fault was for one call
     assert not slow.done()
     slow.cancel()
     await set_faults(isolated_merchant, verify={"latency_ms": 20})

@@ -16,7 +16,7 @@ async def test_webhooks_with_deliveries_and_again_after_are_repeated(
     await merchant.paid()
     assert len({each.body for each in await receiver.wait(3)}) == 1
     await merchant.webhooks(pending=0, delivered=3)
-    await merchant.paid(deliveries=1, delay_ms=0)  # an order of its own; but again it comes
+    await merchant.paid(deliveries=1, delay_ms=0)  # its own deliveries, and again_after_ms still applies
     await receiver.wait(5)
     await set_faults(merchant, webhooks={"deliveries": 0, "again_after_ms": 0})
     await merchant.paid()

@@ -24,7 +24,7 @@ async def test_refund_with_timed_steps_is_processed_and_sends_webhooks(receiver:
         pending, processing, processed = (
             webhooks_named(receiver, f"refund.{status}")[0] for status in ("pending", "processing", "processed")
         )
-        assert pending == {
+        assert pfinal_status == {
             "status": "pending",
             "transaction_reference": paid["reference"],
             "refund_reference": None,
@@ -47,22 +47,22 @@ async def test_refund_with_timed_steps_is_processed_and_sends_webhooks(receiver:
 
 
 @pytest.mark.parametrize(
-    ("card", "ending", "standing"),
+    ("card", "final_status", "transaction_status"),
     [("refund-fails", "failed", "success"), ("refund-needs-attention", "needs-attention", "reversal-pending")],
 )
 async def test_refund_of_a_failing_card_has_its_final_status(
-    receiver: WebhookReceiver, card: str, ending: str, standing: str
+    receiver: WebhookReceiver, card: str, final_status: str, transaction_status: str
 ) -> None:
     async with in_process_sandbox(webhook_url=receiver.url, refund_seconds=0.02) as merchant:
         paid = await merchant.paid(card=card)
         refund = await merchant.refund(paid["reference"])
         await receiver.wait(4)
-        (webhook,) = webhooks_named(receiver, f"refund.{ending}")
-        assert webhook["amount"] == 250_000  # a number here, a string in the others
+        (webhook,) = webhooks_named(receiver, f"refund.{final_status}")
+        assert webhook["amount"] == 250_000  # a number in this webhook, a text in the others
         assert webhook["refund_reference"].startswith("TRF_")
-        assert (webhook.get("id") == str(refund["id"])) == (ending == "needs-attention")
-        assert ("processor" in webhook) == (ending == "failed")
-        assert (await merchant.verify(paid["reference"]))["status"] == standing
+        assert (webhook.get("id") == str(refund["id"])) == (final_status == "needs-attention")
+        assert ("processor" in webhook) == (final_status == "failed")
+        assert (await merchant.verify(paid["reference"]))["status"] == transaction_status
 
 
 async def test_retry_of_a_refund_that_needs_attention_continues_it(
@@ -71,17 +71,17 @@ async def test_retry_of_a_refund_that_needs_attention_continues_it(
     paid = await merchant.paid()
     refund = await merchant.refund(paid["reference"])
     path = f"/refund/retry_with_customer_details/{refund['id']}"
-    answer = await merchant.call("POST", path, json=ACCOUNT)
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_params")
-    assert answer.json()["message"] == 'Invalid Refund state, refund status should be "needs-attention"'
+    response = await merchant.call("POST", path, json=ACCOUNT)
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_params")
+    assert response.json()["message"] == 'Invalid Refund state, refund status should be "needs-attention"'
     await merchant.control(f"refunds/{refund['id']}", outcome="needs-attention")
     for wrong in ({}, {"refund_account_details": {"currency": "NGN"}}):
         assert (await merchant.call("POST", path, json=wrong)).status_code == 400
     other = {"refund_account_details": ACCOUNT["refund_account_details"] | {"currency": "GHS"}}
     assert (await merchant.call("POST", path, json=other)).status_code == 400
-    answer = await merchant.call("POST", path, json=ACCOUNT)
-    assert answer.json()["message"] == "Refund retried and has been queued for processing"
-    assert answer.json()["data"]["status"] == "processing"
+    response = await merchant.call("POST", path, json=ACCOUNT)
+    assert response.json()["message"] == "Refund retried and has been queued for processing"
+    assert response.json()["data"]["status"] == "processing"
     assert (await merchant.call("POST", path, json=ACCOUNT)).status_code == 422
     await receiver.wait(4)
     assert len(webhooks_named(receiver, "refund.processing")) == 1
@@ -95,14 +95,14 @@ async def test_control_of_a_refund_sets_its_status_until_it_is_finished(
     paid = await merchant.paid()
     refund = await merchant.refund(paid["reference"], amount=5)
     path = f"refunds/{refund['id']}"
-    for _ in range(2):  # the second changes nothing, and raises nothing
+    for _ in range(2):  # the second call changes nothing and sends no webhook
         assert (await merchant.control(path, outcome="processing")).json()["data"]["status"] == "processing"
     assert (await merchant.control(path, outcome="processed", deliveries=3)).json()["data"]["status"] == "processed"
     assert len(await receiver.wait(6)) == 6
     assert len(webhooks_named(receiver, "refund.processed")) == 3
     for outcome in ("failed", "processed"):
-        answer = await merchant.control(path, outcome=outcome)
-        assert (answer.status_code, answer.json()["code"]) == (409, "refund_is_over")
+        response = await merchant.control(path, outcome=outcome)
+        assert (response.status_code, response.json()["code"]) == (409, "refund_is_over")
     assert (await merchant.control("refunds/1", outcome="failed")).status_code == 404
     assert (await merchant.control(f"refunds/{2**63}", outcome="failed")).status_code == 422
     for nonsense in ({}, {"outcome": "pending"}, {"outcome": "failed", "deliveries": -1}):
@@ -113,15 +113,15 @@ async def test_transaction_with_several_refunds_has_the_status_of_them_all(share
     paid = await shared_merchant.paid()
     first, second = [(await shared_merchant.refund(paid["reference"], amount=100))["id"] for _ in range(2)]
 
-    async def standing(number: int, outcome: str) -> str:
+    async def set_and_verify(number: int, outcome: str) -> str:
         await shared_merchant.control(f"refunds/{number}", outcome=outcome)
         return str((await shared_merchant.verify(paid["reference"]))["status"])
 
-    assert await standing(first, "processed") == "reversal-pending"
-    assert await standing(second, "failed") == "reversed"
+    assert await set_and_verify(first, "processed") == "reversal-pending"
+    assert await set_and_verify(second, "failed") == "reversed"
     third = (await shared_merchant.refund(paid["reference"], amount=100))["id"]
-    assert await standing(third, "needs-attention") == "reversal-pending"
-    assert await standing(third, "failed") == "reversed"
+    assert await set_and_verify(third, "needs-attention") == "reversal-pending"
+    assert await set_and_verify(third, "failed") == "reversed"
 
 
 async def test_webhooks_of_two_equal_refunds_are_the_same_bytes(merchant: Merchant, receiver: WebhookReceiver) -> None:

@@ -10,17 +10,17 @@ from tests.fixtures.sandbox import in_process_sandbox, sandbox_process
 
 
 async def refund_error(merchant: Merchant, **fields: Any) -> tuple[int, str, str]:
-    answer = await merchant.call("POST", "/refund", json=fields)
-    body = answer.json()
+    response = await merchant.call("POST", "/refund", json=fields)
+    body = response.json()
     assert body["status"] is False
-    return answer.status_code, body["message"], body.get("code", "")
+    return response.status_code, body["message"], body.get("code", "")
 
 
 async def test_refund_of_a_paid_transaction_is_pending(shared_merchant: Merchant) -> None:
     paid = await shared_merchant.paid(amount=500_000)
-    answer = await shared_merchant.call("POST", "/refund", json={"transaction": paid["reference"], "amount": 100_000})
-    assert (answer.status_code, answer.json()["message"]) == (200, "Refund has been queued for processing")
-    refund = answer.json()["data"]
+    response = await shared_merchant.call("POST", "/refund", json={"transaction": paid["reference"], "amount": 100_000})
+    assert (response.status_code, response.json()["message"]) == (200, "Refund has been queued for processing")
+    refund = response.json()["data"]
     assert (refund["status"], refund["amount"], refund["fully_deducted"]) == ("pending", 100_000, False)
     assert refund["transaction"]["reference"] == paid["reference"]
     assert refund["customer_note"] == f"Refund for transaction {paid['reference']}"
@@ -37,8 +37,8 @@ async def test_refund_by_numeric_id_is_accepted(shared_merchant: Merchant) -> No
 
 async def test_refund_with_a_form_is_accepted(shared_merchant: Merchant) -> None:
     paid = await shared_merchant.paid()
-    answer = await shared_merchant.call("POST", "/refund", data={"transaction": paid["reference"], "amount": "700"})
-    assert answer.json()["data"]["amount"] == 700
+    response = await shared_merchant.call("POST", "/refund", data={"transaction": paid["reference"], "amount": "700"})
+    assert response.json()["data"]["amount"] == 700
 
 
 async def test_refund_without_an_amount_is_the_original_amount(shared_merchant: Merchant) -> None:
@@ -53,23 +53,23 @@ async def test_refund_without_an_amount_is_the_original_amount(shared_merchant: 
 
 async def test_concurrent_refunds_never_exceed_the_payment(shared_merchant: Merchant) -> None:
     paid = await shared_merchant.paid(amount=100)
-    answers = await asyncio.gather(
+    responses = await asyncio.gather(
         *(
             shared_merchant.call("POST", "/refund", json={"transaction": paid["reference"], "amount": 30})
             for _ in range(10)
         )
     )
-    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [400] * 7
-    first = answers[0].json()["data"]
+    assert sorted(response.status_code for response in responses) == [200] * 3 + [400] * 7
+    first = responses[0].json()["data"]
     await shared_merchant.control(f"refunds/{first['id']}", outcome="failed")
-    await shared_merchant.refund(paid["reference"], amount=40)  # what failed has not gone
+    await shared_merchant.refund(paid["reference"], amount=40)  # a failed refund does not count
 
 
 @pytest.mark.parametrize(
-    ("fields", "status", "words", "code"),
+    ("fields", "status", "text", "code"),
     [
         ({"transaction": None}, 400, "Transaction is required", "missing_params"),
-        ({"transaction": "nobody-knows"}, 404, "Transaction not found", ""),
+        ({"transaction": "no-such-reference"}, 404, "Transaction not found", ""),
         ({"transaction": "9" * 60}, 404, "Transaction not found", ""),
         ({"transaction": ["x"]}, 400, "transaction must be a reference or a numeric id", "invalid_params"),
         ({"amount": 0}, 400, "Invalid Amount Sent", "invalid_amount"),
@@ -81,12 +81,12 @@ async def test_concurrent_refunds_never_exceed_the_payment(shared_merchant: Merc
     ],
 )
 async def test_refund_with_an_invalid_field_is_refused(
-    shared_merchant: Merchant, fields: dict[str, Any], status: int, words: str, code: str
+    shared_merchant: Merchant, fields: dict[str, Any], status: int, text: str, code: str
 ) -> None:
     paid = await shared_merchant.paid()
-    answer = await refund_error(shared_merchant, **{"transaction": paid["reference"]} | fields)
-    assert (answer[0], answer[2]) == (status, code)
-    assert answer[1].startswith(words)
+    response = await refund_error(shared_merchant, **{"transaction": paid["reference"]} | fields)
+    assert (response[0], response[2]) == (status, code)
+    assert response[1].startswith(text)
     assert (await shared_merchant.verify(paid["reference"]))["status"] == "success"
 
 
@@ -145,7 +145,7 @@ async def test_list_with_filters_and_pages_returns_the_matching_refunds() -> Non
 
 
 async def test_refund_with_a_fault_is_stored_only_if_the_mode_stores_first(tmp_path: Path) -> None:
-    """Over a real connection: a refund whose answer was lost is there, one that was refused is not."""
+    """Over a real connection, a refund whose response was lost is stored, and one that was refused is not."""
     async with sandbox_process(tmp_path / "sandbox.db") as process:
         merchant = process.merchant
         paid = await merchant.paid()

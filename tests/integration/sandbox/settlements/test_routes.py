@@ -11,7 +11,7 @@ async def test_paid_transactions_when_settled_are_in_one_settlement() -> None:
         await merchant.pay(cedis["reference"])
         refund = await merchant.refund(paid[0]["reference"], amount=1_000)
         await merchant.control(f"refunds/{refund['id']}", outcome="processed")
-        kept = 3 * (calculate_fees(250_000, "NGN") or 0)
+        fees = 3 * (calculate_fees(250_000, "NGN") or 0)
 
         totals = await merchant.get("/transaction/totals")
         assert (totals["total_transactions"], totals["total_volume"]) == (4, 750_000)
@@ -19,13 +19,13 @@ async def test_paid_transactions_when_settled_are_in_one_settlement() -> None:
             {"currency": "GHS", "amount": 5_000},
             {"currency": "NGN", "amount": 750_000},
         ]
-        assert totals["pending_transfers"] == 750_000 - kept
+        assert totals["pending_transfers"] == 750_000 - fees
 
         made = (await merchant.control("settlements")).json()["data"]
         naira = next(each for each in made if each["currency"] == "NGN")
         assert naira["total_processed"] == 750_000
-        assert (naira["total_fees"], naira["total_amount"]) == (kept, 750_000 - kept)
-        assert (naira["deductions"], naira["effective_amount"]) == (1_000, 749_000 - kept)
+        assert (naira["total_fees"], naira["total_amount"]) == (fees, 750_000 - fees)
+        assert (naira["deductions"], naira["effective_amount"]) == (1_000, 749_000 - fees)
         assert (await merchant.control("settlements")).json()["data"] == []
         assert (await merchant.get("/transaction/totals"))["pending_transfers"] == 0
         assert (await merchant.get(f"/refund/{refund['id']}"))["settlement"] == naira["id"]
@@ -57,5 +57,5 @@ async def test_refunds_above_the_payout_are_deducted_from_the_next() -> None:
 
 async def test_transactions_of_an_unknown_settlement_are_not_found(shared_merchant: Merchant) -> None:
     for unknown in ("1", "x"):
-        answer = await shared_merchant.call("GET", f"/settlement/{unknown}/transactions")
-        assert (answer.status_code, answer.json()["message"]) == (404, "Settlement not found")
+        response = await shared_merchant.call("GET", f"/settlement/{unknown}/transactions")
+        assert (response.status_code, response.json()["message"]) == (404, "Settlement not found")

@@ -22,11 +22,11 @@ OUTCOMES: dict[str, tuple[str, list[str], str, str]] = {
     "bank": ("5192602720584796", ["yes"], "success", "Successful"),
     "no-token": ("507850785078507853", ["0000"], "failed", "Token not generated"),
 }
-"""The number, the right answers on the page, how it ends, and what the bank says."""
+"""Card number, correct answers on the page, final status and gateway response."""
 
 
 class CheckoutPage:
-    """A payer at the checkout page, who answers what it asks."""
+    """Checkout page as a browser shows it: a button sends the hidden fields of its form."""
 
     def __init__(self, merchant: Merchant, path: str) -> None:
         self._merchant = merchant
@@ -34,10 +34,10 @@ class CheckoutPage:
         self._form: dict[str, str] = {}
 
     async def press(self, action: str, **fields: str) -> httpx.Response:
-        answer = await self._merchant.http.post(self._path, data=self._form | {"action": action} | fields)
-        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', answer.text)
+        response = await self._merchant.http.post(self._path, data=self._form | {"action": action} | fields)
+        hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', response.text)
         self._form = dict(hidden)
-        return answer
+        return response
 
 
 async def open_checkout(merchant: Merchant, **fields: Any) -> tuple[CheckoutPage, str]:
@@ -53,31 +53,31 @@ def test_cards_of_the_sandbox_are_all_tested() -> None:
 async def test_card_on_the_checkout_page_has_its_outcome(
     merchant: Merchant, receiver: WebhookReceiver, name: str
 ) -> None:
-    number, answers, status, words = OUTCOMES[name]
+    number, answers, status, text = OUTCOMES[name]
     page, reference = await open_checkout(merchant, callback_url="https://shop.test/back")
-    answer = await page.press("pay", card=name)
+    response = await page.press("pay", card=name)
     for each in answers:
         assert (await merchant.verify(reference))["status"] == "ongoing"
-        assert f"•••• {number[-4:]}" in answer.text
-        answer = await page.press("answer", answer=each)
+        assert f"•••• {number[-4:]}" in response.text
+        response = await page.press("answer", answer=each)
     transaction = await merchant.verify(reference)
-    assert (transaction["status"], transaction["gateway_response"]) == (status, words)
-    assert answer.status_code == (303 if status == "success" else 200)
+    assert (transaction["status"], transaction["gateway_response"]) == (status, text)
+    assert response.status_code == (303 if status == "success" else 200)
     assert (await merchant.webhooks(pending=0))["delivered"] == (status == "success")
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
 async def test_card_in_a_control_call_has_its_outcome(merchant: Merchant, receiver: WebhookReceiver, name: str) -> None:
-    number, _, status, words = OUTCOMES[name]
+    number, _, status, text = OUTCOMES[name]
     started = await merchant.start()
     transaction = (await merchant.pay(started["reference"], card=name)).json()["data"]
-    assert (transaction["status"], transaction["gateway_response"]) == (status, words)
+    assert (transaction["status"], transaction["gateway_response"]) == (status, text)
     assert transaction["authorization"].get("last4") == (number[-4:] if status == "success" else None)
     assert (await merchant.webhooks(pending=0))["delivered"] == (status == "success")
 
 
 @pytest.mark.parametrize(
-    ("name", "before", "wrong", "words"),
+    ("name", "before", "wrong", "text"),
     [
         ("pin", [], "1112", "Incorrect PIN"),
         ("pin-otp", ["1234"], "654321", "Incorrect code"),
@@ -85,14 +85,14 @@ async def test_card_in_a_control_call_has_its_outcome(merchant: Merchant, receiv
     ],
 )
 async def test_wrong_answer_to_a_question_fails_the_attempt(
-    shared_merchant: Merchant, name: str, before: list[str], wrong: str, words: str
+    shared_merchant: Merchant, name: str, before: list[str], wrong: str, text: str
 ) -> None:
     page, reference = await open_checkout(shared_merchant)
     await page.press("pay", card=name)
     for each in before:
         await page.press("answer", answer=each)
-    answer = await page.press("answer", answer=wrong)
-    assert f"<strong>{words}.</strong> Nothing was charged" in answer.text
+    response = await page.press("answer", answer=wrong)
+    assert f"<strong>{text}.</strong> Nothing was charged" in response.text
     assert (await shared_merchant.verify(reference))["status"] == "failed"
     await page.press("pay", card="success")
     assert (await shared_merchant.verify(reference))["status"] == "success"

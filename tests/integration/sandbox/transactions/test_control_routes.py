@@ -27,26 +27,26 @@ async def test_payment_with_null_fees_reports_none(shared_merchant: Merchant) ->
 
 async def test_payment_without_a_body_succeeds(shared_merchant: Merchant) -> None:
     started = await shared_merchant.start()
-    answer = await shared_merchant.http.post(f"/sandbox/transactions/{started['reference']}/pay")
-    assert (answer.status_code, answer.json()["data"]["status"]) == (200, "success")
+    response = await shared_merchant.http.post(f"/sandbox/transactions/{started['reference']}/pay")
+    assert (response.status_code, response.json()["data"]["status"]) == (200, "success")
 
 
 async def test_concurrent_payments_of_a_transaction_succeed_once(shared_merchant: Merchant) -> None:
     started = await shared_merchant.start()
-    answers = await asyncio.gather(*(shared_merchant.pay(started["reference"]) for _ in range(10)))
-    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
+    responses = await asyncio.gather(*(shared_merchant.pay(started["reference"]) for _ in range(10)))
+    assert sorted(response.status_code for response in responses) == [200] + [409] * 9
     for outcome in ("success", "failed", "abandoned"):
-        answer = await shared_merchant.pay(started["reference"], outcome=outcome)
-        assert (answer.status_code, answer.json()["code"]) == (409, "already_paid")
+        response = await shared_merchant.pay(started["reference"], outcome=outcome)
+        assert (response.status_code, response.json()["code"]) == (409, "already_paid")
     assert (await shared_merchant.verify(started["reference"]))["status"] == "success"
 
 
 async def test_control_of_an_unknown_reference_is_not_found(shared_merchant: Merchant) -> None:
-    for answer in (
-        await shared_merchant.pay("nobody-knows"),
-        await shared_merchant.http.get("/sandbox/transactions/nobody-knows"),
+    for response in (
+        await shared_merchant.pay("no-such-reference"),
+        await shared_merchant.http.get("/sandbox/transactions/no-such-reference"),
     ):
-        assert (answer.status_code, answer.json()["message"]) == (404, "No transaction has this reference")
+        assert (response.status_code, response.json()["message"]) == (404, "No transaction has this reference")
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ async def test_control_of_an_unknown_reference_is_not_found(shared_merchant: Mer
 )
 async def test_payment_with_an_invalid_field_is_refused(shared_merchant: Merchant, instruction: dict[str, Any]) -> None:
     started = await shared_merchant.start()
-    answer = await shared_merchant.pay(started["reference"], **instruction)
-    assert answer.status_code == 422
-    assert answer.json()["message"].startswith(f"{next(iter(instruction))}: ")
+    response = await shared_merchant.pay(started["reference"], **instruction)
+    assert response.status_code == 422
+    assert response.json()["message"].startswith(f"{next(iter(instruction))}: ")
     assert (await shared_merchant.verify(started["reference"]))["status"] == "abandoned"

@@ -11,9 +11,9 @@ VALID = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
 
 
 async def test_initialize_with_a_reference_returns_the_checkout_address(shared_merchant: Merchant) -> None:
-    answer = await shared_merchant.initialize(**VALID, reference="order-1.a=b_c")
-    assert answer.status_code == 200
-    body = answer.json()
+    response = await shared_merchant.initialize(**VALID, reference="order-1.a=b_c")
+    assert response.status_code == 200
+    body = response.json()
     assert body["status"] is True
     assert body["message"] == "Authorization URL created"
     assert body["data"].keys() == {"authorization_url", "access_code", "reference"}
@@ -23,10 +23,10 @@ async def test_initialize_with_a_reference_returns_the_checkout_address(shared_m
 
 
 async def test_initialize_with_a_form_is_accepted(shared_merchant: Merchant) -> None:
-    answer = await shared_merchant.call(
+    response = await shared_merchant.call(
         "POST", "/transaction/initialize", data={"email": "ada@example.com", "amount": "700", "metadata": '{"n": 7}'}
     )
-    transaction = await shared_merchant.verify(answer.json()["data"]["reference"])
+    transaction = await shared_merchant.verify(response.json()["data"]["reference"])
     assert (transaction["amount"], transaction["metadata"]) == (700, {"n": 7})
 
 
@@ -37,12 +37,12 @@ async def test_initialize_without_a_reference_generates_one(shared_merchant: Mer
 
 @pytest.mark.parametrize("currency", [{}, {"currency": None}])
 async def test_initialize_without_a_currency_uses_naira(shared_merchant: Merchant, currency: dict[str, None]) -> None:
-    answer = await shared_merchant.initialize(email="ada@example.com", amount=100, **currency)
-    assert (await shared_merchant.verify(answer.json()["data"]["reference"]))["currency"] == "NGN"
+    response = await shared_merchant.initialize(email="ada@example.com", amount=100, **currency)
+    assert (await shared_merchant.verify(response.json()["data"]["reference"]))["currency"] == "NGN"
 
 
 @pytest.mark.parametrize(
-    ("sent", "kept"),
+    ("sent", "returned"),
     [
         ({"a": 42, "b": [1.5, True, None, {"c": 2.0}]}, {"a": "42", "b": ["1.5", True, None, {"c": "2"}]}),
         ('{"a": 42, "b": [1.5, true]}', {"a": 42, "b": [1.5, True]}),
@@ -53,11 +53,11 @@ async def test_initialize_without_a_currency_uses_naira(shared_merchant: Merchan
     ],
 )
 async def test_metadata_of_each_type_is_returned_as_paystack_returns_it(
-    shared_merchant: Merchant, sent: Any, kept: Any
+    shared_merchant: Merchant, sent: Any, returned: Any
 ) -> None:
     body = json.dumps({**VALID, "metadata": sent}).encode()
-    answer = await shared_merchant.call("POST", "/transaction/initialize", content=body)
-    assert (await shared_merchant.verify(answer.json()["data"]["reference"]))["metadata"] == kept
+    response = await shared_merchant.call("POST", "/transaction/initialize", content=body)
+    assert (await shared_merchant.verify(response.json()["data"]["reference"]))["metadata"] == returned
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,11 @@ async def test_metadata_of_each_type_is_returned_as_paystack_returns_it(
 async def test_initialize_with_an_invalid_field_is_refused(
     shared_merchant: Merchant, change: dict[str, Any], message: str, code: str
 ) -> None:
-    answer = await shared_merchant.call("POST", "/transaction/initialize", content=json.dumps(VALID | change).encode())
-    assert answer.status_code == 400
-    body = answer.json()
+    response = await shared_merchant.call(
+        "POST", "/transaction/initialize", content=json.dumps(VALID | change).encode()
+    )
+    assert response.status_code == 400
+    body = response.json()
     assert (body["status"], body["message"], body["type"], body["code"]) == (False, message, "validation_error", code)
 
 
@@ -110,19 +112,19 @@ async def test_initialize_with_an_invalid_field_is_refused(
     ],
 )
 async def test_initialize_with_an_unreadable_body_is_refused(shared_merchant: Merchant, body: bytes) -> None:
-    answer = await shared_merchant.call("POST", "/transaction/initialize", content=body)
-    # Seven hundred brackets may still be read, depending on the interpreter's stack.
-    assert answer.status_code in ((200, 400) if body.count(b"[") == 700 else (400,))
+    response = await shared_merchant.call("POST", "/transaction/initialize", content=body)
+    # Whether 700 brackets can be parsed depends on the interpreter's stack.
+    assert response.status_code in ((200, 400) if body.count(b"[") == 700 else (400,))
 
 
 async def test_initialize_with_a_used_reference_is_refused(shared_merchant: Merchant) -> None:
     await shared_merchant.start(reference="once")
     assert (await shared_merchant.pay("once")).status_code == 200
-    answer = await shared_merchant.initialize(**VALID | {"amount": 1}, reference="once")
-    assert answer.status_code == 400
-    assert answer.json()["message"] == "Duplicate Transaction Reference"
-    assert answer.json()["code"] == "duplicate_reference"
-    assert answer.json()["meta"]["nextStep"]
+    response = await shared_merchant.initialize(**VALID | {"amount": 1}, reference="once")
+    assert response.status_code == 400
+    assert response.json()["message"] == "Duplicate Transaction Reference"
+    assert response.json()["code"] == "duplicate_reference"
+    assert response.json()["meta"]["nextStep"]
 
 
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer sk_test_other", KEY, f"bearer {KEY}x", "Bearer \xe9"])
@@ -133,12 +135,12 @@ async def test_call_without_the_secret_key_is_refused(shared_merchant: Merchant,
         ("GET", "/transaction/verify/x"),
         ("GET", "/transaction"),
     ]:
-        answer = await shared_merchant.http.request(method, path, headers=headers)
-        assert answer.status_code == 401
-        body = answer.json()
+        response = await shared_merchant.http.request(method, path, headers=headers)
+        assert response.status_code == 401
+        body = response.json()
         assert (body["message"], body["code"]) == ("Invalid key", "invalid_Key")
 
 
 async def test_body_above_the_limit_is_refused(shared_merchant: Merchant) -> None:
-    answer = await shared_merchant.call("POST", "/transaction/initialize", content=b" " * (3 * 1024 * 1024))
-    assert answer.status_code == 413
+    response = await shared_merchant.call("POST", "/transaction/initialize", content=b" " * (3 * 1024 * 1024))
+    assert response.status_code == 413

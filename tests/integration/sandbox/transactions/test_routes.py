@@ -20,10 +20,10 @@ async def test_verify_of_an_unpaid_transaction_is_abandoned(shared_merchant: Mer
 
 async def test_verify_of_a_paid_transaction_has_fees_card_and_customer(shared_merchant: Merchant) -> None:
     started = await shared_merchant.start(amount=500_000)
-    answer = await shared_merchant.pay(started["reference"])
-    assert answer.status_code == 200
+    response = await shared_merchant.pay(started["reference"])
+    assert response.status_code == 200
     transaction = await shared_merchant.verify(started["reference"])
-    assert answer.json()["data"] == transaction
+    assert response.json()["data"] == transaction
     assert (transaction["status"], transaction["gateway_response"]) == ("success", "Successful")
     assert (transaction["fees"], transaction["channel"]) == (17_500, "card")
     assert [each["type"] for each in transaction["log"]["history"]] == ["action", "success"]
@@ -54,10 +54,10 @@ async def test_verify_of_a_declined_transaction_is_failed(shared_merchant: Merch
 
 
 async def test_verify_of_an_unknown_reference_is_refused(shared_merchant: Merchant) -> None:
-    answer = await shared_merchant.call("GET", "/transaction/verify/nobody-knows")
-    assert answer.status_code == 400
-    assert answer.json()["message"] == "Transaction reference not found."
-    assert answer.json()["code"] == "transaction_not_found"
+    response = await shared_merchant.call("GET", "/transaction/verify/no-such-reference")
+    assert response.status_code == 400
+    assert response.json()["message"] == "Transaction reference not found."
+    assert response.json()["code"] == "transaction_not_found"
 
 
 async def test_fetch_by_anything_but_the_numeric_id_is_not_found(shared_merchant: Merchant) -> None:
@@ -66,8 +66,8 @@ async def test_fetch_by_anything_but_the_numeric_id_is_not_found(shared_merchant
     fetched = (await shared_merchant.call("GET", f"/transaction/{transaction['id']}")).json()["data"]
     assert fetched["reference"] == started["reference"]
     for unknown in (started["reference"], "1", "9" * 40, "-1"):
-        answer = await shared_merchant.call("GET", f"/transaction/{unknown}")
-        assert (answer.status_code, answer.json()["message"]) == (404, "Transaction not found")
+        response = await shared_merchant.call("GET", f"/transaction/{unknown}")
+        assert (response.status_code, response.json()["message"]) == (404, "Transaction not found")
 
 
 async def test_list_with_filters_and_pages_returns_the_matching_transactions() -> None:
@@ -95,7 +95,7 @@ async def test_list_with_filters_and_pages_returns_the_matching_transactions() -
         assert (await listed(customer=paid["customer"]["id"]))[0] == newest_first[1::2]
         assert (await listed(customer=paid["customer"]["customer_code"]))[0] == []
         until_then, _ = await listed(**{"from": "2020-01-01", "to": paid["created_at"]})
-        assert until_then[-4:] == newest_first[-4:]  # and perhaps more of the same millisecond
+        assert until_then[-4:] == newest_first[-4:]  # and possibly others of the same millisecond
         assert (await listed(**{"from": "2999-01-01T00:00:00Z"}))[0] == []
 
 
@@ -103,12 +103,12 @@ async def test_list_with_filters_and_pages_returns_the_matching_transactions() -
     "query", ["perPage=x", "page=-1", "amount=1.5", "status=paid", "from=yesterday", "to=99999-01-01"]
 )
 async def test_list_with_an_invalid_query_is_refused(shared_merchant: Merchant, query: str) -> None:
-    answer = await shared_merchant.call("GET", f"/transaction?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_params")
+    response = await shared_merchant.call("GET", f"/transaction?{query}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_params")
 
 
 async def test_ids_after_a_lost_database_are_larger_than_before() -> None:
-    """A sandbox that forgot everything must not give out the ids of the one before: they identify webhooks."""
+    """A sandbox with an empty database must not give out ids of an earlier database, because ids identify webhooks."""
     ids = []
     for _ in range(2):
         async with in_process_sandbox() as merchant:
@@ -118,8 +118,8 @@ async def test_ids_after_a_lost_database_are_larger_than_before() -> None:
 
 
 async def test_unknown_path_or_method_is_not_found(shared_merchant: Merchant) -> None:
-    answer = await shared_merchant.call("GET", "/nowhere")
-    assert (answer.status_code, answer.json()) == (
+    response = await shared_merchant.call("GET", "/nowhere")
+    assert (response.status_code, response.json()) == (
         404,
         {"status": False, "message": "Not Found", "type": "validation_error"},
     )
@@ -142,7 +142,7 @@ async def test_list_with_cursors_returns_every_transaction_once() -> None:
             seen += [each["id"] for each in body["data"]]
             if body["meta"]["next"] is None:
                 break
-            await merchant.paid()  # newer ones move nothing
+            await merchant.paid()  # newer transactions do not change the following pages
             query |= {"next": body["meta"]["next"]}
         assert seen == made
         back = {"use_cursor": "true", "perPage": "3", "previous": body["meta"]["previous"]}
@@ -164,8 +164,8 @@ async def test_timeline_after_attempts_lists_them(shared_merchant: Merchant) -> 
     assert [each["type"] for each in timeline["history"]] == ["action", "error", "action", "success"]
     paid = await shared_merchant.verify(started["reference"])
     assert paid["log"] == timeline == await shared_merchant.get(f"/transaction/timeline/{paid['id']}")
-    answer = await shared_merchant.call("GET", "/transaction/timeline/nobody-knows")
-    assert (answer.status_code, answer.json()["message"]) == (404, "Transaction ID or reference is invalid")
+    response = await shared_merchant.call("GET", "/transaction/timeline/no-such-reference")
+    assert (response.status_code, response.json()["message"]) == (404, "Transaction ID or reference is invalid")
 
 
 async def test_timeline_after_many_attempts_keeps_the_latest(shared_merchant: Merchant) -> None:

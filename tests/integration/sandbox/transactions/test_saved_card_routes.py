@@ -12,10 +12,10 @@ CHARGE, DEACTIVATE = "/transaction/charge_authorization", "/customer/authorizati
 
 
 async def save_card(merchant: Merchant, email: str = "grace@example.com") -> str:
-    """The code of a card that a payer left behind."""
+    """Pay with a card, and return its authorization code."""
     started = await merchant.start(email=email)
-    answer = await merchant.pay(started["reference"])
-    return str(answer.json()["data"]["authorization"]["authorization_code"])
+    response = await merchant.pay(started["reference"])
+    return str(response.json()["data"]["authorization"]["authorization_code"])
 
 
 async def charge_card(merchant: Merchant, code: Any, **more: Any) -> httpx.Response:
@@ -27,9 +27,9 @@ async def test_charge_of_a_saved_card_succeeds_and_sends_its_webhook(
     merchant: Merchant, receiver: WebhookReceiver
 ) -> None:
     code = await save_card(merchant)
-    answer = await charge_card(merchant, code, reference="monthly-1", metadata={"month": 1})
-    assert (answer.status_code, answer.json()["message"]) == (200, "Charge attempted")
-    charged = answer.json()["data"]
+    response = await charge_card(merchant, code, reference="monthly-1", metadata={"month": 1})
+    assert (response.status_code, response.json()["message"]) == (200, "Charge attempted")
+    charged = response.json()["data"]
     assert (charged["status"], charged["gateway_response"], charged["amount"]) == ("success", "Approved", 100_000)
     assert charged["authorization"]["authorization_code"] == code
     webhook = json.loads((await receiver.wait(2))[-1].body)["data"]
@@ -41,7 +41,7 @@ async def test_charge_of_a_saved_card_succeeds_and_sends_its_webhook(
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
-        ({"authorization_code": "AUTH_nobody"}, "invalid_params"),
+        ({"authorization_code": "AUTH_unknown"}, "invalid_params"),
         ({"authorization_code": None}, "invalid_params"),
         ({"authorization_code": 7}, "invalid_params"),
         ({"email": "someone@example.com"}, "invalid_params"),
@@ -54,22 +54,22 @@ async def test_charge_with_an_invalid_field_creates_no_transaction(
     shared_merchant: Merchant, fields: dict[str, Any], code: str
 ) -> None:
     card = await save_card(shared_merchant)
-    answer = await charge_card(shared_merchant, **{"code": card, "reference": f"refused-{id(fields)}"} | fields)
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    response = await charge_card(shared_merchant, **{"code": card, "reference": f"refused-{id(fields)}"} | fields)
+    assert (response.status_code, response.json()["code"]) == (400, code)
     assert (await charge_card(shared_merchant, card, reference=f"refused-{id(fields)}")).status_code == 200
 
 
 async def test_concurrent_charges_with_one_reference_charge_once(shared_merchant: Merchant) -> None:
     card = await save_card(shared_merchant)
-    answers = await asyncio.gather(*(charge_card(shared_merchant, card, reference="only-once") for _ in range(5)))
-    assert sorted(answer.status_code for answer in answers) == [200] + [400] * 4
-    assert {answer.json().get("code") for answer in answers} == {None, "duplicate_reference"}
+    responses = await asyncio.gather(*(charge_card(shared_merchant, card, reference="only-once") for _ in range(5)))
+    assert sorted(response.status_code for response in responses) == [200] + [400] * 4
+    assert {response.json().get("code") for response in responses} == {None, "duplicate_reference"}
 
 
 async def test_charge_of_a_deactivated_card_is_refused_until_it_is_saved_again(shared_merchant: Merchant) -> None:
     code = await save_card(shared_merchant, "ida@example.com")
-    answer = await shared_merchant.call("POST", DEACTIVATE, json={"authorization_code": code})
-    assert answer.json() == {"status": True, "message": "Authorization has been deactivated"}
+    response = await shared_merchant.call("POST", DEACTIVATE, json={"authorization_code": code})
+    assert response.json() == {"status": True, "message": "Authorization has been deactivated"}
     assert (await charge_card(shared_merchant, code, email="ida@example.com")).status_code == 400
     again = await shared_merchant.call("POST", DEACTIVATE, json={"authorization_code": code})
     assert (again.status_code, again.json()["message"]) == (404, "Authorization code not found.")

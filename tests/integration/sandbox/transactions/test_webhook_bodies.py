@@ -12,11 +12,11 @@ OLD = {"requested_amount", "pos_transaction_data", "source", "fees_breakdown", "
 async def pay_and_receive(
     merchant: Merchant, receiver: WebhookReceiver, currency: str = "NGN", **instruction: Any
 ) -> dict[str, Any]:
-    """The data of the webhook of one payment."""
+    """Pay a transaction, and return the data of its webhook."""
     before = len(receiver.received)
     started = await merchant.start(currency=currency)
-    answer = await merchant.pay(started["reference"], **instruction)
-    assert answer.status_code == 200, answer.text
+    response = await merchant.pay(started["reference"], **instruction)
+    assert response.status_code == 200, response.text
     received = await receiver.wait(before + 1)
     data: dict[str, Any] = json.loads(received[-1].body)["data"]
     assert data["reference"] == started["reference"]

@@ -15,14 +15,14 @@ def hmac_of(body: bytes, key: str = KEY) -> str:
 async def test_webhook_sent_by_control_call_has_the_ordered_signature(
     merchant: Merchant, receiver: WebhookReceiver, kind: str
 ) -> None:
-    data = {"reference": "never-heard-of", "amount": 1}
-    answer = await merchant.http.post(
+    data = {"reference": "no-such-reference", "amount": 1}
+    response = await merchant.http.post(
         "/sandbox/webhooks", json={"event": "charge.success", "data": data, "signature": kind, "deliveries": 2}
     )
-    assert answer.status_code == 200
-    assert len(answer.json()["data"]["ids"]) == 2
+    assert response.status_code == 200
+    assert len(response.json()["data"]["ids"]) == 2
     for received in await receiver.wait(2):
-        assert received.body == b'{"event":"charge.success","data":{"reference":"never-heard-of","amount":1}}'
+        assert received.body == b'{"event":"charge.success","data":{"reference":"no-such-reference","amount":1}}'
         if kind == "none":
             assert received.signature is None
         else:
@@ -43,14 +43,14 @@ async def test_webhook_sent_by_control_call_has_the_ordered_signature(
     ],
 )
 async def test_webhook_with_an_invalid_body_is_refused(merchant: Merchant, body: bytes) -> None:
-    answer = await merchant.http.post("/sandbox/webhooks", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code in (400, 422)
-    assert answer.json()["status"] is False
+    response = await merchant.http.post("/sandbox/webhooks", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in (400, 422)
+    assert response.json()["status"] is False
 
 
 async def test_webhook_without_a_webhook_url_is_refused(shared_merchant: Merchant) -> None:
     started = await shared_merchant.start()
     assert (await shared_merchant.pay(started["reference"])).status_code == 200
     assert (await shared_merchant.webhooks())["pending"] == 0
-    answer = await shared_merchant.http.post("/sandbox/webhooks", json={"event": "x", "data": {}})
-    assert (answer.status_code, answer.json()["code"]) == (409, "no_webhook_url")
+    response = await shared_merchant.http.post("/sandbox/webhooks", json={"event": "x", "data": {}})
+    assert (response.status_code, response.json()["code"]) == (409, "no_webhook_url")

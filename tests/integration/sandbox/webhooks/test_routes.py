@@ -30,7 +30,7 @@ async def test_list_after_delivered_and_lost_webhooks_shows_their_status(
     sent = await merchant.paid(deliveries=2)
     lost = await merchant.paid(deliveries=0)
     await merchant.webhooks(pending=0, delivered=2, lost=1)
-    newest, oldest = await list_events(merchant)  # one each, however often it is sent
+    newest, oldest = await list_events(merchant)  # one event each, however often its webhook was sent
     assert (newest["category_row_id"], newest["status"], newest["trial_count"]) == (lost["id"], "Failed", 0)
     assert (newest["event_name"], newest["category"], newest["domain"]) == ("charge.success", "transactions", "test")
     assert (oldest["category_row_id"], oldest["status"], oldest["response_code"]) == (sent["id"], "Delivered", 200)
@@ -82,8 +82,8 @@ async def test_list_with_cursors_goes_forward_and_back(merchant: Merchant) -> No
     ["next=aWQ6MQ==&previous=aWQ6MQ==", "next=x", "previous=%ff", "limit=x", "status=lost", "category_row_id=a"],
 )
 async def test_list_with_an_invalid_query_is_refused(shared_merchant: Merchant, query: str) -> None:
-    answer = await shared_merchant.call("GET", f"{EVENTS}?{query}")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_params")
+    response = await shared_merchant.call("GET", f"{EVENTS}?{query}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_params")
 
 
 async def test_lookup_by_reference_is_not_found_and_by_id_is_found(merchant: Merchant) -> None:
@@ -91,17 +91,17 @@ async def test_lookup_by_reference_is_not_found_and_by_id_is_found(merchant: Mer
     by_number = await merchant.get(f"{EVENTS}/lookup", reference=paid["id"])
     assert await merchant.get(f"{EVENTS}/lookup", reference=by_number["_id"]) == by_number
     for unknown in (paid["reference"], "", "1", "f" * 24):
-        answer = await merchant.call("GET", f"{EVENTS}/lookup", params={"reference": unknown})
-        assert (answer.status_code, answer.json()["message"]) == (404, "Webhook not found")
+        response = await merchant.call("GET", f"{EVENTS}/lookup", params={"reference": unknown})
+        assert (response.status_code, response.json()["message"]) == (404, "Webhook not found")
     assert (await merchant.call("GET", f"{EVENTS}/{'0' * 24}")).status_code == 404
 
 
 async def test_resend_of_a_lost_webhook_delivers_it_each_time(merchant: Merchant, receiver: WebhookReceiver) -> None:
     await merchant.paid(deliveries=0)
     (event,) = await list_events(merchant)
-    for count in (1, 2):  # every time that it is asked
-        answer = await resend(merchant, ids=[event["_id"]])
-        assert (answer.status_code, answer.json()["data"]) == (200, {"count": 1})
+    for count in (1, 2):  # every call sends it once more
+        response = await resend(merchant, ids=[event["_id"]])
+        assert (response.status_code, response.json()["data"]) == (200, {"count": 1})
         await receiver.wait(count)
         await merchant.webhooks(pending=0, delivered=1)
     assert len({each.body for each in receiver.received}) == 1
@@ -146,8 +146,8 @@ async def test_resend_matching_sends_all_matching_events(merchant: Merchant, rec
 async def test_resend_with_an_invalid_body_is_refused(
     merchant: Merchant, path: str, body: dict[str, Any], status: int
 ) -> None:
-    answer = await merchant.call("POST", EVENTS + path, content=json.dumps(body).encode())
-    assert answer.status_code == status, answer.text
+    response = await merchant.call("POST", EVENTS + path, content=json.dumps(body).encode())
+    assert response.status_code == status, response.text
 
 
 async def test_resend_without_a_webhook_url_is_refused() -> None:

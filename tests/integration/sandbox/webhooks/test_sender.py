@@ -38,7 +38,7 @@ async def test_webhook_after_a_failed_attempt_is_sent_only_for_the_success(
     started = await merchant.start()
     assert (await merchant.pay(started["reference"], outcome=outcome)).status_code == 200
     assert (await merchant.webhooks())["pending"] == 0
-    await merchant.pay(started["reference"])  # a payer may try again
+    await merchant.pay(started["reference"])  # the payer pays after the first attempt
     assert json.loads((await receiver.wait(1))[0].body)["data"]["status"] == "success"
 
 
@@ -61,15 +61,15 @@ async def test_deliveries_that_are_not_answered_are_sent_at_the_same_time(
     merchant: Merchant, receiver: WebhookReceiver
 ) -> None:
     started = await merchant.start()
-    receiver.unanswered.add(started["reference"].encode())  # none is answered, so all of them must be under way at once
+    receiver.unanswered.add(started["reference"].encode())  # none gets a response, so all must be sent concurrently
     await merchant.pay(started["reference"], deliveries=50)
     assert len({each.body for each in await receiver.wait(50, seconds=4)}) == 1
 
 
 async def test_webhook_with_zero_deliveries_is_lost(merchant: Merchant, receiver: WebhookReceiver) -> None:
     started = await merchant.start()
-    answer = await merchant.pay(started["reference"], deliveries=0)
-    assert answer.json()["data"]["status"] == "success"
+    response = await merchant.pay(started["reference"], deliveries=0)
+    assert response.json()["data"]["status"] == "success"
     data = await merchant.webhooks(pending=0, delivered=0, given_up=0, lost=1)
     assert data["webhooks"][0]["attempts"] == []
     assert receiver.received == []
@@ -110,7 +110,7 @@ async def test_webhooks_of_many_concurrent_payments_are_all_delivered(
     async def purchase() -> httpx.Response:
         return await merchant.pay((await merchant.start())["reference"])
 
-    answers = await asyncio.gather(*(purchase() for _ in range(100)))
-    assert {answer.status_code for answer in answers} == {200}
+    responses = await asyncio.gather(*(purchase() for _ in range(100)))
+    assert {response.status_code for response in responses} == {200}
     await merchant.webhooks(pending=0, delivered=100)
     assert len({each.body for each in receiver.received}) == 100

@@ -3,8 +3,8 @@ from sandbox.api.cursors import Cursor, cursor_page
 
 def test_page_at_either_end_has_no_further_cursor() -> None:
     def page(cursor: Cursor, rows: list[int]) -> tuple[list[int], bool, bool]:
-        kept, meta = cursor_page(cursor, rows, lambda number: number)
-        return kept, meta["next"] is not None, meta["previous"] is not None
+        rows_of_page, meta = cursor_page(cursor, rows, lambda number: number)
+        return rows_of_page, meta["next"] is not None, meta["previous"] is not None
 
     assert page(Cursor(None, None, 2), []) == ([], False, False)
     assert page(Cursor(None, None, 2), [9, 8]) == ([9, 8], False, False)
