@@ -42,7 +42,7 @@ EXPECTED_DIFFERENCES = {
     r"GET /transaction/verify/{} \$\.data\.ip_address: None": "null before the payer opens the checkout page",
     r"GET /transaction/{} \$\.data\.authorization: receiver_bank(_account_number)? is missing": "only in transfers",
     r"GET /transaction \$\.data\[\d+\]\.paidAt: None": "null until paid, as in verify",
-    r"GET /transaction \$\.data\[\d+\]\.authorization: \w+ is missing": "{} when unpaid, as seen on the test API; few fields for a terminal",
+    r"GET /transaction \$\.data\[\d+\]\.authorization: \w+ is missing": "{} when unpaid, as on the test API; few fields for a terminal",
     r"GET /transaction \$\.meta: ((total|total_volume|skipped|page|pageCount) is missing|(next|previous) is not known)": "cursors",
     r"GET /refund \$\.data\[\d+\]: createdAt is missing": "created_at in the sample of the list",
     r"GET /refund \$\.data\[\d+\]\.(deducted_amount|fully_deducted): None": "null until deducted, in the sample",

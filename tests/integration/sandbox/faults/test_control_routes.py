@@ -6,7 +6,7 @@ import pytest
 from tests.fixtures.merchant import Merchant
 from tests.fixtures.sandbox import in_process_sandbox
 
-GOOD = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
+VALID = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ async def set_faults(merchant: Merchant, **faults: Any) -> None:
 async def test_faults_after_delete_are_gone(isolated_merchant: Merchant) -> None:
     await set_faults(isolated_merchant, initialize={"mode": "error_500"}, latency_ms=1, rate_limit=5)
     assert (await isolated_merchant.http.get("/sandbox/faults")).json()["data"]["rate_limit"] == 5
-    assert (await isolated_merchant.initialize(**GOOD)).status_code == 500
+    assert (await isolated_merchant.initialize(**VALID)).status_code == 500
     assert (await isolated_merchant.http.delete("/sandbox/faults")).status_code == 200
-    assert (await isolated_merchant.initialize(**GOOD)).status_code == 200
+    assert (await isolated_merchant.initialize(**VALID)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fixtures.merchant import KEY, Merchant
-from tests.fixtures.sandbox import in_process_sandbox, sandbox_process
+from tests.fixtures.merchant import Merchant
+from tests.fixtures.sandbox import in_process_sandbox
 
-GOOD = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
+VALID = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
 
 
 @pytest.fixture
@@ -34,11 +33,11 @@ async def test_call_with_an_error_fault_is_refused_and_stores_nothing(
     isolated_merchant: Merchant, mode: str, status: int, code: str
 ) -> None:
     await set_faults(isolated_merchant, initialize={"mode": mode, "times": 1})
-    response = await isolated_merchant.initialize(**GOOD, reference="one")
+    response = await isolated_merchant.initialize(**VALID, reference="one")
     assert (response.status_code, response.json()["code"]) == (status, code)
     assert response.headers.get("x-ratelimit-remaining") == ("0" if status == 429 else None)
     assert (await isolated_merchant.call("GET", "/transaction/verify/one")).json()["code"] == "transaction_not_found"
-    assert (await isolated_merchant.initialize(**GOOD, reference="one")).status_code == 200
+    assert (await isolated_merchant.initialize(**VALID, reference="one")).status_code == 200
 
 
 async def test_verify_with_an_html_fault_returns_a_page(isolated_merchant: Merchant) -> None:
@@ -56,7 +55,7 @@ async def test_verify_with_a_not_found_fault_fails_the_ordered_times(isolated_me
 
 async def test_calls_above_the_rate_limit_are_refused_with_headers(isolated_merchant: Merchant) -> None:
     await set_faults(isolated_merchant, rate_limit=3)
-    responses = [await isolated_merchant.initialize(**GOOD)]
+    responses = [await isolated_merchant.initialize(**VALID)]
     responses.append(await isolated_merchant.initialize())
     responses += [await isolated_merchant.call("GET", "/transaction") for _ in range(2)]
     assert [response.status_code for response in responses] == [200, 400, 200, 429]
@@ -73,30 +72,28 @@ async def test_call_without_a_rate_limit_has_no_headers(shared_merchant: Merchan
     assert "x-ratelimit-limit" not in (await shared_merchant.call("GET", "/transaction")).headers
 
 
-async def test_call_without_a_response_is_stored_only_if_the_mode_stores_first(tmp_path: Path) -> None:
+async def test_call_without_a_response_is_stored_only_if_the_mode_stores_first(process_merchant: Merchant) -> None:
     """Over a real connection, verify knows afterwards only the transactions that were stored."""
-    async with sandbox_process(tmp_path / "sandbox.db") as process:
-        merchant, http = process.merchant, process.merchant.http
 
-        async def lost(mode: str, reference: str) -> type[Exception]:
-            await set_faults(merchant, initialize={"mode": mode, "times": 1})
-            with pytest.raises(httpx.TransportError) as raised:
-                await http.post(
-                    "/transaction/initialize",
-                    json={**GOOD, "reference": reference},
-                    headers={"authorization": f"Bearer {KEY}"},
-                    timeout=0.5,
-                )
-            return raised.type
+    async def initialize(mode: str, reference: str) -> type[Exception]:
+        await set_faults(process_merchant, initialize={"mode": mode, "times": 1})
+        with pytest.raises(httpx.TransportError) as raised:
+            await process_merchant.call(
+                "POST",
+                "/transaction/initialize",
+                json={**VALID, "reference": reference},
+                timeout=httpx.Timeout(5, read=0.2 if mode.startswith("timeout") else 5),
+            )
+        return raised.type
 
-        assert await lost("timeout_before", "before") is httpx.ReadTimeout
-        assert await lost("timeout_after_store", "after") is httpx.ReadTimeout
-        assert await lost("reset", "cut") is httpx.RemoteProtocolError
-        known = {
-            each: (await merchant.call("GET", f"/transaction/verify/{each}")).status_code
-            for each in ("before", "after", "cut")
-        }
-        assert known == {"before": 400, "after": 200, "cut": 200}
+    assert await initialize("timeout_before", "before") is httpx.ReadTimeout
+    assert await initialize("timeout_after_store", "after") is httpx.ReadTimeout
+    assert await initialize("reset", "cut") is httpx.RemoteProtocolError
+    known = {
+        reference: (await process_merchant.call("GET", f"/transaction/verify/{reference}")).status_code
+        for reference in ("before", "after", "cut")
+    }
+    assert known == {"before": 400, "after": 200, "cut": 200}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ async def test_refund_with_timed_steps_is_processed_and_sends_webhooks(receiver:
         pending, processing, processed = (
             webhooks_named(receiver, f"refund.{status}")[0] for status in ("pending", "processing", "processed")
         )
-        assert pfinal_status == {
+        assert pending == {
             "status": "pending",
             "transaction_reference": paid["reference"],
             "refund_reference": None,

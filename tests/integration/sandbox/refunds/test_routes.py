@@ -1,12 +1,11 @@
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.fixtures.merchant import KEY, Merchant
-from tests.fixtures.sandbox import in_process_sandbox, sandbox_process
+from tests.fixtures.merchant import Merchant
+from tests.fixtures.sandbox import in_process_sandbox
 
 
 async def refund_error(merchant: Merchant, **fields: Any) -> tuple[int, str, str]:
@@ -144,28 +143,30 @@ async def test_list_with_filters_and_pages_returns_the_matching_refunds() -> Non
             assert (await merchant.call("GET", f"/refund/{unknown}")).status_code == 404
 
 
-async def test_refund_with_a_fault_is_stored_only_if_the_mode_stores_first(tmp_path: Path) -> None:
+async def test_refund_with_a_fault_is_stored_only_if_the_mode_stores_first(process_merchant: Merchant) -> None:
     """Over a real connection, a refund whose response was lost is stored, and one that was refused is not."""
-    async with sandbox_process(tmp_path / "sandbox.db") as process:
-        merchant = process.merchant
-        paid = await merchant.paid()
+    paid = await process_merchant.paid()
 
-        async def sent(mode: str) -> int | type[Exception]:
-            fault = {"refund": {"mode": mode, "times": 1}}
-            assert (await merchant.http.put("/sandbox/faults", json=fault)).status_code == 200
-            headers = {"authorization": f"Bearer {KEY}"}
-            body = {"transaction": paid["reference"], "amount": 10}
-            try:
-                return (await merchant.http.post("/refund", json=body, headers=headers, timeout=0.4)).status_code
-            except httpx.TransportError as error:
-                return type(error)
+    async def refund(mode: str) -> int | type[Exception]:
+        fault = {"refund": {"mode": mode, "times": 1}}
+        assert (await process_merchant.http.put("/sandbox/faults", json=fault)).status_code == 200
+        body = {"transaction": paid["reference"], "amount": 10}
+        timeout = httpx.Timeout(5, read=0.2 if mode.startswith("timeout") else 5)
+        try:
+            return (await process_merchant.call("POST", "/refund", json=body, timeout=timeout)).status_code
+        except httpx.TransportError as error:
+            return type(error)
 
-        assert await sent("timeout_before") is httpx.ReadTimeout
-        assert await sent("error_500") == 500
-        assert await merchant.get("/refund", transaction=paid["id"]) == []
-        assert await sent("timeout_after_store") is httpx.ReadTimeout
-        assert await sent("reset") is httpx.RemoteProtocolError
-        assert len(await merchant.get("/refund", transaction=paid["id"])) == 2
-        await merchant.http.put("/sandbox/faults", json={"refunds": {"mode": "rate_limited", "times": 1}})
-        assert (await merchant.call("GET", "/refund")).status_code == 429
-        assert (await merchant.call("GET", "/refund")).status_code == 200
+    async def stored() -> int:
+        return len(await process_merchant.get("/refund", transaction=paid["id"]))
+
+    assert await refund("timeout_before") is httpx.ReadTimeout
+    assert await refund("error_500") == 500
+    assert await stored() == 0
+    assert await refund("timeout_after_store") is httpx.ReadTimeout
+    assert await refund("reset") is httpx.RemoteProtocolError
+    assert await stored() == 2
+    fault = {"refunds": {"mode": "rate_limited", "times": 1}}
+    assert (await process_merchant.http.put("/sandbox/faults", json=fault)).status_code == 200
+    assert (await process_merchant.call("GET", "/refund")).status_code == 429
+    assert (await process_merchant.call("GET", "/refund")).status_code == 200
