@@ -39,10 +39,10 @@ def main() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info(
-        "sandbox starting: %s mode, URL %s, webhook URL %s, database %s",
+        "sandbox started: mode=%s url=%s webhook_url=%s database=%s",
         settings.domain,
         settings.origin,
-        settings.webhook_url or "not set",
+        settings.webhook_url or "none",
         settings.database,
     )
     uvicorn.run(

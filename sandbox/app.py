@@ -88,12 +88,12 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(settlement_controls.router)
     app.include_router(checkout.router)
 
-    @app.get("/livez", tags=["Health"])
+    @app.get("/livez", summary="Liveness", tags=["Health"])
     async def livez() -> JSONResponse:
         """Report that the process answers requests."""
         return JSONResponse({"status": "ok"})
 
-    @app.get("/readyz", tags=["Health"])
+    @app.get("/readyz", summary="Readiness", tags=["Health"])
     async def readyz(state: CurrentState) -> JSONResponse:
         """Report that the database answers."""
         await state.store.run(lambda connection: connection.execute("SELECT 1").fetchone())

@@ -44,7 +44,9 @@ RESOLVE = {
 router = APIRouter(prefix="/dispute", tags=["Paystack's API"], route_class=PaystackRoute)
 
 
-@router.get("", name="disputes", openapi_extra=query_of("status", "transaction", *PERIOD, *PAGING))
+@router.get(
+    "", name="disputes", summary="List disputes", openapi_extra=query_of("status", "transaction", *PERIOD, *PAGING)
+)
 async def list_disputes(request: Request, state: CurrentState) -> Response:
     """List disputes, newest first. `transaction` is a numeric id."""
     query = request.query_params
@@ -69,7 +71,7 @@ async def list_disputes(request: Request, state: CurrentState) -> Response:
     return await state.store.run(job)
 
 
-@router.get("/transaction/{transaction_id}", name="disputes")
+@router.get("/transaction/{transaction_id}", name="disputes", summary="Fetch the dispute of a transaction")
 async def fetch_dispute_of_transaction(transaction_id: str, state: CurrentState) -> Response:
     """Show the latest dispute of a transaction, which is given by its numeric id."""
     row_id = parsing.parse_id(transaction_id)
@@ -84,7 +86,7 @@ async def fetch_dispute_of_transaction(transaction_id: str, state: CurrentState)
     return await state.store.run(job)
 
 
-@router.get("/{dispute_id}", name="disputes")
+@router.get("/{dispute_id}", name="disputes", summary="Fetch a dispute")
 async def fetch_dispute(dispute_id: str, state: CurrentState) -> Response:
     """Show one dispute by its numeric id."""
     row_id = parsing.parse_id(dispute_id)
@@ -92,7 +94,7 @@ async def fetch_dispute(dispute_id: str, state: CurrentState) -> Response:
     return success("Dispute retrieved", bodies.fetched_body(dispute, transaction))
 
 
-@router.put("/{dispute_id}", name="dispute", openapi_extra=body_of(UPDATE))
+@router.put("/{dispute_id}", name="dispute", summary="Update a dispute", openapi_extra=body_of(UPDATE))
 async def update_dispute(dispute_id: str, request: Request, state: CurrentState) -> Response:
     """Change the amount that is refunded if the merchant accepts, or add an uploaded file."""
     row_id = parsing.parse_id(dispute_id)
@@ -104,7 +106,12 @@ async def update_dispute(dispute_id: str, request: Request, state: CurrentState)
     return success("Dispute updated successfully", bodies.fetched_body(dispute, transaction))
 
 
-@router.get("/{dispute_id}/upload_url", name="disputes", openapi_extra=query_of("upload_filename"))
+@router.get(
+    "/{dispute_id}/upload_url",
+    name="disputes",
+    summary="Create an upload URL",
+    openapi_extra=query_of("upload_filename"),
+)
 async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
     """Create an address for a file of evidence. PUT the file there within 30 minutes.
 
@@ -117,7 +124,7 @@ async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
     return success("Upload url generated", {"signedUrl": address, "fileName": name})
 
 
-@router.post("/{dispute_id}/evidence", name="dispute", openapi_extra=body_of(EVIDENCE))
+@router.post("/{dispute_id}/evidence", name="dispute", summary="Add evidence", openapi_extra=body_of(EVIDENCE))
 async def add_evidence(dispute_id: str, request: Request, state: CurrentState) -> Response:
     """Store the merchant's evidence. New evidence replaces earlier evidence."""
     row_id = parsing.parse_id(dispute_id)
@@ -126,7 +133,7 @@ async def add_evidence(dispute_id: str, request: Request, state: CurrentState) -
     return success("Evidence created", bodies.evidence_body(dispute))
 
 
-@router.put("/{dispute_id}/resolve", name="dispute", openapi_extra=body_of(RESOLVE))
+@router.put("/{dispute_id}/resolve", name="dispute", summary="Resolve a dispute", openapi_extra=body_of(RESOLVE))
 async def resolve_dispute(dispute_id: str, request: Request, state: CurrentState) -> Response:
     """Respond to a dispute. `merchant-accepted` refunds refund_amount at once; `declined` leaves the decision to the bank."""
     row_id = parsing.parse_id(dispute_id)

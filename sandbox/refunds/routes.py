@@ -48,7 +48,7 @@ RETRY = {
 }
 
 
-@router.post("/refund", name="refund", openapi_extra=body_of(CREATE))
+@router.post("/refund", name="refund", summary="Create a refund", openapi_extra=body_of(CREATE))
 async def create_refund(request: Request, state: CurrentState) -> Response:
     """Create a full or partial refund. It is pending at first; webhooks report every later status."""
     wanted = parse_refund_request(parse_fields(request.headers.get("content-type", ""), await request.body()))
@@ -57,7 +57,12 @@ async def create_refund(request: Request, state: CurrentState) -> Response:
     return success("Refund has been queued for processing", bodies.created_body(refund, transaction))
 
 
-@router.post("/refund/retry_with_customer_details/{refund_id}", name="refund", openapi_extra=body_of(RETRY))
+@router.post(
+    "/refund/retry_with_customer_details/{refund_id}",
+    name="refund",
+    summary="Retry a refund",
+    openapi_extra=body_of(RETRY),
+)
 async def retry_refund(refund_id: str, request: Request, state: CurrentState) -> Response:
     """Continue a refund that needs attention, with the payer's bank account."""
     row_id = parse_refund_id(refund_id)
@@ -67,7 +72,7 @@ async def retry_refund(refund_id: str, request: Request, state: CurrentState) ->
     return success("Refund retried and has been queued for processing", bodies.retried_body(refund))
 
 
-@router.get("/refund/{refund_id}", name="refunds")
+@router.get("/refund/{refund_id}", name="refunds", summary="Fetch a refund")
 async def fetch_refund(refund_id: str, state: CurrentState) -> Response:
     """Show one refund by its numeric id."""
     row_id = parse_refund_id(refund_id)
@@ -82,7 +87,12 @@ async def fetch_refund(refund_id: str, state: CurrentState) -> Response:
     return await state.store.run(job)
 
 
-@router.get("/refund", name="refunds", openapi_extra=query_of("transaction", "currency", *PERIOD, *PAGING))
+@router.get(
+    "/refund",
+    name="refunds",
+    summary="List refunds",
+    openapi_extra=query_of("transaction", "currency", *PERIOD, *PAGING),
+)
 async def list_refunds(request: Request, state: CurrentState) -> Response:
     """List refunds, newest first. `transaction` is a numeric id; a reference finds nothing."""
     query = request.query_params

@@ -26,7 +26,7 @@ class SettlementNotFound(ApiError):
     code = "not_found"
 
 
-@router.get("", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
+@router.get("", name="settlements", summary="List settlements", openapi_extra=query_of(*PERIOD, *PAGING))
 async def list_settlements(request: Request, state: CurrentState) -> Response:
     """List settlements, newest first."""
     query = request.query_params
@@ -41,7 +41,12 @@ async def list_settlements(request: Request, state: CurrentState) -> Response:
 
 # The first path is the one that Paystack's Node SDK uses.
 @router.get("/{settlement_id}/transaction", name="settlements", include_in_schema=False)
-@router.get("/{settlement_id}/transactions", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
+@router.get(
+    "/{settlement_id}/transactions",
+    name="settlements",
+    summary="List the transactions of a settlement",
+    openapi_extra=query_of(*PERIOD, *PAGING),
+)
 async def list_settled_transactions(settlement_id: str, request: Request, state: CurrentState) -> Response:
     """List the transactions of a settlement, newest first."""
     if not NUMERIC_ID.fullmatch(settlement_id):

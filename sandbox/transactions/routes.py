@@ -51,6 +51,7 @@ INITIALIZE = {
 @router.post(
     "/transaction/initialize",
     name="initialize",
+    summary="Initialize a transaction",
     openapi_extra=body_of(INITIALIZE),
 )
 async def initialize(request: Request, state: CurrentState) -> Response:
@@ -68,7 +69,7 @@ async def initialize(request: Request, state: CurrentState) -> Response:
     )
 
 
-@router.get("/transaction/verify/{reference}", name="verify")
+@router.get("/transaction/verify/{reference}", name="verify", summary="Verify a transaction")
 async def verify(reference: str, state: CurrentState) -> Response:
     """Show the status of a transaction. The call succeeds for unpaid ones too; the result is in `data.status`."""
     transaction = await state.store.run(lambda connection: queries.find(connection, reference))
@@ -77,7 +78,7 @@ async def verify(reference: str, state: CurrentState) -> Response:
     return success("Verification successful", bodies.verified_body(transaction))
 
 
-@router.get("/transaction/totals", name="totals", openapi_extra=query_of(*PERIOD))
+@router.get("/transaction/totals", name="totals", summary="Show transaction totals", openapi_extra=query_of(*PERIOD))
 async def totals(request: Request, state: CurrentState) -> Response:
     """Sum the paid transactions and those not yet settled. The sums without a currency are those of NGN, the default."""
     query = request.query_params
@@ -101,7 +102,7 @@ async def totals(request: Request, state: CurrentState) -> Response:
     )
 
 
-@router.get("/transaction/timeline/{id_or_reference}", name="timeline")
+@router.get("/transaction/timeline/{id_or_reference}", name="timeline", summary="Show the timeline of a transaction")
 async def show_timeline(id_or_reference: str, state: CurrentState) -> Response:
     """Show what the payer did. The transaction is given by its numeric id or reference."""
 
@@ -116,7 +117,7 @@ async def show_timeline(id_or_reference: str, state: CurrentState) -> Response:
     return success("Timeline retrieved", timeline_body(transaction))
 
 
-@router.get("/transaction/{transaction_id}", name="fetch")
+@router.get("/transaction/{transaction_id}", name="fetch", summary="Fetch a transaction")
 async def fetch(transaction_id: str, state: CurrentState) -> Response:
     """Show one transaction by its numeric id."""
     if not NUMERIC_ID.fullmatch(transaction_id):
@@ -133,7 +134,7 @@ LIST_PARAMETERS = (
 )
 
 
-@router.get("/transaction", name="list", openapi_extra=query_of(*LIST_PARAMETERS))
+@router.get("/transaction", name="list", summary="List transactions", openapi_extra=query_of(*LIST_PARAMETERS))
 async def list_transactions(request: Request, state: CurrentState) -> Response:
     """List transactions, newest first. `customer` is a numeric id.
 

@@ -61,7 +61,12 @@ DEACTIVATE = {
 }
 
 
-@router.post("/transaction/charge_authorization", name="charge_authorization", openapi_extra=body_of(CHARGE))
+@router.post(
+    "/transaction/charge_authorization",
+    name="charge_authorization",
+    summary="Charge a saved card",
+    openapi_extra=body_of(CHARGE),
+)
 async def charge_authorization(request: Request, state: CurrentState) -> Response:
     """Charge a saved card without the payer. The result is in `data.status`; a 400 creates no transaction."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())
@@ -101,7 +106,12 @@ async def charge_authorization(request: Request, state: CurrentState) -> Respons
 
 # The first path is the one that Paystack's Node SDK uses.
 @router.post("/customer/deactivate_authorization", name="deactivate", include_in_schema=False)
-@router.post("/customer/authorization/deactivate", name="deactivate", openapi_extra=body_of(DEACTIVATE))
+@router.post(
+    "/customer/authorization/deactivate",
+    name="deactivate",
+    summary="Deactivate a saved card",
+    openapi_extra=body_of(DEACTIVATE),
+)
 async def deactivate_authorization(request: Request, state: CurrentState) -> Response:
     """Deactivate a saved card: it can no longer be charged."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())

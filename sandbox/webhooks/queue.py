@@ -38,6 +38,8 @@ class Delivery:
     """A webhook that is to be sent now."""
 
     id: int
+    event: str
+    reference: str | None
     body: bytes
     signature: str | None
     attempts: int
@@ -124,7 +126,7 @@ def take_due(connection: sqlite3.Connection, limit: int) -> tuple[list[Delivery]
     rows = connection.execute(
         "UPDATE webhooks SET sending = 1, next_attempt_at = ? WHERE id IN (SELECT id FROM webhooks"
         " WHERE state = 'pending' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?)"
-        " RETURNING id, body, signature, attempts",
+        " RETURNING id, event, reference, body, signature, attempts",
         (at + LEASE, at, limit),
     ).fetchall()
     (next_at,) = connection.execute("SELECT min(next_attempt_at) FROM webhooks WHERE state = 'pending'").fetchone()

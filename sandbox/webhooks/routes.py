@@ -48,7 +48,7 @@ def _parse_filter(query: QueryParams) -> Filter:
 LIST_PARAMETERS = ("category", "event_type", "status", "category_row_id", *PERIOD, "limit", "next", "previous")
 
 
-@router.get("", name="events", openapi_extra=query_of(*LIST_PARAMETERS))
+@router.get("", name="events", summary="List webhook events", openapi_extra=query_of(*LIST_PARAMETERS))
 async def list_events(request: Request, state: CurrentState) -> Response:
     """List webhook events, newest first. Pages have at most 50 events; `meta.next` and `meta.previous` are cursors."""
     query = request.query_params
@@ -60,7 +60,7 @@ async def list_events(request: Request, state: CurrentState) -> Response:
     return success("Webhooks retrieved", data, meta=meta)
 
 
-@router.get("/lookup", name="events", openapi_extra=query_of("reference"))
+@router.get("/lookup", name="events", summary="Look up a webhook event", openapi_extra=query_of("reference"))
 async def look_up_event(request: Request, state: CurrentState) -> Response:
     """Find one event. `reference` is its _id, or the numeric id of a transaction, refund or dispute.
 
@@ -80,7 +80,7 @@ async def look_up_event(request: Request, state: CurrentState) -> Response:
     return success("Webhook retrieved", events.summary_body(event, state.settings.domain))
 
 
-@router.get("/{key}", name="events")
+@router.get("/{key}", name="events", summary="Fetch a webhook event")
 async def fetch_event(key: str, state: CurrentState) -> Response:
     """Show one event with its payload and all attempts to deliver it."""
     event = await state.store.run(lambda connection: events.find(connection, key))
@@ -102,7 +102,7 @@ FILTERS = {
 }
 
 
-@router.post("/resend", name="resend", openapi_extra=body_of(IDS))
+@router.post("/resend", name="resend", summary="Resend webhook events", openapi_extra=body_of(IDS))
 async def resend_events(request: Request, state: CurrentState) -> Response:
     """Send events again. Every call sends them once more."""
     keys = _parse_ids(parse_fields(request.headers.get("content-type", ""), await request.body()).get("ids"))
@@ -123,7 +123,12 @@ async def resend_events(request: Request, state: CurrentState) -> Response:
     return success("Webhooks queued", {"count": count})
 
 
-@router.post("/resend-matching", name="resend", openapi_extra=body_of(FILTERS) | query_of("preview"))
+@router.post(
+    "/resend-matching",
+    name="resend",
+    summary="Resend matching webhook events",
+    openapi_extra=body_of(FILTERS) | query_of("preview"),
+)
 async def resend_matching_events(request: Request, state: CurrentState) -> Response:
     """Send all events that match the filters again, at most the oldest 1,000. With ?preview=true, only count them."""
     wanted = _parse_filters(parse_fields(request.headers.get("content-type", ""), await request.body()).get("filters"))

@@ -53,7 +53,7 @@ class WebhookSender:
             return
         pending = await self._store.run(queue.release_leases)
         if pending:
-            log.info("webhook queue opened: %d pending", pending)
+            log.info("webhook queue opened: pending=%d", pending)
         try:
             while True:
                 try:
@@ -103,11 +103,12 @@ class WebhookSender:
         state = await self._store.run(
             lambda connection: queue.record_attempt(connection, delivery, attempt, self._time_scale)
         )
+        result = (delivery.event, delivery.reference, delivery.attempts + 1, status or error)
         if state == WebhookState.PENDING:
             self._wake.set()
-            log.info("webhook %d failed: %s, attempt %d", delivery.id, status or error, delivery.attempts + 1)
+            log.info("webhook delivery failed: event=%s reference=%s attempt=%d result=%s", *result)
         elif state == WebhookState.GIVEN_UP:
-            log.warning("webhook %d given up: %s, attempt %d", delivery.id, status or error, delivery.attempts + 1)
+            log.warning("webhook given up: event=%s reference=%s attempt=%d result=%s", *result)
 
     def _new_client(self) -> httpx.AsyncClient:
         # trust_env=False: no proxy from the environment, because the receiver is on this machine or in this network.
