@@ -1,4 +1,4 @@
-"""`make env`: fresh secrets and a signing key, for their owner alone, and never over what is there."""
+"""`make env` writes fresh secrets and a signing key, readable by their owner only, and never overwrites a file."""
 
 import re
 import stat
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from dev import PROJECT
 from dev.cli import env
 
-PROJECT = Path(__file__).parents[3]
 COMPOSE = (PROJECT / "docker-compose.yml").read_text()
 
 
@@ -23,7 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_everything_that_compose_requires_is_there(project: Path) -> None:
+def test_env_when_written_has_every_variable_that_compose_requires(project: Path) -> None:
     found = values(project / ".env")
     for name in re.findall(r"\$\{([A-Z_]+):\?", COMPOSE):
         assert found[name], name
@@ -32,7 +32,7 @@ def test_everything_that_compose_requires_is_there(project: Path) -> None:
     assert all(re.fullmatch(r"(sk_test_)?[0-9a-f]{40,48}", secret) for secret in secrets)
 
 
-def test_only_their_owner_reads_them(project: Path) -> None:
+def test_files_when_written_are_readable_by_their_owner_only(project: Path) -> None:
     keys = project / ".secrets" / "auth-keys"
     (key,) = keys.iterdir()
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (project / ".env", keys.parent, keys, key)]
@@ -43,7 +43,7 @@ def test_only_their_owner_reads_them(project: Path) -> None:
     assert key.read_text().startswith("-----BEGIN PRIVATE KEY-----")
 
 
-def test_a_second_time_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_env_when_it_exists_is_not_changed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [project / ".env", *(project / ".secrets" / "auth-keys").iterdir()]
     before = [path.read_bytes() for path in files]
     assert env.write_env(project) == 0
@@ -51,15 +51,15 @@ def test_a_second_time_changes_nothing(project: Path, capsys: pytest.CaptureFixt
     assert "never overwritten" in capsys.readouterr().out
 
 
-def test_two_have_nothing_in_common(project: Path) -> None:
+def test_secrets_when_generated_twice_differ(project: Path) -> None:
     text = (PROJECT / ".env.example").read_text()
     first, second = (dict(re.findall(r"^([A-Z_]+)=(.+)$", env.fill(text, "1:1"), re.MULTILINE)) for _ in range(2))
     assert not {name for name in first if re.search("(_PASSWORD|SECRET_KEY)$", name) and first[name] == second[name]}
 
 
-def test_a_key_that_cannot_be_made_stops_it(tmp_path: Path) -> None:
+def test_env_when_the_signing_key_cannot_be_created_is_not_written(tmp_path: Path) -> None:
     (tmp_path / ".secrets").mkdir()
-    (tmp_path / ".secrets" / "auth-keys").write_text("in the way")
+    (tmp_path / ".secrets" / "auth-keys").write_text("a file instead of a folder")
     with pytest.raises(FileExistsError):
         env.write_env(tmp_path)
     assert not (tmp_path / ".env").exists()
