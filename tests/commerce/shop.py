@@ -21,8 +21,8 @@ from kit.worker.shutdown import Shutdown
 from services.catalog import db as catalog_db
 from services.catalog import models as catalog
 from services.catalog.app import app as catalog_app
-from services.catalog.expiry import expire
-from services.catalog.fulfilment import fulfil
+from services.catalog.fulfilment.deliver import handle as deliver_paid_orders
+from services.catalog.orders.expiry import expire
 from services.payments import clients
 from services.payments import db as payments_db
 from services.payments import models as payments
@@ -119,7 +119,7 @@ class Shop:
         self.operator = signer.headers("operator-1", scopes=ADMIN)
         self.fuse = Fuse()
         self.house = House()
-        self.catalog = Desk(catalog_db.sessions, catalog.InboxRow, catalog.OutboxRow, fulfil)
+        self.catalog = Desk(catalog_db.sessions, catalog.InboxRow, catalog.OutboxRow, deliver_paid_orders)
         self.payments = Desk(payments_db.sessions, payments.Inbox, payments.OutboxRow, undeliverable_orders.handle)
 
     @classmethod
