@@ -3,7 +3,8 @@
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.db.counting import count_and_oldest_age, count_up_to
+from kit.db.counting import count_up_to
+from kit.messaging import outbox
 from services.catalog.models import InboxRow, OutboxRow
 
 OVERDUE_SECONDS = 60
@@ -16,10 +17,9 @@ async def check_backlog(sessions: async_sessionmaker[AsyncSession]) -> str | Non
     """
     overdue = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, OVERDUE_SECONDS)
     entries = select(InboxRow.id).where(InboxRow.status == "pending", InboxRow.next_attempt_at < overdue)
-    unpublished = select(OutboxRow.created_at).order_by(OutboxRow.id)
     async with sessions() as session:
         overdue_entries = await count_up_to(session, entries)
-        events, age = await count_and_oldest_age(session, unpublished, OutboxRow.created_at)
+        events, age = await outbox.backlog(session, OutboxRow)
     reasons = []
     if overdue_entries:
         reasons.append(f"{overdue_entries} events are overdue for processing")

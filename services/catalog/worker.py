@@ -6,6 +6,7 @@ from contracts.events import EVENT
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.migrations import schema_check
 from kit.messaging.consumer import Consumer
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.worker import runner
@@ -21,11 +22,10 @@ from services.catalog.settings import settings
 
 async def work() -> None:
     """Run the background jobs until SIGTERM."""
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], partial(republish, sessions))
-    consumer = Consumer(
-        sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, deliver.handle, outbox_bell=relay.bell
-    )
-    processor = Processor(sessions, InboxRow, consumer.handle, outbox_bell=relay.bell)
+    notifier = Notifier(engine, "catalog")
+    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], partial(republish, sessions), notifier)
+    consumer = Consumer(sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, deliver.handle, notifier)
+    processor = Processor(sessions, InboxRow, consumer.handle, notifier, topic="inbox")
     try:
         await runner.run_jobs(
             {

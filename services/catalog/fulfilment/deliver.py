@@ -20,7 +20,8 @@ from contracts.events import (
     PaymentRefunded,
     PaymentSucceeded,
 )
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
+from kit.observability.tracing import continued
 from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
 from services.catalog.fulfilment.decisions import FulfilmentState, OrderState, PaymentState
@@ -42,19 +43,19 @@ LOAD_PAYMENTS = select(PAYMENTS.c.reference, PAYMENTS.c.order_id, PAYMENTS.c.out
     PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text)))
 )
 
-_changed = parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text)
+_changed = array_parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text)
 UPDATE_ORDERS = (
     update(ORDERS)
     .where(ORDERS.c.id == _changed.c.id)
     .values(status=_changed.c.status, payment_reference=_changed.c.reference)
 )
 
-_delivered = parameters(order_id=Uuid, payment_reference=Text)
+_delivered = array_parameters(order_id=Uuid, payment_reference=Text)
 INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
 
 # The rows come in order of reference, so that two workers do not deadlock. For an unknown order nothing is locked: a worker that still
 # awaits the payment must not overwrite what another one has found out meanwhile.
-_outcomes = parameters(reference=Text, order_id=Uuid, outcome=PAYMENTS.c.outcome.type, refunded_amount=BigInteger)
+_outcomes = array_parameters(reference=Text, order_id=Uuid, outcome=PAYMENTS.c.outcome.type, refunded_amount=BigInteger)
 _upsert = insert(PAYMENTS).from_select(list(_outcomes.c.keys()), select(_outcomes))
 UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
     index_elements=["reference"],
@@ -76,7 +77,8 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
     """
     for event in events:
         if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved):
-            _log_ignored(event)
+            with continued(event.traceparent):
+                _log_ignored(event)
     relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
     if not relevant:
         return
@@ -136,7 +138,7 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
     if state.changed_orders:
         ids = sorted(state.changed_orders)
         orders = [state.orders[order_id] for order_id in ids]
-        rows = lists(
+        rows = array_values(
             id=ids,
             status=[order.status for order in orders],
             reference=[order.payment_reference for order in orders],
@@ -148,10 +150,10 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
     if state.delivered:
         ids = sorted(state.delivered)
         references = [state.delivered[order_id].data.reference for order_id in ids]
-        await session.execute(INSERT_DELIVERIES, lists(order_id=ids, payment_reference=references))
+        await session.execute(INSERT_DELIVERIES, array_values(order_id=ids, payment_reference=references))
     references = sorted(state.changed_payments)
     payments = [state.payments[reference] for reference in references]
-    rows = lists(
+    rows = array_values(
         reference=references,
         order_id=[payment.order_id for payment in payments],
         outcome=[payment.outcome for payment in payments],
@@ -164,9 +166,11 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
 def _report(state: FulfilmentState) -> None:
     metrics.orders_delivered.inc(len(state.delivered))
     for order_id, payment in state.delivered.items():
-        log.info("order delivered", order_id=str(order_id), reference=payment.data.reference)
+        with continued(payment.traceparent):
+            log.info("order delivered", order_id=str(order_id), reference=payment.data.reference)
     for event in state.undeliverable:
         metrics.orders_undeliverable.labels(event.data.reason).inc()
-        log.warning(
-            "order undeliverable", order_id=event.subject, reference=event.data.reference, reason=event.data.reason
-        )
+        with continued(event.traceparent):
+            log.warning(
+                "order undeliverable", order_id=event.subject, reference=event.data.reference, reason=event.data.reason
+            )

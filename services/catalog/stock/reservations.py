@@ -6,12 +6,12 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Uuid, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
 from services.catalog.models import OrderItem, Product
 
 PRODUCTS = table_of(Product)
 
-_requested = parameters(id=Uuid, quantity=BigInteger)
+_requested = array_parameters(id=Uuid, quantity=BigInteger)
 _locked = (
     select(PRODUCTS.c.id, _requested.c.quantity)
     .join_from(PRODUCTS, _requested, PRODUCTS.c.id == _requested.c.id)
@@ -64,7 +64,7 @@ async def reserve(session: AsyncSession, quantities: Mapping[UUID, int]) -> dict
     Return those products, each with whether its stock is limited. A product that is missing from the result has too little.
     """
     ids = sorted(quantities)
-    rows = await session.execute(RESERVE, lists(id=ids, quantity=[quantities[product_id] for product_id in ids]))
+    rows = await session.execute(RESERVE, array_values(id=ids, quantity=[quantities[product_id] for product_id in ids]))
     return {row.id: row.limited for row in rows}
 
 

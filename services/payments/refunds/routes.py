@@ -11,10 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
-from services.payments import clients, wakeup
-from services.payments.auth import AnyCaller, Refunding
-from services.payments.checkout.start import problem_from_paystack
-from services.payments.db import Transaction, engine, sessions
+from services.payments.auth import AnyCaller, Reference, Refunding, find_payment
+from services.payments.clients import CurrentClients, problem_from_paystack
+from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
     NotConfigured,
     NothingToRefund,
@@ -27,13 +26,11 @@ from services.payments.errors import (
     RefundTooLarge,
 )
 from services.payments.models import IdempotencyKey, Payment, Refund
-from services.payments.paystack.errors import PaystackError, Refused
+from services.payments.paystack.errors import PaystackError
 from services.payments.refunds import requests
-from services.payments.routes import Reference, find
-from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
+from services.payments.refunds.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
-bell = wakeup.Doorbell(engine, "errands")
 log = structlog.get_logger("refunds")
 
 
@@ -52,7 +49,11 @@ log = structlog.get_logger("refunds")
     ),
 )
 async def request(
-    caller: Refunding, reference: Reference, asked: RequestRefund | None = None, idempotency_key: KeyHeader = None
+    caller: Refunding,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    asked: RequestRefund | None = None,
+    idempotency_key: KeyHeader = None,
 ) -> RefundView:
     """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
     asked = asked or RequestRefund()
@@ -67,14 +68,14 @@ async def request(
         await session.refresh(refund)
         view = RefundView.model_validate(refund)
         await keys.store_response(session, IdempotencyKey, intent, 202, view)
-    bell.ring()
+    notifier.notify(Topic.REFUNDS)
     return view
 
 
 @router.get("", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
     """The refunds of a payment, one's own or anybody's with the scope payments:read, oldest first."""
-    found = await requests.of_payment(session, (await find(session, caller, reference)).id)
+    found = await requests.of_payment(session, (await find_payment(session, caller, reference)).id)
     return Refunds(items=[RefundView.model_validate(refund) for refund in found])
 
 
@@ -93,12 +94,17 @@ async def read(caller: AnyCaller, session: Transaction, reference: Reference) ->
     ),
 )
 async def retry(
-    caller: Refunding, reference: Reference, refund_id: Annotated[UUID, Path()], account: RefundAccount
+    caller: Refunding,
+    clients: CurrentClients,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    refund_id: Annotated[UUID, Path()],
+    account: RefundAccount,
 ) -> RefundView:
     """Send a refund that needs attention to the payer's account."""
     async with sessions() as session:
         refund = await _waiting(session, reference, refund_id)
-    paystack = clients.paystack()
+    paystack = clients.paystack
     # Money goes where this caller says: who it was, and where to, is found again.
     log.warning(
         "a refund is sent to an account",
@@ -115,16 +121,14 @@ async def retry(
             account_number=account.account_number,
             bank_id=account.bank_id,
         )
-    except Refused as refused:
-        raise PaymentRefused(f"Paystack does not accept this: {refused.message}") from refused
     except PaystackError as error:
         raise problem_from_paystack(error) from error
     finally:
         # Also where the answer is lost: it may have been done.
         async with sessions.begin() as session:
             soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_next_attempt_at=func.now())
-            await session.execute(soon.execution_options(synchronize_session=False))
-        bell.ring()
+            await session.execute(soon)
+        notifier.notify(Topic.REFUNDS)
     return RefundView.model_validate(refund)
 
 
