@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_up_to
 from kit.messaging import outbox
+from kit.messaging.inbox import EntryStatus
 from services.catalog.models import InboxRow, OutboxRow
 
 OVERDUE_SECONDS = 60
@@ -16,7 +17,7 @@ async def check_backlog(sessions: async_sessionmaker[AsyncSession]) -> str | Non
     A failed entry that waits for its next attempt is not overdue; the metric `inbox_unprocessed_entries` counts it.
     """
     overdue = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, OVERDUE_SECONDS)
-    entries = select(InboxRow.id).where(InboxRow.status == "pending", InboxRow.next_attempt_at < overdue)
+    entries = select(InboxRow.id).where(InboxRow.status == EntryStatus.PENDING, InboxRow.next_attempt_at < overdue)
     async with sessions() as session:
         overdue_entries = await count_up_to(session, entries)
         events, age = await outbox.backlog(session, OutboxRow)
