@@ -22,8 +22,8 @@ from kit.worker.shutdown import Shutdown
 from services.catalog import db as catalog_db
 from services.catalog import models as catalog
 from services.catalog.app import app as catalog_app
-from services.catalog.expiry import expire
-from services.catalog.fulfilment import fulfil
+from services.catalog.fulfilment.deliver import handle as deliver_paid_orders
+from services.catalog.orders.expiry import expire
 from services.payments import clients
 from services.payments import db as payments_db
 from services.payments import models as payments
@@ -123,7 +123,11 @@ class Shop:
         self.fuse = Fuse()
         self.house = House()
         self.catalog = Desk(
-            catalog_db.sessions, catalog.InboxRow, catalog.OutboxRow, fulfil, Notifier(catalog_db.engine, "catalog")
+            catalog_db.sessions,
+            catalog.InboxRow,
+            catalog.OutboxRow,
+            deliver_paid_orders,
+            Notifier(catalog_db.engine, "catalog"),
         )
         self.payments = Desk(
             payments_db.sessions,
