@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from tests.sandbox.merchant import KEY, Merchant
 
 from services.payments.paystack.client import Paystack
 from tests.conftest import Signer
+from tests.fakes.webhook_receiver import WebhookReceiver
 from tests.fixtures.charge_webhooks import CHARGE_WEBHOOKS
 from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.sandbox import sandbox_process
