@@ -9,6 +9,7 @@ from uuid import UUID
 
 from contracts.events import (
     Event,
+    HeldReason,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -23,7 +24,7 @@ from contracts.events import (
     PaymentSucceededData,
     event_id_for,
 )
-from services.payments.models import Dispute, HeldReason, Payment
+from services.payments.models import Dispute, Payment
 from services.payments.paystack.charge import Charge
 
 
@@ -53,7 +54,7 @@ def failed(payment: PublishedPayment, charge: Charge) -> Event:
 
 
 def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event:
-    """`reason`: one of those that `check_amount` returns; the contract has no others."""
+    """`reason`: one of those that `check_amount` returns; the event has no others."""
     paid = {"reason": reason.value, "paid_amount": charge.amount, "paid_currency": charge.currency[:10]}
     data = PaymentHeldData.model_validate({**_facts(payment), **paid})
     return PaymentHeld(**_envelope(payment), data=data)

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from contracts.events import HeldReason
 from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 from kit.idempotency.long_running import LockedKey
@@ -26,16 +27,6 @@ class PaymentStatus(StrEnum):
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
     DISPUTED = "disputed"
-
-
-class HeldReason(StrEnum):
-    """Why a payment needs a manual review."""
-
-    AMOUNT_DIFFERS = "amount_differs"
-    CURRENCY_DIFFERS = "currency_differs"
-    MODE_DIFFERS = "mode_differs"
-    UNKNOWN_REFERENCE = "unknown_reference"
-    REVERSED = "reversed"
 
 
 class DisputeResolution(StrEnum):

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from services.payments.models import HeldReason, PaymentStatus
+from contracts.events import HeldReason
+from services.payments.models import PaymentStatus
 from services.payments.settings import settings
 
 

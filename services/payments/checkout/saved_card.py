@@ -54,8 +54,8 @@ async def charge(
     intent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, asked)
     # A charge that may have been sent stands in the way of another, with or without the key.
     async with long_running.hold(intent) as claim:
-        if claim.kept is not None:
-            return PaymentView.model_validate(claim.kept.body)
+        if claim.stored_response is not None:
+            return PaymentView.model_validate(claim.stored_response.body)
         order = await get_payable_order(clients.catalog, asked.order_id, caller)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, asked.card_id)
@@ -64,7 +64,7 @@ async def charge(
         async with sessions.begin() as session:
             found = await session.execute(select(Payment).where(Payment.reference == payment.reference))
             view = PaymentView.model_validate(found.scalar_one())
-            await claim.keep(session, 201, view)
+            await claim.store_response(session, 201, view)
         return view
 
 

@@ -55,12 +55,12 @@ async def start(
         raise PayerUnknown
     intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
     async with long_running.hold(intent) as claim:
-        if claim.kept is not None:
-            return PaymentView.model_validate(claim.kept.body)
+        if claim.stored_response is not None:
+            return PaymentView.model_validate(claim.stored_response.body)
         order = await get_payable_order(clients.catalog, asked.order_id, caller)
         view = await _begin(sessions, clients, caller, caller.email, asked, order)
         async with sessions.begin() as session:
-            await claim.keep(session, 201, view)
+            await claim.store_response(session, 201, view)
         return view
 
 

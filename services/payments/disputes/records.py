@@ -17,10 +17,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.events import HeldReason
 from kit.messaging import outbox
 from services.payments import events
 from services.payments.ledger import dispute_holds
-from services.payments.models import UNPAID, Dispute, DisputeStatus, HeldReason, OutboxRow, Payment, PaymentStatus
+from services.payments.models import UNPAID, Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds.chargebacks import record_chargeback
 from services.payments.settings import settings

@@ -6,8 +6,9 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Identity, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from contracts.events import HeldReason
 from kit.db.columns import one_of, text_enum
-from services.payments.models import Base, HeldReason
+from services.payments.models import Base
 
 
 class DecisionKind(StrEnum):

@@ -11,6 +11,7 @@ Where a part went back before, it is partially_refunded in place of succeeded.
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.events import HeldReason
 from kit.auth import Caller
 from kit.messaging import outbox
 from kit.observability.tracing import traceparent
@@ -20,7 +21,7 @@ from services.payments.events import succeeded
 from services.payments.holds.models import Decision, DecisionKind
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
-from services.payments.models import HeldReason, OutboxRow, Payment, PaymentStatus
+from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import RefundStatus
 from services.payments.refunds.requests import of_payment, refunded_or_pending
 from services.payments.settings import settings

@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, literal, select, update
 
+from contracts.events import HeldReason
 from kit.db.bulk import table_of
 from services.payments.ledger import journal, movements
-from services.payments.models import HeldReason, Payment, PaymentStatus
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader

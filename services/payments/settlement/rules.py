@@ -11,8 +11,9 @@ Everything else changes nothing: neither a repeated event nor a charge that veri
 
 from dataclasses import dataclass
 
+from contracts.events import HeldReason
 from services.payments.mode import Mode
-from services.payments.models import UNPAID, HeldReason, PaymentStatus
+from services.payments.models import UNPAID, PaymentStatus
 from services.payments.paystack.charge import Charge
 
 DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})

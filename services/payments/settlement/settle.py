@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import Event
+from contracts.events import Event, HeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
 from kit.observability.tracing import continued
@@ -22,7 +22,7 @@ from services.payments.cards.saved_cards import PaidCard
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Account
 from services.payments.ledger.movements import Movement
-from services.payments.models import HeldReason, OutboxRow, Payment, PaymentStatus
+from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
 from services.payments.refunds import requests
 from services.payments.settings import settings

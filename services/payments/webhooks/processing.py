@@ -8,11 +8,12 @@ from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.events import HeldReason
 from kit.messaging.inbox import Entry
 from kit.messaging.processor import BatchResult
 from services.payments.db import Topic
 from services.payments.disputes import records as disputes
-from services.payments.models import UNPAID, HeldReason, Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.paystack import event_types
 from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.disputes import PaystackDispute, parse_dispute
