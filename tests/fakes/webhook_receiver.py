@@ -47,7 +47,7 @@ class WebhookReceiver:
             writer.close()
         await self._server.wait_closed()
 
-    async def wait(self, count: int, seconds: float = 10) -> list[ReceivedWebhook]:
+    async def wait(self, count: int, seconds: float = 30) -> list[ReceivedWebhook]:
         """Wait until `count` webhooks were received, and return all of them."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= count)
