@@ -1,10 +1,17 @@
 import asyncio
+import hashlib
+import hmac
 from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from starlette.datastructures import Headers
+
+
+def signature_of(body: bytes, key: str) -> str:
+    """Compute the signature that a merchant expects of a webhook: HMAC-SHA512 of the body, in lowercase hex."""
+    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
