@@ -1,10 +1,17 @@
 import asyncio
+import hashlib
+import hmac
 from collections import deque
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from starlette.datastructures import Headers
+
+
+def signature_of(body: bytes, key: str) -> str:
+    """Compute the signature that a merchant expects of a webhook: HMAC-SHA512 of the body, in lowercase hex."""
+    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +54,7 @@ class WebhookReceiver:
             writer.close()
         await self._server.wait_closed()
 
-    async def wait(self, count: int, seconds: float = 10) -> list[ReceivedWebhook]:
+    async def wait(self, count: int, seconds: float = 30) -> list[ReceivedWebhook]:
         """Wait until `count` webhooks were received, and return all of them."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= count)

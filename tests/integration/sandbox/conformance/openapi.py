@@ -12,7 +12,6 @@ from tests.integration.sandbox.conformance.json_schema import KEYWORDS, Schema
 
 FOLDER = Path(__file__).parents[5] / "shared" / "paystack"
 METHODS = ("get", "post", "put", "delete", "patch")
-
 Operation = tuple[str, str]
 """Method, and path with {} in place of each parameter name."""
 

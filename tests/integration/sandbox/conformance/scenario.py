@@ -10,14 +10,8 @@ from tests.fixtures.merchant import Merchant
 from tests.integration.sandbox.conformance.openapi import Operation
 
 EVIDENCE = {"customer_email": "a@b.co", "customer_name": "A", "customer_phone": "1", "service_details": "a book"}
-
-
 ADDRESS = {"delivery_address": "1 Marina", "delivery_date": "2026-11-24"}
-
-
 RESPONSE = {"resolution": "declined", "message": "It came", "refund_amount": 5, "uploaded_filename": "a.pdf"}
-
-
 ACCOUNT = {"refund_account_details": {"currency": "NGN", "account_number": "0123456789", "bank_id": "9"}}
 
 

@@ -37,7 +37,6 @@ MONEY = INTEGER
 CURRENCY: Schema = {"type": "string", "pattern": "^[A-Z]{3}$"}
 DOMAIN = one_of("test", "live")
 METADATA: Schema = {"type": ["object", "string", "null", "integer"]}
-
 LOG = object_with(
     start_time=INTEGER,
     time_spent=INTEGER,
@@ -147,7 +146,6 @@ TOTALS = object_with(
     pending_transfers=MONEY,
     pending_transfers_by_currency=BY_CURRENCY,
 )
-
 REFUND_STATUS = one_of("pending", "processing", "processed", "failed", "needs-attention")
 _refund: dict[str, Schema] = {
     "integration": INTEGER,
@@ -237,7 +235,6 @@ REFUND_RETRIED = object_with(
         "reversed_at": nullable(TIME),
     }
 )
-
 _dispute: dict[str, Schema] = {
     "id": INTEGER,
     "refund_amount": MONEY,
@@ -372,7 +369,6 @@ def success_response(message: str, data: Schema | None = None, meta: Schema | No
 
 
 ERROR = object_with(status=one_of(False), message=TEXT, type=one_of("validation_error", "api_error", "processor_error"))
-
 # Webhooks, from the samples in the documentation.
 CHARGE_SUCCESS_WEBHOOK = object_with(
     event=one_of("charge.success"),

@@ -23,8 +23,6 @@ from tests.integration.sandbox.conformance.node_sdk import (
 )
 
 OPENING: dict[str, Any] = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN"}
-
-
 PROOF: dict[str, Any] = {
     "customer_email": "a@b.co",
     "customer_name": "A",

@@ -19,12 +19,8 @@ from tests.integration.sandbox.conformance.openapi import Operation, operations,
 from tests.integration.sandbox.conformance.scenario import Recording, Scenario
 
 pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this checkout")
-
-
 UNSPECIFIED = "/integration/webhooks/events"
 """The Webhook Events API is documented and missing in the specification."""
-
-
 EXTRA_PARAMETERS: dict[Operation, set[str]] = {
     ("GET", "/transaction"): {"perPage", "customer"},  # documented; the specification has per_page and customer_code
     ("GET", "/refund"): {"transaction", "currency"},  # documented; `transaction` was seen on the test API
@@ -33,8 +29,6 @@ EXTRA_PARAMETERS: dict[Operation, set[str]] = {
     ("GET", "/dispute/{}/upload_url"): {"upload_filename"},  # documented
 }
 """Query parameters that the specification does not have."""
-
-
 EXPECTED_DIFFERENCES = {
     # The samples have null for a customer of whom only the email is known.
     r"customer\.(first_name|last_name|phone|metadata|international_format_phone): None is no (string|object)": "samples",

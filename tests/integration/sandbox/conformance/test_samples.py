@@ -15,14 +15,8 @@ from tests.integration.sandbox.conformance import openapi
 from tests.integration.sandbox.conformance.scenario import Recording, Scenario
 
 pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this checkout")
-
-
 REFUNDS = [f"refund.{status}" for status in ("pending", "processing", "processed", "failed", "needs-attention")]
-
-
 DISPUTES = [f"charge.dispute.{kind}" for kind in ("create", "remind", "resolve")]
-
-
 RESPONSES = {
     "transactions.initialize": ("POST", "/transaction/initialize"),
     "transactions.verify": ("GET", "/transaction/verify/{}"),
@@ -46,14 +40,10 @@ RESPONSES = {
     "settlements.list": ("GET", "/settlement"),
     "settlements.transactions": ("GET", "/settlement/{}/transactions"),
 }
-
-
 EXPECTED_DIFFERENCES = {
     "disputes.update": {"$.data: an object for a list"},  # the specification has one dispute
     "disputes.resolve": {"$.data.transaction: a number for an object"},  # the specification has a number too
 }
-
-
 NAMES = {bool: "a flag", int: "a number", float: "a number", str: "a text", dict: "an object", list: "a list"}
 
 

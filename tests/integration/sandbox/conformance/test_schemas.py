@@ -13,11 +13,7 @@ from tests.integration.sandbox.conformance.json_schema import Schema, problems
 from tests.integration.sandbox.conformance.schemas import list_of, success_response
 
 PROOF = {"customer_email": "a@b.co", "customer_name": "A", "customer_phone": "1", "service_details": "book"}
-
-
 VERDICT = {"resolution": "declined", "message": "Delivered", "refund_amount": 5, "uploaded_filename": "a.pdf"}
-
-
 ACCOUNT = {"refund_account_details": {"currency": "NGN", "account_number": "0123456789", "bank_id": "9"}}
 
 

@@ -1,14 +1,7 @@
-import hashlib
-import hmac
-
 import pytest
 
-from tests.fakes.webhook_receiver import WebhookReceiver
+from tests.fakes.webhook_receiver import WebhookReceiver, signature_of
 from tests.fixtures.merchant import KEY, Merchant
-
-
-def hmac_of(body: bytes, key: str = KEY) -> str:
-    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()
 
 
 @pytest.mark.parametrize("kind", ["valid", "none", "wrong"])
@@ -26,7 +19,7 @@ async def test_webhook_sent_by_control_call_has_the_ordered_signature(
         if kind == "none":
             assert received.signature is None
         else:
-            assert (received.signature == hmac_of(received.body)) == (kind == "valid")
+            assert (received.signature == signature_of(received.body, KEY)) == (kind == "valid")
 
 
 @pytest.mark.parametrize(

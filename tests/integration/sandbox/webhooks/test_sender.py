@@ -1,26 +1,20 @@
 import asyncio
-import hashlib
-import hmac
 import json
 
 import httpx
 import pytest
 
 from sandbox.webhooks.queue import QUICK_ATTEMPTS, SLOW_ATTEMPTS
-from tests.fakes.webhook_receiver import WebhookReceiver
+from tests.fakes.webhook_receiver import WebhookReceiver, signature_of
 from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.sandbox import in_process_sandbox
-
-
-def hmac_of(body: bytes, key: str = KEY) -> str:
-    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()
 
 
 async def test_webhook_of_a_payment_is_signed_and_matches_verify(merchant: Merchant, receiver: WebhookReceiver) -> None:
     started = await merchant.start(metadata={"url": "https://a/é"}, label="x")
     await merchant.pay(started["reference"])
     (received,) = await receiver.wait(1)
-    assert received.signature == hmac_of(received.body)
+    assert received.signature == signature_of(received.body, KEY)
     assert received.headers["content-type"] == "application/json"
     webhook = json.loads(received.body)
     assert webhook.keys() == {"event", "data"}
@@ -50,7 +44,7 @@ async def test_webhook_not_answered_with_200_is_sent_again_with_the_same_bytes(
     await merchant.pay(started["reference"])
     received = await receiver.wait(5)
     assert {each.body for each in received} == {received[0].body}
-    assert {each.signature for each in received} == {hmac_of(received[0].body)}
+    assert {each.signature for each in received} == {signature_of(received[0].body, KEY)}
     await merchant.webhooks(pending=0, delivered=1)
     shown = (await merchant.http.get(f"/sandbox/transactions/{started['reference']}")).json()["data"]
     assert shown["status"] == "success"

@@ -14,8 +14,6 @@ EVIDENCE = {
     "customer_phone": "0800",
     "service_details": "a book",
 }
-
-
 ACCEPTED = {
     "resolution": "merchant-accepted",
     "message": "We are sorry",

@@ -1,12 +1,6 @@
-import hashlib
-import hmac
-
 from sandbox.webhooks.queue import sign, wait_after
+from tests.fakes.webhook_receiver import signature_of
 from tests.fixtures.merchant import KEY
-
-
-def hmac_of(body: bytes, key: str = KEY) -> str:
-    return hmac.new(key.encode(), body, hashlib.sha512).hexdigest()
 
 
 def test_schedule_after_each_attempt_is_paystacks() -> None:
@@ -15,5 +9,5 @@ def test_schedule_after_each_attempt_is_paystacks() -> None:
 
 
 def test_signature_of_a_body_is_hmac_sha512_in_hex() -> None:
-    assert sign(KEY.encode(), b"{}") == hmac_of(b"{}")
+    assert sign(KEY.encode(), b"{}") == signature_of(b"{}", KEY)
     assert len(sign(KEY.encode(), b"")) == 128
