@@ -11,7 +11,7 @@ from contracts import topology
 DEPLOY = Path(__file__).parents[3] / "deploy"
 PERMISSIONS: dict[str, str] = runpy.run_path(str(DEPLOY / "rabbitmq" / "users.py"))["PERMISSIONS"]
 QUEUES = [queue for queue in vars(topology).values() if isinstance(queue, topology.Queue)]
-OURS = [topology.EXCHANGE, *(name for queue in QUEUES for name in (queue.name, queue.dead, queue.mark))]
+OURS = [topology.EXCHANGE, *(name for queue in QUEUES for name in (queue.name, queue.dead_letters, queue.marker))]
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from dev.stack.stack import Stack
-from tests.system.shop import Json, Shop, until
+from tests.fixtures.stack_client import Json, StackClient, until
 
 STOCK = 5_000
 AT_ONCE = 20
@@ -20,17 +20,17 @@ AT_ONCE = 20
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def _buy(shop: Shop, product: Json, enough: asyncio.Event, least: int) -> list[tuple[Json, Json, Json]]:
+async def _buy(shop: StackClient, product: Json, enough: asyncio.Event, least: int) -> list[tuple[Json, Json, Json]]:
     """Buyers who do not give up, one after the other, until there were enough; each is done when it has paid."""
     bought: list[tuple[Json, Json, Json]] = []
     while not enough.is_set() or len(bought) < least:
-        bought.append(await shop.bought(product))
+        bought.append(await shop.buy(product))
     return bought
 
 
 @pytest.mark.parametrize(("kills", "each"), [(2, 3), pytest.param(10, 40, marks=pytest.mark.drill)])
 @pytest.mark.parametrize("part", ["payments-worker", "catalog-worker", "rabbitmq", "postgres", "payments", "catalog"])
-async def test_sigkill_while_purchases_run(shop: Shop, stack: Stack, part: str, kills: int, each: int) -> None:
+async def test_sigkill_while_purchases_run(shop: StackClient, stack: Stack, part: str, kills: int, each: int) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     moments = random.Random(seed)
@@ -48,13 +48,13 @@ async def test_sigkill_while_purchases_run(shop: Shop, stack: Stack, part: str, 
         found = await asyncio.gather(*buying)
     bought = [purchase for purchases in found for purchase in purchases]
     for buyer, order, _ in bought:
-        await shop.delivered(buyer, order, 90)
+        await shop.wait_delivered(buyer, order, 90)
     assert await shop.stock(product) == STOCK - len(bought)
 
 
-async def test_webhooks_are_taken_while_the_broker_is_down(shop: Shop, stack: Stack) -> None:
+async def test_webhooks_are_taken_while_the_broker_is_down(shop: StackClient, stack: Stack) -> None:
     product = await shop.product(stock=30)
-    begun = [await shop.begun(product) for _ in range(20)]
+    begun = [await shop.begin_purchase(product) for _ in range(20)]
     await stack.stop("rabbitmq")
     try:
         for _, _, payment in begun:
@@ -66,17 +66,17 @@ async def test_webhooks_are_taken_while_the_broker_is_down(shop: Shop, stack: St
                 "currency": "NGN",
                 "domain": "test",
             }
-            assert (await shop.webhook({"event": "charge.success", "data": data})).status_code == 200
+            assert (await shop.post_webhook({"event": "charge.success", "data": data})).status_code == 200
         for buyer, _, payment in begun:
-            await shop.payment_reaches(buyer, payment["reference"], "succeeded")
+            await shop.wait_payment_status(buyer, payment["reference"], "succeeded")
     finally:
         await stack.start("rabbitmq")
     for buyer, order, _ in begun:
-        await shop.delivered(buyer, order)
+        await shop.wait_delivered(buyer, order)
 
 
-async def test_no_webhook_is_acknowledged_while_postgres_is_down(shop: Shop, stack: Stack) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def test_no_webhook_is_acknowledged_while_postgres_is_down(shop: StackClient, stack: Stack) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     body = {
         "event": "charge.success",
         "data": {
@@ -92,7 +92,7 @@ async def test_no_webhook_is_acknowledged_while_postgres_is_down(shop: Shop, sta
     try:
         for _ in range(5):
             began = time.monotonic()
-            answer = await shop.webhook(body)
+            answer = await shop.post_webhook(body)
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"]
@@ -101,25 +101,25 @@ async def test_no_webhook_is_acknowledged_while_postgres_is_down(shop: Shop, sta
         await stack.start("postgres")
 
     async def taken() -> bool | None:
-        return True if (await shop.webhook(body)).status_code == 200 else None
+        return True if (await shop.post_webhook(body)).status_code == 200 else None
 
     await until(taken)  # as Paystack would: again, until it is 200
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_a_frozen_postgres_is_answered_503_in_time(shop: Shop, stack: Stack) -> None:
+async def test_a_frozen_postgres_is_answered_503_in_time(shop: StackClient, stack: Stack) -> None:
     group = os.getpgid(stack.pid("postgres"))
     raw = {"event": "transfer.success", "data": {"id": random.randrange(10**12)}}
     os.killpg(group, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        answers = await asyncio.gather(*(shop.webhook(raw) for _ in range(10)))
+        answers = await asyncio.gather(*(shop.post_webhook(raw) for _ in range(10)))
         assert {answer.status_code for answer in answers} == {503}
         assert time.monotonic() - began < 3
     finally:
         os.killpg(group, signal.SIGCONT)
 
     async def taken() -> bool | None:
-        return True if (await shop.webhook(raw)).status_code == 200 else None
+        return True if (await shop.post_webhook(raw)).status_code == 200 else None
 
     await until(taken)

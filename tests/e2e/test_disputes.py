@@ -4,18 +4,18 @@ from typing import Any
 
 import pytest
 
-from tests.system.shop import Json, Shop, until
+from tests.fixtures.stack_client import Json, StackClient, until
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def complained(shop: Shop, **how: Any) -> tuple[Json, Json, Json, Json]:
+async def complained(shop: StackClient, **how: Any) -> tuple[Json, Json, Json, Json]:
     """Buyer, order, payment, and the dispute as an operator sees it."""
-    buyer, order, payment = await shop.bought(await shop.product(stock=5))
-    await shop.delivered(buyer, order)
+    buyer, order, payment = await shop.buy(await shop.product(stock=5))
+    await shop.wait_delivered(buyer, order)
     body = {"reference": payment["reference"], **how}
     await shop.call("POST", f"{shop.env['SANDBOX_URL']}/sandbox/disputes", json=body, expect=200)
-    await shop.payment_reaches(buyer, payment["reference"], "disputed")
+    await shop.wait_payment_status(buyer, payment["reference"], "disputed")
 
     async def listed() -> Json | None:
         page = (await shop.call("GET", disputes(shop), params={"limit": 100}, headers=shop.admin, expect=200)).json()
@@ -24,11 +24,11 @@ async def complained(shop: Shop, **how: Any) -> tuple[Json, Json, Json, Json]:
     return buyer, order, payment, await until(listed)
 
 
-def disputes(shop: Shop) -> str:
+def disputes(shop: StackClient) -> str:
     return f"{shop.env['PAYMENTS_URL']}/payments/disputes"
 
 
-async def answer(shop: Shop, dispute: Json, resolution: str) -> Json:
+async def answer(shop: StackClient, dispute: Json, resolution: str) -> Json:
     """With evidence and a file, as Paystack wants it."""
     url = f"{disputes(shop)}/{dispute['id']}"
     evidence = {
@@ -48,27 +48,27 @@ async def answer(shop: Shop, dispute: Json, resolution: str) -> Json:
     return dict((await shop.call("POST", f"{url}/resolve", json=body, headers=shop.admin, expect=200)).json())
 
 
-async def test_declined_and_won(shop: Shop) -> None:
+async def test_declined_and_won(shop: StackClient) -> None:
     buyer, order, payment, dispute = await complained(shop)
     assert (await answer(shop, dispute, "declined"))["status"] == "awaiting-bank-feedback"
     url = f"{shop.env['SANDBOX_URL']}/sandbox/disputes/{dispute['id']}"
     await shop.call("POST", url, json={"outcome": "declined"}, expect=200)
-    await shop.payment_reaches(buyer, payment["reference"], "succeeded")
+    await shop.wait_payment_status(buyer, payment["reference"], "succeeded")
     assert await shop.order_status(buyer, order) == "delivered"
 
 
-async def test_accepted(shop: Shop) -> None:
+async def test_accepted(shop: StackClient) -> None:
     buyer, order, payment, dispute = await complained(shop)
     resolved = await answer(shop, dispute, "merchant-accepted")
     assert (resolved["status"], resolved["lost"]) == ("resolved", True)
-    refunded = await shop.payment_reaches(buyer, payment["reference"], "refunded")
+    refunded = await shop.wait_payment_status(buyer, payment["reference"], "refunded")
     assert refunded["refunded_amount"] == refunded["amount"]
-    await shop.reaches(buyer, order, "refunded")
+    await shop.wait_order_status(buyer, order, "refunded")
 
 
-async def test_silence_is_consent(shop: Shop) -> None:
+async def test_silence_is_consent(shop: StackClient) -> None:
     buyer, order, payment, dispute = await complained(shop, hours=0.5, amount=20_000)
-    await shop.payment_reaches(buyer, payment["reference"], "partially_refunded")
+    await shop.wait_payment_status(buyer, payment["reference"], "partially_refunded")
     shown = (await shop.call("GET", f"{disputes(shop)}/{dispute['id']}", headers=shop.admin, expect=200)).json()
     assert (shown["resolution"], shown["lost"], shown["amount"]) == ("auto-accepted", True, 20_000)
     url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/refunds"
@@ -77,7 +77,7 @@ async def test_silence_is_consent(shop: Shop) -> None:
     assert await shop.order_status(buyer, order) == "delivered"
 
 
-async def test_the_end_whose_notice_was_lost_is_found_by_looking(shop: Shop) -> None:
+async def test_the_end_whose_notice_was_lost_is_found_by_looking(shop: StackClient) -> None:
     buyer, _, payment, dispute = await complained(shop)
     url = f"{shop.env['SANDBOX_URL']}/sandbox/disputes/{dispute['id']}"
     await shop.call("POST", url, json={"outcome": "declined", "deliveries": 0}, expect=200)

@@ -14,10 +14,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.system.failpoints import Failpoints, metric
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop, until
+from tests.fixtures.failpoints import Failpoints, metric
+from tests.fixtures.stack_client import Json, StackClient, until
 
 PARTS = ("payments", "payments-worker", "catalog-worker")
 
@@ -65,7 +65,7 @@ async def _events(stack: Stack, reference: str) -> int:
     return await _count(stack, "catalog", f"inbox WHERE position('{reference}'::bytea IN body) > 0")
 
 
-async def _taken(shop: Shop) -> float:
+async def _taken(shop: StackClient) -> float:
     """Messages that catalog's consumer has acknowledged in this shutdown."""
     name, url = "consumed_total", shop.stack.url("catalog-worker")
     found = await metric(shop.client, url, name, queue="catalog.payments", result="taken")
@@ -73,7 +73,7 @@ async def _taken(shop: Shop) -> float:
     return found
 
 
-async def _tries(shop: Shop, reference: str) -> list[int | None]:
+async def _tries(shop: StackClient, reference: str) -> list[int | None]:
     """What Paystack's webhook was answered, try by try, once it was answered 200: the sweep may have been faster than the last try."""
     url = f"{shop.env['SANDBOX_URL']}/sandbox/transactions/{reference}"
 
@@ -95,14 +95,14 @@ async def _started_while(dying: Coroutine[Any, Any, None], starting: Coroutine[A
     ("intake", "consumer"), [("intake.inserting", "inbox.arrived"), ("intake.committed", "inbox.committed")]
 )
 async def test_the_intake_dies_and_so_does_the_consumer(
-    shop: Shop, stack: Stack, failpoints: Failpoints, intake: str, consumer: str
+    shop: StackClient, stack: Stack, failpoints: Failpoints, intake: str, consumer: str
 ) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     failpoints.arm("payments", intake)
     failpoints.arm("catalog-worker", consumer)
     await shop.pay(payment["reference"])
     await asyncio.gather(failpoints.fired("payments"), failpoints.fired("catalog-worker"))
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
     first, *more = await _tries(shop, payment["reference"])
     assert first is None
     assert more[-1] == 200
@@ -120,20 +120,20 @@ async def test_the_intake_dies_and_so_does_the_consumer(
     ],
 )
 async def test_the_settler_dies_and_so_does_the_consumer(
-    shop: Shop, stack: Stack, failpoints: Failpoints, settler: str, consumer: str
+    shop: StackClient, stack: Stack, failpoints: Failpoints, settler: str, consumer: str
 ) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     failpoints.arm("payments-worker", settler)
     failpoints.arm("catalog-worker", consumer)
     await shop.pay(payment["reference"])
     await asyncio.gather(failpoints.fired("payments-worker"), failpoints.fired("catalog-worker"))
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
     assert await _tries(shop, payment["reference"]) == [200]
     assert await _events(stack, payment["reference"]) == 1
     await _taken_again(shop)
 
 
-async def _taken_again(shop: Shop) -> None:
+async def _taken_again(shop: StackClient) -> None:
     """What the consumer had in hand when it died came again, to its next shutdown."""
 
     async def again() -> bool | None:
@@ -146,13 +146,15 @@ async def _taken_again(shop: Shop) -> None:
     ("step", "published"),
     [("outbox.selected", 1), ("outbox.published", 2), ("outbox.confirmed", 2), ("outbox.deleted", 1)],
 )
-async def test_the_relay_dies(shop: Shop, stack: Stack, failpoints: Failpoints, step: str, published: int) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def test_the_relay_dies(
+    shop: StackClient, stack: Stack, failpoints: Failpoints, step: str, published: int
+) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     before = await _taken(shop)
     failpoints.arm("payments-worker", step)
     await shop.pay(payment["reference"])
     await failpoints.fired("payments-worker")
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
     await Invariants(stack).wait_idle()
 
     async def come() -> bool | None:
@@ -163,8 +165,8 @@ async def test_the_relay_dies(shop: Shop, stack: Stack, failpoints: Failpoints, 
     assert await _events(stack, payment["reference"]) == 1
 
 
-async def test_the_intake_dies_within_the_commit(shop: Shop, stack: Stack, failpoints: Failpoints) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def test_the_intake_dies_within_the_commit(shop: StackClient, stack: Stack, failpoints: Failpoints) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     database = await asyncpg.connect(shop.env["PAYMENTS_DATABASE_URL"], timeout=5, command_timeout=5)
     try:
         await database.execute(HOLD_COMMITS)
@@ -184,14 +186,14 @@ async def test_the_intake_dies_within_the_commit(shop: Shop, stack: Stack, failp
     finally:
         await database.close(timeout=5)
     await failpoints.equip("payments")
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
     assert (await _tries(shop, payment["reference"]))[0] != 200
     assert await _notices(stack, payment["reference"]) == 1
 
 
-async def test_the_intake_dies_after_its_200(shop: Shop, stack: Stack, failpoints: Failpoints) -> None:
+async def test_the_intake_dies_after_its_200(shop: StackClient, stack: Stack, failpoints: Failpoints) -> None:
     """Nobody sends it again."""
-    buyer, order, payment = await shop.begun(await shop.product())
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     data = {
         "id": int.from_bytes(hashlib.sha256(payment["reference"].encode()).digest()[:5]),
         "reference": payment["reference"],
@@ -200,15 +202,15 @@ async def test_the_intake_dies_after_its_200(shop: Shop, stack: Stack, failpoint
         "currency": "NGN",
         "domain": "test",
     }
-    assert (await shop.webhook({"event": "charge.success", "data": data})).status_code == 200
+    assert (await shop.post_webhook({"event": "charge.success", "data": data})).status_code == 200
     os.kill(stack.pid("payments"), signal.SIGKILL)
     await failpoints.equip("payments")
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
     assert await _notices(stack, payment["reference"]) == 1
 
 
 @pytest.mark.parametrize("step", ["checkout.sending", "checkout.sent"])
-async def test_the_start_of_a_payment_dies(shop: Shop, stack: Stack, failpoints: Failpoints, step: str) -> None:
+async def test_the_start_of_a_payment_dies(shop: StackClient, stack: Stack, failpoints: Failpoints, step: str) -> None:
     """Asked again with its key it is free at once, and goes on under a new reference: the old one's page nobody was told."""
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
@@ -226,10 +228,10 @@ async def test_the_start_of_a_payment_dies(shop: Shop, stack: Stack, failpoints:
     )
     assert key["status"] == 201
     await shop.pay(payment["reference"])
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def _at_paystack(shop: Shop, reference: str) -> list[Json]:
+async def _at_paystack(shop: StackClient, reference: str) -> list[Json]:
     sandbox, key = shop.env["SANDBOX_URL"], {"Authorization": f"Bearer {shop.env['PAYSTACK_SECRET_KEY']}"}
     told = await shop.call("GET", f"{sandbox}/transaction/verify/{reference}", headers=key, expect=200)
     query = {"transaction": told.json()["data"]["id"]}
@@ -244,9 +246,9 @@ async def _lease_is_over(stack: Stack, reference: str) -> None:
 
 
 @pytest.mark.parametrize(("step", "sent"), [("refund.sending", 0), ("refund.sent", 1)])
-async def test_the_refunder_dies(shop: Shop, stack: Stack, failpoints: Failpoints, step: str, sent: int) -> None:
-    buyer, order, payment = await shop.bought(await shop.product())
-    await shop.delivered(buyer, order)
+async def test_the_refunder_dies(shop: StackClient, stack: Stack, failpoints: Failpoints, step: str, sent: int) -> None:
+    buyer, order, payment = await shop.buy(await shop.product())
+    await shop.wait_delivered(buyer, order)
     reference = payment["reference"]
     failpoints.arm("payments-worker", step)
     url = f"{shop.env['PAYMENTS_URL']}/payments/{reference}/refunds"
@@ -264,20 +266,20 @@ async def test_the_refunder_dies(shop: Shop, stack: Stack, failpoints: Failpoint
 
 
 async def test_what_cannot_be_delivered_is_told_by_the_dying_to_the_dying(
-    shop: Shop, stack: Stack, failpoints: Failpoints
+    shop: StackClient, stack: Stack, failpoints: Failpoints
 ) -> None:
     """catalog's relay dies, payments' consumer dies: the money goes back once."""
     product = await shop.product(stock=1)
-    late, late_order, late_payment = await shop.begun(product)
+    late, late_order, late_payment = await shop.begin_purchase(product)
     await Invariants(stack).rows("catalog", f"UPDATE orders SET expires_at = now() WHERE id = '{late_order['id']}'")
-    await shop.reaches(late, late_order, "expired")
-    quick, quick_order, _ = await shop.bought(product)
-    await shop.delivered(quick, quick_order)
+    await shop.wait_order_status(late, late_order, "expired")
+    quick, quick_order, _ = await shop.buy(product)
+    await shop.wait_delivered(quick, quick_order)
     failpoints.arm("catalog-worker", "outbox.confirmed")
     failpoints.arm("payments-worker", "inbox.committed")
     await shop.pay(late_payment["reference"])
     await asyncio.gather(failpoints.fired("catalog-worker"), failpoints.fired("payments-worker"))
-    await shop.payment_reaches(late, late_payment["reference"], "refunded")
+    await shop.wait_payment_status(late, late_payment["reference"], "refunded")
     assert len(await _at_paystack(shop, late_payment["reference"])) == 1
     asked = f"inbox WHERE position('{late_payment['reference']}'::bytea IN body) > 0"
     assert await _count(stack, "payments", asked) == 1

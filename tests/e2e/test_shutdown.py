@@ -9,9 +9,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop, until
+from tests.fixtures.stack_client import Json, StackClient, until
 
 SECONDS = 20.0
 AT_ONCE = 5
@@ -24,7 +24,7 @@ async def _ends_well(stack: Stack, part: str, pid: int) -> None:
     assert stack.exit_code(part) == 0
 
 
-async def _requests(shop: Shop, part: str) -> tuple[str, list[tuple[Json, Json]]]:
+async def _requests(shop: StackClient, part: str) -> tuple[str, list[tuple[Json, Json]]]:
     """The address, and as many bodies and headers as are asked at once."""
     if part == "auth":
         users = [{"email": f"{uuid4().hex}@example.com", "password": f"correct {uuid4().hex}"} for _ in range(AT_ONCE)]
@@ -39,7 +39,7 @@ async def _requests(shop: Shop, part: str) -> tuple[str, list[tuple[Json, Json]]
 
 
 @pytest.mark.parametrize(("part", "table"), [("auth", "accounts"), ("catalog", "orders"), ("payments", "payments")])
-async def test_requests_that_have_begun_are_answered(shop: Shop, stack: Stack, part: str, table: str) -> None:
+async def test_requests_that_have_begun_are_answered(shop: StackClient, stack: Stack, part: str, table: str) -> None:
     url, asked = await _requests(shop, part)
     database = await asyncpg.connect(shop.env[f"{part.upper()}_DATABASE_URL"], timeout=5, command_timeout=5)
     waiting = f"SELECT count(*) FROM pg_locks WHERE relation = '{table}'::regclass AND NOT granted"
@@ -62,12 +62,12 @@ async def test_requests_that_have_begun_are_answered(shop: Shop, stack: Stack, p
     await _ends_well(stack, part, pid)
 
 
-async def _asked(shop: Shop, url: str, body: Any, headers: Json) -> int:
+async def _asked(shop: StackClient, url: str, body: Any, headers: Json) -> int:
     """Whoever is cut off hears of it here: the client raises."""
     return (await shop.call("POST", url, json=body, headers=headers)).status_code
 
 
-async def _refuses(shop: Shop, url: str) -> None:
+async def _refuses(shop: StackClient, url: str) -> None:
     """Until the process has heard SIGTERM: it takes no new connection."""
     port = int(url.split(":")[2].split("/")[0])
 
@@ -83,14 +83,14 @@ async def _refuses(shop: Shop, url: str) -> None:
 
 
 @pytest.mark.parametrize("part", ["payments", "payments-worker", "catalog", "catalog-worker", "auth", "auth-worker"])
-async def test_under_load_nothing_is_lost(shop: Shop, stack: Stack, part: str) -> None:
+async def test_under_load_nothing_is_lost(shop: StackClient, stack: Stack, part: str) -> None:
     product = await shop.product(stock=60)
     before = await Invariants(stack).dead_letters()
-    buying = [asyncio.create_task(shop.bought(product)) for _ in range(20)]
+    buying = [asyncio.create_task(shop.buy(product)) for _ in range(20)]
     await asyncio.wait(buying, return_when=asyncio.FIRST_COMPLETED)
     pid = stack.pid(part)
     os.kill(pid, signal.SIGTERM)
     await _ends_well(stack, part, pid)
     for buyer, order, _ in await asyncio.gather(*buying):
-        await shop.delivered(buyer, order)
+        await shop.wait_delivered(buyer, order)
     assert await Invariants(stack).dead_letters() == before

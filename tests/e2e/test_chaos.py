@@ -23,11 +23,11 @@ QUICK = ("auth", "catalog", "catalog-worker")
 """The parts whose death nobody waits for longer than a moment; a refund's lease is held for a minute, a key in use for 40 s."""
 
 
-async def test_a_crowd_in_a_storm(stack: Stack, logs: LogScanner, console: Console) -> None:
+async def test_a_crowd_in_a_storm(stack: Stack, log_scanner: LogScanner, console: Console) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     said: list[str] = []
-    result = await run(stack, 8, seed, logs=logs, console=console, progress=said.append, processes=QUICK)
+    result = await run(stack, 8, seed, logs=log_scanner, console=console, progress=said.append, processes=QUICK)
     print("\n".join(said))
     assert format_violations(result.violations) == ""
     assert result.passed

@@ -9,10 +9,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.proxy import Proxy
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop
+from tests.fixtures.proxy import Proxy
+from tests.fixtures.stack_client import Json, StackClient
 
 TRIALS = [30, pytest.param(200, marks=pytest.mark.drill)]
 pytestmark = pytest.mark.usefixtures("invariants")
@@ -42,7 +42,7 @@ async def proxies(stack: Stack) -> AsyncIterator[dict[str, tuple[str, Proxy]]]:
 class Trial:
     """One request, sent again until it is answered."""
 
-    def __init__(self, shop: Shop, way: tuple[str, Proxy]) -> None:
+    def __init__(self, shop: StackClient, way: tuple[str, Proxy]) -> None:
         self.shop = shop
         self.url, self.proxy = way
 
@@ -57,7 +57,7 @@ async def _one(stack: Stack, service: str, query: str) -> int:
     return int((await Invariants(stack).rows(service, f"SELECT count(*) FROM {query}"))[0][0])
 
 
-async def _order(shop: Shop, trial: Trial, moments: random.Random) -> None:
+async def _order(shop: StackClient, trial: Trial, moments: random.Random) -> None:
     buyer, sub = _buyer(shop)
     product = await shop.product(stock=5)
     body = {"items": [{"product_id": product["id"], "quantity": 2}]}
@@ -71,7 +71,7 @@ async def _order(shop: Shop, trial: Trial, moments: random.Random) -> None:
     assert await shop.stock(product) == 3
 
 
-async def _payment(shop: Shop, trial: Trial, moments: random.Random) -> None:
+async def _payment(shop: StackClient, trial: Trial, moments: random.Random) -> None:
     """Four commits: the key, the reference, Paystack's answer, ours. What an earlier try began, nobody was told."""
     buyer, sub = _buyer(shop)
     order = await shop.order(buyer, await shop.product())
@@ -84,11 +84,11 @@ async def _payment(shop: Shop, trial: Trial, moments: random.Random) -> None:
     assert await _one(shop.stack, "payments", f"idempotency_keys WHERE caller = '{sub}' AND status = 201") == 1
     assert await _one(shop.stack, "payments", f"payments WHERE payer_id = '{sub}'") <= 2
     await shop.pay(answer.json()["reference"])
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def _webhook(shop: Shop, trial: Trial, moments: random.Random) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def _webhook(shop: StackClient, trial: Trial, moments: random.Random) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     data = {
         "id": moments.randrange(10**12),
         "reference": payment["reference"],
@@ -97,18 +97,18 @@ async def _webhook(shop: Shop, trial: Trial, moments: random.Random) -> None:
         "currency": "NGN",
         "domain": "test",
     }
-    raw, headers = shop.signed({"event": "charge.success", "data": data})
+    raw, headers = shop.sign({"event": "charge.success", "data": data})
     key = hashlib.sha256(raw).hexdigest()
     path = "/payments/webhooks/paystack"
     answer = await trial.ask(path, key.encode(), moments, 1, content=raw, headers=headers)
     assert answer.status_code == 200
     assert await _one(shop.stack, "payments", f"notices WHERE key = '{key}'") == 1
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def _refund(shop: Shop, trial: Trial, moments: random.Random) -> None:
-    buyer, order, payment = await shop.bought(await shop.product())
-    await shop.delivered(buyer, order)
+async def _refund(shop: StackClient, trial: Trial, moments: random.Random) -> None:
+    buyer, order, payment = await shop.buy(await shop.product())
+    await shop.wait_delivered(buyer, order)
     path = f"/payments/{payment['reference']}/refunds"
     headers = {**shop.admin, "Idempotency-Key": uuid4().hex}
     answer = await trial.ask(path, b"COMMIT", moments, 1, json={"amount": 1_000}, headers=headers)
@@ -117,13 +117,15 @@ async def _refund(shop: Shop, trial: Trial, moments: random.Random) -> None:
     assert await _one(shop.stack, "payments", wanted) == 1
 
 
-def _buyer(shop: Shop) -> tuple[Json, str]:
+def _buyer(shop: StackClient) -> tuple[Json, str]:
     sub = str(uuid4())
     return shop.bearer(sub), sub
 
 
 @pytest.mark.parametrize("trials", TRIALS)
-async def test_a_commit_that_nobody_knows_of(shop: Shop, proxies: dict[str, tuple[str, Proxy]], trials: int) -> None:
+async def test_a_commit_that_nobody_knows_of(
+    shop: StackClient, proxies: dict[str, tuple[str, Proxy]], trials: int
+) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     moments = random.Random(seed)

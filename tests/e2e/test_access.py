@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dev import PROJECT
-from tests.system.shop import Json, Shop
+from tests.fixtures.stack_client import Json, StackClient
 
 GUARDED = [
     ("GET", "AUTH_URL", "/auth/me"),
@@ -28,7 +28,7 @@ GUARDED = [
 ]
 
 
-def _tokens(shop: Shop) -> dict[str, str]:
+def _tokens(shop: StackClient) -> dict[str, str]:
     good = shop.bearer()["Authorization"].removeprefix("Bearer ")
     header, payload, signature = good.split(".")
     claims = jwt.decode(good, options={"verify_signature": False})
@@ -56,7 +56,7 @@ def _only(headers: Json) -> str:
 
 
 @pytest.mark.parametrize(("method", "service", "path"), GUARDED)
-async def test_tokens_that_are_not_ours_are_refused(shop: Shop, method: str, service: str, path: str) -> None:
+async def test_tokens_that_are_not_ours_are_refused(shop: StackClient, method: str, service: str, path: str) -> None:
     url = f"{shop.env[service]}{path}"
     for name, token in _tokens(shop).items():
         answer = await shop.call(method, url, headers={"Authorization": f"Bearer {token}"}, json={})
@@ -71,7 +71,7 @@ async def test_tokens_that_are_not_ours_are_refused(shop: Shop, method: str, ser
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("DELETE", "/livez", 405), ("POST", "/livez", 405), ("GET", "/%00", 404)],
 )
-async def test_errors_are_problems(shop: Shop, service: str, method: str, path: str, status: int) -> None:
+async def test_errors_are_problems(shop: StackClient, service: str, method: str, path: str, status: int) -> None:
     answer = await shop.call(method, f"{shop.env[service]}{path}", headers={"X-Request-ID": "abc-123"}, expect=status)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == "abc-123"
@@ -83,7 +83,7 @@ async def test_errors_are_problems(shop: Shop, service: str, method: str, path: 
 
 
 @pytest.mark.parametrize("service", ["AUTH_URL", "CATALOG_URL", "PAYMENTS_URL"])
-async def test_health_metrics_and_docs(shop: Shop, service: str) -> None:
+async def test_health_metrics_and_docs(shop: StackClient, service: str) -> None:
     url = shop.env[service]
     for path in ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json"):
         await shop.call("GET", f"{url}{path}", expect=200)
@@ -95,8 +95,8 @@ async def test_health_metrics_and_docs(shop: Shop, service: str) -> None:
         await shop.call("GET", f"{url}{script}", expect=200)
 
 
-async def test_orders_and_payments_are_their_owners_alone(shop: Shop) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def test_orders_and_payments_are_their_owners_alone(shop: StackClient) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     stranger = shop.bearer()
     order_url = f"{shop.env['CATALOG_URL']}/catalog/orders/{order['id']}"
     payment_url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}"
@@ -110,21 +110,21 @@ async def test_orders_and_payments_are_their_owners_alone(shop: Shop) -> None:
     assert (stolen.status_code, stolen.json()["code"]) == (404, "order_not_found")
 
 
-async def test_tokens_go_on_working_while_auth_is_down(shop: Shop) -> None:
+async def test_tokens_go_on_working_while_auth_is_down(shop: StackClient) -> None:
     product = await shop.product()
     await shop.order(shop.bearer(), product)  # both services have the keys now
-    buyer, _, _ = await shop.begun(product)
+    buyer, _, _ = await shop.begin_purchase(product)
     await shop.stack.stop("auth")
     try:
         order = await shop.order(buyer, product)
         payment = await shop.start(buyer, order)
         await shop.pay(payment["reference"])
-        await shop.delivered(buyer, order)
+        await shop.wait_delivered(buyer, order)
     finally:
         await shop.stack.start("auth")
 
 
-async def test_with_stack_env_the_operators_need_nothing_else(shop: Shop) -> None:
+async def test_with_stack_env_the_operators_need_nothing_else(shop: StackClient) -> None:
     arguments = ("-m", "services.payments", "status", "--json")
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, env=shop.env, cwd=PROJECT, stdout=asyncio.subprocess.PIPE

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from contracts.topology import CATALOG_PAYMENTS, EXCHANGE, PAYMENTS_ORDERS
+from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.broker_control import BrokerControl
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop, until
+from tests.fixtures.broker_control import BrokerControl
+from tests.fixtures.stack_client import Json, StackClient, until
 
 HEALED_SECONDS = 15
 WORKERS = ("catalog-worker", "payments-worker")
@@ -27,13 +27,13 @@ async def control(stack: Stack) -> BrokerControl:
     return BrokerControl(stack.program("rabbitmq").env)
 
 
-async def bought(shop: Shop, product: Json, count: int) -> list[tuple[Json, Json, Json]]:
-    return list(await asyncio.gather(*(shop.bought(product) for _ in range(count))))
+async def bought(shop: StackClient, product: Json, count: int) -> list[tuple[Json, Json, Json]]:
+    return list(await asyncio.gather(*(shop.buy(product) for _ in range(count))))
 
 
-async def all_delivered(shop: Shop, purchases: list[tuple[Json, Json, Json]], seconds: float = 60) -> None:
+async def all_delivered(shop: StackClient, purchases: list[tuple[Json, Json, Json]], seconds: float = 60) -> None:
     for buyer, order, _ in purchases:
-        await shop.delivered(buyer, order, seconds)
+        await shop.wait_delivered(buyer, order, seconds)
 
 
 async def told(invariants: Invariants, service: str) -> None:
@@ -61,7 +61,7 @@ async def delete(stack: Stack, *, queue: str = "", exchange: str = "") -> None:
             await channel.exchange_delete(exchange)
 
 
-async def readiness(shop: Shop, stack: Stack, part: str) -> httpx.Response | None:
+async def readiness(shop: StackClient, stack: Stack, part: str) -> httpx.Response | None:
     """None while nobody answers."""
     try:
         return await shop.client.get(f"{stack.url(part)}/readyz", timeout=5)
@@ -69,7 +69,7 @@ async def readiness(shop: Shop, stack: Stack, part: str) -> httpx.Response | Non
         return None
 
 
-async def ready(shop: Shop, stack: Stack, part: str, seconds: float) -> None:
+async def ready(shop: StackClient, stack: Stack, part: str, seconds: float) -> None:
     async def is_so() -> bool | None:
         answer = await readiness(shop, stack, part)
         return True if answer is not None and answer.status_code == 200 else None
@@ -77,7 +77,7 @@ async def ready(shop: Shop, stack: Stack, part: str, seconds: float) -> None:
     await until(is_so, seconds)
 
 
-async def alive(shop: Shop, stack: Stack, part: str) -> None:
+async def alive(shop: StackClient, stack: Stack, part: str) -> None:
     async def is_so() -> bool | None:
         try:
             answer = await shop.client.get(f"{stack.url(part)}/livez", timeout=5)
@@ -100,15 +100,15 @@ def paid_notice(payment: Json) -> Json:
     return {"event": "charge.success", "data": data}
 
 
-async def all_paid(shop: Shop, begun: list[tuple[Json, Json, Json]]) -> list[float]:
+async def all_paid(shop: StackClient, begun: list[tuple[Json, Json, Json]]) -> list[float]:
     """Every webhook is answered 200, whatever the broker does, and settled. How long each took."""
     took = []
     for _, _, payment in begun:
         began = time.monotonic()
-        assert (await shop.webhook(paid_notice(payment))).status_code == 200
+        assert (await shop.post_webhook(paid_notice(payment))).status_code == 200
         took.append(time.monotonic() - began)
     for buyer, _, payment in begun:
-        await shop.payment_reaches(buyer, payment["reference"], "succeeded")
+        await shop.wait_payment_status(buyer, payment["reference"], "succeeded")
     assert max(took) < 3, "a webhook waited for the broker"
     return took
 
@@ -125,13 +125,13 @@ async def lose(stack: Stack, queue: str, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["deleted", "wiped"])
 async def test_a_queue_that_is_lost_with_paid_orders_in_it(
-    shop: Shop, stack: Stack, invariants: Invariants, how: str
+    shop: StackClient, stack: Stack, invariants: Invariants, how: str
 ) -> None:
     await stack.stop("catalog-worker")
     try:
         purchases = await bought(shop, await shop.product(stock=30), 20)
         for buyer, _, payment in purchases:
-            await shop.payment_reaches(buyer, payment["reference"], "succeeded")
+            await shop.wait_payment_status(buyer, payment["reference"], "succeeded")
         await told(invariants, "payments")
         assert await waiting(stack, CATALOG_PAYMENTS.name) >= 20
         await lose(stack, CATALOG_PAYMENTS.name, how)
@@ -143,18 +143,18 @@ async def test_a_queue_that_is_lost_with_paid_orders_in_it(
 
 @pytest.mark.parametrize("how", ["deleted", pytest.param("wiped", marks=pytest.mark.drill)])
 async def test_a_queue_that_is_lost_with_money_to_give_back_in_it(
-    shop: Shop, stack: Stack, invariants: Invariants, how: str
+    shop: StackClient, stack: Stack, invariants: Invariants, how: str
 ) -> None:
     product = await shop.product(stock=30)
     await stack.stop("catalog-worker")
     try:
-        begun = [await shop.begun(product) for _ in range(3)]
+        begun = [await shop.begin_purchase(product) for _ in range(3)]
         for buyer, order, _ in begun:
             url = f"{stack.env['CATALOG_URL']}/catalog/orders/{order['id']}/cancel"
             await shop.call("POST", url, headers=buyer, expect=200)
         for buyer, _, payment in begun:
             await shop.pay(payment["reference"])
-            await shop.payment_reaches(buyer, payment["reference"], "succeeded")
+            await shop.wait_payment_status(buyer, payment["reference"], "succeeded")
         await told(invariants, "payments")
         await stack.stop("payments-worker")
     finally:
@@ -173,12 +173,12 @@ async def test_a_queue_that_is_lost_with_money_to_give_back_in_it(
     finally:
         await stack.start("payments-worker")
     for buyer, _, payment in begun:
-        refunded = await shop.payment_reaches(buyer, payment["reference"], "refunded")
+        refunded = await shop.wait_payment_status(buyer, payment["reference"], "refunded")
         assert refunded["refunded_amount"] == 50_000
     assert await shop.stock(product) == 30
 
 
-async def test_exchange_and_binding_are_deleted_while_purchases_run(shop: Shop, stack: Stack) -> None:
+async def test_exchange_and_binding_are_deleted_while_purchases_run(shop: StackClient, stack: Stack) -> None:
     product = await shop.product(stock=30)
     first = await bought(shop, product, 5)
     await delete(stack, exchange=EXCHANGE)
@@ -190,9 +190,11 @@ async def test_exchange_and_binding_are_deleted_while_purchases_run(shop: Shop, 
     await all_delivered(shop, [*first, *second, *third])
 
 
-async def test_alarms_of_memory_and_disk_hold_up_no_webhook(shop: Shop, stack: Stack, control: BrokerControl) -> None:
+async def test_alarms_of_memory_and_disk_hold_up_no_webhook(
+    shop: StackClient, stack: Stack, control: BrokerControl
+) -> None:
     product = await shop.product(stock=30)
-    begun = [await shop.begun(product) for _ in range(10)]
+    begun = [await shop.begin_purchase(product) for _ in range(10)]
     async with control.alarm("memory"):
         await all_paid(shop, begun[:5])
         async with control.alarm("disk"):
@@ -201,7 +203,7 @@ async def test_alarms_of_memory_and_disk_hold_up_no_webhook(shop: Shop, stack: S
     await all_delivered(shop, begun)
 
 
-async def frozen(shop: Shop, stack: Stack, begun: list[tuple[Json, Json, Json]], seconds: float) -> None:
+async def frozen(shop: StackClient, stack: Stack, begun: list[tuple[Json, Json, Json]], seconds: float) -> None:
     group = os.getpgid(stack.pid("rabbitmq"))
     os.killpg(group, signal.SIGSTOP)
     try:
@@ -212,19 +214,21 @@ async def frozen(shop: Shop, stack: Stack, begun: list[tuple[Json, Json, Json]],
     await all_delivered(shop, begun, 30)
 
 
-async def test_a_frozen_broker_holds_up_no_webhook(shop: Shop, stack: Stack) -> None:
+async def test_a_frozen_broker_holds_up_no_webhook(shop: StackClient, stack: Stack) -> None:
     product = await shop.product(stock=30)
-    await frozen(shop, stack, [await shop.begun(product) for _ in range(10)], 0)
+    await frozen(shop, stack, [await shop.begin_purchase(product) for _ in range(10)], 0)
 
 
-async def cut_while_purchases_run(shop: Shop, control: BrokerControl, count: int, cuts: int, pause: float) -> None:
+async def cut_while_purchases_run(
+    shop: StackClient, control: BrokerControl, count: int, cuts: int, pause: float
+) -> None:
     """All connections are closed again and again while buyers buy."""
     product = await shop.product(stock=count)
     slots = asyncio.Semaphore(5)
 
     async def one() -> tuple[Json, Json, Json]:
         async with slots:
-            return await shop.bought(product)
+            return await shop.buy(product)
 
     buying = asyncio.gather(*(one() for _ in range(count)))
     for _ in range(cuts):
@@ -234,11 +238,11 @@ async def cut_while_purchases_run(shop: Shop, control: BrokerControl, count: int
     assert await shop.stock(product) == 0
 
 
-async def test_connections_that_are_closed_while_purchases_run(shop: Shop, control: BrokerControl) -> None:
+async def test_connections_that_are_closed_while_purchases_run(shop: StackClient, control: BrokerControl) -> None:
     await cut_while_purchases_run(shop, control, 40, 3, 0)
 
 
-async def test_everybody_starts_without_a_broker_and_heals_when_it_comes(shop: Shop, stack: Stack) -> None:
+async def test_everybody_starts_without_a_broker_and_heals_when_it_comes(shop: StackClient, stack: Stack) -> None:
     parts = ("auth", "auth-worker", "catalog", "catalog-worker", "payments", "payments-worker")
     await stack.stop("rabbitmq")
     try:
@@ -253,7 +257,7 @@ async def test_everybody_starts_without_a_broker_and_heals_when_it_comes(shop: S
             assert "not consuming" in answer.text
         for part in set(parts) - set(WORKERS):
             await ready(shop, stack, part, HEALED_SECONDS)
-        begun = [await shop.begun(await shop.product()) for _ in range(3)]
+        begun = [await shop.begin_purchase(await shop.product()) for _ in range(3)]
         await all_paid(shop, begun)
     finally:
         await stack.start("rabbitmq")
@@ -263,9 +267,9 @@ async def test_everybody_starts_without_a_broker_and_heals_when_it_comes(shop: S
 
 
 @pytest.mark.drill
-async def test_a_minute_without_a_broker(shop: Shop, stack: Stack) -> None:
+async def test_a_minute_without_a_broker(shop: StackClient, stack: Stack) -> None:
     product = await shop.product(stock=600)
-    begun = [await shop.begun(product) for _ in range(300)]
+    begun = [await shop.begin_purchase(product) for _ in range(300)]
     await stack.stop("rabbitmq")
     try:
         took: list[float] = []
@@ -282,14 +286,14 @@ async def test_a_minute_without_a_broker(shop: Shop, stack: Stack) -> None:
 
 
 @pytest.mark.drill
-async def test_a_broker_that_is_frozen_for_a_minute(shop: Shop, stack: Stack) -> None:
+async def test_a_broker_that_is_frozen_for_a_minute(shop: StackClient, stack: Stack) -> None:
     product = await shop.product(stock=60)
-    await frozen(shop, stack, [await shop.begun(product) for _ in range(50)], 60)
+    await frozen(shop, stack, [await shop.begin_purchase(product) for _ in range(50)], 60)
 
 
 @pytest.mark.drill
 async def test_connections_that_are_closed_every_second_for_a_minute(
-    shop: Shop, stack: Stack, control: BrokerControl
+    shop: StackClient, stack: Stack, control: BrokerControl
 ) -> None:
     def open_files() -> int:
         return sum(len(os.listdir(f"/proc/{stack.pid(part)}/fd")) for part in WORKERS)
@@ -306,7 +310,7 @@ async def test_connections_that_are_closed_every_second_for_a_minute(
 
 
 @pytest.mark.drill
-async def test_the_broker_is_killed_five_times(shop: Shop, stack: Stack) -> None:
+async def test_the_broker_is_killed_five_times(shop: StackClient, stack: Stack) -> None:
     """Never within seconds of a queue's declaration: RabbitMQ 3.10 loses a quorum queue then."""
     product = await shop.product(stock=300)
     purchases = []

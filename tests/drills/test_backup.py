@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.system.invariants import Invariants
-from tests.system.load import loaded
-from tests.system.shop import Shop
+from tests.fixtures.load import loaded
+from tests.fixtures.stack_client import StackClient
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
@@ -40,7 +40,7 @@ async def services_down(stack: Stack) -> AsyncIterator[None]:
 
 
 @pytest.mark.drill
-async def test_dumps_of_different_moments(shop: Shop, stack: Stack, tmp_path: Path) -> None:
+async def test_dumps_of_different_moments(shop: StackClient, stack: Stack, tmp_path: Path) -> None:
     urls = {service: stack.env[f"{service.upper()}_DATABASE_URL"] for service in SERVICES}
     async with loaded(shop, 10):
         await asyncio.sleep(3)

@@ -10,10 +10,10 @@ import asyncpg
 import psutil
 import pytest
 
+from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
-from tests.system.invariants import Invariants
-from tests.system.load import loaded
-from tests.system.shop import Json, Shop, until
+from tests.fixtures.load import loaded
+from tests.fixtures.stack_client import Json, StackClient, until
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
@@ -28,22 +28,22 @@ def paid(payment: Json) -> Json:
     return {"event": "charge.success", "data": {**data, "domain": "test"}}
 
 
-async def test_a_payment_that_somebody_holds_makes_only_itself_wait(shop: Shop, stack: Stack) -> None:
+async def test_a_payment_that_somebody_holds_makes_only_itself_wait(shop: StackClient, stack: Stack) -> None:
     """Its neighbours come in the same batches, and the lock is held for longer than anybody waits for one."""
     product = await shop.product(stock=30)
-    begun = [await shop.begun(product) for _ in range(NEIGHBOURS + 1)]
+    begun = [await shop.begin_purchase(product) for _ in range(NEIGHBOURS + 1)]
     held, *neighbours = begun
     holder = await asyncpg.connect(stack.env["PAYMENTS_DATABASE_URL"], timeout=5)
     try:
         await holder.execute("BEGIN")
         await holder.execute("SELECT 1 FROM payments WHERE reference = $1 FOR UPDATE", held[2]["reference"])
         since = time.monotonic()
-        assert (await shop.webhook(paid(held[2]))).status_code == 200
+        assert (await shop.post_webhook(paid(held[2]))).status_code == 200
         waited = []
         for buyer, order, payment in neighbours:
             began = time.monotonic()
-            assert (await shop.webhook(paid(payment))).status_code == 200
-            await shop.delivered(buyer, order, 10)
+            assert (await shop.post_webhook(paid(payment))).status_code == 200
+            await shop.wait_delivered(buyer, order, 10)
             waited.append(time.monotonic() - began)
             await asyncio.sleep(max(0.0, since + LOCK_SECONDS / NEIGHBOURS * len(waited) - time.monotonic()))
         assert (await shop.payment(held[0], held[2]["reference"]))["status"] == "pending"
@@ -51,7 +51,7 @@ async def test_a_payment_that_somebody_holds_makes_only_itself_wait(shop: Shop, 
         assert max(waited) < 1.5, waited
     finally:
         await holder.close(timeout=5)
-    await shop.delivered(held[0], held[1])
+    await shop.wait_delivered(held[0], held[1])
     rows = await Invariants(stack).rows(
         "payments", f"SELECT attempts, status FROM webhook_events WHERE reference = '{held[2]['reference']}'"
     )
@@ -75,7 +75,7 @@ async def end_connections(stack: Stack) -> None:
 
 
 @pytest.mark.drill
-async def test_every_connection_ended_every_two_seconds(shop: Shop, stack: Stack) -> None:
+async def test_every_connection_ended_every_two_seconds(shop: StackClient, stack: Stack) -> None:
     """It costs no more requests than were under way: none finds a connection that was ended while nobody used it."""
     under_way = 0
     async with loaded(shop, 10) as load:
@@ -89,8 +89,8 @@ async def test_every_connection_ended_every_two_seconds(shop: Shop, stack: Stack
 
 
 @pytest.mark.drill
-async def test_postgres_down_for_a_minute(shop: Shop, stack: Stack) -> None:
-    begun = [await shop.begun(await shop.product()) for _ in range(5)]
+async def test_postgres_down_for_a_minute(shop: StackClient, stack: Stack) -> None:
+    begun = [await shop.begin_purchase(await shop.product()) for _ in range(5)]
     slowest, statuses = 0.0, Counter[int]()
     await stack.stop("postgres")
     try:
@@ -98,7 +98,7 @@ async def test_postgres_down_for_a_minute(shop: Shop, stack: Stack) -> None:
         while time.monotonic() < until_then:
             for _, _, payment in begun:
                 began = time.monotonic()
-                statuses[(await shop.webhook(paid(payment))).status_code] += 1
+                statuses[(await shop.post_webhook(paid(payment))).status_code] += 1
                 slowest = max(slowest, time.monotonic() - began)
             await asyncio.sleep(0.2)
     finally:
@@ -108,14 +108,14 @@ async def test_postgres_down_for_a_minute(shop: Shop, stack: Stack) -> None:
     for buyer, order, payment in begun:
 
         async def taken(payment: Json = payment) -> bool | None:
-            return True if (await shop.webhook(paid(payment))).status_code == 200 else None
+            return True if (await shop.post_webhook(paid(payment))).status_code == 200 else None
 
         await until(taken, 30)
-        await shop.delivered(buyer, order, 30)
+        await shop.wait_delivered(buyer, order, 30)
 
 
 @pytest.mark.drill
-async def test_postgres_frozen_for_half_a_minute(shop: Shop, stack: Stack) -> None:
+async def test_postgres_frozen_for_half_a_minute(shop: StackClient, stack: Stack) -> None:
     server = psutil.Process(stack.pid("postgres"))
     async with loaded(shop, 10) as load:
         await asyncio.sleep(3)
@@ -142,7 +142,7 @@ async def test_postgres_frozen_for_half_a_minute(shop: Shop, stack: Stack) -> No
 
 
 @pytest.mark.drill
-async def test_a_hundred_webhooks_a_second_for_five_minutes(shop: Shop, stack: Stack) -> None:
+async def test_a_hundred_webhooks_a_second_for_five_minutes(shop: StackClient, stack: Stack) -> None:
     seconds, a_second = float(os.environ.get("SECONDS", "300")), 100
     took: list[float] = []
     statuses: Counter[int] = Counter()
@@ -153,7 +153,7 @@ async def test_a_hundred_webhooks_a_second_for_five_minutes(shop: Shop, stack: S
     async def one(number: int) -> None:
         data = {"id": luck.randrange(10**12), "number": number}
         began = time.monotonic()
-        statuses[(await shop.webhook({"event": "transfer.success", "data": data})).status_code] += 1
+        statuses[(await shop.post_webhook({"event": "transfer.success", "data": data})).status_code] += 1
         took.append(time.monotonic() - began)
 
     began = time.monotonic()

@@ -5,28 +5,28 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop, until
+from dev.chaos.invariants import Invariants
+from tests.fixtures.stack_client import Json, StackClient, until
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def saved(shop: Shop) -> tuple[Json, Json]:
+async def saved(shop: StackClient) -> tuple[Json, Json]:
     """A buyer with the card of a first purchase."""
-    buyer, order, _ = await shop.bought(await shop.product())
-    await shop.delivered(buyer, order)
+    buyer, order, _ = await shop.buy(await shop.product())
+    await shop.wait_delivered(buyer, order)
     cards = (await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments/cards", headers=buyer, expect=200)).json()
     (card,) = cards["items"]
     return buyer, card
 
 
-async def repeat(shop: Shop, buyer: Json, order: Json, card: Json) -> httpx.Response:
+async def repeat(shop: StackClient, buyer: Json, order: Json, card: Json) -> httpx.Response:
     body = {"order_id": order["id"], "card_id": card["id"]}
     headers = {**buyer, "Idempotency-Key": uuid4().hex}
     return await shop.call("POST", f"{shop.env['PAYMENTS_URL']}/payments/charge", json=body, headers=headers)
 
 
-async def test_a_charge_whose_answer_is_lost_is_found_and_delivered_once(shop: Shop) -> None:
+async def test_a_charge_whose_answer_is_lost_is_found_and_delivered_once(shop: StackClient) -> None:
     buyer, card = await saved(shop)
     order = await shop.order(buyer, await shop.product(stock=1))
     faults = f"{shop.env['SANDBOX_URL']}/sandbox/faults"
@@ -37,19 +37,19 @@ async def test_a_charge_whose_answer_is_lost_is_found_and_delivered_once(shop: S
         assert (answer.status_code, answer.json()["status"]) == (201, "pending"), answer.text
     finally:
         await shop.call("DELETE", faults)
-    await shop.payment_reaches(buyer, answer.json()["reference"], "succeeded")
-    await shop.delivered(buyer, order)
+    await shop.wait_payment_status(buyer, answer.json()["reference"], "succeeded")
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_the_next_order_is_paid_without_a_page(shop: Shop) -> None:
+async def test_the_next_order_is_paid_without_a_page(shop: StackClient) -> None:
     buyer, card = await saved(shop)
     order = await shop.order(buyer, await shop.product(stock=1))
     answer = await repeat(shop, buyer, order, card)
     assert (answer.status_code, answer.json()["status"]) == (201, "succeeded"), answer.text
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_the_bank_wants_to_see_the_payer(shop: Shop) -> None:
+async def test_the_bank_wants_to_see_the_payer(shop: StackClient) -> None:
     buyer, card = await saved(shop)
     order = await shop.order(buyer, await shop.product(stock=1))
     faults = f"{shop.env['SANDBOX_URL']}/sandbox/faults"
@@ -61,10 +61,10 @@ async def test_the_bank_wants_to_see_the_payer(shop: Shop) -> None:
     assert paused["status"] == "pending"
     assert paused["authorization_url"].startswith(shop.env["SANDBOX_URL"])
     await shop.pay(paused["reference"])
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_a_forgotten_card_cannot_be_charged(shop: Shop) -> None:
+async def test_a_forgotten_card_cannot_be_charged(shop: StackClient) -> None:
     buyer, card = await saved(shop)
     await shop.call("DELETE", f"{shop.env['PAYMENTS_URL']}/payments/cards/{card['id']}", headers=buyer, expect=204)
     order = await shop.order(buyer, await shop.product())
@@ -72,7 +72,7 @@ async def test_a_forgotten_card_cannot_be_charged(shop: Shop) -> None:
     assert (refused.status_code, refused.json()["code"]) == (404, "card_not_found")
 
 
-async def test_paystack_forgets_it_too(shop: Shop) -> None:
+async def test_paystack_forgets_it_too(shop: StackClient) -> None:
     buyer, card = await saved(shop)
     await shop.call("DELETE", f"{shop.env['PAYMENTS_URL']}/payments/cards/{card['id']}", headers=buyer, expect=204)
 

@@ -6,13 +6,13 @@ from uuid import uuid4
 
 import pytest
 
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop
+from dev.chaos.invariants import Invariants
+from tests.fixtures.stack_client import Json, StackClient
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def rush(shop: Shop, product: Json, stock: int, buyers: int) -> list[tuple[Json, Json]]:
+async def rush(shop: StackClient, product: Json, stock: int, buyers: int) -> list[tuple[Json, Json]]:
     """So many buyers at once for what there is; those who got one, with their orders. Everybody else hears that it is sold out."""
     body = {"items": [{"product_id": product["id"], "quantity": 1}]}
     url = f"{shop.env['CATALOG_URL']}/catalog/orders"
@@ -29,11 +29,11 @@ async def rush(shop: Shop, product: Json, stock: int, buyers: int) -> list[tuple
     return [(buyer, order) for buyer, status, order in answers if status == 201]
 
 
-async def test_four_hundred_buyers_for_the_last_ten_items(shop: Shop) -> None:
+async def test_four_hundred_buyers_for_the_last_ten_items(shop: StackClient) -> None:
     product = await shop.product(stock=10)
     for buyer, order in await rush(shop, product, 10, 400):
         await shop.pay((await shop.start(buyer, order))["reference"])
-        await shop.delivered(buyer, order)
+        await shop.wait_delivered(buyer, order)
     deliveries = await Invariants(shop.stack).rows(
         "catalog",
         f"SELECT 1 FROM deliveries JOIN order_items USING (order_id) WHERE product_id = '{product['id']}'",
@@ -43,12 +43,12 @@ async def test_four_hundred_buyers_for_the_last_ten_items(shop: Shop) -> None:
 
 @pytest.mark.drill
 @pytest.mark.parametrize(("stock", "buyers"), [(10, 400), (1, 100)])
-async def test_fifty_rushes(shop: Shop, stock: int, buyers: int) -> None:
+async def test_fifty_rushes(shop: StackClient, stock: int, buyers: int) -> None:
     for _ in range(50):
         await rush(shop, await shop.product(stock=stock), stock, buyers)
 
 
-async def test_one_key_twenty_times_at_once_starts_one_payment(shop: Shop) -> None:
+async def test_one_key_twenty_times_at_once_starts_one_payment(shop: StackClient) -> None:
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
     headers = {**buyer, "Idempotency-Key": uuid4().hex}

@@ -23,7 +23,7 @@ from dev.chaos.resources import Usage
 from dev.chaos.snapshot import Snapshot, SnapshotReader
 from dev.process.console import Console
 from dev.stack.stack import Stack
-from tests.system.shop import Json, Shop
+from tests.fixtures.stack_client import Json, StackClient
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,17 @@ class Bought:
 
 
 @pytest.fixture(scope="module")
-async def bought(stack: Stack, shop: Shop) -> Bought:
+async def bought(stack: Stack, shop: StackClient) -> Bought:
     since = Invariants(stack).reader.since
     assert since is not None
     product = await shop.product(stock=9)
-    buyer, order, payment = await shop.bought(product)
-    other, _, returned = await shop.bought(product)
-    await shop.payment_reaches(other, returned["reference"], "succeeded")
+    buyer, order, payment = await shop.buy(product)
+    other, _, returned = await shop.buy(product)
+    await shop.wait_payment_status(other, returned["reference"], "succeeded")
     url = f"{shop.env['PAYMENTS_URL']}/payments/{returned['reference']}/refunds"
     await shop.call("POST", url, headers={**shop.admin, "Idempotency-Key": uuid4().hex}, expect=202)
-    await shop.payment_reaches(other, returned["reference"], "refunded")
-    await shop.delivered(buyer, order)
+    await shop.wait_payment_status(other, returned["reference"], "refunded")
+    await shop.wait_delivered(buyer, order)
     return Bought(since, order, payment["reference"], returned["reference"])
 
 
@@ -119,7 +119,7 @@ CASES = [
 @pytest.mark.parametrize(("invariant", "service", "table", "more", "changes"), CASES)
 async def test_what_is_planted_is_found(
     stack: Stack,
-    shop: Shop,
+    shop: StackClient,
     bought: Bought,
     invariant: str,
     service: str,
@@ -134,13 +134,13 @@ async def test_what_is_planted_is_found(
         assert checker.check_snapshot(snapshot)[invariant]
 
 
-async def test_without_it_nothing_is_found(stack: Stack, shop: Shop, bought: Bought) -> None:
+async def test_without_it_nothing_is_found(stack: Stack, shop: StackClient, bought: Bought) -> None:
     checker = Invariants(stack, shop)
     checker.reader.since = bought.since
     assert format_violations(await checker.violations()) == ""
 
 
-async def test_all_differences_are_named(stack: Stack, shop: Shop, bought: Bought) -> None:
+async def test_all_differences_are_named(stack: Stack, shop: StackClient, bought: Bought) -> None:
     checker = Invariants(stack, shop)
     checker.reader.since = bought.since
     async with planted(checker, "payments", "payments", f"WHERE reference <> '{bought.reference}'", {}):
@@ -163,7 +163,7 @@ async def test_two_refunds_by_itself_are_one_too_many(stack: Stack, bought: Boug
     ]
 
 
-async def test_money_that_paystack_knows_nothing_of(stack: Stack, shop: Shop, bought: Bought) -> None:
+async def test_money_that_paystack_knows_nothing_of(stack: Stack, shop: StackClient, bought: Bought) -> None:
     checker = Invariants(stack, shop)
     checker.reader.since = bought.since
     snapshot = await checker.reader.read()
@@ -178,7 +178,7 @@ async def test_money_that_paystack_knows_nothing_of(stack: Stack, shop: Shop, bo
     ]
 
 
-async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
+async def test_a_dead_letter_is_found(stack: Stack, shop: StackClient) -> None:
     checker = Invariants(stack, shop)
     async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as broker:
         channel = await broker.channel()
@@ -202,7 +202,7 @@ async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
     ],
 )
 async def test_a_bad_answer_is_found(
-    stack: Stack, shop: Shop, status: int, headers: dict[str, str], wrong: bool
+    stack: Stack, shop: StackClient, status: int, headers: dict[str, str], wrong: bool
 ) -> None:
     checker = Invariants(stack, shop)
     request = httpx.Request("GET", f"{shop.env['CATALOG_URL']}/catalog/products")

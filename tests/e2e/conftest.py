@@ -1,0 +1,14 @@
+"""The whole stack, with real processes."""
+
+from tests.fixtures.stack import (
+    console,
+    failpoints,
+    failpoints_folder,
+    invariants,
+    log_scanner,
+    shop,
+    stack,
+    stack_log,
+)
+
+__all__ = ["console", "failpoints", "failpoints_folder", "invariants", "log_scanner", "shop", "stack", "stack_log"]
