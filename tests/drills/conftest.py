@@ -8,6 +8,7 @@ import pytest
 
 from tests.fixtures.in_process_shop import InProcessShop, open_shop
 from tests.fixtures.stack import (
+    broker_control,
     console,
     failpoints,
     failpoints_folder,
@@ -19,7 +20,17 @@ from tests.fixtures.stack import (
 )
 from tests.fixtures.tokens import Signer
 
-__all__ = ["console", "failpoints", "failpoints_folder", "invariants", "log_scanner", "shop", "stack", "stack_log"]
+__all__ = [
+    "broker_control",
+    "console",
+    "failpoints",
+    "failpoints_folder",
+    "invariants",
+    "log_scanner",
+    "shop",
+    "stack",
+    "stack_log",
+]
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The whole stack, with real processes."""
 
 from tests.fixtures.stack import (
+    broker_control,
     console,
     failpoints,
     failpoints_folder,
@@ -11,4 +12,14 @@ from tests.fixtures.stack import (
     stack_log,
 )
 
-__all__ = ["console", "failpoints", "failpoints_folder", "invariants", "log_scanner", "shop", "stack", "stack_log"]
+__all__ = [
+    "broker_control",
+    "console",
+    "failpoints",
+    "failpoints_folder",
+    "invariants",
+    "log_scanner",
+    "shop",
+    "stack",
+    "stack_log",
+]

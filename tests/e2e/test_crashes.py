@@ -1,7 +1,4 @@
-"""Whatever dies while purchases run: every paid order is delivered exactly once, with no hand laid on.
-
-The seed of the moments is printed; the kills are SIGKILL, of a process that the supervisor starts again.
-"""
+"""Kill, stop or freeze processes during purchases: every paid order is delivered exactly once, without manual work."""
 
 import asyncio
 import os
@@ -12,61 +9,26 @@ import time
 import pytest
 
 from dev.stack.stack import Stack
-from tests.fixtures.stack_client import Json, StackClient, until
-
-STOCK = 5_000
-AT_ONCE = 20
+from tests.fixtures.crashes import PROCESSES, buy_while_killing
+from tests.fixtures.stack_client import StackClient, charge_success
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def _buy(shop: StackClient, product: Json, enough: asyncio.Event, least: int) -> list[tuple[Json, Json, Json]]:
-    """Buyers who do not give up, one after the other, until there were enough; each is done when it has paid."""
-    bought: list[tuple[Json, Json, Json]] = []
-    while not enough.is_set() or len(bought) < least:
-        bought.append(await shop.buy(product))
-    return bought
+@pytest.mark.parametrize("process", PROCESSES)
+async def test_paid_orders_when_a_process_is_killed_are_delivered_once(
+    shop: StackClient, stack: Stack, process: str
+) -> None:
+    await buy_while_killing(shop, stack, process, kills=2, buyers=8, least=3)
 
 
-@pytest.mark.parametrize(("kills", "each"), [(2, 3), pytest.param(10, 40, marks=pytest.mark.drill)])
-@pytest.mark.parametrize("part", ["payments-worker", "catalog-worker", "rabbitmq", "postgres", "payments", "catalog"])
-async def test_sigkill_while_purchases_run(shop: StackClient, stack: Stack, part: str, kills: int, each: int) -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    moments = random.Random(seed)
-    product = await shop.product(stock=STOCK)
-    enough = asyncio.Event()
-    buying = [asyncio.create_task(_buy(shop, product, enough, each)) for _ in range(AT_ONCE)]
-    try:
-        for _ in range(kills):
-            await asyncio.wait(buying, timeout=moments.uniform(0.3, 1.5), return_when=asyncio.FIRST_EXCEPTION)
-            pid = stack.pid(part)
-            os.kill(pid, signal.SIGKILL)
-            await stack.restarted(part, pid)
-    finally:
-        enough.set()
-        found = await asyncio.gather(*buying)
-    bought = [purchase for purchases in found for purchase in purchases]
-    for buyer, order, _ in bought:
-        await shop.wait_delivered(buyer, order, 90)
-    assert await shop.stock(product) == STOCK - len(bought)
-
-
-async def test_webhooks_are_taken_while_the_broker_is_down(shop: StackClient, stack: Stack) -> None:
+async def test_webhooks_when_the_broker_is_down_are_processed(shop: StackClient, stack: Stack) -> None:
     product = await shop.product(stock=30)
     begun = [await shop.begin_purchase(product) for _ in range(20)]
     await stack.stop("rabbitmq")
     try:
         for _, _, payment in begun:
-            data = {
-                "id": abs(hash(payment["reference"])) % 10**12,
-                "reference": payment["reference"],
-                "status": "success",
-                "amount": 50_000,
-                "currency": "NGN",
-                "domain": "test",
-            }
-            assert (await shop.post_webhook({"event": "charge.success", "data": data})).status_code == 200
+            assert (await shop.post_webhook(charge_success(payment["reference"]))).status_code == 200
         for buyer, _, payment in begun:
             await shop.wait_payment_status(buyer, payment["reference"], "succeeded")
     finally:
@@ -75,51 +37,37 @@ async def test_webhooks_are_taken_while_the_broker_is_down(shop: StackClient, st
         await shop.wait_delivered(buyer, order)
 
 
-async def test_no_webhook_is_acknowledged_while_postgres_is_down(shop: StackClient, stack: Stack) -> None:
+async def test_webhook_when_postgres_is_down_is_answered_503_and_accepted_later(
+    shop: StackClient, stack: Stack
+) -> None:
     buyer, order, payment = await shop.begin_purchase(await shop.product())
-    body = {
-        "event": "charge.success",
-        "data": {
-            "id": 91,
-            "reference": payment["reference"],
-            "status": "success",
-            "amount": 50_000,
-            "currency": "NGN",
-            "domain": "test",
-        },
-    }
+    webhook = charge_success(payment["reference"])
     await stack.stop("postgres")
     try:
         for _ in range(5):
             began = time.monotonic()
-            answer = await shop.post_webhook(body)
+            answer = await shop.post_webhook(webhook)
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"]
             assert time.monotonic() - began < 3
     finally:
         await stack.start("postgres")
-
-    async def taken() -> bool | None:
-        return True if (await shop.post_webhook(body)).status_code == 200 else None
-
-    await until(taken)  # as Paystack would: again, until it is 200
+    await shop.wait_webhook_accepted(webhook)
     await shop.wait_delivered(buyer, order)
 
 
-async def test_a_frozen_postgres_is_answered_503_in_time(shop: StackClient, stack: Stack) -> None:
+async def test_webhooks_when_postgres_is_frozen_are_answered_503_within_three_seconds(
+    shop: StackClient, stack: Stack
+) -> None:
     group = os.getpgid(stack.pid("postgres"))
-    raw = {"event": "transfer.success", "data": {"id": random.randrange(10**12)}}
+    webhook = {"event": "transfer.success", "data": {"id": random.randrange(10**12)}}
     os.killpg(group, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        answers = await asyncio.gather(*(shop.post_webhook(raw) for _ in range(10)))
+        answers = await asyncio.gather(*(shop.post_webhook(webhook) for _ in range(10)))
         assert {answer.status_code for answer in answers} == {503}
         assert time.monotonic() - began < 3
     finally:
         os.killpg(group, signal.SIGCONT)
-
-    async def taken() -> bool | None:
-        return True if (await shop.post_webhook(raw)).status_code == 200 else None
-
-    await until(taken)
+    await shop.wait_webhook_accepted(webhook)
