@@ -1,18 +1,21 @@
-"""A purchase with real parts, and the three roads to one settlement."""
+"""A purchase with real processes, and the three sources of its settlement."""
 
 import asyncio
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import pytest
 
 from dev.chaos.invariants import Invariants
+from dev.process.console import Console
 from tests.fixtures.stack_client import StackClient, until
 
+TRACED_PROCESSES = {"catalog", "payments", "payments-worker", "catalog-worker"}
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def test_from_registration_to_delivery(shop: StackClient) -> None:
+async def test_purchase_from_registration_to_delivery(shop: StackClient) -> None:
     email, password = f"{uuid4().hex}@example.com", "correct horse battery staple"
     auth, catalog = shop.env["AUTH_URL"], shop.env["CATALOG_URL"]
     await shop.call("POST", f"{auth}/auth/users", json={"email": email, "password": password}, expect=201)
@@ -37,21 +40,29 @@ async def test_from_registration_to_delivery(shop: StackClient) -> None:
     assert [item["id"] for item in listed.json()["items"]] == [product["id"]]
 
 
-async def test_one_trace_runs_through_all_services(shop: StackClient) -> None:
-    product = await shop.product()
-    buyer = shop.bearer()
-    order = await shop.order(buyer, product)
+async def test_purchase_has_one_trace_in_the_logs_of_all_services(
+    shop: StackClient, console: Console, stack_log: Path
+) -> None:
+    customer = shop.bearer()
+    order = await shop.order(customer, await shop.product())
     trace = uuid4().hex
-    payment = await shop.start({**buyer, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, order)
+    payment = await shop.start({**customer, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, order)
     await shop.pay(payment["reference"])
-    await shop.wait_delivered(buyer, order)
+    await shop.wait_delivered(customer, order)
     rows = await Invariants(shop.stack).rows(
         "catalog", f"SELECT headers FROM inbox WHERE headers::text LIKE '%{trace}%'"
     )
     assert len(rows) == 1
 
+    async def logged() -> set[str] | None:
+        await asyncio.to_thread(console.flush)
+        found = {line.split("|", 1)[0].strip() for line in stack_log.read_text().splitlines() if trace in line}
+        return found if found >= TRACED_PROCESSES else None
 
-async def test_the_payers_return_settles_a_payment_whose_webhook_was_lost(shop: StackClient) -> None:
+    await until(logged, 15)
+
+
+async def test_payment_whose_webhook_is_lost_is_settled_by_the_payers_return(shop: StackClient) -> None:
     buyer, order, payment = await shop.begin_purchase(
         await shop.product(), callback_url="https://shop.example/thanks?cart=7"
     )
@@ -66,7 +77,7 @@ async def test_the_payers_return_settles_a_payment_whose_webhook_was_lost(shop: 
     await shop.wait_delivered(buyer, order)
 
 
-async def test_verify_settles_a_payment_whose_webhook_was_lost(shop: StackClient) -> None:
+async def test_payment_whose_webhook_is_lost_is_settled_by_verify(shop: StackClient) -> None:
     buyer, order, payment = await shop.begin_purchase(await shop.product())
     await shop.pay(payment["reference"], deliveries=0)
     url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/verify"
@@ -75,13 +86,13 @@ async def test_verify_settles_a_payment_whose_webhook_was_lost(shop: StackClient
     await shop.wait_delivered(buyer, order)
 
 
-async def test_the_sweep_settles_a_payment_that_nobody_told_of(shop: StackClient) -> None:
+async def test_payment_whose_webhook_is_lost_is_settled_by_the_sweeper(shop: StackClient) -> None:
     buyer, order, payment = await shop.begin_purchase(await shop.product())
     await shop.pay(payment["reference"], deliveries=0)
     await shop.wait_delivered(buyer, order)
 
 
-async def test_all_roads_at_once_settle_once(shop: StackClient) -> None:
+async def test_payment_when_all_sources_report_at_once_is_settled_once(shop: StackClient) -> None:
     product = await shop.product(stock=10)
     buyer, order, payment = await shop.begin_purchase(product)
     url = f"{shop.env['PAYMENTS_URL']}/payments"
@@ -94,17 +105,17 @@ async def test_all_roads_at_once_settle_once(shop: StackClient) -> None:
     assert await shop.stock(product) == 9
 
 
-async def test_the_same_webhook_fifty_times_at_once(shop: StackClient) -> None:
+async def test_webhook_delivered_fifty_times_at_once_is_processed_once(shop: StackClient) -> None:
     product = await shop.product(stock=10)
     buyer, order, payment = await shop.begin_purchase(product)
     await shop.pay(payment["reference"], deliveries=50)
 
-    async def all_answered() -> bool | None:
+    async def all_delivered() -> bool | None:
         url = f"{shop.env['SANDBOX_URL']}/sandbox/transactions/{payment['reference']}"
         sent = (await shop.call("GET", url, expect=200)).json()["data"]["webhooks"]
         return True if len(sent) == 50 and all(one["state"] == "delivered" for one in sent) else None
 
-    await until(all_answered)
+    await until(all_delivered)
     await shop.wait_delivered(buyer, order)
     assert await shop.stock(product) == 9
     rows = await Invariants(shop.stack).rows(
@@ -113,7 +124,7 @@ async def test_the_same_webhook_fifty_times_at_once(shop: StackClient) -> None:
     assert [row["outcome"] for row in rows] == ["succeeded"]
 
 
-async def test_a_declined_payment_delivers_nothing_and_the_next_one_does(shop: StackClient) -> None:
+async def test_declined_payment_delivers_nothing_and_the_next_payment_does(shop: StackClient) -> None:
     buyer, order, first = await shop.begin_purchase(await shop.product())
     await shop.pay(first["reference"], outcome="failed")
     url = f"{shop.env['PAYMENTS_URL']}/payments/{first['reference']}/verify"
@@ -125,7 +136,7 @@ async def test_a_declined_payment_delivers_nothing_and_the_next_one_does(shop: S
     await shop.wait_delivered(buyer, order)
 
 
-async def test_two_paid_attempts_deliver_once_and_refund_the_second(shop: StackClient) -> None:
+async def test_two_paid_attempts_deliver_once_and_refund_one(shop: StackClient) -> None:
     product = await shop.product(stock=5)
     buyer, order, first = await shop.begin_purchase(product)
     second = await shop.start(buyer, order)

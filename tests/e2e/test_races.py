@@ -1,37 +1,20 @@
-"""Many at once for what there is little of."""
+"""Many requests at once for the same stock, and with the same idempotency key."""
 
 import asyncio
-from collections import Counter
 from uuid import uuid4
 
 import pytest
 
 from dev.chaos.invariants import Invariants
-from tests.fixtures.stack_client import Json, StackClient
+from tests.fixtures.order_rush import order_at_once
+from tests.fixtures.stack_client import StackClient
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def rush(shop: StackClient, product: Json, stock: int, buyers: int) -> list[tuple[Json, Json]]:
-    """So many buyers at once for what there is; those who got one, with their orders. Everybody else hears that it is sold out."""
-    body = {"items": [{"product_id": product["id"], "quantity": 1}]}
-    url = f"{shop.env['CATALOG_URL']}/catalog/orders"
-
-    async def buy() -> tuple[Json, int, Json]:
-        buyer = shop.bearer()
-        answer = await shop.retry("POST", url, json=body, headers={**buyer, "Idempotency-Key": uuid4().hex})
-        return buyer, answer.status_code, answer.json()
-
-    answers = await asyncio.gather(*(buy() for _ in range(buyers)))
-    assert Counter(status for _, status, _ in answers) == {201: stock, 409: buyers - stock}
-    assert {body["code"] for _, status, body in answers if status == 409} == {"out_of_stock"}
-    assert await shop.stock(product) == 0
-    return [(buyer, order) for buyer, status, order in answers if status == 201]
-
-
-async def test_four_hundred_buyers_for_the_last_ten_items(shop: StackClient) -> None:
+async def test_four_hundred_orders_for_the_last_ten_items_sell_exactly_ten(shop: StackClient) -> None:
     product = await shop.product(stock=10)
-    for buyer, order in await rush(shop, product, 10, 400):
+    for buyer, order in await order_at_once(shop, product, stock=10, customers=400):
         await shop.pay((await shop.start(buyer, order))["reference"])
         await shop.wait_delivered(buyer, order)
     deliveries = await Invariants(shop.stack).rows(
@@ -41,14 +24,7 @@ async def test_four_hundred_buyers_for_the_last_ten_items(shop: StackClient) -> 
     assert len(deliveries) == 10
 
 
-@pytest.mark.drill
-@pytest.mark.parametrize(("stock", "buyers"), [(10, 400), (1, 100)])
-async def test_fifty_rushes(shop: StackClient, stock: int, buyers: int) -> None:
-    for _ in range(50):
-        await rush(shop, await shop.product(stock=stock), stock, buyers)
-
-
-async def test_one_key_twenty_times_at_once_starts_one_payment(shop: StackClient) -> None:
+async def test_one_idempotency_key_twenty_times_at_once_starts_one_payment(shop: StackClient) -> None:
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
     headers = {**buyer, "Idempotency-Key": uuid4().hex}
