@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from services.payments.models import Card
+from services.payments.cards.models import Card
 from tests.commerce.shop import Json, Shop
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import payment
