@@ -1,84 +1,84 @@
-"""A saved card through the whole shop: left by one payment, charged for the next order, forgotten."""
+"""Saved cards: a payment saves one, later orders are paid with it, and the customer deletes it."""
 
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.system.invariants import Invariants
-from tests.system.shop import Json, Shop, until
+from dev.chaos.invariants import Invariants
+from tests.fixtures.stack_client import Json, StackClient, until
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
 
-async def saved(shop: Shop) -> tuple[Json, Json]:
-    """A buyer with the card of a first purchase."""
-    buyer, order, _ = await shop.bought(await shop.product())
-    await shop.delivered(buyer, order)
+async def save_card(shop: StackClient) -> tuple[Json, Json]:
+    """Return a customer and the card that a first purchase saved."""
+    buyer, order, _ = await shop.buy(await shop.product())
+    await shop.wait_delivered(buyer, order)
     cards = (await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments/cards", headers=buyer, expect=200)).json()
     (card,) = cards["items"]
     return buyer, card
 
 
-async def repeat(shop: Shop, buyer: Json, order: Json, card: Json) -> httpx.Response:
+async def charge_card(shop: StackClient, buyer: Json, order: Json, card: Json) -> httpx.Response:
     body = {"order_id": order["id"], "card_id": card["id"]}
     headers = {**buyer, "Idempotency-Key": uuid4().hex}
     return await shop.call("POST", f"{shop.env['PAYMENTS_URL']}/payments/charge", json=body, headers=headers)
 
 
-async def test_a_charge_whose_answer_is_lost_is_found_and_delivered_once(shop: Shop) -> None:
-    buyer, card = await saved(shop)
+async def test_card_charge_whose_answer_is_lost_is_verified_and_delivered_once(shop: StackClient) -> None:
+    buyer, card = await save_card(shop)
     order = await shop.order(buyer, await shop.product(stock=1))
     faults = f"{shop.env['SANDBOX_URL']}/sandbox/faults"
     lost = {"others": {"mode": "reset", "times": 1}}
     await shop.call("PUT", faults, json=lost, expect=200)
     try:
-        answer = await repeat(shop, buyer, order, card)
+        answer = await charge_card(shop, buyer, order, card)
         assert (answer.status_code, answer.json()["status"]) == (201, "pending"), answer.text
     finally:
         await shop.call("DELETE", faults)
-    await shop.payment_reaches(buyer, answer.json()["reference"], "succeeded")
-    await shop.delivered(buyer, order)
+    await shop.wait_payment_status(buyer, answer.json()["reference"], "succeeded")
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_the_next_order_is_paid_without_a_page(shop: Shop) -> None:
-    buyer, card = await saved(shop)
+async def test_card_charge_pays_an_order_without_a_checkout_page(shop: StackClient) -> None:
+    buyer, card = await save_card(shop)
     order = await shop.order(buyer, await shop.product(stock=1))
-    answer = await repeat(shop, buyer, order, card)
+    answer = await charge_card(shop, buyer, order, card)
     assert (answer.status_code, answer.json()["status"]) == (201, "succeeded"), answer.text
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_the_bank_wants_to_see_the_payer(shop: Shop) -> None:
-    buyer, card = await saved(shop)
+async def test_card_charge_that_needs_the_payer_returns_an_authorization_url(shop: StackClient) -> None:
+    buyer, card = await save_card(shop)
     order = await shop.order(buyer, await shop.product(stock=1))
     faults = f"{shop.env['SANDBOX_URL']}/sandbox/faults"
     await shop.call("PUT", faults, json={"saved_cards": "paused"}, expect=200)
     try:
-        paused = (await repeat(shop, buyer, order, card)).json()
+        paused = (await charge_card(shop, buyer, order, card)).json()
     finally:
         await shop.call("DELETE", faults)
     assert paused["status"] == "pending"
     assert paused["authorization_url"].startswith(shop.env["SANDBOX_URL"])
     await shop.pay(paused["reference"])
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_a_forgotten_card_cannot_be_charged(shop: Shop) -> None:
-    buyer, card = await saved(shop)
+async def test_deleted_card_cannot_be_charged(shop: StackClient) -> None:
+    buyer, card = await save_card(shop)
     await shop.call("DELETE", f"{shop.env['PAYMENTS_URL']}/payments/cards/{card['id']}", headers=buyer, expect=204)
     order = await shop.order(buyer, await shop.product())
-    refused = await repeat(shop, buyer, order, card)
+    refused = await charge_card(shop, buyer, order, card)
     assert (refused.status_code, refused.json()["code"]) == (404, "card_not_found")
 
 
-async def test_paystack_forgets_it_too(shop: Shop) -> None:
-    buyer, card = await saved(shop)
+async def test_deleted_card_is_deactivated_at_paystack(shop: StackClient) -> None:
+    buyer, card = await save_card(shop)
     await shop.call("DELETE", f"{shop.env['PAYMENTS_URL']}/payments/cards/{card['id']}", headers=buyer, expect=204)
 
-    async def told() -> bool | None:
+    async def deactivated() -> bool | None:
         query = f"SELECT authorization_code FROM cards WHERE id = '{card['id']}'"
         (row,) = await Invariants(shop.stack).rows("payments", query)
         return True if row["authorization_code"] is None else None
 
-    await until(told)
+    await until(deactivated)

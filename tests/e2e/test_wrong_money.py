@@ -1,12 +1,12 @@
-"""Money that does not match the order delivers nothing, and everybody can see why."""
+"""Payments that do not match their order deliver nothing, and show the reason."""
 
 import asyncio
 from uuid import uuid4
 
 import pytest
 
-from tests.system.invariants import Invariants
-from tests.system.shop import Shop, until
+from dev.chaos.invariants import Invariants
+from tests.fixtures.stack_client import StackClient, charge_success, until
 
 pytestmark = pytest.mark.usefixtures("invariants")
 
@@ -20,42 +20,36 @@ pytestmark = pytest.mark.usefixtures("invariants")
         ({"domain": "live"}, "mode_differs"),
     ],
 )
-async def test_wrong_money_is_held(shop: Shop, reported: dict[str, object], reason: str) -> None:
+async def test_payment_that_does_not_match_the_order_is_held(
+    shop: StackClient, reported: dict[str, object], reason: str
+) -> None:
     product = await shop.product(stock=5)
-    buyer, order, payment = await shop.begun(product)
+    buyer, order, payment = await shop.begin_purchase(product)
     await shop.pay(payment["reference"], **reported)
-    held = await shop.payment_reaches(buyer, payment["reference"], "held")
+    held = await shop.wait_payment_status(buyer, payment["reference"], "held")
     assert held["held_reason"] == reason
     assert await shop.order_status(buyer, order) == "pending"
     listed = await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments?status=held", headers=shop.admin, expect=200)
     assert payment["reference"] in {item["reference"] for item in listed.json()["items"]}
 
 
-async def test_fees_on_top_are_no_wrong_amount(shop: Shop) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def test_payment_with_added_fees_is_delivered(shop: StackClient) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     await shop.pay(payment["reference"], amount=50_750, fees=750)
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)
 
 
-async def test_a_reference_of_nobody_is_held_and_shown(shop: Shop) -> None:
+async def test_payment_with_an_unknown_reference_is_held_and_shown(shop: StackClient) -> None:
     reference = f"T{uuid4().hex}"
-    data = {
-        "id": 1,
-        "reference": reference,
-        "status": "success",
-        "amount": 70_000,
-        "currency": "NGN",
-        "domain": "test",
-    }
-    assert (await shop.webhook({"event": "charge.success", "data": data})).status_code == 200
-    held = await shop.payment_reaches(shop.admin, reference, "held")
+    assert (await shop.post_webhook(charge_success(reference, amount=70_000))).status_code == 200
+    held = await shop.wait_payment_status(shop.admin, reference, "held")
     assert (held["held_reason"], held["paid_amount"], held["order_id"]) == ("unknown_reference", 70_000, None)
     stranger = await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments/{reference}", headers=shop.bearer())
     assert stranger.status_code == 404
 
 
-async def test_a_webhook_that_comes_before_initialize_has_answered(shop: Shop) -> None:
-    """The sandbox stores the transaction and keeps its answer back; the payer pays meanwhile."""
+async def test_webhook_that_arrives_before_the_answer_of_initialize_settles_the_payment(shop: StackClient) -> None:
+    """The sandbox stores the transaction and delays its answer; the payer pays meanwhile."""
     sandbox = shop.env["SANDBOX_URL"]
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
@@ -69,23 +63,15 @@ async def test_a_webhook_that_comes_before_initialize_has_answered(shop: Shop) -
             return str(rows[0]["reference"]) if rows else None
 
         reference = await until(known)
-        data = {
-            "id": 77,
-            "reference": reference,
-            "status": "success",
-            "amount": 50_000,
-            "currency": "NGN",
-            "domain": "test",
-        }
-        assert (await shop.webhook({"event": "charge.success", "data": data})).status_code == 200
-        await shop.delivered(buyer, order)
+        assert (await shop.post_webhook(charge_success(reference))).status_code == 200
+        await shop.wait_delivered(buyer, order)
         assert (await starting)["reference"] == reference
     finally:
         await shop.call("DELETE", f"{sandbox}/sandbox/faults")
     assert (await shop.payment(buyer, reference))["status"] == "succeeded"
 
 
-async def test_a_timed_out_initialize_gets_a_new_reference(shop: Shop) -> None:
+async def test_payment_start_whose_initialize_is_lost_gets_a_new_reference(shop: StackClient) -> None:
     sandbox = shop.env["SANDBOX_URL"]
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
@@ -100,4 +86,4 @@ async def test_a_timed_out_initialize_gets_a_new_reference(shop: Shop) -> None:
     )
     assert [row["status"] for row in rows] == ["abandoned", "pending"]
     await shop.pay(payment["reference"])
-    await shop.delivered(buyer, order)
+    await shop.wait_delivered(buyer, order)

@@ -1,6 +1,6 @@
-"""The checker itself: each invariant is seen to fail where it is broken.
+"""The checker of the invariants finds each violation.
 
-What is planted is a view that stands before the real table for the checker's connections alone: the shop never sees it.
+A violation is a view in front of a table, on the search path of the checker's connections only: the services do not see it.
 """
 
 from collections.abc import AsyncIterator
@@ -23,47 +23,47 @@ from dev.chaos.resources import Usage
 from dev.chaos.snapshot import Snapshot, SnapshotReader
 from dev.process.console import Console
 from dev.stack.stack import Stack
-from tests.system.shop import Json, Shop
+from tests.fixtures.stack_client import Json, StackClient
 
 
 @dataclass(frozen=True)
-class Bought:
-    """A purchase that was delivered, and one that was given back."""
+class Purchases:
+    """A delivered purchase, and the reference of a refunded one."""
 
     since: datetime
     order: Json
     reference: str
-    returned: str
+    refunded: str
 
 
 @pytest.fixture(scope="module")
-async def bought(stack: Stack, shop: Shop) -> Bought:
+async def purchases(stack: Stack, shop: StackClient) -> Purchases:
     since = Invariants(stack).reader.since
     assert since is not None
     product = await shop.product(stock=9)
-    buyer, order, payment = await shop.bought(product)
-    other, _, returned = await shop.bought(product)
-    await shop.payment_reaches(other, returned["reference"], "succeeded")
+    buyer, order, payment = await shop.buy(product)
+    other, _, returned = await shop.buy(product)
+    await shop.wait_payment_status(other, returned["reference"], "succeeded")
     url = f"{shop.env['PAYMENTS_URL']}/payments/{returned['reference']}/refunds"
     await shop.call("POST", url, headers={**shop.admin, "Idempotency-Key": uuid4().hex}, expect=202)
-    await shop.payment_reaches(other, returned["reference"], "refunded")
-    await shop.delivered(buyer, order)
-    return Bought(since, order, payment["reference"], returned["reference"])
+    await shop.wait_payment_status(other, returned["reference"], "refunded")
+    await shop.wait_delivered(buyer, order)
+    return Purchases(since, order, payment["reference"], returned["reference"])
 
 
-class Planted(SnapshotReader):
+class ViolatedReader(SnapshotReader):
     @asynccontextmanager
     async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
         async with super().database(service) as connection:
-            await connection.execute("SET search_path = planted, pg_catalog, public")
+            await connection.execute("SET search_path = violated, pg_catalog, public")
             yield connection
 
 
 @asynccontextmanager
-async def planted(
+async def violated(
     invariants: Invariants, service: str, table: str, more: str, changes: dict[str, str]
 ) -> AsyncIterator[Snapshot]:
-    """The snapshot, with other values in some columns of a table, and `more` after its FROM."""
+    """Read a snapshot with other values in some columns of a table, and with `more` after its FROM."""
     schema = "pg_catalog" if table.startswith("pg_") else "public"
     async with invariants.reader.database(service) as connection:
         columns = [
@@ -74,14 +74,14 @@ async def planted(
                 f"{schema}.{table}",
             )
         ]
-        told = ", ".join(f"{changes.get(column, column)} AS {column}" for column in columns)
-        await connection.execute("DROP SCHEMA IF EXISTS planted CASCADE; CREATE SCHEMA planted")
+        selected = ", ".join(f"{changes.get(column, column)} AS {column}" for column in columns)
+        await connection.execute("DROP SCHEMA IF EXISTS violated CASCADE; CREATE SCHEMA violated")
         try:
-            view = f"CREATE VIEW planted.{table} AS SELECT {told} FROM {schema}.{table} {more}"
+            view = f"CREATE VIEW violated.{table} AS SELECT {selected} FROM {schema}.{table} {more}"
             await connection.execute(view.replace("ALL_COLUMNS", ", ".join(columns)))
-            yield await Planted(invariants.reader.env, invariants.reader.since).read()
+            yield await ViolatedReader(invariants.reader.env, invariants.reader.since).read()
         finally:
-            await connection.execute("DROP SCHEMA planted CASCADE")
+            await connection.execute("DROP SCHEMA violated CASCADE")
 
 
 CASES = [
@@ -117,10 +117,10 @@ CASES = [
 
 
 @pytest.mark.parametrize(("invariant", "service", "table", "more", "changes"), CASES)
-async def test_what_is_planted_is_found(
+async def test_violation_is_found(
     stack: Stack,
-    shop: Shop,
-    bought: Bought,
+    shop: StackClient,
+    purchases: Purchases,
     invariant: str,
     service: str,
     table: str,
@@ -128,71 +128,73 @@ async def test_what_is_planted_is_found(
     changes: dict[str, str],
 ) -> None:
     checker = Invariants(stack, shop)
-    checker.reader.since = bought.since
-    named = {column: value.format(reference=bought.reference) for column, value in changes.items()}
-    async with planted(checker, service, table, more.format(reference=bought.reference), named) as snapshot:
+    checker.reader.since = purchases.since
+    named = {column: value.format(reference=purchases.reference) for column, value in changes.items()}
+    async with violated(checker, service, table, more.format(reference=purchases.reference), named) as snapshot:
         assert checker.check_snapshot(snapshot)[invariant]
 
 
-async def test_without_it_nothing_is_found(stack: Stack, shop: Shop, bought: Bought) -> None:
+async def test_stack_without_violation_violates_nothing(stack: Stack, shop: StackClient, purchases: Purchases) -> None:
     checker = Invariants(stack, shop)
-    checker.reader.since = bought.since
+    checker.reader.since = purchases.since
     assert format_violations(await checker.violations()) == ""
 
 
-async def test_all_differences_are_named(stack: Stack, shop: Shop, bought: Bought) -> None:
+async def test_check_names_all_violations(stack: Stack, shop: StackClient, purchases: Purchases) -> None:
     checker = Invariants(stack, shop)
-    checker.reader.since = bought.since
-    async with planted(checker, "payments", "payments", f"WHERE reference <> '{bought.reference}'", {}):
-        checker.reader = Planted(stack.env, bought.since)
+    checker.reader.since = purchases.since
+    async with violated(checker, "payments", "payments", f"WHERE reference <> '{purchases.reference}'", {}):
+        checker.reader = ViolatedReader(stack.env, purchases.since)
         with pytest.raises(InvariantViolated) as broken:
             await checker.check(0)
     for name in ("I1", "I3", "acknowledged"):
         assert f"  {name}, " in str(broken.value)
 
 
-async def test_two_refunds_by_itself_are_one_too_many(stack: Stack, bought: Bought) -> None:
+async def test_second_automatic_refund_is_found(stack: Stack, purchases: Purchases) -> None:
     snapshot = await Invariants(stack).reader.read()
-    snapshot.order_payments = {bought.returned: {"outcome": "undeliverable"}}
-    (refund,) = snapshot.refunds[bought.returned]
-    snapshot.refunds = {bought.returned: [{**refund, "requested_by": "catalog"}]}
+    snapshot.order_payments = {purchases.refunded: {"outcome": "undeliverable"}}
+    (refund,) = snapshot.refunds[purchases.refunded]
+    snapshot.refunds = {purchases.refunded: [{**refund, "requested_by": "catalog"}]}
     assert list(rules.undeliverable_refunded_once(snapshot)) == []
-    snapshot.refunds[bought.returned] *= 2
+    snapshot.refunds[purchases.refunded] *= 2
     assert list(rules.undeliverable_refunded_once(snapshot)) == [
-        f"{bought.returned}: undeliverable, and refunded automatically 2 times"
+        f"{purchases.refunded}: undeliverable, and refunded automatically 2 times"
     ]
 
 
-async def test_money_that_paystack_knows_nothing_of(stack: Stack, shop: Shop, bought: Bought) -> None:
+async def test_delivery_without_payment_and_second_order_are_found(
+    stack: Stack, shop: StackClient, purchases: Purchases
+) -> None:
     checker = Invariants(stack, shop)
-    checker.reader.since = bought.since
+    checker.reader.since = purchases.since
     snapshot = await checker.reader.read()
-    assert bought.reference not in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
-    snapshot.transactions[bought.reference] = {**snapshot.transactions[bought.reference], "paid_at": None}
-    assert bought.reference in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
+    assert purchases.reference not in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
+    snapshot.transactions[purchases.reference] = {**snapshot.transactions[purchases.reference], "paid_at": None}
+    assert purchases.reference in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
     assert not list(rules.one_order_per_intent(snapshot, shop.acknowledged))
-    order = snapshot.orders[bought.order["id"]]
+    order = snapshot.orders[purchases.order["id"]]
     snapshot.orders["another"] = order
     assert list(rules.one_order_per_intent(snapshot, shop.acknowledged)) == [
         f"customer {order['customer_id']}: 2 orders for 1 requests"
     ]
 
 
-async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
+async def test_dead_letter_is_found(stack: Stack, shop: StackClient) -> None:
     checker = Invariants(stack, shop)
     async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as broker:
         channel = await broker.channel()
-        dead = await channel.get_queue(CATALOG_PAYMENTS.dead_letters)
-        await channel.default_exchange.publish(aio_pika.Message(b"{}"), dead.name)
+        queue = await channel.get_queue(CATALOG_PAYMENTS.dead_letters)
+        await channel.default_exchange.publish(aio_pika.Message(b"{}"), queue.name)
         try:
             found = checker.check_snapshot(await checker.reader.read())
         finally:
-            await dead.purge()
+            await queue.purge()
     assert found["I5"] == [f"{CATALOG_PAYMENTS.dead_letters}: 1 dead letters"]
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "wrong"),
+    ("status", "headers", "invalid"),
     [
         (500, {}, True),
         (503, {}, True),
@@ -201,16 +203,16 @@ async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
         (404, {}, False),
     ],
 )
-async def test_a_bad_answer_is_found(
-    stack: Stack, shop: Shop, status: int, headers: dict[str, str], wrong: bool
+async def test_invalid_answer_is_found(
+    stack: Stack, shop: StackClient, status: int, headers: dict[str, str], invalid: bool
 ) -> None:
     checker = Invariants(stack, shop)
     request = httpx.Request("GET", f"{shop.env['CATALOG_URL']}/catalog/products")
     shop.answers.record(httpx.Response(status, headers=headers, request=request))
     try:
-        assert bool(checker.check_snapshot(Snapshot())["I6"]) == wrong
+        assert bool(checker.check_snapshot(Snapshot())["I6"]) == invalid
     finally:
-        if wrong:
+        if invalid:
             shop.answers.invalid.pop()
 
 
@@ -227,8 +229,8 @@ async def test_a_bad_answer_is_found(
         "{CATALOG_DATABASE_URL}",
     ],
 )
-async def test_a_secret_in_a_log_is_found(stack: Stack, tmp_path: Path, line: str) -> None:
-    log = tmp_path / "parts.log"
+async def test_secret_in_a_log_is_found(stack: Stack, tmp_path: Path, line: str) -> None:
+    log = tmp_path / "processes.log"
     with log.open("w") as file:
         console = Console(output=file)
         checker = Invariants(stack, logs=LogScanner(log), console=console)
@@ -239,11 +241,11 @@ async def test_a_secret_in_a_log_is_found(stack: Stack, tmp_path: Path, line: st
         console.print_output("payments", line.format_map(stack.env))
         (leak, *_) = (await checker.violations(0))["I7"]
         console.close()
-    assert "parts.log" in leak
+    assert "processes.log" in leak
     assert line.format_map(stack.env) not in leak
 
 
-def test_what_grew_is_found() -> None:
+def test_growth_of_resources_is_found() -> None:
     before = {"auth": Usage(20, 90), "rabbitmq": Usage(80, 150), "sandbox": Usage(20, 60)}
     assert not list(resources.growth(before, before))
     now = {"auth": Usage(2_000, 90), "rabbitmq": Usage(80, 1_000), "sandbox": None}

@@ -1,4 +1,4 @@
-"""Every door of every service: errors are problem+json, tokens that are not ours are refused."""
+"""Access to the services: invalid tokens are refused, errors are problem+json, and customers see only what is theirs."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dev import PROJECT
-from tests.system.shop import Json, Shop
+from tests.fixtures.stack_client import Json, StackClient
 
 GUARDED = [
     ("GET", "AUTH_URL", "/auth/me"),
@@ -28,37 +28,39 @@ GUARDED = [
 ]
 
 
-def _tokens(shop: Shop) -> dict[str, str]:
+def _invalid_tokens(shop: StackClient) -> dict[str, str]:
     good = shop.bearer()["Authorization"].removeprefix("Bearer ")
     header, payload, signature = good.split(".")
     claims = jwt.decode(good, options={"verify_signature": False})
     foreign = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     kid = jwt.get_unverified_header(good)["kid"]
-    head = {"kid": kid, "typ": "at+jwt"}
+    foreign_header = {"kid": kid, "typ": "at+jwt"}
     public = foreign.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    none = base64.urlsafe_b64encode(json.dumps({**head, "alg": "none"}).encode()).rstrip(b"=").decode()
+    none = base64.urlsafe_b64encode(json.dumps({**foreign_header, "alg": "none"}).encode()).rstrip(b"=").decode()
     swapped = base64.urlsafe_b64encode(json.dumps({**claims, "scope": "catalog:write"}).encode()).rstrip(b"=").decode()
     return {
         "nonsense": "nonsense",
         "alg none": f"{none}.{payload}.",
         "payload swapped": f"{header}.{swapped}.{signature}",
         "signature mutated": f"{header}.{payload}.{signature[:-6]}AAAAAA",
-        "foreign key": jwt.encode(claims, foreign, algorithm="RS256", headers=head),
-        "HMAC with a public key": jwt.encode(claims, public.hex(), algorithm="HS256", headers=head),
-        "expired": _only(shop.bearer(exp=int(time.time()) - 600)),
-        "another audience": _only(shop.bearer(aud="elsewhere")),
-        "another issuer": _only(shop.bearer(iss="http://elsewhere")),
+        "foreign key": jwt.encode(claims, foreign, algorithm="RS256", headers=foreign_header),
+        "HMAC with a public key": jwt.encode(claims, public.hex(), algorithm="HS256", headers=foreign_header),
+        "expired": _token_of(shop.bearer(exp=int(time.time()) - 600)),
+        "another audience": _token_of(shop.bearer(aud="elsewhere")),
+        "another issuer": _token_of(shop.bearer(iss="http://elsewhere")),
     }
 
 
-def _only(headers: Json) -> str:
+def _token_of(headers: Json) -> str:
     return str(headers["Authorization"]).removeprefix("Bearer ")
 
 
 @pytest.mark.parametrize(("method", "service", "path"), GUARDED)
-async def test_tokens_that_are_not_ours_are_refused(shop: Shop, method: str, service: str, path: str) -> None:
+async def test_requests_with_invalid_tokens_are_refused(
+    shop: StackClient, method: str, service: str, path: str
+) -> None:
     url = f"{shop.env[service]}{path}"
-    for name, token in _tokens(shop).items():
+    for name, token in _invalid_tokens(shop).items():
         answer = await shop.call(method, url, headers={"Authorization": f"Bearer {token}"}, json={})
         assert answer.status_code == 401, name
         assert answer.headers["content-type"] == "application/problem+json", name
@@ -71,7 +73,9 @@ async def test_tokens_that_are_not_ours_are_refused(shop: Shop, method: str, ser
     ("method", "path", "status"),
     [("GET", "/nowhere", 404), ("DELETE", "/livez", 405), ("POST", "/livez", 405), ("GET", "/%00", 404)],
 )
-async def test_errors_are_problems(shop: Shop, service: str, method: str, path: str, status: int) -> None:
+async def test_error_responses_are_problems(
+    shop: StackClient, service: str, method: str, path: str, status: int
+) -> None:
     answer = await shop.call(method, f"{shop.env[service]}{path}", headers={"X-Request-ID": "abc-123"}, expect=status)
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["x-request-id"] == "abc-123"
@@ -83,20 +87,20 @@ async def test_errors_are_problems(shop: Shop, service: str, method: str, path: 
 
 
 @pytest.mark.parametrize("service", ["AUTH_URL", "CATALOG_URL", "PAYMENTS_URL"])
-async def test_health_metrics_and_docs(shop: Shop, service: str) -> None:
+async def test_health_metrics_and_docs_are_served(shop: StackClient, service: str) -> None:
     url = shop.env[service]
     for path in ("/livez", "/readyz", "/metrics", "/docs", "/openapi.json"):
         await shop.call("GET", f"{url}{path}", expect=200)
     page = (await shop.call("GET", f"{url}/docs", expect=200)).text
     assert "//" not in page.replace("<!DOCTYPE", ""), (
-        "the page of a service that takes money loads nothing from elsewhere"
+        "the page of a service that takes money must load nothing from elsewhere"
     )
     for script in re.findall(r'(?:src|href)="([^"]+)"', page):
         await shop.call("GET", f"{url}{script}", expect=200)
 
 
-async def test_orders_and_payments_are_their_owners_alone(shop: Shop) -> None:
-    buyer, order, payment = await shop.begun(await shop.product())
+async def test_orders_and_payments_are_visible_to_their_customer_only(shop: StackClient) -> None:
+    buyer, order, payment = await shop.begin_purchase(await shop.product())
     stranger = shop.bearer()
     order_url = f"{shop.env['CATALOG_URL']}/catalog/orders/{order['id']}"
     payment_url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}"
@@ -110,26 +114,26 @@ async def test_orders_and_payments_are_their_owners_alone(shop: Shop) -> None:
     assert (stolen.status_code, stolen.json()["code"]) == (404, "order_not_found")
 
 
-async def test_tokens_go_on_working_while_auth_is_down(shop: Shop) -> None:
+async def test_purchase_when_auth_is_down_works_with_existing_tokens(shop: StackClient) -> None:
     product = await shop.product()
-    await shop.order(shop.bearer(), product)  # both services have the keys now
-    buyer, _, _ = await shop.begun(product)
+    await shop.order(shop.bearer(), product)  # now both services have the keys
+    buyer, _, _ = await shop.begin_purchase(product)
     await shop.stack.stop("auth")
     try:
         order = await shop.order(buyer, product)
         payment = await shop.start(buyer, order)
         await shop.pay(payment["reference"])
-        await shop.delivered(buyer, order)
+        await shop.wait_delivered(buyer, order)
     finally:
         await shop.stack.start("auth")
 
 
-async def test_with_stack_env_the_operators_need_nothing_else(shop: Shop) -> None:
+async def test_status_command_needs_only_the_variables_of_stack_env(shop: StackClient) -> None:
     arguments = ("-m", "services.payments", "status", "--json")
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, env=shop.env, cwd=PROJECT, stdout=asyncio.subprocess.PIPE
     )
     async with asyncio.timeout(30):
-        told, _ = await process.communicate()
+        output, _ = await process.communicate()
     assert process.returncode == 0
-    assert json.loads(told)["worker"]["ready"] is True
+    assert json.loads(output)["worker"]["ready"] is True
