@@ -7,7 +7,8 @@ from sqlalchemy import text
 from tests.fakes.paystack import Json, Transaction
 
 from services.payments import db as payments_db
-from services.payments.metrics import Metrics, attention
+from services.payments.metrics import Metrics
+from tests.fixtures.metrics import metric
 from tests.fixtures.in_process_shop import InProcessShop
 from tests.fixtures.tokens import Signer
 
@@ -129,14 +130,14 @@ async def test_failed_refund_of_an_undeliverable_order_needs_an_operator(
     shop.paystack.end_refund(one, one.refunds[0], "failed")
     await shop.run_round()
     await Metrics(payments_db.sessions).measure()
-    assert attention._value.get() == 1
+    assert metric("refunds_needing_attention") == 1
     assert (await get(shop, f"/payments/{one.reference}"))["status"] == "succeeded"
     assert (await shop.request_refund(one.reference)).status_code == 202
     await shop.run_job("refund")
     shop.paystack.end_refund(one, one.refunds[1])
     await shop.run_round()
     await Metrics(payments_db.sessions).measure()
-    assert attention._value.get() == 0
+    assert metric("refunds_needing_attention") == 0
     assert (await get(shop, f"/payments/{one.reference}"))["status"] == "refunded"
 
 
