@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func
+from sqlalchemy.sql.expression import SQLCoreOperations
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Backoff:
         pause = min(self.first * 2.0 ** min(max(attempts, 0), 60), self.longest)
         return pause * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 -- jitter
 
-    def interval(self, attempts: ColumnElement[int]) -> ColumnElement[object]:
+    def interval(self, attempts: SQLCoreOperations[int]) -> ColumnElement[object]:
         """Return the same pause as an SQL interval, computed from a column of earlier attempts."""
         pause = func.least(self.first * func.power(2, func.least(attempts, 60)), self.longest)
         jitter = 1 - self.jitter + 2 * self.jitter * func.random()

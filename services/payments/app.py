@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.auth import AuthState, TokenVerifier, fetch_jwks
 from kit.db.migrations import schema_check
-from services.payments import clients, routes
+from kit.idempotency.long_running import LongRunningRequests
+from kit.messaging.notifier import Notifier
+from services.payments import routes
 from services.payments.cards import routes as card_routes
 from services.payments.checkout import return_page
-from services.payments.db import claims, engine
+from services.payments.clients import Clients, open_clients
+from services.payments.db import create_long_running_requests, create_notifier, engine
 from services.payments.disputes import routes as dispute_routes
 from services.payments.holds import routes as held_routes
 from services.payments.ledger import routes as ledger_routes
@@ -18,13 +22,32 @@ from services.payments.refunds import routes as refund_routes
 from services.payments.settings import settings
 from services.payments.webhooks import intake
 from services.payments.webhooks import routes as notice_routes
+from services.payments.webhooks.intake import Intake
+
+
+class State(AuthState):
+    """What requests share; each entry is an attribute of `request.state`."""
+
+    clients: Clients
+    notifier: Notifier
+    long_running: LongRunningRequests
+    intake: Intake
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-    yield
-    await clients.close()
-    await claims.close()
+async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    keys = fetch_jwks(settings.jwks_url)
+    notifier = create_notifier()
+    long_running = create_long_running_requests()
+    async with open_clients() as clients:
+        yield State(
+            verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
+            clients=clients,
+            notifier=notifier,
+            long_running=long_running,
+            intake=Intake(engine, notifier, settings.webhook_keys),
+        )
+    await long_running.close()
     await engine.dispose()
 
 

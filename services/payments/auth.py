@@ -1,16 +1,13 @@
-"""Who is calling payments."""
+"""Who may call payments: dependencies for its routes."""
 
 from typing import Annotated
 
 from fastapi import Depends
 
-from kit.auth import Caller, TokenVerifier, fetch_jwks
-from services.payments.settings import settings
+from kit.auth import Caller, authenticate, require_scope
 
-identity = TokenVerifier(fetch_jwks(settings.jwks_url), issuer=settings.token_issuer, audience=settings.token_audience)
-
-AnyCaller = Annotated[Caller, Depends(identity.caller)]
-Refunding = Annotated[Caller, Depends(identity.holding("payments:refund"))]
-Reading = Annotated[Caller, Depends(identity.holding("payments:read"))]
-Deciding = Annotated[Caller, Depends(identity.holding("payments:decide"))]
-Payer = Annotated[Caller, Depends(identity.holding("payments:write"))]
+AnyCaller = Annotated[Caller, Depends(authenticate)]
+Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
+Reading = Annotated[Caller, Depends(require_scope("payments:read"))]
+Refunding = Annotated[Caller, Depends(require_scope("payments:refund"))]
+Deciding = Annotated[Caller, Depends(require_scope("payments:decide"))]

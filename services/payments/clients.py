@@ -1,24 +1,52 @@
-"""The clients that this process talks through: Paystack, where a key is configured, and catalog."""
+"""HTTP clients of this process: catalog, and Paystack where a secret key is configured."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from services.payments.catalog_client import CatalogClient
 from services.payments.errors import NotConfigured
 from services.payments.paystack.client import Paystack
 from services.payments.settings import settings
 
-orders = CatalogClient.at(settings.catalog_url)
-_paystack = (
-    Paystack(settings.paystack_url, settings.paystack_secret_key) if settings.paystack_secret_key is not None else None
-)
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """`configured_paystack` is None without PAYSTACK_SECRET_KEY."""
+
+    catalog: CatalogClient
+    configured_paystack: Paystack | None
+
+    @property
+    def paystack(self) -> Paystack:
+        """The client of Paystack. Raises NotConfigured without a secret key."""
+        if self.configured_paystack is None:
+            raise NotConfigured
+        return self.configured_paystack
 
 
-def paystack() -> Paystack:
-    """Raises NotConfigured without a secret key."""
-    if _paystack is None:
-        raise NotConfigured
-    return _paystack
+@asynccontextmanager
+async def open_clients() -> AsyncIterator[Clients]:
+    """Create the clients, and close their connections at the end."""
+    key = settings.paystack_secret_key
+    clients = Clients(
+        catalog=CatalogClient.at(settings.catalog_url),
+        configured_paystack=Paystack(settings.paystack_url, key) if key is not None else None,
+    )
+    try:
+        yield clients
+    finally:
+        await clients.catalog.client.aclose()
+        if clients.configured_paystack is not None:
+            await clients.configured_paystack.close()
 
 
-async def close() -> None:
-    await orders.client.aclose()
-    if _paystack is not None:
-        await _paystack.close()
+def _clients(request: Request) -> Clients:
+    clients: Clients = request.state.clients
+    return clients
+
+
+CurrentClients = Annotated[Clients, Depends(_clients)]

@@ -1,19 +1,20 @@
-"""The engine of the payments database, a request's transaction, and the keys that requests work on."""
+"""The engine of the payments database, the transaction of a request, and what wakes background jobs."""
 
 from collections.abc import AsyncIterator
+from enum import StrEnum
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.engine import create_engine
 from kit.idempotency.long_running import LongRunningRequests
+from kit.messaging.notifier import Notifier
 from services.payments.models import IdempotencyKey
 from services.payments.settings import settings
 
 engine = create_engine(settings.payments_database_url, name="payments")
 sessions = async_sessionmaker(engine, expire_on_commit=False)
-claims = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
@@ -21,5 +22,51 @@ async def transaction() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-# Function scope commits before the answer leaves; FastAPI's default commits after it.
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+"""One transaction for the request. Function scope commits before the response is sent; FastAPI's default scope commits after it."""
+
+
+class Topic(StrEnum):
+    """What background jobs wait for."""
+
+    WEBHOOK_EVENTS = "webhook_events"
+    """Stored webhook events are due: the processor."""
+
+    INBOX = "inbox"
+    """Inbox entries are due again: the processor of events."""
+
+    OUTBOX = "outbox"
+    """Events were written to the outbox: the relay."""
+
+    REFUNDS = "refunds"
+    """Refunds were requested, or changed at Paystack: the refund executor."""
+
+    DISPUTES = "disputes"
+    """Disputes may have changed at Paystack: the dispute poller."""
+
+    CARDS = "cards"
+    """Saved cards were deactivated here: the card deactivator tells Paystack."""
+
+
+def create_notifier() -> Notifier:
+    """Create the notifier of this process. One for each process: its subscribers and pending notifications belong to an event loop."""
+    return Notifier(engine, "payments")
+
+
+def create_long_running_requests() -> LongRunningRequests:
+    """Create the registry of idempotency keys that requests of this process work on."""
+    return LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
+
+
+def _notifier(request: Request) -> Notifier:
+    notifier: Notifier = request.state.notifier
+    return notifier
+
+
+def _long_running(request: Request) -> LongRunningRequests:
+    requests: LongRunningRequests = request.state.long_running
+    return requests
+
+
+CurrentNotifier = Annotated[Notifier, Depends(_notifier)]
+LongRunning = Annotated[LongRunningRequests, Depends(_long_running)]

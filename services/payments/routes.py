@@ -13,7 +13,8 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyH
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments.auth import AnyCaller, Payer
 from services.payments.checkout import start as checkout
-from services.payments.db import Transaction, sessions
+from services.payments.clients import CurrentClients
+from services.payments.db import LongRunning, Transaction, sessions
 from services.payments.errors import (
     CatalogUnavailable,
     OrderNotFound,
@@ -71,9 +72,15 @@ async def find(session: AsyncSession, caller: Caller, reference: str) -> Payment
         CatalogUnavailable,
     ),
 )
-async def start(payer: Payer, asked: StartPayment, idempotency_key: KeyHeader = None) -> PaymentView:
+async def start_payment(
+    payer: Payer,
+    clients: CurrentClients,
+    long_running: LongRunning,
+    asked: StartPayment,
+    idempotency_key: KeyHeader = None,
+) -> PaymentView:
     """Start a payment for an order; send the payer to its `authorization_url`."""
-    return await checkout.start(sessions, payer, asked, idempotency_key)
+    return await checkout.start(sessions, long_running, clients, payer, asked, idempotency_key)
 
 
 @router.get("", responses=problem_responses(NotAuthenticated, InvalidCursor))
@@ -103,10 +110,10 @@ async def read(caller: AnyCaller, session: Transaction, reference: Reference) ->
 
 
 @router.post("/{reference}/verify", responses=problem_responses(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
-async def verify(caller: AnyCaller, reference: Reference) -> PaymentView:
+async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
     """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
     async with sessions() as session:
         await find(session, caller, reference)
-    await verification.verify_now(sessions, reference)
+    await verification.verify_now(sessions, clients.paystack, reference)
     async with sessions() as session:
         return (await _shown(session, [await find(session, caller, reference)]))[0]

@@ -67,6 +67,12 @@ class PaymentsSettings(Settings):
         return previous
 
     @property
+    def webhook_keys(self) -> tuple[bytes, ...]:
+        """The keys under which a webhook signature is accepted: the current one, and the previous one during a rotation."""
+        keys = (self.paystack_secret_key, self.paystack_secret_key_previous)
+        return tuple(key.get_secret_value().encode() for key in keys if key is not None)
+
+    @property
     def domain(self) -> str:
         """The mode that our key belongs to, as Paystack's `data.domain` names it: test or live."""
         return "test" if self.paystack_secret_key is None else _mode(self.paystack_secret_key)

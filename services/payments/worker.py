@@ -7,9 +7,9 @@ from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
-from services.payments import clients, wakeup
 from services.payments.cards.deactivation import CardDeactivator
-from services.payments.db import engine, sessions
+from services.payments.clients import open_clients
+from services.payments.db import Topic, create_notifier, engine, sessions
 from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
 from services.payments.models import Inbox, OutboxRow, WebhookEvent
@@ -24,13 +24,8 @@ from services.payments.webhooks.backfill import Backfill
 
 
 async def work() -> None:
-    """Settle notices, relay events, ask about late payments and notices that never came, prune; until told to stop."""
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish)
-    refunder = RefundExecutor(sessions, relay.bell)
-    disputes = DisputePoller(sessions, relay.bell)
-    settler = Processor(
-        sessions, WebhookEvent, processing.handle, outbox_bell=relay.bell, errand_bells=[refunder.bell, disputes.bell]
-    )
+    """Run the background jobs of payments until the process is asked to stop."""
+    notifier = create_notifier()
     orders = Consumer(
         sessions,
         Inbox,
@@ -38,39 +33,35 @@ async def work() -> None:
         PAYMENTS_ORDERS,
         undeliverable_orders.EVENTS,
         undeliverable_orders.handle,
-        outbox_bell=relay.bell,
+        notifier,
     )
-    retrier = Processor(sessions, Inbox, orders.handle, outbox_bell=relay.bell)
-    forgetter = CardDeactivator(sessions)
-    backlog = Metrics(sessions)
+    metrics = Metrics(sessions)
 
     async def listen(shutdown: Shutdown) -> None:
-        await wakeup.listen(
-            shutdown, {"notices": [settler.bell], "errands": [refunder.bell, disputes.bell, forgetter.bell]}
-        )
+        await notifier.listen(shutdown, settings.payments_database_url)
 
-    loops: dict[str, runner.Job] = {
-        "settle": settler.run,
+    jobs: dict[str, runner.Job] = {
+        "process": Processor(sessions, WebhookEvent, processing.handle, notifier, Topic.WEBHOOK_EVENTS).run,
         "consume": orders.run,
-        "retry": retrier.run,
-        "relay": relay.run,
+        "retry": Processor(sessions, Inbox, orders.handle, notifier, Topic.INBOX).run,
+        "relay": Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listen": listen,
-        "measure": backlog.run,
+        "measure": metrics.run,
         "prune": prune,
     }
-    if settings.paystack_secret_key is not None:
-        loops["sweep"] = Sweeper(sessions).run
-        loops["backfill"] = Backfill(sessions, wakeup.Doorbell(engine, "notices")).run
-        loops["refund"] = refunder.run
-        loops["disputes"] = disputes.run
-        loops["forget"] = forgetter.run
     checks = {
         "database": schema_check("services.payments", engine),
         "consumer": orders.check,
-        "backlog": backlog.measure,
+        "backlog": metrics.measure,
     }
     try:
-        await runner.run_jobs(loops, checks, host=settings.http_host, port=settings.payments_worker_port)
+        async with open_clients() as clients:
+            if (paystack := clients.configured_paystack) is not None:
+                jobs["sweep"] = Sweeper(sessions, paystack).run
+                jobs["backfill"] = Backfill(sessions, paystack, notifier).run
+                jobs["refund"] = RefundExecutor(sessions, paystack, notifier).run
+                jobs["poll disputes"] = DisputePoller(sessions, paystack, notifier).run
+                jobs["deactivate cards"] = CardDeactivator(sessions, paystack, notifier).run
+            await runner.run_jobs(jobs, checks, host=settings.http_host, port=settings.payments_worker_port)
     finally:
-        await clients.close()
         await engine.dispose()

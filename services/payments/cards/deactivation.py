@@ -1,20 +1,21 @@
 """Tells Paystack which cards were forgotten, and only then forgets their codes: until then they are needed to say which."""
 
-import asyncio
-from datetime import timedelta
-
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.messaging.notifier import Notifier
+from kit.worker.backoff import Backoff
+from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
+from services.payments.db import Topic
 from services.payments.models import Card
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
 from services.payments.settings import settings
 
 POLL_SECONDS = 2.0
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=60), timedelta(hours=6)
+BACKOFF = Backoff(first=60, longest=6 * 3600)
 NOTHING = {
     "authorization_code": None,
     "email": None,
@@ -29,11 +30,12 @@ log = structlog.get_logger("cards")
 
 
 class CardDeactivator:
-    """The loop. Ring `bell` when a card may have been forgotten."""
+    """The background job that deactivates at Paystack the cards that were deactivated here."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
-        self.bell = asyncio.Event()
+        self.paystack = paystack
+        self._wakeup = notifier.subscribe(Topic.CARDS)
 
     async def run(self, shutdown: Shutdown) -> None:
         while not shutdown.requested:
@@ -44,33 +46,27 @@ class CardDeactivator:
                 log.warning(
                     "a forgotten card could not be deactivated", error=type(error).__name__, reason=str(error)[:200]
                 )
-            await shutdown.wait(POLL_SECONDS, self.bell)
+            await shutdown.wait(POLL_SECONDS, self._wakeup)
 
     async def forget_one(self, shutdown: Shutdown) -> bool:
         """Whether there was one. Raises PaystackError; it is then tried again, ever less often. Deactivating twice does no harm."""
+        due = take_due(
+            Card.id,
+            Card.authorization_code,
+            key=Card.id,
+            due_at=Card.next_attempt_at,
+            attempts=Card.attempts,
+            lease=BACKOFF.interval(Card.attempts),
+            where=[Card.domain == settings.domain],
+        )
         async with self.sessions.begin() as session:
-            found = await session.execute(
-                select(Card.id, Card.authorization_code, Card.attempts)
-                .where(Card.next_attempt_at <= func.now(), Card.domain == settings.domain)
-                .order_by(Card.next_attempt_at)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            row = found.one_or_none()
-            if row is None:
-                return False
-            pause = min(FIRST_PAUSE * 2 ** min(row.attempts, 12), LONGEST_PAUSE)
-            put_off = update(Card).where(Card.id == row.id)
-            await session.execute(
-                put_off.values(next_attempt_at=func.now() + pause, attempts=Card.attempts + 1).execution_options(
-                    synchronize_session=False
-                )
-            )
-        if not await clients.paystack().pace.turn("others", shutdown):
+            row = (await session.execute(due)).one_or_none()
+        if row is None:
+            return False
+        if not await self.paystack.rate_limit.acquire("others", shutdown):
             return False
         if row.authorization_code is not None:
-            clients.paystack().pace.spend("others")
-            await clients.paystack().authorizations.deactivate(row.authorization_code)
+            await self.paystack.authorizations.deactivate(row.authorization_code)
         async with self.sessions.begin() as session:
             gone = update(Card).where(Card.id == row.id, Card.deactivated_at.is_not(None)).values(NOTHING)
             await session.execute(gone.execution_options(synchronize_session=False))

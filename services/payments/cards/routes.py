@@ -12,7 +12,8 @@ from services.payments.auth import Payer
 from services.payments.cards import saved_cards
 from services.payments.cards.schemas import Cards, CardView, ChargeCard
 from services.payments.checkout import saved_card
-from services.payments.db import Transaction, sessions
+from services.payments.clients import CurrentClients
+from services.payments.db import CurrentNotifier, LongRunning, Topic, Transaction, sessions
 from services.payments.errors import (
     CardNotFound,
     CatalogUnavailable,
@@ -55,12 +56,14 @@ KeyNeeded = Annotated[
         CatalogUnavailable,
     ),
 )
-async def charge(payer: Payer, asked: ChargeCard, idempotency_key: KeyNeeded) -> PaymentView:
+async def charge(
+    payer: Payer, clients: CurrentClients, long_running: LongRunning, asked: ChargeCard, idempotency_key: KeyNeeded
+) -> PaymentView:
     """Pay for an order with a saved card. Read `status`: succeeded, failed, or pending.
 
     Pending with an `authorization_url`: the bank wants to see the payer there. Pending without: not known yet, it is being asked.
     """
-    return await saved_card.charge(sessions, payer, asked, idempotency_key)
+    return await saved_card.charge(sessions, long_running, clients, payer, asked, idempotency_key)
 
 
 @router.get("/cards", responses=problem_responses(NotAuthenticated, NotAllowed))
@@ -75,7 +78,9 @@ async def list_cards(payer: Payer, session: Transaction) -> Cards:
 @router.delete(
     "/cards/{card_id}", status_code=204, responses=problem_responses(NotAuthenticated, NotAllowed, CardNotFound)
 )
-async def forget(payer: Payer, session: Transaction, card_id: Annotated[UUID, Path()]) -> Response:
+async def delete_card(payer: Payer, notifier: CurrentNotifier, card_id: Annotated[UUID, Path()]) -> Response:
     """Forget a saved card: it cannot be charged any more, here at once and at Paystack in a moment."""
-    await saved_cards.deactivate(session, payer.id, card_id)
+    async with sessions.begin() as session:
+        await saved_cards.deactivate(session, payer.id, card_id)
+    notifier.notify(Topic.CARDS)
     return Response(status_code=204)

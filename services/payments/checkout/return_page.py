@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import select
 
+from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import PaystackUnavailable
 from services.payments.models import Payment
@@ -44,7 +45,7 @@ h1{{margin:0 0 8px;font-size:24px}}p{{margin:0 0 16px}}small{{color:#5b7286;word
     responses={303: {"description": "To the callback_url of the payment"}},
     response_class=HTMLResponse,
 )
-async def callback(trxref: Reference = None, reference: Reference = None) -> Response:
+async def callback(clients: CurrentClients, trxref: Reference = None, reference: Reference = None) -> Response:
     """The payer's return. 303 to the payment's callback_url, with `reference`, or a small page that says how it stands."""
     named = reference or trxref or ""
     async with sessions() as session:
@@ -56,7 +57,7 @@ async def callback(trxref: Reference = None, reference: Reference = None) -> Res
     # Where Paystack does not answer, the webhook or the sweep will tell; the payer need not wait for it.
     with suppress(PaystackUnavailable, TimeoutError):
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await verify_now(sessions, payment.reference)
+            await verify_now(sessions, clients.paystack, payment.reference)
     if payment.callback_url:
         return RedirectResponse(_returned(payment.callback_url, payment.reference), 303)
     async with sessions() as session:

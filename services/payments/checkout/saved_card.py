@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
+from kit.idempotency.long_running import LongRunningRequests
 from kit.observability.tracing import traceparent
-from services.payments import clients
 from services.payments.cards import saved_cards
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
@@ -24,11 +24,12 @@ from services.payments.checkout.start import (
     new_reference,
     problem_from_paystack,
 )
-from services.payments.db import claims
+from services.payments.clients import Clients
 from services.payments.errors import ChargePending
 from services.payments.models import Card, Payment
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
@@ -38,7 +39,12 @@ log = structlog.get_logger("cards")
 
 
 async def charge(
-    sessions: async_sessionmaker[AsyncSession], caller: Caller, asked: ChargeCard, key: str
+    sessions: async_sessionmaker[AsyncSession],
+    long_running: LongRunningRequests,
+    clients: Clients,
+    caller: Caller,
+    asked: ChargeCard,
+    key: str,
 ) -> PaymentView:
     """Charge an order of the caller's to a card of the caller's. Asked again with the same key, it answers the same.
 
@@ -46,14 +52,14 @@ async def charge(
     """
     intent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, asked)
     # A charge that may have been sent stands in the way of another, with or without the key.
-    async with claims.hold(intent) as claim:
+    async with long_running.hold(intent) as claim:
         if claim.kept is not None:
             return PaymentView.model_validate(claim.kept.body)
-        order = await get_payable_order(asked.order_id, caller)
+        order = await get_payable_order(clients.catalog, asked.order_id, caller)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, asked.card_id)
             payment = await _begin(session, caller, order, card)
-        await _send(sessions, payment, card.authorization_code or "")
+        await _send(sessions, clients.paystack, payment, card.authorization_code or "")
         async with sessions.begin() as session:
             found = await session.execute(select(Payment).where(Payment.reference == payment.reference))
             view = PaymentView.model_validate(found.scalar_one())
@@ -88,10 +94,10 @@ async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card
     return payment
 
 
-async def _send(sessions: async_sessionmaker[AsyncSession], payment: Payment, code: str) -> None:
+async def _send(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, payment: Payment, code: str) -> None:
     """Once. Where the answer is lost, the payment stays pending, and the sweep asks what became of it."""
     try:
-        answer = await clients.paystack().authorizations.charge(
+        answer = await paystack.authorizations.charge(
             code=code,
             reference=payment.reference,
             email=payment.email or "",
@@ -100,7 +106,7 @@ async def _send(sessions: async_sessionmaker[AsyncSession], payment: Payment, co
             metadata={"order_id": str(payment.order_id)},
         )
         if isinstance(answer, Charge):
-            answer = await _told_in_full(payment, answer)
+            answer = await _told_in_full(paystack, payment, answer)
     except NoAnswer as error:
         log.warning("a charge gave no answer, the sweep asks", reference=payment.reference, reason=str(error)[:200])
         return
@@ -119,11 +125,11 @@ async def _send(sessions: async_sessionmaker[AsyncSession], payment: Payment, co
             await settle(session, [answer])
 
 
-async def _told_in_full(payment: Payment, charge: Charge) -> Charge:
+async def _told_in_full(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
     """The answer to a charge does not say what was requested; where fees came on top, only verify tells why more was paid."""
     if charge.status != "success" or check_amount(payment.amount, payment.currency, charge) is None:
         return charge
     try:
-        return await clients.paystack().transactions.verify(charge.reference) or charge
+        return await paystack.transactions.verify(charge.reference) or charge
     except PaystackError as error:
         raise NoAnswer(f"paid, and not verified: {error}") from error

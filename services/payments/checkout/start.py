@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.auth import Caller
 from kit.errors import Problem
 from kit.idempotency.keys import IdempotentRequest
+from kit.idempotency.long_running import LongRunningRequests
 from kit.observability.tracing import traceparent
-from services.payments import clients
-from services.payments.catalog_client import Order
-from services.payments.db import claims
+from services.payments.catalog_client import CatalogClient, Order
+from services.payments.clients import Clients
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
 from services.payments.models import Payment
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.transactions import Initialized
 from services.payments.schemas import PaymentView, StartPayment
@@ -35,7 +36,12 @@ log = structlog.get_logger("checkout")
 
 
 async def start(
-    sessions: async_sessionmaker[AsyncSession], caller: Caller, asked: StartPayment, key: str | None
+    sessions: async_sessionmaker[AsyncSession],
+    long_running: LongRunningRequests,
+    clients: Clients,
+    caller: Caller,
+    asked: StartPayment,
+    key: str | None,
 ) -> PaymentView:
     """Start a payment for an order of the caller's. Asked again with the same key, it answers the same.
 
@@ -44,25 +50,31 @@ async def start(
     if caller.email is None:
         raise PayerUnknown
     intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
-    async with claims.hold(intent) as claim:
+    async with long_running.hold(intent) as claim:
         if claim.kept is not None:
             return PaymentView.model_validate(claim.kept.body)
-        view = await _begin(sessions, caller, caller.email, asked, await get_payable_order(asked.order_id, caller))
+        order = await get_payable_order(clients.catalog, asked.order_id, caller)
+        view = await _begin(sessions, clients, caller, caller.email, asked, order)
         async with sessions.begin() as session:
             await claim.keep(session, 201, view)
         return view
 
 
-async def get_payable_order(order_id: UUID, caller: Caller) -> Order:
+async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Caller) -> Order:
     """An order of the caller's that waits for its payment. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
-    order = await clients.orders.get(order_id, caller)
+    order = await catalog.get(order_id, caller)
     if order.status != "pending":
         raise OrderNotPayable(f"The order is {order.status}.")
     return order
 
 
 async def _begin(
-    sessions: async_sessionmaker[AsyncSession], caller: Caller, email: str, asked: StartPayment, order: Order
+    sessions: async_sessionmaker[AsyncSession],
+    clients: Clients,
+    caller: Caller,
+    email: str,
+    asked: StartPayment,
+    order: Order,
 ) -> PaymentView:
     for attempt in range(ATTEMPTS):
         payment = _payment(caller, email, asked, order)
@@ -70,7 +82,7 @@ async def _begin(
             await _refuse_another(session, order)
             session.add(payment)
         try:
-            initialized = await _initialize(payment)
+            initialized = await _initialize(clients.paystack, payment)
         except NoAnswer as error:
             # Paystack may know the reference now, but nobody knows its page: it cannot be paid, and is given up.
             log.warning(
@@ -124,7 +136,7 @@ def _payment(caller: Caller, email: str, asked: StartPayment, order: Order) -> P
     )
 
 
-async def _initialize(payment: Payment) -> Initialized:
+async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
     callback = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
     fields = [{"display_name": "Order", "variable_name": "order_id", "value": str(payment.order_id)}]
     if payment.phone:
@@ -135,7 +147,7 @@ async def _initialize(payment: Payment) -> Initialized:
         "cancel_action": payment.cancel_url or f"{callback}?reference={payment.reference}",
         "custom_fields": fields,
     }
-    return await clients.paystack().transactions.initialize(
+    return await paystack.transactions.initialize(
         reference=payment.reference,
         email=payment.email or "",
         amount=payment.amount,

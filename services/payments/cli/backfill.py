@@ -7,10 +7,8 @@ from typing import Any
 import typer
 
 from kit.cli.times import check_period
-from services.payments import clients
-from services.payments.cli.output import AsJson, Since, Until, err, interruptible, print_json, progress, run
-from services.payments.db import engine, sessions
-from services.payments.wakeup import Doorbell
+from services.payments.cli.output import AsJson, Context, Since, Until, err, interruptible, print_json, progress, run
+from services.payments.db import sessions
 from services.payments.webhooks.backfill import FIRST_LOOK_BACK, Backfill, Found
 
 
@@ -21,10 +19,8 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
     """
     check_period(since, until)
 
-    async def work() -> dict[str, Any]:
-        clients.paystack()
-        bell = Doorbell(engine, "notices")
-        filler = Backfill(sessions, bell)
+    async def work(context: Context) -> dict[str, Any]:
+        filler = Backfill(sessions, context.clients.paystack, context.notifier)
         with progress(shown=not as_json) as bar:
             task = bar.add_task("looking through Paystack's events", total=None)
 
@@ -37,7 +33,6 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
                 else:
                     to = until or datetime.now(UTC)
                     found = await filler.fetch(shutdown, since or to - FIRST_LOOK_BACK, to, told)
-        await bell.rung()
         return asdict(found or Found(error="another process is at it"))
 
     found = run(work)

@@ -8,14 +8,24 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.fields import MAX_AMOUNT
-from services.payments.cli.output import AsJson, AtMost, Reason, ToldReason, operator, out, print_json, print_views, run
-from services.payments.db import engine, sessions
+from services.payments.cli.output import (
+    AsJson,
+    AtMost,
+    Context,
+    Reason,
+    ToldReason,
+    operator,
+    out,
+    print_json,
+    print_views,
+    run,
+)
+from services.payments.db import Topic, sessions
 from services.payments.errors import NotHeld, PaymentNotFound
 from services.payments.holds import review as held_money
 from services.payments.models import Payment
 from services.payments.refunds import requests
 from services.payments.schemas import PaymentView, RefundView
-from services.payments.wakeup import Doorbell
 
 cli = typer.Typer(help="Money that waits for a person.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="The payment's reference.")]
@@ -39,7 +49,7 @@ class HeldView(PaymentView):
 def list_held(limit: AtMost = 50, as_json: AsJson = False) -> None:
     """Oldest first. Amounts in subunits."""
 
-    async def work() -> list[HeldView]:
+    async def work(context: Context) -> list[HeldView]:
         async with sessions() as session:
             query = select(Payment).where(Payment.status == "held").order_by(Payment.id).limit(limit)
             return [HeldView.model_validate(payment) for payment in (await session.execute(query)).scalars()]
@@ -51,14 +61,12 @@ def list_held(limit: AtMost = 50, as_json: AsJson = False) -> None:
 def accept(reference: Reference, reason: Reason, as_json: AsJson = False) -> None:
     """Deliver for what was paid, although it differs."""
 
-    async def work() -> PaymentView:
-        bell = Doorbell(engine, "errands")
+    async def work(context: Context) -> PaymentView:
         async with sessions.begin() as session:
             payment = await held_money.accept(session, reference, operator(), reason)
             await session.refresh(payment)
             view = PaymentView.model_validate(payment)
-        bell.ring()
-        await bell.rung()
+        context.notifier.notify(Topic.OUTBOX)
         return view
 
     _say(run(work), f"{reference} is accepted, and its order will be delivered", as_json=as_json)
@@ -75,15 +83,13 @@ def refund(
 ) -> None:
     """Give it back."""
 
-    async def work() -> RefundView:
-        bell = Doorbell(engine, "errands")
+    async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
             await _check(session, reference)
             asked = await requests.request(session, reference, amount=amount, reason=reason, requested_by=operator().id)
             await session.refresh(asked)
             view = RefundView.model_validate(asked)
-        bell.ring()
-        await bell.rung()
+        context.notifier.notify(Topic.REFUNDS)
         return view
 
     view = run(work)

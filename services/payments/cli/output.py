@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -24,10 +25,11 @@ from kit.auth import Caller
 from kit.cli.times import parse_time
 from kit.errors import Problem
 from kit.fields import Line
+from kit.messaging.notifier import Notifier
 from kit.observability.logging import configure_logging
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
-from services.payments.db import engine
+from services.payments.clients import Clients, open_clients
+from services.payments.db import create_notifier, engine
 
 T = TypeVar("T")
 LINE: TypeAdapter[str] = TypeAdapter(Line)
@@ -70,18 +72,29 @@ def operator() -> Caller:
     return Caller(id=f"operator:{name}"[:64], email=None, scopes=frozenset(), token="")
 
 
-def run(work: Callable[[], Awaitable[T]]) -> T:
-    """Do it, and put everything away. What can go wrong is said in a sentence, with exit code 1."""
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command works with."""
+
+    clients: Clients
+    notifier: Notifier
+
+
+def run(work: Callable[[Context], Awaitable[T]]) -> T:
+    """Run a command's work and release everything afterwards. An expected error becomes one sentence on stderr and exit code 1."""
     configure_logging("WARNING", "console", "payments")
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(err.file)  # stdout is for the answer
 
     async def whole() -> T:
+        notifier = create_notifier()
         try:
-            return await work()
+            async with open_clients() as clients:
+                found = await work(Context(clients, notifier))
+            await notifier.flush()
+            return found
         finally:
-            await clients.close()
             await engine.dispose()
 
     try:

@@ -5,8 +5,19 @@ from typing import Annotated
 
 import typer
 
-from services.payments import clients
-from services.payments.cli.output import AsJson, Since, Until, err, interruptible, out, print_rows, progress, run, words
+from services.payments.cli.output import (
+    AsJson,
+    Context,
+    Since,
+    Until,
+    err,
+    interruptible,
+    out,
+    print_rows,
+    progress,
+    run,
+    words,
+)
 from services.payments.db import sessions
 from services.payments.errors import PaystackUnavailable
 from services.payments.paystack.errors import PaystackError
@@ -41,11 +52,13 @@ def reconcile(
         raise typer.BadParameter(f"the period ends after its beginning, and is {LONGEST.days} days at most")
     report = Report(since=start, until=end)
 
-    async def work() -> None:
+    async def work(context: Context) -> None:
         with progress(shown=not as_json) as bar:
             task = bar.add_task("asking Paystack", total=None)
             async with interruptible() as shutdown:
-                inquiry = PaystackReader(sessions, clients.paystack(), shutdown, report, lambda _: bar.advance(task))
+                inquiry = PaystackReader(
+                    sessions, context.clients.paystack, shutdown, report, lambda _: bar.advance(task)
+                )
                 try:
                     await compare(inquiry, unsettled_after=timedelta(days=unsettled_after_days))
                 except PaystackError as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 from sqlalchemy import select
 
-from services.payments.cli.output import AsJson, AtMost, print_views, run
+from services.payments.cli.output import AsJson, AtMost, Context, print_views, run
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
 from services.payments.refunds.requests import OWED, UNFINISHED
@@ -32,7 +32,7 @@ def list_refunds(
     """Newest first. Amounts in subunits."""
     wanted = Refund.status.in_(UNFINISHED) | OWED if status is None else Refund.status == status
 
-    async def work() -> list[RefundOfPayment]:
+    async def work(context: Context) -> list[RefundOfPayment]:
         query = (
             select(Refund, Payment.reference)
             .join(Payment, Payment.id == Refund.payment_id)

@@ -10,8 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging import outbox
-from services.payments import clients
-from services.payments.cli.output import AsJson, duration, out, print_json, run, words
+from services.payments.cli.output import AsJson, Context, duration, out, print_json, run, words
 from services.payments.db import sessions
 from services.payments.disputes.poller import SOON, due_in
 from services.payments.metrics import refunds_that_wait
@@ -38,7 +37,7 @@ def status(as_json: AsJson = False) -> None:
     out.print(table)
 
 
-async def _look() -> dict[str, Any]:
+async def _look(context: Context) -> dict[str, Any]:
     async with sessions() as session:
         found: dict[str, Any] = {
             "mode": settings.domain,
@@ -55,7 +54,7 @@ async def _look() -> dict[str, Any]:
     found["worker"] = worker = await _worker()
     pace = worker.get("calls_per_minute", {}).get("verify")
     if pace is None and settings.paystack_secret_key is not None:
-        pace = clients.paystack().pace.per_minute("verify")
+        pace = context.clients.paystack.rate_limit.per_minute("verify")
     due = found["sweep"]["due"]
     found["sweep"] |= {"calls_per_minute": pace, "seconds": due * 60 / pace if pace else None}
     return found

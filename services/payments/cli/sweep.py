@@ -5,11 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from services.payments import clients
-from services.payments.cli.output import AsJson, duration, err, interruptible, print_json, progress, run
-from services.payments.db import engine, sessions
+from services.payments.cli.output import AsJson, Context, duration, err, interruptible, print_json, progress, run
+from services.payments.db import Topic, sessions
 from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, seconds_for
-from services.payments.wakeup import Doorbell
 
 
 def sweep(
@@ -24,14 +22,13 @@ def sweep(
     """
     answers: list[bool] = []
 
-    async def work() -> dict[str, Any]:
-        clients.paystack()  # or say that there is no key
-        bell = Doorbell(engine, "notices")
+    async def work(context: Context) -> dict[str, Any]:
+        paystack = context.clients.paystack
         async with sessions.begin() as session:
             if everything:
                 await bring_forward(session)
             due = await count_due(session)
-        said = seconds_for(due)
+        said = seconds_for(due, paystack.rate_limit)
         if not as_json:
             err.print(f"{due} payments to ask about, which takes about {duration(said)}")
         with progress(shown=not as_json) as bar:
@@ -43,9 +40,8 @@ def sweep(
 
             async with interruptible() as shutdown:
                 began = datetime.now(UTC)
-                await Sweeper(sessions).sweep(shutdown, told)
-        bell.ring()
-        await bell.rung()
+                await Sweeper(sessions, paystack).sweep(shutdown, told)
+        context.notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
         return {
             "due": due,
             "asked": len(answers),

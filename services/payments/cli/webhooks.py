@@ -9,6 +9,7 @@ from kit.cli.times import check_period
 from services.payments.cli.output import (
     AsJson,
     AtMost,
+    Context,
     Since,
     Until,
     err,
@@ -22,9 +23,8 @@ from services.payments.cli.output import (
     run,
     words,
 )
-from services.payments.db import engine, sessions
+from services.payments.db import Topic, sessions
 from services.payments.errors import WebhookEventNotFound
-from services.payments.wakeup import Doorbell
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import MAX_REPROCESSED, REPROCESS_BATCH, Filter
 from services.payments.webhooks.schemas import State, WebhookEventDetail, WebhookEventView
@@ -49,7 +49,7 @@ def list_notices(
     check_period(since, until)
     wanted = Filter(status=status, event=event, reference=reference, since=since, until=until)
 
-    async def work() -> list[WebhookEventView]:
+    async def work(context: Context) -> list[WebhookEventView]:
         async with sessions() as session:
             return [WebhookEventView.model_validate(row) for row in await queries.page(session, wanted, limit)]
 
@@ -60,7 +60,7 @@ def list_notices(
 def show(notice_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1)], as_json: AsJson = False) -> None:
     """One notice as it came: headers and body."""
 
-    async def work() -> WebhookEventDetail:
+    async def work(context: Context) -> WebhookEventDetail:
         async with sessions() as session:
             found = await queries.find(session, notice_id)
         if found is None:
@@ -94,8 +94,7 @@ def replay(
     check_period(since, until)
     wanted = Filter(ids=ids or None, status=status, event=event, since=since, until=until)
 
-    async def work() -> int:
-        bell = Doorbell(engine, "notices")
+    async def work(context: Context) -> int:
         total, after = 0, None
         with progress(shown=not as_json) as bar:
             task = bar.add_task("replaying", total=None)
@@ -106,10 +105,9 @@ def replay(
                     )
                     total += count
                     bar.update(task, completed=total)
-                    bell.ring()
+                    context.notifier.notify(Topic.WEBHOOK_EVENTS)
                     if after is None:
                         break
-        await bell.rung()
         return total
 
     count = run(work)

@@ -9,16 +9,20 @@ from prometheus_client import Gauge
 from sqlalchemy import Select, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.messaging.notifier import Notifier
+from kit.worker.backoff import Backoff
+from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
+from services.payments.db import Topic
 from services.payments.disputes import records
 from services.payments.models import UNPAID, Dispute, Payment
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.refunds.chargebacks import FINAL, has_requested_refund, refund_of
 
 POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
-FIRST_LOOK, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=1)
+BACKOFF = Backoff(first=30, longest=3600)
 SOON = timedelta(hours=4)
 """Of the sixteen hours, the last: each look says so aloud."""
 
@@ -51,12 +55,13 @@ def due_in() -> Select[Any]:
 
 
 class DisputePoller:
-    """The loop. Ring `bell` when a notice may have come."""
+    """The background job that asks Paystack how disputes stand, and searches for disputes whose webhook event was lost."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], outbox_bell: asyncio.Event) -> None:
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
-        self.outbox_bell = outbox_bell
-        self.bell = asyncio.Event()
+        self.paystack = paystack
+        self.notifier = notifier
+        self._wakeup = notifier.subscribe(Topic.DISPUTES)
 
     async def run(self, shutdown: Shutdown) -> None:
         clock = asyncio.get_running_loop().time
@@ -70,20 +75,19 @@ class DisputePoller:
                     continue
             except PaystackError as error:
                 log.warning("disputes could not be looked at", error=type(error).__name__, reason=str(error)[:200])
-            await shutdown.wait(POLL_SECONDS, self.bell)
+            await shutdown.wait(POLL_SECONDS, self._wakeup)
 
     async def search(self, shutdown: Shutdown) -> None:
         """Hear of every dispute that waits for our answer, whether or not its notice came."""
         for page in range(1, MOST_PAGES + 1):
-            if not await clients.paystack().pace.turn("others", shutdown):
+            if not await self.paystack.rate_limit.acquire("others", shutdown):
                 return
-            clients.paystack().pace.spend("others")
-            told = await clients.paystack().disputes.of_status(WAITS_FOR_US, page)
+            told = await self.paystack.disputes.of_status(WAITS_FOR_US, page)
             async with self.sessions.begin() as session:
                 await records.record(session, told)
             if not told:
                 return
-            self.outbox_bell.set()
+            self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
 
     async def look(self, shutdown: Shutdown) -> bool:
         """Look, when it is our turn, at one that is due. Whether there was one. Raises PaystackError; it is due again in a minute."""
@@ -91,11 +95,10 @@ class DisputePoller:
         if taken is None:
             return False
         dispute_id, attempts = taken
-        if not await clients.paystack().pace.turn("others", shutdown):
+        if not await self.paystack.rate_limit.acquire("others", shutdown):
             return False
         try:
-            clients.paystack().pace.spend("others")
-            told = await clients.paystack().disputes.fetch(dispute_id)
+            told = await self.paystack.disputes.fetch(dispute_id)
         except Refused as refused:
             log.error("Paystack does not know a dispute", dispute=dispute_id, reason=str(refused)[:200])
             told = None
@@ -103,35 +106,27 @@ class DisputePoller:
             if told is not None and told.id == dispute_id:
                 await records.apply(session, told)
             await self._put_off(session, dispute_id, attempts)
-        self.outbox_bell.set()
+        self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
         return True
 
     async def _take(self) -> tuple[int, int] | None:
-        """It is leased for a minute, so that of two workers one has it."""
+        due = take_due(
+            Dispute.id,
+            Dispute.attempts,
+            key=Dispute.id,
+            due_at=Dispute.next_attempt_at,
+            attempts=Dispute.attempts,
+            lease=LEASE,
+        )
         async with self.sessions.begin() as session:
-            found = await session.execute(
-                select(Dispute.id, Dispute.attempts)
-                .where(Dispute.next_attempt_at <= func.now())
-                .order_by(Dispute.next_attempt_at)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            row = found.one_or_none()
-            if row is None:
-                return None
-            lease = update(Dispute).where(Dispute.id == row.id)
-            await session.execute(
-                lease.values(next_attempt_at=func.now() + LEASE, looks=Dispute.attempts + 1).execution_options(
-                    synchronize_session=False
-                )
-            )
-            return row.id, row.attempts
+            row = (await session.execute(due)).one_or_none()
+        return None if row is None else (row.id, row.attempts - 1)
 
     async def _put_off(self, session: AsyncSession, dispute_id: int, attempts: int) -> None:
         """Ever less often while it goes on, and when its time is over; a nudge that came meanwhile stays."""
         dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one()
         now = datetime.now(UTC)
-        next_at: datetime | None = now + min(FIRST_LOOK * 2 ** min(attempts, 12), LONGEST_PAUSE)
+        next_at: datetime | None = now + timedelta(seconds=BACKOFF.seconds(attempts))
         if await _is_finished(session, dispute, now):
             next_at = None
         elif _waits_for_us(dispute):

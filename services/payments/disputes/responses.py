@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from kit.errors import Problem
-from services.payments import clients
 from services.payments.disputes import records
 from services.payments.disputes.schemas import Evidence, Resolve
 from services.payments.errors import DisputeNotAwaitingResponse, DisputeNotFound, DisputeRefused, PaystackUnavailable
 from services.payments.models import Dispute
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.disputes import PaystackDispute, Upload
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 
@@ -20,21 +20,25 @@ WAITING = frozenset({"awaiting-merchant-feedback", "pending"})
 log = structlog.get_logger("disputes")
 
 
-async def upload_address(sessions: async_sessionmaker[AsyncSession], dispute_id: int, filename: str) -> Upload:
+async def upload_address(
+    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, filename: str
+) -> Upload:
     """Raises DisputeNotFound, DisputeNotWaiting, DisputeRefused, PaystackUnavailable; so for all of these."""
     await _waiting(sessions, dispute_id)
     try:
-        return await clients.paystack().disputes.upload_address(dispute_id, filename)
+        return await paystack.disputes.upload_address(dispute_id, filename)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
 
 
-async def add_evidence(sessions: async_sessionmaker[AsyncSession], dispute_id: int, evidence: Evidence) -> Dispute:
+async def add_evidence(
+    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, evidence: Evidence
+) -> Dispute:
     """The newest evidence stands; sent again, it does no harm."""
     await _waiting(sessions, dispute_id)
     sent = evidence.model_dump(mode="json", exclude_none=True)
     try:
-        number = await clients.paystack().disputes.add_evidence(dispute_id, sent)
+        number = await paystack.disputes.add_evidence(dispute_id, sent)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
     async with sessions.begin() as session:
@@ -42,7 +46,7 @@ async def add_evidence(sessions: async_sessionmaker[AsyncSession], dispute_id: i
 
 
 async def resolve(
-    sessions: async_sessionmaker[AsyncSession], dispute_id: int, asked: Resolve, caller: Caller
+    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, asked: Resolve, caller: Caller
 ) -> Dispute:
     """Where the answer to our answer is lost, Paystack is asked what became of it before anything is said."""
     dispute = await _waiting(sessions, dispute_id)
@@ -52,9 +56,9 @@ async def resolve(
     if dispute.evidence_id is not None:
         answer["evidence"] = dispute.evidence_id
     try:
-        told = await clients.paystack().disputes.resolve(dispute_id, answer)
+        told = await paystack.disputes.resolve(dispute_id, answer)
     except NoAnswer as error:
-        looked = await _look(dispute_id)
+        looked = await _look(paystack, dispute_id)
         if looked is None or looked.status in WAITING:
             raise await _problem(sessions, dispute_id, error) from error
         told = looked
@@ -68,9 +72,9 @@ async def resolve(
         return await _write(session, dispute_id, answer=asked.message, answered_by=caller.id)
 
 
-async def _look(dispute_id: int) -> PaystackDispute | None:
+async def _look(paystack: Paystack, dispute_id: int) -> PaystackDispute | None:
     try:
-        return await clients.paystack().disputes.fetch(dispute_id)
+        return await paystack.disputes.fetch(dispute_id)
     except PaystackError as error:
         log.warning("dispute could not be looked at", dispute=dispute_id, reason=str(error)[:200])
         return None

@@ -9,7 +9,8 @@ from sqlalchemy import literal, select, tuple_
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments.auth import Refunding
-from services.payments.db import Transaction, sessions
+from services.payments.clients import CurrentClients
+from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.disputes import responses as answering
 from services.payments.disputes.schemas import (
     DisputePage,
@@ -79,19 +80,23 @@ async def read(_: Refunding, session: Transaction, dispute_id: DisputeId) -> Dis
 
 
 @router.post("/{dispute_id}/uploads", status_code=201, responses=TO_PAYSTACK)
-async def upload(_: Refunding, dispute_id: DisputeId, asked: RequestUpload) -> UploadView:
+async def upload(_: Refunding, clients: CurrentClients, dispute_id: DisputeId, asked: RequestUpload) -> UploadView:
     """An address to which a file goes that speaks for us."""
-    address = await answering.upload_address(sessions, dispute_id, asked.filename)
+    address = await answering.upload_address(sessions, clients.paystack, dispute_id, asked.filename)
     return UploadView(upload_url=address.url, uploaded_filename=address.filename)
 
 
 @router.post("/{dispute_id}/evidence", responses=TO_PAYSTACK)
-async def add_evidence(_: Refunding, dispute_id: DisputeId, evidence: Evidence) -> DisputeView:
+async def add_evidence(_: Refunding, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence) -> DisputeView:
     """What speaks for us. The newest stands."""
-    return DisputeView.model_validate(await answering.add_evidence(sessions, dispute_id, evidence))
+    return DisputeView.model_validate(await answering.add_evidence(sessions, clients.paystack, dispute_id, evidence))
 
 
 @router.post("/{dispute_id}/resolve", responses=TO_PAYSTACK)
-async def resolve(caller: Refunding, dispute_id: DisputeId, asked: Resolve) -> DisputeView:
+async def resolve(
+    caller: Refunding, clients: CurrentClients, notifier: CurrentNotifier, dispute_id: DisputeId, asked: Resolve
+) -> DisputeView:
     """Accept: money goes back at once. Decline: the bank decides, on what we sent."""
-    return DisputeView.model_validate(await answering.resolve(sessions, dispute_id, asked, caller))
+    dispute = await answering.resolve(sessions, clients.paystack, dispute_id, asked, caller)
+    notifier.notify(Topic.DISPUTES, Topic.REFUNDS, Topic.OUTBOX)
+    return DisputeView.model_validate(dispute)

@@ -3,9 +3,9 @@
 from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from services.payments import clients
 from services.payments.auth import Deciding
-from services.payments.db import Transaction, sessions
+from services.payments.clients import CurrentClients
+from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
 from services.payments.holds import review
 from services.payments.routes import Reference
@@ -15,11 +15,14 @@ router = APIRouter(prefix="/payments/{reference}", tags=["held money"])
 
 
 @router.post("/accept", responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld))
-async def accept(caller: Deciding, session: Transaction, reference: Reference, decided: Accept) -> PaymentView:
+async def accept(caller: Deciding, notifier: CurrentNotifier, reference: Reference, decided: Accept) -> PaymentView:
     """Deliver for what was paid, although its amount, currency or mode differs."""
-    payment = await review.accept(session, reference, caller, decided.reason)
-    await session.refresh(payment)
-    return PaymentView.model_validate(payment)
+    async with sessions.begin() as session:
+        payment = await review.accept(session, reference, caller, decided.reason)
+        await session.refresh(payment)
+        view = PaymentView.model_validate(payment)
+    notifier.notify(Topic.OUTBOX)
+    return view
 
 
 @router.post(
@@ -28,10 +31,14 @@ async def accept(caller: Deciding, session: Transaction, reference: Reference, d
         NotAuthenticated, NotAllowed, PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable
     ),
 )
-async def bind(caller: Deciding, reference: Reference, decided: Bind) -> PaymentView:
+async def bind(
+    caller: Deciding, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, decided: Bind
+) -> PaymentView:
     """Let money that came under a reference of nobody pay for an order of exactly its amount."""
-    order = await clients.orders.get(decided.order_id, caller)
+    order = await clients.catalog.get(decided.order_id, caller)
     async with sessions.begin() as session:
         payment = await review.bind(session, reference, caller, order, decided.reason)
         await session.refresh(payment)
-        return PaymentView.model_validate(payment)
+        view = PaymentView.model_validate(payment)
+    notifier.notify(Topic.OUTBOX)
+    return view

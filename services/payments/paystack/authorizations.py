@@ -21,8 +21,8 @@ class Challenge:
 class Authorizations:
     """Cards that were left by a payment."""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def charge(
         self, *, code: str, reference: str, email: str, amount: int, currency: str, metadata: dict[str, Any]
@@ -39,7 +39,7 @@ class Authorizations:
             "currency": currency,
             "metadata": metadata,
         }
-        data = await self._wire.call("charge_authorization", "POST", "/transaction/charge_authorization", body)
+        data = await self._transport.call("charge_authorization", "POST", "/transaction/charge_authorization", body)
         if data.get("paused") is True:
             url = parse_text(data.get("authorization_url"), 2000)
             if url is None:
@@ -51,7 +51,7 @@ class Authorizations:
         """POST /customer/authorization/deactivate; quietly where Paystack does not know the code any more."""
         try:
             path = "/customer/authorization/deactivate"
-            await self._wire.answer("deactivate", "POST", path, {"authorization_code": code})
+            await self._transport.answer("deactivate", "POST", path, {"authorization_code": code})
         except Refused as refused:
             if refused.status != 404:
                 raise

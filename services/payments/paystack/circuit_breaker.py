@@ -42,19 +42,19 @@ class CircuitBreaker:
         """Whether calls wait."""
         return self._open_until is not None
 
-    def wait(self) -> float:
+    def seconds_until_retry(self) -> float:
         """Seconds until a call may be let through; 0 for now."""
         return 0.0 if self._open_until is None else max(0.0, self._open_until - self._clock(), self._probe_left())
 
-    def enter(self) -> bool:
+    def allow(self) -> bool:
         """Whether this call may be made. Of those that come when the pause is over, one may."""
-        if self.wait() > 0:
+        if self.seconds_until_retry() > 0:
             return False
         if self.open:
             self._probe_until = self._clock() + PROBE_SECONDS
         return True
 
-    def worked(self) -> None:
+    def record_answer(self) -> None:
         """An answer, whatever it says."""
         if self.open:
             log.info("Paystack answers again")
@@ -63,13 +63,13 @@ class CircuitBreaker:
         circuit_open.set(0)
         key_rejected.set(0)
 
-    def failed(self) -> None:
+    def record_failure(self) -> None:
         """A timeout, a broken connection, 5xx or nonsense."""
         self._failures += 1
         if self._failures >= FAILURES or self.open:
             self._open(self._pause, "Paystack does not answer")
 
-    def rejected(self, reason: str) -> None:
+    def record_rejected_key(self, reason: str) -> None:
         """401: no call can succeed until a person has changed the key. No payment is at fault."""
         if not self._rejected:
             log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=reason)

@@ -17,16 +17,20 @@ class Paystack:
     """Every call ends within its timeout. What can wait asks `pace` for its turn first."""
 
     def __init__(
-        self, url: str, key: SecretStr, transport: httpx.AsyncBaseTransport | None = None, pace: RateLimit | None = None
+        self,
+        url: str,
+        key: SecretStr,
+        transport: httpx.AsyncBaseTransport | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
-        self._wire = wire = Transport(url, key, transport, pace)
-        self.pace = wire.pace
-        self.transactions = Transactions(wire)
-        self.authorizations = Authorizations(wire)
-        self.refunds = Refunds(wire)
-        self.disputes = Disputes(wire)
-        self.events = WebhookEvents(wire)
-        self.settlements = Settlements(wire)
+        self._connection = connection = Transport(url, key, transport, rate_limit)
+        self.rate_limit = connection.rate_limit
+        self.transactions = Transactions(connection)
+        self.authorizations = Authorizations(connection)
+        self.refunds = Refunds(connection)
+        self.disputes = Disputes(connection)
+        self.events = WebhookEvents(connection)
+        self.settlements = Settlements(connection)
 
     async def close(self) -> None:
-        await self._wire.close()
+        await self._connection.close()

@@ -99,22 +99,22 @@ class Upload:
 class Disputes:
     """/dispute"""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def fetch(self, dispute_id: int) -> PaystackDispute:
         """GET /dispute/:id."""
-        return _told(await self._wire.call("dispute", "GET", f"/dispute/{dispute_id}"))
+        return _told(await self._transport.call("dispute", "GET", f"/dispute/{dispute_id}"))
 
     async def of_status(self, status: str, page: int) -> list[PaystackDispute]:
         """GET /dispute, fifty a page, from page 1."""
         path = f"/dispute?status={quote(status, safe='')}&perPage=50&page={page}"
-        return [_told(one) for one in await self._wire.list_of("disputes", path)]
+        return [_told(one) for one in await self._transport.list_of("disputes", path)]
 
     async def upload_address(self, dispute_id: int, filename: str) -> Upload:
         """GET /dispute/:id/upload_url."""
         path = f"/dispute/{dispute_id}/upload_url?upload_filename={quote(filename, safe='')}"
-        data = await self._wire.call("upload_url", "GET", path)
+        data = await self._transport.call("upload_url", "GET", path)
         url, name = parse_text(data.get("signedUrl"), 4000), parse_text(data.get("fileName"), 200)
         if url is None or name is None:
             raise NoAnswer("an upload without signedUrl or fileName")
@@ -122,12 +122,12 @@ class Disputes:
 
     async def add_evidence(self, dispute_id: int, evidence: dict[str, Any]) -> int | None:
         """POST /dispute/:id/evidence; Paystack's number of it."""
-        data = await self._wire.call("evidence", "POST", f"/dispute/{dispute_id}/evidence", evidence)
+        data = await self._transport.call("evidence", "POST", f"/dispute/{dispute_id}/evidence", evidence)
         return parse_integer(data.get("id"), most=2**63 - 1)
 
     async def resolve(self, dispute_id: int, answer: dict[str, Any]) -> PaystackDispute:
         """PUT /dispute/:id/resolve: resolution, message, refund_amount, uploaded_filename; evidence where there is any."""
-        return _told(await self._wire.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", answer))
+        return _told(await self._transport.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", answer))
 
 
 def _told(data: Any) -> PaystackDispute:

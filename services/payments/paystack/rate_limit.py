@@ -86,7 +86,7 @@ class RateLimit:
     """
 
     def __init__(self, limit: int, budget: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.circuit = CircuitBreaker(clock)
+        self.circuit_breaker = CircuitBreaker(clock)
         self._clock = clock
         self._budget = budget
         assumed = self._allowance(limit, told=False)
@@ -98,23 +98,25 @@ class RateLimit:
         """Calls a minute that may be made in the long run."""
         return self._allowances[bucket].a_second * WINDOW_SECONDS
 
-    async def turn(self, bucket: Bucket, shutdown: Shutdown) -> bool:
-        """Wait until one call may be made, and count it. False where the process ends first."""
+    async def acquire(self, bucket: Bucket, shutdown: Shutdown) -> bool:
+        """Wait until a background call may be made. Return False if shutdown was requested first.
+
+        Does not count the call: the transport counts every call when it sends it. Make the call right away.
+        """
         async with self._allowances[bucket].line:
             while not shutdown.requested:
                 seconds = self._seconds(bucket)
-                if seconds <= 0 and self.circuit.enter():
-                    self.spend(bucket)
+                if seconds <= 0 and self.circuit_breaker.allow():
                     return True
                 jitter = random.uniform(0, min(1.0, seconds / 10))  # noqa: S311
                 await shutdown.wait(min(max(seconds, 0.01), LONGEST_LOOK_AHEAD) + jitter)
         return False
 
-    def spend(self, bucket: Bucket) -> None:
-        """Count a call that cannot wait for its turn; the next turn comes later for it."""
+    def count(self, bucket: Bucket) -> None:
+        """Count a call that is being sent. Calls that cannot wait are counted too, so background calls wait longer."""
         self._allowances[bucket].take()
 
-    def heard(self, bucket: Bucket, headers: Mapping[str, str]) -> None:
+    def update(self, bucket: Bucket, headers: Mapping[str, str]) -> None:
         """What an answer tells of the limit; answers that tell nothing, or nonsense, change nothing."""
         limit, remaining, reset = (
             _number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")
@@ -126,7 +128,7 @@ class RateLimit:
             allowance.remaining = remaining
             allowance.resets_at = self._clock() + min(reset, LONGEST_RESET)
 
-    def limited(self, bucket: Bucket, seconds: float) -> None:
+    def exhaust(self, bucket: Bucket, seconds: float) -> None:
         """429: nothing is left for so long."""
         allowance = self._allowances[bucket]
         allowance.remaining, allowance.resets_at = 0, self._clock() + seconds
@@ -150,7 +152,7 @@ class RateLimit:
         return Allowance(limit, told, a_second, max(1.0, a_second * BURST_SECONDS), self._clock())
 
     def _seconds(self, bucket: Bucket) -> float:
-        return max(self.circuit.wait(), self._allowances[bucket].wait(self._clock()))
+        return max(self.circuit_breaker.seconds_until_retry(), self._allowances[bucket].wait(self._clock()))
 
 
 def _number(header: str | None) -> int | None:

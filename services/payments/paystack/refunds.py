@@ -21,8 +21,8 @@ class PaystackRefund:
 class Refunds:
     """/refund"""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def send(
         self, reference: str, amount: int, currency: str, *, note: str, customer_note: str | None
@@ -31,18 +31,18 @@ class Refunds:
         body = {"transaction": reference, "amount": amount, "currency": currency, "merchant_note": note}
         if customer_note:
             body["customer_note"] = customer_note
-        return _told(await self._wire.call("refund", "POST", "/refund", body))
+        return _told(await self._transport.call("refund", "POST", "/refund", body))
 
     async def of_transaction(self, transaction_id: int) -> list[PaystackRefund]:
         """GET /refund of one transaction, by its numeric id: a reference would give an empty list."""
         path = f"/refund?transaction={transaction_id}&perPage=100"
-        return [_told(one) for one in await self._wire.list_of("refunds", path)]
+        return [_told(one) for one in await self._transport.list_of("refunds", path)]
 
     async def retry(self, refund_id: int, *, currency: str, account_number: str, bank_id: str) -> PaystackRefund:
         """POST /refund/retry_with_customer_details/:id, for one that needs attention."""
         details = {"currency": currency, "account_number": account_number, "bank_id": bank_id}
         path = f"/refund/retry_with_customer_details/{refund_id}"
-        return _told(await self._wire.call("retry_refund", "POST", path, {"refund_account_details": details}))
+        return _told(await self._transport.call("retry_refund", "POST", path, {"refund_account_details": details}))
 
 
 def _told(data: Any) -> PaystackRefund:

@@ -95,15 +95,15 @@ def _named(data: Any, error: Unreadable) -> str:
 class Settlements:
     """/settlement"""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def page(self, page: int) -> SettlementPage:
         """GET /settlement, newest first, fifty a page, from page 1."""
-        data, last = await self._wire.page("payouts", "/settlement?", page)
+        data, last = await self._transport.page("payouts", "/settlement?", page)
         return parse_settlements(data, last=last)
 
     async def transactions(self, payout_id: int, page: int) -> TransactionPage:
         """GET /settlement/:id/transactions, fifty a page, from page 1."""
-        data, last = await self._wire.page("payout_transactions", f"/settlement/{payout_id}/transactions?", page)
+        data, last = await self._transport.page("payout_transactions", f"/settlement/{payout_id}/transactions?", page)
         return parse_transactions(data, last=last)

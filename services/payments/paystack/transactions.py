@@ -21,8 +21,8 @@ class Initialized:
 class Transactions:
     """/transaction"""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def initialize(
         self, *, reference: str, email: str, amount: int, currency: str, callback_url: str, metadata: dict[str, Any]
@@ -37,7 +37,7 @@ class Transactions:
             "callback_url": callback_url,
             "metadata": metadata,
         }
-        data = await self._wire.call("initialize", "POST", "/transaction/initialize", body)
+        data = await self._transport.call("initialize", "POST", "/transaction/initialize", body)
         url, code = data.get("authorization_url"), data.get("access_code")
         if not isinstance(url, str) or not isinstance(code, str) or data.get("reference") != reference:
             raise NoAnswer("initialize answered without authorization_url, access_code and our reference")
@@ -46,7 +46,7 @@ class Transactions:
     async def verify(self, reference: str) -> Charge | None:
         """GET /transaction/verify/:reference; None where Paystack does not know it (400 and 404 were seen: the code decides)."""
         try:
-            data = await self._wire.call("verify", "GET", f"/transaction/verify/{quote(reference, safe='')}")
+            data = await self._transport.call("verify", "GET", f"/transaction/verify/{quote(reference, safe='')}")
         except Refused as refused:
             if refused.code == "transaction_not_found" or refused.status == 404:
                 return None
@@ -56,7 +56,7 @@ class Transactions:
     async def began(self, since: datetime, until: datetime, page: int) -> TransactionPage:
         """GET /transaction: what began between the two, both included, fifty a page, from page 1."""
         period = urlencode({"from": format_time(since), "to": format_time(until)})
-        data, last = await self._wire.page("transactions", f"/transaction?{period}&", page)
+        data, last = await self._transport.page("transactions", f"/transaction?{period}&", page)
         return parse_transactions(data, last=last)
 
 

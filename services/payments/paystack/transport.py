@@ -25,9 +25,15 @@ class Transport:
     """The connection to one integration, which all nouns of the API share. Every call ends within its timeout."""
 
     def __init__(
-        self, url: str, key: SecretStr, transport: httpx.AsyncBaseTransport | None = None, pace: RateLimit | None = None
+        self,
+        url: str,
+        key: SecretStr,
+        transport: httpx.AsyncBaseTransport | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
-        self.pace = pace or RateLimit(DOCUMENTED[settings.domain], settings.payments_paystack_calls_per_minute)
+        self.rate_limit = rate_limit or RateLimit(
+            DOCUMENTED[settings.domain], settings.payments_paystack_calls_per_minute
+        )
         self.client = httpx.AsyncClient(
             base_url=url,
             headers={"Authorization": f"Bearer {key.get_secret_value()}", "User-Agent": "paystack-shop"},
@@ -65,19 +71,21 @@ class Transport:
         self, operation: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """The whole answer. Raises PaystackError; what came of it is counted, and told to the circuit."""
+        breaker = self.rate_limit.circuit_breaker
+        self.rate_limit.count(bucket_of(path))
         try:
             answer = await self._send(method, path, body)
         except PaystackError as error:
             calls_total.labels(operation, type(error).__name__).inc()
             if isinstance(error, NoAnswer):
-                self.pace.circuit.failed()
+                breaker.record_failure()
             elif isinstance(error, KeyRejected):
-                self.pace.circuit.rejected(str(error))
+                breaker.record_rejected_key(str(error))
             else:
-                self.pace.circuit.worked()
+                breaker.record_answer()
             raise
         calls_total.labels(operation, "ok").inc()
-        self.pace.circuit.worked()
+        breaker.record_answer()
         return answer
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
@@ -97,13 +105,13 @@ class Transport:
             found = json.loads(raw)
         except (ValueError, RecursionError):
             found = None
-        self.pace.heard(bucket_of(path), answer.headers)
+        self.rate_limit.update(bucket_of(path), answer.headers)
         if answer.status_code == 401:
             raise KeyRejected(str(found.get("message", "") if isinstance(found, dict) else "")[:200])
         if answer.status_code == 429:
             reset = answer.headers.get("x-ratelimit-reset", "")
             seconds = min(int(reset[:9]), 600) if reset.isascii() and reset.isdigit() else 60
-            self.pace.limited(bucket_of(path), seconds)
+            self.rate_limit.exhaust(bucket_of(path), seconds)
             raise RateLimited(seconds)
         if answer.status_code >= 500 or not isinstance(found, dict):
             raise NoAnswer(f"HTTP {answer.status_code}")

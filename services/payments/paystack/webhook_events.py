@@ -90,8 +90,8 @@ def _body(name: str, payload: Any) -> bytes | None:
 class WebhookEvents:
     """/integration/webhooks/events"""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def page(self, since: datetime, until: datetime, following: str | None) -> WebhookEventPage:
         """GET /integration/webhooks/events, fifty a page, newest first; `following` is the `next` of the page before."""
@@ -100,13 +100,13 @@ class WebhookEvents:
             query["next"] = following
         path = f"/integration/webhooks/events?{urlencode(query)}"
         try:
-            return parse_webhook_event_page(await self._wire.answer("events", "GET", path))
+            return parse_webhook_event_page(await self._transport.answer("events", "GET", path))
         except Unreadable as error:
             raise NoAnswer(str(error)) from error
 
     async def fetch(self, listed: PaystackWebhookEvent) -> PaystackWebhookEvent:
         """GET /integration/webhooks/events/:id of one that was listed, with the notice as it was sent."""
-        data = await self._wire.call("event", "GET", f"/integration/webhooks/events/{quote(listed.id, safe='')}")
+        data = await self._transport.call("event", "GET", f"/integration/webhooks/events/{quote(listed.id, safe='')}")
         try:
             return parse_webhook_event({"_id": listed.id, "event_name": listed.event, **data})
         except Unreadable as error:

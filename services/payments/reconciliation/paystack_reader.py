@@ -35,7 +35,7 @@ class PaystackReader:
     async def ask(self, bucket: Bucket, call: Callable[[], Awaitable[T]]) -> T:
         """What `call` answers, after five tries at most. Raises the last PaystackError, or Interrupted."""
         tries = 0
-        while await self.paystack.pace.turn(bucket, self.shutdown):
+        while await self.paystack.rate_limit.acquire(bucket, self.shutdown):
             tries += 1
             try:
                 answer = await call()

@@ -4,7 +4,6 @@ A refund is sent once. Whether one whose answer was lost is there is looked up b
 again: two equal partial refunds are two.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -15,10 +14,15 @@ from sqlalchemy import DateTime, Update, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.messaging import outbox
+from kit.messaging.notifier import Notifier
+from kit.worker.backoff import Backoff
+from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments import clients, events
+from services.payments import events
+from services.payments.db import Topic
 from services.payments.ledger import journal, movements
 from services.payments.models import UNPAID, OutboxRow, Payment, Refund
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import PaystackRefund
 from services.payments.refunds import chargebacks
@@ -29,7 +33,7 @@ LEASE = timedelta(seconds=45)
 
 POLL_SECONDS = 1.0
 AT_PAYSTACK = frozenset({"pending", "processing", "processed", "failed", "needs-attention"})
-FIRST_LOOK, LONGEST_PAUSE = timedelta(seconds=5), timedelta(hours=6)
+BACKOFF = Backoff(first=5, longest=6 * 3600)
 refunds_total = Counter("refunds_total", "Refunds by what became of them", ["status"])
 log = structlog.get_logger("refunds")
 
@@ -39,24 +43,25 @@ class Due:
     payment_id: int
     reference: str
     paystack_id: int | None
-    looks: int
+    attempts: int
     due_at: datetime
     leased_until: datetime
 
 
 class RefundExecutor:
-    """The loop. Ring `bell` when a refund was asked for."""
+    """The background job that sends refunds to Paystack and follows them to their end."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], outbox_bell: asyncio.Event) -> None:
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
-        self.outbox_bell = outbox_bell
-        self.bell = asyncio.Event()
+        self.paystack = paystack
+        self.notifier = notifier
+        self._wakeup = notifier.subscribe(Topic.REFUNDS)
 
     async def run(self, shutdown: Shutdown) -> None:
         while not shutdown.requested:
             due = await self._take()
             if due is None:
-                await shutdown.wait(POLL_SECONDS, self.bell)
+                await shutdown.wait(POLL_SECONDS, self._wakeup)
             else:
                 await self._attend(shutdown, due)
 
@@ -65,31 +70,23 @@ class RefundExecutor:
 
         What went back of a payment of which we have not heard that it was paid waits until we have.
         """
-        free = Payment.refunds_leased_until.is_(None) | (Payment.refunds_leased_until < func.now())
+        due = take_due(
+            Payment.id,
+            Payment.reference,
+            Payment.paystack_id,
+            Payment.refunds_attempts,
+            Payment.refunds_next_attempt_at,
+            Payment.refunds_leased_until,
+            key=Payment.id,
+            due_at=Payment.refunds_next_attempt_at,
+            attempts=Payment.refunds_attempts,
+            lease=LEASE,
+            leased_until=Payment.refunds_leased_until,
+            where=[Payment.status.not_in(UNPAID)],
+        )
         async with self.sessions.begin() as session:
-            found = await session.execute(
-                select(
-                    Payment.id,
-                    Payment.reference,
-                    Payment.paystack_id,
-                    Payment.refunds_attempts,
-                    Payment.refunds_next_attempt_at,
-                )
-                .where(Payment.refunds_next_attempt_at <= func.now(), Payment.status.not_in(UNPAID), free)
-                .order_by(Payment.refunds_next_attempt_at)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            row = found.one_or_none()
-            if row is None:
-                return None
-            ours = _change(row.id, refunds_leased_until=func.now() + LEASE, refunds_attempts=row.refunds_attempts + 1)
-            leased = (await session.execute(ours.returning(Payment.refunds_leased_until))).scalar_one()
-            if leased is None or row.refunds_next_attempt_at is None:
-                return None
-            return Due(
-                row.id, row.reference, row.paystack_id, row.refunds_attempts, row.refunds_next_attempt_at, leased
-            )
+            row = (await session.execute(due)).one_or_none()
+        return None if row is None else Due(*row)
 
     async def _renew(self, due: Due) -> Due | None:
         """A whole minute again. None where the lease has run out and another has it: that one sends what is to be sent."""
@@ -102,7 +99,7 @@ class RefundExecutor:
 
     async def _attend(self, shutdown: Shutdown, due: Due) -> None:
         # Waiting for our turn may take longer than the lease.
-        if not await clients.paystack().pace.turn("others", shutdown):
+        if not await self.paystack.rate_limit.acquire("others", shutdown):
             return
         held = await self._renew(due)
         if held is None:
@@ -123,7 +120,7 @@ class RefundExecutor:
             log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
             await self._next_look(due)
             return
-        told = await clients.paystack().refunds.of_transaction(transaction)
+        told = await self.paystack.refunds.of_transaction(transaction)
         await self._learn(due, told)
         async with self.sessions() as session:
             waiting = await session.execute(
@@ -142,8 +139,7 @@ class RefundExecutor:
 
     async def _transaction(self, due: Due) -> int | None:
         """Paystack's id of the transaction, which its list of refunds goes by, where no notice has told it yet."""
-        clients.paystack().pace.spend("verify")
-        charge = await clients.paystack().transactions.verify(due.reference)
+        charge = await self.paystack.transactions.verify(due.reference)
         if charge is None or charge.id is None:
             return None
         async with self.sessions.begin() as session:
@@ -151,9 +147,8 @@ class RefundExecutor:
         return charge.id
 
     async def _send(self, due: Due, refund: Refund) -> None:
-        clients.paystack().pace.spend("others")
         try:
-            told = await clients.paystack().refunds.send(
+            told = await self.paystack.refunds.send(
                 due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
             )
         except Refused as refused:
@@ -181,7 +176,7 @@ class RefundExecutor:
                 await self._match(session, payment, ours, one)
             await session.flush()
             await self._total(session, payment)
-        self.outbox_bell.set()
+        self.notifier.wake(Topic.OUTBOX)
 
     async def _match(
         self, session: AsyncSession, payment: Payment, ours: Sequence[Refund], told: PaystackRefund
@@ -225,7 +220,7 @@ class RefundExecutor:
 
     async def _next_look(self, due: Due) -> None:
         """While one is open, look again, ever less often; notices make it sooner."""
-        pause = min(FIRST_LOOK * 2 ** min(due.looks, 14), LONGEST_PAUSE)
+        pause = timedelta(seconds=BACKOFF.seconds(due.attempts - 1))
         async with self.sessions.begin() as session:
             unfinished = (
                 select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(UNFINISHED)).limit(1)

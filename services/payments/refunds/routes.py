@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
-from services.payments import clients, wakeup
 from services.payments.auth import AnyCaller, Refunding
 from services.payments.checkout.start import problem_from_paystack
-from services.payments.db import Transaction, engine, sessions
+from services.payments.clients import CurrentClients
+from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
     NotConfigured,
     NothingToRefund,
@@ -33,7 +33,6 @@ from services.payments.routes import Reference, find
 from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
-bell = wakeup.Doorbell(engine, "errands")
 log = structlog.get_logger("refunds")
 
 
@@ -52,7 +51,11 @@ log = structlog.get_logger("refunds")
     ),
 )
 async def request(
-    caller: Refunding, reference: Reference, asked: RequestRefund | None = None, idempotency_key: KeyHeader = None
+    caller: Refunding,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    asked: RequestRefund | None = None,
+    idempotency_key: KeyHeader = None,
 ) -> RefundView:
     """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
     asked = asked or RequestRefund()
@@ -67,7 +70,7 @@ async def request(
         await session.refresh(refund)
         view = RefundView.model_validate(refund)
         await keys.store_response(session, IdempotencyKey, intent, 202, view)
-    bell.ring()
+    notifier.notify(Topic.REFUNDS)
     return view
 
 
@@ -93,12 +96,17 @@ async def read(caller: AnyCaller, session: Transaction, reference: Reference) ->
     ),
 )
 async def retry(
-    caller: Refunding, reference: Reference, refund_id: Annotated[UUID, Path()], account: RefundAccount
+    caller: Refunding,
+    clients: CurrentClients,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    refund_id: Annotated[UUID, Path()],
+    account: RefundAccount,
 ) -> RefundView:
     """Send a refund that needs attention to the payer's account."""
     async with sessions() as session:
         refund = await _waiting(session, reference, refund_id)
-    paystack = clients.paystack()
+    paystack = clients.paystack
     # Money goes where this caller says: who it was, and where to, is found again.
     log.warning(
         "a refund is sent to an account",
@@ -124,7 +132,7 @@ async def retry(
         async with sessions.begin() as session:
             soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_next_attempt_at=func.now())
             await session.execute(soon.execution_options(synchronize_session=False))
-        bell.ring()
+        notifier.notify(Topic.REFUNDS)
     return RefundView.model_validate(refund)
 
 

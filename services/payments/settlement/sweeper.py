@@ -11,22 +11,25 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import case, func, select, update
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.errors import is_contention
+from kit.worker.backoff import Backoff
+from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
 from services.payments.models import Payment
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
+from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
 from services.payments.settlement.settle import DECIDED, settle
 
 BATCH = 50
 AT_ONCE = 10
 POLL_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 3600
+BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
 MOST_COUNTED = 100_000
 WORTH_SAYING = 50
@@ -56,16 +59,17 @@ async def bring_forward(session: AsyncSession) -> None:
     await session.execute(later.values(verify_next_attempt_at=func.now()).execution_options(synchronize_session=False))
 
 
-def seconds_for(count: int) -> float:
+def seconds_for(count: int, rate_limit: RateLimit) -> float:
     """How long asking about so many takes."""
-    return count * 60 / clients.paystack().pace.per_minute("verify")
+    return count * 60 / rate_limit.per_minute("verify")
 
 
 class Sweeper:
     """The loop, and one pass of it for an operator. Several may run: each takes what the others have not."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack) -> None:
         self.sessions = sessions
+        self.paystack = paystack
         self._reported_at = -REPORT_SECONDS
 
     async def run(self, shutdown: Shutdown) -> None:
@@ -84,32 +88,19 @@ class Sweeper:
 
     async def _take(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
         """References that are due, and when they were made; their next question is put off first: whoever dies here has forgotten none."""
-        due = (
-            select(Payment.id)
-            .where(UNDECIDED, Payment.verify_next_attempt_at <= (func.now() if before is None else before))
-            .order_by(Payment.verify_next_attempt_at)
-            .limit(BATCH)
-            .with_for_update(skip_locked=True)
-            # A WITH is run once; in the IN itself, Postgres may run it once for each row, and then it knows no limit.
-            .cte("due")
-        )
-        # Ever later, up to an hour; and not all together.
-        pause = func.least(
-            settings.payments_verify_after_seconds * func.power(2, func.least(Payment.verify_attempts, 12)),
-            LONGEST_PAUSE_SECONDS,
-        ) * (0.8 + 0.4 * func.random())
-        taken = (
-            update(Payment)
-            .where(Payment.id.in_(select(due.c.id)))
-            .values(
-                verify_attempts=Payment.verify_attempts + 1,
-                verify_next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, pause),
-            )
-            .returning(Payment.reference, Payment.created_at)
-            .execution_options(synchronize_session=False)
+        due = take_due(
+            Payment.reference,
+            Payment.created_at,
+            key=Payment.id,
+            due_at=Payment.verify_next_attempt_at,
+            attempts=Payment.verify_attempts,
+            lease=BACKOFF.interval(Payment.verify_attempts),
+            where=[UNDECIDED],
+            before=None if before is None else literal(before),
+            limit=BATCH,
         )
         async with self.sessions.begin() as session:
-            return [(row.reference, row.created_at) for row in (await session.execute(taken)).all()]
+            return [(row.reference, row.created_at) for row in (await session.execute(due)).all()]
 
     async def _ask_all(
         self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], asked: Callable[[bool], None] | None = None
@@ -119,7 +110,7 @@ class Sweeper:
         async def ask_some() -> None:
             while waiting:
                 payment = waiting.popleft()
-                if not await clients.paystack().pace.turn("verify", shutdown):
+                if not await self.paystack.rate_limit.acquire("verify", shutdown):
                     return
                 answered = await self._ask(*payment)
                 if asked is not None:
@@ -135,7 +126,7 @@ class Sweeper:
     async def _ask(self, reference: str, created_at: datetime) -> bool:
         """Whether there was an answer, and it took effect."""
         try:
-            charge = await clients.paystack().transactions.verify(reference)
+            charge = await self.paystack.transactions.verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
             decided = charge is not None and charge.status in DECIDED
             if old or decided:
@@ -163,14 +154,14 @@ class Sweeper:
         self._reported_at = now
         async with self.sessions() as session:
             due = await count_due(session)
-        seconds = seconds_for(due)
+        seconds = seconds_for(due, self.paystack.rate_limit)
         sweeper_due.set(due)
         sweeper_expected_seconds.set(seconds)
         if due >= WORTH_SAYING:
             log.info(
                 "payments to ask about",
                 due=due,
-                a_minute=round(clients.paystack().pace.per_minute("verify")),
+                a_minute=round(self.paystack.rate_limit.per_minute("verify")),
                 minutes=round(seconds / 60, 1),
             )
 

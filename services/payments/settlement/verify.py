@@ -6,9 +6,9 @@ import structlog
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from services.payments import clients
 from services.payments.errors import PaystackUnavailable
 from services.payments.models import Payment
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited
 from services.payments.settlement.settle import settle
 
@@ -18,7 +18,7 @@ AGAIN_AFTER = timedelta(seconds=2)
 log = structlog.get_logger("verification")
 
 
-async def verify_now(sessions: async_sessionmaker[AsyncSession], reference: str) -> None:
+async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
     """Ask Paystack about an unpaid payment and settle what it answers. Quietly nothing where it was asked a moment ago.
 
     Raises PaystackUnavailable; the payment is as it was then.
@@ -39,7 +39,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], reference: str)
     if claimed is None:
         return
     try:
-        await _verify(sessions, reference)
+        await _verify(sessions, paystack, reference)
     except RateLimited as error:
         raise PaystackUnavailable(headers={"Retry-After": str(error.retry_after)}) from error
     except PaystackError as error:
@@ -47,8 +47,8 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], reference: str)
         raise PaystackUnavailable from error
 
 
-async def _verify(sessions: async_sessionmaker[AsyncSession], reference: str) -> None:
-    charge = await clients.paystack().transactions.verify(reference)
+async def _verify(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
+    charge = await paystack.transactions.verify(reference)
     if charge is not None:
         async with sessions.begin() as session:
             await settle(session, [charge])

@@ -18,15 +18,16 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.messaging import inbox
+from kit.messaging.notifier import Notifier
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
+from services.payments.db import Topic
 from services.payments.models import BackfillState, WebhookEvent
 from services.payments.paystack import event_types
+from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.parsing import Unreadable
 from services.payments.paystack.webhook_events import PaystackWebhookEvent
 from services.payments.settings import settings
-from services.payments.wakeup import Doorbell
 from services.payments.webhooks.processing import read
 
 FIRST_LOOK_BACK = timedelta(hours=72)
@@ -64,9 +65,10 @@ Progress = Callable[[Found], None]
 class Backfill:
     """The loop, and one run of it for an operator. One runs at a time: a lease in the table says so."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], bell: Doorbell) -> None:
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
-        self._bell = bell
+        self._paystack = paystack
+        self._notifier = notifier
         self._holder = secrets.token_hex(8)
 
     async def run(self, shutdown: Shutdown) -> None:
@@ -104,14 +106,14 @@ class Backfill:
         self, shutdown: Shutdown, since: datetime, until: datetime, found: Found, progress: Progress | None
     ) -> bool:
         """Page by page. False where the process ends before the last one."""
-        paystack = clients.paystack()
+        paystack = self._paystack
         following: str | None = None
         for _ in range(MOST_PAGES):
-            if not await paystack.pace.turn("others", shutdown):
+            if not await paystack.rate_limit.acquire("others", shutdown):
                 return False
             page = await paystack.events.page(since, until, following)
             for event in await self._not_held(page.events):
-                if not await paystack.pace.turn("others", shutdown):
+                if not await paystack.rate_limit.acquire("others", shutdown):
                     return False
                 found.stored += await self._store(event)
                 await self._renew()
@@ -145,7 +147,7 @@ class Backfill:
     async def _store(self, event: PaystackWebhookEvent) -> int:
         """One where it was not held. An event that Paystack lists and then does not know is passed over."""
         try:
-            full = await clients.paystack().events.fetch(event)
+            full = await self._paystack.events.fetch(event)
         except Refused as refused:
             log.warning("an event is listed but cannot be fetched", event_id=event.id, reason=str(refused)[:200])
             return 0
@@ -156,7 +158,7 @@ class Backfill:
             stored = len(await inbox.store(session, WebhookEvent, [row]))
         if stored:
             backfilled_total.inc()
-            self._bell.ring()
+            self._notifier.notify(Topic.WEBHOOK_EVENTS)
         return stored
 
     async def _claim(self, older_than: timedelta) -> datetime | None:

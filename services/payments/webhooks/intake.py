@@ -9,7 +9,7 @@ import hmac
 import json
 import re
 import secrets
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -20,10 +20,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit.errors import Unavailable, problem_responses
-from services.payments.db import engine
+from kit.messaging.notifier import Notifier
+from kit.observability.tracing import traceparent
+from services.payments.db import Topic
 from services.payments.errors import BadSignature, NotConfigured
-from services.payments.settings import settings
-from services.payments.wakeup import Doorbell
 
 PATH = "/payments/webhooks/paystack"
 MAX_BODY_BYTES = 1024 * 1024
@@ -72,12 +72,14 @@ class Intake:
     told to come again.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, notifier: Notifier, keys: Sequence[bytes]) -> None:
+        self.keys = keys
+        """Secret keys under which a signature is accepted; none without a configured key."""
         self._engine = engine
+        self._notifier = notifier
         self._waiting: list[Waiting] = []
         self._bytes = 0
         self._storing: asyncio.Task[None] | None = None
-        self._bell = Doorbell(engine, "notices")
 
     async def store(self, key: str, body: bytes, headers: str) -> None:
         """Returns when the notice is committed. Raises Unavailable when that is not known to have happened."""
@@ -104,7 +106,7 @@ class Intake:
                     while batch := self._take():  # on one connection, while they keep coming
                         await self._commit(connection, batch)
                         self._answer(batch, None)
-                        self._bell.ring()
+                        self._notifier.notify(Topic.WEBHOOK_EVENTS)
                         limit.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
             except Exception as error:
                 batch = self._take() if batch is None else batch
@@ -139,20 +141,13 @@ class Intake:
                 stored.set_exception(error)
 
 
-intake = Intake(engine)
-KEYS = [
-    key.get_secret_value().encode()
-    for key in (settings.paystack_secret_key, settings.paystack_secret_key_previous)
-    if key is not None
-]
-
-
 @router.post(
     PATH, responses=problem_responses(BadSignature, NotConfigured, Unavailable), openapi_extra={"security": []}
 )
 async def receive(request: Request) -> Response:
     """A notice from Paystack. `x-paystack-signature`: HMAC-SHA512 of the raw body under the secret key, lowercase hex."""
-    if not KEYS:
+    intake: Intake = request.state.intake
+    if not intake.keys:
         raise NotConfigured
     body = await request.body()
     signatures = []
@@ -162,10 +157,11 @@ async def receive(request: Request) -> Response:
             signatures.append(value)
         elif name not in {b"authorization", b"cookie"}:
             headers[name.decode("latin-1")] = value[:1000].decode("latin-1").replace("\x00", "")
-    if len(signatures) != 1 or not is_signed(body, signatures[0], KEYS):
+    if len(signatures) != 1 or not is_signed(body, signatures[0], intake.keys):
         webhook_requests_total.labels("bad_signature").inc()
         raise BadSignature
     headers["x-paystack-signature"] = signatures[0].decode()
+    headers["traceparent"] = traceparent() or ""
     key = hashlib.sha256(body).hexdigest()
     if REFUND.search(body[:200]):
         key = f"{key}-{secrets.token_hex(8)}"

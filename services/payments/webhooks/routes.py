@@ -7,9 +7,8 @@ from fastapi import APIRouter, Path, Query
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
-from services.payments import wakeup
 from services.payments.auth import Deciding, Reading
-from services.payments.db import Transaction, engine, sessions
+from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
@@ -29,7 +28,6 @@ from services.payments.webhooks.schemas import (
 SORT = "notices"
 REPLAY_SORT = "notices replayed"
 router = APIRouter(prefix="/payments/webhook-events", tags=["notices"])
-bell = wakeup.Doorbell(engine, "notices")
 log = structlog.get_logger("notices")
 
 
@@ -52,8 +50,8 @@ async def list_notices(
     return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in found[:limit]], next_cursor=more)
 
 
-@router.post("/replay", status_code=202, responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
-async def replay(caller: Deciding, asked: Reprocess) -> Reprocessed:
+@router.post("/reprocess", status_code=202, responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
+async def reprocess(caller: Deciding, notifier: CurrentNotifier, asked: Reprocess) -> Reprocessed:
     """Give notices their effect once more, with all their tries: at most 10,000 a request, the oldest first.
 
     What they have brought about already is not brought about again.
@@ -62,7 +60,7 @@ async def replay(caller: Deciding, asked: Reprocess) -> Reprocessed:
     after = 0 if asked.cursor is None else _after(asked.cursor, REPLAY_SORT)
     count, last = await queries.reprocess(sessions, wanted, after)
     log.warning("notices are replayed", count=count, by=caller.id)
-    bell.ring()
+    notifier.notify(Topic.WEBHOOK_EVENTS)
     return Reprocessed(count=count, next_cursor=None if last is None else encode_cursor(REPLAY_SORT, last))
 
 
