@@ -19,6 +19,12 @@ def webhook_body(webhook: Json) -> bytes:
     return json.dumps(webhook, separators=(",", ":")).encode()
 
 
+def parse(body: bytes) -> Json:
+    """Return a body's JSON object."""
+    found: Json = json.loads(body)
+    return found
+
+
 def transaction_id(reference: str) -> int:
     """Return the id of the transaction of a reference; the same wherever the transaction is shown."""
     return int.from_bytes(hashlib.sha256(reference.encode()).digest()[:5])
