@@ -140,21 +140,24 @@ class State:
         self.send_dispute_event("create", one.dispute)
         return one.dispute
 
-    def resolve_dispute(self, one: Transaction, *, lost: bool, listed: bool, resolution: str = "auto-accepted") -> None:
+    def resolve_dispute(
+        self, dispute: Json, *, lost: bool, listed: bool = False, resolution: str = "auto-accepted", **changes: Any
+    ) -> Json:
         """Decide a dispute. The money of a lost one goes back at once: among the refunds, or seen in the transaction's status only."""
-        assert one.dispute is not None
-        amount = one.dispute["refund_amount"]
-        if lost and listed:
-            refund = {"id": next(IDS), "amount": amount, "status": "processed", "merchant_note": None}
-            one.refunds.append(refund)
-        elif lost:
-            one.taken += amount
-        one.dispute |= {
+        assert dispute["id"] in self.disputes
+        dispute |= {
             "status": "resolved",
             "resolution": resolution if lost else "declined",
             "updatedAt": "2026-11-25T01:00:00.000Z",
+            **changes,
         }
-        self.send_dispute_event("resolve", self.shown_dispute(one.dispute))
+        one, amount = self.transactions[dispute["transaction"]["reference"]], dispute["refund_amount"]
+        if lost and listed:
+            one.refunds.append({"id": next(IDS), "amount": amount, "status": "processed", "merchant_note": None})
+        elif lost:
+            one.taken += amount
+        self.send_dispute_event("resolve", self.shown_dispute(dispute))
+        return dispute
 
     def shown_dispute(self, body: Json) -> Json:
         """Return a dispute as the API shows it now: with its transaction as it stands."""
