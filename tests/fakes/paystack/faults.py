@@ -99,7 +99,7 @@ class Faults:
 
     async def wait(self, operation: str, *, after_effect: bool) -> None:
         """Wait while calls of this operation are held."""
-        for hold in self.holds:
+        for hold in list(self.holds):  # a hold that is added meanwhile is for later calls
             if hold.operation == operation and hold.after_effect is after_effect:
                 hold.arrived.set()
                 await hold.release.wait()

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.fixtures.payments import (  # noqa: F401
+    bad_plans,
     catalog,
     client,
     clients,
