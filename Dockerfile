@@ -1,5 +1,5 @@
-# One file, one image a service: docker build --build-arg SERVICE=auth .
-#                the sandbox:    docker build --build-arg SERVICE=sandbox --target sandbox .
+# The image of a service:  docker build --build-arg SERVICE=auth .
+# The image of the sandbox: docker build --build-arg SERVICE=sandbox --target sandbox .
 
 FROM python:3.13-slim AS packages
 ARG SERVICE
@@ -32,7 +32,7 @@ COPY contracts/ contracts/
 COPY kit/ kit/
 COPY services/__init__.py services/
 COPY services/${SERVICE}/ services/${SERVICE}/
-# An exec-form entry point cannot hold the name of the service; this one hands its process over, so signals reach Python.
+# An exec-form ENTRYPOINT cannot contain the build argument. This script replaces itself by Python, so that Python receives the signals.
 RUN python -m compileall -q . \
  && printf '#!/bin/sh\nexec python -m services.%s "$@"\n' "${SERVICE}" > /usr/local/bin/service \
  && chmod 755 /usr/local/bin/service

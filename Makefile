@@ -1,6 +1,6 @@
-# `make` alone explains each verb.
+# `make` lists the verbs.
 .DEFAULT_GOAL := help
-.PHONY: help run demo test drills chaos lint bench env lock
+.PHONY: help run demo logs psql test unit drills chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
 python := .venv/bin/python
 extras := auth catalog payments sandbox
@@ -8,38 +8,70 @@ lock = .venv/bin/uv pip compile --quiet pyproject.toml --extra $(1) --universal 
 	--no-header --no-emit-index-url --no-emit-find-links --no-annotate $(2) --output-file requirements/$(1).txt
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-run: .venv/installed.txt ## the whole shop on this machine, until Ctrl-C
+run: .venv/installed.txt ## start the whole shop on this machine; stop it with Ctrl-C
 	@exec $(python) -m dev run
 
-demo: .venv/installed.txt ## one purchase, from registration to delivery (GATEWAY=url: behind that gateway)
+demo: .venv/installed.txt ## make one purchase, from registration to delivery (GATEWAY=url: through that gateway)
 	@exec $(python) -m dev demo
 
-test: .venv/installed.txt ## every test but the drills, against real servers (ARGS="tests/auth -k login")
+logs: .venv/installed.txt ## follow the log files of `make run` (SERVICE=payments: of that service only)
+	@exec $(python) -m dev logs
+
+psql: .venv/installed.txt ## open psql on a database of `make run` (SERVICE=auth|catalog|payments)
+	@exec $(python) -m dev psql
+
+test: .venv/installed.txt ## run all tests except the drills, with real servers (ARGS="tests/integration/auth -k login")
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-drills: .venv/installed.txt ## the faults that take minutes: long outages, full disks, hundreds of races (ARGS as above)
+unit: .venv/installed.txt ## run the unit tests: no servers, no environment variables (ARGS as for test)
+	@exec env -i PATH="$$PATH" HOME="$$HOME" $(python) -m pytest --confcutdir=tests/unit tests/unit $(ARGS)
+
+drills: .venv/installed.txt ## run the tests that take minutes: long outages, full disks, hundreds of races (ARGS as for test)
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile -m drill $(ARGS)
 
-chaos: .venv/installed.txt ## purchases while every part is killed at random (SECONDS=120, SEED=the one printed)
+chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120, SEED=number to repeat a run)
 	@exec $(python) -m dev chaos
 
-lint: .venv/installed.txt ## style, types, and who may import whom
+coverage: .venv/installed.txt ## run the tests and report the lines that they do not reach (ARGS as for test)
+	@exec $(python) -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
+
+bench: .venv/installed.txt ## measure throughput, latency and memory as ratios, and write bench/latest.json
+	@exec $(python) -m bench
+
+lint: .venv/installed.txt ## check style, types and import rules
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
 	@$(python) -m mypy
 	@.venv/bin/lint-imports
 
-bench: .venv/installed.txt ## what it costs, as ratios measured side by side
-	@exec $(python) -m bench
+types: .venv/installed.txt ## check types only
+	@exec $(python) -m mypy
 
-env: .venv/installed.txt ## a .env with fresh secrets for docker compose
+fix: .venv/installed.txt ## fix style and formatting
+	@$(python) -m ruff check --fix
+	@$(python) -m ruff format
+
+env: .venv/installed.txt ## write .env with fresh secrets for docker compose; never overwrites it
 	@exec $(python) -m dev env
 
-lock: .venv/installed.txt ## requirements/*.txt anew from pyproject.toml
+migration: .venv/installed.txt ## write the next migration of a service from its models (SERVICE=catalog NAME="add weight")
+	@exec $(python) -m dev migration
+
+openapi: .venv/installed.txt ## write docs/openapi/*.json from the services' routes
+	@exec $(python) -m dev openapi
+
+asyncapi: .venv/installed.txt ## write docs/asyncapi.yaml from contracts/
+	@exec $(python) -m dev asyncapi
+
+lock: .venv/installed.txt ## write requirements/*.txt from pyproject.toml
 	$(call lock,dev)
 	@for extra in $(extras); do echo "requirements/$$extra.txt"; $(call lock,$$extra,--constraint requirements/dev.txt) || exit 1; done
+
+# Without this rule, `make tests` would find the folder and do nothing.
+tests:
+	@echo "there is no verb 'tests': use make test" >&2; exit 2
 
 .venv/installed.txt: requirements/dev.txt
 	@sh dev/install.sh

@@ -1,1 +1,1 @@
-"""What the shop costs: ratios, measured side by side in one run. `make bench`."""
+"""`make bench`: benchmarks of the shop as ratios, measured side by side in one run."""

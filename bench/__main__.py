@@ -1,4 +1,4 @@
-"""`python -m bench`: what the shop costs, in one run of about ten minutes; `--quick`: the same in two, to see that it works."""
+"""`python -m bench`: run all benchmarks in about ten minutes; with `--quick` in two, to check that they work."""
 
 import argparse
 import asyncio
@@ -15,19 +15,21 @@ from urllib.parse import urlsplit
 import asyncpg
 from rich.console import Console
 
-from bench import databases, floor, fullness, intake, memory, peer, purchases, report, sweeping
+from bench import databases, floor, intake, large_tables, memory, peer, purchases, report, sweep
 from bench.load import Target, begin_process, drive
-from bench.programs import LOGGING
-from dev.console import Console as StackConsole
-from dev.part import NotStarted
-from dev.stack import Stack
+from bench.processes import LOGGING
+from bench.results import Results
+from dev.process.console import Console as StackConsole
+from dev.process.program import NotStarted
+from dev.stack.stack import Stack
 
-A_SECOND = 50
+PACED_RATE = 50
+"""Webhooks per second of the latency measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is measured."""
+    """How much to measure."""
 
     rounds: int
     seconds: float
@@ -36,8 +38,8 @@ class Size:
     purchases: int
     history: int
     history_rounds: int
-    history_notices: int
-    swept: int
+    history_events: int
+    swept_payments: int
 
 
 FULL = Size(
@@ -48,8 +50,8 @@ FULL = Size(
     purchases=10_000,
     history=2_000_000,
     history_rounds=5,
-    history_notices=4_000,
-    swept=1_200,
+    history_events=4_000,
+    swept_payments=1_200,
 )
 QUICK = Size(
     rounds=2,
@@ -59,18 +61,18 @@ QUICK = Size(
     purchases=1_000,
     history=50_000,
     history_rounds=2,
-    history_notices=1_000,
-    swept=600,
+    history_events=1_000,
+    swept_payments=600,
 )
 
 
 def main() -> int:
-    """The exit code says whether it could be measured, not whether it was fast."""
+    """Run the benchmarks. The exit code says whether they finished, not whether the shop was fast."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two minutes: shorter and fewer rounds")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds, about two minutes")
     quick = parser.parse_args().quick
     console = Console()
-    results = report.Results(load_before=os.getloadavg()[0])
+    results = Results(load_before=os.getloadavg()[0])
     try:
         with ProcessPoolExecutor(4, multiprocessing.get_context("spawn"), begin_process) as executor:
             asyncio.run(measure(results, QUICK if quick else FULL, executor, console))
@@ -78,114 +80,111 @@ def main() -> int:
         NotStarted,
         intake.NotStored,
         purchases.NotDelivered,
-        fullness.NotSettled,
-        sweeping.NotSwept,
+        large_tables.NotSettled,
+        sweep.NotSwept,
         ConnectionError,
     ) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except (KeyboardInterrupt, asyncio.CancelledError, BrokenProcessPool):
-        print("\nbroken off, by a signal or because a process of the load was killed", file=sys.stderr)
+        print("\ninterrupted by a signal, or because a load process was killed", file=sys.stderr)
         return 130
     report.show(results, console)
     report.write(results, quick)
-    console.print(f"every round: {report.LATEST}")
+    console.print(f"all rounds: {report.LATEST}")
     return 0
 
 
-async def measure(results: report.Results, size: Size, executor: Executor, console: Console) -> None:
-    """The whole run, on a stack of its own: a database that somebody gives is never filled with the bench's rows."""
+async def measure(results: Results, size: Size, executor: Executor, console: Console) -> None:
+    """Run all benchmarks on a temporary stack: databases in the environment are never filled with the benchmark's rows."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     for name in [name for name in os.environ if "_DATABASE_URL" in name or name.startswith("PAYSTACK_")]:
         del os.environ[name]
-    async with Stack(extra_env=LOGGING, console=StackConsole(sys.stdout)) as stack:
-        results.at_rest = memory.measure(stack)
+    async with Stack(extra_env=LOGGING, console=StackConsole(status=sys.stdout)) as stack:
+        results.idle = memory.measure(stack)
         await measure_intake(results, size, stack, executor, console)
         await measure_purchases(results, size, stack, executor, console)
         results.after = memory.measure(stack)
         await measure_recovery(results, size, stack, executor, console)
 
 
-async def measure_intake(
-    results: report.Results, size: Size, stack: Stack, executor: Executor, console: Console
-) -> None:
+async def measure_intake(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
     key = stack.env["PAYSTACK_SECRET_KEY"]
     database = await asyncpg.connect(stack.env["PAYMENTS_DATABASE_URL"], timeout=5)
-    await stack.stop("payments-worker")  # so that intake has the machine for itself
+    await stack.stop("payments-worker")  # so that only intake uses the CPU
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close, timeout=5)
-        noop = await running.enter_async_context(intake.doing_nothing())
+        noop = await running.enter_async_context(intake.empty_route())
         one = intake.ours(_port(stack), database)
         two = await running.enter_async_context(intake.two_workers(stack, one))
         results.contenders = [noop, one, two]
         try:
             if not peer.is_installed():
-                console.print(f"installing {peer.PACKAGE} into an environment of its own, {peer.home()}, this once")
+                console.print(f"installing {peer.PACKAGE} into its own virtual environment, {peer.home()}, once")
             python = await peer.install()
         except peer.NotInstalled as error:
             results.peer_missing = str(error)
         else:
-            (url,) = await databases.made(stack, "peer")
+            (url,) = await databases.create(stack, "peer")
             results.contenders += await running.enter_async_context(peer.peers(python, url, key))
         console.print(
-            f"webhook intake: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.contenders)}"
+            f"webhook intake: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.contenders)} servers"
         )
         await intake.compete(results.contenders, size.rounds, size.seconds, key, executor)
     await stack.start("payments-worker")
 
 
-async def measure_purchases(
-    results: report.Results, size: Size, stack: Stack, executor: Executor, console: Console
-) -> None:
+async def measure_purchases(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
     key, target = stack.env["PAYSTACK_SECRET_KEY"], Target(_port(stack), intake.WEBHOOK)
     catalog_url, payments_url = stack.env["CATALOG_DATABASE_URL"], stack.env["PAYMENTS_DATABASE_URL"]
     loop = asyncio.get_running_loop()
 
-    console.print(f"from webhook to delivery: {A_SECOND} a second for {size.paced_seconds} s")
-    paced = intake.fresh(A_SECOND * size.paced_seconds, key)
+    console.print(f"latency from webhook to delivery: {PACED_RATE}/s for {size.paced_seconds} s")
+    paced = intake.new_events(PACED_RATE * size.paced_seconds, key)
     await purchases.prepare(catalog_url, payments_url, paced)
-    results.paced = await loop.run_in_executor(executor, purchases.pace, paced, target, catalog_url, A_SECOND)
+    results.paced = await loop.run_in_executor(executor, purchases.pace, paced, target, catalog_url, PACED_RATE)
 
-    floor_payments_url, floor_catalog_url = await databases.made(stack, "floor_payments", "floor_catalog")
+    floor_payments_url, floor_catalog_url = await databases.create(stack, "floor_payments", "floor_catalog")
     await floor.migrate(floor_payments_url, floor_catalog_url)
 
     async def shop(count: int) -> float:
-        notices = intake.fresh(count, key)
-        await purchases.prepare(catalog_url, payments_url, notices)
+        events = intake.new_events(count, key)
+        await purchases.prepare(catalog_url, payments_url, events)
 
         async def begin() -> float:
-            return (await loop.run_in_executor(executor, drive, notices, target, purchases.LONGEST_SECONDS)).started
+            return (await loop.run_in_executor(executor, drive, events, target, purchases.MAX_SECONDS)).started
 
-        return await purchases.sustained(catalog_url, notices, begin)
+        return await purchases.sustained(catalog_url, events, begin)
 
-    async def bare(count: int) -> float:
-        notices = intake.fresh(count, key)
-        await purchases.prepare(floor_catalog_url, floor_payments_url, notices)
+    async def plain(count: int) -> float:
+        events = intake.new_events(count, key)
+        await purchases.prepare(floor_catalog_url, floor_payments_url, events)
         urls = floor_payments_url, floor_catalog_url, stack.env["AMQP_URL"]
-        return await purchases.sustained(floor_catalog_url, notices, lambda: floor.begin(notices, *urls, executor))
+        return await purchases.sustained(floor_catalog_url, events, lambda: floor.begin(events, *urls, executor))
 
-    console.print(f"purchases as fast as they go: {size.purchase_rounds} rounds of {size.purchases:,}, and the floor's")
-    for warm_up in (shop, bare):
+    console.print(
+        f"maximum rate of purchases: {size.purchase_rounds} rounds of {size.purchases:,}, for the shop and for the floor"
+    )
+    for warm_up in (shop, plain):
         await warm_up(200)
     for _ in range(size.purchase_rounds):
         results.shop.append(await shop(size.purchases))
-        results.floor.append(await bare(size.purchases))
+        results.floor.append(await plain(size.purchases))
 
 
-async def measure_recovery(
-    results: report.Results, size: Size, stack: Stack, executor: Executor, console: Console
-) -> None:
-    """What nobody waits for at the till: the sweep, and what years of business cost."""
+async def measure_recovery(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
+    """Measure the sweep, and the cost of large tables."""
     key = stack.env["PAYSTACK_SECRET_KEY"]
     for name in ("payments-worker", "catalog-worker"):
         await stack.stop(name)
-    console.print(f"a sweep of {size.swept:,} payments at Paystack's live limit")
-    results.sweep = await sweeping.sweep(stack, size.swept, key)
-    console.print(f"with {size.history:,} payments, notices and ledger entries stored, and without (filling first)")
-    results.fullness = await fullness.compare(
-        stack, size.history, size.history_rounds, size.history_notices, key, executor
+    console.print(f"sweep: {size.swept_payments:,} payments at Paystack's rate limit in live mode")
+    results.sweep = await sweep.sweep(stack, size.swept_payments, key)
+    rows = f"{size.history:,} payments, webhook events and ledger entries"
+    console.print(f"large tables: {rows}, compared with empty tables (inserting the rows first)")
+    results.large_tables = await large_tables.compare(
+        stack, size.history, size.history_rounds, size.history_events, key, executor
     )
 
 

@@ -1,22 +1,22 @@
-"""Further databases on the stack's own Postgres server, for the peer and for the floor."""
+"""Additional databases on the stack's Postgres server, for the peer and the floor."""
 
 import sys
 from urllib.parse import urlsplit
 
-from dev.keepsakes import Keepsakes
-from dev.postgres import Postgres
-from dev.stack import Stack
+from dev.servers.postgres import Postgres
+from dev.servers.state import State
+from dev.stack.stack import Stack
 
 
-async def made(stack: Stack, *names: str) -> list[str]:
-    """The URL of each, with a role of its own that owns it."""
+async def create(stack: Stack, *names: str) -> list[str]:
+    """Create databases, each with its own role, and return their URLs."""
     port = urlsplit(stack.env["PAYMENTS_DATABASE_URL"]).port
     assert port is not None
-    server = Postgres(stack.folder / "postgres", port, Keepsakes(stack.folder / "kept.json"), list(names))
-    await server.make_databases()
+    server = Postgres(stack.folder / "postgres", port, State(stack.folder / "state.json"), list(names))
+    await server.create_databases()
     return [server.url(name) for name in names]
 
 
 def command(service: str, verb: str) -> list[str]:
-    """A service's own command."""
+    """Return the command line of a service's command."""
     return [sys.executable, "-m", f"services.{service}", verb]

@@ -1,53 +1,53 @@
-"""Webhook intake: how many notices a second one process commits and answers, beside a route that does nothing and beside a peer."""
+"""Webhook intake: how many events per second one process commits and answers, compared with an empty route and with a peer."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import count
 
 import asyncpg
 
 from bench import databases
-from bench.bodies import Notices
 from bench.load import Round, Target, drive
-from bench.programs import running
-from dev import ports
-from dev.part import nothing
-from dev.stack import Stack
+from bench.processes import running
+from bench.webhook_events import WebhookEvents
+from dev.process import ports
+from dev.process.program import do_nothing
+from dev.stack.stack import Stack
 
 WEBHOOK = "/payments/webhooks/paystack"
-MOST_A_SECOND = 8_000
-"""So many requests are prepared for each second of a round; one that runs out of them ends early."""
+MAX_RATE = 8_000
+"""Requests that are prepared per second of a round; a round that uses them up ends early."""
 
 WARM_UP_SECONDS = 1.0
-_batches = count(1)
+_batches = itertools.count(1)
 
 
 class NotStored(Exception):
-    """The server answered 200 to notices that are not in its database."""
+    """The server answered 200 to webhook events that are not in its database."""
 
 
 @dataclass(slots=True)
 class Contender:
-    """A server under load. `stored` counts what its database holds; None where it keeps nothing."""
+    """A server under load. `stored` counts the events in its database; None if it stores nothing."""
 
     name: str
     target: Target
     stored: Callable[[], Awaitable[int]] | None = None
-    clear: Callable[[], Awaitable[None]] = nothing
+    clear: Callable[[], Awaitable[None]] = do_nothing
     rounds: list[Round] = field(default_factory=list)
 
 
-def fresh(amount: int, key: str) -> Notices:
-    """Notices that nobody has sent yet."""
-    return Notices(next(_batches), amount, key)
+def new_events(count: int, key: str) -> WebhookEvents:
+    """Return webhook events that have not been sent before."""
+    return WebhookEvents(next(_batches), count, key)
 
 
 async def compete(contenders: list[Contender], rounds: int, seconds: float, key: str, executor: Executor) -> None:
-    """Takes turns (A B C A B C …), so that what else happens on this machine falls on all of them. Raises NotStored."""
+    """Measure in turns (A B C A B C …), so that other load on this machine affects all contenders. Raises NotStored."""
     for contender in contenders:
         await _round(contender, WARM_UP_SECONDS, key, executor)
     for _ in range(rounds):
@@ -57,29 +57,29 @@ async def compete(contenders: list[Contender], rounds: int, seconds: float, key:
 
 async def _round(contender: Contender, seconds: float, key: str, executor: Executor) -> Round:
     before = await contender.stored() if contender.stored else 0
-    notices = fresh(int(seconds * MOST_A_SECOND), key)
-    found = await asyncio.get_running_loop().run_in_executor(executor, drive, notices, contender.target, seconds)
-    if contender.stored and (kept := await contender.stored() - before) < found.accepted:
-        raise NotStored(f"{contender.name} answered 200 to {found.accepted} notices and stored {kept}")
+    events = new_events(int(seconds * MAX_RATE), key)
+    found = await asyncio.get_running_loop().run_in_executor(executor, drive, events, contender.target, seconds)
+    if contender.stored and (stored := await contender.stored() - before) < found.accepted:
+        raise NotStored(f"{contender.name} answered 200 to {found.accepted} webhook events and stored {stored}")
     await contender.clear()
     return found
 
 
 def ours(port: int, database: asyncpg.Connection) -> Contender:
-    """payments itself. Its worker must be down: what is stored is counted, and removed, so that every round begins with an empty table."""
+    """Return payments as a contender. Its worker must be stopped: the stored events are counted and deleted after each round."""
 
     async def stored() -> int:
-        return int(await database.fetchval("SELECT count(*) FROM notices"))
+        return int(await database.fetchval("SELECT count(*) FROM webhook_events"))
 
     async def clear() -> None:
-        await database.execute("TRUNCATE notices")
+        await database.execute("TRUNCATE webhook_events")
 
     return Contender("webhook intake", Target(port, WEBHOOK), stored, clear)
 
 
 @asynccontextmanager
 async def two_workers(stack: Stack, one: Contender) -> AsyncIterator[Contender]:
-    """The same with two processes behind one port, on the same cores and the same tables."""
+    """Run payments with two processes behind one port, on the same cores and tables."""
     (port,) = ports.free(1)
     environment = {**stack.environment("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
     async with running("payments", databases.command("payments", "serve"), environment, port):
@@ -87,8 +87,8 @@ async def two_workers(stack: Stack, one: Contender) -> AsyncIterator[Contender]:
 
 
 @asynccontextmanager
-async def doing_nothing() -> AsyncIterator[Contender]:
-    """The raw limit."""
+async def empty_route() -> AsyncIterator[Contender]:
+    """Run a server whose route does nothing: the upper limit."""
     (port,) = ports.free(1)
     command = [sys.executable, "-m", "bench.noop"]
     async with running("noop", command, {"TOKEN_ISSUER": "http://127.0.0.1", "NOOP_PORT": str(port)}, port):

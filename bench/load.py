@@ -1,6 +1,6 @@
-"""The load: prepared requests over kept connections, from a process that does nothing else.
+"""The load generator: prepared requests over persistent connections, in a process of its own.
 
-An ordinary HTTP client costs more than the server it measures; this one writes bytes and counts answers.
+An ordinary HTTP client uses more CPU than the server that it measures; this one only writes bytes and counts answers.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from typing import Any, TypeVar, cast
 
 import uvloop
 
-from bench.bodies import Notices
-from dev.launch import die_with_parent
+from bench.webhook_events import WebhookEvents
+from dev.process.launcher import die_with_parent
 
-LONGEST_SECONDS = 60.0
+MAX_EXTRA_SECONDS = 60.0
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A route on this machine, and how many connections ask it at once."""
+    """A route on this machine, and the number of concurrent connections to it."""
 
     port: int
     path: str
@@ -30,7 +30,7 @@ class Target:
 
 @dataclass(slots=True)
 class Round:
-    """What came of one round. `started` is a time of day, so that other processes can go on counting from it."""
+    """The result of one round. `started` is wall-clock time, so that other processes can measure from it."""
 
     started: float
     seconds: float = 0.0
@@ -40,25 +40,25 @@ class Round:
 
     @property
     def rate(self) -> float:
-        """Requests accepted a second."""
+        """Return the accepted requests per second."""
         return self.accepted / self.seconds
 
 
 class Connection(asyncio.Protocol):
-    """One request after another; `take` answers with the next one, `answered` hears the status and how long it took."""
+    """Sends one request after another. `take` returns the next one; `answered` receives the status and the seconds that it took."""
 
     def __init__(self, take: Callable[[], bytes | None], answered: Callable[[int, float], None]) -> None:
         self._take = take
         self._answered = answered
         self._received = b""
         self._sent = 0.0
-        self.asking = False
+        self.waiting = False
         self.finished = False
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none of asyncio's
-        self._ask()
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's class does not inherit from it
+        self._send()
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -70,29 +70,29 @@ class Connection(asyncio.Protocol):
         if len(body) < int(fields[start:].split(b"\r\n", 1)[0]):
             return
         self._received = b""
-        self.asking = False
+        self.waiting = False
         self._answered(int(head[9:12]), time.perf_counter() - self._sent)
         if b"\r\nconnection: close" in fields:
             self._transport.close()
         else:
-            self._ask()
+            self._send()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed.set_result(None)
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         request = self._take()
         if request is None:
             self.finished = True
             self._transport.close()
             return
-        self.asking = True
+        self.waiting = True
         self._sent = time.perf_counter()
         self._transport.write(request)
 
 
 async def post(requests: list[bytes], target: Target, seconds: float) -> Round:
-    """Posts the requests as fast as they are answered, until there are no more or the seconds are over."""
+    """Send the requests as fast as they are answered, until none is left or `seconds` are over."""
     left: Iterator[bytes] = iter(requests)
     began = time.perf_counter()
     found = Round(started=time.time())
@@ -107,37 +107,37 @@ async def post(requests: list[bytes], target: Target, seconds: float) -> Round:
             found.refused += 1
         found.answer_seconds.append(took)
 
-    async def connect_and_ask() -> None:
+    async def connect_and_send() -> None:
         loop = asyncio.get_running_loop()
         while True:
             _, connection = await loop.create_connection(lambda: Connection(take, answered), "127.0.0.1", target.port)
             await connection.closed
-            if connection.asking:
+            if connection.waiting:
                 raise ConnectionError(f"the server on port {target.port} closed a connection instead of answering")
             if connection.finished:
                 return
 
-    async with asyncio.timeout(seconds + LONGEST_SECONDS), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(seconds + MAX_EXTRA_SECONDS), asyncio.TaskGroup() as group:
         for _ in range(target.connections):
-            group.create_task(connect_and_ask())
+            group.create_task(connect_and_send())
     found.seconds = time.perf_counter() - began
     return found
 
 
-def drive(notices: Notices, target: Target, seconds: float) -> Round:
-    """A round of load, in this process: what is run in a process of its own."""
-    requests = notices.requests(target.port, target.path)
+def drive(events: WebhookEvents, target: Target, seconds: float) -> Round:
+    """Run a round of load in this process."""
+    requests = events.requests(target.port, target.path)
     return run(post(requests, target, seconds))
 
 
 def begin_process() -> None:
-    """For a process that only bears load: it ends with the bench, however that ends, and Ctrl-C ends it without a word."""
+    """Initialise a load process: it ends together with the benchmark, and Ctrl-C ends it without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent(signal.SIGKILL)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """On the fastest event loop there is. Of tasks that failed together the first failure is raised, and can be caught by name."""
+    """Run a coroutine on uvloop. Raises the first failure of an exception group, so that callers can catch it by its class."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             return runner.run(work)

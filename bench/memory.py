@@ -1,20 +1,21 @@
-"""How much memory each process holds."""
+"""Memory of each process of the stack."""
 
 from dataclasses import dataclass
 
 import psutil
 
-from dev.stack import PARTS, Stack
+from dev.stack.names import PROCESSES, variable_prefix
+from dev.stack.stack import Stack
 
 MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """MiB of one part, its children included.
+    """MiB of one process and its children.
 
-    `resident` counts a page that several processes share in each of them, `own` only what nobody shares; `proportional` (Linux) gives
-    each sharer its part.
+    `resident` counts a shared page once per process, `own` counts unshared pages only, and `proportional` (Linux) divides
+    a shared page by the number of processes that share it.
     """
 
     processes: int
@@ -23,14 +24,14 @@ class Memory:
     proportional: float | None
 
     @property
-    def held(self) -> float:
-        """What the part takes of the machine: for several processes the resident sum would count Postgres's buffers once for each."""
+    def used(self) -> float:
+        """Return the memory that the process occupies: the resident sum would count Postgres's buffers once per child process."""
         return self.resident if self.processes == 1 or self.proportional is None else self.proportional
 
 
 def measure(stack: Stack) -> dict[str, Memory]:
-    """Every part of the stack, by name."""
-    return {name: _of(stack.pid(name)) for name in PARTS if stack.env[f"PID_{name.upper().replace('-', '_')}"]}
+    """Return the memory of each running process of the stack."""
+    return {name: _of(stack.pid(name)) for name in PROCESSES if stack.env[f"PID_{variable_prefix(name)}"]}
 
 
 def _of(pid: int) -> Memory:
@@ -41,10 +42,10 @@ def _of(pid: int) -> Memory:
             infos.append(process.memory_full_info())
         except psutil.Error:
             continue
-    shared_out = [info.pss for info in infos if hasattr(info, "pss")]
+    proportional = [info.pss for info in infos if hasattr(info, "pss")]
     return Memory(
         processes=len(infos),
         resident=sum(info.rss for info in infos) / MIB,
         own=sum(info.uss for info in infos) / MIB,
-        proportional=sum(shared_out) / MIB if shared_out else None,
+        proportional=sum(proportional) / MIB if proportional else None,
     )

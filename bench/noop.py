@@ -1,4 +1,4 @@
-"""The raw limit: a route that reads the body and answers as the webhook does, on the same server with the same middleware."""
+"""The upper limit: a route that reads the body and answers like the webhook route, on the same server with the same middleware."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

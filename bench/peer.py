@@ -1,6 +1,6 @@
-"""The peer: paystack-django under gunicorn, in an environment of its own, on the same Postgres server.
+"""The peer: paystack-django under gunicorn, in its own virtual environment, on the same Postgres server.
 
-A project as `django-admin startproject` makes it, set up as the package's README says, one sync worker.
+The project is created by `django-admin startproject` and configured as in the package's README, with one sync worker.
 """
 
 import asyncio
@@ -17,15 +17,15 @@ import asyncpg
 
 from bench.intake import Contender
 from bench.load import Target
-from bench.programs import once, running
-from dev import ports
-from dev.part import NotStarted
+from bench.processes import run_once, running
+from dev.process import ports
+from dev.process.program import NotStarted
 
 PACKAGE = "paystack-django==2.0.1"
 PINS = (PACKAGE, "Django==5.2.19", "gunicorn==27.0.1", "psycopg[binary]==3.3.9")
 INSTALL_SECONDS = 180.0
-CONNECTIONS = {"as it comes": "0", "connections kept": "None"}
-"""Django's CONN_MAX_AGE: by default it connects to the database anew for every request."""
+CONNECTIONS = {"default settings": "0", "persistent connections": "None"}
+"""Django's CONN_MAX_AGE. By default, Django opens a new database connection for every request."""
 
 SETTINGS = """
 DEBUG = False
@@ -47,30 +47,30 @@ urlpatterns += [path("paystack/", include("djpaystack.webhooks.urls"))]
 
 
 class NotInstalled(Exception):
-    """The peer cannot be had here; the message says why, in one line."""
+    """The peer cannot be installed; the message is the reason in one line."""
 
 
 def home() -> Path:
-    """Where its environment is kept from one run to the next."""
+    """Return the folder of the peer's virtual environment, which later runs use again."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "paystack-shop" / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
 
 
 def is_installed() -> bool:
-    """Whether an earlier run has installed all of it."""
+    """Return True if an earlier run has installed the peer."""
     return (home() / "complete").exists()
 
 
 async def install() -> Path:
-    """The Python that has it. Raises NotInstalled."""
+    """Install the peer if necessary, and return its Python. Raises NotInstalled."""
     folder = home()
     python = folder / "bin" / "python"
     if is_installed():
         return python
     try:
-        await once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)
-        words = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
-        await once("pip", [str(python), *words], {}, INSTALL_SECONDS)
+        await run_once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)
+        arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
+        await run_once("pip", [str(python), *arguments], {}, INSTALL_SECONDS)
     except (NotStarted, OSError) as error:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         raise NotInstalled(str(error).strip().splitlines()[-1].strip()[:200]) from error
@@ -80,12 +80,12 @@ async def install() -> Path:
 
 @asynccontextmanager
 async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list[Contender]]:
-    """The peer twice: connecting anew for each request, as Django does where nobody says otherwise, and keeping its connection."""
+    """Run the peer twice: with Django's default of one connection per request, and with persistent connections."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="shop-peer-"))
     database = await asyncpg.connect(database_url, timeout=5)
 
     async def stored() -> int:
-        # Both its tables: what came, and what became of it.
+        # An event counts only if it is in both tables and was processed.
         query = "SELECT count(*) FROM djpaystack_paystackwebhookevent JOIN djpaystack_paystacktransaction"
         return int(await database.fetchval(f"{query} ON data -> 'data' ->> 'reference' = reference WHERE processed"))
 
@@ -97,17 +97,17 @@ async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list
             (port,) = ports.free(1)
             project = folder / f"age_{age}"
             await asyncio.to_thread(project.mkdir)
-            await once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})
-            await asyncio.to_thread(_set_up, project, database_url, key, age)
+            await run_once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})
+            await asyncio.to_thread(_configure, project, database_url, key, age)
             if not contenders:
-                await once("migrate", [str(python), "manage.py", "migrate", "--verbosity=0"], {}, cwd=project)
+                await run_once("migrate", [str(python), "manage.py", "migrate", "--verbosity=0"], {}, cwd=project)
             command = [str(python), "-m", "gunicorn", "shop.wsgi", "-w", "1", "-b", f"127.0.0.1:{port}"]
             await closing.enter_async_context(running(f"gunicorn, {name}", command, {}, port, project))
             contenders.append(Contender(f"paystack-django, {name}", Target(port, "/paystack/webhook/"), stored))
         yield contenders
 
 
-def _set_up(project: Path, database_url: str, key: str, age: str) -> None:
+def _configure(project: Path, database_url: str, key: str, age: str) -> None:
     url = urlsplit(database_url)
     settings = SETTINGS.format(
         key=key, host=url.hostname, port=url.port, name=url.path[1:], user=url.username, password=url.password, age=age

@@ -1,4 +1,4 @@
-"""Purchases, from the webhook to the delivery that catalog has committed: how long one takes, and how many a second."""
+"""Purchases from the webhook to the committed delivery: the duration of one, and the rate of many."""
 
 import asyncio
 import time
@@ -8,49 +8,49 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from bench.bodies import AMOUNT, CURRENCY, Notices, order_of
 from bench.load import Target, run
+from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_id_of
 
-LOOK_SECONDS = 0.008
-"""How often it is looked whether a delivery can be seen: a measured time is at most so much too long."""
+POLL_SECONDS = 0.008
+"""The interval of the queries for deliveries: a measured duration is at most this much too long."""
 
-COUNT_SECONDS = 0.05
-LONGEST_SECONDS = 60.0
+COUNT_POLL_SECONDS = 0.05
+MAX_SECONDS = 60.0
 
-PRODUCT = "INSERT INTO products (id, slug, name, price, currency) VALUES ($1, $2, 'Sold by the bench', $3, $4)"
+PRODUCT = "INSERT INTO products (id, slug, name, price, currency) VALUES ($1, $2, 'Benchmark product', $3, $4)"
 ORDERS = """
 INSERT INTO orders (id, customer_id, amount, currency, expires_at)
 SELECT id, 'bench', $2, $3, now() + interval '1 day' FROM unnest($1::uuid[]) AS id
 """
 ITEMS = """
 INSERT INTO order_items (order_id, product_id, position, name, slug, quantity, unit_price, reserved)
-SELECT id, $2, 0, 'Sold by the bench', $3, 1, $4, false FROM unnest($1::uuid[]) AS id
+SELECT id, $2, 0, 'Benchmark product', $3, 1, $4, false FROM unnest($1::uuid[]) AS id
 """
 PAYMENTS = """
-INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, next_verify_at)
+INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, verify_next_attempt_at)
 SELECT reference, order_id, 'bench', 'bench@example.com', $3, $4, now() + interval '1 day'
 FROM unnest($1::text[], $2::uuid[]) AS made (reference, order_id)
 """
-VISIBLE = "SELECT order_id FROM deliveries WHERE order_id = ANY($1::uuid[])"
-DELIVERED = "SELECT count(*) FROM deliveries WHERE payment_reference BETWEEN $1 AND $2"
+DELIVERED_ORDERS = "SELECT order_id FROM deliveries WHERE order_id = ANY($1::uuid[])"
+DELIVERED_COUNT = "SELECT count(*) FROM deliveries WHERE payment_reference BETWEEN $1 AND $2"
 
 
 class NotDelivered(Exception):
-    """Purchases whose webhook was answered 200 were not delivered in time."""
+    """Purchases whose webhook was answered with 200 were not delivered in time."""
 
 
 @dataclass(slots=True)
 class Paced:
-    """Seconds of each purchase from the moment its webhook was due to be sent: to its answer, and until its delivery was seen."""
+    """Seconds of each purchase from the scheduled time of its webhook to the answer, and to the visible delivery."""
 
     answer_seconds: list[float] = field(default_factory=list)
     delivery_seconds: list[float] = field(default_factory=list)
 
 
-async def prepare(catalog_url: str, payments_url: str, notices: Notices) -> None:
-    """Pending orders, and their payments, as placing them through the API leaves them; straight in SQL, because that takes minutes."""
-    references = notices.references()
-    orders = [order_of(reference) for reference in references]
+async def prepare(catalog_url: str, payments_url: str, events: WebhookEvents) -> None:
+    """Insert pending orders and payments as the API would, directly in SQL because the API would take minutes."""
+    references = events.references()
+    orders = [order_id_of(reference) for reference in references]
     product = uuid4()
     slug = f"bench-{product.hex}"
     catalog = await asyncpg.connect(catalog_url, timeout=5)
@@ -68,32 +68,32 @@ async def prepare(catalog_url: str, payments_url: str, notices: Notices) -> None
         await payments.close(timeout=5)
 
 
-async def sustained(catalog_url: str, notices: Notices, begin: Callable[[], Awaitable[float]]) -> float:
-    """Purchases a second, from the time of day that `begin` answers with to when the last delivery can be seen. Raises NotDelivered."""
+async def sustained(catalog_url: str, events: WebhookEvents, begin: Callable[[], Awaitable[float]]) -> float:
+    """Return the purchases per second, from the time that `begin` returns until the last delivery is visible. Raises NotDelivered."""
     catalog = await asyncpg.connect(catalog_url, timeout=5)
-    references = notices.references()
+    references = events.references()
     started = asyncio.ensure_future(begin())
-    deadline = time.monotonic() + LONGEST_SECONDS
+    deadline = time.monotonic() + MAX_SECONDS
     try:
-        while (delivered := await catalog.fetchval(DELIVERED, references[0], references[-1])) < notices.count:
+        while (delivered := await catalog.fetchval(DELIVERED_COUNT, references[0], references[-1])) < events.count:
             if started.done() and (error := started.exception()):
                 raise error
             if time.monotonic() > deadline:
-                raise NotDelivered(f"{notices.count - delivered} of {notices.count} purchases were not delivered")
-            await asyncio.sleep(COUNT_SECONDS)
+                raise NotDelivered(f"{events.count - delivered} of {events.count} purchases were not delivered")
+            await asyncio.sleep(COUNT_POLL_SECONDS)
         ended = time.time()
-        return notices.count / (ended - await started)
+        return events.count / (ended - await started)
     finally:
         started.cancel()
         await catalog.close(timeout=5)
 
 
-def pace(notices: Notices, target: Target, catalog_url: str, a_second: int) -> Paced:
-    """Posts the notices at an even pace and watches for their deliveries, in this process."""
-    return run(_pace(notices, target, catalog_url, a_second))
+def pace(events: WebhookEvents, target: Target, catalog_url: str, per_second: int) -> Paced:
+    """Send the webhook events at a constant rate, and wait for the deliveries."""
+    return run(_pace(events, target, catalog_url, per_second))
 
 
-async def _pace(notices: Notices, target: Target, catalog_url: str, a_second: int) -> Paced:
+async def _pace(events: WebhookEvents, target: Target, catalog_url: str, per_second: int) -> Paced:
     found = Paced()
     sent: dict[UUID, float] = {}
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -103,7 +103,7 @@ async def _pace(notices: Notices, target: Target, catalog_url: str, a_second: in
         writer.write(request)
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         if not head.startswith(b"http/1.1 200"):
-            raise NotDelivered(f"a webhook was answered {head[9:12].decode()}")
+            raise NotDelivered(f"a webhook was answered with {head[9:12].decode()}")
         await reader.readexactly(int(head.partition(b"content-length:")[2].split(b"\r\n", 1)[0]))
         found.answer_seconds.append(time.perf_counter() - due)
         idle.append((reader, writer))
@@ -111,26 +111,26 @@ async def _pace(notices: Notices, target: Target, catalog_url: str, a_second: in
     async def watch() -> None:
         catalog = await asyncpg.connect(catalog_url, timeout=5)
         try:
-            while len(found.delivery_seconds) < notices.count:
-                visible = await catalog.fetch(VISIBLE, list(sent))
+            while len(found.delivery_seconds) < events.count:
+                visible = await catalog.fetch(DELIVERED_ORDERS, list(sent))
                 now = time.perf_counter()
                 found.delivery_seconds.extend(now - sent.pop(row["order_id"]) for row in visible)
-                await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(POLL_SECONDS)
         finally:
             catalog.terminate()
 
-    requests = notices.requests(target.port, target.path)
+    requests = events.requests(target.port, target.path)
     try:
-        async with asyncio.timeout(notices.count / a_second + LONGEST_SECONDS), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(events.count / per_second + MAX_SECONDS), asyncio.TaskGroup() as group:
             group.create_task(watch())
             began = time.perf_counter() + 0.5
-            for number, (reference, request) in enumerate(zip(notices.references(), requests, strict=True)):
-                due = began + number / a_second
+            for number, (reference, request) in enumerate(zip(events.references(), requests, strict=True)):
+                due = began + number / per_second
                 await asyncio.sleep(due - time.perf_counter())
-                sent[order_of(reference)] = due
+                sent[order_id_of(reference)] = due
                 group.create_task(post(request, due))
     except TimeoutError as error:
-        raise NotDelivered(f"{len(sent)} of {notices.count} purchases were not delivered") from error
+        raise NotDelivered(f"{len(sent)} of {events.count} purchases were not delivered") from error
     finally:
         for _, writer in idle:
             writer.close()

@@ -1,6 +1,6 @@
-"""Asks the process in this container how it is: `python /healthcheck.py [PATH]`, GET /livez when nothing is said. Exit 0 on a 200.
+"""Check the process in this container: `python /healthcheck.py [PATH]` (default /livez) exits with 0 if the answer is 200.
 
-A worker's port is in HEALTH_PORT.
+HEALTH_PORT names the port of a worker.
 """
 
 import os

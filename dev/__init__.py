@@ -1,1 +1,7 @@
-"""What `make run`, `make demo`, `make test` and `make bench` start when nothing is given: the whole shop on one machine."""
+"""Development tools: `make run`, `make demo`, `make chaos` and the servers that tests and benchmarks start."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+RUN_FOLDER = PROJECT / ".run"
+"""The folder of the stack that `make run` starts: data, logs, passwords and stack.env."""

@@ -1,16 +1,27 @@
-"""`python -m dev run | demo | env | chaos`: what the Makefile's verbs call. Each loads only what it needs."""
+"""`python -m dev COMMAND`: the commands behind the Makefile's verbs. Each one imports only the modules it needs."""
 
 import importlib
 import sys
 
-VERBS = {"run": "dev.run", "demo": "dev.demo", "env": "dev.env", "chaos": "dev.chaos.command"}
+COMMANDS = {
+    "run": "dev.cli.run",
+    "demo": "dev.cli.demo",
+    "chaos": "dev.cli.chaos",
+    "env": "dev.cli.env",
+    "migration": "dev.cli.migration",
+    "psql": "dev.cli.psql",
+    "logs": "dev.cli.logs",
+    "openapi": "dev.openapi",
+    "asyncapi": "dev.asyncapi",
+}
 
 
 def main() -> int | None:
-    if len(sys.argv) != 2 or sys.argv[1] not in VERBS:
-        print(f"usage: python -m dev {' | '.join(VERBS)}", file=sys.stderr)
+    """Run the command that the first argument names and return its exit code."""
+    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+        print(f"usage: python -m dev {' | '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    code: int | None = importlib.import_module(VERBS[sys.argv[1]]).main()
+    code: int | None = importlib.import_module(COMMANDS[sys.argv[1]]).main()
     return code
 
 

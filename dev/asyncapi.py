@@ -1,7 +1,6 @@
-"""`python -m dev.asyncapi`: writes docs/asyncapi.yaml anew from the events and the topology in contracts/."""
+"""`make asyncapi`: write docs/asyncapi.yaml from the events and the topology in contracts/."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, get_args
 
 import yaml
@@ -9,52 +8,62 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from contracts.events import CONTENT_TYPE, Event, OrderUndeliverable, PaymentEvent
 from contracts.topology import CATALOG_PAYMENTS, EXCHANGE, PAYMENTS_ORDERS, Queue
+from dev import PROJECT
 
-FILE = Path(__file__).parents[1] / "docs" / "asyncapi.yaml"
-HEAD = "# Made by `python -m dev.asyncapi` from contracts/; do not edit.\n"
-SENT: dict[str, tuple[type[Event], ...]] = {"payments": get_args(PaymentEvent), "catalog": (OrderUndeliverable,)}
-"""Who publishes what."""
+FILE = PROJECT / "docs" / "asyncapi.yaml"
+HEAD = "# Generated from contracts/ by `make asyncapi`; do not edit.\n"
+PUBLISHED: dict[str, tuple[type[Event], ...]] = {"payments": get_args(PaymentEvent), "catalog": (OrderUndeliverable,)}
+"""The events that each service publishes."""
 
 QUEUES = {"catalog": CATALOG_PAYMENTS, "payments": PAYMENTS_ORDERS}
-"""Who takes them from where."""
+"""The queue that each consumer reads."""
 
-ABOUT = f"""What the services tell each other. Every event is a CloudEvents 1.0 envelope in structured JSON,
-published to the durable topic exchange `{EXCHANGE}` under its `type` as routing key.
+DESCRIPTION = f"""The events that the services publish. Every event is a CloudEvents 1.0 envelope in structured JSON,
+published to the durable topic exchange `{EXCHANGE}` with its `type` as the routing key.
 
-Delivery is at least once and order is not promised: an event's `id` tells what came twice, and `subject` (the order's id)
-what belongs together. Events evolve by addition: ignore fields that you do not know."""
+Delivery is at least once and in any order: a repeated event has the same `id`, and events of one order have the same
+`subject` (the order's id). Events evolve by addition: ignore fields that you do not know."""
 
 Json = dict[str, Any]
 
 
-class Untitled(GenerateJsonSchema):
-    """Schemas without a title that only repeats the field's name."""
+class UntitledSchemas(GenerateJsonSchema):
+    """Generate schemas without titles that repeat the field name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
-class Readable(yaml.SafeDumper):
-    """Writes texts of several lines as such, and what is used twice in full."""
+class ReadableDumper(yaml.SafeDumper):
+    """Write multi-line strings as blocks, and repeated objects in full instead of as aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+def _string(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
 
-Readable.add_representer(str, _text)
+ReadableDumper.add_representer(str, _string)
 
 
 def document() -> Json:
-    """The AsyncAPI 3.0 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0)."""
-    events = [event for sent in SENT.values() for event in sent]
-    sends = {f"{service}.sends.{kind(event)}": _sends(event) for service, sent in SENT.items() for event in sent}
+    """Return the AsyncAPI 3.0 document (https://www.asyncapi.com/docs/reference/specification/v3.0.0)."""
+    events = [event for published in PUBLISHED.values() for event in published]
+    sends = {
+        f"{service}.sends.{event_type(event)}": _send_operation(event)
+        for service, published in PUBLISHED.items()
+        for event in published
+    }
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "Events of the shop", "version": "1.0.0", "description": ABOUT, "license": {"name": "MIT"}},
+        "info": {
+            "title": "Events of the shop",
+            "version": "1.0.0",
+            "description": DESCRIPTION,
+            "license": {"name": "MIT"},
+        },
         "defaultContentType": CONTENT_TYPE,
         "servers": {
             "broker": {
@@ -65,9 +74,10 @@ def document() -> Json:
                 "variables": {"host": {"default": "localhost:5672", "description": "As in AMQP_URL"}},
             }
         },
-        "channels": {kind(event): _routing_key(event) for event in events}
-        | {queue.name: _queue(queue, events) for queue in QUEUES.values()},
-        "operations": sends | {f"{service}.receives": _receives(service, queue) for service, queue in QUEUES.items()},
+        "channels": {event_type(event): _event_channel(event) for event in events}
+        | {queue.name: _queue_channel(queue, events) for queue in QUEUES.values()},
+        "operations": sends
+        | {f"{service}.receives": _receive_operation(service, queue) for service, queue in QUEUES.items()},
         "components": {
             "messages": {event.__name__: _message(event) for event in events},
             "schemas": _schemas(events),
@@ -75,78 +85,80 @@ def document() -> Json:
     }
 
 
-def kind(event: type[Event]) -> str:
-    """An event's `type`, which is its routing key too."""
-    found: str = event.model_fields["type"].default
-    return found
+def event_type(event: type[Event]) -> str:
+    """Return the `type` of an event, which is its routing key."""
+    value: str = event.model_fields["type"].default
+    return value
 
 
 def _ref(*path: str) -> Json:
     return {"$ref": "#/" + "/".join(path)}
 
 
-def _routing_key(event: type[Event]) -> Json:
+def _event_channel(event: type[Event]) -> Json:
     exchange = {"name": EXCHANGE, "type": "topic", "durable": True, "autoDelete": False}
     return {
-        "address": kind(event),
+        "address": event_type(event),
         "messages": {event.__name__: _ref("components", "messages", event.__name__)},
         "bindings": {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": "0.3.0"}},
     }
 
 
-def _queue(queue: Queue, events: Sequence[type[Event]]) -> Json:
-    taken = [event for event in events if any(_takes(binding, kind(event)) for binding in queue.bindings)]
+def _queue_channel(queue: Queue, events: Sequence[type[Event]]) -> Json:
+    received = [event for event in events if any(_matches(binding, event_type(event)) for binding in queue.bindings)]
     declared = {"name": queue.name, "durable": True, "exclusive": False, "autoDelete": False}
     return {
         "address": queue.name,
-        "description": f"A quorum queue bound to {', '.join(queue.bindings)}; what cannot be read goes to {queue.dead_letters}.",
-        "messages": {event.__name__: _ref("components", "messages", event.__name__) for event in taken},
+        "description": f"A quorum queue bound to {', '.join(queue.bindings)}; its dead-letter queue is {queue.dead_letters}.",
+        "messages": {event.__name__: _ref("components", "messages", event.__name__) for event in received},
         "bindings": {"amqp": {"is": "queue", "queue": declared, "bindingVersion": "0.3.0"}},
     }
 
 
-def _takes(binding: str, key: str) -> bool:
-    """Whether a topic binding takes a routing key: `*` is one word."""
-    words, wanted = key.split("."), binding.split(".")
-    return len(words) == len(wanted) and all(want in {"*", word} for want, word in zip(wanted, words, strict=True))
+def _matches(binding: str, key: str) -> bool:
+    """Return True if a topic binding matches a routing key: `*` matches one word."""
+    words, patterns = key.split("."), binding.split(".")
+    if len(words) != len(patterns):
+        return False
+    return all(pattern in {"*", word} for pattern, word in zip(patterns, words, strict=True))
 
 
 def _message(event: type[Event]) -> Json:
     return {
-        "name": kind(event),
+        "name": event_type(event),
         "contentType": CONTENT_TYPE,
         "summary": (event.__doc__ or "").strip(),
         "payload": _ref("components", "schemas", event.__name__),
     }
 
 
-def _sends(event: type[Event]) -> Json:
+def _send_operation(event: type[Event]) -> Json:
     return {
         "action": "send",
-        "channel": _ref("channels", kind(event)),
-        "messages": [_ref("channels", kind(event), "messages", event.__name__)],
+        "channel": _ref("channels", event_type(event)),
+        "messages": [_ref("channels", event_type(event), "messages", event.__name__)],
         "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "bindingVersion": "0.3.0"}},
     }
 
 
-def _receives(service: str, queue: Queue) -> Json:
+def _receive_operation(service: str, queue: Queue) -> Json:
     return {
         "action": "receive",
-        "summary": f"{service} takes each event once, into its inbox, and acknowledges it when that is committed.",
+        "summary": f"{service} stores each event in its inbox once, and acknowledges it after the commit.",
         "channel": _ref("channels", queue.name),
         "bindings": {"amqp": {"ack": True, "bindingVersion": "0.3.0"}},
     }
 
 
 def _schemas(events: Sequence[type[Event]]) -> Json:
-    _, found = models_json_schema(
+    _, generated = models_json_schema(
         [(event, "serialization") for event in events],
         ref_template="#/components/schemas/{model}",
-        schema_generator=Untitled,
+        schema_generator=UntitledSchemas,
     )
-    schemas: Json = found["$defs"]
+    schemas: Json = generated["$defs"]
     for event in events:
-        # What has no value is left out of the JSON; everything else is always there.
+        # Fields without a value are omitted from the JSON; all others are always present.
         fields = event.model_fields.items()
         schemas[event.__name__]["required"] = [
             name for name, field in fields if field.is_required() or field.get_default(call_default_factory=True)
@@ -155,12 +167,14 @@ def _schemas(events: Sequence[type[Event]]) -> Json:
 
 
 def text() -> str:
-    """The document as it stands in the file."""
-    return HEAD + yaml.dump(document(), Dumper=Readable, sort_keys=False, allow_unicode=True, width=120)
+    """Return the text of the file."""
+    return HEAD + yaml.dump(document(), Dumper=ReadableDumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def main() -> None:
+    """Write the file."""
     FILE.write_text(text())
+    print("wrote docs/asyncapi.yaml")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from dev.ports import free
+from dev.process.ports import free
 
 DEBIAN_CONTROL = Path(
     "/usr/lib/rabbitmq/bin/rabbitmqctl"

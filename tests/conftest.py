@@ -18,24 +18,26 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES
-from dev import accounts, packages
-from dev.addresses import server_ports
-from dev.console import Console
-from dev.keepsakes import Keepsakes
-from dev.part import Part, Program
-from dev.postgres import Postgres
-from dev.rabbitmq import RabbitMQ
+from dev.process import accounts
+from dev.process.console import Console
+from dev.process.program import Program
+from dev.process.supervisor import Supervisor
+from dev.servers import packages
+from dev.servers.postgres import Postgres
+from dev.servers.rabbitmq import RabbitMQ
+from dev.servers.state import State
+from dev.stack.addresses import server_ports
 
 SERVICES = ("auth", "catalog", "payments")
 FOLDER = Path(tempfile.mkdtemp(prefix="shop-tests-"))
 FOLDER.chmod(0o711)
-keepsakes = Keepsakes(FOLDER / "keepsakes.json")
-PORTS = server_ports(keepsakes)
+state = State(FOLDER / "state.json")
+PORTS = server_ports(state)
 # `kit` is the database of the kit's own tests: they make tables of their own there; `half` is that of migrations that die.
-postgres_server = Postgres(FOLDER / "postgres", PORTS["postgres"], keepsakes, [*SERVICES, "kit", "half"])
-broker_node = RabbitMQ(FOLDER / "rabbitmq", (PORTS["rabbitmq"], PORTS["distribution"], PORTS["epmd"]), keepsakes)
+postgres_server = Postgres(FOLDER / "postgres", PORTS["postgres"], state, [*SERVICES, "kit", "half"])
+broker_node = RabbitMQ(FOLDER / "rabbitmq", (PORTS["rabbitmq"], PORTS["distribution"], PORTS["epmd"]), state)
 ISSUER = "http://auth.test"
-PAYSTACK_SECRET_KEY = keepsakes.secret("paystack_secret_key", prefix="sk_test_")
+PAYSTACK_SECRET_KEY = state.secret("paystack_secret_key", prefix="sk_test_")
 
 ENVIRONMENT = {
     "LOG_FORMAT": "console",
@@ -47,7 +49,7 @@ ENVIRONMENT = {
     "AUTH_KEYS_DIR": str(FOLDER / "keys"),
     "AUTH_BCRYPT_ROUNDS": "10",
     "AUTH_ADMIN_EMAIL": "admin@example.com",
-    "AUTH_ADMIN_PASSWORD": keepsakes.secret("admin_password"),
+    "AUTH_ADMIN_PASSWORD": state.secret("admin_password"),
     "CATALOG_URL": "http://catalog.test",
     "PAYSTACK_URL": "http://paystack.test",
     "PAYSTACK_SECRET_KEY": PAYSTACK_SECRET_KEY,
@@ -58,12 +60,12 @@ os.environ.update(ENVIRONMENT)
 
 
 def pytest_sessionfinish() -> None:
-    accounts.remove_elsewhere(FOLDER / "postgres")
+    accounts.remove_relocated(FOLDER / "postgres")
     shutil.rmtree(FOLDER, ignore_errors=True)
 
 
-async def _started(program: Program) -> Part:
-    part = Part(program, Console(), lambda: None)
+async def _started(program: Program) -> Supervisor:
+    part = Supervisor(program, Console(), lambda: None)
     await part.start()
     return part
 
@@ -73,7 +75,7 @@ async def postgres() -> AsyncIterator[Postgres]:
     """A private Postgres; each service's database is at its newest revision."""
     part = await _started(await postgres_server.prepare(Console()))
     try:
-        await postgres_server.make_databases()
+        await postgres_server.create_databases()
         await asyncio.gather(*(_migrate(service) for service in SERVICES))
         yield postgres_server
     finally:

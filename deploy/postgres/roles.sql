@@ -1,4 +1,4 @@
--- One role and one database a service, made when the volume is new. A role owns its own database and cannot enter another's.
+-- Creates one role and one database per service when the volume is new. A role owns its database and cannot connect to the others.
 \set ON_ERROR_STOP on
 \getenv auth_password AUTH_DATABASE_PASSWORD
 \getenv catalog_password CATALOG_DATABASE_PASSWORD

@@ -1,1 +1,1 @@
-"""`make chaos`: purchases while everything is killed, and the checker that says what must be true afterwards; tests use it too."""
+"""`make chaos`: buyers order and pay while processes are killed; then the invariants are checked. The tests use the same checker."""

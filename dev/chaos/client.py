@@ -1,4 +1,4 @@
-"""A good client of the shop: one key for each intent, the same request again until it is answered, and a note of what it saw."""
+"""A client of the shop as documented: one idempotency key per intent, retries with the same key. It records all answers."""
 
 import asyncio
 import random
@@ -17,27 +17,28 @@ from dev.chaos.tokens import Signer
 
 T = TypeVar("T")
 Json = dict[str, Any]
-PATIENCE = 60.0
-PERSISTENCE = 120.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
-MOST_NAMED = 20
-AWAY = frozenset({502, 503, 504})
+WAIT_SECONDS = 60.0
+RETRY_SECONDS = 120.0
+MIN_PAUSE, MAX_PAUSE = 0.05, 2.0
+POLL_SECONDS = 0.05
+MAX_INVALID = 20
+UNAVAILABLE = frozenset({502, 503, 504})
 
 
-class NotSo(AssertionError):
-    """What was awaited did not come."""
+class ExpectationFailed(AssertionError):
+    """An expected state was not reached, or an answer was not the expected one."""
 
 
-class Refused(NotSo):
-    """Another answer than the one that was due; `code` is the problem's."""
+class UnexpectedAnswer(ExpectationFailed):
+    """The service answered with another status than the expected one; `code` is the problem's code."""
 
     def __init__(self, method: str, url: str, answer: httpx.Response) -> None:
         super().__init__(f"{method} {url}: {answer.status_code} {answer.text[:500]}")
-        self.code = code_of(answer)
+        self.code = problem_code(answer)
 
 
-def code_of(answer: httpx.Response) -> str | None:
-    """The stable code of a problem (RFC 9457)."""
+def problem_code(answer: httpx.Response) -> str | None:
+    """Return the stable code of a problem (RFC 9457); None if the body is not a problem."""
     try:
         body = answer.json()
     except ValueError:
@@ -45,130 +46,142 @@ def code_of(answer: httpx.Response) -> str | None:
     return body.get("code") if isinstance(body, dict) else None
 
 
-async def until(what: Callable[[], Awaitable[T | None]], seconds: float = PATIENCE) -> T:
-    """The first answer that is not None. Raises NotSo after `seconds`."""
+async def until(probe: Callable[[], Awaitable[T | None]], seconds: float = WAIT_SECONDS) -> T:
+    """Call `probe` until it returns something other than None, and return that. Raises ExpectationFailed after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
-        found = await what()
+        found = await probe()
         if found is not None:
             return found
         if time.monotonic() > deadline:
-            raise NotSo(f"still not so after {seconds} s: {what}")
-        await asyncio.sleep(0.05)
+            raise ExpectationFailed(f"not reached within {seconds} s: {probe}")
+        await asyncio.sleep(POLL_SECONDS)
 
 
 @dataclass(slots=True)
-class Seen:
-    """What the services answered, and what they never may: a 5xx other than a 503 that says when to come again."""
+class Answers:
+    """The answers of the services. `invalid`: every 5xx that is not a 503 with Retry-After."""
 
-    answers: Counter[int] = field(default_factory=Counter)
-    broken: int = 0
-    wrong: list[str] = field(default_factory=list)
+    by_status: Counter[int] = field(default_factory=Counter)
+    connection_errors: int = 0
+    invalid: list[str] = field(default_factory=list)
 
-    def note(self, answer: httpx.Response) -> None:
+    def record(self, answer: httpx.Response) -> None:
+        """Count an answer, and keep it if it is invalid."""
         status = answer.status_code
-        self.answers[status] += 1
-        if status >= 500 and (status != 503 or "retry-after" not in answer.headers) and len(self.wrong) < MOST_NAMED:
-            self.wrong.append(f"{answer.request.method} {answer.request.url.path}: {status} {answer.text[:200]}")
+        self.by_status[status] += 1
+        if status >= 500 and (status != 503 or "retry-after" not in answer.headers) and len(self.invalid) < MAX_INVALID:
+            self.invalid.append(f"{answer.request.method} {answer.request.url.path}: {status} {answer.text[:200]}")
 
 
 @dataclass(slots=True)
-class Promised:
-    """What was answered 201 or 202: it is there, whatever dies afterwards. Orders by their buyer."""
+class Acknowledged:
+    """What was answered with 201 or 202: it must exist, whatever crashes afterwards. `orders` by customer."""
 
     orders: dict[str, set[str]] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)
     refunds: set[str] = field(default_factory=set)
     stock: dict[str, int] = field(default_factory=dict)
-    """What each product was put on the shelf with."""
+    """The initial stock of each product."""
 
 
 class Client:
+    """Requests to the services and to the sandbox, with access tokens for any account."""
+
     def __init__(self, env: Mapping[str, str], keys: Path, client: httpx.AsyncClient) -> None:
         self.env = env
         self.client = client
-        self.seen = Seen()
-        self.promised = Promised()
+        self.answers = Answers()
+        self.acknowledged = Acknowledged()
         self._signer = Signer(keys, env["AUTH_URL"])
-        self._own = tuple(env[f"{name}_URL"] for name in ("AUTH", "CATALOG", "PAYMENTS"))
+        self._service_urls = tuple(env[f"{name}_URL"] for name in ("AUTH", "CATALOG", "PAYMENTS"))
 
     @property
     def admin(self) -> Json:
+        """Return the Authorization header of an operator with all scopes."""
         return self.bearer("operator", frozenset(ADMIN_SCOPES))
 
     def bearer(
         self, sub: str | None = None, scopes: frozenset[str] = frozenset(CUSTOMER_SCOPES), **claims: Any
     ) -> Json:
+        """Return the Authorization header of an account, by default of a new customer."""
         return dict(self._signer.bearer(sub, scopes, **claims))
 
-    async def ask(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
-        """Once. What the sandbox answers is not the shop's, and not noted."""
-        ours = url.startswith(self._own)
+    async def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
+        """Send a request once and record the answer, unless it is the sandbox's."""
+        to_service = url.startswith(self._service_urls)
         try:
             answer = await self.client.request(method, url, **kwargs)
         except httpx.HTTPError:
-            self.seen.broken += ours
+            self.answers.connection_errors += to_service
             raise
-        if ours:
-            self.seen.note(answer)
+        if to_service:
+            self.answers.record(answer)
         return answer
 
     async def call(self, method: str, url: str, *, expect: int | None = None, **kwargs: Any) -> httpx.Response:
-        answer = await self.ask(method, url, **kwargs)
+        """Send a request once. Raises UnexpectedAnswer if the status is not `expect`."""
+        answer = await self.request(method, url, **kwargs)
         if expect is not None and answer.status_code != expect:
-            raise Refused(method, url, answer)
+            raise UnexpectedAnswer(method, url, answer)
         return answer
 
-    async def persistently(
-        self, method: str, url: str, *, expect: int | None = None, seconds: float = PERSISTENCE, **kwargs: Any
+    async def retry(
+        self, method: str, url: str, *, expect: int | None = None, seconds: float = RETRY_SECONDS, **kwargs: Any
     ) -> httpx.Response:
-        """The same request with the same key, ever less often, until the answer is neither 503 nor a broken connection."""
+        """Repeat a request with exponential backoff until it is answered by something other than an outage.
+
+        An outage is a connection error, a 502, 503 or 504, or an idempotency key that is still in use.
+        """
         deadline = time.monotonic() + seconds
-        pause = FIRST_PAUSE
+        pause = MIN_PAUSE
         while True:
             try:
-                answer = await self.ask(method, url, **kwargs)
+                answer = await self.request(method, url, **kwargs)
             except httpx.HTTPError as error:
-                said = repr(error)
+                problem = repr(error)
             else:
-                in_use = answer.status_code == 409 and code_of(answer) == "idempotency_key_in_use"
-                if answer.status_code not in AWAY and not in_use:
+                in_use = answer.status_code == 409 and problem_code(answer) == "idempotency_key_in_use"
+                if answer.status_code not in UNAVAILABLE and not in_use:
                     break
-                said = f"{answer.status_code} {answer.text[:200]}"
+                problem = f"{answer.status_code} {answer.text[:200]}"
             if time.monotonic() > deadline:
-                raise NotSo(f"{method} {url}: no answer within {seconds:.0f} s, at last {said}")
+                raise ExpectationFailed(f"{method} {url}: no answer within {seconds:.0f} s; the last error: {problem}")
             await asyncio.sleep(pause * random.uniform(0.5, 1))
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE)
         if expect is not None and answer.status_code != expect:
-            raise Refused(method, url, answer)
+            raise UnexpectedAnswer(method, url, answer)
         return answer
 
     async def product(self, *, stock: int | None = None, price: int = 50_000, currency: str = "NGN") -> Json:
+        """Create a product."""
         name = f"Product {uuid4().hex[:8]}"
         body = {"name": name, "price": price, "currency": currency, **({} if stock is None else {"stock": stock})}
         url = f"{self.env['CATALOG_URL']}/catalog/products"
         product = dict((await self.call("POST", url, json=body, headers=self.admin, expect=201)).json())
         if stock is not None:
-            self.promised.stock[product["id"]] = stock
+            self.acknowledged.stock[product["id"]] = stock
         return product
 
-    async def order(self, buyer: Json, product: Json, quantity: int = 1) -> Json:
+    async def order(self, customer: Json, product: Json, quantity: int = 1) -> Json:
+        """Place an order. `customer`: the Authorization header."""
         url = f"{self.env['CATALOG_URL']}/catalog/orders"
         body = {"items": [{"product_id": product["id"], "quantity": quantity}]}
-        headers = {**buyer, "Idempotency-Key": uuid4().hex}
-        order = dict((await self.persistently("POST", url, json=body, headers=headers, expect=201)).json())
-        self.promised.orders.setdefault(order["customer_id"], set()).add(order["id"])
+        headers = {**customer, "Idempotency-Key": uuid4().hex}
+        order = dict((await self.retry("POST", url, json=body, headers=headers, expect=201)).json())
+        self.acknowledged.orders.setdefault(order["customer_id"], set()).add(order["id"])
         return order
 
-    async def start(self, buyer: Json, order: Json, **body: Any) -> Json:
+    async def start(self, customer: Json, order: Json, **body: Any) -> Json:
+        """Start a payment for an order."""
         url = f"{self.env['PAYMENTS_URL']}/payments"
-        headers = {**buyer, "Idempotency-Key": uuid4().hex}
-        asked = {"order_id": order["id"], **body}
-        payment = dict((await self.persistently("POST", url, json=asked, headers=headers, expect=201)).json())
-        self.promised.payments.add(payment["reference"])
+        headers = {**customer, "Idempotency-Key": uuid4().hex}
+        content = {"order_id": order["id"], **body}
+        payment = dict((await self.retry("POST", url, json=content, headers=headers, expect=201)).json())
+        self.acknowledged.payments.add(payment["reference"])
         return payment
 
-    async def pay(self, reference: str, **how: Any) -> Json:
-        """As the payer, by script at the sandbox."""
+    async def pay(self, reference: str, **options: Any) -> Json:
+        """Pay as the payer does at the checkout page, through the sandbox's control route."""
         url = f"{self.env['SANDBOX_URL']}/sandbox/transactions/{reference}/pay"
-        return dict((await self.call("POST", url, json=how, expect=200)).json())
+        return dict((await self.call("POST", url, json=options, expect=200)).json())

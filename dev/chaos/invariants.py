@@ -1,4 +1,4 @@
-"""The one checker: what must be true of a stack at rest, whatever died before."""
+"""The invariants of a stack after all work is done, whatever crashed before. Tests use the same checker as `make chaos`."""
 
 import asyncio
 import time
@@ -10,18 +10,18 @@ import aio_pika
 import asyncpg
 import httpx
 
-from dev.chaos import processes, rules
-from dev.chaos.client import Client, Promised, Seen, until
-from dev.chaos.facts import Facts, Sources
-from dev.chaos.leaks import Logs, secrets_of
-from dev.console import Console
-from dev.stack import Stack
+from dev.chaos import resources, rules
+from dev.chaos.client import Acknowledged, Answers, Client, until
+from dev.chaos.leaks import LogScanner, secrets_of
+from dev.chaos.snapshot import Snapshot, SnapshotReader
+from dev.process.console import Console
+from dev.stack.stack import Stack
 
-AT_REST = 90.0
-"""Longer than the lease of a refund whose worker was killed in the middle."""
-
-MOST_NAMED = 10
-AWAY = (
+IDLE_SECONDS = 90.0
+"""How long unfinished work may take: longer than the lease of a refund whose worker was killed."""
+MIN_PAUSE, MAX_PAUSE = 0.05, 2.0
+MAX_MESSAGES = 10
+OUTAGE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresError,
@@ -32,124 +32,128 @@ AWAY = (
 
 TITLES = {
     "I1": "paid at Paystack: settled here",
-    "I2": "paid: delivered once, or on its way back",
-    "I3": "delivered: paid, in amount and currency",
-    "I4": "stock + reserved + sold = what was there",
-    "I5": "outboxes, inboxes and dead letters empty",
-    "I6": "no 5xx but 503 with Retry-After",
+    "I2": "paid: delivered once, or refunded",
+    "I3": "delivered: paid, with the right amount and currency",
+    "I4": "stock + reserved + sold = initial stock",
+    "I5": "outboxes, inboxes and dead-letter queues empty",
+    "I6": "no 5xx except 503 with Retry-After",
     "I7": "no secret in a log",
-    "I8": "connections, files and memory given back",
-    "ledger": "balanced, and as the payments say",
-    "refunds": "the same here and at Paystack",
-    "undeliverable": "given back once, and whole",
-    "promises": "what was answered 201 or 202 is there",
+    "I8": "connections, files and memory released",
+    "ledger": "balanced, and equal to the payments",
+    "refunds": "equal here and at Paystack",
+    "undeliverable": "refunded once, in full",
+    "acknowledged": "everything answered with 201 or 202 exists",
 }
 
-Differences = dict[str, list[str]]
+Violations = dict[str, list[str]]
 
 
-class Broken(AssertionError):
-    """Something is not as it must be; the message names every difference."""
+class InvariantViolated(AssertionError):
+    """At least one invariant does not hold; the message lists the violations."""
 
 
 class Invariants:
-    """`client`: who bought, for what it saw and was promised. `logs`: what the parts printed, with the console that writes it."""
+    """Checks a stack. `client` adds what its answers acknowledged; `logs` and the `console` that writes them add the search for secrets."""
 
     def __init__(
-        self, stack: Stack, client: Client | None = None, logs: Logs | None = None, console: Console | None = None
+        self, stack: Stack, client: Client | None = None, logs: LogScanner | None = None, console: Console | None = None
     ) -> None:
         self.stack = stack
-        self.sources = Sources(stack.env, datetime.now(UTC) - timedelta(seconds=1))
+        self.reader = SnapshotReader(stack.env, datetime.now(UTC) - timedelta(seconds=1))
         self._client = client
         self._logs = logs
         self._console = console
         self._leaks_before = len(logs.leaks) if logs else 0
-        self._wrong_before = len(client.seen.wrong) if client else 0
-        self._footprints = processes.footprints(stack.env)
+        self._invalid_before = len(client.answers.invalid) if client else 0
+        self._usage_before = resources.usage(stack.env)
 
     @property
-    def promised(self) -> Promised:
-        return self._client.promised if self._client else Promised()
+    def acknowledged(self) -> Acknowledged:
+        """Return what the client's answers acknowledged."""
+        return self._client.acknowledged if self._client else Acknowledged()
 
     async def rows(self, service: str, query: str, *args: Any) -> list[Any]:
-        async with self.sources.database(service) as connection:
+        """Query the database of a service."""
+        async with self.reader.database(service) as connection:
             return list(await connection.fetch(query, *args, timeout=10))
 
     async def dead_letters(self) -> dict[str, int]:
-        return await self.sources.dead_letters()
+        """Return the number of messages in each dead-letter queue."""
+        return await self.reader.dead_letters()
 
-    async def at_rest(self, seconds: float = AT_REST) -> None:
-        """Waits until nothing is under way: no notice unsettled, no event unsent or untaken, no refund unfinished. Raises NotSo."""
+    async def wait_idle(self, seconds: float = IDLE_SECONDS) -> None:
+        """Wait until all work is done: webhook events, events, refunds, settlements, deliveries. Raises ExpectationFailed."""
 
-        async def quiet() -> bool | None:
+        async def idle() -> bool | None:
             try:
-                waiting = await self.sources.waiting()
-                if any(one.state != "failed" for one in waiting):
+                unfinished = await self.reader.unfinished()
+                if any(entry.state != "failed" for entry in unfinished):
                     return None
-                facts = await self.sources.facts()
-            except AWAY:
+                snapshot = await self.reader.read()
+            except OUTAGE:
                 return None
-            return None if [*rules.settled(facts), *rules.delivered_once(facts)] else True
+            return None if [*rules.payments_settled(snapshot), *rules.delivered_once(snapshot)] else True
 
-        await until(quiet, seconds)
+        await until(idle, seconds)
 
-    def differences(self, facts: Facts) -> Differences:
-        """Every difference, by the invariant that it breaks; nothing for one that holds."""
-        client, promised = self._client, self.promised
-        seen = Seen(wrong=client.seen.wrong[self._wrong_before :]) if client else Seen()
+    def check_snapshot(self, snapshot: Snapshot) -> Violations:
+        """Return the violations of each invariant; an empty list for one that holds."""
+        client, acknowledged = self._client, self.acknowledged
+        answers = Answers(invalid=client.answers.invalid[self._invalid_before :]) if client else Answers()
         found = {
-            "I1": rules.settled(facts),
-            "I2": rules.delivered_once(facts),
-            "I3": rules.paid_for(facts),
-            "I4": rules.stock_kept(facts, promised.stock),
-            "I5": rules.nothing_stuck(facts),
-            "I6": rules.answered_well(seen),
+            "I1": rules.payments_settled(snapshot),
+            "I2": rules.delivered_once(snapshot),
+            "I3": rules.deliveries_paid(snapshot),
+            "I4": rules.stock_consistent(snapshot, acknowledged.stock),
+            "I5": rules.work_finished(snapshot),
+            "I6": rules.answers_valid(answers),
             "I7": self._leaks(),
             "I8": [
-                *processes.left_open(facts.connections),
-                *processes.grown(self._footprints, processes.footprints(self.stack.env)),
+                *resources.open_connections(snapshot.connections),
+                *resources.growth(self._usage_before, resources.usage(self.stack.env)),
             ],
-            "ledger": rules.balanced(facts),
-            "refunds": rules.refunded_alike(facts),
-            "undeliverable": rules.compensated_once(facts),
-            "promises": rules.promises_kept(facts, promised),
+            "ledger": rules.ledger_balanced(snapshot),
+            "refunds": rules.refunds_match(snapshot),
+            "undeliverable": rules.undeliverable_refunded_once(snapshot),
+            "acknowledged": rules.acknowledged_exists(snapshot, acknowledged),
         }
         return {name: list(each) for name, each in found.items()}
 
-    async def found(self, seconds: float = AT_REST) -> Differences:
-        """The differences that are still there after `seconds`, or none as soon as there are none."""
+    async def violations(self, seconds: float = IDLE_SECONDS) -> Violations:
+        """Return no violations as soon as there are none, or those that are left after `seconds`."""
         deadline = time.monotonic() + seconds
-        pause = 0.05
+        pause = MIN_PAUSE
         while True:
             try:
-                differences = await self._look()
-            except AWAY as error:
-                differences = {"I5": [f"cannot be looked at: {error!r}"]}
-            if not any(differences.values()) or time.monotonic() > deadline:
-                return differences
+                violations = await self._check_now()
+            except OUTAGE as error:
+                violations = {"I5": [f"the snapshot failed: {error!r}"]}
+            if not any(violations.values()) or time.monotonic() > deadline:
+                return violations
             await asyncio.sleep(pause)
-            pause = min(2 * pause, 2.0)
+            pause = min(2 * pause, MAX_PAUSE)
 
-    async def hold(self, seconds: float = AT_REST) -> None:
-        """Raises Broken with every difference that has not gone away by itself after `seconds`."""
-        differences = await self.found(seconds)
-        if any(differences.values()):
-            raise Broken(f"not as it must be:\n{in_words(differences)}")
+    async def check(self, seconds: float = IDLE_SECONDS) -> None:
+        """Raise InvariantViolated with all violations that are left after `seconds`."""
+        violations = await self.violations(seconds)
+        if any(violations.values()):
+            raise InvariantViolated(f"invariants violated:\n{format_violations(violations)}")
 
-    async def _look(self) -> Differences:
+    async def _check_now(self) -> Violations:
         if self._logs and self._console:
             await asyncio.to_thread(self._console.flush)
-            await asyncio.to_thread(self._logs.read_on, secrets_of(self.stack.env))
-        return self.differences(await self.sources.facts())
+            await asyncio.to_thread(self._logs.scan, secrets_of(self.stack.env))
+        return self.check_snapshot(await self.reader.read())
 
     def _leaks(self) -> list[str]:
         return self._logs.leaks[self._leaks_before :] if self._logs else []
 
 
-def in_words(differences: Mapping[str, list[str]]) -> str:
+def format_violations(violations: Mapping[str, list[str]]) -> str:
+    """Format violations as text, at most MAX_MESSAGES per invariant."""
     lines = []
-    for name, found in differences.items():
-        lines += [f"  {name}, {TITLES[name]}: {one}" for one in found[:MOST_NAMED]]
-        if len(found) > MOST_NAMED:
-            lines.append(f"  {name}: and {len(found) - MOST_NAMED} more")
+    for name, messages in violations.items():
+        lines += [f"  {name}, {TITLES[name]}: {message}" for message in messages[:MAX_MESSAGES]]
+        if len(messages) > MAX_MESSAGES:
+            lines.append(f"  {name}: and {len(messages) - MAX_MESSAGES} more")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What `make chaos` tells at the end."""
+"""The report that `make chaos` prints at the end."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,85 +11,87 @@ from rich.markup import escape
 from rich.table import Table
 
 from dev.chaos import rules
-from dev.chaos.facts import Facts
-from dev.chaos.faults import Fault
-from dev.chaos.invariants import MOST_NAMED, TITLES, Differences
+from dev.chaos.invariants import MAX_MESSAGES, TITLES, Violations
+from dev.chaos.process_faults import ProcessFault
+from dev.chaos.snapshot import Snapshot
 
-BAR_SECONDS = 30.0
-"""Within which, after the last kill, everything that was paid is delivered (or the payment's end is known otherwise)."""
+MAX_DELIVERY_SECONDS = 30.0
+"""After the last fault, every paid order must be delivered within this time, unless its payment ended otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Seconds from the payment to its delivery, and from the later of payment and last fault."""
+    """Seconds from each payment to its delivery; and the longest time from the later of payment and last fault to a delivery."""
 
     waits: list[float]
     after_last_fault: float
 
     @classmethod
-    def of(cls, facts: Facts, last_fault: float) -> "Delays":
-        waits, after = [], 0.0
-        for row in facts.deliveries:
-            transaction = facts.transactions.get(row["payment_reference"])
+    def of(cls, snapshot: Snapshot, last_fault: float) -> "Delays":
+        """Compute the delays of all deliveries. `last_fault`: as time.time()."""
+        waits, longest = [], 0.0
+        for row in snapshot.deliveries:
+            transaction = snapshot.transactions.get(row["payment_reference"])
             if transaction is not None and transaction["paid_at"]:
                 paid = datetime.fromisoformat(transaction["paid_at"]).timestamp()
                 delivered = row["delivered_at"].timestamp()
                 waits.append(delivered - paid)
-                after = max(after, delivered - max(paid, last_fault))
-        return cls(waits, after)
+                longest = max(longest, delivered - max(paid, last_fault))
+        return cls(waits, longest)
 
 
-def counts(facts: Facts, webhooks_taken: int, notices: int) -> dict[str, int]:
-    status = Counter(row["status"] for row in facts.payments.values())
+def counts(snapshot: Snapshot, webhooks_delivered: int, webhook_events: int) -> dict[str, int]:
+    """Return the numbers of the report that come from the snapshot."""
+    status = Counter(row["status"] for row in snapshot.payments.values())
+    outcomes = Counter(row["outcome"] for row in snapshot.order_payments.values())
     return {
-        "payments paid at Paystack": sum(map(rules.was_paid, facts.transactions.values())),
-        "orders delivered": len(facts.deliveries),
-        "refunded, whole or in part": status["refunded"] + status["partially_refunded"],
-        "of these by themselves": sum(row["outcome"] == "undeliverable" for row in facts.told.values()),
+        "payments paid at Paystack": sum(map(rules.was_paid, snapshot.transactions.values())),
+        "orders delivered": len(snapshot.deliveries),
+        "refunded in full or in part": status["refunded"] + status["partially_refunded"],
+        "of these automatically": outcomes["undeliverable"],
         "held": status["held"],
-        "orders expired": sum(row["status"] == "expired" for row in facts.orders.values()),
-        "duplicate webhooks absorbed": max(0, webhooks_taken - notices),
+        "orders expired": sum(row["status"] == "expired" for row in snapshot.orders.values()),
+        "duplicate webhooks ignored": max(0, webhooks_delivered - webhook_events),
     }
 
 
-def show(
-    terminal: Terminal,
-    differences: Differences,
-    numbers: Mapping[str, object],
-    faults: Sequence[Fault],
+def print_report(
+    terminal: Terminal, violations: Violations, numbers: Mapping[str, object], faults: Sequence[ProcessFault]
 ) -> None:
+    """Print the invariants with their violations, the faults by process, and the numbers."""
     terminal.print()
-    terminal.print(_invariants(differences))
-    terminal.print(_faults(faults))
+    terminal.print(_invariant_table(violations))
+    terminal.print(_fault_table(faults))
     table = Table(box=None, show_header=False, padding=(0, 2))
     for name, value in numbers.items():
         table.add_row(name, str(value))
     terminal.print(table)
 
 
-def _invariants(differences: Differences) -> Table:
+def _invariant_table(violations: Violations) -> Table:
     table = Table(box=None, header_style="bold", padding=(0, 2))
-    for column in ("", "invariant", "differences"):
+    for column in ("", "invariant", "violations"):
         table.add_column(column, overflow="fold")
-    for name, found in differences.items():
-        said = [escape(one) for one in found[:MOST_NAMED]]
-        more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
-        table.add_row(
-            "[red]✗[/]" if found else "[green]✓[/]", f"{name}  {TITLES.get(name, '')}", "\n".join(said + more)
-        )
+    for name, messages in violations.items():
+        shown = [escape(message) for message in messages[:MAX_MESSAGES]]
+        if len(messages) > MAX_MESSAGES:
+            shown.append(f"and {len(messages) - MAX_MESSAGES} more")
+        mark = "[red]✗[/]" if messages else "[green]✓[/]"
+        table.add_row(mark, f"{name}  {TITLES.get(name, '')}", "\n".join(shown))
     return table
 
 
-def _faults(faults: Sequence[Fault]) -> Table:
-    by_part: defaultdict[str, list[Fault]] = defaultdict(list)
+def _fault_table(faults: Sequence[ProcessFault]) -> Table:
+    by_process: defaultdict[str, list[ProcessFault]] = defaultdict(list)
     for fault in faults:
-        by_part[fault.part].append(fault)
+        by_process[fault.process].append(fault)
     table = Table(box=None, header_style="bold", padding=(0, 2))
-    for column in ("part", "hit", "with", "ready again after, s (median, longest)"):
+    for column in ("process", "faults", "signals", "seconds until ready again (median, maximum)"):
         table.add_column(column)
-    for part, hits in sorted(by_part.items()):
-        how = ", ".join(f"{count} {name}" for name, count in Counter(hit.how for hit in hits).items())
-        backs = [hit.back - hit.at for hit in hits if hit.back is not None]
-        took = f"{median(backs):.1f}, {max(backs):.1f}" if len(backs) == len(hits) else "[red]never[/]"
-        table.add_row(part, str(len(hits)), how, took)
+    for process, hits in sorted(by_process.items()):
+        signals = ", ".join(f"{count} {name}" for name, count in Counter(hit.signal for hit in hits).items())
+        recoveries = [hit.recovered_at - hit.at for hit in hits if hit.recovered_at is not None]
+        recovered = len(recoveries) == len(hits)
+        seconds = f"{median(recoveries):.1f}, {max(recoveries):.1f}" if recovered else "[red]never[/]"
+        table.add_row(process, str(len(hits)), signals, seconds)
     return table

@@ -1,177 +1,193 @@
-"""What must be true of the facts, whatever died: each rule names every difference that it finds, and none stops at the first."""
+"""The rules that every snapshot of a finished run must satisfy. A rule yields one message per violation and never stops at the first."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from dev.chaos.client import Promised, Seen
-from dev.chaos.facts import Facts, Row
+from dev.chaos.client import Acknowledged, Answers
+from dev.chaos.snapshot import Row, Snapshot
 
 UNPAID = frozenset({"pending", "failed", "abandoned"})
 PAID = frozenset({"succeeded", "partially_refunded"})
 WITH_DELIVERY = PAID | {"disputed", "refunded"}
 
-Rule = Callable[[Facts], Iterator[str]]
-
 
 def was_paid(transaction: Row) -> bool:
-    """At Paystack, also where the money has gone back since."""
+    """Return True if a transaction was paid at Paystack, even if it was refunded later."""
     return transaction["paid_at"] is not None
 
 
-def settled(facts: Facts) -> Iterator[str]:
-    for reference, transaction in facts.transactions.items():
+def payments_settled(snapshot: Snapshot) -> Iterator[str]:
+    """Every transaction paid at Paystack is settled here with the same amount, currency and fees."""
+    for reference, transaction in snapshot.transactions.items():
         if not was_paid(transaction):
             continue
-        ours = facts.payments.get(reference)
-        if ours is None or ours["status"] in UNPAID:
-            yield f"{reference}: {transaction['status']} at Paystack, {ours['status'] if ours else 'unknown'} here"
-        elif ours["status"] != "held":  # held may be because Paystack told two stories: a person looks at it
-            here = (ours["paid_amount"], ours["paid_currency"], ours["fees"])
+        payment = snapshot.payments.get(reference)
+        if payment is None or payment["status"] in UNPAID:
+            status = payment["status"] if payment else "unknown"
+            yield f"{reference}: {transaction['status']} at Paystack, {status} here"
+        elif payment["status"] != "held":  # Paystack may have reported two amounts: an operator decides
+            here = (payment["paid_amount"], payment["paid_currency"], payment["fees"])
             there = (transaction["amount"], transaction["currency"], transaction["fees"])
             if here != there:
                 yield f"{reference}: amount, currency and fees are {there} at Paystack, {here} here"
 
 
-def delivered_once(facts: Facts) -> Iterator[str]:
-    of_payment = Counter(row["payment_reference"] for row in facts.deliveries)
-    of_order = Counter(row["order_id"] for row in facts.deliveries)
-    yield from (f"{reference}: delivered {count} times" for reference, count in of_payment.items() if count > 1)
-    yield from (f"order {order}: delivered {count} times" for order, count in of_order.items() if count > 1)
-    for reference, payment in facts.payments.items():
-        earned = payment["status"] in PAID and payment["held_reason"] is None
-        if earned and not of_payment[reference] and not _goes_back(facts, payment):
-            yield f"{reference}: {payment['status']}, not delivered and not on its way back"
+def delivered_once(snapshot: Snapshot) -> Iterator[str]:
+    """Every paid order is delivered exactly once or refunded."""
+    by_payment = Counter(row["payment_reference"] for row in snapshot.deliveries)
+    by_order = Counter(row["order_id"] for row in snapshot.deliveries)
+    yield from (f"{reference}: delivered {count} times" for reference, count in by_payment.items() if count > 1)
+    yield from (f"order {order}: delivered {count} times" for order, count in by_order.items() if count > 1)
+    for reference, payment in snapshot.payments.items():
+        deliverable = payment["status"] in PAID and payment["held_reason"] is None
+        if deliverable and not by_payment[reference] and not _refunded_in_full(snapshot, payment):
+            yield f"{reference}: {payment['status']}, neither delivered nor refunded"
 
 
-def _goes_back(facts: Facts, payment: Row) -> bool:
-    refunds = facts.refunds.get(payment["reference"], [])
-    returned: int = sum(one["amount"] for one in refunds if one["status"] != "failed")
-    return returned >= int(payment["paid_amount"] or 0)
+def _refunded_in_full(snapshot: Snapshot, payment: Row) -> bool:
+    refunds = snapshot.refunds.get(payment["reference"], [])
+    amount: int = sum(refund["amount"] for refund in refunds if refund["status"] != "failed")
+    return amount >= int(payment["paid_amount"] or 0)
 
 
-def paid_for(facts: Facts) -> Iterator[str]:
-    for delivery in facts.deliveries:
+def deliveries_paid(snapshot: Snapshot) -> Iterator[str]:
+    """Every delivery belongs to a payment of that order with the order's amount and currency."""
+    for delivery in snapshot.deliveries:
         reference, order_id = delivery["payment_reference"], str(delivery["order_id"])
-        payment, order = facts.payments.get(reference), facts.orders.get(order_id)
+        payment, order = snapshot.payments.get(reference), snapshot.orders.get(order_id)
         if payment is None or order is None:
-            yield f"order {order_id}: delivered for {reference}, and there is no such {'order' if payment else 'payment'}"
+            missing = "order" if payment else "payment"
+            yield f"order {order_id}: delivered for {reference}, but the {missing} does not exist"
             continue
         if payment["status"] not in WITH_DELIVERY:
-            yield f"{reference}: delivered and {payment['status']}"
+            yield f"{reference}: delivered but {payment['status']}"
         if str(payment["order_id"]) != order_id:
-            yield f"{reference}: of order {payment['order_id']}, delivered for {order_id}"
-        price, asked = (order["amount"], order["currency"]), (payment["amount"], payment["currency"])
-        if asked != price:
-            yield f"{reference}: {asked} for an order of {price}"
+            yield f"{reference}: belongs to order {payment['order_id']}, delivered for {order_id}"
+        price, charged = (order["amount"], order["currency"]), (payment["amount"], payment["currency"])
+        if charged != price:
+            yield f"{reference}: {charged} for an order of {price}"
         if order["status"] not in {"delivered", "refunded"}:
-            yield f"order {order_id}: delivered, and it says {order['status']}"
-        transaction = facts.transactions.get(reference)
-        if transaction is not None and was_paid(transaction) and reference not in facts.decided:
-            yield from _right_money(reference, order, transaction)
-    handed_over = {str(row["order_id"]) for row in facts.deliveries}
-    for order_id, order in facts.orders.items():
-        if order["status"] == "delivered" and order_id not in handed_over:
-            yield f"order {order_id}: says delivered and has no delivery"
+            yield f"order {order_id}: has a delivery but its status is {order['status']}"
+        transaction = snapshot.transactions.get(reference)
+        if transaction is not None and was_paid(transaction) and reference not in snapshot.decided:
+            yield from _paid_price(reference, order, transaction)
+    delivered = {str(row["order_id"]) for row in snapshot.deliveries}
+    for order_id, order in snapshot.orders.items():
+        if order["status"] == "delivered" and order_id not in delivered:
+            yield f"order {order_id}: its status is delivered but it has no delivery"
 
 
-def _right_money(reference: str, order: Row, transaction: Row) -> Iterator[str]:
-    with_fees = transaction["amount"] - (transaction["fees"] or 0)
-    right = order["amount"] in {transaction["amount"], with_fees} and transaction["requested_amount"] == order["amount"]
-    if not right or transaction["currency"] != order["currency"]:
-        came = f"{transaction['amount']} {transaction['currency']}"
-        yield f"{reference}: {came} came at Paystack for an order of {order['amount']} {order['currency']}"
+def _paid_price(reference: str, order: Row, transaction: Row) -> Iterator[str]:
+    without_fees = transaction["amount"] - (transaction["fees"] or 0)
+    right_amount = order["amount"] in {transaction["amount"], without_fees}
+    if not (right_amount and transaction["requested_amount"] == order["amount"]) or (
+        transaction["currency"] != order["currency"]
+    ):
+        paid = f"{transaction['amount']} {transaction['currency']}"
+        yield f"{reference}: {paid} paid at Paystack for an order of {order['amount']} {order['currency']}"
 
 
-def no_money_invented(facts: Facts, promised: Promised) -> Iterator[str]:
-    """Where every notice comes from Paystack itself."""
-    for reference in (row["payment_reference"] for row in facts.deliveries):
-        transaction = facts.transactions.get(reference)
-        if reference in promised.payments and (transaction is None or not was_paid(transaction)):
-            yield f"{reference}: delivered, and not paid at Paystack"
+def deliveries_paid_at_paystack(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
+    """Every delivery was paid at Paystack. Valid only where all webhooks come from Paystack, not from a test."""
+    for reference in (row["payment_reference"] for row in snapshot.deliveries):
+        transaction = snapshot.transactions.get(reference)
+        if reference in acknowledged.payments and (transaction is None or not was_paid(transaction)):
+            yield f"{reference}: delivered but not paid at Paystack"
 
 
-def stock_kept(facts: Facts, initial: dict[str, int]) -> Iterator[str]:
-    yield from (f"product {row['id']}: stock {row['stock']}" for row in facts.below_zero)
-    for product, shelf in facts.shelves.items():
-        if shelf["astray"]:
-            yield f"product {product}: {shelf['astray']} reserved by orders that are over, or not reserved by those that are not"
-        if product in initial and shelf["stock"] + shelf["reserved"] + shelf["sold"] != initial[product]:
-            sums = f"{shelf['stock']} + {shelf['reserved']} reserved + {shelf['sold']} sold"
-            yield f"product {product}: {sums} are not {initial[product]}"
-    for product in initial.keys() - facts.shelves.keys():
-        yield f"product {product}: gone from the shelves"
+def stock_consistent(snapshot: Snapshot, initial: dict[str, int]) -> Iterator[str]:
+    """The stock is never negative, and stock + reserved + sold equals the initial stock."""
+    yield from (f"product {row['id']}: stock {row['stock']}" for row in snapshot.negative_stock)
+    for product, row in snapshot.stock.items():
+        if row["mismatched"]:
+            yield f"product {product}: {row['mismatched']} items reserved by closed orders or not reserved by open ones"
+        if product in initial and row["stock"] + row["reserved"] + row["sold"] != initial[product]:
+            total = f"{row['stock']} + {row['reserved']} reserved + {row['sold']} sold"
+            yield f"product {product}: {total} is not {initial[product]}"
+    for product in initial.keys() - snapshot.stock.keys():
+        yield f"product {product}: does not exist"
 
 
-def nothing_stuck(facts: Facts) -> Iterator[str]:
-    for one in facts.waiting:
-        yield f"{one.where}: {one.key} is {one.state}" + (f": {one.error[:200]}" if one.error else "")
-    yield from (f"{queue}: {count} dead letters" for queue, count in facts.dead_letters.items() if count)
+def work_finished(snapshot: Snapshot) -> Iterator[str]:
+    """No work queue has an unfinished entry, and no dead-letter queue a message."""
+    for entry in snapshot.unfinished:
+        yield f"{entry.table}: {entry.key} is {entry.state}" + (f": {entry.error[:200]}" if entry.error else "")
+    yield from (f"{queue}: {count} dead letters" for queue, count in snapshot.dead_letters.items() if count)
 
 
-def balanced(facts: Facts) -> Iterator[str]:
-    yield from (f"the ledger is out of balance by {row['amount']} {row['currency']}" for row in facts.unbalanced)
-    for reference, payment in facts.payments.items():
+def ledger_balanced(snapshot: Snapshot) -> Iterator[str]:
+    """The ledger is balanced and agrees with every payment."""
+    yield from (f"the ledger is out of balance by {row['amount']} {row['currency']}" for row in snapshot.unbalanced)
+    for reference, payment in snapshot.payments.items():
         paid = payment["paid_amount"] or 0
-        said = {
+        expected = {
             "received": paid,
             "fee": (payment["fees"] or 0) if payment["paid_amount"] is not None else 0,
             "refunded": payment["refunded_amount"],
             "held": paid - payment["refunded_amount"] if payment["held_reason"] else 0,
         }
-        row = facts.booked.get(reference, {})
-        booked = {side: int(row.get(side) or 0) for side in said}
+        row = snapshot.ledger.get(reference, {})
+        recorded = {kind: int(row.get(kind) or 0) for kind in expected}
         yield from (
-            f"{reference}: {side} {said[side]} here, {booked[side]} in the ledger"
-            for side in said
-            if said[side] != booked[side]
+            f"{reference}: {kind} {expected[kind]} in the payment, {recorded[kind]} in the ledger"
+            for kind in expected
+            if expected[kind] != recorded[kind]
         )
 
 
-def refunded_alike(facts: Facts) -> Iterator[str]:
-    for reference in facts.transactions:
-        here = sum(one["amount"] for one in facts.refunds.get(reference, []) if one["status"] != "failed")
-        there = sum(one["amount"] for one in facts.returned.get(reference, []) if one["status"] != "failed")
+def refunds_match(snapshot: Snapshot) -> Iterator[str]:
+    """The refunds of every payment have the same amounts here and at Paystack."""
+    for reference in snapshot.transactions:
+        ours, theirs = snapshot.refunds.get(reference, []), snapshot.paystack_refunds.get(reference, [])
+        here = sum(refund["amount"] for refund in ours if refund["status"] != "failed")
+        there = sum(refund["amount"] for refund in theirs if refund["status"] != "failed")
         if here != there:
             yield f"{reference}: refunds of {here} here, {there} at Paystack"
-        done = sum(one["amount"] for one in facts.returned.get(reference, []) if one["status"] == "processed")
-        ours = facts.payments.get(reference)
-        if ours is not None and ours["refunded_amount"] != done:
-            yield f"{reference}: {done} processed at Paystack, {ours['refunded_amount']} here"
+        processed = sum(refund["amount"] for refund in theirs if refund["status"] == "processed")
+        payment = snapshot.payments.get(reference)
+        if payment is not None and payment["refunded_amount"] != processed:
+            yield f"{reference}: {processed} refunded at Paystack, {payment['refunded_amount']} here"
 
 
-def compensated_once(facts: Facts) -> Iterator[str]:
-    undeliverable = {reference for reference, row in facts.told.items() if row["outcome"] == "undeliverable"}
+def undeliverable_refunded_once(snapshot: Snapshot) -> Iterator[str]:
+    """Every payment of an undeliverable order is refunded in full by one automatic refund, and no other payment has one."""
+    outcomes = snapshot.order_payments.items()
+    undeliverable = {reference for reference, row in outcomes if row["outcome"] == "undeliverable"}
     for reference in undeliverable:
-        payment, refunds = facts.payments.get(reference), facts.refunds.get(reference, [])
-        by_itself = [one for one in refunds if one["requested_by"] == "catalog"]
-        if len(by_itself) > 1:
-            yield f"{reference}: undeliverable, and refunded by itself {len(by_itself)} times"
-        # One that Paystack failed waits for a person.
-        if payment is not None and not _goes_back(facts, payment) and "failed" not in {r["status"] for r in by_itself}:
-            yield f"{reference}: undeliverable, and not all of {payment['paid_amount']} goes back"
-    for reference, refunds in facts.refunds.items():
-        if reference not in undeliverable and any(one["requested_by"] == "catalog" for one in refunds):
-            yield f"{reference}: refunded by itself, and catalog has no trouble with it"
+        payment, refunds = snapshot.payments.get(reference), snapshot.refunds.get(reference, [])
+        automatic = [refund for refund in refunds if refund["requested_by"] == "catalog"]
+        if len(automatic) > 1:
+            yield f"{reference}: undeliverable, and refunded automatically {len(automatic)} times"
+        failed = "failed" in {refund["status"] for refund in automatic}  # an operator decides about a failed refund
+        if payment is not None and not failed and not _refunded_in_full(snapshot, payment):
+            yield f"{reference}: undeliverable, but {payment['paid_amount']} are not refunded in full"
+    for reference, refunds in snapshot.refunds.items():
+        if reference not in undeliverable and any(refund["requested_by"] == "catalog" for refund in refunds):
+            yield f"{reference}: refunded automatically although its order is not undeliverable"
 
 
-def promises_kept(facts: Facts, promised: Promised) -> Iterator[str]:
-    placed: dict[str, set[str]] = {}
-    for order_id, order in facts.orders.items():
-        placed.setdefault(order["customer_id"], set()).add(order_id)
-    for buyer, orders in promised.orders.items():
-        yield from (f"order {order}: answered 201, and is not there" for order in orders - placed.get(buyer, set()))
-    yield from (f"{one}: answered 201, and is not there" for one in promised.payments - facts.payments.keys())
-    known = {str(one["id"]) for refunds in facts.refunds.values() for one in refunds}
-    yield from (f"refund {one}: answered 202, and is not there" for one in promised.refunds - known)
+def acknowledged_exists(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
+    """Every order, payment and refund that was answered with 201 or 202 exists."""
+    by_customer: dict[str, set[str]] = {}
+    for order_id, order in snapshot.orders.items():
+        by_customer.setdefault(order["customer_id"], set()).add(order_id)
+    for customer, orders in acknowledged.orders.items():
+        missing = orders - by_customer.get(customer, set())
+        yield from (f"order {order}: answered with 201 but does not exist" for order in missing)
+    lost_payments = acknowledged.payments - snapshot.payments.keys()
+    yield from (f"{reference}: answered with 201 but does not exist" for reference in lost_payments)
+    known = {str(refund["id"]) for refunds in snapshot.refunds.values() for refund in refunds}
+    yield from (f"refund {refund}: answered with 202 but does not exist" for refund in acknowledged.refunds - known)
 
 
-def no_order_twice(facts: Facts, promised: Promised) -> Iterator[str]:
-    """Where each buyer's intents are known: what was asked again with the same key is one order."""
-    placed = Counter(order["customer_id"] for order in facts.orders.values())
-    for buyer, orders in promised.orders.items():
-        if placed[buyer] > len(orders):
-            yield f"buyer {buyer}: {placed[buyer]} orders for {len(orders)} intents"
+def one_order_per_intent(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
+    """Every customer has as many orders as they placed: a request repeated with the same key made one order."""
+    placed = Counter(order["customer_id"] for order in snapshot.orders.values())
+    for customer, orders in acknowledged.orders.items():
+        if placed[customer] > len(orders):
+            yield f"customer {customer}: {placed[customer]} orders for {len(orders)} requests"
 
 
-def answered_well(seen: Seen) -> Iterator[str]:
-    yield from seen.wrong
+def answers_valid(answers: Answers) -> Iterator[str]:
+    """No service answered a 5xx that is not a 503 with Retry-After."""
+    yield from answers.invalid

@@ -1,4 +1,4 @@
-"""Access tokens of a stack's own key for anybody: hundreds of buyers need not hash hundreds of passwords."""
+"""Sign access tokens for any account with the stack's own key: hundreds of logins would spend their time on password hashing."""
 
 import base64
 import hashlib
@@ -15,17 +15,17 @@ from jwt.algorithms import RSAAlgorithm
 
 from contracts.tokens import CUSTOMER_SCOPES
 
-LIFE_SECONDS = 900
+LIFETIME_SECONDS = 900
 
 
 class Signer:
-    """Signs as auth does, with the newest key in `folder`: RS256, named by its thumbprint (RFC 7638)."""
+    """Signs as auth does, with the newest key in `folder`: RS256, with the key's thumbprint (RFC 7638) as `kid`."""
 
     def __init__(self, folder: Path, issuer: str) -> None:
         newest = max(folder.glob("*.pem"))
         private = load_pem_private_key(newest.read_bytes(), password=None)
         if not isinstance(private, RSAPrivateKey):
-            raise TypeError(f"{newest} is no RSA key")
+            raise TypeError(f"{newest} is not an RSA key")
         public = RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
         canonical = json.dumps({name: public[name] for name in ("e", "kty", "n")}, separators=(",", ":")).encode()
         self._kid = base64.urlsafe_b64encode(hashlib.sha256(canonical).digest()).rstrip(b"=").decode()
@@ -35,7 +35,7 @@ class Signer:
     def bearer(
         self, sub: str | None = None, scopes: frozenset[str] = frozenset(CUSTOMER_SCOPES), **claims: Any
     ) -> dict[str, str]:
-        """The header that a client sends."""
+        """Return the Authorization header of an account, by default of a new one."""
         now = int(time.time())
         payload = {
             "iss": self._issuer,
@@ -44,7 +44,7 @@ class Signer:
             "client_id": "shop",
             "jti": str(uuid4()),
             "iat": now,
-            "exp": now + LIFE_SECONDS,
+            "exp": now + LIFETIME_SECONDS,
             "scope": " ".join(sorted(scopes)),
             "email": "payer@example.com",
             **claims,

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from kit.cli.app import run_command
+from kit.db.engine import create_sessionmaker
 from kit.messaging.inbox import InboxEntry
 
 BATCH = 500
@@ -23,13 +24,13 @@ async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
         .where(inbox.id.in_(select(failed.c.id)))
         .values(status="pending", attempts=0, next_attempt_at=func.now())
     )
-    found = await session.execute(again.returning(inbox.id).execution_options(synchronize_session=False))
+    found = await session.execute(again.returning(inbox.id))
     return len(found.all())
 
 
 def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine) -> Callable[..., None]:
     """The operator's `reprocess-events`."""
-    sessions = async_sessionmaker(engine, expire_on_commit=False)
+    sessions = create_sessionmaker(engine)
 
     async def work() -> int:
         total = 0

@@ -1,44 +1,46 @@
-"""Set-based statements: many rows in one statement, passed as one array for each column."""
+"""Set-based statements: many rows in one statement, passed as one array for each column.
+
+Such a statement reads the same for any number of rows, so SQLAlchemy compiles it and Postgres plans it once. With VALUES or IN of a list,
+each number of rows is another statement.
+
+    rows = array_parameters(id=BigInteger, status=Text)
+    FINISH = update(orders).where(orders.c.id == rows.c.id).values(status=rows.c.status)
+    await session.execute(FINISH, array_values(id=[1, 2], status=["paid", "expired"]))
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import (
-    ARRAY,
-    Table,
-    TableValuedAlias,
-    bindparam,
-    column,
-    func,
-    literal,
-)
+from sqlalchemy import ARRAY, Table, TableValuedAlias, bindparam, column, func, literal
 from sqlalchemy.types import TypeEngine
 
+ColumnType = type[TypeEngine[Any]] | TypeEngine[Any]
 
-def arrays(**columns: tuple[type[TypeEngine[Any]] | TypeEngine[Any], Sequence[Any]]) -> TableValuedAlias:
-    """Rows, handed over as one array for each column: name=(type, values).
 
-    The statement reads the same for any number of rows, so SQLAlchemy compiles it and Postgres plans it once; with VALUES or IN of a
-    list, each number of rows is another statement.
+def array_parameters(**columns: ColumnType) -> TableValuedAlias:
+    """Return rows with these columns for a statement that is built once. Their values come with each execution (`array_values`)."""
+    return _unnest(columns, [bindparam(f"{name}_list", type_=ARRAY(kind)) for name, kind in columns.items()])
+
+
+def array_values(**columns: Sequence[Any]) -> dict[str, Sequence[Any]]:
+    """Return the parameters of a statement with `array_parameters`.
+
+    They have names of their own, because SQLAlchemy reserves the names of a table's columns in INSERT and UPDATE.
     """
-    return _unnested(columns, [literal(list(values), ARRAY(type_)) for type_, values in columns.values()])
-
-
-def parameters(**columns: type[TypeEngine[Any]] | TypeEngine[Any]) -> TableValuedAlias:
-    """The same without the rows, for a statement that is built once: they come with its execution, as `lists` of them."""
-    return _unnested(columns, [bindparam(f"{name}_list", type_=ARRAY(type_)) for name, type_ in columns.items()])
-
-
-def lists(**columns: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """The rows of a statement with `parameters`. SQLAlchemy keeps the columns' own names for itself in an INSERT or UPDATE."""
     return {f"{name}_list": values for name, values in columns.items()}
 
 
-def _unnested(columns: Mapping[str, Any], values: Sequence[Any]) -> TableValuedAlias:
-    typed = [column(name, kind[0] if isinstance(kind, tuple) else kind) for name, kind in columns.items()]
-    return func.unnest(*values).table_valued(*typed).render_derived()
+def arrays(**columns: tuple[ColumnType, Sequence[Any]]) -> TableValuedAlias:
+    """Return rows with their values, as name=(type, values), for a statement that is built for each execution."""
+    kinds = {name: kind for name, (kind, _) in columns.items()}
+    return _unnest(kinds, [literal(list(values), ARRAY(kind)) for kind, values in columns.values()])
 
 
 def table_of(model: type[Any]) -> Table:
-    """The bare table of a model: statements on it are Core's, and cost no look at the ORM's."""
+    """Return the table of a model. Statements on it are compiled by SQLAlchemy Core, which is faster than the ORM."""
     return cast(Table, model.__table__)
+
+
+def _unnest(columns: Mapping[str, ColumnType], values: Sequence[Any]) -> TableValuedAlias:
+    typed = [column(name, kind) for name, kind in columns.items()]
+    return func.unnest(*values).table_valued(*typed).render_derived()

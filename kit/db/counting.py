@@ -1,24 +1,30 @@
 """Counts that stop at a limit: a gauge or a status line needs no exact number among millions of rows."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 COUNT_LIMIT = 10_000
+Database = AsyncSession | AsyncConnection
 
 
-async def count_up_to(session: AsyncSession, query: Select[Any], limit: int = COUNT_LIMIT) -> int:
+async def count_up_to(database: Database, query: Select[*tuple[Any, ...]], limit: int = COUNT_LIMIT) -> int:
     """Return the number of rows of `query`, at most `limit`."""
     rows = query.limit(limit).subquery()
-    return int((await session.execute(select(func.count()).select_from(rows))).scalar_one())
+    return (await database.execute(select(func.count()).select_from(rows))).scalar_one()
 
 
 async def count_and_oldest_age(
-    session: AsyncSession, query: Select[Any], column: ColumnElement[Any] | Any, limit: int = COUNT_LIMIT
+    database: Database,
+    query: Select[*tuple[Any, ...]],
+    column: ColumnElement[datetime] | InstrumentedAttribute[datetime],
+    limit: int = COUNT_LIMIT,
 ) -> tuple[int, float]:
     """Return the number of rows of `query`, at most `limit`, and the age in seconds of the oldest `column` among them (0 without rows)."""
     rows = query.with_only_columns(column.label("at")).limit(limit).subquery()
     age = func.coalesce(func.extract("epoch", func.now() - func.min(rows.c.at)), 0)
-    count, oldest = (await session.execute(select(func.count(), age).select_from(rows))).one()
-    return int(count), float(oldest)
+    count, oldest = (await database.execute(select(func.count(), age).select_from(rows))).one()
+    return count, float(oldest)

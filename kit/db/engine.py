@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from kit.db.errors import sqlstate
 
@@ -90,3 +90,12 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
     )
     event.listen(engine.sync_engine, "handle_error", _mark_closed_connections)
     return engine
+
+
+def create_sessionmaker(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    """Create the sessions of a service.
+
+    Objects keep their loaded values after the commit. Bulk UPDATE and DELETE statements do not search the session for the rows they
+    change: `synchronize_session` costs a round trip, and code here never reads an object again after such a statement.
+    """
+    return async_sessionmaker(engine, expire_on_commit=False, execution_options={"synchronize_session": False})

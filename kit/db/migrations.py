@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kit.db.columns import render_item
 from kit.db.engine import async_url
 from kit.http.health import Check
 from kit.settings import Secret, read_secret_file
@@ -38,7 +39,11 @@ def run(metadata: MetaData) -> None:
 
     def work(connection: Connection) -> None:
         context.configure(
-            connection=connection, target_metadata=metadata, compare_type=True, compare_server_default=True
+            connection=connection,
+            target_metadata=metadata,
+            compare_type=True,
+            compare_server_default=True,
+            render_item=render_item,
         )
         with context.begin_transaction():
             context.run_migrations()

@@ -131,14 +131,14 @@ async def store_response(
     """Keep the answer for whoever sends the key again."""
     if intent is not None:
         answer = update(keys).where(*is_key(keys, intent)).values(status=status, body=body.model_dump(mode="json"))
-        await session.execute(answer.execution_options(synchronize_session=False))
+        await session.execute(answer)
 
 
 async def prune(session: AsyncSession, keys: type[StoredKey], limit: int = 1000) -> int:
     """Forget keys older than a day, at most `limit` of them. How many it were."""
     old = select(keys.caller, keys.operation, keys.key).where(keys.created_at < func.now() - RETENTION).limit(limit)
     these = delete(keys).where(func.row(keys.caller, keys.operation, keys.key).in_(old))
-    found = await session.execute(these.execution_options(synchronize_session=False))
+    found = await session.execute(these)
     return int(found.rowcount)  # type: ignore[attr-defined]
 
 

@@ -12,9 +12,10 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
+from fastapi import Depends, Request
 from pydantic import BaseModel, SecretStr
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -61,7 +62,7 @@ class LockedRequest:
             return
         answer = update(self._keys).where(*_ours(self._keys, self._intent, self._holder))
         written = answer.values(status=status, body=body.model_dump(mode="json")).returning(self._keys.key)
-        found = await session.execute(written.execution_options(synchronize_session=False))
+        found = await session.execute(written)
         if found.scalar_one_or_none() is None:
             log.warning("a key was taken over while it was worked on", operation=self._intent.operation)
             raise IdempotencyKeyInUse
@@ -132,7 +133,6 @@ class LongRunningRequests:
             .where(*idempotency.is_key(keys, intent), keys.status.is_(None), theirs)
             .values(holder=holder, created_at=func.now())
             .returning(keys.key)
-            .execution_options(synchronize_session=False)
         )
         if taken.scalar_one_or_none() is None:
             raise IdempotencyKeyInUse
@@ -143,7 +143,7 @@ class LongRunningRequests:
         try:
             async with self._sessions.begin() as session:
                 ours = delete(self._keys).where(*_ours(self._keys, intent, holder))
-                await session.execute(ours.execution_options(synchronize_session=False))
+                await session.execute(ours)
         except Exception as error:
             log.warning("a key was not released", operation=intent.operation, error=type(error).__name__)
 
@@ -154,3 +154,12 @@ def _ours(keys: type[LockedKey], intent: IdempotentRequest, holder: int) -> tupl
 
 async def _is_free(session: AsyncSession, holder: int) -> bool:
     return bool((await session.execute(select(func.pg_try_advisory_xact_lock(holder)))).scalar_one())
+
+
+def _long_running(request: Request) -> LongRunningRequests:
+    requests: LongRunningRequests = request.state.long_running
+    return requests
+
+
+LongRunning = Annotated[LongRunningRequests, Depends(_long_running)]
+"""The registry that the service's lifespan yields as `long_running`."""

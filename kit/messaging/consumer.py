@@ -1,8 +1,8 @@
-"""The consumer's door: an event is claimed and takes effect in one transaction, and only then is it acknowledged."""
+"""The consumer: an event is stored in the inbox and processed in one transaction, and only then acknowledged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
@@ -14,27 +14,44 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from contracts.events import Event
 from contracts.topology import Queue
 from kit.db.errors import is_unavailable
-from kit.messaging import inbox, processor
+from kit.messaging import inbox, outbox, processor
 from kit.messaging.broker import TIMEOUT, connect, declare_queue
 from kit.messaging.inbox import Entry, InboxEntry
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import BATCHING_SECONDS, SMALL_BATCH, BatchResult
 from kit.observability.tracing import valid_traceparent
+from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
 PREFETCH = 200
-consumer_up = Gauge("consumer_up", "1 while consuming", ["queue"])
-consumed_total = Counter("consumed_total", "Messages taken from the broker", ["queue", "result"])
+DATABASE_BACKOFF = Backoff(first=0.5, longest=2.0)
+
+consumer_up = Gauge("consumer_up", "1 while the consumer receives messages", ["queue"])
+consumed_total = Counter("consumed_total", "Messages taken from the queue by result", ["queue", "result"])
 log = structlog.get_logger("consumer")
 
 E = TypeVar("E", bound=Event)
+EventHandler = Callable[[AsyncSession, Sequence[E]], Awaitable[None]]
+"""Processes events in the given transaction. See `kit.messaging.processor.Handler`."""
 
 
 class ConsumerLost(Exception):
-    """The broker ended the channel or the consumer (the queue was deleted, a connection fell): begin again."""
+    """The broker closed the channel or cancelled the consumer, because the queue was deleted or the connection was lost."""
+
+
+class _Received(NamedTuple, Generic[E]):
+    message: AbstractIncomingMessage
+    event: E
 
 
 class Consumer(Generic[E]):
-    """Consumes one queue into one inbox. What cannot be read goes to the dead letters; what fails is tried again from the inbox."""
+    """Background job: consumes one queue into one inbox table.
+
+    A message that is not a valid event is rejected into the dead letters. An event whose processing fails stays in the inbox, from where a
+    Processor with `handle` retries it.
+
+    `wake`: topics to notify after each batch, because its events may have made work for other jobs.
+    """
 
     def __init__(
         self,
@@ -43,9 +60,10 @@ class Consumer(Generic[E]):
         amqp_url: SecretStr,
         queue: Queue,
         events: TypeAdapter[E],
-        handler: Callable[[AsyncSession, Sequence[E]], Awaitable[None]],
+        handler: EventHandler[E],
+        notifier: Notifier,
         *,
-        outbox_bell: asyncio.Event,
+        wake: frozenset[str] = frozenset(),
     ) -> None:
         self.sessions = sessions
         self.inbox = inbox
@@ -53,17 +71,17 @@ class Consumer(Generic[E]):
         self.queue = queue
         self.events = events
         self.handler = handler
-        self.outbox_bell = outbox_bell
+        self.notifier = notifier
+        self.wake = wake
         self._up = False
 
     async def check(self) -> str | None:
-        """For readiness: whether the broker hands us messages."""
+        """Return None while the broker delivers messages to this consumer, else the reason (a readiness check)."""
         return None if self._up else f"not consuming {self.queue.name}"
 
     async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-        """The inbox's handler: entries as events. Also what a retry runs."""
-        await self.handler(session, [self.events.validate_json(entry.body) for entry in entries])
-        return BatchResult()
+        """Process stored events again: the handler of the Processor that retries."""
+        return await self._handle(session, [self.events.validate_json(entry.body) for entry in entries])
 
     async def run(self, shutdown: Shutdown) -> None:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
@@ -74,15 +92,15 @@ class Consumer(Generic[E]):
             lost = asyncio.ensure_future(channel.closed())
             underlay: UnderlayChannel = await channel.get_underlay_channel()
 
-            def cancelled(*_: Any) -> None:
+            def on_cancel(*_: object) -> None:
                 lost.cancel()
 
-            underlay.on_consumer_cancel_callbacks.add(cancelled)
+            underlay.on_consumer_cancel_callbacks.add(on_cancel)
             tag = await queue.consume(arrived.put, timeout=TIMEOUT)
-            log.info("consuming", queue=self.queue.name)
+            log.info("consumer started", queue=self.queue.name)
             self._set_up(True)
             try:
-                while batch := await self._next(arrived, shutdown, lost):
+                while batch := await self._next_batch(arrived, shutdown, lost):
                     await self._take(batch, shutdown, lost)
                     if len(batch) > SMALL_BATCH:
                         await shutdown.wait(BATCHING_SECONDS)
@@ -97,10 +115,10 @@ class Consumer(Generic[E]):
         self._up = up
         consumer_up.labels(self.queue.name).set(up)
 
-    async def _next(
+    async def _next_batch(
         self, arrived: asyncio.Queue[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
     ) -> list[AbstractIncomingMessage]:
-        """The messages that are there, at least one; none when the process should end."""
+        """Wait for a message and return all that have arrived, or none if shutdown is requested."""
         first = asyncio.ensure_future(arrived.get())
         end = asyncio.ensure_future(shutdown.wait_requested())
         try:
@@ -117,48 +135,70 @@ class Consumer(Generic[E]):
     async def _take(
         self, messages: Sequence[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
     ) -> None:
-        readable = []
-        for message in messages:
-            try:
-                event = self.events.validate_json(message.body)
-            except ValidationError as error:
-                consumed_total.labels(self.queue.name, "unreadable").inc()
-                log.error(
-                    "unreadable event", queue=self.queue.name, message_id=message.message_id, errors=error.error_count()
-                )
-                async with asyncio.timeout(TIMEOUT):
-                    await message.reject(requeue=False)
-            else:
-                readable.append(
-                    (
-                        message,
-                        {
-                            "key": str(event.id),
-                            "body": message.body,
-                            "headers": {"traceparent": valid_traceparent(event.traceparent)},
-                        },
-                    )
-                )
-        while readable:
+        """Process a batch of messages and acknowledge them."""
+        received = [parsed for message in messages if (parsed := await self._parse(message)) is not None]
+        if received:
+            wake = await self._process(received, shutdown, lost)
+            self.notifier.wake(outbox.TOPIC)
+            if wake:
+                self.notifier.notify(*wake)
+            # The messages are in the order of delivery: the tag of the last one acknowledges all before it.
+            async with asyncio.timeout(TIMEOUT):
+                await received[-1].message.ack(multiple=True)
+        consumed_total.labels(self.queue.name, "taken").inc(len(received))
+
+    async def _parse(self, message: AbstractIncomingMessage) -> _Received[E] | None:
+        try:
+            return _Received(message, self.events.validate_json(message.body))
+        except ValidationError as error:
+            consumed_total.labels(self.queue.name, "unreadable").inc()
+            log.error(
+                "event unreadable", queue=self.queue.name, message_id=message.message_id, errors=error.error_count()
+            )
+            async with asyncio.timeout(TIMEOUT):
+                await message.reject(requeue=False)
+            return None
+
+    async def _process(
+        self, received: Sequence[_Received[E]], shutdown: Shutdown, lost: asyncio.Future[Any]
+    ) -> frozenset[str]:
+        """Store and process events in one transaction. Return the topics to notify."""
+        events = {str(event.id): event for _, event in received}
+        rows = [
+            {
+                "key": str(event.id),
+                "body": message.body,
+                "headers": {"traceparent": valid_traceparent(event.traceparent)},
+            }
+            for message, event in received
+        ]
+        failures = 0
+        while True:
             try:
                 async with self.sessions.begin() as session:
-                    claimed = await inbox.store_processed(session, self.inbox, [row for _, row in readable])
-                    await processor.process(session, self.inbox, claimed, self.handle)
-                break
+                    entries = await inbox.store_processed(session, self.inbox, rows)
+                    return await processor.process(session, self.inbox, entries, self._handler_of(events))
             except Exception as error:
-                # The database is away: hold the messages and wait. Giving them back would use up their deliveries.
+                # While the database is unavailable, keep the messages and wait. Requeueing them would count as redeliveries.
                 if not is_unavailable(error):
                     raise
-                log.warning("waiting for the database", queue=self.queue.name, error=type(error).__name__)
-                await shutdown.wait(0.5)
+                log.warning("database unavailable", queue=self.queue.name, error=type(error).__name__)
+                await shutdown.wait(DATABASE_BACKOFF.seconds(failures))
+                failures += 1
                 if shutdown.requested or lost.done():
                     raise
-        self.outbox_bell.set()
-        if readable:
-            # They are taken in the order in which they came: the last one's tag stands for all before it.
-            async with asyncio.timeout(TIMEOUT):
-                await readable[-1][0].ack(multiple=True)
-        consumed_total.labels(self.queue.name, "taken").inc(len(readable))
+
+    def _handler_of(self, events: Mapping[str, E]) -> processor.Handler:
+        """Return a handler that finds the events of entries among those that were parsed already."""
+
+        async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
+            return await self._handle(session, [events[entry.key] for entry in entries])
+
+        return handle
+
+    async def _handle(self, session: AsyncSession, events: Sequence[E]) -> BatchResult:
+        await self.handler(session, events)
+        return BatchResult(wake=self.wake)
 
 
 def _drain(arrived: asyncio.Queue[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:

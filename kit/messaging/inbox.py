@@ -1,15 +1,15 @@
-"""The inbox table: every message is stored as it arrived, takes effect once, and is retried from the database until it has."""
+"""The inbox table: a message is stored as it arrived, takes effect once, and is retried from the database until it has (processor.py)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Gauge
 from sqlalchemy import (
     BigInteger,
-    CheckConstraint,
     ColumnElement,
     Identity,
     Index,
@@ -27,23 +27,45 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.sql.dml import ReturningInsert
 
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
+from kit.db.columns import one_of, text_enum
+from kit.db.counting import count_up_to
 
 BATCH = 200
 
-
 RETENTION = timedelta(days=30)
-"""How long a done entry goes on absorbing what comes twice; Paystack tries for 72 hours."""
+"""How long a processed entry is kept to recognize its redeliveries. Paystack retries a webhook for 72 hours."""
 
+Row = tuple[int, str, bytes, dict[str, Any], int, datetime]
 
 unprocessed_entries = Gauge(
-    "inbox_unprocessed_entries", "Entries that are not done, counted up to 10,000", ["inbox", "status"]
+    "inbox_unprocessed_entries",
+    "Inbox entries that are pending or failed, each counted up to 10,000",
+    ["inbox", "status"],
 )
 
 
+class EntryStatus(StrEnum):
+    PENDING = "pending"
+    """Will be processed, or retried, at `next_attempt_at`."""
+
+    PROCESSED = "processed"
+    """Its effect is committed."""
+
+    FAILED = "failed"
+    """Out of automatic attempts: an operator has to reprocess it."""
+
+
+def status_literal(status: EntryStatus) -> ColumnElement[str]:
+    """Return a status written into the SQL. A parameter would hide from the planner that a partial index on the status fits."""
+    return literal_column(f"'{status}'")
+
+
 class InboxEntry:
-    """Mixin for an inbox table. `key` is what makes two deliveries the same thing; `body` are the bytes as they came."""
+    """Mixin for an inbox table. Messages with the same `key` are the same message. `body` holds the bytes as they arrived."""
 
     if TYPE_CHECKING:
         __tablename__: Any
@@ -53,7 +75,7 @@ class InboxEntry:
     body: Mapped[bytes] = mapped_column(LargeBinary)
     headers: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     received_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    status: Mapped[str] = mapped_column(server_default="pending")
+    status: Mapped[EntryStatus] = mapped_column(text_enum(EntryStatus), server_default=EntryStatus.PENDING)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
     error: Mapped[str | None]
@@ -61,18 +83,18 @@ class InboxEntry:
 
     @declared_attr.directive
     @classmethod
-    def __table_args__(cls) -> tuple[Any, ...]:
+    def __table_args__(cls) -> tuple[SchemaItem, ...]:
         return (
-            CheckConstraint("status IN ('pending', 'processed', 'failed')", name="status"),
-            Index(None, "next_attempt_at", postgresql_where=text("status = 'pending'")),
-            Index(None, "status", postgresql_where=text("status = 'failed'")),
+            one_of("status", EntryStatus),
+            Index(None, "next_attempt_at", postgresql_where=text(f"status = '{EntryStatus.PENDING}'")),
+            Index(None, "status", postgresql_where=text(f"status = '{EntryStatus.FAILED}'")),
             Index(None, "received_at", postgresql_using="brin"),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry on its way through a handler. `new`: claimed in this very transaction."""
+    """An inbox entry as a handler gets it. `new`: it was stored in this same transaction (`store_processed`)."""
 
     id: int
     key: str
@@ -82,93 +104,108 @@ class Entry:
     received_at: datetime
     new: bool = False
 
+    @property
+    def traceparent(self) -> str | None:
+        """The trace context that arrived with the message; not validated."""
+        return self.headers.get("traceparent")
+
 
 async def store(session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """Keep what has come, for later: the entries that were not known before, in the order given. `rows`: key, body, headers."""
+    """Store messages to be processed later. Return those that were not known before, in the given order.
+
+    `rows`: mappings with key, body and headers.
+    """
     return [Entry(*row) for row in await _insert(session, _pending_insert(table_of(inbox)), rows)]
 
 
 async def store_processed(
     session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]
 ) -> list[Entry]:
-    """Keep what has come, to be settled in this same transaction: as `receive`, and written down as done at once.
+    """Store messages that are processed in this same transaction: like `store`, but with the status `processed` from the start.
 
-    Nobody sees it before the commit, and `settle` sets back what could not be given its effect.
+    Nobody sees that status before the commit, and `processor.process` sets the status of what failed.
     """
-    return [Entry(**row._mapping, new=True) for row in await _insert(session, _processed_insert(table_of(inbox)), rows)]
-
-
-async def _insert(session: AsyncSession, new: Any, rows: Iterable[Mapping[str, Any]]) -> Iterable[Any]:
-    by_key = {row["key"]: row for row in rows}
-    if not by_key:
-        return []
-    come = lists(**{name: [row[name] for row in by_key.values()] for name in ("key", "body", "headers")})
-    return await session.execute(new, come)
-
-
-@cache
-def _pending_insert(inbox: Table) -> Any:
-    return _new(inbox, {})
-
-
-@cache
-def _processed_insert(inbox: Table) -> Any:
-    return _new(
-        inbox, {"status": literal_column("'processed'"), "attempts": literal_column("1"), "processed_at": func.now()}
-    )
-
-
-def _new(inbox: Table, values: Mapping[str, ColumnElement[Any]]) -> Any:
-    come = parameters(key=Text, body=LargeBinary, headers=JSONB)
-    new = insert(inbox).from_select([*come.c.keys(), *values], select(come, *values.values()))
-    return new.on_conflict_do_nothing(index_elements=["key"]).returning(*_columns(inbox))
+    return [Entry(*row, new=True) for row in await _insert(session, _processed_insert(table_of(inbox)), rows)]
 
 
 async def lock_due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
-    """Lock the entries whose next try has come, the longest due first; what another worker has in hand is passed over."""
-    return [Entry(*row) for row in await session.execute(_due(table_of(inbox)), {"most": limit})]
-
-
-@cache
-def _due(inbox: Table) -> Select[Any]:
-    c = inbox.c
-    # Written out, as a parameter would hide from the planner that the index of what is pending fits.
-    pending = select(*_columns(inbox)).where(c.status == literal_column("'pending'"), c.next_attempt_at <= func.now())
-    # In the order of that index: by id alone, the planner may go through all that was ever done, as long as its statistics tell of many
-    # that wait.
-    return (
-        pending.order_by(c.next_attempt_at, c.id)
-        .limit(bindparam("most", type_=BigInteger))
-        .with_for_update(skip_locked=True)
-    )
+    """Lock up to `limit` pending entries whose next attempt is due, the longest due first. Skip entries that another worker locked."""
+    return [Entry(*row) for row in await session.execute(_select_due(table_of(inbox)), {"limit": limit})]
 
 
 async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
-    """Set the gauges of what is pending and what waits for a person."""
-    for status in ("pending", "failed"):
-        some = select(inbox.id).where(inbox.status == text(f"'{status}'")).limit(10_000).subquery()
-        count = (await session.execute(select(func.count()).select_from(some))).scalar_one()
+    """Set the gauges of pending and failed entries."""
+    for status in (EntryStatus.PENDING, EntryStatus.FAILED):
+        count = await count_up_to(session, select(inbox.id).where(inbox.status == status_literal(status)))
         unprocessed_entries.labels(inbox.__tablename__, status).set(count)
 
 
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
-    """Forget done entries that came longer than KEPT ago, at most `limit` of them. How many it were.
+    """Delete up to `limit` processed entries that arrived longer than RETENTION ago. Return how many were deleted.
 
-    Ids are given out as time goes by, so the oldest are at the beginning of the primary key. An index on the time would not find them for
-    long: a BRIN forgets nothing that was deleted, and new rows take the room of old ones.
+    Ids grow with time, so the oldest entries are at the start of the primary key. The index on `received_at` would not find them for long:
+    a BRIN forgets nothing that was deleted, and new rows take the space of old ones.
     """
     oldest = (
         select(inbox.id, inbox.received_at)
-        .where(inbox.status == "processed")
+        .where(inbox.status == EntryStatus.PROCESSED)
         .order_by(inbox.id)
         .limit(limit)
         .subquery()
     )
     old = select(oldest.c.id).where(oldest.c.received_at < func.now() - RETENTION)
-    these = delete(inbox).where(inbox.id.in_(old)).returning(inbox.id)
-    return len((await session.execute(these.execution_options(synchronize_session=False))).all())
+    deleted = await session.execute(delete(inbox).where(inbox.id.in_(old)).returning(inbox.id))
+    return len(deleted.all())
 
 
-def _columns(inbox: Table) -> tuple[Any, ...]:
+async def _insert(
+    session: AsyncSession, statement: ReturningInsert[*Row], rows: Iterable[Mapping[str, Any]]
+) -> Iterable[Row]:
+    by_key = {row["key"]: row for row in rows}
+    if not by_key:
+        return []
+    values = array_values(**{name: [row[name] for row in by_key.values()] for name in ("key", "body", "headers")})
+    return await session.execute(statement, values)
+
+
+@cache
+def _pending_insert(inbox: Table) -> ReturningInsert[*Row]:
+    return _insert_statement(inbox, {})
+
+
+@cache
+def _processed_insert(inbox: Table) -> ReturningInsert[*Row]:
+    return _insert_statement(
+        inbox,
+        {
+            "status": status_literal(EntryStatus.PROCESSED),
+            "attempts": literal_column("1"),
+            "processed_at": func.now(),
+        },
+    )
+
+
+def _insert_statement(inbox: Table, values: Mapping[str, ColumnElement[Any]]) -> ReturningInsert[*Row]:
+    rows = array_parameters(key=Text, body=LargeBinary, headers=JSONB)
+    new = insert(inbox).from_select([*rows.c.keys(), *values], select(rows, *values.values()))
+    return new.on_conflict_do_nothing(index_elements=["key"]).returning(*_entry_columns(inbox))
+
+
+@cache
+def _select_due(inbox: Table) -> Select[*Row]:
+    c = inbox.c
+    due = select(*_entry_columns(inbox)).where(
+        c.status == status_literal(EntryStatus.PENDING), c.next_attempt_at <= func.now()
+    )
+    # In the order of the index of pending entries. Ordered by id alone, the planner may read all processed entries, as long as its
+    # statistics say that many are pending.
+    return (
+        due.order_by(c.next_attempt_at, c.id)
+        .limit(bindparam("limit", type_=BigInteger))
+        .with_for_update(skip_locked=True)
+    )
+
+
+def _entry_columns(inbox: Table) -> tuple[Any, ...]:
     c = inbox.c
     return c.id, c.key, c.body, c.headers, c.attempts, c.received_at

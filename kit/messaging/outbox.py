@@ -2,30 +2,24 @@
 
 from datetime import datetime
 from functools import cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    Identity,
-    Insert,
-    LargeBinary,
-    Table,
-    Text,
-    Uuid,
-    func,
-    select,
-)
+from sqlalchemy import Identity, Insert, LargeBinary, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.events import Event
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
+from kit.db.counting import Database, count_and_oldest_age
 from kit.observability.tracing import traceparent
+
+TOPIC = "outbox"
+"""The relay waits for this topic of the service's Notifier."""
 
 
 class OutboxEvent:
-    """Mixin for a service's outbox table. `id` is the order of insertion, not of commit: never keep a high-water mark on it."""
+    """Mixin for a service's outbox table. `id` is the order of insertion, not of commit: never remember the last id that was read."""
 
     __tablename__ = "outbox"
 
@@ -39,32 +33,32 @@ class OutboxEvent:
     error: Mapped[str | None]
 
 
+async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> None:
+    """Write events to the outbox, in the transaction that causes them. An event that still waits there is not written twice.
+
+    An event without a trace context gets the current one.
+    """
+    if events:
+        values = array_values(
+            event_id=[event.id for event in events],
+            type=[event.type for event in events],
+            body=[_body(event) for event in events],
+        )
+        await session.execute(_insert(table_of(outbox)), values)
+
+
+async def backlog(database: Database, outbox: type[OutboxEvent]) -> tuple[int, float]:
+    """Return how many events wait to be published (counted up to 10,000) and the age of the oldest in seconds."""
+    return await count_and_oldest_age(database, select(outbox.id).order_by(outbox.id), outbox.created_at)
+
+
 @cache
-def _additions(outbox: Table) -> Insert:
-    """An event that waits there already, to be told again, is not put there twice."""
-    told = parameters(event_id=Uuid, type=Text, body=LargeBinary)
-    return insert(outbox).from_select(list(told.c.keys()), select(told)).on_conflict_do_nothing()
+def _insert(outbox: Table) -> Insert:
+    rows = array_parameters(event_id=Uuid, type=Text, body=LargeBinary)
+    return insert(outbox).from_select(list(rows.c.keys()), select(rows)).on_conflict_do_nothing()
 
 
 def _body(event: Event) -> bytes:
     trace = event.traceparent or traceparent()
     traced = event if trace == event.traceparent else event.model_copy(update={"traceparent": trace})
     return traced.model_dump_json(exclude_none=True).encode()
-
-
-async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> None:
-    """Put events into the outbox, in the transaction of what they tell."""
-    if events:
-        told = lists(
-            event_id=[event.id for event in events],
-            type=[event.type for event in events],
-            body=[_body(event) for event in events],
-        )
-        await session.execute(_additions(table_of(outbox)), told)
-
-
-def backlog(outbox: type[OutboxEvent]) -> Any:
-    """How many events wait to leave (counted up to 10,000), and the age of the oldest in seconds."""
-    waiting = select(outbox.created_at).order_by(outbox.id).limit(10_000).subquery()
-    age = func.coalesce(func.extract("epoch", func.now() - func.min(waiting.c.created_at)), 0)
-    return select(func.count(), age).select_from(waiting)

@@ -1,7 +1,6 @@
 """Process inbox entries: all due entries of a batch together, one by one if that fails, with retries in the database."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,198 +8,190 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import (
-    BigInteger,
-    Table,
-    Text,
-    Update,
-    case,
-    func,
-    literal_column,
-    text,
-    update,
-)
+from sqlalchemy import BigInteger, Table, Text, Update, case, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.errors import is_contention, is_unavailable
-from kit.messaging.inbox import BATCH, Entry, InboxEntry, lock_due, measure
+from kit.messaging import outbox
+from kit.messaging.inbox import BATCH, Entry, EntryStatus, InboxEntry, lock_due, measure, status_literal
+from kit.messaging.notifier import Notifier
+from kit.observability.tracing import continued
+from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
-log = structlog.get_logger("inbox")
-
-
 ATTEMPTS = 12
-"""Tries before a person is asked: with the pauses below, about a day and a half."""
+"""Attempts before an entry needs an operator. With the pauses below the last one is made about an hour after the first."""
 
-
-FIRST_PAUSE, LONGEST_PAUSE = 2.0, 6 * 3600.0
-
+BACKOFF = Backoff(first=2.0, longest=6 * 3600.0)
 
 SMALL_BATCH, BATCHING_SECONDS = 8, 0.05
-"""After a batch of more than a few, so long is waited for more to share the next one: a statement costs the same for one as for many."""
-
+"""After a batch larger than SMALL_BATCH, wait this long so that more entries share the next one: a statement for many costs as much as for
+one."""
 
 POLL_SECONDS = 1.0
-
-
 MEASURE_SECONDS = 5.0
 
-
 SHORT_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '300ms'")
-"""Whoever holds a row for longer keeps its entry waiting, and not all that came with it: that one is tried again in a moment."""
+"""If a row stays locked for longer, only the entry that needs it is retried later, and not the whole batch."""
 
-
-entries_total = Counter("inbox_entries_total", "Entries by how their handling ended", ["inbox", "result"])
+entries_total = Counter("inbox_entries_total", "Inbox entries by result", ["inbox", "result"])
+log = structlog.get_logger("inbox")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchResult:
-    """What a handler found. `failed`: entries that no other try can help, by id, with the reason.
+    """The result of processing a batch.
 
-    `learned`: for columns of the inbox's own, by name, what an entry of that id holds; of all entries of the batch or of none.
-    `errands`: whether there is work now for other loops of the process, once this is committed.
+    `failed`: reasons by entry id, for entries that no retry can help. They need an operator.
+    `columns`: values for the inbox table's own columns: by column name, the value for each entry id. Of all entries of the batch.
+    `wake`: topics to notify after the commit, because other jobs now have work.
     """
 
     failed: Mapping[int, str] = field(default_factory=dict)
-    learned: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
-    errands: bool = False
+    columns: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+    wake: frozenset[str] = frozenset()
 
 
 Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[BatchResult]]
-"""Gives entries their effect, in the transaction that it is handed.
+"""Processes entries in the given transaction.
 
-Whatever it raises, nothing of it stays; the entries are then handled one by one, so that one bad entry holds back no other.
+If it raises, everything it did is rolled back and the entries are processed one by one, so that one bad entry delays no other.
 """
 
 
-async def process(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> bool:
-    """Give the entries their effect, all together where that goes well, else one by one. Commits nothing. Whether there are errands.
+async def process(
+    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler
+) -> frozenset[str]:
+    """Process entries in this transaction: all together, and one by one if that fails. Return the topics to notify after the commit.
 
-    Raises only what is wrong with the database itself: then nothing has happened, and no attempt was used up.
+    Raises only if the database itself is unavailable. Then nothing has happened, and no attempt was used.
     """
     if not entries:
-        return False
+        return frozenset()
     await session.execute(SHORT_LOCK_TIMEOUT)
     return await _process(session, inbox, entries, handler)
 
 
-async def _process(session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler) -> bool:
+async def _process(
+    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler
+) -> frozenset[str]:
+    if len(entries) == 1:
+        with continued(entries[0].traceparent):
+            return await _attempt(session, inbox, entries, handler)
+    return await _attempt(session, inbox, entries, handler)
+
+
+async def _attempt(
+    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler
+) -> frozenset[str]:
     try:
         async with session.begin_nested():
-            handled = await handler(session, entries)
-            await _finish(session, inbox, entries, handled)
-        return handled.errands
+            result = await handler(session, entries)
+            await _finish(session, inbox, entries, result)
+        return result.wake
     except Exception as error:
         if is_unavailable(error) and not is_contention(error):
             raise
         if len(entries) > 1:
-            return any([await _process(session, inbox, [entry], handler) for entry in entries])
+            return frozenset().union(*[await _process(session, inbox, [entry], handler) for entry in entries])
         await _postpone(session, inbox, entries[0], error)
-        return False
+        return frozenset()
 
 
 async def _finish(
-    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handled: BatchResult
+    session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], result: BatchResult
 ) -> None:
-    failed, learned = handled.failed, handled.learned
-    told = entries if learned else [entry for entry in entries if not entry.new or entry.id in failed]
-    if told:
-        rows = lists(
-            id=[entry.id for entry in told],
-            status=["failed" if entry.id in failed else "processed" for entry in told],
-            attempts=[entry.attempts + (not entry.new) for entry in told],
-            error=[failed.get(entry.id) for entry in told],
-            **{name: [values[entry.id] for entry in told] for name, values in learned.items()},
+    """Write the result of a batch. A new entry without failure or columns of its own is stored as processed already."""
+    failed, columns = result.failed, result.columns
+    changed = entries if columns else [entry for entry in entries if not entry.new or entry.id in failed]
+    if changed:
+        rows = array_values(
+            id=[entry.id for entry in changed],
+            status=[EntryStatus.FAILED if entry.id in failed else EntryStatus.PROCESSED for entry in changed],
+            attempts=[entry.attempts + (not entry.new) for entry in changed],
+            error=[failed.get(entry.id) for entry in changed],
+            **{name: [values[entry.id] for entry in changed] for name, values in columns.items()},
         )
-        await session.execute(_finished(table_of(inbox), tuple(learned)), rows)
-    if failed:
-        log.error(
-            "entries wait for a person",
-            inbox=inbox.__tablename__,
-            entries=sorted(failed)[:5],
-            reasons=sorted(set(failed.values()))[:5],
-        )
+        await session.execute(_finish_statement(table_of(inbox), tuple(columns)), rows)
+    for entry in entries:
+        if entry.id in failed:
+            with continued(entry.traceparent):
+                log.error("entry failed", inbox=inbox.__tablename__, entry=entry.id, reason=failed[entry.id])
     entries_total.labels(inbox.__tablename__, "processed").inc(len(entries) - len(failed))
     entries_total.labels(inbox.__tablename__, "failed").inc(len(failed))
 
 
 @cache
-def _finished(inbox: Table, learned: tuple[str, ...]) -> Update:
-    told = parameters(
-        id=BigInteger, status=Text, attempts=BigInteger, error=Text, **{name: inbox.c[name].type for name in learned}
-    )
-    new = {name: told.c[name] for name in ("status", "attempts", "error", *learned)}
-    processed_at = case((told.c.status == literal_column("'processed'"), func.now()))
-    return update(inbox).where(inbox.c.id == told.c.id).values({**new, "processed_at": processed_at})
+def _finish_statement(inbox: Table, columns: tuple[str, ...]) -> Update:
+    own = {name: inbox.c[name].type for name in columns}
+    rows = array_parameters(id=BigInteger, status=Text, attempts=BigInteger, error=Text, **own)
+    new = {name: rows.c[name] for name in ("status", "attempts", "error", *columns)}
+    processed_at = case((rows.c.status == status_literal(EntryStatus.PROCESSED), func.now()))
+    return update(inbox).where(inbox.c.id == rows.c.id).values({**new, "processed_at": processed_at})
 
 
 async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry, error: Exception) -> None:
-    # A row that another transaction holds is no failure of the entry: it costs no attempt.
-    before = entry.attempts - entry.new
-    tries = before + (0 if is_contention(error) else 1)
-    last = tries >= ATTEMPTS
-    pause = min(FIRST_PAUSE * 2 ** max(0, tries - 1) * 1.5, LONGEST_PAUSE) * random.uniform(0.5, 1)  # noqa: S311 -- jitter
-    reason = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
+    """Schedule the next attempt of an entry, or mark it as failed after the last one."""
+    # That another transaction holds a row is not a failure of the entry: it uses no attempt.
+    attempts = entry.attempts - entry.new + (0 if is_contention(error) else 1)
+    last = attempts >= ATTEMPTS
+    reason = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "").encode("utf-8", "replace").decode()
     await session.execute(
         update(inbox)
         .where(inbox.id == entry.id)
         .values(
-            status="failed" if last else "pending",
-            attempts=tries,
-            error=reason.encode("utf-8", "replace").decode(),
-            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, pause),
+            status=EntryStatus.FAILED if last else EntryStatus.PENDING,
+            attempts=attempts,
+            error=reason,
+            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, BACKOFF.seconds(attempts - 1)),
             processed_at=None,
         )
-        .execution_options(synchronize_session=False)
     )
     entries_total.labels(inbox.__tablename__, "failed" if last else "retried").inc()
-    log.log(
-        40 if last else 30,
-        "entry waits for a person" if last else "entry will be tried again",
+    write = log.error if last else log.warning
+    write(
+        "entry failed" if last else "entry postponed",
         inbox=inbox.__tablename__,
         entry=entry.id,
-        attempts=tries,
-        error=reason[:300],
+        attempts=attempts,
+        reason=reason[:300],
     )
 
 
 class Processor:
-    """The loop that gives due entries their effect, a batch a transaction."""
+    """Background job: processes due inbox entries, one batch per transaction. Waits for `topic`."""
 
     def __init__(
         self,
         sessions: async_sessionmaker[AsyncSession],
         inbox: type[InboxEntry],
         handler: Handler,
+        notifier: Notifier,
         *,
-        outbox_bell: asyncio.Event,
-        errand_bells: Sequence[asyncio.Event] = (),
+        topic: str,
     ) -> None:
         self.sessions = sessions
         self.inbox = inbox
         self.handler = handler
-        self.outbox_bell = outbox_bell
-        self.errand_bells = errand_bells
-        self.bell = asyncio.Event()
-        """Ring it when something may be due."""
+        self.notifier = notifier
+        self.wakeup = notifier.subscribe(topic)
 
     async def run(self, shutdown: Shutdown) -> None:
         clock = asyncio.get_running_loop().time
-        measured = -MEASURE_SECONDS
+        measured_at = -MEASURE_SECONDS
         while not shutdown.requested:
             async with self.sessions.begin() as session:
                 entries = await lock_due(session, self.inbox)
-                errands = await process(session, self.inbox, entries, self.handler)
-                if clock() - measured > MEASURE_SECONDS:
+                wake = await process(session, self.inbox, entries, self.handler)
+                if clock() - measured_at > MEASURE_SECONDS:
                     await measure(session, self.inbox)
-                    measured = clock()
+                    measured_at = clock()
             if entries:
-                self.outbox_bell.set()
-            if errands:
-                for bell in self.errand_bells:
-                    bell.set()
+                self.notifier.wake(outbox.TOPIC)
+            if wake:
+                self.notifier.notify(*wake)
             if len(entries) < BATCH:
-                await shutdown.wait(POLL_SECONDS, self.bell)
+                await shutdown.wait(POLL_SECONDS, self.wakeup)
                 if len(entries) > SMALL_BATCH:
                     await shutdown.wait(BATCHING_SECONDS)

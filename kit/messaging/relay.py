@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 import aio_pika
@@ -13,20 +13,7 @@ from aio_pika.exceptions import DeliveryError
 from aiormq.channel import Channel as UnderlayChannel
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    Delete,
-    Select,
-    Table,
-    any_,
-    bindparam,
-    delete,
-    func,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import ARRAY, BigInteger, Delete, Select, Table, any_, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from contracts.events import CONTENT_TYPE
@@ -34,48 +21,34 @@ from contracts.topology import EXCHANGE, Queue
 from kit.db.bulk import table_of
 from kit.messaging import queue_markers
 from kit.messaging.broker import TIMEOUT, connect, declare_exchange
-from kit.messaging.outbox import OutboxEvent, backlog
+from kit.messaging.notifier import Notifier
+from kit.messaging.outbox import TOPIC, OutboxEvent, backlog
 from kit.messaging.republish import Republish
+from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
+WINDOW = 100
+POLL_SECONDS = 1.0
+MEASURE_SECONDS = 1.0
+CHECK_SECONDS = 5.0
+STANDBY_SECONDS = 1.0
+PUBLISH_SECONDS = 10.0
+REFUSED_BACKOFF = Backoff(first=0.5, longest=30.0)
+
+LOCK = 0x4F55_5442  # "OUTB": one active relay in a database
+
+published_total = Counter("outbox_published_total", "Events published by result", ["result"])
+pending_events = Gauge("outbox_pending", "Events in the outbox that the broker has not confirmed, counted up to 10,000")
+oldest_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest event in the outbox")
+relay_active = Gauge("outbox_relay_active", "1 in the process whose relay is active, 0 where it stands by")
 log = structlog.get_logger("outbox")
 
 
-WINDOW = 100
-
-
-POLL_SECONDS = 1.0
-
-
-MEASURE_SECONDS = 1.0
-
-
-CHECK_SECONDS = 5.0
-
-
-PUBLISH_SECONDS = 10.0
-
-
-LOCK = 0x4F55_5442  # "OUTB": one relay at a time in a database
-
-
-published_total = Counter("outbox_published_total", "Events that left", ["result"])
-
-
-pending_events = Gauge("outbox_pending", "Events not yet confirmed by the broker")
-
-
-oldest_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest of them")
-
-
-relay_active = Gauge("outbox_relay_active", "1 where this process relays, 0 where it stands by")
-
-
 @cache
-def _due(outbox: Table) -> Select[Any]:
+def _select_due(outbox: Table) -> Select[int, UUID, str, bytes]:
     c = outbox.c
-    waiting = select(c.id, c.event_id, c.type, c.body).where(c.next_attempt_at <= func.now())
-    return waiting.order_by(c.id).limit(WINDOW)
+    due = select(c.id, c.event_id, c.type, c.body).where(c.next_attempt_at <= func.now())
+    return due.order_by(c.id).limit(WINDOW)
 
 
 @cache
@@ -84,10 +57,12 @@ def _delete_confirmed(outbox: Table) -> Delete:
 
 
 class Relay:
-    """Takes what is in the outbox in order of id, publishes it in windows, and deletes what the broker confirmed.
+    """Background job: publishes the outbox in id order, one window at a time, and deletes the events that the broker confirmed.
 
-    One relay of a database is active at a time, under a session's advisory lock; every statement of the relay runs on that same
-    session, so a relay that lost its lock can delete nothing. The others stand by.
+    One relay of a database is active at a time, under a session-level advisory lock. All its statements run on that session, so a relay
+    that lost its lock cannot delete anything. The others stand by.
+
+    `republish` writes recent events to the outbox again when a queue was lost with the events it held (queue_markers.py).
     """
 
     def __init__(
@@ -97,22 +72,21 @@ class Relay:
         amqp_url: SecretStr,
         queues: Sequence[Queue],
         republish: Republish,
+        notifier: Notifier,
     ) -> None:
         self.engine = engine
         self.outbox = outbox
         self.amqp_url = amqp_url
         self.queues = queues
         self.republish = republish
-        """Tells again what happened, when a queue was lost with what it held (marks.py)."""
-        self.bell = asyncio.Event()
-        """Ring it when something was put into the outbox, after the commit."""
+        self.wakeup = notifier.subscribe(TOPIC)
 
     async def run(self, shutdown: Shutdown) -> None:
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             while not (await connection.execute(select(func.pg_try_advisory_lock(LOCK)))).scalar():
                 relay_active.set(0)
-                await shutdown.wait(1)
+                await shutdown.wait(STANDBY_SECONDS)
                 if shutdown.requested:
                     return
             try:
@@ -120,7 +94,7 @@ class Relay:
                 await self._relay(shutdown, connection)
             finally:
                 relay_active.set(0)
-                # The lock is of the session: it must not go back into the pool with it.
+                # The session holds the lock, so it must not go back into the pool.
                 await connection.invalidate()
 
     async def _relay(self, shutdown: Shutdown, database: AsyncConnection) -> None:
@@ -130,23 +104,23 @@ class Relay:
             await declare_exchange(channel)
             await queue_markers.declare_and_mark(shutdown, broker, channel, self.queues, self.republish)
             underlay = cast(UnderlayChannel, await channel.get_underlay_channel())
-            log.info("relaying")
+            log.info("relay started")
             clock = asyncio.get_running_loop().time
-            measured, looked = -MEASURE_SECONDS, clock()
+            measured_at, checked_at = -MEASURE_SECONDS, clock()
             while not shutdown.requested:
-                if clock() - looked > CHECK_SECONDS:
+                if clock() - checked_at > CHECK_SECONDS:
                     await queue_markers.check_markers(channel, self.queues)
-                    looked = clock()
-                if not await self._window(database, underlay):
-                    if clock() - measured > MEASURE_SECONDS:
+                    checked_at = clock()
+                if not await self._publish_window(database, underlay):
+                    if clock() - measured_at > MEASURE_SECONDS:
                         await self._measure(database)
-                        measured = clock()
-                    await shutdown.wait(POLL_SECONDS, self.bell)
+                        measured_at = clock()
+                    await shutdown.wait(POLL_SECONDS, self.wakeup)
 
-    async def _window(self, database: AsyncConnection, channel: UnderlayChannel) -> bool:
-        """Publish one window. Whether there may be more."""
+    async def _publish_window(self, database: AsyncConnection, channel: UnderlayChannel) -> bool:
+        """Publish one window. Return True if there may be more."""
         outbox = self.outbox
-        rows = (await database.execute(_due(table_of(outbox)))).all()
+        rows = (await database.execute(_select_due(table_of(outbox)))).all()
         if not rows:
             return False
         async with asyncio.timeout(PUBLISH_SECONDS + TIMEOUT):
@@ -159,13 +133,14 @@ class Relay:
             await database.execute(_delete_confirmed(table_of(outbox)), {"ids": confirmed})
             published_total.labels("confirmed").inc(len(confirmed))
         if refused:
-            # No queue took it, or the queue is full: keep it, say so, and let the others pass. Starting again declares the queues anew.
+            # No queue accepted the event, or the queue is full: keep it for later and publish the others. The error that is raised below
+            # restarts the relay, which declares the queues again.
             published_total.labels("refused").inc(len(refused))
-            pause = text("least(30, 0.5 * power(2, least(attempts, 10))) * interval '1 second'")
+            later = func.now() + REFUSED_BACKOFF.interval(outbox.attempts)
             await database.execute(
                 update(outbox)
                 .where(outbox.id.in_(refused))
-                .values(attempts=outbox.attempts + 1, error="no queue took it", next_attempt_at=func.now() + pause)
+                .values(attempts=outbox.attempts + 1, error="no queue took it", next_attempt_at=later)
             )
         for result in results:
             if isinstance(result, BaseException):
@@ -173,20 +148,20 @@ class Relay:
                 raise result
         return len(rows) == WINDOW
 
-    async def _publish(self, channel: UnderlayChannel, event_id: UUID, kind: str, body: bytes) -> None:
+    async def _publish(self, channel: UnderlayChannel, event_id: UUID, event_type: str, body: bytes) -> None:
         message = aio_pika.Message(
             body,
             message_id=str(event_id),
-            type=kind,
+            type=event_type,
             content_type=CONTENT_TYPE,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             timestamp=datetime.now(UTC),
         )
-        # As Exchange.publish does, but for `wait`: there each message waits for its own write to the socket before the next may follow.
+        # Like Exchange.publish, but with wait=False: with `wait`, each message waits until the one before it is written to the socket.
         await channel.basic_publish(
             message.body,
             exchange=EXCHANGE,
-            routing_key=kind,
+            routing_key=event_type,
             properties=message.properties,
             mandatory=True,
             timeout=PUBLISH_SECONDS,
@@ -194,6 +169,6 @@ class Relay:
         )
 
     async def _measure(self, database: AsyncConnection) -> None:
-        count, age = (await database.execute(backlog(self.outbox))).one()
+        count, age = await backlog(database, self.outbox)
         pending_events.set(count)
         oldest_seconds.set(age)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import problem_response
 from kit.observability.metrics import request_seconds, requests_total
-from kit.observability.tracing import TRACEPARENT, _traceparent
+from kit.observability.tracing import TRACEPARENT, start_trace
 
 log = structlog.get_logger("http")
 
@@ -47,8 +47,8 @@ class Telemetry:
         request_id = given_id.decode() if REQUEST_ID.fullmatch(given_id) else chance[48:]
         trace = given_trace.decode() if TRACEPARENT.fullmatch(given_trace) else f"00-{chance[:32]}-{chance[32:48]}-01"
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace[3:35])
-        _traceparent.set(trace)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        start_trace(trace)
         status = 0
 
         async def answer(message: Message) -> None:

@@ -1,29 +1,50 @@
-"""The W3C trace context of the current request or message."""
+"""The W3C trace context (https://www.w3.org/TR/trace-context/) of the current request, event or inbox entry."""
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 import structlog
 
 TRACEPARENT = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
-
-_traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
+_current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def traceparent() -> str | None:
-    """The W3C trace context of what is being done now, to be handed on with requests and events."""
-    return _traceparent.get()
+    """Return the trace context of the current work, to be sent with requests and events."""
+    return _current.get()
 
 
-def valid_traceparent(value: str | None) -> str | None:
-    """The value where it is a trace context, None where it is anything else."""
-    return value if value is not None and TRACEPARENT.fullmatch(value.encode("ascii", "replace")) else None
+def valid_traceparent(value: object) -> str | None:
+    """Return `value` if it is a trace context, else None."""
+    return value if isinstance(value, str) and TRACEPARENT.fullmatch(value.encode("ascii", "replace")) else None
 
 
-def continue_trace(value: str | None) -> None:
-    """Go on with the trace of an event or a stored notice; a new one where it has none."""
-    trace = valid_traceparent(value) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
-    _traceparent.set(trace)
-    structlog.contextvars.bind_contextvars(trace_id=trace[3:35])
+def start_trace(value: str) -> None:
+    """Use a valid trace context until the end of the current task: log lines carry its `trace_id`."""
+    _current.set(value)
+    structlog.contextvars.bind_contextvars(trace_id=value[3:35])
+
+
+@contextmanager
+def continued(value: str | None) -> Iterator[None]:
+    """Continue the trace of an event, an inbox entry or a payment inside the `with` block: log lines carry its `trace_id`.
+
+    Without a valid trace context the current trace goes on, or a new one starts if there is none.
+    """
+    trace = valid_traceparent(value) or _current.get() or new_traceparent()
+    token = _current.set(trace)
+    try:
+        with structlog.contextvars.bound_contextvars(trace_id=trace[3:35]):
+            yield
+    finally:
+        _current.reset(token)
+
+
+def new_traceparent() -> str:
+    """Return the context of a new trace."""
+    chance = secrets.token_hex(24)
+    return f"00-{chance[:32]}-{chance[32:]}-01"

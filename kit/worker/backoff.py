@@ -2,14 +2,17 @@
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, func
-from sqlalchemy.sql.expression import SQLCoreOperations
+from sqlalchemy.orm import InstrumentedAttribute
+
+MAX_DOUBLINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Pauses between attempts: `first` seconds, doubled after each attempt, at most `longest` seconds.
+    """Pauses between attempts: about `first` seconds, doubled after each attempt, never more than `longest` seconds.
 
     `jitter` is the fraction by which a pause varies in both directions, so that many rows or processes do not retry together.
     """
@@ -20,11 +23,16 @@ class Backoff:
 
     def seconds(self, attempts: int) -> float:
         """Return the pause after `attempts` earlier attempts (0 for the first pause), with jitter."""
-        pause = min(self.first * 2.0 ** min(max(attempts, 0), 60), self.longest)
+        pause = min(self.first * 2.0 ** min(max(attempts, 0), MAX_DOUBLINGS), self._longest_mean)
         return pause * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 -- jitter
 
-    def interval(self, attempts: SQLCoreOperations[int]) -> ColumnElement[object]:
+    def interval(self, attempts: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[timedelta]:
         """Return the same pause as an SQL interval, computed from a column of earlier attempts."""
-        pause = func.least(self.first * func.power(2, func.least(attempts, 60)), self.longest)
+        doublings = func.greatest(0, func.least(attempts, MAX_DOUBLINGS))
+        pause = func.least(self.first * func.power(2, doublings), self._longest_mean)
         jitter = 1 - self.jitter + 2 * self.jitter * func.random()
         return func.make_interval(0, 0, 0, 0, 0, 0, pause * jitter)
+
+    @property
+    def _longest_mean(self) -> float:
+        return self.longest / (1 + self.jitter)

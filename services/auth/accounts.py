@@ -42,4 +42,4 @@ async def of(session: AsyncSession, caller: Caller) -> Account:
 async def upgrade_hash(session: AsyncSession, account: Account, better: str) -> None:
     """Store a hash of the newer kind, unless the password was changed meanwhile."""
     same = update(Account).where(Account.id == account.id, Account.password_hash == account.password_hash)
-    await session.execute(same.values(password_hash=better).execution_options(synchronize_session=False))
+    await session.execute(same.values(password_hash=better))

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.engine import create_engine
+from kit.db.engine import create_engine, create_sessionmaker
 from services.auth.settings import settings
 
 engine = create_engine(settings.auth_database_url, name="auth")
-sessions = async_sessionmaker(engine, expire_on_commit=False)
+sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:

@@ -18,7 +18,7 @@ async def check() -> str | None:
         entries = (
             await session.execute(select(func.count()).select_from(late_entries.limit(MOST_COUNTED).subquery()))
         ).scalar_one()
-        events, age = (await session.execute(outbox.backlog(OutboxRow))).one()
+        events, age = await outbox.backlog(session, OutboxRow)
     late = []
     if entries:
         late.append(f"{entries} events are overdue for a try")

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, PaymentDisputeResolved, PaymentRefunded, PaymentSucceeded
 from kit.db.bulk import table_of
+from kit.observability.tracing import continued
 from services.catalog import stock, undeliverable
 from services.catalog.decisions import OrderStanding, Outcome, PaymentStanding, Standing
 from services.catalog.models import Order, OrderItem, OrderPayment
@@ -68,15 +69,24 @@ async def fulfil(session: AsyncSession, events: Sequence[Event]) -> None:
     """
     relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
     for event in events:
-        if isinstance(event, PaymentDisputeResolved) and event.data.lost:
-            log.warning("dispute lost", order=event.subject, payment=event.data.reference, event_id=str(event.id))
-        elif event.type in UNMOVED:
-            log.info("nothing to deliver", event_type=event.type, order=event.subject, event_id=str(event.id))
+        with continued(event.traceparent):
+            if isinstance(event, PaymentDisputeResolved) and event.data.lost:
+                log.warning(
+                    "dispute lost", order_id=event.subject, reference=event.data.reference, event_id=str(event.id)
+                )
+            elif event.type in UNMOVED:
+                log.info("nothing to deliver", event_type=event.type, order_id=event.subject, event_id=str(event.id))
     if not relevant:
         return
     standing = await _load(session, relevant)
     standing.apply(relevant)
     await _save(session, standing)
+    for event in relevant:
+        if isinstance(event, PaymentSucceeded) and (
+            standing.delivered.get(event.data.order_id) == event.data.reference
+        ):
+            with continued(event.traceparent):
+                log.info("order delivered", order_id=event.subject, reference=event.data.reference)
 
 
 async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> Standing:
@@ -147,6 +157,10 @@ async def _save(session: AsyncSession, standing: Standing) -> None:
     delivered_total.inc(len(standing.delivered))
     for event in standing.undeliverable:
         undeliverable_total.labels(event.data.reason).inc()
-        log.warning(
-            "order cannot be delivered", order=event.subject, payment=event.data.reference, reason=event.data.reason
-        )
+        with continued(event.traceparent):
+            log.warning(
+                "order undeliverable",
+                order_id=event.subject,
+                reference=event.data.reference,
+                reason=event.data.reason,
+            )

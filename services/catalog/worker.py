@@ -6,6 +6,7 @@ from kit.db.migrations import schema_check
 from kit.idempotency import keys as idempotency
 from kit.messaging import inbox
 from kit.messaging.consumer import Consumer
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.worker import runner
@@ -34,9 +35,10 @@ async def prune(shutdown: Shutdown) -> None:
 
 
 async def work() -> None:
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], republish)
-    consumer = Consumer(sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, fulfil, outbox_bell=relay.bell)
-    settler = Processor(sessions, InboxRow, consumer.handle, outbox_bell=relay.bell)
+    notifier = Notifier(engine, "catalog")
+    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], republish, notifier)
+    consumer = Consumer(sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, fulfil, notifier)
+    settler = Processor(sessions, InboxRow, consumer.handle, notifier, topic="inbox")
     try:
         await runner.run_jobs(
             {

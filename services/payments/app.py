@@ -14,10 +14,11 @@ from services.payments import routes
 from services.payments.cards import routes as card_routes
 from services.payments.checkout import return_page
 from services.payments.clients import Clients, open_clients
-from services.payments.db import create_long_running_requests, create_notifier, engine
+from services.payments.db import create_notifier, engine, sessions
 from services.payments.disputes import routes as dispute_routes
 from services.payments.holds import routes as held_routes
 from services.payments.ledger import routes as ledger_routes
+from services.payments.models import IdempotencyKey
 from services.payments.refunds import routes as refund_routes
 from services.payments.settings import settings
 from services.payments.webhooks import intake
@@ -38,7 +39,7 @@ class State(AuthState):
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     keys = fetch_jwks(settings.jwks_url)
     notifier = create_notifier()
-    long_running = create_long_running_requests()
+    long_running = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
     async with open_clients() as clients:
         yield State(
             verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),

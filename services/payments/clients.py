@@ -1,4 +1,4 @@
-"""HTTP clients of this process: catalog, and Paystack where a secret key is configured."""
+"""HTTP clients of this process: catalog, and Paystack where a secret key is configured; and the problem to answer when Paystack fails."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,9 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from kit.errors import Problem
 from services.payments.catalog_client import CatalogClient
-from services.payments.errors import NotConfigured
+from services.payments.errors import NotConfigured, PaymentRefused, PaystackUnavailable
 from services.payments.paystack.client import Paystack
+from services.payments.paystack.errors import PaystackError, RateLimited, Refused
 from services.payments.settings import settings
 
 
@@ -50,3 +52,15 @@ def _clients(request: Request) -> Clients:
 
 
 CurrentClients = Annotated[Clients, Depends(_clients)]
+
+
+def problem_from_paystack(error: PaystackError, refusal: type[Problem] = PaymentRefused) -> Problem:
+    """Return the problem that a client reads when Paystack did not do what was asked.
+
+    A refusal by Paystack becomes `refusal` with Paystack's message; everything else is PaystackUnavailable.
+    """
+    if isinstance(error, Refused):
+        return refusal(f"{refusal.sentence().rstrip('.')}: {error.message}")
+    if isinstance(error, RateLimited):
+        return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
+    return PaystackUnavailable()

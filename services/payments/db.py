@@ -5,16 +5,14 @@ from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.engine import create_engine
-from kit.idempotency.long_running import LongRunningRequests
+from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging.notifier import Notifier
-from services.payments.models import IdempotencyKey
 from services.payments.settings import settings
 
 engine = create_engine(settings.payments_database_url, name="payments")
-sessions = async_sessionmaker(engine, expire_on_commit=False)
+sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
@@ -53,20 +51,9 @@ def create_notifier() -> Notifier:
     return Notifier(engine, "payments")
 
 
-def create_long_running_requests() -> LongRunningRequests:
-    """Create the registry of idempotency keys that requests of this process work on."""
-    return LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
-
-
 def _notifier(request: Request) -> Notifier:
     notifier: Notifier = request.state.notifier
     return notifier
 
 
-def _long_running(request: Request) -> LongRunningRequests:
-    requests: LongRunningRequests = request.state.long_running
-    return requests
-
-
 CurrentNotifier = Annotated[Notifier, Depends(_notifier)]
-LongRunning = Annotated[LongRunningRequests, Depends(_long_running)]

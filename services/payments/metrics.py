@@ -1,35 +1,49 @@
-"""What is late: notices without an effect, events that have not left; and how many payments wait for a person."""
+"""Measure what is overdue and what needs an operator: for /metrics, for the readiness check and for the command `status`."""
 
 from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
 from kit.worker.shutdown import Shutdown
-from services.payments.disputes import poller
-from services.payments.models import OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.models import Dispute, OutboxRow, Payment, Refund, WebhookEvent
 from services.payments.refunds.requests import OWED
 
-MEASURE_SECONDS = 5
+INTERVAL_SECONDS = 5
 LATE_SECONDS = 60
-MOST_COUNTED = 10_000
 
-oldest_notice = Gauge("webhook_events_oldest_age_seconds", "Age of the oldest notice whose effect is not committed")
-attention = Gauge(
-    "refunds_needing_attention",
-    "Refunds that wait for a person: the payer's account is needed, or an automatic one failed",
+oldest_webhook_event = Gauge(
+    "webhook_events_oldest_age_seconds", "Age of the oldest webhook event that is not processed"
 )
-held = Gauge("payments_held", "Payments that wait for a person")
+refunds_needing_attention = Gauge(
+    "refunds_needing_attention",
+    "Refunds that need an operator: Paystack needs the payer's account, or an automatic refund failed",
+)
+payments_held = Gauge("payments_held", "Payments that wait for manual review")
+disputes_open = Gauge("disputes_open", "Disputes that are not resolved")
+dispute_due_seconds = Gauge(
+    "dispute_due_seconds", "Seconds until the first dispute that waits for our response is accepted automatically"
+)
+dispute_due_seconds.set(float("inf"))
 
 
-def refunds_that_wait() -> Select[int]:
-    """Numbers of the refunds that wait for a person; also what should have gone back by itself and did not: nobody else would miss it."""
+def refunds_that_need_an_operator() -> Select[int]:
+    """Select refunds that wait for the payer's account, and automatic refunds that failed: nobody else would notice those."""
     refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
     return refund.where((Refund.status == "needs-attention") | OWED)
 
 
+async def seconds_until_dispute_due(session: AsyncSession) -> float | None:
+    """Return the seconds until the first dispute that waits for our response is accepted automatically; None if there is none."""
+    left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
+    waiting = select(left).where(Dispute.lost.is_(None), Dispute.status != "awaiting-bank-feedback")
+    seconds = (await session.execute(waiting)).scalar_one()
+    return None if seconds is None else float(seconds)
+
+
 class Metrics:
-    """Measures every few seconds, for /metrics; and is a readiness check: late work is a reason."""
+    """The background job that sets the gauges every few seconds. `measure` is also a readiness check: overdue work is a reason."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self.sessions = sessions
@@ -37,26 +51,23 @@ class Metrics:
     async def run(self, shutdown: Shutdown) -> None:
         while not shutdown.requested:
             await self.measure()
-            await shutdown.wait(MEASURE_SECONDS)
+            await shutdown.wait(INTERVAL_SECONDS)
 
     async def measure(self) -> str | None:
-        """None, or what is late."""
+        """Set the gauges. Return what is overdue, or None."""
         async with self.sessions() as session:
-            waiting = (
-                select(WebhookEvent.received_at).where(WebhookEvent.status == "pending").limit(MOST_COUNTED).subquery()
-            )
-            age = func.coalesce(func.extract("epoch", func.now() - func.min(waiting.c.received_at)), 0)
-            count, oldest = (await session.execute(select(func.count(), age).select_from(waiting))).one()
-            oldest_notice.set(oldest)
-            of_a_person = select(Payment.id).where(Payment.status == "held").limit(MOST_COUNTED).subquery()
-            stuck = refunds_that_wait().limit(MOST_COUNTED).subquery()
-            attention.set((await session.execute(select(func.count()).select_from(stuck))).scalar_one())
-            held.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
-            await poller.measure(session)
-            events, event_age = (await session.execute(outbox.backlog(OutboxRow))).one()
+            pending = select(WebhookEvent.id).where(WebhookEvent.status == "pending")
+            count, age = await count_and_oldest_age(session, pending, WebhookEvent.received_at)
+            oldest_webhook_event.set(age)
+            refunds_needing_attention.set(await count_up_to(session, refunds_that_need_an_operator()))
+            payments_held.set(await count_up_to(session, select(Payment.id).where(Payment.status == "held")))
+            disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
+            due = await seconds_until_dispute_due(session)
+            dispute_due_seconds.set(float("inf") if due is None else due)
+            events, event_age = await outbox.backlog(session, OutboxRow)
         late = []
-        if oldest > LATE_SECONDS:
-            late.append(f"{count} notices wait, the oldest for {oldest:.0f} s")
+        if age > LATE_SECONDS:
+            late.append(f"{count} webhook events are not processed, the oldest is {age:.0f} s old")
         if event_age > LATE_SECONDS:
-            late.append(f"{events} events wait for the broker, the oldest for {event_age:.0f} s")
+            late.append(f"{events} events are not published, the oldest is {event_age:.0f} s old")
         return "; ".join(late) or None

@@ -3,20 +3,25 @@
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
-from sqlalchemy import Select, select
+from fastapi import APIRouter, Header, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.auth import Caller
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
+from kit.idempotency.long_running import LongRunning
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
-from services.payments.auth import AnyCaller, Payer
+from services.payments.auth import AnyCaller, Payer, Reference, find_payment, payments_of
+from services.payments.cards.schemas import ChargeCard
+from services.payments.checkout import saved_card
 from services.payments.checkout import start as checkout
 from services.payments.clients import CurrentClients
-from services.payments.db import LongRunning, Transaction, sessions
+from services.payments.db import Transaction, sessions
 from services.payments.errors import (
+    CardNotFound,
     CatalogUnavailable,
+    ChargePending,
+    NotConfigured,
     OrderNotFound,
     OrderNotPayable,
     PayerUnknown,
@@ -31,28 +36,22 @@ from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 from services.payments.settlement import verify as verification
 
 router = APIRouter(prefix="/payments", tags=["payments"])
-Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="The payment's reference")]
 Status = Literal["pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed"]
 
 
-def payments_of(caller: Caller) -> Select[Payment]:
-    """Those that the caller may see: their own, or all with the scope payments:read."""
-    query = select(Payment)
-    return query if "payments:read" in caller.scopes else query.where(Payment.payer_id == caller.id)
+KeyNeeded = Annotated[
+    IdempotencyKey,
+    Header(
+        alias="Idempotency-Key",
+        description="A value of yours, one for each intent: money moves at once, and an answer may be lost",
+    ),
+]
 
 
 async def _shown(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
     on_their_way = await requests.pending_amounts(session, [payment.id for payment in payments])
     views = ((payment.id, PaymentView.model_validate(payment)) for payment in payments)
     return [view.model_copy(update={"refunding_amount": on_their_way.get(of, 0)}) for of, view in views]
-
-
-async def find(session: AsyncSession, caller: Caller, reference: str) -> Payment:
-    """One of those. Raises PaymentNotFound."""
-    found = (await session.execute(payments_of(caller).where(Payment.reference == reference))).scalar_one_or_none()
-    if found is None:
-        raise PaymentNotFound
-    return found
 
 
 @router.post(
@@ -83,6 +82,34 @@ async def start_payment(
     return await checkout.start(sessions, long_running, clients, payer, asked, idempotency_key)
 
 
+@router.post(
+    "/charge",
+    status_code=201,
+    responses=problem_responses(
+        NotAuthenticated,
+        NotAllowed,
+        OrderNotFound,
+        CardNotFound,
+        NotConfigured,
+        OrderNotPayable,
+        ChargePending,
+        IdempotencyKeyInUse,
+        PaymentRefused,
+        IdempotencyKeyReused,
+        PaystackUnavailable,
+        CatalogUnavailable,
+    ),
+)
+async def charge_saved_card(
+    payer: Payer, clients: CurrentClients, long_running: LongRunning, asked: ChargeCard, idempotency_key: KeyNeeded
+) -> PaymentView:
+    """Pay for an order with a saved card. Read `status`: succeeded, failed, or pending.
+
+    Pending with an `authorization_url`: the bank wants to see the payer there. Pending without: not known yet, it is being asked.
+    """
+    return await saved_card.charge(sessions, long_running, clients, payer, asked, idempotency_key)
+
+
 @router.get("", responses=problem_responses(NotAuthenticated, InvalidCursor))
 async def list_payments(
     caller: AnyCaller,
@@ -106,14 +133,14 @@ async def list_payments(
 @router.get("/{reference}", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
     """How a payment stands."""
-    return (await _shown(session, [await find(session, caller, reference)]))[0]
+    return (await _shown(session, [await find_payment(session, caller, reference)]))[0]
 
 
 @router.post("/{reference}/verify", responses=problem_responses(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
 async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
     """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
     async with sessions() as session:
-        await find(session, caller, reference)
+        await find_payment(session, caller, reference)
     await verification.verify_now(sessions, clients.paystack, reference)
     async with sessions() as session:
-        return (await _shown(session, [await find(session, caller, reference)]))[0]
+        return (await _shown(session, [await find_payment(session, caller, reference)]))[0]

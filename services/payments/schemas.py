@@ -7,7 +7,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from kit.fields import Amount, Line
 from services.payments.settings import settings
 
 
@@ -94,89 +93,6 @@ class PaymentView(BaseModel):
     )
     created_at: datetime
     paid_at: datetime | None
-
-
-class RequestRefund(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"amount": 50000, "reason": "One item short"}]}
-    )
-
-    amount: Amount | None = Field(default=None, description="Subunits; all that is left where it is absent")
-    reason: Line | None = Field(
-        default=None, description="Kept with the refund, and told to the payer; held money needs one"
-    )
-
-
-class Accept(BaseModel):
-    """Deliver for what was paid, although it differs."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"reason": "50 kobo short; waived for a regular"}]}
-    )
-
-    reason: Line = Field(description="Recorded with the decision")
-
-
-class Bind(BaseModel):
-    """Let money that came under a reference of nobody pay for an order."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55", "reason": "Transfer of 3 May, told us by phone"}
-            ]
-        },
-    )
-
-    order_id: UUID
-    reason: Line = Field(description="Recorded with the decision")
-
-
-class RefundAccount(BaseModel):
-    """The payer's own account, where the money could not go back the way it came."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"account_number": "0123456789", "bank_id": "9"}]}
-    )
-
-    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{4,40}$")]
-    bank_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")] = Field(
-        description="Of Paystack's list of banks"
-    )
-
-
-class RefundView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "5d2f0c1e-8a4b-4f6d-9c3e-7b1a2d4e6f80",
-                    "amount": 50000,
-                    "currency": "NGN",
-                    "status": "requested",
-                    "reason": "One item short",
-                    "requested_by": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
-                    "error": None,
-                    "created_at": "2026-11-23T10:30:00Z",
-                }
-            ]
-        },
-    )
-
-    id: UUID
-    amount: int
-    currency: str
-    status: str = Field(description="requested, pending, processing, processed, failed or needs-attention")
-    reason: str | None
-    requested_by: str = Field(description="An account's id, `catalog` for an undeliverable order, or `paystack`")
-    error: str | None
-    created_at: datetime
-
-
-class Refunds(BaseModel):
-    items: list[RefundView]
 
 
 class PaymentPage(BaseModel):

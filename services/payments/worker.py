@@ -34,6 +34,7 @@ async def work() -> None:
         undeliverable_orders.EVENTS,
         undeliverable_orders.handle,
         notifier,
+        wake=frozenset({Topic.REFUNDS}),
     )
     metrics = Metrics(sessions)
 
@@ -41,9 +42,9 @@ async def work() -> None:
         await notifier.listen(shutdown, settings.payments_database_url)
 
     jobs: dict[str, runner.Job] = {
-        "process": Processor(sessions, WebhookEvent, processing.handle, notifier, Topic.WEBHOOK_EVENTS).run,
+        "process": Processor(sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS).run,
         "consume": orders.run,
-        "retry": Processor(sessions, Inbox, orders.handle, notifier, Topic.INBOX).run,
+        "retry": Processor(sessions, Inbox, orders.handle, notifier, topic=Topic.INBOX).run,
         "relay": Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listen": listen,
         "measure": metrics.run,

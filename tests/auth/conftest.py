@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from services.auth import keys
 from services.auth.app import app
 from services.auth.db import sessions

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from services.catalog.identity import identity as catalog_identity
 
 from kit.auth import JwksCache
 from services.catalog import db as catalog_db
-from services.catalog.identity import identity as catalog_identity
 from services.payments import clients
 from services.payments import db as payments_db
 from services.payments.auth import identity as payments_identity

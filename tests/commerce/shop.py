@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from contracts.events import EVENT, Event
 from kit.messaging import inbox, processor
 from kit.messaging.inbox import Entry, InboxEntry
+from kit.messaging.notifier import Notifier
 from kit.messaging.outbox import OutboxEvent
 from kit.messaging.processor import BatchResult, Processor
 from kit.worker.runner import Job
@@ -76,7 +77,9 @@ class Desk:
         door: type[InboxEntry],
         outbox: type[OutboxEvent],
         handler: Handler,
+        notifier: Notifier,
     ) -> None:
+        self.notifier = notifier
         self.sessions = sessions
         self.door = door
         self.outbox = outbox
@@ -99,7 +102,7 @@ class Desk:
             self.queue = [body for index, body in enumerate(self.queue) if index not in which]
 
     async def retry(self) -> None:
-        await Processor(self.sessions, self.door, self.handle, outbox_bell=asyncio.Event()).run(Moment())
+        await Processor(self.sessions, self.door, self.handle, self.notifier, topic="inbox").run(Moment())
 
     async def relay(self, to: "Desk", *, confirmed: bool = True) -> None:
         """A window of what waits is published, and deleted where the confirm came."""
@@ -119,8 +122,16 @@ class Shop:
         self.operator = signer.headers("operator-1", scopes=ADMIN)
         self.fuse = Fuse()
         self.house = House()
-        self.catalog = Desk(catalog_db.sessions, catalog.InboxRow, catalog.OutboxRow, fulfil)
-        self.payments = Desk(payments_db.sessions, payments.Inbox, payments.OutboxRow, undeliverable_orders.handle)
+        self.catalog = Desk(
+            catalog_db.sessions, catalog.InboxRow, catalog.OutboxRow, fulfil, Notifier(catalog_db.engine, "catalog")
+        )
+        self.payments = Desk(
+            payments_db.sessions,
+            payments.Inbox,
+            payments.OutboxRow,
+            undeliverable_orders.handle,
+            Notifier(payments_db.engine, "payments"),
+        )
 
     @classmethod
     @asynccontextmanager
@@ -194,7 +205,13 @@ class Shop:
         """What a worker does, until nothing is due."""
         bell = asyncio.Event()
         loops: dict[str, Job] = {
-            "settle": Processor(payments_db.sessions, payments.WebhookEvent, processing.handle, outbox_bell=bell).run,
+            "settle": Processor(
+                payments_db.sessions,
+                payments.WebhookEvent,
+                processing.handle,
+                self.payments.notifier,
+                topic="webhook_events",
+            ).run,
             "sweep": Sweeper(payments_db.sessions).run,
             "refund": RefundExecutor(payments_db.sessions, bell).run,
             "watch": DisputePoller(payments_db.sessions, bell).run,

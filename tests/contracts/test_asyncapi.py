@@ -17,7 +17,7 @@ EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*.json"))
 
 
 def test_the_document_is_fresh() -> None:
-    assert asyncapi.FILE.read_text() == asyncapi.text(), "run: python -m dev.asyncapi"
+    assert asyncapi.FILE.read_text() == asyncapi.text(), "run: make asyncapi"
 
 
 def nodes(node: Any) -> Iterator[dict[str, Any]]:

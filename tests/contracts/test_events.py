@@ -9,10 +9,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import EVENT, OrderUndeliverable, PaymentEvent
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
-from dev.asyncapi import SENT, kind
+from dev.asyncapi import PUBLISHED, event_type
 
 EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*.json"))
-TYPES = {kind(event): event for sent in SENT.values() for event in sent}
+TYPES = {event_type(event): event for sent in PUBLISHED.values() for event in sent}
 
 
 def example(path: Path) -> dict[str, Any]:

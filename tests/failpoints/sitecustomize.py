@@ -80,12 +80,12 @@ def after_commit(session: Session) -> None:
 settle = processor.process
 
 
-async def settled(session: Any, table: Any, entries: Any, handler: Any) -> bool:
-    errands = await settle(session, table, entries, handler)
+async def settled(session: Any, table: Any, entries: Any, handler: Any) -> frozenset[str]:
+    wake = await settle(session, table, entries, handler)
     if entries:
         reach(f"{table.__tablename__}.written")
         session.info["settled"] = table.__tablename__
-    return errands
+    return wake
 
 
 event.listen(Engine, "before_cursor_execute", before_statement)

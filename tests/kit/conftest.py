@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from contracts.events import PaymentSucceeded, PaymentSucceededData
 from contracts.topology import EXCHANGE, Queue
-from dev.postgres import Postgres
-from kit.db.engine import create_engine
+from dev.servers.postgres import Postgres
+from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging.broker import connect, declare_queue
+from kit.messaging.notifier import Notifier
 from tests.kit.tables import Base
 
 Sessions = async_sessionmaker[AsyncSession]
@@ -33,11 +34,16 @@ async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 async def sessions(engine: AsyncEngine) -> Sessions:
     """Sessions on empty tables."""
-    made = async_sessionmaker(engine, expire_on_commit=False)
+    made = create_sessionmaker(engine)
     async with made.begin() as session:
         for table in Base.metadata.sorted_tables:
             await session.execute(delete(table))
     return made
+
+
+@pytest.fixture
+def notifier(engine: AsyncEngine) -> Notifier:
+    return Notifier(engine, "kit")
 
 
 def event(number: int = 0) -> PaymentSucceeded:

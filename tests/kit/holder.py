@@ -5,9 +5,8 @@ import os
 import sys
 
 from pydantic import BaseModel, SecretStr
-from sqlalchemy.ext.asyncio import async_sessionmaker
 
-from kit.db.engine import create_engine
+from kit.db.engine import create_engine, create_sessionmaker
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotentRequest
 from kit.idempotency.long_running import LongRunningRequests
 from tests.kit.tables import LongKeys
@@ -30,7 +29,7 @@ def intent(key: str, item: str = "cup") -> IdempotentRequest:
 async def work(key: str) -> None:
     url = SecretStr(os.environ["KIT_URL"])
     engine = create_engine(url, name="holder")
-    sessions = async_sessionmaker(engine)
+    sessions = create_sessionmaker(engine)
     claims = LongRunningRequests(sessions, LongKeys, url)
     try:
         async with claims.hold(intent(key)) as claim:

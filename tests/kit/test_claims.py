@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import select, text, update
-from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from dev.postgres import Postgres
-from kit.db.engine import create_engine
+from dev.servers.postgres import Postgres
+from kit.db.engine import create_engine, create_sessionmaker
 from kit.errors import Unavailable
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, StoredResponse
 from kit.idempotency.long_running import GRACE_SECONDS, LongRunningRequests
@@ -206,7 +206,7 @@ async def test_a_key_that_could_not_be_released_is_free(
     """The database went away under the work, and came back; the process lived through it."""
     async with Proxy(postgres.url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
-        other = LongRunningRequests(async_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
+        other = LongRunningRequests(create_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
 
         async def cut_off() -> None:
             async with other.hold(intent("k-1")):

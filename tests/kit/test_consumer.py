@@ -8,22 +8,25 @@ from typing import Any
 import pytest
 from pydantic import SecretStr, TypeAdapter
 from sqlalchemy import func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import PaymentSucceeded
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.cli.reprocess import reprocess
-from kit.db.engine import create_engine
+from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging import processor
 from kit.messaging.broker import connect
 from kit.messaging.consumer import Consumer
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
+from kit.worker.backoff import Backoff
 from kit.worker.runner import job_failures
 from tests.kit.conftest import Broker, Sessions, event
 from tests.kit.tables import Effect, Inbox
 from tests.loops import living, until
 from tests.proxy import Proxy
 
+MakeConsumer = Callable[..., Consumer[PaymentSucceeded]]
 EVENTS: TypeAdapter[PaymentSucceeded] = TypeAdapter(PaymentSucceeded)
 
 
@@ -52,9 +55,13 @@ def handler() -> Works:
     return Works()
 
 
-def consumer(sessions: Sessions, broker: Broker, handler: Works, url: str = "") -> Consumer[PaymentSucceeded]:
-    target = SecretStr(url) if url else broker.url
-    return Consumer(sessions, Inbox, target, broker.queue, EVENTS, handler, outbox_bell=asyncio.Event())
+@pytest.fixture
+def consumer(sessions: Sessions, broker: Broker, handler: Works, notifier: Notifier) -> MakeConsumer:
+    def make(url: str = "", sessions: Sessions = sessions) -> Consumer[PaymentSucceeded]:
+        target = SecretStr(url) if url else broker.url
+        return Consumer(sessions, Inbox, target, broker.queue, EVENTS, handler, notifier)
+
+    return make
 
 
 def taken(sessions: Sessions, count: int) -> Callable[[], Awaitable[bool]]:
@@ -80,8 +87,10 @@ async def waiting(broker: Broker, name: str = "") -> int:
     return found.declaration_result.message_count or 0
 
 
-async def test_every_event_takes_effect_once(sessions: Sessions, broker: Broker, handler: Works) -> None:
-    async with living(consumer(sessions, broker, handler).run):
+async def test_every_event_takes_effect_once(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+) -> None:
+    async with living(consumer().run):
         await broker.publish(*(body(number) for number in range(500)))
         await until(taken(sessions, 500))
     assert sorted(await references(sessions)) == sorted(f"pay-{number}" for number in range(500))
@@ -89,7 +98,7 @@ async def test_every_event_takes_effect_once(sessions: Sessions, broker: Broker,
 
 
 async def test_a_thousand_times_the_same_from_ten_connections(
-    sessions: Sessions, broker: Broker, handler: Works
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
 ) -> None:
     same = body(1)
 
@@ -97,7 +106,7 @@ async def test_a_thousand_times_the_same_from_ten_connections(
         async with connect(broker.url, "another") as connection:
             await Broker(broker.url.get_secret_value(), connection, await connection.channel()).publish(*[same] * times)
 
-    async with living(consumer(sessions, broker, handler).run, consumer(sessions, broker, handler).run):
+    async with living(consumer().run, consumer().run):
         await asyncio.gather(*(publish(100) for _ in range(10)))
         await broker.publish(body(2))
         await until(taken(sessions, 2))
@@ -127,8 +136,10 @@ UNREADABLE = [
 ]
 
 
-async def test_what_cannot_be_read_goes_to_the_dead_letters(sessions: Sessions, broker: Broker, handler: Works) -> None:
-    async with living(consumer(sessions, broker, handler).run):
+async def test_what_cannot_be_read_goes_to_the_dead_letters(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+) -> None:
+    async with living(consumer().run):
         await broker.publish(body(1), *UNREADABLE, body(2))
         dead = await broker.take(len(UNREADABLE), broker.queue.dead_letters)
         await until(taken(sessions, 2))
@@ -136,20 +147,26 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters(sessions: Sessions, 
 
 
 @pytest.mark.parametrize("odd", ["\x00", "a\x00b", "é" * 55, "00-zz-01", ""])
-async def test_an_odd_trace_is_no_poison(sessions: Sessions, broker: Broker, handler: Works, odd: str) -> None:
-    async with living(consumer(sessions, broker, handler).run):
+async def test_an_odd_trace_is_no_poison(
+    sessions: Sessions, broker: Broker, handler: Works, odd: str, consumer: MakeConsumer
+) -> None:
+    async with living(consumer().run):
         await broker.publish(body(1, traceparent=odd), body(2))
         await until(taken(sessions, 2), 5)
 
 
-async def test_unknown_fields_are_no_obstacle(sessions: Sessions, broker: Broker, handler: Works) -> None:
-    async with living(consumer(sessions, broker, handler).run):
+async def test_unknown_fields_are_no_obstacle(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+) -> None:
+    async with living(consumer().run):
         await broker.publish(body(1, comexampleextension=1, sequence="7"))
         await until(taken(sessions, 1))
 
 
-async def test_a_queue_that_is_deleted_is_declared_again(sessions: Sessions, broker: Broker, handler: Works) -> None:
-    one = consumer(sessions, broker, handler)
+async def test_a_queue_that_is_deleted_is_declared_again(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+) -> None:
+    one = consumer()
     async with living(one.run):
         await broker.publish(body(1))
         await until(taken(sessions, 1))
@@ -161,8 +178,10 @@ async def test_a_queue_that_is_deleted_is_declared_again(sessions: Sessions, bro
     assert await one.check() == f"not consuming {broker.queue.name}"
 
 
-async def test_a_connection_that_is_cut(sessions: Sessions, broker: Broker, handler: Works, rabbitmq: str) -> None:
-    async with Proxy(rabbitmq) as proxy, living(consumer(sessions, broker, handler, proxy.url).run):
+async def test_a_connection_that_is_cut(
+    sessions: Sessions, broker: Broker, handler: Works, rabbitmq: str, consumer: MakeConsumer
+) -> None:
+    async with Proxy(rabbitmq) as proxy, living(consumer(proxy.url).run):
         for number in range(3):
             await broker.publish(*(body(100 * number + each) for each in range(100)))
             proxy.cut()
@@ -175,17 +194,17 @@ async def shaky(postgres: Postgres, sessions: Sessions) -> AsyncIterator[tuple[P
     """Sessions through a proxy."""
     async with Proxy(postgres.url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
-        yield proxy, async_sessionmaker(engine, expire_on_commit=False)
+        yield proxy, create_sessionmaker(engine)
         proxy.refuse()
         await engine.dispose()
 
 
 async def test_a_database_that_is_away_costs_no_delivery(
-    sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions]
+    sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
 ) -> None:
     proxy, through = shaky
     failures = job_failures.labels("0")._value.get()
-    async with living(consumer(through, broker, handler).run):
+    async with living(consumer(sessions=through).run):
         await broker.publish(body(0))
         await until(taken(sessions, 1))
         proxy.refuse()
@@ -207,10 +226,10 @@ async def test_a_database_that_is_away_costs_no_delivery(
 
 
 async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
-    sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions]
+    sessions: Sessions, broker: Broker, handler: Works, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
 ) -> None:
     proxy, through = shaky
-    async with living(consumer(through, broker, handler).run):
+    async with living(consumer(sessions=through).run):
         await broker.publish(body(0))
         await until(taken(sessions, 1))
         proxy.refuse()
@@ -225,14 +244,16 @@ async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
         return await waiting(broker) == 10
 
     await until(given_back)
-    async with living(consumer(sessions, broker, handler).run):
+    async with living(consumer().run):
         await until(taken(sessions, 11))
 
 
-async def test_what_fails_is_tried_again_from_the_inbox(sessions: Sessions, broker: Broker, handler: Works) -> None:
+async def test_what_fails_is_tried_again_from_the_inbox(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer, notifier: Notifier
+) -> None:
     handler.fails = True
-    one = consumer(sessions, broker, handler)
-    retrier = Processor(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
+    one = consumer()
+    retrier = Processor(sessions, Inbox, one.handle, notifier, topic="inbox")
 
     async def waits() -> bool:
         async with sessions() as session:
@@ -247,19 +268,23 @@ async def test_what_fails_is_tried_again_from_the_inbox(sessions: Sessions, brok
         handler.fails = False
         async with sessions.begin() as session:
             await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
-        retrier.bell.set()
+        notifier.wake("inbox")
         await until(taken(sessions, 3))
 
 
 async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when_it_is_mended(
-    sessions: Sessions, broker: Broker, handler: Works, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions,
+    broker: Broker,
+    handler: Works,
+    monkeypatch: pytest.MonkeyPatch,
+    consumer: MakeConsumer,
+    notifier: Notifier,
 ) -> None:
-    monkeypatch.setattr(processor, "FIRST_PAUSE", 0.001)
-    monkeypatch.setattr(processor, "LONGEST_PAUSE", 0.01)
+    monkeypatch.setattr(processor, "BACKOFF", Backoff(first=0.001, longest=0.01))
     monkeypatch.setattr(processor, "POLL_SECONDS", 0.01)
     handler.poison = "pay-13"
-    one = consumer(sessions, broker, handler)
-    retrier = Processor(sessions, Inbox, one.handle, outbox_bell=asyncio.Event())
+    one = consumer()
+    retrier = Processor(sessions, Inbox, one.handle, notifier, topic="inbox")
 
     async def given_up() -> bool:
         async with sessions() as session:
@@ -283,19 +308,23 @@ async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when
     assert await waiting(broker, broker.queue.dead_letters) == 0
 
 
-async def test_a_stop_in_the_middle_loses_nothing(sessions: Sessions, broker: Broker, handler: Works) -> None:
+async def test_a_stop_in_the_middle_loses_nothing(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+) -> None:
     await broker.publish(*(body(number) for number in range(600)))
     for _ in range(4):
-        async with living(consumer(sessions, broker, handler).run):
+        async with living(consumer().run):
             await asyncio.sleep(0.1)
-    async with living(consumer(sessions, broker, handler).run):
+    async with living(consumer().run):
         await until(taken(sessions, 600))
     assert len(set(await references(sessions))) == 600
     assert await waiting(broker) == 0
 
 
-async def test_two_consumers_share_a_queue(sessions: Sessions, broker: Broker, handler: Works) -> None:
-    async with living(consumer(sessions, broker, handler).run, consumer(sessions, broker, handler).run):
+async def test_two_consumers_share_a_queue(
+    sessions: Sessions, broker: Broker, handler: Works, consumer: MakeConsumer
+) -> None:
+    async with living(consumer().run, consumer().run):
         bodies = [body(number) for number in range(300)]
         await broker.publish(*bodies, *bodies)
         await until(taken(sessions, 300))

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from kit.messaging import inbox, processor
 from kit.messaging.inbox import BATCH, RETENTION, Entry
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import ATTEMPTS, BatchResult, Processor
 from tests.kit.conftest import Sessions
 from tests.kit.tables import Effect, Inbox
@@ -122,7 +123,7 @@ async def test_ever_later_and_then_a_person(sessions: Sessions) -> None:
         pauses.append((entry.next_attempt_at - before).total_seconds())
     assert 1 < pauses[0] < 4
     assert pauses[5] > pauses[0]
-    assert pauses[-1] <= processor.LONGEST_PAUSE + 5
+    assert pauses[-1] <= processor.BACKOFF.longest + 5
     await make_due(sessions)
     assert await settle(sessions) == 0
     assert await effects(sessions) == []
@@ -154,19 +155,19 @@ async def test_two_workers_share_the_work(sessions: Sessions) -> None:
     assert sorted(await effects(sessions)) == sorted(str(n) for n in range(300))
 
 
-async def test_the_loop_takes_what_is_there_and_what_comes(sessions: Sessions) -> None:
+async def test_the_loop_takes_what_is_there_and_what_comes(sessions: Sessions, notifier: Notifier) -> None:
     await receive(sessions, *(row(n) for n in range(2 * BATCH + 50)))
-    bell = asyncio.Event()
-    settler = Processor(sessions, Inbox, work, outbox_bell=bell)
+    relay_wakeup = notifier.subscribe("outbox")
+    settler = Processor(sessions, Inbox, work, notifier, topic="inbox")
 
     async def all_done() -> bool:
         return all(entry.status == "processed" for entry in await entries(sessions))
 
     async with living(settler.run):
         await until(all_done)
-        assert bell.is_set()
+        assert relay_wakeup.is_set()
         await receive(sessions, row("late"))
-        settler.bell.set()
+        notifier.wake("inbox")
         await until(all_done)
     assert len(await effects(sessions)) == 2 * BATCH + 51
 

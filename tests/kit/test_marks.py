@@ -10,7 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from contracts.events import EVENT, Event
 from contracts.topology import Queue
 from kit.messaging import outbox, queue_markers
+from kit.messaging import relay as relay_module
 from kit.messaging.broker import connect, declare_queue
+from kit.messaging.notifier import Notifier
 from kit.messaging.relay import Relay
 from kit.worker.runner import job_failures
 from tests.kit.conftest import Broker, Sessions, event
@@ -41,7 +43,7 @@ class Truth:
             yield 1
 
     def relay(self, engine: AsyncEngine, broker: Broker) -> Relay:
-        return Relay(engine, Outbox, broker.url, [broker.queue], self.republish)
+        return Relay(engine, Outbox, broker.url, [broker.queue], self.republish, Notifier(engine, "kit"))
 
 
 def asked(truth: Truth, times: int) -> Callable[[], Awaitable[bool]]:
@@ -70,8 +72,8 @@ async def redeclare(broker: Broker) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(outbox, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(relay_module, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 0.05)
 
 
 async def test_at_the_very_first_start_there_is_nothing_to_say(
@@ -210,10 +212,14 @@ async def test_two_relays_tell_again_once(engine: AsyncEngine, sessions: Session
     assert truth.asked == 1
 
 
-async def test_each_queue_has_its_own_mark(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+async def test_each_queue_has_its_own_mark(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
     other = Queue(name=f"{broker.queue.name}.other", bindings=("order.*",))
     truth = Truth(sessions)
-    both = Relay(engine, Outbox, SecretStr(broker.url.get_secret_value()), [broker.queue, other], truth.republish)
+    both = Relay(
+        engine, Outbox, SecretStr(broker.url.get_secret_value()), [broker.queue, other], truth.republish, notifier
+    )
     async with living(both.run):
         await until(marked(broker))
     truth.facts = [event(1)]

@@ -15,10 +15,11 @@ from yarl import URL
 
 from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData
 from contracts.topology import EXCHANGE
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from kit.messaging import outbox
 from kit.messaging import relay as relay_module
+from kit.messaging.notifier import Notifier
 from kit.messaging.relay import Relay
 from kit.worker import runner
 from kit.worker.runner import job_failures
@@ -50,8 +51,8 @@ async def nothing_to_tell(_since: datetime, _until: datetime) -> AsyncGenerator[
     yield
 
 
-def relay(engine: AsyncEngine, broker: Broker, url: str = "") -> Relay:
-    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue], nothing_to_tell)
+def relay(engine: AsyncEngine, broker: Broker, notifier: Notifier, url: str = "") -> Relay:
+    return Relay(engine, Outbox, SecretStr(url) if url else broker.url, [broker.queue], nothing_to_tell, notifier)
 
 
 def undeliverable() -> OrderUndeliverable:
@@ -63,10 +64,12 @@ def undeliverable() -> OrderUndeliverable:
     return OrderUndeliverable(subject=one.subject, data=data)
 
 
-async def test_events_leave_in_order_whole_and_once(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+async def test_events_leave_in_order_whole_and_once(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
     events = [event(number) for number in range(350)]
     await put(sessions, *events)
-    async with living(relay(engine, broker).run):
+    async with living(relay(engine, broker, notifier).run):
         messages = await broker.take(350)
         await until(left(sessions))
     assert [EVENT.validate_json(message.body) for message in messages] == events
@@ -75,33 +78,33 @@ async def test_events_leave_in_order_whole_and_once(engine: AsyncEngine, session
     assert (first.content_type, first.type, first.message_id) == (CONTENT_TYPE, events[0].type, str(events[0].id))
 
 
-async def test_the_bell_is_heard(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
-    one = relay(engine, broker)
+async def test_the_bell_is_heard(engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier) -> None:
+    one = relay(engine, broker, notifier)
     async with living(one.run):
         for number in range(5):
             await put(sessions, event(number))
-            one.bell.set()
+            notifier.wake("outbox")
             await broker.take(1)
         await until(left(sessions))
 
 
 async def test_an_event_that_is_rolled_back_never_leaves(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     async with sessions() as session:
         await outbox.add(session, Outbox, event(1))
         await session.rollback()
     await put(sessions, event(2))
-    async with living(relay(engine, broker).run):
+    async with living(relay(engine, broker, notifier).run):
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
 
 
 async def test_what_no_queue_takes_is_kept_and_the_others_pass(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
     await put(sessions, event(1), undeliverable(), event(2))
-    async with living(relay(engine, broker).run):
+    async with living(relay(engine, broker, notifier).run):
         await broker.take(2)
         await until(left(sessions, 1))
         await put(sessions, event(3))
@@ -113,49 +116,57 @@ async def test_what_no_queue_takes_is_kept_and_the_others_pass(
     assert kept.attempts >= 1
 
 
-async def test_a_queue_that_is_deleted_under_it(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
-    one = relay(engine, broker)
+async def test_a_queue_that_is_deleted_under_it(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
+    one = relay(engine, broker, notifier)
     async with living(one.run):
         await put(sessions, event(1))
-        one.bell.set()
+        notifier.wake("outbox")
         await broker.take(1)
         await broker.delete()
         await put(sessions, event(2))
-        one.bell.set()
+        notifier.wake("outbox")
         await until(left(sessions))
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
 
 
-async def test_an_exchange_that_is_deleted_under_it(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
-    one = relay(engine, broker)
+async def test_an_exchange_that_is_deleted_under_it(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
+    one = relay(engine, broker, notifier)
     async with living(one.run):
         await put(sessions, event(1))
-        one.bell.set()
+        notifier.wake("outbox")
         await broker.take(1)
         await broker.channel.exchange_delete(EXCHANGE)
         await put(sessions, event(2), event(3))
-        one.bell.set()
+        notifier.wake("outbox")
         await until(left(sessions))
         assert len(await broker.take(2)) == 2
 
 
-async def test_a_binding_that_is_deleted_under_it(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
-    one = relay(engine, broker)
+async def test_a_binding_that_is_deleted_under_it(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
+    one = relay(engine, broker, notifier)
     async with living(one.run):
         await put(sessions, event(1))
-        one.bell.set()
+        notifier.wake("outbox")
         await broker.take(1)
         queue = await broker.channel.get_queue(broker.queue.name)
         await queue.unbind(EXCHANGE, "payment.*")
         await put(sessions, event(2))
-        one.bell.set()
+        notifier.wake("outbox")
         await until(left(sessions))
         (message,) = await broker.take(1)
     assert b"pay-2" in message.body
 
 
-async def test_a_queue_that_is_full(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
+async def test_a_queue_that_is_full(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
+) -> None:
     control = BrokerControl(broker_node._env())
     limits = '{"max-length": 20, "overflow": "reject-publish"}'
     await control("set_policy", "--apply-to", "queues", "full", f"^{re.escape(broker.queue.name)}$", limits)
@@ -169,7 +180,7 @@ async def test_a_queue_that_is_full(engine: AsyncEngine, sessions: Sessions, bro
             found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue took it"))
             return any(attempts > 0 for attempts in found.scalars())
 
-    one = relay(engine, broker)
+    one = relay(engine, broker, notifier)
     async with living(one.run):
         await until(refused)
         await control("clear_policy", "full")
@@ -179,7 +190,7 @@ async def test_a_queue_that_is_full(engine: AsyncEngine, sessions: Sessions, bro
 
 
 async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
-    engine: AsyncEngine, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    engine: AsyncEngine, broker: Broker, monkeypatch: pytest.MonkeyPatch, notifier: Notifier
 ) -> None:
     said = CapturingLogger()
     monkeypatch.setattr(runner, "log", said)
@@ -190,7 +201,7 @@ async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
         return bool(failures.get() - before >= times)
 
     url = str(URL(broker.url.get_secret_value()).with_password("mistyped"))
-    async with living(relay(engine, broker, url).run):
+    async with living(relay(engine, broker, notifier, url).run):
         await until(lambda: tried(2), 5)
         assert "AuthenticationError" in str(said.calls)
         assert "mistyped" not in str(said.calls)
@@ -199,13 +210,15 @@ async def test_a_wrong_password_is_said_and_not_tried_in_a_tight_loop(
     assert time.monotonic() - began > 1.5
 
 
-async def test_a_connection_that_is_cut(engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str) -> None:
+async def test_a_connection_that_is_cut(
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str, notifier: Notifier
+) -> None:
     async with Proxy(rabbitmq) as proxy:
-        one = relay(engine, broker, proxy.url)
+        one = relay(engine, broker, notifier, proxy.url)
         async with living(one.run):
             for number in range(3):
                 await put(sessions, *(event(100 * number + each) for each in range(100)))
-                one.bell.set()
+                notifier.wake("outbox")
                 await until(left(sessions, 0))
                 proxy.cut()
     numbers = {EVENT.validate_json(message.body).data.amount for message in await broker.take(300)}
@@ -213,17 +226,17 @@ async def test_a_connection_that_is_cut(engine: AsyncEngine, sessions: Sessions,
 
 
 async def test_confirms_that_are_lost_send_again(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str, notifier: Notifier
 ) -> None:
     async with Proxy(rabbitmq) as proxy:
-        one = relay(engine, broker, proxy.url)
+        one = relay(engine, broker, notifier, proxy.url)
         async with living(one.run):
             await put(sessions, event(1))
-            one.bell.set()
+            notifier.wake("outbox")
             await until(left(sessions))
             proxy.lose_answers()
             await put(sessions, event(2))
-            one.bell.set()
+            notifier.wake("outbox")
             first, second = await broker.take(2)
             assert not await left(sessions)()  # delivered, but we were not told
             proxy.flow()
@@ -244,7 +257,7 @@ async def holders(engine: AsyncEngine) -> list[int]:
 
 
 async def test_one_relays_and_another_takes_over(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker, postgres: Postgres
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, postgres: Postgres, notifier: Notifier
 ) -> None:
     other = create_engine(SecretStr(postgres.url("kit")), name="kit")
 
@@ -252,8 +265,8 @@ async def test_one_relays_and_another_takes_over(
         return len(await holders(engine)) == 1
 
     try:
-        async with living(relay(other, broker).run):
-            async with living(relay(engine, broker).run):
+        async with living(relay(other, broker, notifier).run):
+            async with living(relay(engine, broker, notifier).run):
                 await until(one_holds)
                 await put(sessions, *(event(number) for number in range(50)))
                 await until(left(sessions))
@@ -268,14 +281,13 @@ async def test_one_relays_and_another_takes_over(
 
 
 async def test_a_relay_whose_session_is_killed_holds_nothing(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, notifier: Notifier
 ) -> None:
-    first, second = relay(engine, broker), relay(engine, broker)
+    first, second = relay(engine, broker, notifier), relay(engine, broker, notifier)
     async with living(first.run, second.run):
         for number in range(3):
             await put(sessions, event(number))
-            first.bell.set()
-            second.bell.set()
+            notifier.wake("outbox")
             await until(left(sessions))
             async with engine.connect() as connection:
                 for pid in await holders(engine):
@@ -287,12 +299,12 @@ async def test_a_relay_whose_session_is_killed_holds_nothing(
 
 
 async def test_a_broker_that_is_not_there_yet(
-    engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str
+    engine: AsyncEngine, sessions: Sessions, broker: Broker, rabbitmq: str, notifier: Notifier
 ) -> None:
     await put(sessions, event(1))
     async with Proxy(rabbitmq) as proxy:
         proxy.refuse()
-        async with living(relay(engine, broker, proxy.url).run):
+        async with living(relay(engine, broker, notifier, proxy.url).run):
             await asyncio.sleep(0)
             assert await left(sessions, 1)()
             proxy.flow()
@@ -303,6 +315,6 @@ async def test_a_broker_that_is_not_there_yet(
 async def test_the_backlog_is_counted(engine: AsyncEngine, sessions: Sessions, broker: Broker) -> None:
     await put(sessions, event(1), event(2))
     async with sessions() as session:
-        count, age = (await session.execute(outbox.backlog(Outbox))).one()
+        count, age = await outbox.backlog(session, Outbox)
     assert count == 2
     assert 0 <= age < 60

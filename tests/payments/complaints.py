@@ -1,6 +1,5 @@
 """Payers who complain at their bank: what the tests of disputes share."""
 
-import asyncio
 import itertools
 from typing import Any
 
@@ -13,7 +12,7 @@ from services.payments.disputes.poller import DisputePoller
 from services.payments.models import Dispute, Payment, Refund
 from services.payments.refunds.executor import RefundExecutor
 from tests.payments.bank import Bank, Json, dispute, notice
-from tests.payments.conftest import payment, send, settle_all
+from tests.payments.conftest import clients, notifier, payment, send, settle_all
 
 NUMBERS = itertools.count(1000)
 ANSWER = {"resolution": "declined", "message": "Signed for", "uploaded_filename": "qesp8a4df1xejihd9x5q"}
@@ -52,13 +51,13 @@ async def tell(client: httpx.AsyncClient, *bodies: Json) -> None:
 
 async def look() -> None:
     """What the watch does until nothing is due."""
-    watch = DisputePoller(sessions, asyncio.Event())
+    watch = DisputePoller(sessions, clients().paystack, notifier())
     while await watch.look(Shutdown()):
         pass
 
 
 async def look_at_refunds() -> None:
-    refunder = RefundExecutor(sessions, asyncio.Event())
+    refunder = RefundExecutor(sessions, clients().paystack, notifier())
     while (due := await refunder._take()) is not None:
         await refunder._look(due)
 

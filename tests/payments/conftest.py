@@ -3,7 +3,9 @@
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,17 @@ import pytest
 from sqlalchemy import delete, select, text
 
 from contracts.events import EVENT, Event
-from kit.auth import JwksCache
+from kit.auth import TokenVerifier
 from kit.messaging import inbox, processor
-from services.payments import clients
+from kit.messaging.notifier import Notifier
 from services.payments.app import app
-from services.payments.auth import identity
 from services.payments.catalog_client import CatalogClient
-from services.payments.db import claims, engine, sessions
+from services.payments.clients import Clients
+from services.payments.db import sessions
 from services.payments.models import Base, OutboxRow, Payment, WebhookEvent
 from services.payments.webhooks import processing
-from tests.conftest import ADMIN, PAYSTACK_SECRET_KEY, Signer
+from tests.conftest import ADMIN, ISSUER, PAYSTACK_SECRET_KEY, Signer
+from tests.fixtures.apps import RunningApp, running
 from tests.payments.bank import Bank, Json
 from tests.payments.weather import Weather
 
@@ -31,13 +34,41 @@ WEBHOOK = "/payments/webhooks/paystack"
 FIXTURES = Path(__file__).with_name("fixtures")
 
 
+current: list[RunningApp] = []
+
+
+def running_app() -> RunningApp:
+    return current[0]
+
+
+def clients() -> Clients:
+    found = running_app().state["clients"]
+    assert isinstance(found, Clients)
+    return found
+
+
+def notifier() -> Notifier:
+    found = running_app().state["notifier"]
+    assert isinstance(found, Notifier)
+    return found
+
+
+@contextmanager
+def replaced(**changes: Any) -> Iterator[None]:
+    """Other clients for a while."""
+    before = clients()
+    running_app().state["clients"] = replace(before, **changes)
+    yield
+    running_app().state["clients"] = before
+
+
 @pytest.fixture(scope="session", autouse=True)
 async def prepared(postgres: object, signer: Signer) -> AsyncIterator[None]:
-    identity.keys = JwksCache(signer.jwks)
-    yield
-    await clients.close()
-    await claims.close()
-    await engine.dispose()
+    verifier = TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop")
+    async with running(app, verifier=verifier) as found:
+        current.append(found)
+        yield
+        current.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -58,18 +89,17 @@ async def emptied() -> None:
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://payments.test") as found:
+    async with running_app().client("http://payments.test") as found:
         yield found
 
 
 @pytest.fixture
-async def bank(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bank]:
+async def bank() -> AsyncIterator[Bank]:
     """Paystack for disputes and saved cards."""
     played = Bank()
     paystack = played.client()
-    monkeypatch.setattr(clients, "_paystack", paystack)
-    yield played
+    with replaced(configured_paystack=paystack):
+        yield played
     await paystack.close()
 
 
@@ -79,7 +109,7 @@ def mine(signer: Signer) -> dict[str, str]:
 
 
 @pytest.fixture
-async def orders(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Json]]:
+async def orders() -> AsyncIterator[dict[str, Json]]:
     """What catalog knows, by id."""
     known: dict[str, Json] = {}
 
@@ -88,8 +118,8 @@ async def orders(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, Jso
         return httpx.Response(200, json=order) if order else httpx.Response(404, json={})
 
     client = httpx.AsyncClient(base_url="http://catalog.test", transport=httpx.MockTransport(answer))
-    monkeypatch.setattr(clients, "orders", CatalogClient(client))
-    yield known
+    with replaced(catalog=CatalogClient(client)):
+        yield known
     await client.aclose()
 
 
@@ -99,12 +129,12 @@ def operator(signer: Signer) -> dict[str, str]:
 
 
 @pytest.fixture
-async def paystack(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Weather]:
+async def paystack() -> AsyncIterator[Weather]:
     """Paystack as the service meets it."""
     weather = Weather()
     client = weather.client()
-    monkeypatch.setattr(clients, "_paystack", client)
-    yield weather
+    with replaced(configured_paystack=client):
+        yield weather
     await client.close()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 import psutil
 
-from dev import ports
+from dev.process import ports
 
 
 @dataclass(frozen=True)

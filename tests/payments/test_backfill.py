@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,15 +12,24 @@ from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
-from services.payments.db import engine, sessions
+from services.payments.db import sessions
 from services.payments.models import BackfillState
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.webhook_events import parse_webhook_event
-from services.payments.wakeup import Doorbell
 from services.payments.webhooks import backfill
 from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
-from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
+from tests.payments.conftest import (
+    charge,
+    clients,
+    found,
+    notifier,
+    outbox_types,
+    payment,
+    running_app,
+    send,
+    settle_all,
+    stored,
+)
 from tests.payments.played import Clock, Hurried, Limited, ok
 from tests.sandbox.conftest import sandbox
 from tests.sandbox.merchant import KEY, ORIGIN, Merchant
@@ -40,7 +50,7 @@ async def merchant(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Merchant]:
     async with sandbox(webhook_url=NOWHERE) as own:
         transport = own.http._transport
         paystack = Paystack(ORIGIN, SecretStr(KEY), transport)
-        monkeypatch.setattr(clients, "_paystack", paystack)
+        running_app().state["clients"] = replace(clients(), configured_paystack=paystack)
         yield own
 
 
@@ -75,14 +85,14 @@ def event(notice: Json, row_id: int | None = None, **more: Any) -> Json:
 async def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.Request], httpx.Response]], Hurried]:
     def play(answer: Callable[[httpx.Request], httpx.Response]) -> Hurried:
         clock = Clock()
-        monkeypatch.setattr(clients, "_paystack", Limited(clock, answer).client())
+        running_app().state["clients"] = replace(clients(), configured_paystack=Limited(clock, answer).client())
         return Hurried(clock)
 
     return play
 
 
 async def fill(shutdown: Shutdown | None = None, older_than: timedelta = AT_ONCE) -> Found | None:
-    return await Backfill(sessions, Doorbell(engine, "notices")).catch_up(shutdown or Shutdown(), older_than)
+    return await Backfill(sessions, clients().paystack, notifier()).catch_up(shutdown or Shutdown(), older_than)
 
 
 async def mark() -> BackfillState:
@@ -278,7 +288,7 @@ async def test_it_goes_on_where_the_last_one_ended(playing: Any) -> None:
 
 async def test_one_at_a_time_and_a_dead_one_lets_go(playing: Any) -> None:
     shutdown = playing(lambda _: ok([]))
-    first, second = (Backfill(sessions, Doorbell(engine, "notices")) for _ in range(2))
+    first, second = (Backfill(sessions, clients().paystack, notifier()) for _ in range(2))
     assert await first._claim(AT_ONCE) is not None  # and dies
     assert await second.catch_up(shutdown, AT_ONCE) is None
     async with sessions.begin() as session:
@@ -307,7 +317,7 @@ async def test_the_end_of_the_process_is_not_the_end_of_the_work(playing: Any) -
 async def test_a_long_absence_keeps_to_the_limits(playing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     played = Limited(clock, Archive(*(event({"event": "moon.landed", "data": {"n": n}}) for n in range(200))))
-    monkeypatch.setattr(clients, "_paystack", played.client())
+    running_app().state["clients"] = replace(clients(), configured_paystack=played.client())
     assert await fill(Hurried(clock)) == Found(seen=200, stored=200, complete=True)
     assert played.refused == 0
     assert max(played.made.values()) <= 82

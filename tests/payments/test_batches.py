@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.db.engine import create_engine
+from kit.db.engine import create_engine, create_sessionmaker
 from services.payments.settings import settings
 from services.payments.settlement import sweeper
 from services.payments.settlement.sweeper import Sweeper
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
-from tests.payments.conftest import payment
+from tests.payments.conftest import clients, payment
 
 MANY = 30
 CLUMSY = ("hashjoin", "mergejoin", "hashagg", "sort", "material", "indexscan", "indexonlyscan", "bitmapscan")
@@ -33,7 +33,7 @@ async def clumsy() -> AsyncIterator[async_sessionmaker[AsyncSession]]:
         for way in CLUMSY:
             connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")  # type: ignore[attr-defined]
 
-    yield async_sessionmaker(engine, expire_on_commit=False)
+    yield create_sessionmaker(engine)
     await engine.dispose()
 
 
@@ -60,4 +60,4 @@ async def test_the_sweep_takes_a_batch(
     monkeypatch.setattr(sweeper, "BATCH", 10)
     for _ in range(MANY):
         await payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
-    assert len(await Sweeper(clumsy)._take()) == 10
+    assert len(await Sweeper(clumsy, clients().paystack)._take()) == 10

@@ -8,12 +8,11 @@ import httpx
 import pytest
 
 from contracts.events import PaymentFailed, PaymentSucceeded
-from services.payments import clients
 from services.payments.db import sessions
 from services.payments.settlement import verify
 from tests.conftest import Signer
 from tests.payments.bank import LOST, Bank, Json, authorization, refused
-from tests.payments.conftest import charge, found, outbox, outbox_types, payment, send, settle_all
+from tests.payments.conftest import charge, clients, found, outbox, outbox_types, payment, send, settle_all
 from tests.payments.wallet import ME, OTHER, ordered, repeat, saved, success
 
 
@@ -53,13 +52,13 @@ async def test_the_reference_is_stored_before_paystack_hears_it(
 ) -> None:
     card = await saved(client, mine)
     seen: list[str] = []
-    plain = clients.paystack().authorizations.charge
+    plain = clients().paystack.authorizations.charge
 
     async def watched(**asked: Any) -> Any:
         seen.append((await found(asked["reference"])).status)
         return await plain(**asked)
 
-    clients.paystack().authorizations.charge = watched  # type: ignore[method-assign]
+    clients().paystack.authorizations.charge = watched  # type: ignore[method-assign]
     bank.charge = success
     assert (await repeat(client, mine, ordered(orders), card)).json()["status"] == "succeeded"
     assert seen == ["pending"]
@@ -115,10 +114,10 @@ async def test_a_lost_answer_is_swept_and_never_sent_again(
     # Neither the same key nor another one charges again while it is not known.
     assert (await repeat(client, mine, order, card, "key-1")).json()["reference"] == reference
     other = await repeat(client, mine, order, card, "key-2")
-    assert (other.status_code, other.json()["code"], other.json()["reference"]) == (409, "charge_under_way", reference)
+    assert (other.status_code, other.json()["code"], other.json()["reference"]) == (409, "charge_pending", reference)
     # Paystack had charged it.
     bank.verified[reference] = success(bank.calls("charge_authorization")[0], requested_amount=50_000)
-    await verify.verify_now(sessions, reference)
+    await verify.verify_now(sessions, clients().paystack, reference)
     assert (await found(reference)).status == "succeeded"
     late = await repeat(client, mine, order, card, "key-3")
     assert (late.status_code, late.json()["code"]) == (409, "order_not_payable")
@@ -145,7 +144,7 @@ async def test_a_process_that_died_while_charging_charges_no_second_time(
     order = ordered(orders)
     await payment(order_id=UUID(order), card_id=UUID(card["id"]))  # what it left
     answer = await repeat(client, mine, order, card)
-    assert (answer.status_code, answer.json()["code"]) == (409, "charge_under_way")
+    assert (answer.status_code, answer.json()["code"]) == (409, "charge_pending")
     assert bank.calls("charge_authorization") == []
 
 

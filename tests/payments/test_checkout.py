@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,12 +11,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from services.payments import clients
 from services.payments.catalog_client import CatalogClient
 from services.payments.db import sessions
 from services.payments.models import Payment
 from tests.conftest import Signer
-from tests.payments.conftest import payment
+from tests.payments.conftest import clients, payment, running_app
 from tests.payments.weather import Weather, initialized, refused
 
 ORDER = str(uuid4())
@@ -41,7 +41,7 @@ class Catalog:
 async def catalog(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Catalog]:
     found = Catalog()
     async with httpx.AsyncClient(transport=httpx.MockTransport(found), base_url="http://catalog.test") as client:
-        monkeypatch.setattr(clients, "orders", CatalogClient(client))
+        running_app().state["clients"] = replace(clients(), catalog=CatalogClient(client))
         yield found
 
 
@@ -90,7 +90,7 @@ async def test_the_reference_is_stored_before_paystack_hears_it(
             known.extend(one.reference for one in await payments())
             return initialized(httpx.Request("POST", request.url, content=await request.aread()))
 
-    clients.paystack()._wire.client._transport = Paystack()
+    clients().paystack._connection.client._transport = Paystack()
     reference = (await start(client, payer)).json()["reference"]
     assert known == [reference]
 

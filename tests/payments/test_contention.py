@@ -1,19 +1,19 @@
 """A transaction that Postgres breaks up is a 503 that may be asked again, never a 500, and leaves nothing half done."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import update
 
-from services.payments import clients
 from services.payments.catalog_client import CatalogClient
 from services.payments.db import sessions
 from services.payments.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.contention import BROKEN_UP, When, broken_up
-from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
+from tests.payments.conftest import charge, clients, found, outbox_types, payment, running_app, send, settle_all, stored
 from tests.payments.weather import Weather, initialized, ok
 
 ORDER = str(uuid4())
@@ -26,7 +26,7 @@ async def catalog(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     order = {"id": ORDER, "status": "pending", "amount": 50_000, "currency": "NGN", "items": []}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=order))
     async with httpx.AsyncClient(transport=transport, base_url="http://catalog.test") as client:
-        monkeypatch.setattr(clients, "orders", CatalogClient(client))
+        running_app().state["clients"] = replace(clients(), catalog=CatalogClient(client))
         yield
 
 

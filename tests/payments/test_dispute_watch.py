@@ -24,7 +24,7 @@ from tests.payments.complaints import (
     refunds,
     the_dispute,
 )
-from tests.payments.conftest import found, outbox_types, send, settle_all
+from tests.payments.conftest import clients, found, notifier, outbox_types, send, settle_all
 
 
 async def test_a_dispute_that_no_notice_told_of_is_found(client: httpx.AsyncClient, bank: Bank) -> None:
@@ -32,7 +32,7 @@ async def test_a_dispute_that_no_notice_told_of_is_found(client: httpx.AsyncClie
     for one in payments:
         number = next(NUMBERS)
         bank.disputes[number] = dispute(number, one.reference)
-    watch = DisputePoller(sessions, asyncio.Event())
+    watch = DisputePoller(sessions, clients().paystack, notifier())
     await watch.search(Shutdown())
     assert {(await found(one.reference)).status for one in payments} == {"disputed"}
     await watch.search(Shutdown())

@@ -14,11 +14,11 @@ import asyncpg
 import httpx
 import pytest
 
-from dev import accounts, ports
-from dev.console import Console
-from dev.keepsakes import Keepsakes
-from dev.part import Part
-from dev.postgres import Postgres
+from dev.process import accounts, ports
+from dev.process.console import Console
+from dev.process.supervisor import Supervisor
+from dev.servers.postgres import Postgres
+from dev.servers.state import State
 from tests.loops import until
 from tests.payments.conftest import send
 from tests.payments.process import serving
@@ -48,11 +48,11 @@ def disk() -> Iterator[Path]:
 async def small(disk: Path) -> AsyncIterator[Postgres]:
     """A Postgres on it, with the migrated database of payments. Whenever it ends it is started again."""
     (port,) = ports.free(1)
-    server = Postgres(disk / "postgres", port, Keepsakes(disk / "kept.json"), ["payments"])
-    part = Part(await server.prepare(Console()), Console(), lambda: None)
+    server = Postgres(disk / "postgres", port, State(disk / "kept.json"), ["payments"])
+    part = Supervisor(await server.prepare(Console()), Console(), lambda: None)
     await part.start()
     try:
-        await server.make_databases()
+        await server.create_databases()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -64,7 +64,7 @@ async def small(disk: Path) -> AsyncIterator[Postgres]:
         yield server
     finally:
         await part.stop()
-        accounts.remove_elsewhere(disk / "postgres")
+        accounts.remove_relocated(disk / "postgres")
 
 
 def fill(file: Path, size: int) -> None:

@@ -1,6 +1,5 @@
 """Held money goes back with a reason; where only a part does, what is left is held still, and can be decided like any other."""
 
-import asyncio
 from uuid import uuid4
 
 import httpx
@@ -19,7 +18,7 @@ from services.payments.refunds import requests
 from services.payments.refunds.executor import Due, RefundExecutor
 from services.payments.settlement.settle import settle
 from tests.conftest import ADMIN, Signer
-from tests.payments.conftest import charge, found, outbox_types, payment
+from tests.payments.conftest import charge, clients, found, notifier, outbox_types, payment
 from tests.payments.test_ledger import OPERATOR, balances, pay, refund_processed
 
 OVERPAID = 50_500
@@ -105,7 +104,9 @@ async def _reversed(status: str) -> Payment:
 async def _listed(one: Payment, *refunds: PaystackRefund) -> None:
     """What Paystack says of its refunds."""
     now = one.created_at
-    await RefundExecutor(sessions, asyncio.Event())._learn(Due(one.id, one.reference, 1, 0, now, now), refunds)
+    await RefundExecutor(sessions, clients().paystack, notifier())._learn(
+        Due(one.id, one.reference, 1, 0, now, now), refunds
+    )
 
 
 async def _accept(one: Payment) -> None:

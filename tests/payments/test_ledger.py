@@ -27,7 +27,7 @@ from services.payments.paystack.refunds import PaystackRefund
 from services.payments.refunds.executor import Due, RefundExecutor
 from services.payments.settlement.settle import settle
 from tests.conftest import ADMIN, Signer
-from tests.payments.conftest import charge, found, payment
+from tests.payments.conftest import charge, clients, found, notifier, payment
 
 OPERATOR = Caller(id="operator-1", email=None, scopes=frozenset({"payments:decide"}), token="")
 
@@ -55,7 +55,7 @@ async def keys() -> list[str]:
 async def refund_processed(one: Payment, amount: int) -> None:
     """Paystack lists a refund that is over."""
     told = PaystackRefund(int(uuid4()) >> 70, amount, "processed", None)
-    await RefundExecutor(sessions, asyncio.Event())._learn(
+    await RefundExecutor(sessions, clients().paystack, notifier())._learn(
         Due(one.id, one.reference, one.paystack_id, 0, datetime.now(UTC), datetime.now(UTC)), [told]
     )
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import psutil
@@ -11,7 +12,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.paystack import transport
@@ -19,7 +19,7 @@ from services.payments.paystack.circuit_breaker import FAILURES
 from services.payments.paystack.client import Paystack
 from services.payments.settlement.sweeper import Sweeper
 from tests.loops import living, until
-from tests.payments.conftest import charge, found, outbox_types, payment
+from tests.payments.conftest import charge, clients, found, outbox_types, payment, running_app
 
 Lie = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 
@@ -124,7 +124,7 @@ async def liar(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Liar]:
     server = await asyncio.start_server(found.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     client = Paystack(f"http://127.0.0.1:{port}", SecretStr("sk_test_0123456789abcdef"))
-    monkeypatch.setattr(clients, "_paystack", client)
+    running_app().state["clients"] = replace(clients(), configured_paystack=client)
     yield found
     await client.close()
     await found.hushed()
@@ -139,7 +139,7 @@ def held() -> tuple[int, int]:
 
 async def ask(reference: str) -> None:
     """What the sweep does with one payment."""
-    await Sweeper(sessions)._ask(reference, (await found(reference)).created_at)
+    await Sweeper(sessions, clients().paystack)._ask(reference, (await found(reference)).created_at)
 
 
 async def test_every_lie_leaves_the_payment_pending_and_nothing_open(liar: Liar) -> None:
@@ -184,9 +184,9 @@ async def test_lies_open_the_circuit(liar: Liar, name: str) -> None:
         await session.execute(update(Payment).values(verify_next_attempt_at=Payment.created_at))
 
     async def opened() -> bool:
-        return clients.paystack().pace.circuit.open
+        return clients().paystack.rate_limit.circuit_breaker.open
 
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         await until(opened)
         asked = liar.asked
         assert FAILURES <= asked <= FAILURES + 10  # those that were on their way

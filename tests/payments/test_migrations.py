@@ -14,8 +14,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dev import ports
-from dev.postgres import Postgres
+from dev.process import ports
+from dev.servers.postgres import Postgres
 from kit.db.migrations import on_connection
 from tests.system.failpoints import environment
 

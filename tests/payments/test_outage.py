@@ -9,12 +9,13 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dev import ports
-from dev.postgres import Postgres
+from dev.process import ports
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from services.payments.webhooks import intake
 from services.payments.webhooks.intake import Intake
-from tests.payments.conftest import charge, send, stored
+from tests.conftest import PAYSTACK_SECRET_KEY
+from tests.payments.conftest import charge, notifier, running_app, send, stored
 from tests.proxy import Proxy
 
 # A connect that was cancelled half-way leaves its connection to the finaliser, which closes it and says so.
@@ -26,7 +27,7 @@ async def proxy(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     """The way of the webhooks to the database."""
     async with Proxy(postgres.url("payments")) as found:
         engine = create_engine(SecretStr(found.url), name="payments")
-        monkeypatch.setattr(intake, "intake", Intake(engine))
+        monkeypatch.setitem(running_app().state, "intake", Intake(engine, notifier(), [PAYSTACK_SECRET_KEY.encode()]))
         yield found
         found.refuse()
         await engine.dispose()
@@ -54,7 +55,7 @@ async def until_stored(client: httpx.AsyncClient, number: int) -> None:
 async def test_nobody_listens(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = ports.free(1)
     engine = create_engine(SecretStr(f"postgresql://payments:no-such-password@127.0.0.1:{port}/payments"), name="x")
-    monkeypatch.setattr(intake, "intake", Intake(engine))
+    monkeypatch.setitem(running_app().state, "intake", Intake(engine, notifier(), [PAYSTACK_SECRET_KEY.encode()]))
     answer = await send(client, charge("pay-1"))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) >= 1

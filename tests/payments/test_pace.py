@@ -6,19 +6,28 @@ from itertools import pairwise
 import httpx
 import pytest
 
+from kit.worker.shutdown import Shutdown
 from services.payments.paystack.circuit_breaker import FAILURES, CircuitBreaker, circuit_open, key_rejected
 from services.payments.paystack.errors import KeyRejected, NoAnswer, Refused
-from services.payments.paystack.rate_limit import BUCKETS, RateLimit
+from services.payments.paystack.rate_limit import BUCKETS, Bucket, RateLimit
 from tests.payments.played import Clock, Hurried, Limited, ok
 
 ON = "x-ratelimit-"
+
+
+async def turn(rate_limit: RateLimit, bucket: Bucket, shutdown: Shutdown) -> bool:
+    """A call that waits for its turn and is counted, as the transport counts it."""
+    if not await rate_limit.acquire(bucket, shutdown):
+        return False
+    rate_limit.count(bucket)
+    return True
 
 
 async def turns(pace: RateLimit, shutdown: Hurried, count: int) -> float:
     """The seconds that so many turns take."""
     began = shutdown.clock.now
     for _ in range(count):
-        assert await pace.turn("verify", shutdown)
+        assert await turn(pace, "verify", shutdown)
     return shutdown.clock.now - began
 
 
@@ -38,7 +47,7 @@ async def test_no_minute_has_more_than_its_share() -> None:
     pace, shutdown = RateLimit(100, None, clock), Hurried(clock)
     moments = []
     for number in range(400):
-        await pace.turn("verify", shutdown)
+        await turn(pace, "verify", shutdown)
         moments.append(clock.now)
         clock.now += 40 if number == 200 else 0  # idle for a while: nothing is saved up
     most = max(sum(1 for other in moments if began <= other < began + 60) for began in moments)
@@ -49,9 +58,9 @@ async def test_what_an_answer_tells_is_the_limit() -> None:
     clock = Clock()
     pace = RateLimit(100, None, clock)
     told = {f"{ON}limit": "3000", f"{ON}remaining": "2999", f"{ON}reset": "60"}
-    pace.heard("verify", told)
+    pace.update("verify", told)
     assert (pace.per_minute("verify"), pace.per_minute("others")) == (2250, 75)
-    pace.heard("others", told | {f"{ON}limit": "600"})
+    pace.update("others", told | {f"{ON}limit": "600"})
     assert (pace.per_minute("verify"), pace.per_minute("others")) == (2250, 450)
 
 
@@ -59,14 +68,14 @@ async def test_what_an_answer_tells_is_the_limit() -> None:
 async def test_odd_headers_change_nothing(odd: str) -> None:
     pace = RateLimit(100, None, Clock())
     for name in ("limit", "remaining", "reset"):
-        pace.heard("verify", {f"{ON}{name}": odd})
+        pace.update("verify", {f"{ON}{name}": odd})
     assert pace.per_minute("verify") == 75
 
 
 async def test_a_fifth_is_left_for_whoever_pays_now() -> None:
     clock = Clock()
     pace, shutdown = RateLimit(100, None, clock), Hurried(clock)
-    pace.heard("verify", {f"{ON}limit": "100", f"{ON}remaining": "20", f"{ON}reset": "40"})
+    pace.update("verify", {f"{ON}limit": "100", f"{ON}remaining": "20", f"{ON}reset": "40"})
     assert await turns(pace, shutdown, 1) >= 40
 
 
@@ -74,10 +83,10 @@ async def test_limits_that_are_one_are_counted_as_one() -> None:
     clock = Clock()
     pace, shutdown = RateLimit(600, None, clock), Hurried(clock)
     for bucket in BUCKETS:
-        pace.heard(bucket, {f"{ON}limit": "100", f"{ON}remaining": "90", f"{ON}reset": "60"})
+        pace.update(bucket, {f"{ON}limit": "100", f"{ON}remaining": "90", f"{ON}reset": "60"})
     began = clock.now
     for number in range(150):
-        await pace.turn("verify" if number % 2 else "others", shutdown)
+        await turn(pace, "verify" if number % 2 else "others", shutdown)
     assert clock.now - began > 100
 
 
@@ -88,11 +97,11 @@ async def test_nobody_starves() -> None:
 
     async def sweep() -> None:
         nonlocal swept
-        while swept < 200 and await pace.turn("verify", shutdown):
+        while swept < 200 and await turn(pace, "verify", shutdown):
             swept += 1
 
     async def refund() -> None:
-        while swept < 200 and await pace.turn("others", shutdown):
+        while swept < 200 and await turn(pace, "others", shutdown):
             attended.append(swept)
 
     await asyncio.gather(*(sweep() for _ in range(10)), refund())
@@ -103,8 +112,8 @@ async def test_nobody_starves() -> None:
 async def test_whoever_waits_ends_with_the_process() -> None:
     clock = Clock()
     pace, shutdown = RateLimit(1, None, clock), Hurried(clock)
-    await pace.turn("verify", shutdown)
-    waiting = asyncio.create_task(pace.turn("verify", shutdown))
+    await turn(pace, "verify", shutdown)
+    waiting = asyncio.create_task(turn(pace, "verify", shutdown))
     await asyncio.sleep(0)
     shutdown.request()
     assert await waiting is False
@@ -114,29 +123,29 @@ def test_the_circuit_opens_after_failures_in_a_row() -> None:
     clock = Clock()
     circuit = CircuitBreaker(clock)
     for _ in range(FAILURES - 1):
-        circuit.failed()
-    circuit.worked()
+        circuit.record_failure()
+    circuit.record_answer()
     for _ in range(FAILURES - 1):
-        circuit.failed()
+        circuit.record_failure()
     assert circuit_open._value.get() == 0
-    circuit.failed()
+    circuit.record_failure()
     assert circuit_open._value.get() == 1
     pauses = []
     for _ in range(8):
-        assert not circuit.enter()
-        pauses.append(circuit.wait())
-        circuit.failed()  # on its way when it opened: tells nothing new
-        assert circuit.wait() == pauses[-1]
-        clock.now += circuit.wait()
-        assert circuit.enter()
-        assert not circuit.enter()  # one call tells
-        circuit.failed()
+        assert not circuit.allow()
+        pauses.append(circuit.seconds_until_retry())
+        circuit.record_failure()  # on its way when it opened: tells nothing new
+        assert circuit.seconds_until_retry() == pauses[-1]
+        clock.now += circuit.seconds_until_retry()
+        assert circuit.allow()
+        assert not circuit.allow()  # one call tells
+        circuit.record_failure()
     assert 4 <= pauses[0] <= 6
     assert pauses[3] > 4 * pauses[0]
     assert max(pauses) <= 360
-    clock.now += circuit.wait()
-    assert circuit.enter()
-    circuit.worked()
+    clock.now += circuit.seconds_until_retry()
+    assert circuit.allow()
+    circuit.record_answer()
     assert not circuit.open
     assert circuit_open._value.get() == 0
 
@@ -145,11 +154,11 @@ def test_a_probe_that_never_ends_does_not_shut_the_door_for_ever() -> None:
     clock = Clock()
     circuit = CircuitBreaker(clock)
     for _ in range(FAILURES):
-        circuit.failed()
-    clock.now += circuit.wait()
-    assert circuit.enter()
-    clock.now += circuit.wait()
-    assert circuit.enter()
+        circuit.record_failure()
+    clock.now += circuit.seconds_until_retry()
+    assert circuit.allow()
+    clock.now += circuit.seconds_until_retry()
+    assert circuit.allow()
 
 
 async def test_a_rejected_key_stops_what_can_wait_until_it_is_right() -> None:
@@ -160,11 +169,11 @@ async def test_a_rejected_key_stops_what_can_wait_until_it_is_right() -> None:
     with pytest.raises(KeyRejected):
         await paystack.transactions.verify("pay-1")
     assert key_rejected._value.get() == 1
-    assert await turns(paystack.pace, shutdown, 1) >= 20
+    assert await turns(paystack.rate_limit, shutdown, 1) >= 20
     answers[0] = httpx.Response(404, json={"status": False, "code": "transaction_not_found"})
     assert await paystack.transactions.verify("pay-1") is None
     assert key_rejected._value.get() == 0
-    assert not paystack.pace.circuit.open
+    assert not paystack.rate_limit.circuit_breaker.open
     await paystack.close()
 
 
@@ -180,6 +189,6 @@ async def test_every_answer_feeds_the_circuit() -> None:
     answer = httpx.Response(400)
     with pytest.raises(Refused):
         await paystack.transactions.verify("pay-1")
-    assert not paystack.pace.circuit.open
+    assert not paystack.rate_limit.circuit_breaker.open
     played.answer = lambda _: ok({"id": 1})
     await paystack.close()

@@ -13,16 +13,15 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from dev.postgres import Postgres
+from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from services.payments.db import engine as own
 from services.payments.db import sessions
 from services.payments.models import WebhookEvent
-from services.payments.webhooks import intake
 from services.payments.webhooks.intake import Intake
-from tests.conftest import ADMIN, Signer
+from tests.conftest import ADMIN, PAYSTACK_SECRET_KEY, Signer
 from tests.loops import until
-from tests.payments.conftest import charge, payment, send
+from tests.payments.conftest import charge, notifier, payment, running_app, send
 from tests.proxy import Proxy
 
 # A connect that was cancelled half-way leaves its connection to the finaliser, which closes it and says so.
@@ -39,7 +38,7 @@ async def proxy(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     async with Proxy(postgres.url("payments")) as found:
         engine = create_engine(SecretStr(found.url), name="pool-test")
         sessions.configure(bind=engine)
-        monkeypatch.setattr(intake, "intake", Intake(engine))
+        monkeypatch.setitem(running_app().state, "intake", Intake(engine, notifier(), [PAYSTACK_SECRET_KEY.encode()]))
         try:
             yield found
         finally:

@@ -1,6 +1,7 @@
 """Refunds that Paystack does not carry out: of a payment that it does not know, and one too many."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -9,7 +10,6 @@ from pydantic import SecretStr
 from sqlalchemy import func, select, text, update
 
 from kit.worker.shutdown import Shutdown
-from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
 from services.payments.paystack.client import Paystack
@@ -18,14 +18,14 @@ from services.payments.refunds.executor import RefundExecutor
 from tests.loops import until
 from tests.payments.bank import Bank, notice, refused
 from tests.payments.complaints import disputed, look, look_at_refunds, lost, paid, tell
-from tests.payments.conftest import charge, found, outbox_types, payment
+from tests.payments.conftest import charge, clients, found, notifier, outbox_types, payment, running_app
 
 
 async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
     one = await payment(status="succeeded", paid_amount=50_000, paid_currency="NGN")
     async with sessions.begin() as session:
         await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
-    refunder = RefundExecutor(sessions, asyncio.Event())
+    refunder = RefundExecutor(sessions, clients().paystack, notifier())
     pauses = []
     for _ in range(4):
         async with sessions.begin() as session:
@@ -56,7 +56,7 @@ async def test_a_refusal_waits_for_whoever_has_the_payment(monkeypatch: pytest.M
         return refused(400, "invalid_params", "Total refund amount cannot exceed original transaction amount")
 
     paystack = Paystack("http://paystack.test", SecretStr("sk_test_0123456789abcdef"), httpx.MockTransport(answer))
-    monkeypatch.setattr(clients, "_paystack", paystack)
+    running_app().state["clients"] = replace(clients(), configured_paystack=paystack)
     one = await paid()
     async with sessions.begin() as session:
         await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
@@ -115,7 +115,7 @@ async def test_what_a_lost_dispute_took_is_reckoned_at_the_refusal(
         return refused(400, "invalid_params", "Total refund amount cannot exceed original transaction amount")
 
     paystack = Paystack("http://paystack.test", SecretStr("sk_test_0123456789abcdef"), httpx.MockTransport(answer))
-    monkeypatch.setattr(clients, "_paystack", paystack)
+    running_app().state["clients"] = replace(clients(), configured_paystack=paystack)
     await look_at_refunds()
     await paystack.close()
     async with sessions() as session:

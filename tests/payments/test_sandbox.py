@@ -1,16 +1,16 @@
 """payments before the sandbox, face to face: each way in which a charge is told is settled, and each state of a payment understood."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from services.payments import clients
 from services.payments.paystack.client import Paystack
 from tests.conftest import Signer
-from tests.payments.conftest import found, outbox_types, payment, send, settle_all
+from tests.payments.conftest import clients, found, outbox_types, payment, running_app, send, settle_all
 from tests.sandbox.merchant import KEY, Merchant
 from tests.sandbox.process import running
 from tests.sandbox.receiver import Receiver
@@ -33,7 +33,7 @@ async def sandbox(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) 
 @pytest.fixture(autouse=True)
 async def paystack(sandbox: Merchant, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     client = Paystack(str(sandbox.http.base_url), SecretStr(KEY))
-    monkeypatch.setattr(clients, "_paystack", client)
+    running_app().state["clients"] = replace(clients(), configured_paystack=client)
     yield
     await client.close()
 

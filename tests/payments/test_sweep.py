@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,13 +10,12 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text, update
 
-from services.payments import clients
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.paystack.client import Paystack
 from services.payments.settlement import sweeper as sweep
 from services.payments.settlement.sweeper import Sweeper
-from tests.payments.conftest import charge, found, outbox_types, payment
+from tests.payments.conftest import charge, clients, found, outbox_types, payment, running_app
 from tests.payments.played import Clock, Hurried, Limited, ok
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ async def playing(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Playing]:
 
     def play(paystack: Paystack) -> None:
         clients_made.append(paystack)
-        monkeypatch.setattr(clients, "_paystack", paystack)
+        running_app().state["clients"] = replace(clients(), configured_paystack=paystack)
 
     yield play
     for made in clients_made:
@@ -52,7 +52,7 @@ async def statuses() -> dict[str, int]:
 
 async def swept(shutdown: Hurried) -> int:
     answers: list[bool] = []
-    await Sweeper(sessions).sweep(shutdown, answers.append)
+    await Sweeper(sessions, clients().paystack).sweep(shutdown, answers.append)
     return len(answers)
 
 
@@ -75,7 +75,7 @@ async def test_ten_thousand_finish_inside_the_limits_and_as_was_said(playing: Pl
         )
     async with sessions() as session:
         assert await sweep.count_due(session) == MANY
-    said = sweep.seconds_for(MANY)
+    said = sweep.seconds_for(MANY, clients().paystack.rate_limit)
     began = time.monotonic()
     assert await swept(Hurried(clock)) == MANY
     print(
@@ -97,7 +97,7 @@ async def test_live_limits_are_used_where_they_are_told(playing: Playing) -> Non
     for _ in range(60):
         await payment(verify_next_attempt_at=PAST)
     await swept(Hurried(clock))
-    assert sweep.seconds_for(2250) == pytest.approx(60)
+    assert sweep.seconds_for(2250, clients().paystack.rate_limit) == pytest.approx(60)
     assert clock.now - 1000 < 10
 
 
@@ -177,7 +177,7 @@ async def test_questions_come_ever_later_and_not_together() -> None:
     for number in range(20):
         await payment(verify_next_attempt_at=PAST, verify_attempts=number % 10)
     before = datetime.now(UTC)
-    assert len(await Sweeper(sessions)._take()) == 20
+    assert len(await Sweeper(sessions, clients().paystack)._take()) == 20
     async with sessions() as session:
         rows = (await session.execute(select(Payment.verify_attempts, Payment.verify_next_attempt_at))).all()
     pauses: dict[int, list[float]] = {}
@@ -193,7 +193,7 @@ async def test_one_that_is_locked_holds_back_no_other(playing: Playing) -> None:
     clock = Clock()
     playing(Limited(clock, told).client())
     ones = [await payment(verify_next_attempt_at=PAST) for _ in range(3)]
-    sweeper = Sweeper(sessions)
+    sweeper = Sweeper(sessions, clients().paystack)
     due = await sweeper._take()
     async with sessions() as holder:
         await holder.execute(text("SELECT 1 FROM payments WHERE reference = :it FOR UPDATE"), {"it": due[0][0]})

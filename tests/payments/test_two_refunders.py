@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,14 +10,13 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from services.payments import clients
-from services.payments.db import sessions
+from services.payments.db import Topic, sessions
 from services.payments.models import Refund
 from services.payments.paystack.client import Paystack
 from services.payments.refunds import requests
 from services.payments.refunds.executor import RefundExecutor
 from tests.loops import living, until
-from tests.payments.conftest import payment
+from tests.payments.conftest import clients, notifier, payment, running_app
 
 SLOW_SECONDS = 0.3
 
@@ -53,21 +53,23 @@ class SlowBank:
 async def test_a_nudge_in_the_middle_sends_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     bank = SlowBank()
     paystack = Paystack("http://paystack.test", SecretStr("sk_test_0123456789abcdef"), httpx.MockTransport(bank.answer))
-    monkeypatch.setattr(clients, "_paystack", paystack)
+    running_app().state["clients"] = replace(clients(), configured_paystack=paystack)
     paid: dict[str, Any] = {"status": "succeeded", "paid_amount": 50_000, "paid_currency": "NGN", "paystack_id": 77}
     one = await payment(**paid)
     async with sessions.begin() as session:
         for _ in range(3):
             await requests.request(session, one.reference, amount=10_000, reason=None, requested_by="test")
-    first, second = RefundExecutor(sessions, asyncio.Event()), RefundExecutor(sessions, asyncio.Event())
+    first, second = (
+        RefundExecutor(sessions, clients().paystack, notifier()),
+        RefundExecutor(sessions, clients().paystack, notifier()),
+    )
     async with living(first.run, second.run):
         for _ in range(3):
             await bank.sending.wait()
             bank.sending.clear()
             async with sessions.begin() as session:
                 await requests.schedule_sync(session, [one.reference])
-            first.bell.set()
-            second.bell.set()
+            notifier().wake(Topic.REFUNDS)
 
         async def all_processed() -> bool:
             async with sessions() as session:

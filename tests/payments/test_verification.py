@@ -15,7 +15,7 @@ from services.payments.settlement import sweeper
 from services.payments.settlement.sweeper import Sweeper
 from tests.conftest import Signer
 from tests.loops import living, until
-from tests.payments.conftest import charge, found, outbox_types, payment
+from tests.payments.conftest import charge, clients, found, outbox_types, payment
 from tests.payments.weather import Weather, ok, refused
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -188,7 +188,7 @@ async def test_the_sweep_finds_what_no_webhook_told(paystack: Weather, brisk: No
             (first.reference, told(first.reference)), (second.reference, told(second.reference, status="failed"))
         )
     )
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         await until(standing((first.reference, "succeeded"), (second.reference, "failed")))
     assert (await found(late.reference)).status == "pending"
     assert sorted(paystack.references()) == sorted([first.reference, second.reference])
@@ -210,7 +210,7 @@ async def test_one_odd_answer_holds_back_no_other(paystack: Weather, brisk: None
     ones = [await payment(verify_next_attempt_at=PAST + timedelta(seconds=number)) for number in range(3)]
     answers = [(one.reference, told(one.reference)) for one in ones[1:]]
     paystack.then(by_reference((ones[0].reference, weather), *answers))
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         await until(standing(*((one.reference, "succeeded") for one in ones[1:])), 5)
     odd = await found(ones[0].reference)
     assert odd.status == "pending"
@@ -220,7 +220,7 @@ async def test_one_odd_answer_holds_back_no_other(paystack: Weather, brisk: None
 async def test_a_key_that_paystack_rejects_stops_the_sweep_not_the_payments(paystack: Weather, brisk: None) -> None:
     ones = [await payment(verify_next_attempt_at=PAST) for _ in range(30)]
     paystack.then(refused(401, "invalid_Key"))
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
 
         async def asked() -> bool:
             return bool(paystack.asked)
@@ -237,7 +237,7 @@ async def test_what_is_old_is_asked_about_once_more_and_given_up(paystack: Weath
     paystack.then(
         by_reference((old.reference, told(old.reference, status="abandoned")), (paid.reference, told(paid.reference)))
     )
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         await until(standing((old.reference, "abandoned"), (paid.reference, "succeeded")))
     assert len(paystack.asked) == 2
     assert await outbox_types() == ["payment.succeeded"]
@@ -246,7 +246,7 @@ async def test_what_is_old_is_asked_about_once_more_and_given_up(paystack: Weath
 async def test_two_sweeps_share_the_work(paystack: Weather, brisk: None) -> None:
     ones = [await payment(verify_next_attempt_at=PAST) for _ in range(30)]
     paystack.then(by_reference(*((one.reference, told(one.reference)) for one in ones)))
-    async with living(Sweeper(sessions).run, Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run, Sweeper(sessions, clients().paystack).run):
         await until(standing(*((one.reference, "succeeded") for one in ones)))
     assert len(paystack.asked) == 30
     assert await outbox_types() == ["payment.succeeded"] * 30
@@ -255,7 +255,7 @@ async def test_two_sweeps_share_the_work(paystack: Weather, brisk: None) -> None
 async def test_a_declined_payment_that_is_paid_on_the_same_page_is_found_out(paystack: Weather, brisk: None) -> None:
     one = await payment(status="failed", verify_next_attempt_at=PAST)
     paystack.then(told(one.reference))
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         await until(standing((one.reference, "succeeded")))
 
 
@@ -264,7 +264,7 @@ async def test_what_is_given_up_is_asked_about_no_more(paystack: Weather, brisk:
     async with sessions.begin() as session:
         await session.execute(update(Payment).values(created_at=PAST))
     paystack.then(told(one.reference, status="failed"))
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         await until(standing((one.reference, "failed")))
 
         async def given_up() -> bool:

@@ -12,7 +12,7 @@ from services.payments.paystack import rate_limit
 from services.payments.settlement.sweeper import Sweeper
 from tests.conftest import ADMIN, Signer
 from tests.loops import living, until
-from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all
+from tests.payments.conftest import charge, clients, found, outbox_types, payment, send, settle_all
 from tests.payments.weather import Weather, ok, refused
 
 PAST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -40,7 +40,7 @@ async def test_a_wrong_key_pages_somebody_and_fails_nothing(
     answer = await client.post(f"/payments/{waiting.reference}/verify", headers=payer)
     assert (answer.status_code, answer.json()["code"]) == (503, "paystack_unavailable")
     assert await metric(client) == 1
-    async with living(Sweeper(sessions).run):
+    async with living(Sweeper(sessions, clients().paystack).run):
         asked = len(paystack.asked)
         refund = await client.post(f"/payments/{paid.reference}/refunds", json={}, headers=admin)
         assert refund.status_code == 202  # it waits

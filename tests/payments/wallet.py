@@ -11,7 +11,7 @@ from services.payments.cards.deactivation import CardDeactivator
 from services.payments.db import sessions
 from services.payments.models import Card, Payment
 from tests.payments.bank import Json, authorization
-from tests.payments.conftest import charge, payment, send, settle_all
+from tests.payments.conftest import charge, clients, notifier, payment, send, settle_all
 
 ME, OTHER = "payer-1", "payer-2"
 
@@ -43,7 +43,7 @@ async def saved(client: httpx.AsyncClient, headers: dict[str, str], name: str = 
 
 
 async def forget_all() -> None:
-    forgetter = CardDeactivator(sessions)
+    forgetter = CardDeactivator(sessions, clients().paystack, notifier())
     while await forgetter.forget_one(Shutdown()):
         pass
 

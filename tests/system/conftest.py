@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from dev.chaos.leaks import Logs
-from dev.console import Console
-from dev.stack import Stack
+from dev.chaos.leaks import LogScanner
+from dev.process.console import Console
+from dev.stack.stack import Stack
 from tests.conftest import ENVIRONMENT
 from tests.system.invariants import Invariants
 from tests.system.shop import Shop
@@ -31,7 +31,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def console(log: Path) -> Iterator[Console]:
     with log.open("w") as file:
-        found = Console(parts=file)
+        found = Console(output=file)
         yield found
         found.close()
 
@@ -59,13 +59,13 @@ async def shop(stack: Stack) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture(scope="session")
-def logs(stack: Stack, log: Path) -> Logs:
-    return Logs(log, stack.folder / "rabbitmq" / "log", stack.folder / "postgres" / "postgres.log")
+def logs(stack: Stack, log: Path) -> LogScanner:
+    return LogScanner(log, stack.folder / "rabbitmq" / "log", stack.folder / "postgres" / "postgres.log")
 
 
 @pytest.fixture
-async def invariants(stack: Stack, shop: Shop, logs: Logs, console: Console) -> AsyncIterator[Invariants]:
+async def invariants(stack: Stack, shop: Shop, logs: LogScanner, console: Console) -> AsyncIterator[Invariants]:
     """Held to be true after every test that asks for them."""
     checker = Invariants(stack, shop, logs, console)
     yield checker
-    await checker.hold()
+    await checker.check()

@@ -6,7 +6,8 @@ from pathlib import Path
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from dev.stack import PROJECT, Stack
+from dev import PROJECT
+from dev.stack.stack import Stack
 
 HOOKS = PROJECT / "tests" / "failpoints"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx
 
-from dev.chaos.client import PATIENCE, Client, Json, until
-from dev.stack import Stack
+from dev.chaos.client import WAIT_SECONDS, Client, Json, until
+from dev.stack.stack import Stack
 
 __all__ = ["Json", "Shop", "until"]
 
@@ -31,19 +31,17 @@ class Shop(Client):
         return buyer, order, payment
 
     async def order_status(self, buyer: Json, order: Json) -> str:
-        answer = await self.persistently(
-            "GET", f"{self.env['CATALOG_URL']}/catalog/orders/{order['id']}", headers=buyer
-        )
+        answer = await self.retry("GET", f"{self.env['CATALOG_URL']}/catalog/orders/{order['id']}", headers=buyer)
         return str(answer.json()["status"])
 
     async def payment(self, buyer: Json, reference: str) -> Json:
-        answer = await self.persistently("GET", f"{self.env['PAYMENTS_URL']}/payments/{reference}", headers=buyer)
+        answer = await self.retry("GET", f"{self.env['PAYMENTS_URL']}/payments/{reference}", headers=buyer)
         return dict(answer.json())
 
-    async def delivered(self, buyer: Json, order: Json, seconds: float = PATIENCE) -> None:
+    async def delivered(self, buyer: Json, order: Json, seconds: float = WAIT_SECONDS) -> None:
         await self.reaches(buyer, order, "delivered", seconds)
 
-    async def reaches(self, buyer: Json, order: Json, status: str, seconds: float = PATIENCE) -> None:
+    async def reaches(self, buyer: Json, order: Json, status: str, seconds: float = WAIT_SECONDS) -> None:
         async def there() -> bool | None:
             return True if await self.order_status(buyer, order) == status else None
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from contracts.topology import CATALOG_PAYMENTS, EXCHANGE, PAYMENTS_ORDERS
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.broker_control import BrokerControl
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop, until
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("invariants")
 
 @pytest.fixture(scope="session")
 async def control(stack: Stack) -> BrokerControl:
-    return BrokerControl(stack._parts["rabbitmq"].program.env)
+    return BrokerControl(stack.program("rabbitmq").env)
 
 
 async def bought(shop: Shop, product: Json, count: int) -> list[tuple[Json, Json, Json]]:
@@ -64,7 +64,7 @@ async def delete(stack: Stack, *, queue: str = "", exchange: str = "") -> None:
 async def readiness(shop: Shop, stack: Stack, part: str) -> httpx.Response | None:
     """None while nobody answers."""
     try:
-        return await shop.client.get(f"{stack._wired().url(part)}/readyz", timeout=5)
+        return await shop.client.get(f"{stack.url(part)}/readyz", timeout=5)
     except httpx.HTTPError:
         return None
 
@@ -80,7 +80,7 @@ async def ready(shop: Shop, stack: Stack, part: str, seconds: float) -> None:
 async def alive(shop: Shop, stack: Stack, part: str) -> None:
     async def is_so() -> bool | None:
         try:
-            answer = await shop.client.get(f"{stack._wired().url(part)}/livez", timeout=5)
+            answer = await shop.client.get(f"{stack.url(part)}/livez", timeout=5)
         except httpx.HTTPError:
             return None
         return True if answer.status_code == 200 else None
@@ -317,7 +317,7 @@ async def test_the_broker_is_killed_five_times(shop: Shop, stack: Stack) -> None
         pid = stack.pid("rabbitmq")
         os.kill(pid, signal.SIGKILL)
         purchases += await bought(shop, product, 10)
-        await stack.revived("rabbitmq", pid)
+        await stack.restarted("rabbitmq", pid)
         for part in WORKERS:
             await ready(shop, stack, part, 20)
     await all_delivered(shop, purchases, 30)

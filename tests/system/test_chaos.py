@@ -10,28 +10,29 @@ from pathlib import Path
 import psutil
 import pytest
 
-from dev.chaos import command
-from dev.chaos.faults import Fault
-from dev.chaos.invariants import TITLES, in_words
-from dev.chaos.leaks import Logs
-from dev.chaos.trial import Outcome, trial
-from dev.console import Console
-from dev.stack import PROJECT, Stack
+from dev import PROJECT
+from dev.chaos.invariants import TITLES, format_violations
+from dev.chaos.leaks import LogScanner
+from dev.chaos.process_faults import ProcessFault
+from dev.chaos.run import Result, run
+from dev.cli import chaos as command
+from dev.process.console import Console
+from dev.stack.stack import Stack
 
 QUICK = ("auth", "catalog", "catalog-worker")
 """The parts whose death nobody waits for longer than a moment; a refund's lease is held for a minute, a key in use for 40 s."""
 
 
-async def test_a_crowd_in_a_storm(stack: Stack, logs: Logs, console: Console) -> None:
+async def test_a_crowd_in_a_storm(stack: Stack, logs: LogScanner, console: Console) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     said: list[str] = []
-    outcome = await trial(stack, 8, seed, logs=logs, console=console, say=said.append, parts=QUICK)
+    result = await run(stack, 8, seed, logs=logs, console=console, progress=said.append, processes=QUICK)
     print("\n".join(said))
-    assert in_words(outcome.differences) == ""
-    assert outcome.passed
-    assert all(any(f"{fault.how} {fault.part}: ready again" in line for line in said) for fault in outcome.faults)
-    assert {fault.part for fault in outcome.faults} <= set(QUICK)
+    assert format_violations(result.violations) == ""
+    assert result.passed
+    assert all(any(f"{fault.signal} {fault.process}: ready again" in line for line in said) for fault in result.faults)
+    assert {fault.process for fault in result.faults} <= set(QUICK)
 
 
 @pytest.mark.drill
@@ -41,7 +42,7 @@ def test_a_minute_of_chaos() -> None:
     print(ran.stdout)
     assert ran.returncode == 0
     assert f"seed {seed}" in ran.stdout
-    assert "everything held" in ran.stdout
+    assert "all invariants hold" in ran.stdout
     assert ran.stdout.count("✓") == len(TITLES)
 
 
@@ -63,27 +64,27 @@ def test_interrupted_it_leaves_nothing_behind(number: signal.Signals, tmp_path: 
         running.send_signal(number)
         said += running.stdout.readlines()
         assert running.wait(60) == 1
-    assert "interrupted: all stopped" in "".join(said)
+    assert "interrupted: all processes stopped" in "".join(said)
     assert not psutil.wait_procs(started, timeout=10)[1]
     assert not list(tmp_path.iterdir())
 
 
 def test_nothing_hit_or_nothing_bought_is_no_success() -> None:
-    fault = Fault(1.0, "auth", "SIGKILL", 2.0)
-    assert Outcome({"I1": []}, {}, [fault], bought=1).passed
-    assert not Outcome({"I1": []}, {}, [], bought=1).passed
-    assert not Outcome({"I1": []}, {}, [fault], bought=0).passed
-    assert not Outcome({"I1": ["lost"]}, {}, [fault], bought=1).passed
+    fault = ProcessFault(1.0, "auth", "SIGKILL", 2.0)
+    assert Result({"I1": []}, {}, [fault], deliveries=1).passed
+    assert not Result({"I1": []}, {}, [], deliveries=1).passed
+    assert not Result({"I1": []}, {}, [fault], deliveries=0).passed
+    assert not Result({"I1": ["lost"]}, {}, [fault], deliveries=1).passed
 
 
 def test_a_wrong_number_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     for wrong in ("x", "-1", "0", "1e3", "86401"):
         monkeypatch.setenv("SECONDS", wrong)
-        with pytest.raises(command.NotANumber, match=f"SECONDS={wrong}: a whole number from 5 to 86400"):
-            command.number("SECONDS", 120, command.SHORTEST, command.LONGEST)
+        with pytest.raises(command.NotANumber, match=f"SECONDS={wrong}: use a whole number from 5 to 86400"):
+            command.number("SECONDS", 120, command.MIN_SECONDS, command.MAX_SECONDS)
     ran = _command(SECONDS="4")
     assert ran.returncode == 1
-    assert "SECONDS=4: a whole number" in ran.stdout
+    assert "SECONDS=4: use a whole number" in ran.stdout
     assert ran.stderr == ""
 
 

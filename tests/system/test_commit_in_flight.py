@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.proxy import Proxy
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop
@@ -29,7 +29,7 @@ async def proxies(stack: Stack) -> AsyncIterator[dict[str, tuple[str, Proxy]]]:
         parts = []
         try:
             for name, proxy in (("catalog", catalog), ("payments", payments)):
-                part, url = stack.twin(name, {f"{name.upper()}_DATABASE_URL": proxy.url})
+                part, url = stack.replica(name, {f"{name.upper()}_DATABASE_URL": proxy.url})
                 parts.append(part)
                 await part.start()
                 made[name] = (url, proxy)
@@ -48,7 +48,7 @@ class Trial:
 
     async def ask(self, path: str, word: bytes, moments: random.Random, nth: int, **how: Any) -> httpx.Response:
         self.proxy.cut_at(word, moments.randint(1, nth), arrives=moments.random() < 0.7)
-        answer = await self.shop.persistently("POST", f"{self.url}{path}", **how)
+        answer = await self.shop.retry("POST", f"{self.url}{path}", **how)
         assert self.proxy.has_cut
         return answer
 
@@ -64,7 +64,7 @@ async def _order(shop: Shop, trial: Trial, moments: random.Random) -> None:
     headers = {**buyer, "Idempotency-Key": uuid4().hex}
     answer = await trial.ask("/catalog/orders", b"COMMIT", moments, 1, json=body, headers=headers)
     assert answer.status_code == 201, answer.text
-    again = await shop.persistently("POST", f"{trial.url}/catalog/orders", json=body, headers=headers)
+    again = await shop.retry("POST", f"{trial.url}/catalog/orders", json=body, headers=headers)
     assert again.json()["id"] == answer.json()["id"]
     assert await _one(shop.stack, "catalog", f"orders WHERE customer_id = '{sub}'") == 1
     assert await _one(shop.stack, "catalog", f"idempotency_keys WHERE caller = '{sub}'") == 1
@@ -79,7 +79,7 @@ async def _payment(shop: Shop, trial: Trial, moments: random.Random) -> None:
     body = {"order_id": order["id"]}
     answer = await trial.ask("/payments", b"COMMIT", moments, 4, json=body, headers=headers)
     assert answer.status_code == 201, answer.text
-    again = await shop.persistently("POST", f"{trial.url}/payments", json=body, headers=headers)
+    again = await shop.retry("POST", f"{trial.url}/payments", json=body, headers=headers)
     assert again.json() == answer.json()
     assert await _one(shop.stack, "payments", f"idempotency_keys WHERE caller = '{sub}' AND status = 201") == 1
     assert await _one(shop.stack, "payments", f"payments WHERE payer_id = '{sub}'") <= 2

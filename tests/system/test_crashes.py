@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.shop import Json, Shop, until
 
 STOCK = 5_000
@@ -42,7 +42,7 @@ async def test_sigkill_while_purchases_run(shop: Shop, stack: Stack, part: str, 
             await asyncio.wait(buying, timeout=moments.uniform(0.3, 1.5), return_when=asyncio.FIRST_EXCEPTION)
             pid = stack.pid(part)
             os.kill(pid, signal.SIGKILL)
-            await stack.revived(part, pid)
+            await stack.restarted(part, pid)
     finally:
         enough.set()
         found = await asyncio.gather(*buying)

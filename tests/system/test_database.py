@@ -10,7 +10,7 @@ import asyncpg
 import psutil
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.invariants import Invariants
 from tests.system.load import loaded
 from tests.system.shop import Json, Shop, until

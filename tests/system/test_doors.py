@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dev.stack import PROJECT
+from dev import PROJECT
 from tests.system.shop import Json, Shop
 
 GUARDED = [

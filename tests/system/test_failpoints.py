@@ -14,7 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.failpoints import Failpoints, metric
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop, until
@@ -153,7 +153,7 @@ async def test_the_relay_dies(shop: Shop, stack: Stack, failpoints: Failpoints, 
     await shop.pay(payment["reference"])
     await failpoints.fired("payments-worker")
     await shop.delivered(buyer, order)
-    await Invariants(stack).at_rest()
+    await Invariants(stack).wait_idle()
 
     async def come() -> bool | None:
         return True if await _taken(shop) - before >= published else None

@@ -16,13 +16,13 @@ import httpx
 import pytest
 
 from contracts.topology import CATALOG_PAYMENTS
-from dev.chaos import processes, rules
-from dev.chaos.facts import Facts, Sources
-from dev.chaos.invariants import Broken, Invariants, in_words
-from dev.chaos.leaks import Logs
-from dev.chaos.processes import Footprint
-from dev.console import Console
-from dev.stack import Stack
+from dev.chaos import resources, rules
+from dev.chaos.invariants import Invariants, InvariantViolated, format_violations
+from dev.chaos.leaks import LogScanner
+from dev.chaos.resources import Usage
+from dev.chaos.snapshot import Snapshot, SnapshotReader
+from dev.process.console import Console
+from dev.stack.stack import Stack
 from tests.system.shop import Json, Shop
 
 
@@ -38,7 +38,7 @@ class Bought:
 
 @pytest.fixture(scope="module")
 async def bought(stack: Stack, shop: Shop) -> Bought:
-    since = Invariants(stack).sources.since
+    since = Invariants(stack).reader.since
     assert since is not None
     product = await shop.product(stock=9)
     buyer, order, payment = await shop.bought(product)
@@ -51,7 +51,7 @@ async def bought(stack: Stack, shop: Shop) -> Bought:
     return Bought(since, order, payment["reference"], returned["reference"])
 
 
-class Planted(Sources):
+class Planted(SnapshotReader):
     @asynccontextmanager
     async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
         async with super().database(service) as connection:
@@ -62,10 +62,10 @@ class Planted(Sources):
 @asynccontextmanager
 async def planted(
     invariants: Invariants, service: str, table: str, more: str, changes: dict[str, str]
-) -> AsyncIterator[Facts]:
-    """The facts, with other values in some columns of a table, and `more` after its FROM."""
+) -> AsyncIterator[Snapshot]:
+    """The snapshot, with other values in some columns of a table, and `more` after its FROM."""
     schema = "pg_catalog" if table.startswith("pg_") else "public"
-    async with invariants.sources.database(service) as connection:
+    async with invariants.reader.database(service) as connection:
         columns = [
             row["attname"]
             for row in await connection.fetch(
@@ -79,7 +79,7 @@ async def planted(
         try:
             view = f"CREATE VIEW planted.{table} AS SELECT {told} FROM {schema}.{table} {more}"
             await connection.execute(view.replace("ALL_COLUMNS", ", ".join(columns)))
-            yield await Planted(invariants.sources.env, invariants.sources.since).facts()
+            yield await Planted(invariants.reader.env, invariants.reader.since).read()
         finally:
             await connection.execute("DROP SCHEMA planted CASCADE")
 
@@ -111,8 +111,8 @@ CASES = [
     ("refunds", "payments", "payments", "", {"refunded_amount": "0"}),
     ("undeliverable", "catalog", "order_payments", "", {"outcome": "'undeliverable'"}),
     ("undeliverable", "payments", "refunds", "", {"requested_by": "'catalog'"}),
-    ("promises", "catalog", "orders", "WHERE payment_reference <> '{reference}'", {}),
-    ("promises", "payments", "payments", "WHERE reference <> '{reference}'", {}),
+    ("acknowledged", "catalog", "orders", "WHERE payment_reference <> '{reference}'", {}),
+    ("acknowledged", "payments", "payments", "WHERE reference <> '{reference}'", {}),
 ]  # fmt: skip
 
 
@@ -128,50 +128,54 @@ async def test_what_is_planted_is_found(
     changes: dict[str, str],
 ) -> None:
     checker = Invariants(stack, shop)
-    checker.sources.since = bought.since
+    checker.reader.since = bought.since
     named = {column: value.format(reference=bought.reference) for column, value in changes.items()}
-    async with planted(checker, service, table, more.format(reference=bought.reference), named) as facts:
-        assert checker.differences(facts)[invariant]
+    async with planted(checker, service, table, more.format(reference=bought.reference), named) as snapshot:
+        assert checker.check_snapshot(snapshot)[invariant]
 
 
 async def test_without_it_nothing_is_found(stack: Stack, shop: Shop, bought: Bought) -> None:
     checker = Invariants(stack, shop)
-    checker.sources.since = bought.since
-    assert in_words(await checker.found()) == ""
+    checker.reader.since = bought.since
+    assert format_violations(await checker.violations()) == ""
 
 
 async def test_all_differences_are_named(stack: Stack, shop: Shop, bought: Bought) -> None:
     checker = Invariants(stack, shop)
-    checker.sources.since = bought.since
+    checker.reader.since = bought.since
     async with planted(checker, "payments", "payments", f"WHERE reference <> '{bought.reference}'", {}):
-        checker.sources = Planted(stack.env, bought.since)
-        with pytest.raises(Broken) as broken:
-            await checker.hold(0)
-    for name in ("I1", "I3", "promises"):
+        checker.reader = Planted(stack.env, bought.since)
+        with pytest.raises(InvariantViolated) as broken:
+            await checker.check(0)
+    for name in ("I1", "I3", "acknowledged"):
         assert f"  {name}, " in str(broken.value)
 
 
 async def test_two_refunds_by_itself_are_one_too_many(stack: Stack, bought: Bought) -> None:
-    facts = await Invariants(stack).sources.facts()
-    facts.told = {bought.returned: {"outcome": "undeliverable"}}
-    (refund,) = facts.refunds[bought.returned]
-    facts.refunds = {bought.returned: [{**refund, "requested_by": "catalog"}]}
-    assert list(rules.compensated_once(facts)) == []
-    facts.refunds[bought.returned] *= 2
-    assert list(rules.compensated_once(facts)) == [f"{bought.returned}: undeliverable, and refunded by itself 2 times"]
+    snapshot = await Invariants(stack).reader.read()
+    snapshot.order_payments = {bought.returned: {"outcome": "undeliverable"}}
+    (refund,) = snapshot.refunds[bought.returned]
+    snapshot.refunds = {bought.returned: [{**refund, "requested_by": "catalog"}]}
+    assert list(rules.undeliverable_refunded_once(snapshot)) == []
+    snapshot.refunds[bought.returned] *= 2
+    assert list(rules.undeliverable_refunded_once(snapshot)) == [
+        f"{bought.returned}: undeliverable, and refunded automatically 2 times"
+    ]
 
 
 async def test_money_that_paystack_knows_nothing_of(stack: Stack, shop: Shop, bought: Bought) -> None:
     checker = Invariants(stack, shop)
-    checker.sources.since = bought.since
-    facts = await checker.sources.facts()
-    assert bought.reference not in "".join(rules.no_money_invented(facts, shop.promised))
-    facts.transactions[bought.reference] = {**facts.transactions[bought.reference], "paid_at": None}
-    assert bought.reference in "".join(rules.no_money_invented(facts, shop.promised))
-    assert not list(rules.no_order_twice(facts, shop.promised))
-    order = facts.orders[bought.order["id"]]
-    facts.orders["another"] = order
-    assert list(rules.no_order_twice(facts, shop.promised)) == [f"buyer {order['customer_id']}: 2 orders for 1 intents"]
+    checker.reader.since = bought.since
+    snapshot = await checker.reader.read()
+    assert bought.reference not in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
+    snapshot.transactions[bought.reference] = {**snapshot.transactions[bought.reference], "paid_at": None}
+    assert bought.reference in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
+    assert not list(rules.one_order_per_intent(snapshot, shop.acknowledged))
+    order = snapshot.orders[bought.order["id"]]
+    snapshot.orders["another"] = order
+    assert list(rules.one_order_per_intent(snapshot, shop.acknowledged)) == [
+        f"customer {order['customer_id']}: 2 orders for 1 requests"
+    ]
 
 
 async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
@@ -181,7 +185,7 @@ async def test_a_dead_letter_is_found(stack: Stack, shop: Shop) -> None:
         dead = await channel.get_queue(CATALOG_PAYMENTS.dead_letters)
         await channel.default_exchange.publish(aio_pika.Message(b"{}"), dead.name)
         try:
-            found = checker.differences(await checker.sources.facts())
+            found = checker.check_snapshot(await checker.reader.read())
         finally:
             await dead.purge()
     assert found["I5"] == [f"{CATALOG_PAYMENTS.dead_letters}: 1 dead letters"]
@@ -202,12 +206,12 @@ async def test_a_bad_answer_is_found(
 ) -> None:
     checker = Invariants(stack, shop)
     request = httpx.Request("GET", f"{shop.env['CATALOG_URL']}/catalog/products")
-    shop.seen.note(httpx.Response(status, headers=headers, request=request))
+    shop.answers.record(httpx.Response(status, headers=headers, request=request))
     try:
-        assert bool(checker.differences(Facts())["I6"]) == wrong
+        assert bool(checker.check_snapshot(Snapshot())["I6"]) == wrong
     finally:
         if wrong:
-            shop.seen.wrong.pop()
+            shop.answers.invalid.pop()
 
 
 @pytest.mark.parametrize(
@@ -226,23 +230,25 @@ async def test_a_bad_answer_is_found(
 async def test_a_secret_in_a_log_is_found(stack: Stack, tmp_path: Path, line: str) -> None:
     log = tmp_path / "parts.log"
     with log.open("w") as file:
-        console = Console(parts=file)
-        checker = Invariants(stack, logs=Logs(log), console=console)
-        console.hear("payments", "a request with the number 4084084084084082, pay-4084084084084081 and AUTH_PORT")
-        assert (await checker.found(0))["I7"] == []
-        console.hear("payments", line.format_map(stack.env))
-        (leak, *_) = (await checker.found(0))["I7"]
+        console = Console(output=file)
+        checker = Invariants(stack, logs=LogScanner(log), console=console)
+        console.print_output(
+            "payments", "a request with the number 4084084084084082, pay-4084084084084081 and AUTH_PORT"
+        )
+        assert (await checker.violations(0))["I7"] == []
+        console.print_output("payments", line.format_map(stack.env))
+        (leak, *_) = (await checker.violations(0))["I7"]
         console.close()
     assert "parts.log" in leak
     assert line.format_map(stack.env) not in leak
 
 
 def test_what_grew_is_found() -> None:
-    before = {"auth": Footprint(20, 90), "rabbitmq": Footprint(80, 150), "sandbox": Footprint(20, 60)}
-    assert not list(processes.grown(before, before))
-    now = {"auth": Footprint(2_000, 90), "rabbitmq": Footprint(80, 1_000), "sandbox": None}
-    assert list(processes.grown(before, now)) == [
+    before = {"auth": Usage(20, 90), "rabbitmq": Usage(80, 150), "sandbox": Usage(20, 60)}
+    assert not list(resources.growth(before, before))
+    now = {"auth": Usage(2_000, 90), "rabbitmq": Usage(80, 1_000), "sandbox": None}
+    assert list(resources.growth(before, now)) == [
         "auth: 20 open files at the start, 2000 now",
         "rabbitmq: 150 MB at the start, 1000 MB now",
-        "sandbox does not run",
+        "sandbox is not running",
     ]

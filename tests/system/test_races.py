@@ -19,7 +19,7 @@ async def rush(shop: Shop, product: Json, stock: int, buyers: int) -> list[tuple
 
     async def buy() -> tuple[Json, int, Json]:
         buyer = shop.bearer()
-        answer = await shop.persistently("POST", url, json=body, headers={**buyer, "Idempotency-Key": uuid4().hex})
+        answer = await shop.retry("POST", url, json=body, headers={**buyer, "Idempotency-Key": uuid4().hex})
         return buyer, answer.status_code, answer.json()
 
     answers = await asyncio.gather(*(buy() for _ in range(buyers)))
@@ -53,7 +53,7 @@ async def test_one_key_twenty_times_at_once_starts_one_payment(shop: Shop) -> No
     order = await shop.order(buyer, await shop.product())
     headers = {**buyer, "Idempotency-Key": uuid4().hex}
     url = f"{shop.env['PAYMENTS_URL']}/payments"
-    asked = [shop.persistently("POST", url, json={"order_id": order["id"]}, headers=headers) for _ in range(20)]
+    asked = [shop.retry("POST", url, json={"order_id": order["id"]}, headers=headers) for _ in range(20)]
     answers = await asyncio.gather(*asked)
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1

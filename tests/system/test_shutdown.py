@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from dev.stack import Stack
+from dev.stack.stack import Stack
 from tests.system.invariants import Invariants
 from tests.system.shop import Json, Shop, until
 
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.usefixtures("invariants")
 
 async def _ends_well(stack: Stack, part: str, pid: int) -> None:
     """It is another one within the time, so this one has ended; and with 0."""
-    await stack.revived(part, pid, SECONDS)
-    assert stack.ended(part) == 0
+    await stack.restarted(part, pid, SECONDS)
+    assert stack.exit_code(part) == 0
 
 
 async def _requests(shop: Shop, part: str) -> tuple[str, list[tuple[Json, Json]]]:

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from dev.part import Part
-from dev.stack import Stack
+from dev.process.supervisor import Supervisor
+from dev.stack.stack import Stack
 from tests.system.failpoints import metric
 from tests.system.shop import Shop, until
 
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.usefixtures("invariants")
 
 
 @pytest.fixture
-async def twin(stack: Stack) -> AsyncIterator[tuple[Part, str]]:
-    part, url = stack.twin("payments-worker")
+async def twin(stack: Stack) -> AsyncIterator[tuple[Supervisor, str]]:
+    part, url = stack.replica("payments-worker")
     await part.start()
     yield part, url
     await part.stop()
@@ -36,7 +36,9 @@ async def _watch(shop: Shop, first: str, second: str, seen: list[tuple[bool, boo
         await asyncio.sleep(0.01)
 
 
-async def test_whichever_relay_is_killed_the_other_takes_over(shop: Shop, stack: Stack, twin: tuple[Part, str]) -> None:
+async def test_whichever_relay_is_killed_the_other_takes_over(
+    shop: Shop, stack: Stack, twin: tuple[Supervisor, str]
+) -> None:
     part, url = twin
     product = await shop.product()
     own = stack.url("payments-worker")
@@ -59,7 +61,7 @@ async def test_whichever_relay_is_killed_the_other_takes_over(shop: Shop, stack:
             for buyer, order, _ in begun:
                 await shop.delivered(buyer, order)
             if dying == own:
-                await stack.revived("payments-worker", pid)  # it stands by now, and is the next to take over
+                await stack.restarted("payments-worker", pid)  # it stands by now, and is the next to take over
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -69,5 +69,5 @@ class CardDeactivator:
             await self.paystack.authorizations.deactivate(row.authorization_code)
         async with self.sessions.begin() as session:
             gone = update(Card).where(Card.id == row.id, Card.deactivated_at.is_not(None)).values(NOTHING)
-            await session.execute(gone.execution_options(synchronize_session=False))
+            await session.execute(gone)
         return True

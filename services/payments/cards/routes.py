@@ -3,67 +3,20 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Path, Response
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from kit.fields import IdempotencyKey
-from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused
 from services.payments.auth import Payer
 from services.payments.cards import saved_cards
-from services.payments.cards.schemas import Cards, CardView, ChargeCard
-from services.payments.checkout import saved_card
-from services.payments.clients import CurrentClients
-from services.payments.db import CurrentNotifier, LongRunning, Topic, Transaction, sessions
+from services.payments.cards.schemas import Cards, CardView
+from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
     CardNotFound,
-    CatalogUnavailable,
-    ChargePending,
-    NotConfigured,
-    OrderNotFound,
-    OrderNotPayable,
-    PaymentRefused,
-    PaystackUnavailable,
 )
 from services.payments.models import Card
-from services.payments.schemas import PaymentView
 
 MOST_SHOWN = 100
 router = APIRouter(prefix="/payments", tags=["cards"])
-KeyNeeded = Annotated[
-    IdempotencyKey,
-    Header(
-        alias="Idempotency-Key",
-        description="A value of yours, one for each intent: money moves at once, and an answer may be lost",
-    ),
-]
-
-
-@router.post(
-    "/charge",
-    status_code=201,
-    responses=problem_responses(
-        NotAuthenticated,
-        NotAllowed,
-        OrderNotFound,
-        CardNotFound,
-        NotConfigured,
-        OrderNotPayable,
-        ChargePending,
-        IdempotencyKeyInUse,
-        PaymentRefused,
-        IdempotencyKeyReused,
-        PaystackUnavailable,
-        CatalogUnavailable,
-    ),
-)
-async def charge(
-    payer: Payer, clients: CurrentClients, long_running: LongRunning, asked: ChargeCard, idempotency_key: KeyNeeded
-) -> PaymentView:
-    """Pay for an order with a saved card. Read `status`: succeeded, failed, or pending.
-
-    Pending with an `authorization_url`: the bank wants to see the payer there. Pending without: not known yet, it is being asked.
-    """
-    return await saved_card.charge(sessions, long_running, clients, payer, asked, idempotency_key)
 
 
 @router.get("/cards", responses=problem_responses(NotAuthenticated, NotAllowed))

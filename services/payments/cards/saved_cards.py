@@ -79,7 +79,6 @@ async def deactivate(session: AsyncSession, payer_id: str, card_id: UUID) -> Non
         .where(Card.id == card_id, Card.payer_id == payer_id, Card.deactivated_at.is_(None))
         .values(deactivated_at=func.now(), next_attempt_at=func.now(), attempts=0)
         .returning(Card.id)
-        .execution_options(synchronize_session=False)
     )
     if (await session.execute(forgotten)).scalar_one_or_none() is None:
         raise CardNotFound

@@ -22,9 +22,8 @@ from services.payments.checkout.start import (
     already_paid,
     get_payable_order,
     new_reference,
-    problem_from_paystack,
 )
-from services.payments.clients import Clients
+from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
 from services.payments.models import Card, Payment
 from services.payments.paystack.authorizations import Challenge
@@ -119,7 +118,6 @@ async def _send(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, 
                 update(Payment)
                 .where(Payment.reference == payment.reference)
                 .values(authorization_url=answer.authorization_url, access_code=answer.access_code)
-                .execution_options(synchronize_session=False)
             )
         else:
             await settle(session, [answer])

@@ -9,16 +9,15 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
-from kit.errors import Problem
 from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import LongRunningRequests
 from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
-from services.payments.clients import Clients
-from services.payments.errors import OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, TooManyPayments
+from services.payments.clients import Clients, problem_from_paystack
+from services.payments.errors import OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
 from services.payments.models import Payment
 from services.payments.paystack.client import Paystack
-from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
@@ -163,7 +162,6 @@ async def _started(sessions: async_sessionmaker[AsyncSession], reference: str, i
             update(Payment)
             .where(Payment.reference == reference)
             .values(authorization_url=initialized.authorization_url, access_code=initialized.access_code)
-            .execution_options(synchronize_session=False)
         )
         await session.execute(started)
         payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
@@ -177,16 +175,4 @@ async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, re
             update(Payment)
             .where(Payment.reference == reference, Payment.status == "pending")
             .values(status="abandoned", gateway_response=reason[:500])
-            .execution_options(synchronize_session=False)
         )
-
-
-def problem_from_paystack(error: PaystackError) -> Problem:
-    """What to answer where Paystack has made no transaction."""
-    if isinstance(error, Refused):
-        return PaymentRefused(f"Paystack does not accept this payment: {error.message}")
-    if isinstance(error, RateLimited):
-        return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
-    if isinstance(error, KeyRejected):
-        log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
-    return PaystackUnavailable()

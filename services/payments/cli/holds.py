@@ -25,7 +25,8 @@ from services.payments.errors import NotHeld, PaymentNotFound
 from services.payments.holds import review as held_money
 from services.payments.models import Payment
 from services.payments.refunds import requests
-from services.payments.schemas import PaymentView, RefundView
+from services.payments.refunds.schemas import RefundView
+from services.payments.schemas import PaymentView
 
 cli = typer.Typer(help="Money that waits for a person.", no_args_is_help=True)
 Reference = Annotated[str, typer.Argument(help="The payment's reference.")]

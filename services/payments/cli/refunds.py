@@ -9,7 +9,7 @@ from services.payments.cli.output import AsJson, AtMost, Context, print_views, r
 from services.payments.db import sessions
 from services.payments.models import Payment, Refund
 from services.payments.refunds.requests import OWED, UNFINISHED
-from services.payments.schemas import RefundView
+from services.payments.refunds.schemas import RefundView
 
 cli = typer.Typer(help="Money on its way back.", no_args_is_help=True)
 Status = Literal["requested", "pending", "processing", "processed", "failed", "needs-attention"]

@@ -6,20 +6,20 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
 from services.payments.cli.output import AsJson, Context, duration, out, print_json, run, words
 from services.payments.db import sessions
-from services.payments.disputes.poller import SOON, due_in
-from services.payments.metrics import refunds_that_wait
+from services.payments.disputes.poller import SOON
+from services.payments.metrics import refunds_that_need_an_operator, seconds_until_dispute_due
 from services.payments.models import BackfillState, Dispute, Inbox, OutboxRow, Payment, Refund, WebhookEvent
 from services.payments.refunds.requests import UNFINISHED
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
 
-MOST_COUNTED = 10_000
 WORKER_SECONDS = 2.0
 
 
@@ -43,8 +43,8 @@ async def _look(context: Context) -> dict[str, Any]:
             "mode": settings.domain,
             "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
             "sweep": {"due": await count_due(session)},
-            "refunds": {state: await _count(session, _refunds(state)) for state in UNFINISHED},
-            "refunds_that_wait": await _count(session, refunds_that_wait()),
+            "refunds": {state: await count_up_to(session, _refunds(state)) for state in UNFINISHED},
+            "refunds_that_wait": await count_up_to(session, refunds_that_need_an_operator()),
             "disputes": await _disputes(session),
             "notices": await _inbox(session, WebhookEvent),
             "events_in": await _inbox(session, Inbox),
@@ -117,7 +117,7 @@ def _oldest(entries: dict[str, Any]) -> str:
 
 
 async def _payments(session: AsyncSession, state: str) -> int:
-    return await _count(session, select(Payment.id).where(Payment.status == state))
+    return await count_up_to(session, select(Payment.id).where(Payment.status == state))
 
 
 def _refunds(state: str) -> Select[int]:
@@ -125,33 +125,27 @@ def _refunds(state: str) -> Select[int]:
 
 
 async def _inbox(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox]) -> dict[str, Any]:
-    pending = select(inbox.received_at).where(inbox.status == "pending").limit(MOST_COUNTED).subquery()
-    age = func.coalesce(func.extract("epoch", func.now() - func.min(pending.c.received_at)), 0)
-    count, oldest = (await session.execute(select(func.count(), age).select_from(pending))).one()
-    failed = await _count(session, select(inbox.id).where(inbox.status == "failed"))
-    return {"pending": count, "failed": failed, "oldest_seconds": float(oldest)}
+    pending = select(inbox.id).where(inbox.status == "pending")
+    count, oldest = await count_and_oldest_age(session, pending, inbox.received_at)
+    failed = await count_up_to(session, select(inbox.id).where(inbox.status == "failed"))
+    return {"pending": count, "failed": failed, "oldest_seconds": oldest}
 
 
 async def _outbox(session: AsyncSession) -> dict[str, Any]:
-    count, oldest = (await session.execute(outbox.backlog(OutboxRow))).one()
+    count, oldest = await outbox.backlog(session, OutboxRow)
     return {"pending": count, "oldest_seconds": float(oldest)}
 
 
 async def _disputes(session: AsyncSession) -> dict[str, Any]:
-    seconds = (await session.execute(due_in())).scalar_one()
-    count = await _count(session, select(Dispute.id).where(Dispute.lost.is_(None)))
-    return {"open": count, "due_seconds": None if seconds is None else float(seconds)}
+    seconds = await seconds_until_dispute_due(session)
+    count = await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None)))
+    return {"open": count, "due_seconds": seconds}
 
 
 async def _backfill(session: AsyncSession) -> dict[str, Any]:
     mark = (await session.execute(select(BackfillState))).scalar_one_or_none()
     names = ("reached", "ran_at", "seen", "stored")
     return {name: None if mark is None else getattr(mark, name) for name in names}
-
-
-async def _count(session: AsyncSession, query: Select[int]) -> int:
-    some = query.limit(MOST_COUNTED).subquery()
-    return int((await session.execute(select(func.count()).select_from(some))).scalar_one())
 
 
 async def _worker() -> dict[str, Any]:

@@ -2,11 +2,9 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
-from prometheus_client import Gauge
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.messaging.notifier import Notifier
@@ -32,26 +30,8 @@ FORGOTTEN_AFTER = timedelta(days=30)
 SEARCH_SECONDS = 600.0
 MOST_PAGES = 20
 WAITS_FOR_US = "awaiting-merchant-feedback"
-MOST_COUNTED = 10_000
 
-open_disputes = Gauge("disputes_open", "Disputes that are not over")
-due_seconds = Gauge("dispute_due_seconds", "Until the first of those that wait for our answer is accepted in our name")
-due_seconds.set(float("inf"))
 log = structlog.get_logger("disputes")
-
-
-async def measure(session: AsyncSession) -> None:
-    """Set the gauges. Nothing to answer: infinitely long."""
-    of_a_person = select(Dispute.id).where(Dispute.lost.is_(None)).limit(MOST_COUNTED).subquery()
-    open_disputes.set((await session.execute(select(func.count()).select_from(of_a_person))).scalar_one())
-    seconds = (await session.execute(due_in())).scalar_one()
-    due_seconds.set(float("inf") if seconds is None else float(seconds))
-
-
-def due_in() -> Select[Any]:
-    """Seconds until the first of those that wait for our answer is accepted in our name; null where none does."""
-    left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
-    return select(left).where(Dispute.lost.is_(None), Dispute.status != "awaiting-bank-feedback")
 
 
 class DisputePoller:
@@ -143,7 +123,6 @@ class DisputePoller:
             update(Dispute)
             .where(Dispute.id == dispute_id, Dispute.next_attempt_at > func.now())
             .values(next_attempt_at=next_at)
-            .execution_options(synchronize_session=False)
         )
 
 

@@ -106,7 +106,7 @@ async def apply(session: AsyncSession, told: PaystackDispute) -> Dispute:
 async def schedule_poll(session: AsyncSession, dispute_id: int) -> None:
     """Have Paystack asked about it soon."""
     soon = update(Dispute).where(Dispute.id == dispute_id).values(next_attempt_at=func.now(), attempts=0)
-    await session.execute(soon.execution_options(synchronize_session=False))
+    await session.execute(soon)
 
 
 async def schedule_polls_of(session: AsyncSession, references: Sequence[str]) -> None:
@@ -114,7 +114,7 @@ async def schedule_polls_of(session: AsyncSession, references: Sequence[str]) ->
     if references:
         about = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
         soon = about.values(next_attempt_at=func.now(), attempts=0)
-        await session.execute(soon.execution_options(synchronize_session=False))
+        await session.execute(soon)
 
 
 def _is_stale(dispute: Dispute, told: PaystackDispute) -> bool:

@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from kit.errors import Problem
+from services.payments.clients import problem_from_paystack
 from services.payments.disputes import records
 from services.payments.disputes.schemas import Evidence, Resolve
-from services.payments.errors import DisputeNotAwaitingResponse, DisputeNotFound, DisputeRefused, PaystackUnavailable
+from services.payments.errors import DisputeNotAwaitingResponse, DisputeNotFound, DisputeRefused
 from services.payments.models import Dispute
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.disputes import PaystackDispute, Upload
-from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
+from services.payments.paystack.errors import NoAnswer, PaystackError
 
 WAITING = frozenset({"awaiting-merchant-feedback", "pending"})
 log = structlog.get_logger("disputes")
@@ -100,13 +101,7 @@ async def _write(session: AsyncSession, dispute_id: int, **values: Any) -> Dispu
 
 
 async def _problem(sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError) -> Problem:
-    """What to answer; whatever went wrong, Paystack is asked soon how the dispute stands."""
+    """Return the problem to answer, and schedule a poll: whatever went wrong, Paystack may have changed the dispute."""
     async with sessions.begin() as session:
         await records.schedule_poll(session, dispute_id)
-    if isinstance(error, Refused):
-        return DisputeRefused(f"Paystack does not accept this: {error.message}")
-    if isinstance(error, RateLimited):
-        return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
-    if isinstance(error, KeyRejected):
-        log.critical("Paystack rejects our secret key: check PAYSTACK_SECRET_KEY", reason=str(error))
-    return PaystackUnavailable()
+    return problem_from_paystack(error, DisputeRefused)

@@ -3,13 +3,13 @@
 from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from services.payments.auth import Deciding
+from services.payments.auth import Deciding, Reference
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
 from services.payments.holds import review
-from services.payments.routes import Reference
-from services.payments.schemas import Accept, Bind, PaymentView
+from services.payments.holds.schemas import Accept, Bind
+from services.payments.schemas import PaymentView
 
 router = APIRouter(prefix="/payments/{reference}", tags=["held money"])
 

@@ -107,7 +107,7 @@ class Payouts:
             )
             ours = (await session.execute(known.order_by(Payment.id).with_for_update())).scalars().all()
             came = update(Payment).where(Payment.id.in_(ours)).values(payout_id=payout.id)
-            await session.execute(came.execution_options(synchronize_session=False))
+            await session.execute(came)
 
     async def name_unsettled(self, after: timedelta) -> None:
         """Payments of the period that were paid longer ago than `after`, and came in no payout."""

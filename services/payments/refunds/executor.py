@@ -239,7 +239,6 @@ class RefundExecutor:
                     refunds_leased_until=None,
                     refunds_attempts=Payment.refunds_attempts if is_open else 0,
                 )
-                .execution_options(synchronize_session=False)
             )
 
 
@@ -249,4 +248,4 @@ def note(refund: Refund) -> str:
 
 
 def _change(payment_id: int, **values: object) -> Update:
-    return update(Payment).where(Payment.id == payment_id).values(values).execution_options(synchronize_session=False)
+    return update(Payment).where(Payment.id == payment_id).values(values)

@@ -79,7 +79,7 @@ async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> Non
             verify_next_attempt_at=case((unpaid, func.now()), else_=Payment.verify_next_attempt_at),
         )
     )
-    await session.execute(due.execution_options(synchronize_session=False))
+    await session.execute(due)
 
 
 async def find(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:

@@ -11,9 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
-from services.payments.auth import AnyCaller, Refunding
-from services.payments.checkout.start import problem_from_paystack
-from services.payments.clients import CurrentClients
+from services.payments.auth import AnyCaller, Reference, Refunding, find_payment
+from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
     NotConfigured,
@@ -27,10 +26,9 @@ from services.payments.errors import (
     RefundTooLarge,
 )
 from services.payments.models import IdempotencyKey, Payment, Refund
-from services.payments.paystack.errors import PaystackError, Refused
+from services.payments.paystack.errors import PaystackError
 from services.payments.refunds import requests
-from services.payments.routes import Reference, find
-from services.payments.schemas import RefundAccount, Refunds, RefundView, RequestRefund
+from services.payments.refunds.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
 log = structlog.get_logger("refunds")
@@ -77,7 +75,7 @@ async def request(
 @router.get("", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
     """The refunds of a payment, one's own or anybody's with the scope payments:read, oldest first."""
-    found = await requests.of_payment(session, (await find(session, caller, reference)).id)
+    found = await requests.of_payment(session, (await find_payment(session, caller, reference)).id)
     return Refunds(items=[RefundView.model_validate(refund) for refund in found])
 
 
@@ -123,15 +121,13 @@ async def retry(
             account_number=account.account_number,
             bank_id=account.bank_id,
         )
-    except Refused as refused:
-        raise PaymentRefused(f"Paystack does not accept this: {refused.message}") from refused
     except PaystackError as error:
         raise problem_from_paystack(error) from error
     finally:
         # Also where the answer is lost: it may have been done.
         async with sessions.begin() as session:
             soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_next_attempt_at=func.now())
-            await session.execute(soon.execution_options(synchronize_session=False))
+            await session.execute(soon)
         notifier.notify(Topic.REFUNDS)
     return RefundView.model_validate(refund)
 

@@ -20,8 +20,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
-from kit.db.bulk import lists, parameters, table_of
+from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
+from kit.observability.tracing import continued
 from services.payments import events as announcements
 from services.payments.cards import saved_cards
 from services.payments.events import HeldReason
@@ -101,6 +102,14 @@ async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settl
         if reason == "reversed":
             returned.append(charge.reference)
         settled_total.labels(change["status"], reason or "").inc()
+        with continued(payment.traceparent):
+            log.info(
+                "payment settled",
+                reference=charge.reference,
+                order_id=str(payment.order_id),
+                status=change["status"],
+                reason=reason,
+            )
         outcomes.append(Settled(charge.reference, f"{change['status']}: {reason}" if reason else change["status"]))
     await _write(session, changes.values())
     await requests.schedule_sync(session, returned)
@@ -117,9 +126,15 @@ def _decide(payment: Any, status: str, charge: Charge) -> tuple[dict[str, Any] |
     if charge.status == "success":
         held = check_amount(payment.amount, payment.currency, charge)
         if held is not None:
-            log.error(
-                "payment held", reference=payment.reference, reason=held, paid=charge.amount, currency=charge.currency
-            )
+            with continued(payment.traceparent):
+                log.error(
+                    "payment held",
+                    reference=payment.reference,
+                    order_id=str(payment.order_id),
+                    reason=held,
+                    paid_amount=charge.amount,
+                    currency=charge.currency,
+                )
             return {"status": "held", "held_reason": held}, announcements.held(payment, charge, held)
         return {"status": "succeeded", "held_reason": None}, announcements.succeeded(
             payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at
@@ -173,7 +188,7 @@ CHANGED = (
     "gateway_response",
     "paid_at",
 )
-_told = parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED})
+_told = array_parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED})
 WRITE = (
     update(PAYMENTS)
     .where(PAYMENTS.c.id == _told.c.id)
@@ -201,7 +216,7 @@ def _reported(charge: Charge) -> dict[str, Any]:
 async def _write(session: AsyncSession, changes: Collection[Mapping[str, Any]]) -> None:
     if changes:
         rows = {name: [change[name] for change in changes] for name in ("id", *CHANGED)}
-        await session.execute(WRITE, lists(**rows))
+        await session.execute(WRITE, array_values(**rows))
 
 
 async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) -> list[Movement]:

@@ -15,6 +15,7 @@ from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.db.counting import count_up_to
 from kit.db.errors import is_contention
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
@@ -31,7 +32,7 @@ AT_ONCE = 10
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
-MOST_COUNTED = 100_000
+MAX_COUNTED = 100_000
 WORTH_SAYING = 50
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
@@ -47,16 +48,16 @@ log = structlog.get_logger("sweep")
 
 
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
-    """How many pending payments are due, up to MOST_COUNTED."""
+    """How many pending payments are due, up to MAX_COUNTED."""
     at = func.now() if before is None else before
-    some = select(Payment.id).where(UNDECIDED, Payment.verify_next_attempt_at <= at).limit(MOST_COUNTED)
-    return int((await session.execute(select(func.count()).select_from(some.subquery()))).scalar_one())
+    some = select(Payment.id).where(UNDECIDED, Payment.verify_next_attempt_at <= at)
+    return await count_up_to(session, some, MAX_COUNTED)
 
 
 async def bring_forward(session: AsyncSession) -> None:
     """Have every pending payment asked about now, also those whose turn has not come."""
     later = update(Payment).where(UNDECIDED, Payment.verify_next_attempt_at > func.now())
-    await session.execute(later.values(verify_next_attempt_at=func.now()).execution_options(synchronize_session=False))
+    await session.execute(later.values(verify_next_attempt_at=func.now()))
 
 
 def seconds_for(count: int, rate_limit: RateLimit) -> float:
@@ -174,5 +175,4 @@ async def _give_up(session: AsyncSession, reference: str) -> None:
         .values(
             status=case((Payment.status == "pending", "abandoned"), else_=Payment.status), verify_next_attempt_at=NEVER
         )
-        .execution_options(synchronize_session=False)
     )

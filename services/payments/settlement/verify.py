@@ -32,7 +32,6 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
         )
         .values(verify_attempts=Payment.verify_attempts + 1, updated_at=func.now())
         .returning(Payment.reference)
-        .execution_options(synchronize_session=False)
     )
     async with sessions.begin() as session:
         claimed = (await session.execute(claim)).scalar_one_or_none()

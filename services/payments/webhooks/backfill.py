@@ -172,7 +172,6 @@ class Backfill:
                 .where(free, late)
                 .values(leased_until=func.now() + LEASE, holder=self._holder)
                 .returning(BackfillState.reached)
-                .execution_options(synchronize_session=False)
             )
             row = (await session.execute(taken)).one_or_none()
         if row is None:
@@ -192,7 +191,7 @@ class Backfill:
     async def _change(self, **values: Any) -> None:
         async with self.sessions.begin() as session:
             ours = update(BackfillState).where(BackfillState.holder == self._holder).values(values)
-            await session.execute(ours.execution_options(synchronize_session=False))
+            await session.execute(ours)
 
 
 async def _is_held(session: AsyncSession, event: PaystackWebhookEvent, body: bytes) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging.inbox import Entry
 from kit.messaging.processor import BatchResult
+from services.payments.db import Topic
 from services.payments.disputes import records as disputes
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack import event_types
@@ -87,7 +88,8 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     for (entry_id, _), become in zip(disputed, heard, strict=True):
         outcomes[entry_id]["outcome"] = become
     learned = {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD}
-    return BatchResult(failed, learned, errands=bool(refunded or disputed))
+    wake = frozenset({Topic.REFUNDS, Topic.DISPUTES}) if refunded or disputed else frozenset()
+    return BatchResult(failed, learned, wake)
 
 
 def _kept(event: str, data: Any) -> str:
@@ -121,9 +123,7 @@ async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]
     known = select(Payment.id, Payment.reference, Payment.status).where(Payment.reference.in_(references))
     rows = (await session.execute(known.order_by(Payment.id).with_for_update())).all()
     unpaid = update(Payment).where(Payment.id.in_([row.id for row in rows if row.status in UNPAID]))
-    await session.execute(
-        unpaid.values(status="pending", verify_next_attempt_at=func.now()).execution_options(synchronize_session=False)
-    )
+    await session.execute(unpaid.values(status="pending", verify_next_attempt_at=func.now()))
     return {row.reference for row in rows}
 
 

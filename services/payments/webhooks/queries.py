@@ -141,6 +141,5 @@ async def _replay_batch(
         .where(WebhookEvent.id.in_(select(taken.c.id)))
         .values(status="pending", attempts=0, next_attempt_at=func.now(), processed_at=None)
         .returning(WebhookEvent.id)
-        .execution_options(synchronize_session=False)
     )
     return list((await session.execute(again)).scalars())

@@ -1,0 +1,86 @@
+"""The results of one run, and the ratios between them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from bench.intake import Contender
+from bench.large_tables import KINDS, Comparison
+from bench.memory import Memory
+from bench.purchases import Paced
+from bench.sweep import Sweep
+
+NOISY = 0.25
+"""A figure is noisy if its rounds differ by more than this part of their median."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The ratio of two figures in each round. `bar`: the minimum that is expected."""
+
+    name: str
+    rounds: list[float]
+    bar: float | None = None
+
+    @property
+    def value(self) -> float:
+        """Return the median of the rounds."""
+        return median(self.rounds)
+
+
+@dataclass(slots=True)
+class Results:
+    """The results of one run. `shop` and `floor`: purchases per second, one per round."""
+
+    load_before: float
+    contenders: list[Contender] = field(default_factory=list)
+    peer_missing: str | None = None
+    paced: Paced = field(default_factory=Paced)
+    shop: list[float] = field(default_factory=list)
+    floor: list[float] = field(default_factory=list)
+    idle: dict[str, Memory] = field(default_factory=dict)
+    after: dict[str, Memory] = field(default_factory=dict)
+    sweep: Sweep | None = None
+    large_tables: Comparison | None = None
+
+    def ratios(self) -> list[Ratio]:
+        """Return the ratios. Each compares figures of the same round, so that other load on the machine affects both."""
+        noop, intake, two, *peers = self.contenders
+        ratios = [
+            Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.6),
+            Ratio(f"{two.name} / one", _against(two, intake), 1.25),
+            *(Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers),
+            Ratio("purchases / floor", _each(self.shop, self.floor), 0.5),
+        ]
+        if self.large_tables:
+            full, empty = self.large_tables.full, self.large_tables.empty
+            stored = self.large_tables.rows["payments"]
+            ratios += [
+                Ratio(f"{kind}, {stored:,} stored / none", _each(full.rates[kind], empty.rates[kind]), 0.9)
+                for kind in KINDS
+            ]
+        if self.sweep:
+            ratios.append(Ratio("sweep: calls per minute / rate limit", [self.sweep.per_minute / self.sweep.limit]))
+            ratios.append(Ratio("sweep: estimated / measured seconds", [self.sweep.estimated / self.sweep.took]))
+        return ratios
+
+    def rates(self) -> dict[str, list[float]]:
+        """Return all rates per second by name, one per round."""
+        rates = {contender.name: [round_.rate for round_ in contender.rounds] for contender in self.contenders}
+        if self.large_tables:
+            for name, side in (("full", self.large_tables.full), ("empty", self.large_tables.empty)):
+                rates.update({f"{kind}, {name} tables": rounds for kind, rounds in side.rates.items()})
+        return {**rates, "purchases": self.shop, "floor": self.floor}
+
+    def noisy(self) -> list[str]:
+        """Return the names of the noisy figures."""
+        measured = {**self.rates(), **{ratio.name: ratio.rounds for ratio in self.ratios()}}
+        return [name for name, rounds in measured.items() if (max(rounds) - min(rounds)) / median(rounds) > NOISY]
+
+
+def _against(one: Contender, other: Contender) -> list[float]:
+    return _each([round_.rate for round_ in one.rounds], [round_.rate for round_ in other.rounds])
+
+
+def _each(ones: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [one / other for one, other in zip(ones, others, strict=True)]

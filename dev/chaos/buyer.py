@@ -1,0 +1,111 @@
+"""One buyer: the actions from which scenarios are composed."""
+
+import asyncio
+import random
+from typing import Any
+from uuid import uuid4
+
+from dev.chaos.client import Client, ExpectationFailed, Json, UnexpectedAnswer, problem_code, until
+
+SETTLED = frozenset({"succeeded", "held", "partially_refunded", "refunded", "disputed"})
+SETTLED_SECONDS = 120.0
+POLL_SECONDS = 0.3
+REFUSED = frozenset({409, 422})
+
+
+class TooLate(Exception):
+    """The order expired or its product was sold out before this buyer could pay: a valid outcome."""
+
+
+class Buyer:
+    """A customer with a token. `plenty` is a product that is never sold out, `scarce` one with a small stock."""
+
+    def __init__(self, client: Client, rng: random.Random, plenty: Json, scarce: Json) -> None:
+        self.rng = rng
+        self.plenty = plenty
+        self.scarce = scarce
+        self._client = client
+        self._headers = client.bearer()
+        self._payments = f"{client.env['PAYMENTS_URL']}/payments"
+
+    async def order_and_start(self, product: Json | None = None) -> Json:
+        """Place an order, start its payment, and return the payment."""
+        return await self.start(await self.order(product or self.plenty))
+
+    async def order(self, product: Json) -> Json:
+        """Place an order for one to three items. Raises TooLate if the product is sold out."""
+        try:
+            return await self._client.order(self._headers, product, self.rng.randint(1, 3))
+        except UnexpectedAnswer as refusal:
+            raise _too_late(refusal, "out_of_stock") from refusal
+
+    async def start(self, order: Json) -> Json:
+        """Start a payment. Raises TooLate if the order has expired."""
+        try:
+            return await self._client.start(self._headers, order)
+        except UnexpectedAnswer as refusal:
+            raise _too_late(refusal, "order_not_payable") from refusal
+
+    async def pay(self, payment: Json, **options: Any) -> None:
+        """Pay at the sandbox. Retries until the sandbox accepts the payment or says that it was already paid."""
+        url = f"{self._client.env['SANDBOX_URL']}/sandbox/transactions/{payment['reference']}/pay"
+        answer = await self._client.retry("POST", url, json=options)
+        if answer.status_code != 200 and problem_code(answer) != "already_paid":
+            raise ExpectationFailed(f"pay {payment['reference']}: {answer.status_code} {answer.text[:200]}")
+
+    async def verify(self, payment: Json) -> None:
+        """Ask payments to verify the payment at Paystack."""
+        url = f"{self._payments}/{payment['reference']}/verify"
+        await self._client.retry("POST", url, headers=self._headers, expect=200)
+
+    async def return_from_checkout(self, payment: Json) -> None:
+        """Follow the redirect from the checkout page."""
+        await self._client.retry("GET", f"{self._payments}/callback", params={"reference": payment["reference"]})
+
+    async def cancel(self, order: Json) -> None:
+        """Cancel an order; it may be paid already."""
+        url = f"{self._client.env['CATALOG_URL']}/catalog/orders/{order['id']}/cancel"
+        await self._client.retry("POST", url, headers=self._headers)
+
+    async def paid_and_settled(self) -> Json:
+        """Order, pay, wait until the payment is settled, and return it."""
+        payment = await self.order_and_start()
+        await self.pay(payment)
+
+        async def settled() -> bool | None:
+            await asyncio.sleep(POLL_SECONDS)
+            url = f"{self._payments}/{payment['reference']}"
+            answer = await self._client.retry("GET", url, headers=self._headers, expect=200)
+            return True if answer.json()["status"] in SETTLED else None
+
+        await until(settled, SETTLED_SECONDS)
+        return payment
+
+    async def refund(self, payment: Json, **body: int) -> None:
+        """Request a refund as an operator. An undeliverable order is refunded already, so a refusal is valid too."""
+        headers = {**self._client.admin, "Idempotency-Key": uuid4().hex}
+        url = f"{self._payments}/{payment['reference']}/refunds"
+        answer = await self._client.retry("POST", url, json=body, headers=headers)
+        if answer.status_code == 202:
+            self._client.acknowledged.refunds.add(answer.json()["id"])
+        elif answer.status_code not in REFUSED:
+            raise ExpectationFailed(f"refund {payment['reference']}: {answer.status_code} {answer.text[:200]}")
+
+    async def saved_cards(self) -> list[Json]:
+        """Return the buyer's saved cards."""
+        answer = await self._client.retry("GET", f"{self._payments}/cards", headers=self._headers, expect=200)
+        return list(answer.json()["items"])
+
+    async def charge(self, order: Json, card: Json) -> None:
+        """Pay an order with a saved card; Paystack may decline it."""
+        body = {"order_id": order["id"], "card_id": card["id"]}
+        headers = {**self._headers, "Idempotency-Key": uuid4().hex}
+        answer = await self._client.retry("POST", f"{self._payments}/charge", json=body, headers=headers)
+        if answer.status_code == 201:
+            self._client.acknowledged.payments.add(answer.json()["reference"])
+        elif answer.status_code not in REFUSED:
+            raise ExpectationFailed(f"charging a saved card: {answer.status_code} {answer.text[:200]}")
+
+
+def _too_late(refusal: UnexpectedAnswer, code: str) -> Exception:
+    return TooLate(code) if refusal.code == code else refusal

@@ -1,0 +1,120 @@
+"""Kill, freeze or stop random processes of a stack; each fault ends when the process is ready again."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dev.process.program import NotStarted
+from dev.stack.names import PROCESSES
+from dev.stack.stack import Stack
+
+SIGNALS = (("SIGKILL", 8), ("SIGSTOP", 2), ("SIGTERM", 2))
+"""The faults with their relative frequency. SIGTERM stands for the process's own stop signal, SIGINT for Postgres."""
+PAUSE = (2.0, 5.0)
+FREEZE = (1.0, 4.0)
+RECOVERY_SECONDS = 90.0
+BROKER_SAFE_AFTER = 8.0
+"""Seconds before RabbitMQ is hit: version 3.10 itself loses a quorum queue if it is killed within a second or so of the
+declaration; the declaration is called safe after 5 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFault:
+    """`at` and `recovered_at` are seconds since the start of the run; `recovered_at` is None if the process was not ready again."""
+
+    at: float
+    process: str
+    signal: str
+    recovered_at: float | None
+
+
+class ProcessFaults:
+    """Injects faults. `on_fault` is called when a fault is over. If the chosen process is not ready, the next one is hit instead."""
+
+    def __init__(
+        self,
+        stack: Stack,
+        rng: random.Random,
+        on_fault: Callable[[ProcessFault], None],
+        processes: Sequence[str] = PROCESSES,
+    ) -> None:
+        self.faults: list[ProcessFault] = []
+        self.last_at: float = 0.0
+        """The time of the last fault, as time.time()."""
+        self._stack = stack
+        self._rng = rng
+        self._on_fault = on_fault
+        self._processes = processes
+        self._busy: set[str] = set()
+        self._start_counts = {process: stack.start_count(process) for process in PROCESSES}
+
+    def unexpected_exits(self) -> dict[str, int]:
+        """Return how often each process exited without being hit: no process may die because another one died."""
+        hits = Counter(fault.process for fault in self.faults if fault.signal != "SIGSTOP")
+        exits = {
+            process: self._stack.start_count(process) - before - hits[process]
+            for process, before in self._start_counts.items()
+        }
+        return {process: count for process, count in exits.items() if count > 0}
+
+    async def inject(self, seconds: float) -> None:
+        """Inject faults for `seconds`; return when each process that was hit is ready again or RECOVERY_SECONDS are over."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as hits:
+            while True:
+                # Draw all random numbers in every round, so that the same seed gives the same choices.
+                pause, candidates = self._rng.uniform(*PAUSE), self._rng.sample(self._processes, len(self._processes))
+                name = self._rng.choices([name for name, _ in SIGNALS], [weight for _, weight in SIGNALS])[0]
+                freeze = self._rng.uniform(*FREEZE)
+                if time.monotonic() - began + pause > seconds:
+                    return
+                await asyncio.sleep(pause)
+                at = time.monotonic() - began
+                process = next((each for each in candidates if self._may_hit(each, at)), None)
+                if process is not None:
+                    self._busy.add(process)
+                    self.last_at = time.time()
+                    hits.create_task(self._hit(process, name, freeze, began))
+
+    def _may_hit(self, process: str, at: float) -> bool:
+        protected = process == "rabbitmq" and at < BROKER_SAFE_AFTER
+        return process not in self._busy and self._stack.is_ready(process) and not protected
+
+    async def _hit(self, process: str, name: str, freeze: float, began: float) -> None:
+        at = time.monotonic() - began
+        try:
+            if name == "SIGSTOP":
+                await self._freeze(process, freeze)
+            else:
+                pid = self._stack.pid(process)
+                number = self._stack.program(process).stop_signal if name == "SIGTERM" else signal.SIGKILL
+                name = number.name
+                os.kill(pid, number)
+                await self._stack.restarted(process, pid, RECOVERY_SECONDS)
+        except (ProcessLookupError, NotStarted):
+            return  # it exited just before the signal: `unexpected_exits` counts that
+        except TimeoutError:
+            recovered_at = None
+        else:
+            recovered_at = time.monotonic() - began
+        finally:
+            self._busy.discard(process)
+        fault = ProcessFault(at, process, name, recovered_at)
+        self.faults.append(fault)
+        self._on_fault(fault)
+
+    async def _freeze(self, process: str, seconds: float) -> None:
+        """Stop a process and its children with SIGSTOP, and always continue them."""
+        group = os.getpgid(self._stack.pid(process))
+        os.killpg(group, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            os.killpg(group, signal.SIGCONT)
+            self.last_at = time.time()
+        await self._stack.wait_ready(process, RECOVERY_SECONDS)

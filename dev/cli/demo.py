@@ -1,0 +1,74 @@
+"""`make demo`: make one purchase through the public API, from registration to delivery. Exits with 0 only if the order was delivered."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from rich.console import Console as Terminal
+from rich.markup import escape
+
+from dev import PROJECT
+from dev.cli.purchase import Purchase, PurchaseFailed, Shop
+from dev.process.console import Console
+from dev.process.program import NotStarted
+from dev.stack.environment import read_env_file
+from dev.stack.running import running_stack
+from dev.stack.stack import Stack
+
+terminal = Terminal(highlight=False, soft_wrap=True)
+
+
+def main() -> int:
+    """Make one purchase and return the exit code."""
+    try:
+        return asyncio.run(demo())
+    except (NotStarted, PurchaseFailed) as error:
+        terminal.print(f"\n[bold red]not delivered[/]  {escape(str(error))}")
+    except KeyboardInterrupt:
+        terminal.print("\ninterrupted")
+    return 1
+
+
+async def demo() -> int:
+    started = time.monotonic()
+    async with open_shop() as shop, httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        terminal.print()
+        await Purchase(shop, client, terminal).make()
+    terminal.print(f"\n[bold green]delivered[/]  {time.monotonic() - started:.1f} s in total")
+    return 0
+
+
+@asynccontextmanager
+async def open_shop() -> AsyncIterator[Shop]:
+    """Yield the shop behind GATEWAY, else the one that `make run` started here, else a temporary one."""
+    if gateway := os.environ.get("GATEWAY"):
+        env = read_env_file(PROJECT / ".env")
+        missing = [name for name in ("AUTH_ADMIN_EMAIL", "AUTH_ADMIN_PASSWORD") if not env.get(name)]
+        if missing:
+            raise NotStarted(f"GATEWAY is set: .env must contain {' and '.join(missing)} (`make env` writes it)")
+        url = gateway.rstrip("/")
+        terminal.print(f"using the shop behind {url}")
+        yield Shop(url, url, url, env["AUTH_ADMIN_EMAIL"], env["AUTH_ADMIN_PASSWORD"])
+        return
+    if running := running_stack():
+        terminal.print("using the running stack (`make run`)")
+        yield shop_of(running)
+        return
+    terminal.print("no stack is running: starting a temporary one on free ports")
+    console = Console(status=sys.stdout)
+    try:
+        async with Stack(console=console) as stack:
+            console.flush()
+            yield shop_of(stack.env)
+            terminal.print()
+    finally:
+        console.close()
+
+
+def shop_of(env: dict[str, str]) -> Shop:
+    """Return the addresses and the administrator in a stack.env."""
+    return Shop(env["AUTH_URL"], env["CATALOG_URL"], env["PAYMENTS_URL"], env["ADMIN_EMAIL"], env["ADMIN_PASSWORD"])

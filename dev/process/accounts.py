@@ -1,0 +1,77 @@
+"""Run Postgres as an unprivileged account when we are root: it refuses to run as root, and its data must be reachable for it."""
+
+import os
+import pwd
+import shutil
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+RELOCATED = Path("/var/lib/shop-dev")
+"""Holds the data when the account cannot enter the project's folder, for example /root with mode 700."""
+ORIGIN_FILE = "belongs-to"
+
+
+@dataclass(frozen=True)
+class Account:
+    """A user of this machine."""
+
+    uid: int
+    gid: int
+
+    def can_enter(self, folder: Path) -> bool:
+        """Return True if this account may enter `folder` and every folder above it."""
+        folder = folder.resolve()
+        return all(self._may_pass(parent) for parent in (folder, *folder.parents))
+
+    def _may_pass(self, folder: Path) -> bool:
+        status = folder.stat()
+        if status.st_uid == self.uid:
+            return bool(status.st_mode & stat.S_IXUSR)
+        if status.st_gid == self.gid:
+            return bool(status.st_mode & stat.S_IXGRP)
+        return bool(status.st_mode & stat.S_IXOTH)
+
+
+def unprivileged() -> Account | None:
+    """Return the account `nobody` when we are root, else None."""
+    if os.geteuid() != 0:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    return Account(nobody.pw_uid, nobody.pw_gid)
+
+
+def home_of(account: Account | None, wanted: Path) -> Path:
+    """Create the folder `wanted` where `account` can enter it, and return its real path.
+
+    If the account cannot enter the parent folder, the data is created under RELOCATED and `wanted` becomes a link to it;
+    no permission of an existing folder is changed. The folder belongs to us, so the account cannot replace it by a link.
+    """
+    if wanted.exists():
+        home = wanted.resolve()
+        if wanted.is_symlink():
+            (home / ORIGIN_FILE).write_text(str(wanted.absolute()))  # the project may have been moved
+        return home
+    wanted.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if account is None or account.can_enter(wanted.parent):
+        wanted.mkdir()
+        wanted.chmod(0o711)
+        return wanted.resolve()
+    RELOCATED.mkdir(mode=0o711, exist_ok=True)
+    remove_relocated(wanted)
+    home = Path(tempfile.mkdtemp(dir=RELOCATED))
+    wanted.symlink_to(home)
+    (home / ORIGIN_FILE).write_text(str(wanted.absolute()))
+    home.chmod(0o711)
+    return home
+
+
+def remove_relocated(wanted: Path) -> None:
+    """Remove the relocated data of `wanted`, and the link to it."""
+    if RELOCATED.is_dir():
+        for origin in RELOCATED.glob(f"*/{ORIGIN_FILE}"):
+            if origin.read_text() == str(wanted.absolute()):
+                shutil.rmtree(origin.parent, ignore_errors=True)
+    if wanted.is_symlink():
+        wanted.unlink()

@@ -1,0 +1,86 @@
+"""Install RabbitMQ with apt-get when it is missing: as root on Debian or Ubuntu."""
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+
+from dev.process.console import Console
+from dev.process.program import NotStarted, Program
+from dev.process.spawn import run_to_completion
+from dev.servers import rabbitmq
+
+POLICY_FILE = Path("/usr/sbin/policy-rc.d")
+SYSTEMD = Path("/run/systemd/system")
+
+
+async def rabbitmq_server(console: Console) -> Path:
+    """Return the script that starts a RabbitMQ node; install the package when it is missing. Raises NotStarted if that is impossible."""
+    if found := rabbitmq.server_script():
+        return found
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise NotStarted(rabbitmq.INSTALL_HELP)
+    console.print_status("installing rabbitmq-server with apt-get, once (about a minute)")
+    started = time.monotonic()
+    before = running_brokers()
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    with services_not_started(), TemporaryDirectory() as folder:
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", "rabbitmq-server"]):
+            program = Program(
+                name="apt-get",
+                command=["apt-get", "-q", *arguments],
+                env=env,
+                cwd=Path("/"),
+                log_file=Path(folder) / "apt-get.log",
+                umask=0o022,
+            )
+            await run_to_completion(program, console, seconds=900)
+    await stop_services(before, console, env)
+    found = rabbitmq.server_script()
+    if found is None:
+        raise NotStarted(rabbitmq.INSTALL_HELP)
+    console.print_status(f"rabbitmq-server installed in {time.monotonic() - started:.0f} s")
+    return found
+
+
+@contextmanager
+def services_not_started() -> Iterator[None]:
+    """Keep Debian from starting a system-wide broker during the installation, with a policy-rc.d file as Debian documents.
+
+    The policy applies only while this process is alive: if SIGKILL leaves the file behind, it forbids nothing.
+    """
+    if POLICY_FILE.exists():
+        yield
+        return
+    POLICY_FILE.write_text(f"#!/bin/sh\n[ -d /proc/{os.getpid()} ] && exit 101\nexit 0\n")
+    POLICY_FILE.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY_FILE.unlink(missing_ok=True)
+
+
+async def stop_services(before: set[int], console: Console, env: dict[str, str]) -> None:
+    """Disable the system-wide broker and stop it if the installation started it."""
+    if SYSTEMD.is_dir():  # noqa: ASYNC240
+        command = ["systemctl", "disable", "--now", "--quiet", "rabbitmq-server.service"]
+        await run_to_completion(Program(name="systemctl", command=command, env=env, cwd=Path("/")), console)
+    started = [psutil.Process(pid) for pid in running_brokers() - before]
+    for process in started:
+        process.terminate()
+    await asyncio.to_thread(psutil.wait_procs, started, 30)
+
+
+def running_brokers() -> set[int]:
+    """Return the PIDs of the system's own RabbitMQ and of Erlang's port mapper."""
+    return {
+        process.pid
+        for process in psutil.process_iter(["name", "username"])
+        if process.info["name"] in {"beam.smp", "epmd"} and process.info["username"] in {"rabbitmq", "epmd"}
+    }

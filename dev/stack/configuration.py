@@ -1,0 +1,129 @@
+"""The configuration of a stack, and the environment of each service. A service receives only the secrets that it needs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev.process.ports import LOOPBACK
+from dev.process.program import NotStarted
+from dev.servers.state import State
+from dev.stack.environment import from_environment
+from dev.stack.names import APIS, SERVICES
+
+ADMIN_EMAIL = "admin@example.com"
+SECRET_SUFFIXES = ("_DATABASE_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
+CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
+SANDBOX_CALLS_PER_MINUTE = "60000"
+"""The sandbox has no rate limit until one is ordered; Paystack's default limit would only slow down the stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """Addresses and secrets of one stack. `ports` has no entry for the sandbox when PAYSTACK_URL names another Paystack."""
+
+    folder: Path
+    ports: Mapping[str, int]
+    databases: Mapping[str, str]
+    amqp_url: str
+    paystack_url: str
+    paystack_secret_key: str
+    admin_email: str
+    admin_password: str
+
+    def url(self, name: str) -> str:
+        """Return the URL of an API or a worker; an empty string for one that is not part of this stack."""
+        return f"http://{LOOPBACK}:{self.ports[name]}" if name in self.ports else ""
+
+    def env(self, service: str) -> dict[str, str]:
+        """Return the environment of a service or of the sandbox."""
+        own = getattr(self, f"_{service}")()
+        secret = {name for name in os.environ if name.endswith(SECRET_SUFFIXES)}
+        inherited = {name: value for name, value in os.environ.items() if name not in secret | {"AMQP_URL"}}
+        common = {
+            "PYTHONUNBUFFERED": "1",
+            "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
+            "LOG_FORMAT": os.environ.get("LOG_FORMAT", "console"),
+            "HTTP_HOST": os.environ.get("HTTP_HOST", LOOPBACK),
+            "TOKEN_ISSUER": self.url("auth"),
+            "TOKEN_AUDIENCE": "shop",
+        }
+        return {**inherited, **common, **own}
+
+    def stack_env(self) -> dict[str, str]:
+        """Return the content of stack.env without the PIDs. It is a complete environment for the operators' command line."""
+        return {
+            **{f"{api.upper()}_URL": self.url(api) for api in APIS},
+            "ADMIN_EMAIL": self.admin_email,
+            "ADMIN_PASSWORD": self.admin_password,
+            **{f"{service.upper()}_DATABASE_URL": self.databases[service] for service in SERVICES},
+            "TOKEN_ISSUER": self.url("auth"),
+            **self._payments(),
+        }
+
+    def _auth(self) -> dict[str, str]:
+        return {
+            "AUTH_PORT": str(self.ports["auth"]),
+            "AUTH_WORKER_PORT": str(self.ports["auth-worker"]),
+            "AUTH_DATABASE_URL": self.databases["auth"],
+            "AUTH_KEYS_DIR": str(self.folder / "keys"),
+            "AUTH_ADMIN_EMAIL": self.admin_email,
+            "AUTH_ADMIN_PASSWORD": self.admin_password,
+        }
+
+    def _catalog(self) -> dict[str, str]:
+        return {
+            "CATALOG_PORT": str(self.ports["catalog"]),
+            "CATALOG_WORKER_PORT": str(self.ports["catalog-worker"]),
+            "CATALOG_DATABASE_URL": self.databases["catalog"],
+            "AMQP_URL": self.amqp_url,
+            "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
+        }
+
+    def _payments(self) -> dict[str, str]:
+        return {
+            "PAYMENTS_PORT": str(self.ports["payments"]),
+            "PAYMENTS_WORKER_PORT": str(self.ports["payments-worker"]),
+            "PAYMENTS_DATABASE_URL": self.databases["payments"],
+            "PAYMENTS_PUBLIC_URL": os.environ.get("PAYMENTS_PUBLIC_URL") or self.url("payments"),
+            "AMQP_URL": self.amqp_url,
+            "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
+            "CATALOG_URL": self.url("catalog"),
+            "PAYSTACK_URL": self.paystack_url,
+            "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
+            **(
+                {CALLS_PER_MINUTE: os.environ.get(CALLS_PER_MINUTE) or SANDBOX_CALLS_PER_MINUTE}
+                if "sandbox" in self.ports
+                else {}
+            ),
+        }
+
+    def _sandbox(self) -> dict[str, str]:
+        return {
+            "SANDBOX_HOST": os.environ.get("HTTP_HOST", LOOPBACK),
+            "SANDBOX_PORT": str(self.ports["sandbox"]),
+            "SANDBOX_PUBLIC_URL": os.environ.get("SANDBOX_PUBLIC_URL") or self.url("sandbox"),
+            "SANDBOX_DATABASE": str(self.folder / "sandbox.sqlite"),
+            "SANDBOX_WEBHOOK_URL": f"{self.url('payments')}/payments/webhooks/paystack",
+            "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
+        }
+
+
+def configure(
+    folder: Path, ports: Mapping[str, int], databases: Mapping[str, str], amqp_url: str, state: State
+) -> Configuration:
+    """Combine the settings in the environment with generated ones: the administrator, and Paystack or the sandbox."""
+    paystack_url = from_environment("PAYSTACK_URL")
+    if paystack_url and not from_environment("PAYSTACK_SECRET_KEY"):
+        raise NotStarted("PAYSTACK_URL is set: set PAYSTACK_SECRET_KEY too")
+    return Configuration(
+        folder=folder,
+        ports=ports,
+        databases=databases,
+        amqp_url=amqp_url,
+        paystack_url=paystack_url or f"http://{LOOPBACK}:{ports['sandbox']}",
+        paystack_secret_key=from_environment("PAYSTACK_SECRET_KEY")
+        or state.secret("paystack_secret_key", prefix="sk_test_"),
+        admin_email=from_environment("AUTH_ADMIN_EMAIL") or ADMIN_EMAIL,
+        admin_password=from_environment("AUTH_ADMIN_PASSWORD") or state.secret("admin_password"),
+    )

@@ -1,0 +1,34 @@
+"""Read settings of the stack from the environment: NAME, or NAME_FILE with the path of a file that holds the value."""
+
+import os
+from pathlib import Path
+
+from dev.process.program import NotStarted
+
+
+def from_environment(name: str) -> str | None:
+    """Return the value of NAME or the content of the file NAME_FILE; None when neither is set."""
+    if value := os.environ.get(name):
+        return value
+    if path := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise NotStarted(f"{name}_FILE={path}: {error.strerror}") from error
+    return None
+
+
+def port_from_environment(name: str, default: int) -> int:
+    """Return a port number from the environment. Raises NotStarted if it is not one."""
+    value = from_environment(name) or str(default)
+    if not value.isdecimal() or not 1 <= int(value) <= 65_535:
+        raise NotStarted(f"{name}={value}: a port is a number from 1 to 65535")
+    return int(value)
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return the KEY=VALUE lines of a file; an empty dict when the file does not exist."""
+    if not path.exists():
+        return {}
+    pairs = (line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, value in pairs}

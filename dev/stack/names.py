@@ -1,0 +1,26 @@
+"""The names of a stack's processes, and the default ports of those that listen."""
+
+SERVICES = ("auth", "catalog", "payments")
+APIS = {"auth": 8001, "catalog": 8002, "payments": 8003, "sandbox": 8010}
+WORKERS = {"auth-worker": 8101, "catalog-worker": 8102, "payments-worker": 8103}
+"""The workers' ports serve /readyz and /metrics only."""
+
+PROCESSES = (
+    "auth",
+    "auth-worker",
+    "catalog",
+    "catalog-worker",
+    "payments",
+    "payments-worker",
+    "sandbox",
+    "rabbitmq",
+    "postgres",
+)
+"""The processes whose PID is in stack.env, in this order."""
+SERVERS = ("rabbitmq", "epmd", "postgres")
+"""Stopped after the services, in this order."""
+
+
+def variable_prefix(name: str) -> str:
+    """Return the form of a process name in environment variables: `auth-worker` becomes `AUTH_WORKER`."""
+    return name.upper().replace("-", "_")

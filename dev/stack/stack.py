@@ -1,0 +1,211 @@
+"""The stack: which processes it has, in which order they start, and what each one waits for.
+
+postgres ─► roles and databases ─► migrations ─┐
+epmd ─► rabbitmq ──────────────────────────────┼─► auth, catalog, payments, their workers, the sandbox ─► ready
+signing key of auth ───────────────────────────┘
+
+async with Stack() as stack:                        # a temporary folder, free ports
+    stack.env["PAYMENTS_URL"]                       # the same names as in .run/stack.env
+    os.kill(stack.pid("payments-worker"), SIGKILL)
+    await stack.restarted("payments-worker", pid)   # it has another PID and is ready
+    await stack.stop("rabbitmq")                    # it stays stopped
+    await stack.start("rabbitmq")                   # the same port, the same data
+"""
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from dev.process import accounts
+from dev.process.console import Console
+from dev.process.files import write_private
+from dev.process.ports import LOOPBACK, free
+from dev.process.program import NotStarted, Program
+from dev.process.spawn import run_to_completion
+from dev.process.supervisor import Supervisor
+from dev.servers import packages
+from dev.servers.postgres import Postgres
+from dev.servers.rabbitmq import RabbitMQ
+from dev.servers.state import State
+from dev.stack.addresses import free_ports, listening_processes, server_ports, usual_ports
+from dev.stack.configuration import Configuration, configure
+from dev.stack.environment import from_environment
+from dev.stack.names import PROCESSES, SERVERS, SERVICES, variable_prefix
+from dev.stack.process_group import ProcessGroup
+from dev.stack.programs import command_program, service_program
+from dev.stack.readiness import check_broker, check_database
+
+NO_FOLDER = Path()
+
+
+class Stack(ProcessGroup):
+    """The whole shop, with its own Postgres and RabbitMQ unless the environment names others.
+
+    Ports are "usual" (8001, 8002, 8003, 8010, or those in AUTH_PORT etc.) or "free". `extra_env` is added to the environment
+    of every service, `process_env` to that of the process of that name. Without a folder, a temporary one is used and removed.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        ports: Literal["usual", "free"] = "free",
+        extra_env: Mapping[str, str] | None = None,
+        process_env: Mapping[str, Mapping[str, str]] | None = None,
+        console: Console | None = None,
+    ) -> None:
+        super().__init__(console or Console(), process_env)
+        self._fixed_folder = folder
+        self._choose_ports = {"usual": usual_ports, "free": free_ports}[ports]
+        self._extra_env = extra_env or {}
+        self._configuration: Configuration | None = None
+        self._up = False
+        self.folder = NO_FOLDER
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Return the content of stack.env: addresses, secrets, and the PID of each process (empty if it is stopped)."""
+        pids = {name: self._supervisors[name].pid if name in self._supervisors else None for name in PROCESSES}
+        return {
+            **self._configured().stack_env(),
+            **{f"PID_{variable_prefix(name)}": str(pid or "") for name, pid in pids.items()},
+        }
+
+    def environment(self, service: str) -> dict[str, str]:
+        """Return the environment of a service, to start another process of it."""
+        return {**self._configured().env(service), **self._extra_env}
+
+    def url(self, name: str) -> str:
+        """Return the URL of an API or a worker."""
+        return self._configured().url(name)
+
+    def replica(self, name: str, env: Mapping[str, str] | None = None) -> tuple[Supervisor, str]:
+        """Return the supervisor of another process of a service or worker, and its URL. The caller starts and stops it."""
+        (port,) = free(1)
+        url = f"http://{LOOPBACK}:{port}"
+        service = name.partition("-")[0]
+        own_env = {**self.environment(service), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}
+        program = replace(service_program(name, self._configured(), own_env, url), name=f"{name}-replica")
+        return Supervisor(program, self._console), url
+
+    async def run_command(self, service: str, command: str, *arguments: str) -> None:
+        """Run a command of a service's command line, for example `migrate`. Raises NotStarted if it fails."""
+        started = time.monotonic()
+        program = command_program(service, self.environment(service), command, *arguments)
+        await run_to_completion(program, self._console)
+        self._console.print_status(f"{service} {command} finished in {time.monotonic() - started:.1f} s")
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        """Start everything. Raises NotStarted if a process does not start; nothing is left running then."""
+        started = time.monotonic()
+        try:
+            await self._start_all()
+        except BaseException as error:
+            await self.down()
+            while isinstance(error, BaseExceptionGroup):  # report the first failure of processes that start together
+                error = error.exceptions[0]
+            raise error from None
+        self._console.print_status(f"all processes ready after {time.monotonic() - started:.1f} s")
+
+    async def down(self) -> None:
+        """Stop the services, then the broker, then Postgres. No process is left."""
+        self._up = False
+        if self.folder == NO_FOLDER:
+            return
+        (self.folder / "stack.env").unlink(missing_ok=True)
+        await self._stop_together([name for name in self._supervisors if name not in SERVERS])
+        for name in SERVERS:
+            if name in self._supervisors:
+                await self._stop_together([name])
+        if self._fixed_folder is None:
+            accounts.remove_relocated(self.folder / "postgres")
+            await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    async def _start_all(self) -> None:
+        self.folder = await asyncio.to_thread(create_folder, self._fixed_folder)
+        state = State(self.folder / "state.json")
+        ports = self._choose_ports(listening_processes())
+        broker_script = None if from_environment("AMQP_URL") else await packages.rabbitmq_server(self._console)
+        own_ports = server_ports(state)
+        databases = {service: from_environment(f"{service.upper()}_DATABASE_URL") for service in SERVICES}
+        missing = [service for service, url in databases.items() if not url]
+        postgres = Postgres(self.folder / "postgres", own_ports["postgres"], state, missing)
+        node_ports = own_ports["rabbitmq"], own_ports["distribution"], own_ports["epmd"]
+        node = RabbitMQ(self.folder / "rabbitmq", node_ports, state)
+        self._configuration = configure(
+            self.folder,
+            ports,
+            {service: url or postgres.url(service) for service, url in databases.items()},
+            from_environment("AMQP_URL") or node.url,
+            state,
+        )
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_databases(postgres if missing else None))
+            group.create_task(self._start_broker(node, broker_script))
+        async with asyncio.TaskGroup() as group:
+            for name in ports:
+                env = self.environment(name.partition("-")[0])
+                group.create_task(self._supervise(service_program(name, self._configuration, env)))
+        self._up = True
+        self._write_stack_env()
+
+    async def _start_databases(self, postgres: Postgres | None) -> None:
+        configuration = self._configured()
+        if postgres:
+            await self._supervise(await postgres.prepare(self._console))
+            await postgres.create_databases()
+        for service in SERVICES:
+            if postgres is None or from_environment(f"{service.upper()}_DATABASE_URL"):
+                await check_database(f"{service.upper()}_DATABASE_URL", configuration.databases[service])
+        async with asyncio.TaskGroup() as group:
+            for service in SERVICES:
+                group.create_task(self.run_command(service, "migrate"))
+            group.create_task(self.run_command("auth", "keys"))
+
+    async def _start_broker(self, node: RabbitMQ, server_script: Path | None) -> None:
+        if server_script is None:
+            await check_broker(self._configured().amqp_url)
+            return
+        self._console.print_status("starting rabbitmq (4 to 8 s)")
+        for program in await node.prepare(server_script):
+            await self._supervise(program)
+
+    async def _supervise(self, program: Program) -> None:
+        supervisor = self._supervisors[program.name] = Supervisor(program, self._console, self._write_stack_env)
+        await supervisor.start(self._process_env.get(program.name))
+
+    def _configured(self) -> Configuration:
+        if self._configuration is None:
+            raise NotStarted("the stack has not been started")
+        return self._configuration
+
+    def _write_stack_env(self) -> None:
+        """Replace stack.env. A process that died keeps its old PID there until it is restarted."""
+        if self._up:
+            lines = [f"{name}={value}\n" for name, value in self.env.items()]
+            write_private(self.folder / "stack.env", "".join(lines))
+
+
+def create_folder(fixed: Path | None) -> Path:
+    """Create the folder of a stack. Mode 711: Postgres's account can pass through it, but other accounts cannot list it."""
+    if fixed is None:
+        folder = Path(tempfile.mkdtemp(prefix="shop-"))
+        folder.chmod(0o711)
+        return folder
+    fixed.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return fixed.absolute()

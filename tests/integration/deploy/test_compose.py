@@ -1,0 +1,156 @@
+"""What docker-compose.yml promises, read from the file: hardened containers, one open door, no secret with a default, and
+variables that agree with the services' settings and with .env.example."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic_settings import BaseSettings
+
+from sandbox.settings import Settings as SandboxSettings
+from services.auth.settings import AuthSettings
+from services.catalog.settings import CatalogSettings
+from services.payments.settings import PaymentsSettings
+
+PROJECT = Path(__file__).parents[3]
+TEXT = (PROJECT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+CONTAINERS: dict[str, dict[str, Any]] = COMPOSE["services"]
+DOCKERFILE = (PROJECT / "Dockerfile").read_text()
+TASKS = {name for name, container in CONTAINERS.items() if container["restart"] == "no"}
+OURS: dict[str, type[BaseSettings]] = {
+    "auth": AuthSettings,
+    "catalog": CatalogSettings,
+    "payments": PaymentsSettings,
+    "sandbox": SandboxSettings,
+}
+VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[?-][^}]*)?\}")
+SECRET = re.compile(r"_PASSWORD$|SECRET_KEY$")
+IMAGE_SETS = {"HTTP_HOST", "SANDBOX_HOST", "SANDBOX_DATABASE"}
+FOR_THE_IMAGE = {"HEALTH_PORT"}
+
+
+def names(settings: type[BaseSettings]) -> set[str]:
+    """The environment variables that a settings class reads, `_FILE` aside."""
+    prefix = settings.model_config.get("env_prefix", "")
+    found = {str(field.validation_alias or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
+    return {name for name in found if not name.endswith("_FILE")}
+
+
+def example() -> tuple[list[str], list[str]]:
+    """The two parts of .env.example, as lines: what compose reads, and what a service reads besides."""
+    lines = (PROJECT / ".env.example").read_text().splitlines()
+    rest = next(number for number, line in enumerate(lines) if line.startswith("# --- Without compose"))
+    return lines[:rest], lines[rest:]
+
+
+def variables(lines: list[str], pattern: str) -> dict[str, str]:
+    return {match[1]: match[2] for line in lines if (match := re.fullmatch(pattern, line))}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_is_hardened(name: str) -> None:
+    container = CONTAINERS[name]
+    assert container["init"] is True
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container["mem_limit"]
+    assert container["pids_limit"]
+    assert container["stop_grace_period"] == "30s"
+    assert container["logging"]["options"].keys() == {"max-size", "max-file"}
+    assert container["restart"] == ("no" if name in TASKS else "unless-stopped")
+    assert container.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "gateway" else [])
+    assert not container.get("privileged")
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_is_not_root(name: str) -> None:
+    container = CONTAINERS[name]
+    if "user" not in container:
+        target = container["build"].get("target", "service")
+        stage = re.search(rf"^FROM \S+ AS {target}\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+        assert stage
+        assert "\nUSER 10001:10001\n" in stage[1]
+    else:
+        assert container["user"] not in ("root", "0")
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_container_tells_how_it_is(name: str) -> None:
+    container = CONTAINERS[name]
+    if name in TASKS:
+        assert container["healthcheck"] == {"disable": True}
+    else:
+        assert "build" in container or container["healthcheck"]["test"]
+    assert "\nHEALTHCHECK " in DOCKERFILE
+
+
+def test_the_gateway_is_the_only_door() -> None:
+    published = {name: container["ports"] for name, container in CONTAINERS.items() if "ports" in container}
+    assert published.pop("gateway") == ["${GATEWAY_PORT:-8080}:8080"]
+    assert published == {"sandbox": ["127.0.0.1:${SANDBOX_PORT:-8010}:8010"]}
+    assert CONTAINERS["sandbox"]["profiles"] == ["sandbox"]
+
+
+def test_only_what_must_reach_the_internet_can() -> None:
+    inside = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
+    outside = {name for name, container in CONTAINERS.items() if not set(container.get("networks", [])) <= inside}
+    assert outside == {"gateway", "payments", "payments-worker", "sandbox"}
+
+
+@pytest.mark.parametrize("service", ["auth", "catalog", "payments"])
+def test_a_service_starts_on_a_migrated_database(service: str) -> None:
+    for name in (service, f"{service}-worker"):
+        assert CONTAINERS[name]["depends_on"][f"{service}-migrate"] == {"condition": "service_completed_successfully"}
+    assert CONTAINERS[f"{service}-migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+
+
+def test_no_secret_has_a_default() -> None:
+    used = VARIABLE.findall(TEXT)
+    for name, otherwise in used:
+        if SECRET.search(name):
+            assert otherwise.startswith(":?"), name
+    given = variables(example()[0], "([A-Z_]+)=(.*)")
+    assert {name for name in given if SECRET.search(name)} >= {name for name, _ in used if SECRET.search(name)}
+    assert not {name: value for name, value in given.items() if SECRET.search(name) and value}
+
+
+@pytest.mark.parametrize("name", [name for name, container in CONTAINERS.items() if "build" in container])
+def test_a_container_is_told_what_its_settings_read_and_nothing_else(name: str) -> None:
+    container = CONTAINERS[name]
+    service = container["build"]["args"]["SERVICE"]
+    told, read = container["environment"].keys() - FOR_THE_IMAGE, names(OURS[service])
+    assert told <= read
+    assert {missing for missing in read - told - IMAGE_SETS if not missing.endswith("_PORT")} == set()
+
+
+def test_the_example_names_what_compose_and_the_services_read() -> None:
+    first, rest = example()
+    for_compose = variables(first, "([A-Z_]+)=(.*)")
+    besides = variables(rest, "#([A-Z_]+)=(.*)")
+    assert for_compose.keys() == {name for name, _ in VARIABLE.findall(TEXT)}
+    read = set().union(*(names(settings) for settings in OURS.values()))
+    assert read <= for_compose.keys() | besides.keys()
+    assert besides.keys() == read - for_compose.keys()
+
+
+def test_each_variable_stands_under_its_sentence() -> None:
+    first, rest = example()
+    lines = first + rest
+    for above, line in pairwise(lines):
+        if re.fullmatch("#?[A-Z_]+=.*", line):
+            assert re.fullmatch(r"# [A-Z].*[.;:…].*", above), line
+
+
+def test_defaults_are_the_same_everywhere() -> None:
+    defaults = {name: otherwise[2:] for name, otherwise in VARIABLE.findall(TEXT) if otherwise.startswith(":-")}
+    given = variables(example()[0], "([A-Z_]+)=(.*)")
+    assert {name: given[name] for name in defaults} == defaults
+    for settings in OURS.values():
+        for name, field in settings.model_fields.items():
+            if (default := defaults.get(name.upper())) and field.default is not None and name != "web_concurrency":
+                assert str(field.default) == default, name
