@@ -58,6 +58,7 @@ class RawServer:
 
     def __init__(self) -> None:
         self.answer = answer_with(500, b"")
+        self.port = 0
         self.calls = 0
         self._answering: set[asyncio.Task[None]] = set()
 

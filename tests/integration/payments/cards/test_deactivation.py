@@ -5,9 +5,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from tests.fixtures.tokens import Signer
 
 from services.payments.paystack.errors import PaystackError
-from tests.conftest import Signer
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, authorization, charge_success

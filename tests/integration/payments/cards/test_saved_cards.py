@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
+from tests.fixtures.tokens import Signer
 
-from tests.conftest import Signer
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, authorization, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events

@@ -5,12 +5,12 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from tests.fixtures.tokens import Signer
 
 from contracts.events import PaymentFailed, PaymentSucceeded
 from services.payments.clients import Clients
 from services.payments.db import sessions
 from services.payments.settlement import verify
-from tests.conftest import Signer
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, authorization, charge_success, refusal

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from tests.fixtures.tokens import Signer
 
-from tests.conftest import Signer
 from tests.fakes.paystack import FakePaystack, Json
 from tests.fixtures.odd_amounts import ODD_AMOUNTS, assert_refused
 from tests.fixtures.payments_jobs import Jobs

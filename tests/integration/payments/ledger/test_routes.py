@@ -2,8 +2,8 @@
 
 import httpx
 import pytest
+from tests.fixtures.tokens import ADMIN, Signer
 
-from tests.conftest import ADMIN, Signer
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import charge
 from tests.fixtures.payments_jobs import settle_charges

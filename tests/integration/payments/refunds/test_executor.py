@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from sqlalchemy import func, select, text
+from tests.fixtures.loops import living, until
 
 from kit.messaging.notifier import Notifier
 from services.payments.clients import Clients
@@ -17,7 +18,6 @@ from tests.fakes.paystack import FakePaystack, charge_success, refusal
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, deliver_from
 from tests.fixtures.payments_rows import all_refunds, change_payments, find_payment, outbox_types
-from tests.loops import living, until
 
 TOO_LARGE = refusal(400, "invalid_params", "Total refund amount cannot exceed original transaction amount")
 

@@ -6,10 +6,10 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from tests.fixtures.tokens import ADMIN, Signer
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from services.payments.db import sessions
-from tests.conftest import ADMIN, Signer
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, charge, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events, settle_charges

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from tests.fixtures.loops import living, until
 
 from services.payments.db import sessions
 from services.payments.models import Payment
@@ -23,7 +24,6 @@ from tests.fakes.shutdown import OnClock
 from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_rows import change_payments, count_by_status, execute, find_payment, outbox_types
-from tests.loops import living, until
 
 
 class Limited:

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.fixtures.tokens import Signer
 
-from tests.conftest import Signer
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, refusal
 from tests.fixtures.payments_rows import find_payment, outbox_types
