@@ -1,7 +1,7 @@
 """What clients may ask of payments."""
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -30,13 +30,12 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 from services.payments.settlement import verify as verification
 
 router = APIRouter(prefix="/payments", tags=["payments"])
-Status = Literal["pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed"]
 
 
 KeyNeeded = Annotated[
@@ -114,7 +113,7 @@ async def charge_saved_card(
 async def list_payments(
     caller: AnyCaller,
     session: Transaction,
-    status: Annotated[Status | None, Query(description="Only those; `held` waits for a person")] = None,
+    status: Annotated[PaymentStatus | None, Query(description="Only those; `held` waits for a person")] = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> PaymentPage:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from contracts.events import HeldReason
+from services.payments.models import PaymentStatus
 from services.payments.settings import settings
 
 
@@ -74,9 +76,7 @@ class PaymentView(BaseModel):
 
     reference: str
     order_id: UUID | None
-    status: str = Field(
-        description="pending, succeeded, failed, abandoned, held, partially_refunded, refunded or disputed"
-    )
+    status: PaymentStatus
     amount: int = Field(description="Subunits that the order costs")
     currency: str
     authorization_url: str | None = Field(description="Where the payer pays")
@@ -88,9 +88,7 @@ class PaymentView(BaseModel):
     domain: str | None = Field(description="The mode in which it was paid: test or live")
     channel: str | None
     gateway_response: str | None
-    held_reason: str | None = Field(
-        description="amount_differs, currency_differs, mode_differs, unknown_reference or reversed: why a person must decide"
-    )
+    held_reason: HeldReason | None = Field(description="Why the payment needs a manual review")
     created_at: datetime
     paid_at: datetime | None
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kit.fields import MAX_AMOUNT, Line, Paragraph
+from services.payments.models import DisputeResolution, DisputeStatus
 
 Words = Annotated[Paragraph, StringConstraints(min_length=1, max_length=2000)]
 Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$")]
@@ -65,7 +66,7 @@ class Resolve(BaseModel):
         },
     )
 
-    resolution: Literal["merchant-accepted", "declined"]
+    resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED]
     message: Words = Field(description="Told to Paystack, and recorded")
     refund_amount: Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)] | None = Field(
         default=None, description="Subunits to give back; what the payer wants when accepted, nothing when declined"
@@ -105,7 +106,7 @@ class DisputeView(BaseModel):
     amount: int | None = Field(description="Subunits that the payer wants back; of a lost one, what goes back")
     currency: str | None
     category: str | None
-    status: str = Field(description="awaiting-merchant-feedback, awaiting-bank-feedback, pending, resolved or archived")
+    status: DisputeStatus
     resolution: str | None = Field(description="merchant-accepted, auto-accepted or declined")
     lost: bool | None = Field(description="Whether money goes back; empty until it is over")
     opened_at: datetime

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.payments.ledger.movements import Kind
+from services.payments.ledger.models import Account, MovementKind
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -43,9 +43,9 @@ class EntryView(BaseModel):
 
     transaction: str = Field(description="The business key that both sides of a movement share")
     line: int
-    kind: Kind
+    kind: MovementKind
     reference: str | None = Field(description="The payment that it is about; none for what was settled to the bank")
-    account: str
+    account: Account
     currency: str
     amount: int = Field(description="Subunits: into the account where positive, out of it where negative")
     occurred_at: datetime = Field(description="At Paystack")
@@ -64,7 +64,7 @@ class BalanceView(BaseModel):
     )
 
     currency: str
-    account: str
+    account: Account
     balance: int = Field(
         description="Subunits. What we own and what it cost is positive, what was earned or is owed negative:"
         " together they are zero in every currency"

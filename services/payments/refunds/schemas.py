@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kit.fields import Amount, Line
+from services.payments.refunds.models import RefundStatus
 
 
 class RequestRefund(BaseModel):
@@ -55,7 +56,7 @@ class RefundView(BaseModel):
     id: UUID
     amount: int
     currency: str
-    status: str = Field(description="requested, pending, processing, processed, failed or needs-attention")
+    status: RefundStatus
     reason: str | None
     requested_by: str = Field(description="An account's id, `catalog` for an undeliverable order, or `paystack`")
     error: str | None

@@ -6,6 +6,7 @@ import structlog
 from fastapi import APIRouter, Path, Query
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.messaging.inbox import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
 from services.payments.auth import Deciding, Reading
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
@@ -18,7 +19,6 @@ from services.payments.webhooks.schemas import (
     ReferenceFilter,
     Reprocess,
     Reprocessed,
-    State,
     WebhookEventDetail,
     WebhookEventId,
     WebhookEventPage,
@@ -35,7 +35,7 @@ log = structlog.get_logger("notices")
 async def list_notices(
     _: Reading,
     session: Transaction,
-    status: Annotated[State | None, Query(description="Only those; `failed` waits for a person")] = None,
+    status: Annotated[EntryStatus | None, Query(description="Only those; `failed` waits for a person")] = None,
     event: Annotated[EventName | None, Query(description="Only of this kind, such as charge.success")] = None,
     reference: Annotated[ReferenceFilter | None, Query(description="Only about this payment")] = None,
     from_: Annotated[Moment | None, Query(alias="from", description="Received then or later")] = None,

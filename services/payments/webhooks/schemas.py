@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from services.payments.models import WebhookEvent
+from kit.messaging.inbox import EntryStatus
 from services.payments.paystack import event_types
+from services.payments.webhooks.models import WebhookEvent
 
-State = Literal["pending", "processed", "failed"]
 EventName = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 ReferenceFilter = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 WebhookEventId = Annotated[int, Field(ge=1, lt=2**63)]
@@ -54,7 +54,7 @@ class WebhookEventView(BaseModel):
     handling: event_types.Handling | None = Field(default=None, description="What is done about this kind")
     reference: str | None
     identity: str | None = Field(description="What all deliveries of one happening share")
-    status: str = Field(description="pending: its effect is to come; done; failed: it waits for a person")
+    status: EntryStatus = Field(description="failed: out of automatic attempts, needs an operator")
     outcome: str | None = Field(description="What it brought about")
     error: str | None
     attempts: int
@@ -99,7 +99,7 @@ class Reprocess(BaseModel):
     )
 
     ids: list[WebhookEventId] | None = Field(default=None, min_length=1, max_length=1000)
-    status: State | None = None
+    status: EntryStatus | None = None
     event: EventName | None = None
     from_: Moment | None = Field(default=None, alias="from", description="Received then or later")
     to: Moment | None = Field(default=None, description="Received before")
