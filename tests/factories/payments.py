@@ -4,8 +4,11 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from services.payments.cards.models import Card
 from services.payments.db import sessions
-from services.payments.models import Base, Card, Dispute, Payment, Refund, WebhookEvent
+from services.payments.models import Base, Dispute, Payment
+from services.payments.refunds.models import Refund
+from services.payments.webhooks.models import WebhookEvent
 from tests.fakes.paystack import transaction_id
 
 Row = TypeVar("Row", bound=Base)

@@ -5,7 +5,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from services.payments.paystack.errors import PaystackError
 from tests.factories.payments import create_payment
@@ -14,6 +13,7 @@ from tests.fakes.paystack import FakePaystack, authorization, charge_success
 from tests.fixtures.payments_jobs import Jobs, process_webhook_events
 from tests.fixtures.payments_requests import buy, charge_card, list_cards, post_webhook, save_card
 from tests.fixtures.payments_rows import all_cards, execute
+from tests.fixtures.tokens import Signer
 
 
 async def test_deactivate_when_the_customer_deletes_a_card_ends_it_here_and_at_paystack(

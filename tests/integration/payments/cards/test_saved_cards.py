@@ -2,13 +2,13 @@
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, authorization, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events
 from tests.fixtures.payments_requests import buy, deliver, list_cards, post_webhook
 from tests.fixtures.payments_rows import all_cards, execute, find_payment, outbox_types
+from tests.fixtures.tokens import Signer
 
 
 async def test_card_when_an_order_was_paid_with_it_is_saved_and_shown_without_its_code(

@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from contracts.events import PaymentFailed, PaymentSucceeded
 from services.payments.clients import Clients
@@ -16,6 +15,7 @@ from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, authorization, charge_success, refusal
 from tests.fixtures.payments_requests import charge_card, deliver, save_card
 from tests.fixtures.payments_rows import find_payment, outbox_events, outbox_types
+from tests.fixtures.tokens import Signer
 
 
 async def test_charge_when_the_card_is_good_pays_the_order(

@@ -6,12 +6,12 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, refusal
 from tests.fixtures.payments_rows import all_payments
+from tests.fixtures.tokens import Signer
 
 ORDER = str(uuid4())
 

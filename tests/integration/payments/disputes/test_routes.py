@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from tests.fakes.paystack import FakePaystack, Json
 from tests.fixtures.odd_amounts import ODD_AMOUNTS, assert_refused
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver_from
+from tests.fixtures.tokens import Signer
 
 ANSWER = {"resolution": "declined", "message": "Signed for", "uploaded_filename": "receipt"}
 

@@ -12,7 +12,7 @@ from services.payments.db import sessions
 from services.payments.disputes import records
 from services.payments.holds import review
 from services.payments.ledger import dispute_holds, journal, movements
-from services.payments.models import Payout
+from services.payments.ledger.models import Payout
 from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.settlement.settle import settle

@@ -2,11 +2,11 @@
 
 import httpx
 import pytest
-from tests.fixtures.tokens import ADMIN, Signer
 
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import charge
 from tests.fixtures.payments_jobs import settle_charges
+from tests.fixtures.tokens import ADMIN, Signer
 
 
 async def test_entries_when_there_are_many_are_read_in_pages(

@@ -7,8 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fixtures.merchant import KEY, Merchant
-from tests.fixtures.sandbox import sandbox_process
 
 from services.payments.paystack import transport
 from services.payments.paystack.circuit_breaker import FAILURES
@@ -18,8 +16,10 @@ from services.payments.paystack.rate_limit import RateLimit
 from services.payments.paystack.transactions import Initialized
 from tests.fakes.paystack import Clock, FakePaystack, refusal
 from tests.fakes.shutdown import OnClock
+from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.metrics import metric
 from tests.fixtures.payments import paystack_client
+from tests.fixtures.sandbox import sandbox_process
 
 
 @pytest.fixture(scope="module")

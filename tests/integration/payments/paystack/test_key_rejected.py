@@ -2,11 +2,11 @@
 
 import httpx
 import pytest
-from tests.fixtures.loops import living, until
 
 from services.payments.paystack import rate_limit
 from tests.factories.payments import LONG_AGO, create_paid_payment, create_payment
 from tests.fakes.paystack import FakePaystack, charge_success, refusal
+from tests.fixtures.loops import living, until
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import change_payments, execute, find_payment, outbox_types

@@ -5,17 +5,17 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fakes.webhook_receiver import WebhookReceiver
-from tests.fixtures.charge_webhooks import CHARGE_WEBHOOKS
-from tests.fixtures.merchant import KEY, Merchant
-from tests.fixtures.sandbox import sandbox_process
 
 from services.payments.catalog_client import CatalogClient
 from services.payments.clients import Clients
 from tests.factories.payments import create_payment
+from tests.fakes.webhook_receiver import WebhookReceiver
+from tests.fixtures.charge_webhooks import CHARGE_WEBHOOKS
+from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import find_payment, outbox_types
+from tests.fixtures.sandbox import sandbox_process
 
 
 @pytest.fixture(scope="module")

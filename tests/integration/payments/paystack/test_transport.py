@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import psutil
 import pytest
-from tests.fixtures.loops import living, until
 
 from services.payments.db import sessions
 from services.payments.errors import PaystackUnavailable
@@ -27,6 +26,7 @@ from tests.fakes.paystack.raw_server import (
     send_half_an_answer,
     stay_silent,
 )
+from tests.fixtures.loops import living, until
 from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_rows import change_payments, execute, find_payment, outbox_types
 

@@ -6,15 +6,16 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from sqlalchemy import func, select, text
-from tests.fixtures.loops import living, until
 
 from kit.messaging.notifier import Notifier
 from services.payments.clients import Clients
 from services.payments.db import Topic, sessions
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
 from services.payments.refunds import requests
+from services.payments.refunds.models import Refund
 from tests.factories.payments import create_paid_payment, create_payment
 from tests.fakes.paystack import FakePaystack, charge_success, refusal
+from tests.fixtures.loops import living, until
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, deliver_from
 from tests.fixtures.payments_rows import all_refunds, change_payments, find_payment, outbox_types

@@ -5,7 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund
 from tests.factories.payments import create_paid_payment, create_refund
 from tests.fakes.paystack import FakePaystack, refusal
 from tests.fixtures.odd_amounts import ODD_AMOUNTS, assert_refused

@@ -6,7 +6,6 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from tests.fixtures.tokens import ADMIN, Signer
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from services.payments.db import sessions
@@ -15,6 +14,7 @@ from tests.fakes.paystack import Json, charge, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events, settle_charges
 from tests.fixtures.payments_requests import deliver, post_webhook
 from tests.fixtures.payments_rows import execute, find_payment, outbox_events, outbox_types, webhook_events
+from tests.fixtures.tokens import ADMIN, Signer
 
 
 async def test_settle_when_the_order_is_paid_publishes_payment_succeeded(client: httpx.AsyncClient) -> None:

@@ -10,8 +10,10 @@ from sqlalchemy import delete, func, select, update
 from kit.messaging import inbox
 from kit.messaging.inbox import RETENTION
 from services.payments.db import sessions
-from services.payments.models import LedgerTransaction, OutboxRow, Payment, WebhookEvent
+from services.payments.ledger.models import LedgerTransaction
+from services.payments.models import OutboxRow, Payment
 from services.payments.republish import republish
+from services.payments.webhooks.models import WebhookEvent
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events

@@ -10,7 +10,6 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from tests.fixtures.loops import living, until
 
 from services.payments.db import sessions
 from services.payments.models import Payment
@@ -21,6 +20,7 @@ from services.payments.settlement.sweeper import Sweeper
 from tests.factories.payments import LONG_AGO, create_payment
 from tests.fakes.paystack import Clock, FakePaystack, RateLimits, refusal
 from tests.fakes.shutdown import OnClock
+from tests.fixtures.loops import living, until
 from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_rows import change_payments, count_by_status, execute, find_payment, outbox_types

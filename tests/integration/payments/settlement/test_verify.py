@@ -5,11 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, refusal
 from tests.fixtures.payments_rows import find_payment, outbox_types
+from tests.fixtures.tokens import Signer
 
 
 async def verify(client: httpx.AsyncClient, headers: dict[str, str], reference: str) -> httpx.Response:

@@ -7,24 +7,24 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 from sqlalchemy import select, update
-from tests.fixtures.merchant import KEY, ORIGIN, Merchant
-from tests.fixtures.sandbox import in_process_sandbox
 
 from kit.messaging.notifier import Notifier
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.models import BackfillState
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.webhooks import backfill
 from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
+from services.payments.webhooks.models import BackfillState
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Clock, FakePaystack, Json, RateLimits, charge_success, success
 from tests.fakes.shutdown import OnClock
+from tests.fixtures.merchant import KEY, ORIGIN, Merchant
 from tests.fixtures.payments import Forward, paystack_client
 from tests.fixtures.payments_jobs import Jobs, process_webhook_events
 from tests.fixtures.payments_requests import deliver, post_webhook
 from tests.fixtures.payments_rows import find_payment, outbox_types, webhook_events
+from tests.fixtures.sandbox import in_process_sandbox
 
 AT_ONCE = timedelta(0)
 MOON = {"event": "moon.landed", "data": {}}

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from pydantic import SecretStr
-from tests.fixtures.environment import PAYSTACK_SECRET_KEY
-from tests.fixtures.proxy import Proxy
 
 from dev.process import ports
 from dev.servers.postgres import Postgres
@@ -19,8 +17,10 @@ from services.payments.webhooks import intake
 from services.payments.webhooks.intake import Intake
 from tests.fakes.paystack import charge_success
 from tests.fixtures.apps import RunningApp
+from tests.fixtures.environment import PAYSTACK_SECRET_KEY
 from tests.fixtures.payments_requests import post_webhook
 from tests.fixtures.payments_rows import webhook_events
+from tests.fixtures.proxy import Proxy
 
 # A connection whose connect was cancelled is closed by its finalizer, which warns.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection <asyncpg:ResourceWarning")

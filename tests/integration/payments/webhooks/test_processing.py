@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.payments.paystack import event_types
 from services.payments.paystack.parsing import Unreadable
 from services.payments.webhooks.processing import read
 from tests.factories.payments import create_payment
@@ -68,8 +69,8 @@ async def test_event_when_it_is_processed_has_its_identity_and_outcome(client: h
     await deliver(client, webhook, {"event": "moon.landed", "data": {}}, sample("transfer.success"))
     paid, unknown, payout = await webhook_events()
     assert (paid.identity, paid.outcome) == (f"charge.success:{webhook['data']['id']}", "succeeded")
-    assert unknown.outcome == "unknown: stored, and nothing else: this kind is not known here"
-    assert payout.outcome == "kept: no payouts are made from here"
+    assert unknown.outcome == f"unknown: {event_types.UNKNOWN.effect}"
+    assert payout.outcome == f"kept: {event_types.EVENT_TYPES['transfer.success'].effect}"
     assert (unknown.status, payout.status) == ("processed", "processed")
 
 
@@ -82,7 +83,8 @@ async def test_event_when_paystack_rejected_a_bank_transfer_pays_nothing(client:
     body["data"]["bank_transfer"]["amount"] = "1"  # a second wrong transfer for the same transaction
     await deliver(client, body)
     first, second = await webhook_events()
-    assert first.outcome == "kept: Paystack gave the money back: nothing was paid; INCORRECT_AMOUNT, 764000 subunits"
+    effect = event_types.EVENT_TYPES["bank.transfer.rejected"].effect
+    assert first.outcome == f"kept: {effect}; INCORRECT_AMOUNT, 764000 subunits"
     assert first.identity != second.identity
     assert (await find_payment(one.reference)).status == "pending"
 

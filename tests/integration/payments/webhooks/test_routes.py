@@ -9,7 +9,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from tests.fixtures.tokens import ADMIN, Signer
 
 from services.payments.db import sessions
 from services.payments.webhooks import queries
@@ -19,6 +18,7 @@ from tests.fakes.paystack import charge_success
 from tests.fixtures.payments_jobs import process_webhook_events
 from tests.fixtures.payments_requests import deliver, post_webhook
 from tests.fixtures.payments_rows import execute, find_payment, outbox_types, webhook_events
+from tests.fixtures.tokens import ADMIN, Signer
 
 READER = frozenset({"payments:read"})
 PATH = "/payments/webhook-events"

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from tests.fixtures.tokens import Signer
 
 from services.payments.webhooks.intake import MAX_BODY_BYTES
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.payments_process import Api, serving
 from tests.fixtures.payments_requests import WEBHOOK_PATH, post_webhook, sign
 from tests.fixtures.payments_rows import webhook_events
+from tests.fixtures.tokens import Signer
 
 OLD_KEY = "sk_test_" + "b" * 24
 SOCKET_BUFFERS = 24 * 1024 * 1024

@@ -8,13 +8,13 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fixtures.environment import PAYSTACK_SECRET_KEY
 
 from kit.messaging.notifier import Notifier
 from services.payments.db import engine
 from services.payments.webhooks.intake import Intake, is_signed
 from tests.fakes.paystack import charge_success
 from tests.fixtures.apps import RunningApp
+from tests.fixtures.environment import PAYSTACK_SECRET_KEY
 from tests.fixtures.payments_requests import WEBHOOK_PATH, post_webhook, sign
 from tests.fixtures.payments_rows import webhook_events
 

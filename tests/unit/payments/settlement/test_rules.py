@@ -6,6 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from services.payments.mode import Mode
 from services.payments.paystack.charge import Charge
 from services.payments.settlement import rules
 
@@ -20,7 +21,7 @@ def paid(amount: int, **changes: Any) -> Charge:
 
 
 def check(amount: int, charge: Charge) -> str | None:
-    return rules.check_amount(amount, "NGN", charge, domain="test")
+    return rules.check_amount(amount, "NGN", charge, Mode.TEST)
 
 
 @given(AMOUNTS, FEES)
