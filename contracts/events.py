@@ -1,10 +1,11 @@
-"""Every event that one service publishes and another consumes: CloudEvents 1.0, structured JSON.
+"""The events that one service publishes and another consumes: CloudEvents 1.0, structured JSON.
 
-`type` is the routing key and `subject` the order's id. Events evolve by addition only: a consumer ignores fields that it does not
-know, and one example of every version ever published must go on parsing (tests/contracts/examples).
+`type` is the routing key and `subject` the order's id. Events evolve by addition only: consumers ignore unknown fields, and one example of
+every published version must still be parsed (tests/unit/contracts/examples).
 """
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID, uuid4, uuid5
 
@@ -15,14 +16,68 @@ CONTENT_TYPE = "application/cloudevents+json"
 Reference = Annotated[str, Field(min_length=1, max_length=200, description="The payment's reference at Paystack")]
 Subunits = Annotated[int, Field(ge=0, le=2**53, description="Subunits of the currency (kobo, pesewa, cent)")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
-
+DisputeId = Annotated[int, Field(ge=0, lt=2**63, description="The dispute's id at Paystack")]
 
 EVENT_ID_NAMESPACE = UUID("6d0a2b5e-3c1f-4e57-9d0e-0f6a7c1b9e42")
 
 
-def event_id_for(kind: str, *of: object) -> UUID:
-    """The id of an event that tells a fact: whenever it is told again it has the same, and an inbox that took it knows it."""
-    return uuid5(EVENT_ID_NAMESPACE, "/".join([kind, *map(str, of)]))
+class EventType(StrEnum):
+    """The `type` of an event, which is also its routing key."""
+
+    PAYMENT_SUCCEEDED = "payment.succeeded"
+    PAYMENT_FAILED = "payment.failed"
+    PAYMENT_HELD = "payment.held"
+    PAYMENT_REFUNDED = "payment.refunded"
+    PAYMENT_DISPUTED = "payment.disputed"
+    PAYMENT_DISPUTE_RESOLVED = "payment.dispute_resolved"
+    ORDER_UNDELIVERABLE = "order.undeliverable"
+
+
+class HeldReason(StrEnum):
+    """The reason why a payment is held for an operator."""
+
+    AMOUNT_DIFFERS = "amount_differs"
+    """The paid amount is not the order's amount."""
+
+    CURRENCY_DIFFERS = "currency_differs"
+    """The payment was made in another currency."""
+
+    MODE_DIFFERS = "mode_differs"
+    """A payment in Paystack's test mode reached a live system, or the other way round."""
+
+    UNKNOWN_REFERENCE = "unknown_reference"
+    """No payment has this reference, so there is no order and no event."""
+
+    REVERSED = "reversed"
+    """The payment was already reversed when we first saw it, so it is not published."""
+
+
+PublishedHeldReason = Literal[HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS]
+"""The reasons that payment.held can have: only payments of known orders are published as held."""
+
+
+class UndeliverableReason(StrEnum):
+    """Why an order cannot be fulfilled for a payment: the `reason` of `order.undeliverable`."""
+
+    EXPIRED_AND_SOLD_OUT = "expired_and_sold_out"
+    """The payment came after the order had expired, and the stock no longer suffices."""
+
+    CANCELLED = "cancelled"
+    """The order was cancelled before the payment came."""
+
+    ALREADY_PAID = "already_paid"
+    """Another payment has paid for the order."""
+
+    UNKNOWN_ORDER = "unknown_order"
+    """Catalog has no order with this id."""
+
+    AMOUNT_DIFFERS = "amount_differs"
+    """Amount or currency of the payment are not those of the order."""
+
+
+def event_id_for(event_type: str, *facts: object) -> UUID:
+    """Return the id of an event about `facts`. A republished event has the same id, so that inboxes that processed it recognize it."""
+    return uuid5(EVENT_ID_NAMESPACE, "/".join([event_type, *map(str, facts)]))
 
 
 class Data(BaseModel):
@@ -32,48 +87,51 @@ class Data(BaseModel):
 class PaymentData(Data):
     reference: Reference
     order_id: UUID
-    amount: Subunits = Field(description="The order's amount, which was compared with what was paid")
+    amount: Subunits = Field(description="The amount of the order, with which the payment was compared")
     currency: CurrencyCode
 
 
 class PaymentSucceededData(PaymentData):
-    paid_amount: Subunits = Field(description="What the payer paid: the amount, plus fees where the payer bears them")
-    channel: str | None = Field(default=None, max_length=50)
+    paid_amount: Subunits = Field(description="The amount that the payer paid, including fees if the payer bears them")
+    channel: str | None = Field(
+        default=None, max_length=50, description="How it was paid, in Paystack's words: card, …"
+    )
     paid_at: AwareDatetime | None = None
 
 
 class PaymentFailedData(PaymentData):
-    reason: str = Field(max_length=500, description="Paystack's gateway_response: for people, not for branching")
+    reason: str = Field(max_length=500, description="Paystack's gateway_response. For display, not for program logic")
 
 
 class PaymentHeldData(PaymentData):
-    reason: Literal["amount_differs", "currency_differs", "mode_differs"]
+    reason: PublishedHeldReason
     paid_amount: Subunits
     paid_currency: str = Field(max_length=10)
 
 
 class PaymentRefundedData(PaymentData):
-    refunded_amount: Subunits = Field(description="All refunds of this payment so far, together")
+    refunded_amount: Subunits = Field(description="The sum of all refunds of this payment so far")
     fully_refunded: bool | None = Field(
-        default=None, description="Whether all that was paid has gone back, which may be more or less than `amount`"
+        default=None, description="True if all that was paid is refunded, which may be more or less than `amount`"
     )
-
-
-DisputeId = Annotated[int, Field(ge=0, lt=2**63, description="The dispute's id at Paystack")]
 
 
 class PaymentDisputedData(PaymentData):
     dispute_id: DisputeId
-    disputed_amount: Subunits | None = Field(default=None, description="What the payer wants back, where it is known")
-    due_at: AwareDatetime = Field(description="Unanswered until then, it is accepted in our name")
+    disputed_amount: Subunits | None = Field(
+        default=None, description="The amount that the payer claims back, if known"
+    )
+    due_at: AwareDatetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
 
 
 class PaymentDisputeResolvedData(PaymentData):
     dispute_id: DisputeId
     resolution: str | None = Field(
-        default=None, max_length=50, description="Paystack's word: merchant-accepted, auto-accepted, declined"
+        default=None, max_length=50, description="Paystack's resolution: merchant-accepted, auto-accepted, declined"
     )
-    lost: bool = Field(description="Whether money goes back; payment.refunded says when it has, and how much")
+    lost: bool = Field(
+        description="True if the payer gets money back. payment.refunded follows when that is done, with the amount"
+    )
 
 
 class OrderUndeliverableData(Data):
@@ -81,7 +139,7 @@ class OrderUndeliverableData(Data):
     order_id: UUID
     amount: Subunits
     currency: CurrencyCode
-    reason: Literal["expired_and_sold_out", "cancelled", "already_paid", "unknown_order", "amount_differs"]
+    reason: UndeliverableReason
 
 
 class Event(BaseModel):
@@ -96,62 +154,62 @@ class Event(BaseModel):
     subject: str = Field(max_length=64, description="The order's id")
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     datacontenttype: Literal["application/json"] = "application/json"
-    traceparent: str | None = Field(default=None, max_length=55, description="W3C trace context of the cause")
+    traceparent: str | None = Field(default=None, max_length=55, description="W3C trace context of the purchase")
 
 
 class PaymentSucceeded(Event):
-    """The order's amount was paid, in its currency and in our mode: deliver."""
+    """The amount of the order was paid, in its currency and in our mode. The order can be delivered."""
 
     source: Literal["/payments"] = "/payments"
-    type: Literal["payment.succeeded"] = "payment.succeeded"
+    type: Literal[EventType.PAYMENT_SUCCEEDED] = EventType.PAYMENT_SUCCEEDED
     data: PaymentSucceededData
 
 
 class PaymentFailed(Event):
-    """An attempt to pay was declined; the order may still be paid by another."""
+    """A payment attempt was declined. The order may still be paid by another attempt."""
 
     source: Literal["/payments"] = "/payments"
-    type: Literal["payment.failed"] = "payment.failed"
+    type: Literal[EventType.PAYMENT_FAILED] = EventType.PAYMENT_FAILED
     data: PaymentFailedData
 
 
 class PaymentHeld(Event):
-    """Money came that does not match the order: nothing is delivered until a person decides."""
+    """A payment does not match its order. Nothing is delivered until an operator decides."""
 
     source: Literal["/payments"] = "/payments"
-    type: Literal["payment.held"] = "payment.held"
+    type: Literal[EventType.PAYMENT_HELD] = EventType.PAYMENT_HELD
     data: PaymentHeldData
 
 
 class PaymentRefunded(Event):
-    """Money went back to the payer."""
+    """Money was refunded to the payer."""
 
     source: Literal["/payments"] = "/payments"
-    type: Literal["payment.refunded"] = "payment.refunded"
+    type: Literal[EventType.PAYMENT_REFUNDED] = EventType.PAYMENT_REFUNDED
     data: PaymentRefundedData
 
 
 class PaymentDisputed(Event):
-    """The payer complained at the bank; the money may have to go back. A person answers it."""
+    """The payer disputed the payment at the bank. An operator has to respond; the money may have to be returned."""
 
     source: Literal["/payments"] = "/payments"
-    type: Literal["payment.disputed"] = "payment.disputed"
+    type: Literal[EventType.PAYMENT_DISPUTED] = EventType.PAYMENT_DISPUTED
     data: PaymentDisputedData
 
 
 class PaymentDisputeResolved(Event):
-    """A dispute is over; the money stays, or goes back."""
+    """A dispute was resolved. `lost` says whether money is returned to the payer."""
 
     source: Literal["/payments"] = "/payments"
-    type: Literal["payment.dispute_resolved"] = "payment.dispute_resolved"
+    type: Literal[EventType.PAYMENT_DISPUTE_RESOLVED] = EventType.PAYMENT_DISPUTE_RESOLVED
     data: PaymentDisputeResolvedData
 
 
 class OrderUndeliverable(Event):
-    """A paid order cannot be delivered: payments gives the money back."""
+    """A paid order cannot be delivered. payments refunds the payment."""
 
     source: Literal["/catalog"] = "/catalog"
-    type: Literal["order.undeliverable"] = "order.undeliverable"
+    type: Literal[EventType.ORDER_UNDELIVERABLE] = EventType.ORDER_UNDELIVERABLE
     data: OrderUndeliverableData
 
 
@@ -160,4 +218,4 @@ PaymentEvent = (
 )
 AnyEvent = Annotated[PaymentEvent | OrderUndeliverable, Field(discriminator="type")]
 EVENT: TypeAdapter[PaymentEvent | OrderUndeliverable] = TypeAdapter(AnyEvent)
-"""Reads any event: `EVENT.validate_json(body)`; raises pydantic.ValidationError on what is none."""
+"""Parses any event: `EVENT.validate_json(body)`. Raises pydantic.ValidationError if it is not an event."""

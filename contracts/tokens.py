@@ -1,11 +1,11 @@
-"""What an access token says: auth signs it, every other service reads it (RFC 9068)."""
+"""The claims of access tokens (RFC 9068): auth signs them, every other service verifies them."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 TOKEN_TYPE: Literal["at+jwt"] = "at+jwt"
-"""The `typ` of an access token (RFC 9068 section 2.1): an ID or refresh token must not pass for one."""
+"""The `typ` of an access token (RFC 9068 section 2.1): so that an ID token or a refresh token is not accepted as one."""
 
 Scope = Literal[
     "orders:write",
@@ -18,7 +18,7 @@ Scope = Literal[
 ]
 
 CUSTOMER_SCOPES: frozenset[Scope] = frozenset({"orders:write", "payments:write"})
-"""What every account may do with what is its own: place orders and pay for them."""
+"""The scopes of every account: place orders and pay for them."""
 
 ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "orders:read",
@@ -27,7 +27,7 @@ ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "payments:decide",
     "catalog:write",
 }
-"""What an operator may do besides: see everybody's orders and payments, refund, decide about held money, change the catalog."""
+"""The scopes of an operator: also read all orders and payments, refund, decide about held payments, and change the catalog."""
 
 
 class AccessClaims(BaseModel):

@@ -1,13 +1,13 @@
-"""Who talks to whom over the broker: the one map of it. Each side declares what it needs, idempotently."""
+"""The broker topology: which service publishes to which queue. Each service declares what it needs, idempotently."""
 
 from pydantic import BaseModel, ConfigDict
 
 EXCHANGE = "shop.events"
-"""Durable topic exchange; an event's `type` is its routing key."""
+"""Durable topic exchange for all events. The `type` of an event is its routing key."""
 
 
 class Queue(BaseModel):
-    """A durable quorum queue of one consumer; what it cannot read goes to `<name>.dead-letters`."""
+    """A durable quorum queue with one consuming service. Unreadable messages go to `<name>.dead-letters`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,7 +20,7 @@ class Queue(BaseModel):
 
     @property
     def marker(self) -> str:
-        """The exchange by which whoever publishes knows the queue again; no message goes through it."""
+        """The exchange by which the publisher recognizes the queue. No message goes through it."""
         return f"{self.name}.marker"
 
 

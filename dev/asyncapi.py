@@ -87,8 +87,7 @@ def document() -> Json:
 
 def event_type(event: type[Event]) -> str:
     """Return the `type` of an event, which is its routing key."""
-    value: str = event.model_fields["type"].default
-    return value
+    return str(event.model_fields["type"].default)
 
 
 def _ref(*path: str) -> Json:

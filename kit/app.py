@@ -1,4 +1,4 @@
-"""What every service's app has: health, limits, CORS, errors, telemetry."""
+"""The common parts of every service's app: health, limits, CORS, errors, telemetry."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,7 +15,8 @@ from kit.observability.middleware import Telemetry
 from kit.settings import Settings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
-"""Creates what requests share (clients, key sets, pools) and yields it; a request finds each entry as an attribute of `request.state`."""
+"""Creates the objects that requests share (clients, key sets, pools) and yields them by name. Requests find each of them as an attribute of
+`request.state`."""
 
 
 def create_app(
@@ -27,7 +28,10 @@ def create_app(
     lifespan: Lifespan,
     body_limits: Mapping[str, int] | None = None,
 ) -> FastAPI:
-    """An app with `/docs`, health and problem+json errors. `body_limits`: bytes by path, where 64 KiB do not fit."""
+    """Create an app with `/docs`, health and problem+json errors.
+
+    `body_limits`: maximum body sizes in bytes by path; other paths accept 64 KiB.
+    """
     configure_logging(settings.log_level, settings.log_format, name)
 
     @asynccontextmanager
@@ -41,7 +45,7 @@ def create_app(
     )
     errors.install_error_handlers(app)
     app.include_router(Health(checks).router())
-    # The last one added is the outermost.
+    # The middleware that is added last is the outermost.
     app.add_middleware(BodyLimit, limits=body_limits)
     if settings.cors_origins:
         app.add_middleware(

@@ -1,4 +1,4 @@
-"""Who is calling: access tokens are verified offline, against a JWKS that is kept while auth is away (RFC 9068 section 4)."""
+"""Authentication: access tokens are verified offline, with a JWKS that stays cached while auth is unavailable (RFC 9068 section 4)."""
 
 import asyncio
 import time
@@ -24,17 +24,17 @@ RETRY_SECONDS = 1
 FETCH_SECONDS = 3.0
 LEEWAY_SECONDS = 30
 
-log = structlog.get_logger("identity")
+log = structlog.get_logger("auth")
 bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/token")
 FETCH_ERRORS = (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError)
-"""Auth did not answer, or with what is no JWKS."""
+"""Auth did not respond, or the response is not a JWKS."""
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account (or client) behind a verified token. `token` is handed on when another service is asked in its name."""
+    """The account (or client) of a verified token. `token` is sent along with requests to other services on behalf of the caller."""
 
     id: str
     email: str | None
@@ -43,10 +43,10 @@ class Caller:
 
 
 class JwksCache:
-    """The public keys of auth by `kid`, at most five minutes old, older ones while auth is away.
+    """The public keys of auth by `kid`, at most five minutes old, or older while auth is unavailable.
 
-    An unknown `kid` (a rotation) makes it look again, at most once every ten seconds whatever is sent to us; without any key yet,
-    once a second.
+    An unknown `kid` (after a rotation) causes another fetch, at most once every ten seconds so that invalid tokens cannot cause more. While
+    no key is known, it fetches at most once a second.
     """
 
     def __init__(self, fetch: FetchKeys) -> None:
@@ -56,14 +56,17 @@ class JwksCache:
         self._lock = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        # One asks auth; whoever has a key to go on with does not wait for it.
+        """Return a key, or None if auth has no key with this `kid`. Raises Unavailable while no key is known."""
+        # One request fetches; requests whose key is cached do not wait for it.
         if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
             async with self._lock:
                 pause = REFETCH_SECONDS if self._keys else RETRY_SECONDS
                 if self._is_due(kid) and time.monotonic() - self._tried_at > pause:
                     await self._refresh()
         if not self._keys:
-            raise Unavailable("The signing keys of auth cannot be fetched right now.")
+            raise Unavailable(
+                "Access tokens cannot be verified right now, because auth is unavailable. Try again in a moment."
+            )
         return self._keys.get(kid)
 
     def _is_due(self, kid: str) -> bool:
@@ -73,7 +76,7 @@ class JwksCache:
         try:
             found = jwt.PyJWKSet.from_dict(await self._fetch())
         except FETCH_ERRORS as error:
-            log.warning("keys not fetched", error=type(error).__name__, reason=str(error)[:200])
+            log.warning("signing keys not fetched", error=type(error).__name__, reason=str(error)[:200])
         else:
             self._keys = {key.key_id: key for key in found.keys if key.key_id}
             self._fetched_at = time.monotonic()
@@ -82,20 +85,20 @@ class JwksCache:
 
 
 def fetch_jwks(url: str) -> FetchKeys:
-    """Fetches a JWKS over HTTP within three seconds."""
+    """Return a function that fetches a JWKS over HTTP within three seconds."""
 
     async def fetch() -> dict[str, Any]:
         async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
-            answer = await client.get(url)
-            answer.raise_for_status()
-            found: dict[str, Any] = answer.json()
+            response = await client.get(url)
+            response.raise_for_status()
+            found: dict[str, Any] = response.json()
             return found
 
     return fetch
 
 
 class TokenVerifier:
-    """Verifies access tokens: signature, algorithm of the key, `typ`, issuer, audience, times (RFC 8725, RFC 9068)."""
+    """Verifies access tokens: signature, the algorithm of the key, `typ`, issuer, audience and times (RFC 8725, RFC 9068)."""
 
     def __init__(self, fetch: FetchKeys, *, issuer: str, audience: str) -> None:
         self.keys = JwksCache(fetch)
@@ -103,7 +106,7 @@ class TokenVerifier:
         self._audience = audience
 
     async def verify(self, token: str) -> AccessClaims:
-        """The claims of a valid access token. Raises NotAuthenticated, or Unavailable while there is no key to check with."""
+        """Return the claims of a valid access token. Raises NotAuthenticated, or Unavailable while no key is known."""
         if len(token) > MAX_TOKEN_BYTES:
             raise NotAuthenticated
         try:
@@ -127,7 +130,7 @@ class TokenVerifier:
 
 
 class AuthState(TypedDict):
-    """What the lifespan of a service must yield so that the dependencies below find it in `request.state`."""
+    """The entries of `request.state` that the dependencies below need. The lifespan of a service yields them."""
 
     verifier: TokenVerifier
 
@@ -149,7 +152,7 @@ def require_scope(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     async def check(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
         if scope not in caller.scopes:
             raise NotAllowed(
-                f"This needs the scope {scope}.",
+                f"The access token does not have the scope {scope}, which this request needs.",
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
         return caller

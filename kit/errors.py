@@ -1,4 +1,4 @@
-"""Every error is an answer that a client can act on: RFC 9457 problem+json with a stable `code`."""
+"""Error responses: RFC 9457 problem+json with a stable `code`, so that clients can act on every error."""
 
 import re
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ log = structlog.get_logger()
 
 
 class Problem(Exception):
-    """The request could not be carried out.
+    """The request failed.
 
-    A subclass is one fact. Its name gives the code (`OutOfStock`: `out_of_stock`), the first line of its docstring the sentence that the
-    client reads, and `status` the HTTP status.
+    Each subclass is one error. Its name gives the code (`OutOfStock`: `out_of_stock`), the first line of its docstring is the sentence for
+    the client, and `status` is the HTTP status. Keyword arguments become members of the response.
     """
 
     status: ClassVar[int] = 400
@@ -39,35 +39,36 @@ class Problem(Exception):
 
     @classmethod
     def sentence(cls) -> str:
+        """Return the first line of the docstring."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
 
 
 class Unavailable(Problem):
-    """Something that this needs is away for the moment; nothing was changed, try again."""
+    """A component that this request needs is unavailable. Nothing was changed; try again in a moment."""
 
     status = 503
 
 
 class NotAuthenticated(Problem):
-    """A valid access token is needed (Authorization: Bearer ...)."""
+    """This request needs a valid access token (header `Authorization: Bearer ...`). Get one from POST /auth/token."""
 
     status = 401
 
 
 class NotAllowed(Problem):
-    """The access token does not carry the scope that this needs."""
+    """The access token does not have the scope that this request needs."""
 
     status = 403
 
 
 class BodyTooLarge(Problem):
-    """The body is larger than this service reads."""
+    """The request body is too large."""
 
     status = 413
 
 
 class BodyTooSlow(Problem):
-    """The body did not arrive in time."""
+    """The request body did not arrive in time. Send the request again."""
 
     status = 408
 
@@ -83,7 +84,7 @@ TITLES = {
 def problem_response(
     status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
 ) -> Response:
-    """A problem+json answer. `request_id` ties it to the log."""
+    """Return a problem+json response. Its `request_id` is also in the log lines of the request."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     body = {
         "type": f"urn:problem-type:shop:{code}",
@@ -109,21 +110,70 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    # The input is not repeated: it may be a secret, and it may not even be encodable.
+    # The input is not repeated: it may be a secret, and it may not be encodable.
     errors = [
-        {"in": ".".join(str(part) for part in e["loc"])[:200], "message": e["msg"][:500], "type": e["type"]}
+        {
+            "in": _encodable(".".join(str(part) for part in e["loc"]))[:200],
+            "message": _encodable(e["msg"])[:500],
+            "type": e["type"],
+        }
         for e in error.errors()[:50]
     ]
-    return problem_response(
-        422,
-        "invalid_request",
-        "The request does not have the form that this needs; `errors` says where.",
-        errors=_encodable(errors),
-    )
+    return problem_response(422, "invalid_request", _first_error(error), errors=errors)
 
 
-def _encodable(value: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{k: v.encode("utf-8", "replace").decode() for k, v in item.items()} for item in value]
+def _first_error(error: RequestValidationError) -> str:
+    """Return the first error in words, such as `quantity: must be at least 1.`"""
+    first = error.errors()[0]
+    place = first["loc"][1:]  # without the part of the request ("body", "query", ...)
+    if not place or first["type"] == "json_invalid":
+        place = first["loc"][:1]
+    where = _encodable(".".join(map(str, place)))[:200]
+    return f"{where}: {_in_words(first)}."
+
+
+WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a known field",
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "string_too_short": "is too short (minimum length: {min_length})",
+    "string_too_long": "is too long (maximum length: {max_length})",
+    "too_short": "has too few items (minimum: {min_length})",
+    "too_long": "has too many items (maximum: {max_length})",
+    "int_type": "must be an integer",
+    "int_parsing": "must be an integer",
+    "int_from_float": "must be an integer",
+    "string_type": "must be a string",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "uuid_type": "must be a UUID",
+    "uuid_parsing": "must be a UUID",
+    "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
+    "json_invalid": "is not valid JSON",
+}
+"""Messages by pydantic's error type. Other types keep pydantic's own message."""
+
+
+def _in_words(error: Mapping[str, Any]) -> str:
+    words = WORDS.get(error["type"])
+    if words is not None:
+        return words.format_map(error.get("ctx", {}))[:500]
+    if error["type"] == "value_error":  # raised by our own validators
+        return _encodable(str(error["msg"]).removeprefix("Value error, "))[:500].rstrip(".")
+    message = _encodable(str(error["msg"]))[:500].rstrip(".")
+    return message[:1].lower() + message[1:]
+
+
+def _encodable(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()
 
 
 async def _on_http_error(_: Request, error: Exception) -> Response:
@@ -143,11 +193,16 @@ async def _on_database_error(_: Request, error: Exception) -> Response:
         )
         return problem_response(503, Unavailable.code, Unavailable.sentence())
     if is_bad_value(error):
-        return problem_response(422, "invalid_value", "A value is outside what can be stored.")
+        return problem_response(
+            422,
+            "invalid_value",
+            "A value in the request is out of range or contains characters that cannot be stored.",
+        )
     raise error
 
 
 def install_error_handlers(app: FastAPI) -> None:
+    """Make the app answer every error with problem+json."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -156,7 +211,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer, for its OpenAPI: `responses=answers(OutOfStock, OrderNotFound)`."""
+    """Return the OpenAPI description of the errors of a route: `responses=problem_responses(OutOfStock, OrderNotFound)`."""
     found: dict[int | str, dict[str, Any]] = {}
     for kind in problems:
         entry = found.setdefault(

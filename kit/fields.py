@@ -1,4 +1,4 @@
-"""Types of what comes from outside: bounded, and storable in Postgres."""
+"""Types for values from requests: bounded, and storable in Postgres."""
 
 import re
 from typing import Annotated, Literal
@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
-"""The currencies that Paystack settles (its documentation, "Supported currency")."""
+"""The currencies that Paystack settles (Paystack's documentation, "Supported currency")."""
 
 MAX_AMOUNT = 1_000_000_000
-"""Subunits: Paystack refuses more than 10,000,000 of any currency."""
+"""In subunits. Paystack refuses more than 10,000,000 of any currency."""
 
 Amount = Annotated[
     int, Field(strict=True, ge=1, le=MAX_AMOUNT, description="Subunits of the currency (kobo, pesewa, cent)")
@@ -18,13 +18,13 @@ Amount = Annotated[
 
 def _storable(text: str) -> str:
     if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text):
-        raise ValueError("has a control character")
+        raise ValueError("must not contain control characters")
     return text
 
 
 def _one_line(text: str) -> str:
     if re.search("[\t\n\r\x85\u2028\u2029]", text):
-        raise ValueError("has a line break or a tab")
+        raise ValueError("must not contain line breaks or tabs")
     return _storable(text)
 
 

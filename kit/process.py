@@ -1,12 +1,13 @@
-"""Garbage collection: what a process has loaded by the time it begins to work stays as long as it runs."""
+"""Garbage collection settings for long-running processes."""
 
 import gc
 
 
 def freeze_loaded_objects() -> None:
-    """Take what is there out of the collector's sight.
+    """Exclude the objects that exist at startup from garbage collection.
 
-    A full collection walks through all modules and classes (a tenth of a second) and frees nothing of it; meanwhile nobody is answered.
+    They live as long as the process. Without this, every full collection visits all modules and classes (a tenth of a second) and frees
+    nothing, and all requests wait meanwhile.
     """
     gc.collect()
     gc.freeze()

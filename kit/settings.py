@@ -1,4 +1,4 @@
-"""Settings come from the environment, or from the file that NAME_FILE points to; a placeholder is refused."""
+"""Settings come from environment variables, or from the file named by NAME_FILE. Placeholders are refused as secrets."""
 
 import os
 import re
@@ -17,9 +17,9 @@ PLACEHOLDER = re.compile(
 def _check_secret(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     if PLACEHOLDER.search(value):
-        raise ValueError("is a placeholder; put a real value there (`make env` writes fresh ones)")
+        raise ValueError("is a placeholder: set a real value (`make env` writes fresh ones)")
     if len(value) < 12:
-        raise ValueError("is too short for a secret: 12 characters or more")
+        raise ValueError("is too short for a secret: use at least 12 characters")
     return secret
 
 
@@ -28,14 +28,14 @@ def _list(value: Any) -> Any:
 
 
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
-"""Never printed, at least 12 characters, no placeholder."""
+"""A secret of at least 12 characters that is not a placeholder. It is never printed."""
 
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_list)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 def read_secret_file(name: str) -> str | None:
-    """What the file says that NAME_FILE points to; None where there is no such variable."""
+    """Return the contents of the file named by NAME_FILE, or None if that variable is not set."""
     path = os.environ.get(f"{name}_FILE")
     if not path:
         return None
@@ -44,7 +44,7 @@ def read_secret_file(name: str) -> str | None:
     except OSError as error:
         raise SystemExit(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SystemExit(f"{name}_FILE: {path} is not UTF-8 text") from None  # the error would show what is in it
+        raise SystemExit(f"{name}_FILE: {path} is not UTF-8 text") from None  # the error itself would show the contents
 
 
 class FileSource(PydanticBaseSettingsSource):
@@ -59,7 +59,7 @@ class FileSource(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """What every service reads."""
+    """The settings of every service."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True)
 
@@ -87,9 +87,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load_settings(settings: type[S]) -> S:
-    """The settings, or a refusal to start that names each variable and what is wrong with it, never its value."""
+    """Load settings from the environment, or exit with a message that names each invalid variable and the reason, but not its value."""
     try:
         return settings()
     except ValidationError as error:
         lines = [f"  {str(e['loc'][0]).upper() if e['loc'] else 'settings'}: {e['msg']}" for e in error.errors()]
-        raise SystemExit("\n".join(["cannot start; in the environment:", *lines])) from None
+        raise SystemExit("\n".join(["Cannot start. Invalid environment variables:", *lines])) from None

@@ -1,4 +1,4 @@
-"""Events that failed and wait for a person are given another try, once what they failed of is mended."""
+"""The operator's command `reprocess-events`: process failed events again, after the cause of the failure was fixed."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -9,27 +9,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from kit.cli.app import run_command
 from kit.db.engine import create_sessionmaker
-from kit.messaging.inbox import InboxEntry
+from kit.messaging.inbox import EntryStatus, InboxEntry, status_literal
 
 BATCH = 500
 
 
 async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
-    """At most BATCH of them are pending again, with all their tries before them. How many it were."""
-    # As a CTE it is run once: a plan may run a subquery again for each row, and its limit limits nothing then.
-    some = select(inbox.id).where(inbox.status == "failed").order_by(inbox.id).limit(BATCH).with_for_update()
-    failed = some.cte("failed")
+    """Make up to BATCH failed entries pending again, with all their attempts. Return how many."""
+    # A CTE runs once. A subquery may run again for each row, and then its limit has no effect.
+    query = select(inbox.id).where(inbox.status == status_literal(EntryStatus.FAILED)).order_by(inbox.id).limit(BATCH)
+    failed = query.with_for_update().cte("failed")
     again = (
         update(inbox)
         .where(inbox.id.in_(select(failed.c.id)))
-        .values(status="pending", attempts=0, next_attempt_at=func.now())
+        .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now())
     )
     found = await session.execute(again.returning(inbox.id))
     return len(found.all())
 
 
 def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine) -> Callable[..., None]:
-    """The operator's `reprocess-events`."""
+    """Return the command function."""
     sessions = create_sessionmaker(engine)
 
     async def work() -> int:
@@ -41,12 +41,12 @@ def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine
             if count < BATCH:
                 return total
 
-    def give_another_try(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-        """Give events that wait for a person another try. What they have brought about is not brought about again."""
+    def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+        """Process the failed events again. Idempotent: an event that took effect before takes no effect twice."""
         total = run_command(service, engine, work)
         if as_json:
             typer.echo(f'{{"events": {total}}}')
         else:
-            typer.echo(f"{total} events are pending again; the worker handles them", err=True)
+            typer.echo(f"{total} events are pending again. The worker processes them.", err=True)
 
-    return give_another_try
+    return command

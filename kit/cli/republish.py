@@ -14,7 +14,7 @@ from kit.messaging.republish import Republish
 
 
 def republish_command(service: str, republish: Republish, engine: AsyncEngine) -> Callable[..., None]:
-    """The operator's `republish`."""
+    """Return the command function."""
 
     async def work(since: datetime, until: datetime, *, shown: bool) -> int:
         total = 0
@@ -26,22 +26,29 @@ def republish_command(service: str, republish: Republish, engine: AsyncEngine) -
             typer.echo(err=True)
         return total
 
-    def tell_again(
+    def command(
         since: Annotated[
-            datetime, typer.Option("--from", parser=parse_time, metavar="TIME", help="2h: two hours ago.")
+            datetime,
+            typer.Option(
+                "--from",
+                parser=parse_time,
+                metavar="TIME",
+                help="Start of the period; 2h: two hours ago.",
+            ),
         ],
         until: Annotated[
-            datetime | None, typer.Option("--to", parser=parse_time, metavar="TIME", help="Before then.")
+            datetime | None,
+            typer.Option("--to", parser=parse_time, metavar="TIME", help="End of the period. Default: now."),
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Tell what has happened since then once more, as after a queue was purged. Nobody acts on it twice."""
+        """Publish the events of a period again, for example after a queue was purged. Consumers ignore events that they have processed."""
         check_period(since, until)
         shown = not as_json and sys.stderr.isatty()
         total = run_command(service, engine, lambda: work(since, until or datetime.now(UTC), shown=shown))
         if as_json:
             typer.echo(f'{{"events": {total}}}')
         else:
-            typer.echo(f"{total} events are told again; the worker sends them", err=True)
+            typer.echo(f"{total} events are in the outbox again. The worker publishes them.", err=True)
 
-    return tell_again
+    return command

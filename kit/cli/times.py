@@ -1,4 +1,4 @@
-"""A time as an operator types it."""
+"""Times in command-line options."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_time(typed: str) -> datetime:
-    """2026-11-23, 2026-11-23T09:30:00+01:00 (without an offset: UTC), or how long ago: 90m, 2h, 3d."""
+    """Parse a time: 2026-11-23, 2026-11-23T09:30:00+01:00 (UTC without an offset), or a time ago such as 90m, 2h, 3d."""
     ago = AGO.fullmatch(typed)
     try:
         if ago:
@@ -18,13 +18,13 @@ def parse_time(typed: str) -> datetime:
         found = datetime.fromisoformat(typed)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise typer.BadParameter("a time such as 2026-11-23T09:30, or how long ago, such as 2h") from error
+        raise typer.BadParameter("use a time such as 2026-11-23T09:30, or a time ago such as 2h") from error
     if not 2000 <= found.year < 2200:
-        raise typer.BadParameter("a time between the years 2000 and 2200")
+        raise typer.BadParameter("use a time between the years 2000 and 2200")
     return found
 
 
 def check_period(since: datetime | None, until: datetime | None) -> None:
-    """Turned round, it would quietly find nothing."""
+    """Refuse a period that ends before it begins, which would find nothing without an error."""
     if since is not None and since >= (until or datetime.now(UTC)):
         raise typer.BadParameter("the period ends before it begins: --from is the earlier time")

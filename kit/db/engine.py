@@ -1,4 +1,4 @@
-"""Engines with bounded waits, naming conventions and column types."""
+"""Engines with bounded waits, sessions, constraint names and column types."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +27,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
-"""Names of constraints, so that a migration can name what it drops."""
+"""Names of constraints and indexes, so that a migration can name the ones it drops."""
 
 
 TYPES: dict[Any, Any] = {
@@ -37,14 +37,15 @@ TYPES: dict[Any, Any] = {
     datetime: DateTime(timezone=True),
     dict[str, Any]: JSONB,
 }
-"""What an annotation becomes: money needs 64 bits, times are aware."""
+"""Column types of annotations: money needs 64 bits, times are timezone-aware."""
 
 
 def async_url(url: SecretStr) -> URL:
+    """Return the database URL with the driver asyncpg."""
     return make_url(url.get_secret_value()).set(drivername="postgresql+asyncpg")
 
 
-# Words of asyncpg for a connection that the server has ended; SQLAlchemy knows only some of them.
+# Messages of asyncpg for a connection that the server has closed. SQLAlchemy knows only some of them.
 CLOSED_CONNECTION_MESSAGES = (
     "connection was closed",
     "connection is closed",
@@ -54,7 +55,7 @@ CLOSED_CONNECTION_MESSAGES = (
 
 
 def _mark_closed_connections(context: ExceptionContext) -> None:
-    """A connection that the server ended is thrown away, and a checkout that finds it so takes another."""
+    """Mark connections that the server has closed, so that the pool discards them and a checkout takes another."""
     if sqlstate(context.original_exception) in {"57P01", "57P02", "57P03"} or any(
         words in str(context.original_exception) for words in CLOSED_CONNECTION_MESSAGES
     ):
@@ -62,10 +63,10 @@ def _mark_closed_connections(context: ExceptionContext) -> None:
 
 
 def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflow: int = 5) -> AsyncEngine:
-    """An engine on which nothing waits without end: connecting, queueing, locks, statements and idle transactions are bounded.
+    """Create an engine on which every wait is bounded: connecting, waiting for the pool, locks, statements and idle transactions.
 
-    A server that says nothing costs a request its longest wait: the client's patience with a statement, and asyncpg's two seconds for
-    closing what it gave up; together less than six. A healthy server ends a slow statement itself, a moment earlier.
+    With a server that does not respond, a request waits longest: for the client's statement timeout, and two seconds until asyncpg gives up
+    closing the connection; together less than six seconds. A healthy server ends a slow statement itself, a moment before the client does.
     """
     engine = create_async_engine(
         async_url(url),
@@ -74,7 +75,7 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
         pool_timeout=3,
         pool_recycle=1800,
         pool_pre_ping=True,
-        hide_parameters=True,  # an error that is logged shows no hash and no address
+        hide_parameters=True,  # logged errors must not show password hashes or email addresses
         connect_args={
             "timeout": 2,
             "command_timeout": 3.8,

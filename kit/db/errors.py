@@ -6,13 +6,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The five characters of https://www.postgresql.org/docs/current/errcodes-appendix.html, where the server gave them."""
+    """Return the SQLSTATE of a database error (https://www.postgresql.org/docs/current/errcodes-appendix.html), or None if it has none."""
     found = error.orig if isinstance(error, DBAPIError) else error
     return getattr(found, "sqlstate", None)
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether another try may succeed with nothing changed: the server is away, full, restarting, or a lock was not had in time."""
+    """Return True if a retry may succeed: the server is unreachable, full or restarting, or a lock was not available in time."""
     if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
         return True
     state = sqlstate(error)
@@ -25,12 +25,15 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def is_contention(error: BaseException) -> bool:
-    """Whether a lock was not had in time, or the database broke up a deadlock: the rest of the transaction is sound."""
+    """Return True if a lock or a statement timed out, or the database broke up a deadlock.
+
+    After a rollback to a savepoint the transaction can go on.
+    """
     return sqlstate(error) in {"55P03", "40001", "40P01", "57014"}
 
 
 def is_bad_value(error: BaseException) -> bool:
-    """Whether a value passed our types and not the database's (class 22: NUL in text, out of range)."""
+    """Return True if the database refused a value that passed our validation (class 22, such as NUL in text or a number out of range)."""
     state = sqlstate(error)
     if state is not None:
         return state.startswith("22")

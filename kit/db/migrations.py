@@ -1,4 +1,4 @@
-"""Migrations of one service: run once under a lock; a service does not serve on another schema than its own."""
+"""Migrations of a service: run under a lock, and checked by readiness, so that a service does not run on another schema than its own."""
 
 import asyncio
 import os
@@ -20,24 +20,25 @@ from kit.db.engine import async_url
 from kit.http.health import Check
 from kit.settings import Secret, read_secret_file
 
-LOCK = 0x5348_4F50  # "SHOP": one migration at a time in a database
+LOCK = 0x5348_4F50  # "SHOP": one running migration in a database
 
 
 def config(package: str) -> Config:
-    """Alembic's configuration for a service package such as `services.auth`."""
+    """Return Alembic's configuration for a service package such as `services.auth`."""
     folder = Path(str(import_module(package).__file__)).parent / "migrations"
-    made = Config()
-    made.set_main_option("script_location", str(folder))
-    return made
+    found = Config()
+    found.set_main_option("script_location", str(folder))
+    return found
 
 
 def run(metadata: MetaData) -> None:
-    """For each service's migrations/env.py: migrate on the connection that `migrate` hands over.
+    """Run migrations. Each service's migrations/env.py calls this.
 
-    The alembic command hands none over: then it is made from the variable that the section of alembic.ini names (`alembic -n catalog`).
+    Uses the connection from `on_connection`. The `alembic` command gives no connection: then the URL comes from the environment variable
+    that the section of alembic.ini names (`alembic -n catalog`).
     """
 
-    def work(connection: Connection) -> None:
+    def migrate(connection: Connection) -> None:
         context.configure(
             connection=connection,
             target_metadata=metadata,
@@ -50,25 +51,25 @@ def run(metadata: MetaData) -> None:
 
     given: Connection | None = context.config.attributes.get("connection")
     if given is not None:
-        work(given)
+        migrate(given)
         return
     name = context.config.get_main_option("database_url_variable") or ""
     url = read_secret_file(name) or os.environ.get(name)
     if not url:
         raise SystemExit(f"{name or 'database_url_variable in alembic.ini'} is not set")
-    asyncio.run(_locked(SecretStr(url), work))
+    asyncio.run(_locked(SecretStr(url), migrate))
 
 
-async def on_connection(package: str, url: Secret, act: str, *args: str) -> None:
-    """Run an alembic command (`upgrade`, `check`, ...) on a connection of its own, under the migration lock.
+async def on_connection(package: str, url: Secret, name: str, *args: str) -> None:
+    """Run an Alembic command (`upgrade`, `check`, ...) on a connection of its own, under the migration lock.
 
-    The lock is of the transaction: it is gone with the connection, however that ends, and a migration that dies midway leaves nothing.
+    The transaction holds the lock, so it ends with the connection, and a migration that is killed midway leaves no changes behind.
     """
 
     def work(connection: Connection) -> None:
-        made = config(package)
-        made.attributes["connection"] = connection
-        getattr(command, act)(made, *args)
+        alembic_config = config(package)
+        alembic_config.attributes["connection"] = connection
+        getattr(command, name)(alembic_config, *args)
 
     await _locked(url, work)
 
@@ -84,14 +85,18 @@ async def _locked(url: SecretStr, work: Callable[[Connection], None]) -> None:
 
 
 def schema_check(package: str, engine: AsyncEngine) -> Check:
-    """A readiness check: the database answers and stands at the revision that this code was written for."""
+    """Return a readiness check: the database responds and is at the revision that this code needs."""
     head = ScriptDirectory.from_config(config(package)).get_current_head()
 
     async def check() -> str | None:
         async with engine.connect() as connection:
             if (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
-                return f"the database is empty, this code needs revision {head}: run the migrations"
+                return f"the database is empty and this code needs revision {head}: run the migrations"
             found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
-        return None if found == head else f"schema is at {found}, this code needs {head}: run the migrations"
+        return (
+            None
+            if found == head
+            else f"the schema is at revision {found} and this code needs {head}: run the migrations"
+        )
 
     return check

@@ -1,4 +1,4 @@
-"""Limits on what is read of a body, declared or chunked: how much and for how long."""
+"""Limits on the size of request bodies, declared or chunked, and on the time they take to arrive."""
 
 import asyncio
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ class _Cut(Exception):
 
 
 class BodyLimit:
-    """Counts the bytes of a body as they come, and the seconds: 413 at the first too many, 408 (uvicorn has neither limit of its own).
+    """ASGI middleware that answers 413 to a body that is too large and 408 to one that takes too long. uvicorn has neither limit.
 
-    `limits` are bytes by path; any other path has `default`. A whole body must be there within `seconds`.
+    `limits`: maximum sizes in bytes by path; other paths have `default`. The complete body must arrive within `seconds`.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         limit = self.limits.get(scope["path"], self.default)
-        too_large = BodyTooLarge(f"The body is larger than {limit} bytes.")
+        too_large = BodyTooLarge(f"The request body is larger than {limit} bytes.")
         for name, value in scope["headers"]:
             if name == b"content-length" and (not value.isdigit() or len(value) > 15 or int(value) > limit):
                 await _refuse(too_large, scope, receive, send, whole=False)
@@ -53,7 +53,7 @@ class BodyLimit:
         async def bounded() -> Message:
             nonlocal seen, whole, cut
             if whole:
-                return await receive()  # waits for the client to go away, for as long as the answer takes
+                return await receive()  # waits for the client to disconnect, until the response is complete
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
@@ -72,7 +72,7 @@ class BodyLimit:
             if cut is None or answered:
                 answered = True
                 await send(message)
-            # Else it is what the app makes of half a body, FastAPI's "error parsing the body" for one.
+            # Otherwise it is the reaction of the app to half a body, such as FastAPI's "error parsing the body".
 
         try:
             await self.app(scope, bounded, watched)
@@ -89,7 +89,7 @@ async def _refuse(what: Problem, scope: Scope, receive: Receive, send: Send, *, 
 
     answer = problem_response(what.status, what.code, what.detail, headers={"Connection": "close"})
     await answer(scope, receive, unfinished)
-    # Closing a socket with bytes unread resets the connection, and the answer may be lost with it: a little more is taken and dropped.
+    # Closing a socket with unread bytes resets the connection, and the response may be lost. So a little more is read and dropped.
     with suppress(TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
             dropped = 0

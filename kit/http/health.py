@@ -1,4 +1,4 @@
-"""/livez: the process answers. /readyz: it can do its work, or says why not. /metrics: Prometheus."""
+"""Health routes. /livez: the process responds. /readyz: it can do its work, or the reasons why not. /metrics: Prometheus."""
 
 import asyncio
 import time
@@ -10,11 +10,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from kit.errors import problem_response
 
 Check = Callable[[], Awaitable[str | None]]
-"""Answers None when all is well, else the reason why not."""
+"""Returns None if the checked component works, else the reason why it does not."""
 
 
 class Health:
-    """Runs the checks at most once a second, each within two seconds, however often it is asked."""
+    """Runs the checks at most once a second, however many requests there are. Each check has two seconds."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self.checks = checks
@@ -23,19 +23,20 @@ class Health:
         self._reasons: dict[str, str] = {}
 
     async def reasons(self) -> dict[str, str]:
+        """Return the reasons of the failed checks by name. Empty if the process is ready."""
         async with self._lock:
             if time.monotonic() - self._at > 1:
-                answers = await asyncio.gather(*(self._ask(check) for check in self.checks.values()))
-                self._reasons = {name: reason for name, reason in zip(self.checks, answers, strict=True) if reason}
+                results = await asyncio.gather(*(self._run(check) for check in self.checks.values()))
+                self._reasons = {name: reason for name, reason in zip(self.checks, results, strict=True) if reason}
                 self._at = time.monotonic()
             return self._reasons
 
-    async def _ask(self, check: Check) -> str | None:
+    async def _run(self, check: Check) -> str | None:
         try:
             async with asyncio.timeout(2):
                 return await check()
         except TimeoutError:
-            return "no answer within 2 s"
+            return "no response within 2 s"
         except Exception as error:
             return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
 
@@ -46,7 +47,7 @@ class Health:
         async def livez() -> dict[str, str]:
             return {"status": "ok"}
 
-        @router.get("/readyz", responses={503: {"description": "What is missing, and why"}})
+        @router.get("/readyz", responses={503: {"description": "Not ready, with the failed checks and their reasons"}})
         async def readyz() -> Response:
             reasons = await self.reasons()
             if reasons:

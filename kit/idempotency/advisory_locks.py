@@ -1,6 +1,6 @@
-"""Advisory locks that one process holds for what it works on: they end when it ends, whatever ends it.
+"""Advisory locks that a process holds for its running requests. They end when the process ends, however it ends.
 
-All of them stand on one connection: made when the first is wanted, and made again, with all that are held, when it is lost.
+All locks are on one connection, which is opened for the first lock. When it is lost, it is opened again and all locks are taken again.
 """
 
 import asyncio
@@ -10,14 +10,15 @@ import structlog
 from pydantic import SecretStr
 
 from kit.errors import Unavailable
+from kit.worker.backoff import Backoff
 
 LOCK_SECONDS = 3.0
-PAUSE_SECONDS = 0.1
+RESTORE_BACKOFF = Backoff(first=0.1, longest=0.2)  # much shorter than the grace period of long_running.py
 log = structlog.get_logger("locks")
 
 
 class AdvisoryLocks:
-    """Each number is taken once, and freed by whoever took it."""
+    """Locks by number. The caller takes each number once and frees it."""
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url
@@ -27,27 +28,29 @@ class AdvisoryLocks:
         self._restoring: asyncio.Task[None] | None = None
 
     async def take(self, number: int) -> None:
-        """Raises Unavailable where it cannot be had in time."""
+        """Take a lock. Raises Unavailable if that takes longer than LOCK_SECONDS."""
         try:
             async with asyncio.timeout(LOCK_SECONDS), self._turn:
                 await self._lock({number})
                 self._held.add(number)
         except Exception as error:
-            log.warning("a request could not lock its key", error=type(error).__name__, reason=str(error)[:200])
+            log.warning("lock not taken", error=type(error).__name__, reason=str(error)[:200])
             raise Unavailable from error
 
     async def free(self, number: int) -> None:
+        """Free a lock, if necessary by closing the connection."""
         self._held.discard(number)
         try:
             async with asyncio.timeout(LOCK_SECONDS), self._turn:
                 if self._connection is not None:
                     await self._connection.execute("SELECT pg_advisory_unlock($1)", number)
         except BaseException as error:
-            self._drop()  # which frees it too; the others are locked again
+            self._drop()  # frees this lock too; the others are taken again
             if not isinstance(error, Exception):
                 raise
 
     async def close(self) -> None:
+        """Free all locks."""
         self._held.clear()
         if self._restoring is not None:
             self._restoring.cancel()
@@ -63,9 +66,9 @@ class AdvisoryLocks:
                     command_timeout=2,
                     server_settings={"application_name": "locks", "lock_timeout": "2000"},
                 )
-                self._connection.add_termination_listener(self._lost)
+                self._connection.add_termination_listener(self._on_lost)
                 numbers = numbers | self._held
-            # As text: an array's type would be looked up first, and a connection that breaks then breaks asyncpg too.
+            # As text: for an array, asyncpg would first look up its type, and a connection lost during that breaks asyncpg too.
             listed = ",".join(map(str, numbers))
             await self._connection.execute(
                 "SELECT pg_advisory_lock(n::bigint) FROM string_to_table($1, ',') AS n", listed
@@ -78,19 +81,21 @@ class AdvisoryLocks:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-            self._lost(connection)  # which an already closed one tells nobody
+            self._on_lost(connection)  # the listener is not called if the connection is closed already
 
-    def _lost(self, connection: object) -> None:
+    def _on_lost(self, connection: object) -> None:
         if connection is self._connection:
             self._connection = None
         if self._held and (self._restoring is None or self._restoring.done()):
             self._restoring = asyncio.create_task(self._restore())
 
     async def _restore(self) -> None:
+        failures = 0
         while self._held and self._connection is None:
             try:
                 async with asyncio.timeout(LOCK_SECONDS), self._turn:
                     await self._lock(set())
             except Exception as error:
-                log.warning("locks of running requests are not held", count=len(self._held), error=type(error).__name__)
-                await asyncio.sleep(PAUSE_SECONDS)
+                log.warning("locks of running requests lost", count=len(self._held), error=type(error).__name__)
+                await asyncio.sleep(RESTORE_BACKOFF.seconds(failures))
+                failures += 1

@@ -1,10 +1,11 @@
-"""Idempotency keys whose work takes several transactions: claimed before it, answered after it, free again as soon as nobody works on them.
+"""Idempotency keys for work that takes several transactions: inserted before the work, given a response after it, released if it fails.
 
-While a request works, its process holds an advisory lock for it, on one connection that all its requests share. The lock ends with the
-request and with the process, whatever ends them, and a frozen process keeps it: whoever gets the lock may take the key over.
+While a request works, its process holds an advisory lock for it, on one connection that all its requests share (advisory_locks.py). The
+lock ends with the request or with the process, however they end. A frozen process keeps its lock. A request that gets the lock of another
+may take over its key.
 
-A process whose connection is lost lives on, and locks again at once: so whoever would take over looks twice, a second apart. Behind that
-stands a fence: a key that was taken over is no longer its first holder's to answer or to release.
+A process that loses its connection is still alive and locks again at once. So before a takeover the lock must be found free twice, a
+second apart. As a fence behind that, a key that was taken over can no longer be given a response or be released by its first request.
 """
 
 import asyncio
@@ -12,64 +13,78 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import structlog
 from fastapi import Depends, Request
 from pydantic import BaseModel, SecretStr
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped
 
-from kit.idempotency import keys as idempotency
 from kit.idempotency.advisory_locks import AdvisoryLocks
-from kit.idempotency.keys import IdempotencyKeyInUse, IdempotentRequest, StoredKey, StoredResponse
+from kit.idempotency.keys import (
+    FoundKey,
+    IdempotencyKeyInUse,
+    IdempotentRequest,
+    StoredKey,
+    StoredResponse,
+    insert_key,
+    is_key,
+)
 
 GRACE_SECONDS = 1.0
-"""How long a lock must be found free before its key is taken over; one that lost its connection has it again sooner."""
+"""How long a lock must be free before its key is taken over. A process that lost its connection has locked again sooner."""
 
 STALE_AFTER = timedelta(seconds=40)
-"""Longer than any request takes. A claim that is older is free whatever its lock says: its machine may be gone, and the server not know."""
+"""Longer than any request takes. An older key without a response is free even if it is locked: its machine may be gone without the server
+having noticed."""
 
-log = structlog.get_logger("claims")
+log = structlog.get_logger("idempotency")
 
 
 class LockedKey(StoredKey):
-    """Mixin for a table of keys that are claimed in one transaction and answered in another."""
+    """Mixin for a table of keys that are inserted in one transaction and get their response in another."""
 
     holder: Mapped[int | None]
-    """The advisory lock of the request that works on it, or did."""
+    """The number of the advisory lock of the request that works, or worked, on the key."""
 
 
 class LockedRequest:
-    """A request's hold on a key. Where the key has its answer already, `kept` is that, and nothing is to be done."""
+    """A request that holds its key. If the key has a `stored_response` already, return that and do nothing."""
 
     def __init__(
         self,
         keys: type[LockedKey],
-        intent: IdempotentRequest | None = None,
+        request: IdempotentRequest | None = None,
         holder: int = 0,
-        kept: StoredResponse | None = None,
+        stored_response: StoredResponse | None = None,
     ) -> None:
-        self.kept = kept
+        self.stored_response = stored_response
         self._keys = keys
-        self._intent = intent
+        self._request = request
         self._holder = holder
 
-    async def keep(self, session: AsyncSession, status: int, body: BaseModel) -> None:
-        """Keep the answer for whoever sends the key again. Raises IdempotencyKeyInUse where the key was taken over: another answers."""
-        if self._intent is None:
+    async def store_response(self, session: AsyncSession, status: int, body: BaseModel) -> None:
+        """Store the response for repetitions of the request.
+
+        Raises IdempotencyKeyInUse if another request took over the key: the response is that one's.
+        """
+        if self._request is None:
             return
-        answer = update(self._keys).where(*_ours(self._keys, self._intent, self._holder))
-        written = answer.values(status=status, body=body.model_dump(mode="json")).returning(self._keys.key)
-        found = await session.execute(written)
-        if found.scalar_one_or_none() is None:
-            log.warning("a key was taken over while it was worked on", operation=self._intent.operation)
+        stored = await session.execute(
+            update(self._keys)
+            .where(*_is_held(self._keys, self._request, self._holder))
+            .values(status=status, body=body.model_dump(mode="json"))
+            .returning(self._keys.key)
+        )
+        if stored.scalar_one_or_none() is None:
+            log.warning("idempotency key lost to another request", operation=self._request.operation)
             raise IdempotencyKeyInUse
 
 
 class LongRunningRequests:
-    """The keys that requests of this process work on."""
+    """The keys that the requests of this process hold."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], keys: type[LockedKey], url: SecretStr) -> None:
         self._sessions = sessions
@@ -77,22 +92,22 @@ class LongRunningRequests:
         self._locks = AdvisoryLocks(url)
 
     @asynccontextmanager
-    async def hold(self, intent: IdempotentRequest | None) -> AsyncIterator[LockedRequest]:
-        """Hold a key while the work is done. What raises within it releases the key; so does the end of the process.
+    async def hold(self, request: IdempotentRequest | None) -> AsyncIterator[LockedRequest]:
+        """Hold a key while its work is done. An exception inside the block releases the key, and so does the end of the process.
 
-        Raises IdempotencyKeyReused, IdempotencyKeyInUse while another request works on it, and Unavailable.
+        Raises IdempotencyKeyReused, IdempotencyKeyInUse while another request holds the key, and Unavailable.
         """
-        if intent is None:
+        if request is None:
             yield LockedRequest(self._keys)
             return
         holder = secrets.randbits(63)
         await self._locks.take(holder)
         try:
-            claim = LockedRequest(self._keys, intent, holder, await self._claim(intent, holder))
+            locked = LockedRequest(self._keys, request, holder, await self._acquire(request, holder))
             try:
-                yield claim
+                yield locked
             except BaseException:
-                await self._release(intent, holder)
+                await self._release(request, holder)
                 raise
         finally:
             await self._locks.free(holder)
@@ -100,56 +115,61 @@ class LongRunningRequests:
     async def close(self) -> None:
         await self._locks.close()
 
-    async def _claim(self, intent: IdempotentRequest, holder: int) -> StoredResponse | None:
-        keys, seen_free = self._keys, None
+    async def _acquire(self, request: IdempotentRequest, holder: int) -> StoredResponse | None:
+        """Insert the key or take it over and return None, or return its stored response."""
+        keys, free_holder = self._keys, None
         while True:
             async with self._sessions.begin() as session:
-                if await idempotency.insert_key(session, keys, intent, holder=holder):
+                if await insert_key(session, keys, request, holder=holder):
                     return None
                 stale = keys.created_at < func.now() - STALE_AFTER
-                found = await session.execute(
-                    select(keys.fingerprint, keys.status, keys.body, keys.holder, stale.label("stale")).where(
-                        *idempotency.is_key(keys, intent)
+                row = (
+                    await session.execute(
+                        select(keys.fingerprint, keys.status, keys.body, keys.holder, stale.label("stale")).where(
+                            *is_key(keys, request)
+                        )
                     )
-                )
-                row = idempotency.check_same_request(found.one_or_none(), intent)
-                if row.status is not None:
-                    return StoredResponse(row.status, row.body)
+                ).one_or_none()
+                if row is None:  # the first request failed and released the key after our INSERT met it
+                    raise IdempotencyKeyInUse
+                found = FoundKey(row.fingerprint, row.status, row.body)
+                found.check_same_request(request)
+                if found.response is not None:
+                    return found.response
                 if not row.stale and (row.holder is None or not await _is_free(session, row.holder)):
                     raise IdempotencyKeyInUse
-                if row.stale or row.holder == seen_free:
-                    await self._take_over(session, intent, row.holder, holder)
+                if row.stale or row.holder == free_holder:
+                    await self._take_over(session, request, row.holder, holder)
                     return None
-                seen_free = row.holder
+                free_holder = row.holder
             await asyncio.sleep(GRACE_SECONDS)
 
     async def _take_over(
-        self, session: AsyncSession, intent: IdempotentRequest, before: int | None, holder: int
+        self, session: AsyncSession, request: IdempotentRequest, before: int | None, holder: int
     ) -> None:
         keys = self._keys
-        theirs = keys.holder.is_not_distinct_from(before)
+        unchanged = keys.holder.is_not_distinct_from(before)
         taken = await session.execute(
             update(keys)
-            .where(*idempotency.is_key(keys, intent), keys.status.is_(None), theirs)
+            .where(*is_key(keys, request), keys.status.is_(None), unchanged)
             .values(holder=holder, created_at=func.now())
             .returning(keys.key)
         )
         if taken.scalar_one_or_none() is None:
             raise IdempotencyKeyInUse
-        log.warning("a key that its request left behind is taken over", operation=intent.operation)
+        log.warning("abandoned idempotency key taken over", operation=request.operation)
 
-    async def _release(self, intent: IdempotentRequest, holder: int) -> None:
-        # Where it fails the key is free all the same, a little later: its lock is given back.
+    async def _release(self, request: IdempotentRequest, holder: int) -> None:
+        # If this fails, the key becomes free a little later, when its lock is released.
         try:
             async with self._sessions.begin() as session:
-                ours = delete(self._keys).where(*_ours(self._keys, intent, holder))
-                await session.execute(ours)
+                await session.execute(delete(self._keys).where(*_is_held(self._keys, request, holder)))
         except Exception as error:
-            log.warning("a key was not released", operation=intent.operation, error=type(error).__name__)
+            log.warning("idempotency key not released", operation=request.operation, error=type(error).__name__)
 
 
-def _ours(keys: type[LockedKey], intent: IdempotentRequest, holder: int) -> tuple[Any, ...]:
-    return *idempotency.is_key(keys, intent), keys.holder == holder, keys.status.is_(None)
+def _is_held(keys: type[LockedKey], request: IdempotentRequest, holder: int) -> tuple[ColumnElement[bool], ...]:
+    return *is_key(keys, request), keys.holder == holder, keys.status.is_(None)
 
 
 async def _is_free(session: AsyncSession, holder: int) -> bool:

@@ -1,9 +1,10 @@
-"""A connection to RabbitMQ, and the topology that makes sure no message is lost on it.
+"""Connections to RabbitMQ, and the topology on which no message is lost.
 
-Plain connections, not aio-pika's robust ones: a loop that loses its connection is started again whole, and declares what it needs again.
+Plain connections, not aio-pika's robust ones: a job that loses its connection is restarted and declares again what it needs.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,31 +18,31 @@ from contracts.topology import EXCHANGE, Queue
 TIMEOUT = 5.0
 HEARTBEAT_SECONDS = 10
 DELIVERY_LIMIT = 20
-"""Redeliveries after which even a message that kills its consumer goes to the dead letters; a crash counts as one."""
+"""Redeliveries before a message goes to the dead letters, so that a message that kills its consumer does not do so forever. A crash counts
+as one redelivery."""
 
 
 @asynccontextmanager
 async def connect(url: SecretStr, name: str) -> AsyncIterator[AbstractConnection]:
-    """A connection that is closed within a deadline, also while the broker does not answer."""
+    """Connect to the broker. Closing the connection takes at most TIMEOUT, even if the broker does not respond."""
     target = URL(url.get_secret_value()).update_query(heartbeat=HEARTBEAT_SECONDS, name=name)
     async with asyncio.timeout(2 * TIMEOUT):
         connection = await aio_pika.connect(target, timeout=TIMEOUT)
     try:
         yield connection
     finally:
-        try:
+        with contextlib.suppress(Exception):  # the connection may be closed or broken already
             async with asyncio.timeout(TIMEOUT):
                 await connection.close()
-        except Exception:  # noqa: S110 -- it is gone already, which is what was wanted
-            pass
 
 
 async def declare_exchange(channel: AbstractChannel) -> AbstractExchange:
+    """Declare the exchange for all events."""
     return await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT)
 
 
 async def declare_queue(channel: AbstractChannel, queue: Queue) -> AbstractQueue:
-    """The exchange, the queue with its bindings, and its dead letters. Works on RabbitMQ 3.10 and 4.x alike."""
+    """Declare the exchange, a queue with its bindings, and its dead-letter queue. Works on RabbitMQ 3.10 and 4.x."""
     await declare_exchange(channel)
     await channel.declare_queue(queue.dead_letters, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT)
     declared = await channel.declare_queue(

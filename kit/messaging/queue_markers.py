@@ -1,18 +1,18 @@
-"""Whether a queue is still the one that we told our events to.
+"""Queue markers show whether a queue is still the one to which our events were published.
 
-An event that was confirmed has left the outbox. When the queue that holds it is deleted, or the broker comes back without its volume,
-it is gone, and nobody would find out: whoever needs the queue next declares it anew, be it the consumer or we. So the relay, and only
-the relay, puts a mark on the broker that goes with the queue: `<queue>.marker`, a durable exchange that deletes itself, with one binding,
-to the queue. The broker removes a queue's bindings together with it, and such an exchange with its last binding; an empty broker has
-neither. A queue without its mark is therefore none that we told anything: what happened of late is told again, and then it is marked.
+A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost, and nothing
+would show it: whoever needs the queue next, consumer or publisher, declares it again. So the relay, and only the relay, creates a marker
+that disappears together with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes
+the bindings of a queue together with the queue, and an auto-delete exchange together with its last binding; an empty broker has neither. A
+queue without its marker has therefore received none of our events: recent events are published again, and then the marker is created.
 
-- A crash in the middle of telling again: the mark is missing still, and all of it is told again at the next start.
-- The queue is deleted between the look and the binding: a mark that was found is bound and never declared, so binding fails, and the
-  relay begins again. Afterwards the mark is looked for every few seconds: a consumer may have declared the queue anew meanwhile.
-- A crash between declaring the mark and binding it: it is bound at the next start, and nothing was published in between.
-- Two relays: the one that has the lock does all of it. The very first start: there is nothing to tell.
+- A crash while events are published again: the marker is still missing, so all of them are published again after the restart.
+- The queue is deleted between the check and the binding: a marker that was found is bound and not declared, so the binding fails and the
+  relay restarts. Later the markers are checked every few seconds, because a consumer may have declared the queue again.
+- A crash between declaring the marker and binding it: it is bound after the restart, and nothing was published in between.
+- Two relays: only the one that holds the lock does any of this. The very first start: there are no events to publish again.
 
-Nobody notices a queue that was purged, or that came back without its log; then an operator tells again (republishing.py).
+A queue that was purged, or that came back without its messages, is not noticed; then an operator runs `republish`.
 """
 
 import asyncio
@@ -32,16 +32,18 @@ from kit.messaging.republish import Republish
 from kit.worker.shutdown import Shutdown
 
 LOOK_BACK = timedelta(days=7)
-"""What happened longer ago is not told again by itself: for this long a consumer may be down while its queue is lost."""
+"""Older events are not published again automatically. A consumer may be down for this long before events of a lost queue are missing."""
 
 CLOCK_SKEW = timedelta(minutes=5)
-"""What happened is dated by the database, whose clock may be ahead of ours."""
+"""Events carry the time of the database, whose clock may be ahead of ours."""
 
 queues_lost_total = Counter(
-    "outbox_queues_lost_total", "Queues found without our mark though there was something to tell", ["queue"]
+    "outbox_queues_lost_total",
+    "Queues found without their marker although there were events to publish again",
+    ["queue"],
 )
-republished_total = Counter("outbox_republished_total", "Events told again because their queue was lost")
-log = structlog.get_logger("marks")
+republished_total = Counter("outbox_republished_total", "Events published again because their queue was lost")
+log = structlog.get_logger("queue_markers")
 
 
 async def declare_and_mark(
@@ -51,7 +53,10 @@ async def declare_and_mark(
     queues: Sequence[Queue],
     republish: Republish,
 ) -> None:
-    """Declare and mark the queues; what may have been lost with one of them is in the outbox before. Where `life` ends, it is due still."""
+    """Declare the queues with their markers. Before that, write the events that a lost queue may have held to the outbox again.
+
+    If shutdown is requested meanwhile, the markers stay missing, so that this is done at the next start.
+    """
     unmarked = [queue for queue in queues if not await _is_marked(broker, queue)]
     if unmarked:
         await _republish(shutdown, unmarked, republish)
@@ -67,14 +72,14 @@ async def declare_and_mark(
 
 
 async def check_markers(channel: AbstractChannel, queues: Sequence[Queue]) -> None:
-    """Raises ChannelNotFoundEntity where a mark has gone; the channel is closed then."""
+    """Raise ChannelNotFoundEntity if a marker is missing. The broker closes the channel then."""
     for queue in queues:
         await channel.declare_exchange(queue.marker, passive=True, timeout=TIMEOUT)
 
 
 async def _is_marked(broker: AbstractConnection, queue: Queue) -> bool:
     async with asyncio.timeout(2 * TIMEOUT):
-        # Of its own: the broker closes a channel on which something is missing.
+        # On a channel of its own, because the broker closes a channel on which a passive declaration fails.
         async with broker.channel() as channel:
             try:
                 await check_markers(channel, [queue])
@@ -90,11 +95,12 @@ async def _republish(shutdown: Shutdown, queues: Sequence[Queue], republish: Rep
     async with aclosing(republish(until - LOOK_BACK, until)) as batches:
         async for count in batches:
             if total == 0:
-                log.error("events may be lost: a queue is not the one that we told them to", queues=names)
+                log.error("queue lost, publishing its events again", queues=names)
                 for name in names:
                     queues_lost_total.labels(name).inc()
             total += count
             republished_total.inc(count)
             if shutdown.requested:
                 return
-    log.log(30 if total else 20, "told again", queues=names, events=total, days=LOOK_BACK.days)
+    write = log.warning if total else log.info
+    write("events published again", queues=names, events=total, days=LOOK_BACK.days)

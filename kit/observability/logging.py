@@ -11,21 +11,21 @@ lines_lost = Counter("log_lines_lost_total", "Log lines that could not be writte
 
 
 class JsonLines:
-    """Where our own JSON lines go: straight to stdout, as a record of the standard library's costs as much as all the rest of a line."""
+    """Writes JSON lines to stdout. A log record of the standard library would double the cost of a line."""
 
     def msg(self, line: str) -> None:
         try:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         except (OSError, ValueError):
-            # The disk is full, or nobody reads any more: no payment is undone because it could not be spoken of.
+            # The disk is full or the pipe is closed. A payment must not fail because it cannot be logged.
             lines_lost.inc()
 
     debug = info = warning = error = critical = msg
 
 
 def configure_logging(level: str, style: Literal["json", "console"], service: str) -> None:
-    """JSON lines on stdout, or readable ones; libraries that log through the standard library come out the same way."""
+    """Log to stdout as JSON or readable lines. Libraries that use the standard library's logging get the same format."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -35,7 +35,7 @@ def configure_logging(level: str, style: Literal["json", "console"], service: st
     ]
     renderer: list[Any] = (
         [
-            # No locals: secrets, tokens and bodies are among them, and rendering them holds up the event loop.
+            # Without local variables: they include secrets, tokens and bodies, and rendering them blocks the event loop.
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             lambda _, __, event: {"service": service, **event},
             structlog.processors.JSONRenderer(),
@@ -80,5 +80,5 @@ def configure_logging(level: str, style: Literal["json", "console"], service: st
     root.setLevel(level)
     for chatty in ("httpx", "httpcore", "uvicorn.error", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, least))
-    for said_by_us in ("aiormq", "aio_pika"):  # whoever uses the connection logs how it ended
-        logging.getLogger(said_by_us).setLevel(logging.CRITICAL)
+    for silent in ("aiormq", "aio_pika"):  # our jobs log the loss of their connections themselves
+        logging.getLogger(silent).setLevel(logging.CRITICAL)

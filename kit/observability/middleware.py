@@ -1,4 +1,4 @@
-"""The outermost middleware: request id, trace, timing, one log line and one measurement for each request."""
+"""The outermost middleware: request id, trace, duration, one log line and one measurement for each request."""
 
 import re
 import secrets
@@ -20,14 +20,18 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 
 
 CLIENT_CLOSED_REQUEST = 499
-"""Logged and counted where the client hung up before it had sent its request (nginx's number for it; none is registered)."""
+"""Logged and counted if the client disconnected before it had sent its request (nginx's status for it; none is registered)."""
 
 
 UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Telemetry:
-    """Pure ASGI middleware, outermost: request id, trace, time, log line, metrics, and a problem+json for what nobody caught."""
+    """Pure ASGI middleware, outermost.
+
+    Adds X-Request-ID and X-Process-Time, starts or continues the trace, logs and measures the request, and answers unhandled errors with
+    problem+json.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -43,7 +47,7 @@ class Telemetry:
                 given_id = value
             elif name == b"traceparent":
                 given_trace = value
-        chance = secrets.token_hex(40)  # asked of the system once for all three
+        chance = secrets.token_hex(40)  # one system call for all three ids
         request_id = given_id.decode() if REQUEST_ID.fullmatch(given_id) else chance[48:]
         trace = given_trace.decode() if TRACEPARENT.fullmatch(given_trace) else f"00-{chance[:32]}-{chance[32:48]}-01"
         structlog.contextvars.clear_contextvars()
@@ -51,7 +55,7 @@ class Telemetry:
         start_trace(trace)
         status = 0
 
-        async def answer(message: Message) -> None:
+        async def send_response(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -61,16 +65,18 @@ class Telemetry:
             await send(message)
 
         try:
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, send_response)
         except ClientDisconnect:
-            status = status or CLIENT_CLOSED_REQUEST  # nobody is there to be answered
+            status = status or CLIENT_CLOSED_REQUEST  # there is no client left to answer
         except Exception:
-            log.exception("unhandled", method=scope["method"], path=scope["path"][:200])
+            log.exception("unhandled error", method=scope["method"], path=scope["path"][:200])
             if status:
                 raise
             await problem_response(
-                500, "internal_error", "Something went wrong on our side; the request id finds it in the log."
-            )(scope, receive, answer)
+                500,
+                "internal_error",
+                "Something went wrong on our side. Try again later; if it persists, report the request_id.",
+            )(scope, receive, send_response)
         finally:
             self._record(scope, status, time.perf_counter() - started)
 

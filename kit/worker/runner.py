@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import signal
 from collections.abc import Awaitable, Callable, Generator, Mapping
 
@@ -14,53 +13,52 @@ from prometheus_client import Counter
 from kit import errors, process
 from kit.http.health import Check, Health
 from kit.observability.middleware import Telemetry
+from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
-log = structlog.get_logger("worker")
-
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-
+RESTART_BACKOFF = Backoff(first=0.2, longest=7.5, jitter=0.5)
+STABLE_SECONDS = 10.0
+"""A job that ran for this long before it failed starts again with the first pause."""
 
 DRAIN_SECONDS = 15
 
-
-job_failures = Counter("worker_job_failures_total", "Times a loop failed and was started again", ["loop"])
-
+job_failures = Counter("worker_job_failures_total", "Times a background job failed and was restarted", ["job"])
+log = structlog.get_logger("worker")
 
 Job = Callable[[Shutdown], Awaitable[None]]
-"""Works until `shutdown.requested`; may raise whenever something that it needs is away: it is started again."""
+"""Works until `shutdown.requested`. May raise whenever something that it needs is unavailable: it is restarted."""
 
 
-async def _keep_running(name: str, loop: Job, shutdown: Shutdown) -> None:
-    pause = FIRST_PAUSE
+async def keep_running(name: str, job: Job, shutdown: Shutdown) -> None:
+    """Run a job until shutdown is requested. Restart it with backoff when it fails."""
     clock = asyncio.get_running_loop().time
+    failures = 0
     while not shutdown.requested:
-        began = clock()
+        started_at = clock()
         try:
-            await loop(shutdown)
+            await job(shutdown)
         except Exception as error:
             job_failures.labels(name).inc()
             log.warning(
-                "loop failed, starting again",
-                loop=name,
+                "job failed",
+                job=name,
                 error=type(error).__name__,
                 reason=(str(error).splitlines() or [""])[0][:200],
             )
-            if clock() - began > 2 * LONGEST_PAUSE:
-                pause = FIRST_PAUSE
-            await shutdown.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311 -- jitter
-            pause = min(pause * 2, LONGEST_PAUSE)
+            if clock() - started_at > STABLE_SECONDS:
+                failures = 0
+            await shutdown.wait(RESTART_BACKOFF.seconds(failures))
+            failures += 1
 
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        yield  # signals are the worker's
+        yield  # the worker handles signals itself
 
 
-async def run_jobs(loops: Mapping[str, Job], checks: Mapping[str, Check], *, host: str, port: int) -> None:
-    """Run the loops until SIGTERM or SIGINT, with /livez, /readyz and /metrics on `port`. A second signal ends it at once."""
+async def run_jobs(jobs: Mapping[str, Job], checks: Mapping[str, Check], *, host: str, port: int) -> None:
+    """Run background jobs until SIGTERM or SIGINT, with /livez, /readyz and /metrics on `port`. A second signal kills the process."""
     process.freeze_loaded_objects()
     shutdown = Shutdown()
     app = FastAPI(title="worker", openapi_url=None)
@@ -72,23 +70,23 @@ async def run_jobs(loops: Mapping[str, Job], checks: Mapping[str, Check], *, hos
             app, host, port, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
         )
     )
-    running = asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        running.add_signal_handler(number, shutdown.request)
-    tasks = [asyncio.create_task(_keep_running(name, loop, shutdown), name=name) for name, loop in loops.items()]
+        loop.add_signal_handler(number, shutdown.request)
+    tasks = [asyncio.create_task(keep_running(name, job, shutdown), name=name) for name, job in jobs.items()]
     serving = asyncio.create_task(server.serve())
-    log.info("working", loops=list(loops), port=port)
-    # Where the server falls (its port is taken) nobody could see how we are: that is an end too.
+    log.info("worker started", jobs=list(jobs), port=port)
+    # If the server ends, for example because its port is taken, nobody can observe this process: stop it.
     serving.add_done_callback(lambda _: shutdown.request())
     await shutdown.wait_requested()
     for number in (signal.SIGTERM, signal.SIGINT):
-        running.remove_signal_handler(number)
-    # Loops end by themselves between two pieces of work; cancelling is the last resort.
+        loop.remove_signal_handler(number)
+    # Jobs end between two pieces of work; cancelling them is the last resort.
     _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
     for task in late:
-        log.warning("loop did not end in time", loop=task.get_name())
+        log.warning("job cancelled: it did not end in time", job=task.get_name())
         task.cancel()
     server.should_exit = True
     await asyncio.gather(*tasks, return_exceptions=True)
     await serving
-    log.info("stopped")
+    log.info("worker stopped")

@@ -5,6 +5,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from contracts.events import (
+    HeldReason,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -50,7 +51,7 @@ def payment_failed(order_id: UUID, reference: str) -> PaymentFailed:
 
 def payment_held(order_id: UUID, reference: str) -> PaymentHeld:
     facts = _facts(order_id, reference)
-    data = PaymentHeldData(**facts, reason="amount_differs", paid_amount=1, paid_currency="NGN")
+    data = PaymentHeldData(**facts, reason=HeldReason.AMOUNT_DIFFERS, paid_amount=1, paid_currency="NGN")
     return PaymentHeld(subject=str(order_id), data=data)
 
 

@@ -36,7 +36,7 @@ async def work(key: str) -> None:
             print("held", flush=True)
             await asyncio.to_thread(sys.stdin.readline)
             async with sessions.begin() as session:
-                await claim.keep(session, 201, Made(by="holder"))
+                await claim.store_response(session, 201, Made(by="holder"))
         print("kept", flush=True)
     except IdempotencyKeyInUse:
         print("in use", flush=True)

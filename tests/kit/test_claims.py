@@ -35,10 +35,10 @@ async def claims(sessions: Sessions, postgres: Postgres) -> AsyncIterator[LongRu
 async def pay(claims: LongRunningRequests, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
     """What a route does: claim, work, keep; each in a transaction of its own."""
     async with claims.hold(intent(key)) as claim:
-        if claim.kept is not None:
-            return str(claim.kept.body["by"])
+        if claim.stored_response is not None:
+            return str(claim.stored_response.body["by"])
         async with sessions.begin() as session:
-            await claim.keep(session, 201, Made(by=by))
+            await claim.store_response(session, 201, Made(by=by))
         return by
 
 
@@ -94,7 +94,7 @@ async def test_the_same_key_gets_the_same_answer(claims: LongRunningRequests, se
     assert await pay(claims, sessions, by="first") == "first"
     assert await pay(claims, sessions, by="second") == "first"
     async with claims.hold(intent("k-1")) as claim:
-        assert claim.kept == StoredResponse(201, {"by": "first"})
+        assert claim.stored_response == StoredResponse(201, {"by": "first"})
     with pytest.raises(IdempotencyKeyReused):
         async with claims.hold(intent("k-1", item="saucer")):
             pass
@@ -102,8 +102,8 @@ async def test_the_same_key_gets_the_same_answer(claims: LongRunningRequests, se
 
 async def test_without_a_key_nothing_is_kept(claims: LongRunningRequests, sessions: Sessions) -> None:
     async with claims.hold(None) as claim, sessions.begin() as session:
-        assert claim.kept is None
-        await claim.keep(session, 201, Made(by="me"))
+        assert claim.stored_response is None
+        await claim.store_response(session, 201, Made(by="me"))
     async with sessions() as session:
         assert (await session.execute(select(LongKeys.key))).all() == []
 
@@ -124,7 +124,7 @@ async def test_a_failure_after_the_answer_was_kept_takes_nothing_back(
     async def cut_off() -> None:
         async with claims.hold(intent("k-1")) as claim:
             async with sessions.begin() as session:
-                await claim.keep(session, 201, Made(by="first"))
+                await claim.store_response(session, 201, Made(by="first"))
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
@@ -191,12 +191,12 @@ async def test_who_was_taken_over_answers_nothing_and_releases_nothing(
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         proxy.refuse()  # it lives, and cannot say so
         async with claims.hold(intent("k-1")) as ours:
-            assert ours.kept is None
+            assert ours.stored_response is None
             proxy.flow()
             assert await holder.end() == "in use"
             assert await is_in_use(claims)
             async with sessions.begin() as session:
-                await ours.keep(session, 201, Made(by="me"))
+                await ours.store_response(session, 201, Made(by="me"))
     assert await pay(claims, sessions) == "me"
 
 

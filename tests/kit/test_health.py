@@ -57,7 +57,7 @@ async def test_a_check_that_hangs_has_two_seconds(monkeypatch: pytest.MonkeyPatc
 
     async with asyncio.timeout(3):
         (answer,) = await asked(Health({"broker": hangs}))
-    assert answer.json()["checks"] == {"broker": "no answer within 2 s"}
+    assert answer.json()["checks"] == {"broker": "no response within 2 s"}
 
 
 async def test_a_hundred_questions_are_one() -> None:

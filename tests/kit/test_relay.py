@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import CapturingLogger
 from yarl import URL
 
-from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData
+from contracts.events import CONTENT_TYPE, EVENT, Event, OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
 from contracts.topology import EXCHANGE
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
@@ -59,7 +59,7 @@ def undeliverable() -> OrderUndeliverable:
     """An event that no queue of these tests wants."""
     one = event()
     data = OrderUndeliverableData(
-        reference="pay-1", order_id=one.data.order_id, amount=1, currency="NGN", reason="cancelled"
+        reference="pay-1", order_id=one.data.order_id, amount=1, currency="NGN", reason=UndeliverableReason.CANCELLED
     )
     return OrderUndeliverable(subject=one.subject, data=data)
 

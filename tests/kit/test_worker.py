@@ -6,13 +6,14 @@ import time
 import pytest
 
 from kit.worker import runner
+from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 from tests.loops import living, until
 
 
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(runner, "RESTART_BACKOFF", Backoff(first=0.01, longest=0.1))
 
 
 async def test_a_loop_that_fails_is_started_again() -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import select, text
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
 from services.payments.disputes.poller import DisputePoller
-from services.payments.models import Dispute, Payment, Refund
+from services.payments.models import Dispute, Payment
 from services.payments.refunds.executor import RefundExecutor
+from services.payments.refunds.models import Refund
 from tests.payments.bank import Bank, Json, dispute, notice
 from tests.payments.conftest import clients, notifier, payment, send, settle_all
 

@@ -23,8 +23,9 @@ from services.payments.app import app
 from services.payments.catalog_client import CatalogClient
 from services.payments.clients import Clients
 from services.payments.db import sessions
-from services.payments.models import Base, OutboxRow, Payment, WebhookEvent
+from services.payments.models import Base, OutboxRow, Payment
 from services.payments.webhooks import processing
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, ISSUER, PAYSTACK_SECRET_KEY, Signer
 from tests.fixtures.apps import RunningApp, running
 from tests.payments.bank import Bank, Json

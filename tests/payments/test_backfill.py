@@ -13,11 +13,13 @@ from sqlalchemy import select, update
 
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.models import BackfillState
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.webhook_events import parse_webhook_event
 from services.payments.webhooks import backfill
 from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
+from services.payments.webhooks.models import BackfillState
+from tests.fixtures.merchant import KEY, ORIGIN, Merchant
+from tests.fixtures.sandbox import in_process_sandbox
 from tests.payments.conftest import (
     charge,
     clients,
@@ -31,8 +33,6 @@ from tests.payments.conftest import (
     stored,
 )
 from tests.payments.played import Clock, Hurried, Limited, ok
-from tests.sandbox.conftest import sandbox
-from tests.sandbox.merchant import KEY, ORIGIN, Merchant
 
 Json = dict[str, Any]
 AT_ONCE = timedelta(0)
@@ -47,7 +47,7 @@ def nothing_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def merchant(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Merchant]:
     """A sandbox that is the Paystack that we ask. Its webhooks go nowhere."""
-    async with sandbox(webhook_url=NOWHERE) as own:
+    async with in_process_sandbox(webhook_url=NOWHERE) as own:
         transport = own.http._transport
         paystack = Paystack(ORIGIN, SecretStr(KEY), transport)
         running_app().state["clients"] = replace(clients(), configured_paystack=paystack)

@@ -12,6 +12,7 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.engine import create_engine, create_sessionmaker
+from kit.messaging.inbox import EntryStatus
 from services.payments.settings import settings
 from services.payments.settlement import sweeper
 from services.payments.settlement.sweeper import Sweeper
@@ -46,7 +47,7 @@ async def test_notices_are_replayed_in_batches(
         await session.execute(text(many), {"many": MANY})
     counts, after = [], 0
     while True:
-        count, last = await queries.reprocess(clumsy, Filter(status="processed"), after, 10)
+        count, last = await queries.reprocess(clumsy, Filter(status=EntryStatus.PROCESSED), after, 10)
         counts.append(count)
         if last is None:
             break

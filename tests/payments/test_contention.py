@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from services.payments.catalog_client import CatalogClient
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.contention import BROKEN_UP, When, broken_up
 from tests.payments.conftest import charge, clients, found, outbox_types, payment, running_app, send, settle_all, stored

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from kit.worker.shutdown import Shutdown
+from services.payments import metrics
 from services.payments.db import sessions
-from services.payments.disputes import poller as watching
 from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
 from tests.payments.bank import Bank, dispute, notice
@@ -50,20 +50,20 @@ async def test_paystack_away_the_clock_runs_all_the_same(client: httpx.AsyncClie
 
 async def test_the_metrics_alarm(client: httpx.AsyncClient, bank: Bank) -> None:
     await Metrics(sessions).measure()
-    assert watching.open_disputes._value.get() == 0
-    assert watching.due_seconds._value.get() == float("inf")
+    assert metrics.disputes_open._value.get() == 0
+    assert metrics.dispute_due_seconds._value.get() == float("inf")
     soon = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
     await disputed(client, bank)
     _, body = await disputed(client, bank, dueAt=soon)
     await Metrics(sessions).measure()
-    assert watching.open_disputes._value.get() == 2
-    assert 7100 < watching.due_seconds._value.get() <= 7200
+    assert metrics.disputes_open._value.get() == 2
+    assert 7100 < metrics.dispute_due_seconds._value.get() <= 7200
     # What the bank has in hand does not wait for us.
     bank.disputes[body["id"]] = body | {"status": "awaiting-bank-feedback"}
     await look()
     await Metrics(sessions).measure()
-    assert watching.open_disputes._value.get() == 2
-    assert watching.due_seconds._value.get() > 7200
+    assert metrics.disputes_open._value.get() == 2
+    assert metrics.dispute_due_seconds._value.get() > 7200
 
 
 async def test_the_last_hours_are_said_aloud(

@@ -19,8 +19,9 @@ from services.payments.db import sessions
 from services.payments.disputes import records
 from services.payments.holds import review
 from services.payments.ledger import csv_export, dispute_holds, journal, movements, queries
+from services.payments.ledger.models import Payout
 from services.payments.ledger.queries import Filter
-from services.payments.models import Payment, Payout
+from services.payments.models import Payment
 from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.paystack.refunds import PaystackRefund

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import Select, select, text
 
 from services.payments.db import engine, sessions
-from services.payments.metrics import refunds_that_wait
-from services.payments.models import Payment, Refund
+from services.payments.metrics import refunds_that_need_an_operator
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund
 
 MANY = """
     WITH paid AS (
@@ -38,7 +39,7 @@ LISTS = {
     "refunds that are not over": refunds_of("requested", "pending", "processing", "needs-attention")
     .order_by(Refund.number.desc())
     .limit(50),
-    "refunds that wait": refunds_that_wait(),
+    "refunds that wait": refunds_that_need_an_operator(),
 }
 
 

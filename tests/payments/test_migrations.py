@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from dev.process import ports
 from dev.servers.postgres import Postgres
 from kit.db.migrations import on_connection
-from tests.system.failpoints import environment
+from tests.fixtures.failpoints import environment
 
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 

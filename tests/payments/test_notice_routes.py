@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text, update
 
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
 from services.payments.webhooks import queries
+from services.payments.webhooks.models import WebhookEvent
 from services.payments.webhooks.queries import Filter
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored

@@ -21,10 +21,12 @@ from sqlalchemy import select
 
 from services.payments.cli import output
 from services.payments.db import sessions
-from services.payments.models import Decision, Dispute, Payment, Refund
+from services.payments.holds.models import Decision
+from services.payments.models import Dispute, Payment
+from services.payments.refunds.models import Refund
+from tests.fixtures.merchant import KEY, Merchant
+from tests.fixtures.sandbox import sandbox_process
 from tests.payments.conftest import charge, found, outbox_types, payment, send, settle_all, stored
-from tests.sandbox.merchant import KEY, Merchant
-from tests.sandbox.process import running
 
 CALLS = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
 ME = f"operator:{getpass.getuser()}"
@@ -77,7 +79,7 @@ async def said(process: asyncio.subprocess.Process, words: str) -> None:
 async def merchant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Merchant, dict[str, str]]]:
     """The sandbox, and the environment in which it is Paystack. Its webhooks go nowhere."""
     folder: Path = tmp_path_factory.mktemp("sandbox")
-    async with running(folder / "sandbox.sqlite", SANDBOX_WEBHOOK_URL="http://127.0.0.1:9/hook") as process:
+    async with sandbox_process(folder / "sandbox.sqlite", SANDBOX_WEBHOOK_URL="http://127.0.0.1:9/hook") as process:
         url = str(process.merchant.http.base_url)
         yield process.merchant, {"PAYSTACK_URL": url, "PAYSTACK_SECRET_KEY": KEY}
 

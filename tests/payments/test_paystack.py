@@ -14,13 +14,13 @@ from services.payments.paystack import transport as client_module
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.transactions import Initialized
-from tests.sandbox.merchant import KEY, Merchant
-from tests.sandbox.process import running
+from tests.fixtures.merchant import KEY, Merchant
+from tests.fixtures.sandbox import sandbox_process
 
 
 @pytest.fixture(scope="module")
 async def merchant(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Merchant]:
-    async with running(tmp_path_factory.mktemp("sandbox") / "sandbox.db") as process:
+    async with sandbox_process(tmp_path_factory.mktemp("sandbox") / "sandbox.db") as process:
         yield process.merchant
 
 

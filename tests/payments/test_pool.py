@@ -17,8 +17,8 @@ from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from services.payments.db import engine as own
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
 from services.payments.webhooks.intake import Intake
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, PAYSTACK_SECRET_KEY, Signer
 from tests.loops import until
 from tests.payments.conftest import charge, notifier, payment, running_app, send

@@ -7,8 +7,9 @@ from sqlalchemy import func, select, text
 from kit.messaging.inbox import RETENTION
 from kit.worker.runner import job_failures
 from services.payments.db import sessions
-from services.payments.models import IdempotencyKey, Inbox, WebhookEvent
+from services.payments.models import IdempotencyKey, Inbox
 from services.payments.pruning import BATCH, prune
+from services.payments.webhooks.models import WebhookEvent
 from tests.loops import living, until
 
 OLD = RETENTION + timedelta(days=1)

@@ -16,15 +16,15 @@ from services.payments.__main__ import cli
 from services.payments.db import sessions
 from services.payments.paystack.charge import parse_charge
 from services.payments.settlement.settle import settle
+from tests.fixtures.merchant import KEY, Merchant
+from tests.fixtures.sandbox import sandbox_process
 from tests.payments.conftest import found, payment
 from tests.payments.test_ledger import balances, refund_processed
-from tests.sandbox.merchant import KEY, Merchant
-from tests.sandbox.process import running
 
 
 @pytest.fixture
 async def merchant(tmp_path: Path) -> AsyncIterator[Merchant]:
-    async with running(tmp_path / "sandbox.db") as process:
+    async with sandbox_process(tmp_path / "sandbox.db") as process:
         yield process.merchant
 
 
@@ -63,7 +63,7 @@ def tomorrow() -> str:
 async def test_from_agreement_to_differences(merchant: Merchant) -> None:
     url = str(merchant.http.base_url)
     await bought(merchant)
-    await merchant.order("settlements")
+    await merchant.control("settlements")
     code, out, err = await command(url, "--to", tomorrow())
     assert (code, out.splitlines()[-1]) == (0, "all agree"), out + err
     assert set((await balances())["NGN"]) == {"bank", "fees", "sales"}
@@ -83,9 +83,9 @@ async def test_from_agreement_to_differences(merchant: Merchant) -> None:
 async def test_a_refund_goes_through_the_books_to_the_bank(merchant: Merchant) -> None:
     reference = await bought(merchant)
     refund = await merchant.refund(reference, amount=100_000)
-    await merchant.order(f"refunds/{refund['id']}", outcome="processed")
+    await merchant.control(f"refunds/{refund['id']}", outcome="processed")
     await refund_processed(await found(reference), 100_000)
-    await merchant.order("settlements")
+    await merchant.control("settlements")
     code, out, err = await command(str(merchant.http.base_url), "--to", tomorrow())
     assert (code, out.splitlines()[-1]) == (0, "all agree"), out + err
     sums = (await balances())["NGN"]

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from services.payments.db import sessions
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import found, payment
 from tests.payments.weather import Weather, ok, refused

@@ -11,10 +11,11 @@ from sqlalchemy import func, select, text, update
 
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
 from services.payments.paystack.client import Paystack
 from services.payments.refunds import requests
 from services.payments.refunds.executor import RefundExecutor
+from services.payments.refunds.models import Refund
 from tests.loops import until
 from tests.payments.bank import Bank, notice, refused
 from tests.payments.complaints import disputed, look, look_at_refunds, lost, paid, tell

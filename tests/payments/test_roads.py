@@ -10,8 +10,10 @@ from sqlalchemy import delete, func, select, update
 from kit.messaging import inbox
 from kit.messaging.inbox import RETENTION
 from services.payments.db import sessions
-from services.payments.models import LedgerTransaction, OutboxRow, Payment, WebhookEvent
+from services.payments.ledger.models import LedgerTransaction
+from services.payments.models import OutboxRow, Payment
 from services.payments.republish import republish
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import Signer
 from tests.payments.conftest import charge, found, outbox, payment, send, settle_all, stored
 from tests.payments.weather import Weather, ok

@@ -10,23 +10,23 @@ from pydantic import SecretStr
 
 from services.payments.paystack.client import Paystack
 from tests.conftest import Signer
+from tests.fakes.webhook_receiver import WebhookReceiver
+from tests.fixtures.charge_webhooks import CHARGE_WEBHOOKS
+from tests.fixtures.merchant import KEY, Merchant
+from tests.fixtures.sandbox import sandbox_process
 from tests.payments.conftest import clients, found, outbox_types, payment, running_app, send, settle_all
-from tests.sandbox.merchant import KEY, Merchant
-from tests.sandbox.process import running
-from tests.sandbox.receiver import Receiver
-from tests.sandbox.scenario import PAYMENTS
 
 
 @pytest.fixture(scope="module")
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as listening:
+async def receiver() -> AsyncIterator[WebhookReceiver]:
+    async with WebhookReceiver() as listening:
         yield listening
 
 
 @pytest.fixture(scope="module")
-async def sandbox(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> AsyncIterator[Merchant]:
+async def sandbox(tmp_path_factory: pytest.TempPathFactory, receiver: WebhookReceiver) -> AsyncIterator[Merchant]:
     database = tmp_path_factory.mktemp("sandbox") / "sandbox.db"
-    async with running(database, SANDBOX_WEBHOOK_URL=receiver.url) as process:
+    async with sandbox_process(database, SANDBOX_WEBHOOK_URL=receiver.url) as process:
         yield process.merchant
 
 
@@ -38,11 +38,11 @@ async def paystack(sandbox: Merchant, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     await client.close()
 
 
-@pytest.mark.parametrize("name", PAYMENTS)
+@pytest.mark.parametrize("name", CHARGE_WEBHOOKS)
 async def test_every_way_to_tell_a_charge_is_settled(
-    client: httpx.AsyncClient, signer: Signer, sandbox: Merchant, receiver: Receiver, name: str
+    client: httpx.AsyncClient, signer: Signer, sandbox: Merchant, receiver: WebhookReceiver, name: str
 ) -> None:
-    way: dict[str, Any] = {"currency": "NGN"} | PAYMENTS[name]
+    way: dict[str, Any] = {"currency": "NGN"} | CHARGE_WEBHOOKS[name]
     currency = way.pop("currency")
     reference = (await sandbox.start(currency=currency))["reference"]
     await payment(reference, amount=250_000, currency=currency)

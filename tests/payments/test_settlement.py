@@ -9,11 +9,13 @@ from sqlalchemy import text, update
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from kit.messaging import inbox, processor
+from kit.messaging.inbox import EntryStatus
 from services.payments.db import sessions
-from services.payments.models import WebhookEvent
+from services.payments.models import PaymentStatus
 from services.payments.paystack.charge import parse_charge
 from services.payments.settlement.settle import settle
 from services.payments.webhooks import processing
+from services.payments.webhooks.models import WebhookEvent
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, found, outbox, outbox_types, payment, send, settle_all, stored
 
@@ -216,10 +218,10 @@ async def test_a_locked_payment_makes_only_itself_wait(client: httpx.AsyncClient
         await holder.rollback()
     rows = {row.reference or "": row for row in await stored()}
     waiting = [row for row in await stored() if row.status == "pending"]
-    assert [row.status for row in rows.values()].count("processed") == 4
+    assert [row.status for row in rows.values()].count(EntryStatus.PROCESSED) == 4
     assert [(row.attempts, row.outcome) for row in waiting] == [(0, None)]
     assert "lock timeout" in (waiting[0].error or "")
-    assert [(await found(one.reference)).status for one in ones].count("succeeded") == 4
+    assert [(await found(one.reference)).status for one in ones].count(PaymentStatus.SUCCEEDED) == 4
     async with sessions.begin() as session:
         await session.execute(update(WebhookEvent).values(next_attempt_at=text("now()")))
     await settle_all()

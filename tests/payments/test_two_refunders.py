@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from services.payments.db import Topic, sessions
-from services.payments.models import Refund
 from services.payments.paystack.client import Paystack
 from services.payments.refunds import requests
 from services.payments.refunds.executor import RefundExecutor
+from services.payments.refunds.models import Refund
 from tests.loops import living, until
 from tests.payments.conftest import clients, notifier, payment, running_app
 

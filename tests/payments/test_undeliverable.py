@@ -5,8 +5,9 @@ from sqlalchemy import update
 
 from contracts.events import OrderUndeliverable, OrderUndeliverableData
 from services.payments.db import sessions
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
 from services.payments.refunds import undeliverable_orders
+from services.payments.refunds.models import Refund
 from tests.payments.complaints import paid, refunds
 
 

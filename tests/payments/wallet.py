@@ -8,8 +8,9 @@ from sqlalchemy import select
 
 from kit.worker.shutdown import Shutdown
 from services.payments.cards.deactivation import CardDeactivator
+from services.payments.cards.models import Card
 from services.payments.db import sessions
-from services.payments.models import Card, Payment
+from services.payments.models import Payment
 from tests.payments.bank import Json, authorization
 from tests.payments.conftest import charge, clients, notifier, payment, send, settle_all
 

@@ -14,6 +14,7 @@ from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import LongRunningRequests
 from kit.observability.tracing import traceparent
 from services.payments.cards import saved_cards
+from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
 from services.payments.checkout.start import (
@@ -25,14 +26,15 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import Card, Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
-from services.payments.settlement.settle import check_amount, settle
+from services.payments.settlement.rules import check_amount
+from services.payments.settlement.settle import settle
 
 log = structlog.get_logger("cards")
 
@@ -52,8 +54,8 @@ async def charge(
     intent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, asked)
     # A charge that may have been sent stands in the way of another, with or without the key.
     async with long_running.hold(intent) as claim:
-        if claim.kept is not None:
-            return PaymentView.model_validate(claim.kept.body)
+        if claim.stored_response is not None:
+            return PaymentView.model_validate(claim.stored_response.body)
         order = await get_payable_order(clients.catalog, asked.order_id, caller)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, asked.card_id)
@@ -62,7 +64,7 @@ async def charge(
         async with sessions.begin() as session:
             found = await session.execute(select(Payment).where(Payment.reference == payment.reference))
             view = PaymentView.model_validate(found.scalar_one())
-            await claim.keep(session, 201, view)
+            await claim.store_response(session, 201, view)
         return view
 
 
@@ -75,7 +77,7 @@ async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card
     for reference, status, card_id in others:
         if status in PAID:
             raise already_paid(reference, status)
-        if status == "pending" and card_id is not None:
+        if status == PaymentStatus.PENDING and card_id is not None:
             raise ChargePending(reference=reference)
     payment = Payment(
         reference=new_reference(),
@@ -125,7 +127,9 @@ async def _send(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, 
 
 async def _told_in_full(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
     """The answer to a charge does not say what was requested; where fees came on top, only verify tells why more was paid."""
-    if charge.status != "success" or check_amount(payment.amount, payment.currency, charge) is None:
+    if charge.status != "success":
+        return charge
+    if check_amount(payment.amount, payment.currency, charge, settings.domain) is None:
         return charge
     try:
         return await paystack.transactions.verify(charge.reference) or charge

@@ -1,0 +1,15 @@
+"""A purchase over catalog and payments in this process."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fixtures.in_process_shop import InProcessShop, open_shop
+from tests.fixtures.tokens import Signer
+
+
+@pytest.fixture
+async def shop(postgres: object, signer: Signer) -> AsyncIterator[InProcessShop]:
+    """catalog and payments on empty databases."""
+    async with open_shop(signer) as found:
+        yield found
