@@ -1,1 +1,1 @@
-"""A Paystack that runs on your machine: the same API, a checkout page, signed webhooks and bad weather on demand."""
+"""Offline Paystack emulator: Paystack's API, a checkout page, signed webhooks, and faults on demand."""

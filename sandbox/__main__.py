@@ -14,35 +14,35 @@ from sandbox.settings import Settings
 log = logging.getLogger("sandbox")
 
 CONNECTIONS = 4_000
-"""More at once are answered 503."""
+"""Connections beyond this number get a 503."""
 
 
-def _wrong(where: tuple[int | str, ...], message: str) -> str:
+def _setting_error(location: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
-    if not where:
+    if not location:
         return message
-    name = str(where[0])
+    name = str(location[0])
     return f"{name if name.isupper() else f'SANDBOX_{name.upper()}'}: {message}"
 
 
-def _stop(_: int, __: FrameType | None) -> None:
+def _exit(_: int, __: FrameType | None) -> None:
     sys.exit(0)
 
 
 def main() -> None:
-    # uvicorn shuts down on SIGTERM and then raises it again, for whoever held it before: here that is a clean exit.
-    signal.signal(signal.SIGTERM, _stop)
+    # After its own shutdown on SIGTERM, uvicorn raises the signal again for the previous handler: this one exits with 0.
+    signal.signal(signal.SIGTERM, _exit)
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.exit("sandbox: " + "; ".join(_wrong(each["loc"], each["msg"]) for each in error.errors()))
+        sys.exit("sandbox: " + "; ".join(_setting_error(each["loc"], each["msg"]) for each in error.errors()))
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     log.info(
-        "%s mode at %s, webhooks to %s, state in %s",
+        "sandbox started: mode=%s url=%s webhook_url=%s database=%s",
         settings.domain,
         settings.origin,
-        settings.webhook_url or "nobody",
+        settings.webhook_url or "none",
         settings.database,
     )
     uvicorn.run(

@@ -6,88 +6,97 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.responses import JSONResponse
 
-from sandbox import errors, script
+from sandbox import errors
+from sandbox.api.trailing_slash import TrailingSlashMiddleware
 from sandbox.checkout import routes as checkout
-from sandbox.clock import Clock
+from sandbox.disputes import control_routes as dispute_controls
 from sandbox.disputes import routes as disputes
-from sandbox.disputes import script as dispute_script
-from sandbox.disputes.life import DisputeLife
-from sandbox.door.faults import Faults
-from sandbox.door.slashes import Slashes
-from sandbox.integration import Integration, Merchant
+from sandbox.disputes.lifecycle import DisputeLifecycle
+from sandbox.faults import control_routes as fault_controls
+from sandbox.faults.injector import FaultInjector
+from sandbox.refunds import control_routes as refund_controls
 from sandbox.refunds import routes as refunds
-from sandbox.refunds import script as refund_script
-from sandbox.refunds.life import RefundLife
+from sandbox.refunds.lifecycle import RefundLifecycle
+from sandbox.scheduler import Scheduler
 from sandbox.settings import Settings
+from sandbox.settlements import control_routes as settlement_controls
 from sandbox.settlements import routes as settlements
-from sandbox.settlements import script as settlement_script
+from sandbox.state import CurrentState, State
 from sandbox.store import Store
-from sandbox.transactions import recurring
+from sandbox.transactions import control_routes as transaction_controls
 from sandbox.transactions import routes as transactions
-from sandbox.webhooks import routes as events
-from sandbox.webhooks.courier import Courier
-from sandbox.webhooks.postbox import Postbox
+from sandbox.transactions import saved_card_routes
+from sandbox.webhooks import control_routes as webhook_controls
+from sandbox.webhooks import routes as webhooks
+from sandbox.webhooks.dispatcher import WebhookDispatcher
 from sandbox.webhooks.queue import SLOW_WAIT
+from sandbox.webhooks.sender import WebhookSender
 
-ABOUT = """Stands in for Paystack on your own machine: the same calls, a checkout page and signed webhooks.
-`/sandbox/…` lets a script act as the payer and as bad weather; it asks for no key, so keep it to yourself."""
+DESCRIPTION = """Offline emulator of Paystack: the same API calls, a checkout page and signed webhooks.
 
+With the calls under `/sandbox/`, a script pays in place of the payer and orders faults. They need no key: do not expose this server."""
 
 BODY_LIMIT = 2 * 1024 * 1024
-"""Bytes; twice what a receiver of webhooks takes, so that a script can send it too much."""
+"""Bytes. Twice the limit of a webhook receiver, so that a script can send it a body that is too large."""
 
 
 def create_app(settings: Settings) -> FastAPI:
     store = Store(settings.database)
-    faults = Faults()
-    courier = Courier(store, settings.webhook_url, settings.time_scale)
-    postbox = Postbox(settings.key, settings.webhook_url, faults)
-    refund_life = RefundLife(postbox, settings.refund_seconds)
-    dispute_life = DisputeLife(postbox, SLOW_WAIT * settings.time_scale)
-    clock = Clock(store, courier, [refund_life.advance, dispute_life.advance])
+    faults = FaultInjector()
+    sender = WebhookSender(store, settings.webhook_url, settings.time_scale)
+    dispatcher = WebhookDispatcher(settings.key, settings.webhook_url, faults)
+    refund_lifecycle = RefundLifecycle(dispatcher, settings.refund_seconds)
+    dispute_lifecycle = DisputeLifecycle(dispatcher, SLOW_WAIT * settings.time_scale)
+    scheduler = Scheduler(store, sender, [refund_lifecycle.advance, dispute_lifecycle.advance])
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await store.open()
-        running = [asyncio.create_task(each.run()) for each in (courier, clock)]
+        tasks = [asyncio.create_task(background.run()) for background in (sender, scheduler)]
         try:
             yield
         finally:
-            for task in running:
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             await store.close()
 
     app = FastAPIOffline(
         title="Paystack sandbox",
-        description=ABOUT,
+        description=DESCRIPTION,
         lifespan=lifespan,
         max_body_size=BODY_LIMIT,
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.integration = Integration(settings, store, courier, faults, postbox, clock, refund_life, dispute_life)
-    app.add_middleware(Slashes)
+    app.state.sandbox = State(
+        settings, store, faults, dispatcher, sender, scheduler, refund_lifecycle, dispute_lifecycle
+    )
+    app.add_middleware(TrailingSlashMiddleware)
     errors.install(app)
-    app.include_router(recurring.router)
+    app.include_router(saved_card_routes.router)
     app.include_router(transactions.router)
     app.include_router(refunds.router)
     app.include_router(disputes.router)
     app.include_router(settlements.router)
-    app.include_router(events.router)
-    app.include_router(script.router)
-    app.include_router(refund_script.router)
-    app.include_router(dispute_script.router)
-    app.include_router(settlement_script.router)
+    app.include_router(webhooks.router)
+    app.include_router(transaction_controls.router)
+    app.include_router(webhook_controls.router)
+    app.include_router(fault_controls.router)
+    app.include_router(refund_controls.router)
+    app.include_router(dispute_controls.router)
+    app.include_router(settlement_controls.router)
     app.include_router(checkout.router)
 
-    @app.get("/livez", tags=["Health"])
+    @app.get("/livez", summary="Liveness", tags=["Health"])
     async def livez() -> JSONResponse:
+        """Report that the process answers requests."""
         return JSONResponse({"status": "ok"})
 
-    @app.get("/readyz", tags=["Health"])
-    async def readyz(merchant: Merchant) -> JSONResponse:
-        await merchant.store.run(lambda connection: connection.execute("SELECT 1").fetchone())
+    @app.get("/readyz", summary="Readiness", tags=["Health"])
+    async def readyz(state: CurrentState) -> JSONResponse:
+        """Report that the database answers."""
+        await state.store.run(lambda connection: connection.execute("SELECT 1").fetchone())
         return JSONResponse({"status": "ok"})
 
     return app

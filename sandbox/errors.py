@@ -1,4 +1,4 @@
-"""What is refused, in Paystack's own envelope: {status: false, message, meta?, type, code?}."""
+"""Errors in Paystack's envelope: {status: false, message, meta?, type, code?}. A class's docstring is the message of the response."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -9,14 +9,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from sandbox.wire import Answer
+from sandbox.responses import ApiResponse
 
 
-class Refusal(Exception):
+class ApiError(Exception):
     """An error occurred"""
 
     status: ClassVar[int] = 400
-    kind: ClassVar[str] = "validation_error"
+    error_type: ClassVar[str] = "validation_error"
     code: ClassVar[str | None] = None
     next_step: ClassVar[str | None] = None
 
@@ -25,11 +25,11 @@ class Refusal(Exception):
         self.headers = headers
         super().__init__(self.message)
 
-    def response(self) -> Answer:
-        return refusal(self.status, self.message, self.kind, self.code, self.next_step, self.headers)
+    def response(self) -> ApiResponse:
+        return error_response(self.status, self.message, self.error_type, self.code, self.next_step, self.headers)
 
 
-class InvalidKey(Refusal):
+class InvalidKey(ApiError):
     """Invalid key"""
 
     status = 401
@@ -37,161 +37,163 @@ class InvalidKey(Refusal):
     next_step = "Send the secret key of this integration as a bearer token"
 
 
-class DuplicateReference(Refusal):
+class DuplicateReference(ApiError):
     """Duplicate Transaction Reference"""
 
     code = "duplicate_reference"
     next_step = "Start the transaction again with a reference that was never used"
 
 
-class EmailMissing(Refusal):
+class EmailMissing(ApiError):
     """Email Address is required"""
 
     code = "missing_params"
     next_step = "Provide all required params"
 
 
-class AmountMissing(Refusal):
+class AmountMissing(ApiError):
     """Amount is required"""
 
     code = "missing_params"
     next_step = "Provide all required params"
 
 
-class InvalidEmail(Refusal):
+class InvalidEmail(ApiError):
     """Invalid Email Address Passed"""
 
     code = "invalid_email_address"
 
 
-class AmountNotInteger(Refusal):
+class AmountNotInteger(ApiError):
     """\"amount\" must be an integer"""
 
     code = "invalid_amount"
 
 
-class InvalidAmount(Refusal):
+class InvalidAmount(ApiError):
     """Invalid Amount Sent"""
 
     code = "invalid_amount"
 
 
-class CurrencyNotSupported(Refusal):
+class CurrencyNotSupported(ApiError):
     """Currency not supported by merchant"""
 
     code = "unsupported_currency"
 
 
-class InvalidParams(Refusal):
-    """The request cannot be read"""
+class InvalidParams(ApiError):
+    """The request is invalid"""
 
     code = "invalid_params"
 
 
-class ReferenceNotFound(Refusal):
+class ReferenceNotFound(ApiError):
     """Transaction reference not found."""
 
-    # Seen as 400 and as 404 on the test API, and 404 in the specification: callers decide on the code.
+    # Paystack's test API has been seen to answer 400 and 404, the specification says 404. Callers must use the code.
     code = "transaction_not_found"
     next_step = "Check that the reference belongs to a transaction of this integration"
 
 
-class TransactionNotFound(Refusal):
+class TransactionNotFound(ApiError):
     """Transaction not found"""
 
     status = 404
 
 
-class NoTimeline(Refusal):
+class TimelineNotFound(ApiError):
     """Transaction ID or reference is invalid"""
 
     status = 404
 
 
-class RateLimited(Refusal):
+class RateLimited(ApiError):
     """Rate limit exceeded!"""
 
     status = 429
-    kind = "api_error"
+    error_type = "api_error"
     code = "rate_limited"
     next_step = "Wait a few minutes before the next call"
 
 
-class ServerError(Refusal):
+class ServerError(ApiError):
     """An error occurred"""
 
     status = 500
-    kind = "api_error"
+    error_type = "api_error"
     code = "unknown"
 
 
-class UnknownReference(Refusal):
+class UnknownReference(ApiError):
     """No transaction has this reference"""
 
     status = 404
     code = "transaction_not_found"
 
 
-class AlreadyPaid(Refusal):
-    """This transaction is paid already: nobody can pay it a second time"""
+class AlreadyPaid(ApiError):
+    """This transaction is already paid. Initialize a new transaction to pay again."""
 
     status = 409
     code = "already_paid"
 
 
-class NowhereToSend(Refusal):
-    """SANDBOX_WEBHOOK_URL is not set: there is nowhere to send a webhook"""
+class NoWebhookUrl(ApiError):
+    """No webhook URL is configured. Set SANDBOX_WEBHOOK_URL and restart the sandbox."""
 
     status = 409
     code = "no_webhook_url"
 
 
-def refusal(
+def error_response(
     status: int,
     message: str,
-    kind: str = "validation_error",
+    error_type: str = "validation_error",
     code: str | None = None,
     next_step: str | None = None,
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> ApiResponse:
     body: dict[str, Any] = {"status": False, "message": message}
     if next_step:
         body["meta"] = {"nextStep": next_step}
-    body["type"] = kind
+    body["type"] = error_type
     if code:
         body["code"] = code
-    return Answer(body, status, headers)
+    return ApiResponse(body, status, headers)
 
 
-def _sentence(errors: Sequence[Any]) -> str:
-    """The first thing wrong, as `field: what`."""
+def _first_error(errors: Sequence[Any]) -> str:
+    """Return the first validation error as `field: message`."""
     first = errors[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
+    field = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+    return f"{field}: {first['msg']}" if field else str(first["msg"])
 
 
 def install(app: FastAPI) -> None:
-    async def refused(_: Request, error: Exception) -> Answer:
-        assert isinstance(error, Refusal)  # noqa: S101
+    """Register the exception handlers that answer in Paystack's envelope."""
+
+    async def api_error(_: Request, error: Exception) -> ApiResponse:
+        assert isinstance(error, ApiError)  # noqa: S101
         return error.response()
 
-    async def unreadable(_: Request, error: Exception) -> Answer:
+    async def validation_error(_: Request, error: Exception) -> ApiResponse:
         assert isinstance(error, RequestValidationError)  # noqa: S101
-        return refusal(422, _sentence(error.errors()), code="invalid_params")
+        return error_response(422, _first_error(error.errors()), code="invalid_params")
 
-    async def plain(request: Request, error: Exception) -> Answer:
+    async def http_error(request: Request, error: Exception) -> ApiResponse:
         assert isinstance(error, HTTPException)  # noqa: S101
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not request.url.path.startswith("/sandbox/"):
-            # Paystack routes by method and path at once: POST /transaction/partial_debit, which is not played here, is no
-            # GET /transaction/{id} with the wrong method.
-            return refusal(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
+            # Paystack routes by method and path together. POST /transaction/partial_debit is not emulated, and is not
+            # GET /transaction/{id} with a wrong method.
+            return error_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
         message = error.detail or HTTPStatus(error.status_code).phrase
-        return refusal(error.status_code, message, headers=error.headers)
+        return error_response(error.status_code, message, headers=error.headers)
 
-    async def broken(_: Request, error: Exception) -> Answer:
+    async def unexpected_error(_: Request, error: Exception) -> ApiResponse:
         return ServerError().response()
 
-    app.add_exception_handler(Refusal, refused)
-    app.add_exception_handler(RequestValidationError, unreadable)
-    app.add_exception_handler(HTTPException, plain)
-    app.add_exception_handler(Exception, broken)
+    app.add_exception_handler(ApiError, api_error)
+    app.add_exception_handler(RequestValidationError, validation_error)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected_error)

@@ -1,9 +1,10 @@
-"""The tables, as the steps that made them: a database of an earlier sandbox gets those that it lacks."""
-
 import sqlite3
 
-FIRST = """
-CREATE TABLE IF NOT EXISTS transactions (
+VERSION = 7
+"""Increase it with every change of TABLES: there are no migrations, a database of another version is refused."""
+
+TABLES = """
+CREATE TABLE transactions (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   reference TEXT NOT NULL UNIQUE,
   access_code TEXT NOT NULL UNIQUE,
@@ -22,28 +23,42 @@ CREATE TABLE IF NOT EXISTS transactions (
   message TEXT,
   gateway_response TEXT NOT NULL,
   created_at INTEGER NOT NULL,
-  paid_at INTEGER
+  paid_at INTEGER,
+  channel TEXT NOT NULL DEFAULT 'card',
+  card TEXT NOT NULL DEFAULT '4084084084084081',
+  timeline TEXT,
+  entry_point TEXT NOT NULL DEFAULT 'transaction_initialize',
+  settlement INTEGER
 ) STRICT;
-CREATE TABLE IF NOT EXISTS webhooks (
+
+CREATE TABLE authorizations (
+  id INTEGER PRIMARY KEY,
+  code TEXT NOT NULL UNIQUE,
+  email TEXT NOT NULL,
+  card TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  active INTEGER NOT NULL DEFAULT 1
+) STRICT;
+
+CREATE TABLE webhooks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   event TEXT NOT NULL,
+  category TEXT NOT NULL,
+  row_id INTEGER,
   reference TEXT,
   body BLOB NOT NULL,
   signature TEXT,
-  state TEXT NOT NULL DEFAULT 'pending',
+  state TEXT NOT NULL,
+  copy INTEGER NOT NULL,
   sending INTEGER NOT NULL DEFAULT 0,
-  tries INTEGER NOT NULL DEFAULT 0,
-  attempts TEXT NOT NULL DEFAULT '',
+  attempts INTEGER NOT NULL DEFAULT 0,
+  attempt_log TEXT NOT NULL DEFAULT '',
   created_at INTEGER NOT NULL,
-  next_at INTEGER NOT NULL
+  next_attempt_at INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS webhooks_due ON webhooks (state, next_at);
-CREATE INDEX IF NOT EXISTS webhooks_of ON webhooks (reference);
-"""
+CREATE INDEX webhooks_due ON webhooks (state, next_attempt_at);
+CREATE INDEX webhooks_reference ON webhooks (reference);
 
-REFUNDS = """
-ALTER TABLE transactions ADD COLUMN channel TEXT NOT NULL DEFAULT 'card';
-ALTER TABLE transactions ADD COLUMN card TEXT NOT NULL DEFAULT '4084084084084081';
 CREATE TABLE refunds (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   transaction_id INTEGER NOT NULL,
@@ -53,7 +68,7 @@ CREATE TABLE refunds (
   amount INTEGER NOT NULL,
   currency TEXT NOT NULL,
   status TEXT NOT NULL,
-  ending TEXT NOT NULL,
+  final_status TEXT NOT NULL,
   customer_note TEXT NOT NULL,
   merchant_note TEXT NOT NULL,
   dispute INTEGER,
@@ -61,19 +76,11 @@ CREATE TABLE refunds (
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   refunded_at INTEGER,
-  next_at INTEGER
+  next_step_at INTEGER
 ) STRICT;
-CREATE INDEX refunds_of ON refunds (transaction_id);
-CREATE INDEX refunds_due ON refunds (next_at) WHERE next_at IS NOT NULL;
-"""
+CREATE INDEX refunds_transaction ON refunds (transaction_id);
+CREATE INDEX refunds_due ON refunds (next_step_at) WHERE next_step_at IS NOT NULL;
 
-EVENTS = """
-ALTER TABLE webhooks ADD COLUMN category TEXT NOT NULL DEFAULT 'other';
-ALTER TABLE webhooks ADD COLUMN row_id INTEGER;
-ALTER TABLE webhooks ADD COLUMN copy INTEGER NOT NULL DEFAULT 0;
-"""
-
-DISPUTES = """
 CREATE TABLE disputes (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   transaction_id INTEGER NOT NULL,
@@ -83,31 +90,19 @@ CREATE TABLE disputes (
   refund_amount INTEGER NOT NULL,
   currency TEXT NOT NULL,
   category TEXT NOT NULL,
-  complaint TEXT NOT NULL,
-  answer TEXT,
+  payer_message TEXT NOT NULL,
+  merchant_message TEXT,
   attachments TEXT,
   evidence TEXT,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
   due_at INTEGER NOT NULL,
   resolved_at INTEGER,
-  next_at INTEGER
+  next_step_at INTEGER
 ) STRICT;
-CREATE INDEX disputes_of ON disputes (transaction_id);
-CREATE INDEX disputes_due ON disputes (next_at) WHERE next_at IS NOT NULL;
-"""
+CREATE INDEX disputes_transaction ON disputes (transaction_id);
+CREATE INDEX disputes_due ON disputes (next_step_at) WHERE next_step_at IS NOT NULL;
 
-SETTLEMENTS = """
-ALTER TABLE transactions ADD COLUMN log TEXT;
-ALTER TABLE transactions ADD COLUMN entry_point TEXT NOT NULL DEFAULT 'transaction_initialize';
-ALTER TABLE transactions ADD COLUMN settlement INTEGER;
-CREATE TABLE authorizations (
-  number INTEGER PRIMARY KEY,
-  code TEXT NOT NULL UNIQUE,
-  email TEXT NOT NULL,
-  card TEXT NOT NULL,
-  active INTEGER NOT NULL DEFAULT 1
-) STRICT;
 CREATE TABLE settlements (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   domain TEXT NOT NULL,
@@ -119,25 +114,27 @@ CREATE TABLE settlements (
 ) STRICT;
 """
 
-CHANNELS = """
-ALTER TABLE authorizations ADD COLUMN channel TEXT NOT NULL DEFAULT 'card';
-"""
-
-STEPS = (FIRST, REFUNDS, EVENTS, DISPUTES, SETTLEMENTS, CHANNELS)
-
-NUMBERED = {"transactions": 1, "refunds": 10, "disputes": 100, "settlements": 1_000}
-"""Their ids go on from the clock: past 32 bits, and never those that an earlier, forgotten database gave out. Each table from
-another part of it, in milliseconds: no number stands for two things."""
+FIRST_ID_DIVISORS = {"transactions": 1, "refunds": 10, "disputes": 100, "settlements": 1_000}
+"""Ids start at the current time in milliseconds divided by this number: larger than 32 bits, never an id that a deleted
+database gave out, and never the same id in two tables."""
 
 
-def bring_up_to_date(connection: sqlite3.Connection, at: int) -> None:
-    """`at`: milliseconds since 1970."""
-    (done,) = connection.execute("PRAGMA user_version").fetchone()
-    for number, step in enumerate(STEPS[done:], done + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;{step}PRAGMA user_version = {number};COMMIT;")
-    for table, part in NUMBERED.items():
-        connection.execute(
-            "INSERT INTO sqlite_sequence SELECT :table, :at WHERE NOT EXISTS"
-            " (SELECT 1 FROM sqlite_sequence WHERE name = :table)",
-            {"table": table, "at": at // part},
-        )
+class WrongSchemaVersion(Exception):
+    """The sandbox database was made by another version of the sandbox. Delete the file and start again."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
+def create_tables(connection: sqlite3.Connection, at: int) -> None:
+    """Create the tables in an empty database. `at`: milliseconds since 1970. Errors: WrongSchemaVersion."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == VERSION:
+        return
+    if version:
+        raise WrongSchemaVersion
+    connection.executescript("BEGIN IMMEDIATE;" + TABLES)
+    for table, divisor in FIRST_ID_DIVISORS.items():
+        connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, at // divisor))
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")

@@ -6,10 +6,11 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from sandbox.enums import Domain
 from sandbox.store import MEMORY
 
 SECRET_KEY = re.compile(r"sk_(test|live)_[!-~]{4,200}")
-EVERY_INTERFACE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
 def _web_address(value: str) -> str:
@@ -23,37 +24,40 @@ WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)
 
 
 class Settings(BaseSettings):
-    """What the environment says, under the names SANDBOX_HOST, SANDBOX_PORT and so on."""
+    """Settings from the environment, named SANDBOX_HOST, SANDBOX_PORT and so on unless an alias is given."""
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_", env_ignore_empty=True, populate_by_name=True)
 
     host: str = "127.0.0.1"
     port: int = Field(8010, ge=1, le=65535)
     public_url: WebAddress | None = None
-    """The origin under which a payer's browser reaches the checkout page; http://HOST:PORT when not given."""
+    """Origin at which a payer's browser reaches the checkout page. Default: http://HOST:PORT."""
     webhook_url: WebAddress | None = None
-    """Where webhooks go. Without it none are sent, as on a dashboard that has no URL."""
+    """Receiver of webhooks. Without it none are sent, as with a Paystack dashboard that has no webhook URL."""
     database: str = MEMORY
-    """A SQLite file; in memory, everything is forgotten at exit."""
+    """SQLite file. In memory, all data is lost at exit."""
     time_scale: float = Field(1.0, gt=0, le=1000)
-    """Multiplies the waits between webhook tries: at 1, one second stands for 3 minutes and five for an hour.
-    A dispute's hours are of the same kind."""
+    """Multiplies the waits between webhook attempts and the hours of disputes. At 1, one second stands for Paystack's
+    3 minutes and five seconds for its hour."""
     refund_seconds: float = Field(1.0, ge=0, le=86_400)
-    """From pending to processing, and from there to the end, that take days; at 0 only a script moves a refund."""
+    """Duration of each of the two steps of a refund (to processing, then to its final status), which take days at Paystack.
+    At 0, refunds change only by control calls."""
     secret_key: SecretStr = Field(SecretStr(""), validation_alias="PAYSTACK_SECRET_KEY")
-    """sk_test_… or sk_live_…: callers show it, webhooks are signed with it, and it picks the domain."""
+    """sk_test_… or sk_live_…. It authenticates callers, signs webhooks and selects the domain (test or live)."""
     secret_key_file: Path | None = Field(None, validation_alias="PAYSTACK_SECRET_KEY_FILE")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="LOG_LEVEL")
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _read_secret_key(self) -> Self:
         if not self.secret_key.get_secret_value() and self.secret_key_file is not None:
             try:
                 self.secret_key = SecretStr(self.secret_key_file.read_text("utf-8").strip())
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"PAYSTACK_SECRET_KEY_FILE cannot be read: {type(error).__name__}") from error
         if not SECRET_KEY.fullmatch(self.secret_key.get_secret_value()):
-            raise ValueError("PAYSTACK_SECRET_KEY (or PAYSTACK_SECRET_KEY_FILE) must hold sk_test_… or sk_live_…")
+            raise ValueError(
+                "PAYSTACK_SECRET_KEY (or PAYSTACK_SECRET_KEY_FILE) must hold a key that starts with sk_test_ or sk_live_"
+            )
         return self
 
     @property
@@ -62,9 +66,9 @@ class Settings(BaseSettings):
 
     @property
     def origin(self) -> str:
-        """What comes before the path of a page that a payer opens."""
-        return (self.public_url or f"http://{EVERY_INTERFACE.get(self.host, self.host)}:{self.port}").rstrip("/")
+        """Scheme, host and port of the pages that a payer opens."""
+        return (self.public_url or f"http://{LOOPBACK_OF_WILDCARD.get(self.host, self.host)}:{self.port}").rstrip("/")
 
     @property
-    def domain(self) -> str:
-        return "live" if self.key.startswith(b"sk_live_") else "test"
+    def domain(self) -> Domain:
+        return Domain.LIVE if self.key.startswith(b"sk_live_") else Domain.TEST

@@ -108,8 +108,8 @@ class SnapshotReader:
             channel = await broker.channel()
             found = {}
             for queue in (CATALOG_PAYMENTS, PAYMENTS_ORDERS):
-                declared = await channel.get_queue(queue.dead)
-                found[queue.dead] = declared.declaration_result.message_count or 0
+                declared = await channel.get_queue(queue.dead_letters)
+                found[queue.dead_letters] = declared.declaration_result.message_count or 0
             return found
 
     async def webhooks_delivered(self) -> int:

@@ -1,1 +1,1 @@
-"""The page where a payer pays."""
+"""Checkout page: the payer chooses a test card, answers its questions, and returns to the shop."""

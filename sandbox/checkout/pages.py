@@ -1,4 +1,4 @@
-"""How a page leaves the house: escaped, self-contained, never cached, never framed."""
+"""Rendering of HTML pages: escaped, self-contained, never cached and never framed."""
 
 import hashlib
 from base64 import b64encode
@@ -14,7 +14,7 @@ STYLE = (TEMPLATES / "style.css").read_text("utf-8")
 HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; img-src data:;"
     f" style-src 'sha256-{b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}';"
-    # Browsers hold the redirects after a form to form-action as well, and those lead to the shop.
+    # Browsers apply form-action also to the redirect after a form, which leads to the shop.
     " form-action http: https:",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -22,8 +22,8 @@ HEADERS = {
 }
 
 
-def money(subunits: int, currency: str) -> str:
-    """NGN 2,500.00, from subunits; every currency here has a hundred of them."""
+def format_money(subunits: int, currency: str) -> str:
+    """Format subunits as NGN 2,500.00. All currencies of the sandbox have 100 subunits."""
     whole, rest = divmod(subunits, 100)
     return f"{currency}\N{NO-BREAK SPACE}{whole:,}.{rest:02d}"
 
@@ -32,8 +32,8 @@ _environment = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _environment.globals["style"] = Markup(STYLE)  # noqa: S704 - our own file
-_environment.filters["money"] = money
+_environment.filters["money"] = format_money
 
 
-def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def render_page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(_environment.get_template(template).render(values), status, HEADERS)

@@ -1,21 +1,19 @@
-"""What the bank of a card asks its owner, before the card is charged."""
-
 from dataclasses import dataclass
 
-from sandbox.transactions.cards import Question
+from sandbox.enums import CardQuestion
 
 
 @dataclass(frozen=True, slots=True)
-class Wording:
+class QuestionTexts:
     title: str
     label: str
-    wrong: str
-    """What the bank says to a wrong answer, which ends the attempt."""
+    wrong_answer: str
+    """Response of the bank to a wrong answer, which ends the attempt."""
 
 
-QUESTIONS: dict[Question, Wording] = {
-    "pin": Wording("Enter your PIN", "PIN", "Incorrect PIN"),
-    "phone": Wording("Enter your phone number", "Phone number", "Incorrect phone number"),
-    "otp": Wording("Enter the code that was sent to you", "Code", "Incorrect code"),
-    "bank": Wording("Your bank wants to know whether it is you", "", "Declined"),
+QUESTION_TEXTS: dict[CardQuestion, QuestionTexts] = {
+    CardQuestion.PIN: QuestionTexts("Enter your card PIN", "PIN", "Incorrect PIN"),
+    CardQuestion.PHONE: QuestionTexts("Enter your phone number", "Phone number", "Incorrect phone number"),
+    CardQuestion.OTP: QuestionTexts("Enter the one-time code that your bank sent you", "Code", "Incorrect code"),
+    CardQuestion.BANK: QuestionTexts("Confirm this payment with your bank", "", "Declined"),
 }

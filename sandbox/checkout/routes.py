@@ -1,32 +1,32 @@
-"""The page where a payer pays, and where it leads."""
+"""Pages that a payer and a developer open: the checkout page, and an overview of all transactions."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from sandbox.checkout.pages import page
-from sandbox.checkout.questions import QUESTIONS
+from sandbox.checkout.pages import render_page
+from sandbox.checkout.questions import QUESTION_TEXTS
+from sandbox.enums import CardName, ChargeOutcome, CheckoutAction, TransactionStatus
 from sandbox.errors import AlreadyPaid
-from sandbox.integration import Merchant
-from sandbox.transactions import ledger
-from sandbox.transactions.bodies import instant
-from sandbox.transactions.cards import CARDS, CardName
-from sandbox.transactions.charges import Charge, charge
-from sandbox.transactions.initialization import web_address
-from sandbox.transactions.ledger import Transaction
+from sandbox.state import CurrentState, State
+from sandbox.timestamps import iso_timestamp
+from sandbox.transactions import queries
+from sandbox.transactions.cards import CARDS
+from sandbox.transactions.charges import Attempt, charge
+from sandbox.transactions.models import Transaction
+from sandbox.transactions.parsing import parse_web_address
 from sandbox.webhooks import queue
 
 SHOP = "Sandbox Shop"
-RECENT = 25
-Action = Literal["pay", "answer", "decline", "cancel"]
+OVERVIEW_LENGTH = 25
 
 router = APIRouter(include_in_schema=False)
 
 
-def way_back(transaction: Transaction) -> str | None:
-    """The merchant's callback_url with trxref and reference added to whatever query it has."""
+def return_address(transaction: Transaction) -> str | None:
+    """Return the merchant's callback_url with trxref and reference added to its query."""
     if transaction.callback_url is None:
         return None
     parts = urlsplit(transaction.callback_url)
@@ -35,114 +35,134 @@ def way_back(transaction: Transaction) -> str | None:
     return urlunsplit(parts._replace(query=f"{parts.query}&{added}" if parts.query else added))
 
 
-def _leave(address: str) -> Response:
+def _redirect(address: str) -> Response:
     return RedirectResponse(address, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
 
 
-def _checkout(transaction: Transaction, chosen: str = "success", refused: str | None = None) -> Response:
-    asking = {name: card for name, card in CARDS.items() if card.asks}
-    plain = {name: card for name, card in CARDS.items() if not card.asks}
-    known: dict[str, Any] = {"plain": plain, "asking": asking, "chosen": chosen, "refused": refused}
-    return page("checkout.html", transaction=transaction, shop=SHOP, **known)
+def _checkout_page(
+    transaction: Transaction, chosen: CardName = CardName.SUCCESS, decline_message: str | None = None
+) -> Response:
+    return render_page(
+        "checkout.html",
+        transaction=transaction,
+        shop=SHOP,
+        plain_cards={name: card for name, card in CARDS.items() if not card.questions},
+        question_cards={name: card for name, card in CARDS.items() if card.questions},
+        chosen=chosen,
+        decline_message=decline_message,
+    )
 
 
-def _question(transaction: Transaction, chosen: CardName, asked: int) -> Response:
-    question, right = CARDS[chosen].asks[asked]
-    known: dict[str, Any] = {
-        "chosen": chosen,
-        "asked": asked,
-        "name": question,
-        "right": right,
-        "question": QUESTIONS[question],
-    }
-    return page("question.html", transaction=transaction, shop=SHOP, card=CARDS[chosen], **known)
+def _question_page(transaction: Transaction, chosen: CardName, index: int) -> Response:
+    question, expected_answer = CARDS[chosen].questions[index]
+    return render_page(
+        "question.html",
+        transaction=transaction,
+        shop=SHOP,
+        card=CARDS[chosen],
+        chosen=chosen,
+        index=index,
+        question=question,
+        expected_answer=expected_answer,
+        texts=QUESTION_TEXTS[question],
+    )
 
 
-def _receipt(transaction: Transaction, *, again: bool) -> Response:
-    return page("receipt.html", transaction=transaction, shop=SHOP, back=way_back(transaction), again=again)
+def _receipt_page(transaction: Transaction, *, already_paid: bool) -> Response:
+    return render_page(
+        "receipt.html",
+        transaction=transaction,
+        shop=SHOP,
+        return_address=return_address(transaction),
+        already_paid=already_paid,
+    )
 
 
-def _unknown() -> Response:
-    return page("unknown.html", 404, shop=SHOP)
+def _unknown_page() -> Response:
+    return render_page("unknown.html", 404, shop=SHOP)
 
 
-async def _transaction(merchant: Merchant, access_code: str) -> Transaction | None:
-    return await merchant.store.run(lambda connection: ledger.find_by_access_code(connection, access_code))
+async def _find_transaction(state: State, access_code: str) -> Transaction | None:
+    return await state.store.run(lambda connection: queries.find_by_access_code(connection, access_code))
 
 
 @router.get("/checkout/{access_code}")
-async def show(access_code: str, merchant: Merchant) -> Response:
-    transaction = await _transaction(merchant, access_code)
+async def show_checkout(access_code: str, state: CurrentState) -> Response:
+    """Show the checkout page, or a receipt if the transaction is paid."""
+    transaction = await _find_transaction(state, access_code)
     if transaction is None:
-        return _unknown()
-    return _receipt(transaction, again=True) if transaction.paid else _checkout(transaction)
+        return _unknown_page()
+    return _receipt_page(transaction, already_paid=True) if transaction.paid else _checkout_page(transaction)
 
 
 @router.post("/checkout/{access_code}")
-async def act(
+async def submit_checkout(
     access_code: str,
     request: Request,
-    merchant: Merchant,
-    action: Annotated[Action, Form()],
-    card: Annotated[CardName, Form()] = "success",
+    state: CurrentState,
+    action: Annotated[CheckoutAction, Form()],
+    card: Annotated[CardName, Form()] = CardName.SUCCESS,
     asked: Annotated[int, Form(ge=0, le=9)] = 0,
     answer: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    transaction = await _transaction(merchant, access_code)
+    """Apply a button of the checkout page. `asked`: index of the question that `answer` belongs to."""
+    transaction = await _find_transaction(state, access_code)
     if transaction is None:
-        return _unknown()
-    if action == "cancel" and transaction.status != "ongoing":
-        return _paid(transaction) if transaction.paid else _closed(transaction)
-    chosen: CardName = "declined" if action == "decline" else card
+        return _unknown_page()
+    if action == CheckoutAction.CANCEL and transaction.status != TransactionStatus.ONGOING:
+        return _after_payment(transaction) if transaction.paid else _after_cancel(transaction)
+    chosen = CardName.DECLINED if action == CheckoutAction.DECLINE else card
     attempt = _attempt(action, chosen, asked, answer, request.client.host if request.client else None)
     try:
-        transaction = await charge(merchant, transaction.reference, attempt)
+        transaction = await charge(state, transaction.reference, attempt)
     except AlreadyPaid:
-        # A second click, or the page in another tab: it leads where the first led.
-        return _paid(await _transaction(merchant, access_code) or transaction)
+        # A second click, or the same page in another tab, gets the same redirect as the first one.
+        return _after_payment(await _find_transaction(state, access_code) or transaction)
     if transaction.paid:
-        return _paid(transaction)
-    if attempt.outcome == "abandoned":
-        return _closed(transaction)
-    if attempt.outcome == "ongoing":
-        return _question(transaction, chosen, asked + 1 if action == "answer" else 0)
-    return _checkout(transaction, chosen, transaction.gateway_response)
+        return _after_payment(transaction)
+    if attempt.outcome == ChargeOutcome.ABANDONED:
+        return _after_cancel(transaction)
+    if attempt.outcome == ChargeOutcome.ONGOING:
+        return _question_page(transaction, chosen, asked + 1 if action == CheckoutAction.ANSWER else 0)
+    return _checkout_page(transaction, chosen, transaction.gateway_response)
 
 
-def _attempt(action: Action, name: CardName, asked: int, answer: str, payer: str | None) -> Charge:
-    """What a button leads to; `asked`: the question of the card that is answered, counted from 0."""
+def _attempt(action: CheckoutAction, name: CardName, asked: int, answer: str, ip_address: str | None) -> Attempt:
+    """Return the attempt to pay that a button stands for. `asked`: index of the answered question of the card."""
     card = CARDS[name]
-    if action == "cancel":
-        return Charge("abandoned")
-    left = card.asks
-    if action == "answer":
-        answered, left = card.asks[asked : asked + 1], card.asks[asked + 1 :]
-        for question, right in answered:
-            if right and answer.strip() != right:
-                return Charge("failed", card, payer, words=QUESTIONS[question].wrong)
-    if left:
-        return Charge("ongoing", card, payer)
-    return Charge("failed" if card.refusal else "success", card, payer)
+    if action == CheckoutAction.CANCEL:
+        return Attempt(ChargeOutcome.ABANDONED)
+    remaining = card.questions
+    if action == CheckoutAction.ANSWER:
+        answered, remaining = card.questions[asked : asked + 1], card.questions[asked + 1 :]
+        for question, expected_answer in answered:
+            if expected_answer and answer.strip() != expected_answer:
+                message = QUESTION_TEXTS[question].wrong_answer
+                return Attempt(ChargeOutcome.FAILED, card, ip_address, gateway_response=message)
+    if remaining:
+        return Attempt(ChargeOutcome.ONGOING, card, ip_address)
+    return Attempt(ChargeOutcome.FAILED if card.decline_message else ChargeOutcome.SUCCESS, card, ip_address)
 
 
-def _paid(transaction: Transaction) -> Response:
-    back = way_back(transaction)
-    return _leave(back) if back else _receipt(transaction, again=False)
+def _after_payment(transaction: Transaction) -> Response:
+    address = return_address(transaction)
+    return _redirect(address) if address else _receipt_page(transaction, already_paid=False)
 
 
-def _closed(transaction: Transaction) -> Response:
-    """Cancelled: it may still be paid."""
-    address = web_address(transaction.cancel_action)
-    return _leave(address) if address else page("closed.html", transaction=transaction, shop=SHOP)
+def _after_cancel(transaction: Transaction) -> Response:
+    """Redirect to the `cancel_action` of the metadata, or show that the checkout was cancelled and can still be paid."""
+    address = parse_web_address(transaction.cancel_action)
+    return _redirect(address) if address else render_page("closed.html", transaction=transaction, shop=SHOP)
 
 
 @router.get("/")
-async def overview(merchant: Merchant) -> Response:
-    latest, counts = await merchant.store.run(
-        lambda connection: (ledger.latest(connection, RECENT), queue.counts(connection))
+async def show_overview(state: CurrentState) -> Response:
+    """Show the webhook counts and the latest transactions."""
+    latest, counts = await state.store.run(
+        lambda connection: (queries.list_latest(connection, OVERVIEW_LENGTH), queue.count_by_state(connection))
     )
-    rows = [(each, (instant(each.created_at) or "")[:19].replace("T", " ")) for each in latest]
-    return page("overview.html", rows=rows, counts=counts, settings=merchant.settings, shop=SHOP)
+    rows = [(transaction, iso_timestamp(transaction.created_at)[:19].replace("T", " ")) for transaction in latest]
+    return render_page("overview.html", rows=rows, counts=counts, settings=state.settings, shop=SHOP)
 
 
 @router.get("/favicon.ico")

@@ -1,1 +1,1 @@
-"""What a payer complains of at the bank: sixteen hours to answer, and silence is consent."""
+"""Disputes: a payer complains at the bank, and the merchant has sixteen hours to respond before it counts as accepted."""

@@ -1,13 +1,15 @@
-"""A dispute as Paystack writes it: listed, fetched, looked up by transaction, resolved and in the webhooks."""
+"""Bodies of a dispute in responses and webhooks, which differ from call to call."""
 
 from typing import Any
 
-from sandbox.disputes.book import Dispute
-from sandbox.identity import BY, INTEGRATION
-from sandbox.transactions.bodies import enclosed, instant, source
+from sandbox.disputes.models import Dispute
+from sandbox.enums import Channel, DisputeEvent
+from sandbox.merchant import INTEGRATION_ID, MERCHANT_EMAIL
+from sandbox.responses import compact_json
+from sandbox.timestamps import iso_timestamp
+from sandbox.transactions.bodies import disputed_body, source_body
 from sandbox.transactions.cards import customer
-from sandbox.transactions.ledger import Transaction
-from sandbox.wire import compact
+from sandbox.transactions.models import Transaction
 
 NO_RECEIVER = {"receiver_bank_account_number": None, "receiver_bank": None}
 NO_PHONE = {"international_format_phone": None}
@@ -23,78 +25,82 @@ def _head(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
         "domain": dispute.domain,
         "transaction_reference": None,
         "category": dispute.category,
-        "bin": transaction.card[:6] if transaction.channel == "card" else None,
-        "last4": transaction.card[-4:] if transaction.channel == "card" else None,
-        "dueAt": instant(dispute.due_at),
-        "resolvedAt": instant(dispute.resolved_at),
+        "bin": transaction.card[:6] if transaction.channel == Channel.CARD else None,
+        "last4": transaction.card[-4:] if transaction.channel == Channel.CARD else None,
+        "dueAt": iso_timestamp(dispute.due_at),
+        "resolvedAt": iso_timestamp(dispute.resolved_at),
         "evidence": dispute.evidence_fields.get("id"),
         "attachments": dispute.attachments,
         "note": None,
     }
 
 
-def _talk(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    opened = instant(dispute.created_at)
-    history = [{"status": "pending", "by": transaction.email, "createdAt": opened}]
-    messages = [{"sender": transaction.email, "body": dispute.complaint, "createdAt": opened}]
-    if dispute.answer is not None:
-        answered = instant(dispute.resolved_at or dispute.updated_at)
-        history.append({"status": dispute.status, "by": BY, "createdAt": answered})
-        messages.append({"sender": BY, "body": dispute.answer, "createdAt": answered})
+def _history(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
+    opened_at = iso_timestamp(dispute.created_at)
+    history = [{"status": "pending", "by": transaction.email, "createdAt": opened_at}]
+    messages = [{"sender": transaction.email, "body": dispute.payer_message, "createdAt": opened_at}]
+    if dispute.merchant_message is not None:
+        responded_at = iso_timestamp(dispute.resolved_at or dispute.updated_at)
+        history.append({"status": dispute.status, "by": MERCHANT_EMAIL, "createdAt": responded_at})
+        messages.append({"sender": MERCHANT_EMAIL, "body": dispute.merchant_message, "createdAt": responded_at})
     return {"history": history, "messages": messages}
 
 
 def _times(dispute: Dispute) -> dict[str, Any]:
-    return {"createdAt": instant(dispute.created_at), "updatedAt": instant(dispute.updated_at)}
+    return {"createdAt": iso_timestamp(dispute.created_at), "updatedAt": iso_timestamp(dispute.updated_at)}
 
 
-def fetched(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    inside = enclosed(transaction) | {"authorization": NO_RECEIVER, "customer": NO_PHONE, "source": source(transaction)}
+def fetched_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
+    disputed = disputed_body(transaction) | {
+        "authorization": NO_RECEIVER,
+        "customer": NO_PHONE,
+        "source": source_body(transaction),
+    }
     return (
         _head(dispute, transaction)
-        | {"transaction": inside, "customer": customer(transaction.email)}
-        | _talk(dispute, transaction)
+        | {"transaction": disputed, "customer": customer(transaction.email)}
+        | _history(dispute, transaction)
         | _times(dispute)
     )
 
 
-def listed(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    body = fetched(dispute, transaction)
+def listed_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
+    body = fetched_body(dispute, transaction)
     body["transaction"] |= {"authorization": {}, "customer": None}
     del body["transaction"]["receipt_number"], body["transaction"]["requested_amount"]
     return body
 
 
-def of_transaction(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    """Without the customer, and what was said has numbers."""
-    body = fetched(dispute, transaction)
+def transaction_dispute_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
+    """Return the dispute without the customer, with ids in its history and messages."""
+    body = fetched_body(dispute, transaction)
     del body["customer"]
-    for number, each in enumerate((*body["history"], *body["messages"]), dispute.id * 10):
-        each |= {"id": number, "dispute": dispute.id, "updatedAt": each["createdAt"]}
+    for row_id, each in enumerate((*body["history"], *body["messages"]), dispute.id * 10):
+        each |= {"id": row_id, "dispute": dispute.id, "updatedAt": each["createdAt"]}
     for each in body["messages"]:
         each["is_deleted"] = 0
     return body | {
         "merchant_transaction_reference": transaction.reference,
-        "integration": INTEGRATION,
+        "integration": INTEGRATION_ID,
         "created_by": None,
     }
 
 
-def resolved(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    """The transaction is a number here."""
-    at = instant(dispute.updated_at)
+def resolved_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
+    """Return the dispute with the id of the transaction in place of the transaction."""
+    at = iso_timestamp(dispute.updated_at)
     return (
         _head(dispute, transaction)
         | _times(dispute)
         | {
             "merchant_transaction_reference": transaction.reference,
-            "integration": INTEGRATION,
+            "integration": INTEGRATION_ID,
             "transaction": transaction.id,
             "created_by": None,
             "message": {
                 "dispute": dispute.id,
-                "sender": BY,
-                "body": dispute.answer,
+                "sender": MERCHANT_EMAIL,
+                "body": dispute.merchant_message,
                 "id": dispute.id * 10,
                 "createdAt": at,
                 "updatedAt": at,
@@ -103,20 +109,19 @@ def resolved(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
     )
 
 
-def proved(dispute: Dispute) -> dict[str, Any]:
-    """The evidence, as it was taken."""
+def evidence_body(dispute: Dispute) -> dict[str, Any]:
     return dispute.evidence_fields | {"dispute": dispute.id}
 
 
-def notice(kind: str, dispute: Dispute, transaction: Transaction) -> bytes:
-    """The webhook body of charge.dispute.create, .remind and .resolve: created_at here, createdAt elsewhere."""
-    inside = enclosed(transaction) | {"authorization": {}, "customer": NO_PHONE}
-    for absent in ("receipt_number", "createdAt", "source", "fees_breakdown", "connect"):
-        del inside[absent]
+def webhook_body(event: DisputeEvent, dispute: Dispute, transaction: Transaction) -> bytes:
+    """Return the webhook body of charge.dispute.<event>. It has created_at where responses have createdAt."""
+    disputed = disputed_body(transaction) | {"authorization": {}, "customer": NO_PHONE}
+    for name in ("receipt_number", "createdAt", "source", "fees_breakdown", "connect"):
+        del disputed[name]
     data = (
         _head(dispute, transaction)
-        | {"transaction": inside, "customer": customer(transaction.email)}
-        | _talk(dispute, transaction)
-        | {"created_at": instant(dispute.created_at), "updated_at": instant(dispute.updated_at)}
+        | {"transaction": disputed, "customer": customer(transaction.email)}
+        | _history(dispute, transaction)
+        | {"created_at": iso_timestamp(dispute.created_at), "updated_at": iso_timestamp(dispute.updated_at)}
     )
-    return compact({"event": f"charge.dispute.{kind}", "data": data})
+    return compact_json({"event": f"charge.dispute.{event}", "data": data})

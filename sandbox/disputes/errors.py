@@ -1,45 +1,45 @@
-from sandbox.errors import Refusal
+from sandbox.errors import ApiError
 
 
-class DisputeNotFound(Refusal):
+class DisputeNotFound(ApiError):
     """Dispute not found"""
 
     status = 404
     code = "not_found"
 
 
-class RefundAboveAmount(Refusal):
+class RefundAboveAmount(ApiError):
     """Refund amount cannot be greater than initial amount"""
 
 
-class DisputeAnswered(Refusal):
+class DisputeNotAwaitingMerchant(ApiError):
     """This dispute no longer waits for the merchant"""
 
     code = "invalid_params"
 
 
-class NothingToDispute(Refusal):
-    """Only a paid transaction can be disputed, and for no more than was paid and not given back"""
+class NotDisputable(ApiError):
+    """Only a paid transaction can be disputed, for at most the amount that was not refunded"""
 
     status = 409
     code = "nothing_to_dispute"
 
 
-class AlreadyDisputed(Refusal):
-    """This transaction has an open dispute"""
+class AlreadyDisputed(ApiError):
+    """This transaction already has an open dispute. Resolve it before you open another."""
 
     status = 409
     code = "already_disputed"
 
 
-class DisputeIsOver(Refusal):
-    """This dispute is resolved: nothing can become of it any more"""
+class DisputeAlreadyResolved(ApiError):
+    """This dispute is already resolved and cannot be changed. Open another dispute."""
 
     status = 409
     code = "dispute_is_over"
 
 
-class UploadRefused(Refusal):
-    """The address of this upload is not one of ours, or has expired"""
+class UploadRefused(ApiError):
+    """The upload address is invalid or has expired. Request a new one."""
 
     status = 403

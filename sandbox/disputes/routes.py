@@ -1,134 +1,145 @@
-"""Paystack's own paths for disputes."""
+"""Paystack's calls for disputes."""
 
 import sqlite3
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox.disputes import bodies, book, uploads
-from sandbox.disputes import request as requests
-from sandbox.disputes.book import STATUSES, Filter
+from sandbox.api import query_string
+from sandbox.api.fields import parse_fields
+from sandbox.api.openapi import PAGING, PERIOD, body_of, query_of
+from sandbox.disputes import bodies, parsing, queries, uploads
 from sandbox.disputes.errors import DisputeNotFound
-from sandbox.disputes.life import found
-from sandbox.door import queries
-from sandbox.door.documents import PAGING, PERIOD, body_of, query_of
-from sandbox.door.guard import PaystackRoute
-from sandbox.integration import Merchant
-from sandbox.transactions import ledger
-from sandbox.transactions.initialization import fields
-from sandbox.wire import succeeded
+from sandbox.disputes.lifecycle import find_with_transaction
+from sandbox.disputes.models import Filter
+from sandbox.enums import DisputeStatus
+from sandbox.paystack_route import PaystackRoute
+from sandbox.responses import success
+from sandbox.state import CurrentState
+from sandbox.transactions import queries as transaction_queries
 
-TEXT, COUNT = {"type": "string"}, {"type": "integer"}
+TEXT, INTEGER = {"type": "string"}, {"type": "integer"}
 UPDATE = {
     "type": "object",
     "required": ["refund_amount"],
-    "properties": {"refund_amount": COUNT, "uploaded_filename": TEXT},
+    "properties": {"refund_amount": INTEGER, "uploaded_filename": TEXT},
 }
 EVIDENCE = {
     "type": "object",
-    "required": list(requests.NEEDED),
-    "properties": dict.fromkeys((*requests.NEEDED, *requests.WELCOME), TEXT),
+    "required": list(parsing.REQUIRED_EVIDENCE),
+    "properties": dict.fromkeys((*parsing.REQUIRED_EVIDENCE, *parsing.OPTIONAL_EVIDENCE), TEXT),
 }
 RESOLVE = {
     "type": "object",
     "required": ["resolution", "message", "refund_amount", "uploaded_filename"],
     "properties": {
-        "resolution": {"enum": ["merchant-accepted", "declined"]},
+        "resolution": {"enum": list(parsing.RESOLUTIONS)},
         "message": TEXT,
-        "refund_amount": COUNT,
+        "refund_amount": INTEGER,
         "uploaded_filename": TEXT,
-        "evidence": COUNT,
+        "evidence": INTEGER,
     },
 }
 
 router = APIRouter(prefix="/dispute", tags=["Paystack's API"], route_class=PaystackRoute)
 
 
-@router.get("", name="disputes", openapi_extra=query_of("status", "transaction", *PERIOD, *PAGING))
-async def list_disputes(request: Request, merchant: Merchant) -> Response:
-    """Disputes, newest first: status, transaction (numeric id), from, to, perPage, page."""
+@router.get(
+    "", name="disputes", summary="List disputes", openapi_extra=query_of("status", "transaction", *PERIOD, *PAGING)
+)
+async def list_disputes(request: Request, state: CurrentState) -> Response:
+    """List disputes, newest first. `transaction` is a numeric id."""
     query = request.query_params
     wanted = Filter(
-        transaction_id=queries.numeric_id(query, "transaction"),
-        status=queries.choice(query, "status", STATUSES),
-        since=queries.instant(query, "from"),
-        until=queries.instant(query, "to"),
+        transaction_id=query_string.parse_numeric_id(query, "transaction"),
+        status=query_string.parse_choice(query, "status", DisputeStatus),
+        since=query_string.parse_time(query, "from"),
+        until=query_string.parse_time(query, "to"),
     )
-    asked = queries.slice_of(query)
+    page = query_string.parse_page(query)
 
     def job(connection: sqlite3.Connection) -> Response:
-        disputes, total = book.page(connection, wanted, asked.per_page, asked.skipped)
-        transactions = ledger.find_all(connection, {each.transaction_id for each in disputes})
-        listed = [
-            bodies.listed(each, transactions[each.transaction_id])
-            for each in disputes
-            if each.transaction_id in transactions
+        disputes, total = queries.list_page(connection, wanted, page.per_page, page.skipped)
+        transactions = transaction_queries.find_all(connection, {dispute.transaction_id for dispute in disputes})
+        data = [
+            bodies.listed_body(dispute, transactions[dispute.transaction_id])
+            for dispute in disputes
+            if dispute.transaction_id in transactions
         ]
-        return succeeded("Disputes retrieved", listed, meta=asked.meta(total))
+        return success("Disputes retrieved", data, meta=page.meta(total))
 
-    return await merchant.store.run(job)
+    return await state.store.run(job)
 
 
-@router.get("/transaction/{number}", name="disputes")
-async def of_transaction(number: str, merchant: Merchant) -> Response:
-    """The latest dispute of a transaction, by the transaction's numeric id."""
-    wanted = requests.number(number)
+@router.get("/transaction/{transaction_id}", name="disputes", summary="Fetch the dispute of a transaction")
+async def fetch_dispute_of_transaction(transaction_id: str, state: CurrentState) -> Response:
+    """Show the latest dispute of a transaction, which is given by its numeric id."""
+    row_id = parsing.parse_id(transaction_id)
 
     def job(connection: sqlite3.Connection) -> Response:
-        dispute = book.latest_of(connection, wanted)
-        if dispute is None:
+        latest = queries.find_latest(connection, row_id)
+        if latest is None:
             raise DisputeNotFound
-        return succeeded("Dispute retrieved successfully", bodies.of_transaction(*found(connection, dispute.id)))
+        body = bodies.transaction_dispute_body(*find_with_transaction(connection, latest.id))
+        return success("Dispute retrieved successfully", body)
 
-    return await merchant.store.run(job)
-
-
-@router.get("/{number}", name="disputes")
-async def fetch(number: str, merchant: Merchant) -> Response:
-    """One dispute by its numeric id."""
-    wanted = requests.number(number)
-    dispute, transaction = await merchant.store.run(lambda connection: found(connection, wanted))
-    return succeeded("Dispute retrieved", bodies.fetched(dispute, transaction))
+    return await state.store.run(job)
 
 
-@router.put("/{number}", name="dispute", openapi_extra=body_of(UPDATE))
-async def update(number: str, request: Request, merchant: Merchant) -> Response:
-    """Change the sum that would be given back, or add an uploaded file."""
-    wanted = requests.number(number)
-    sent = fields(request.headers.get("content-type", ""), await request.body())
-    amount, filename = requests.refund_amount(sent), requests.filename(sent)
-    dispute, transaction = await merchant.store.run(
-        lambda connection: merchant.disputes.update(connection, wanted, amount, filename)
+@router.get("/{dispute_id}", name="disputes", summary="Fetch a dispute")
+async def fetch_dispute(dispute_id: str, state: CurrentState) -> Response:
+    """Show one dispute by its numeric id."""
+    row_id = parsing.parse_id(dispute_id)
+    dispute, transaction = await state.store.run(lambda connection: find_with_transaction(connection, row_id))
+    return success("Dispute retrieved", bodies.fetched_body(dispute, transaction))
+
+
+@router.put("/{dispute_id}", name="dispute", summary="Update a dispute", openapi_extra=body_of(UPDATE))
+async def update_dispute(dispute_id: str, request: Request, state: CurrentState) -> Response:
+    """Change the amount that is refunded if the merchant accepts, or add an uploaded file."""
+    row_id = parsing.parse_id(dispute_id)
+    fields = parse_fields(request.headers.get("content-type", ""), await request.body())
+    amount, filename = parsing.parse_refund_amount(fields), parsing.parse_filename(fields)
+    dispute, transaction = await state.store.run(
+        lambda connection: state.disputes.update(connection, row_id, amount, filename)
     )
-    return succeeded("Dispute updated successfully", bodies.fetched(dispute, transaction))
+    return success("Dispute updated successfully", bodies.fetched_body(dispute, transaction))
 
 
-@router.get("/{number}/upload_url", name="disputes", openapi_extra=query_of("upload_filename"))
-async def upload_url(number: str, merchant: Merchant) -> Response:
-    """Where to PUT a file (upload_filename, which the specification and Paystack's SDK leave out); half an hour long."""
-    wanted = requests.number(number)
-    await merchant.store.run(lambda connection: found(connection, wanted))
-    name, settings = uploads.new_name(), merchant.settings
-    address = uploads.address(settings.origin, settings.key, name)
-    return succeeded("Upload url generated", {"signedUrl": address, "fileName": name})
+@router.get(
+    "/{dispute_id}/upload_url",
+    name="disputes",
+    summary="Create an upload URL",
+    openapi_extra=query_of("upload_filename"),
+)
+async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
+    """Create an address for a file of evidence. PUT the file there within 30 minutes.
+
+    `upload_filename` is optional, because the specification and Paystack's SDK leave it out.
+    """
+    row_id = parsing.parse_id(dispute_id)
+    await state.store.run(lambda connection: find_with_transaction(connection, row_id))
+    name, settings = uploads.new_name(), state.settings
+    address = uploads.signed_address(settings.origin, settings.key, name)
+    return success("Upload url generated", {"signedUrl": address, "fileName": name})
 
 
-@router.post("/{number}/evidence", name="dispute", openapi_extra=body_of(EVIDENCE))
-async def add_evidence(number: str, request: Request, merchant: Merchant) -> Response:
-    """What speaks for the merchant; the newest stands."""
-    wanted = requests.number(number)
-    evidence = requests.evidence(fields(request.headers.get("content-type", ""), await request.body()))
-    dispute = await merchant.store.run(lambda connection: merchant.disputes.prove(connection, wanted, evidence))
-    return succeeded("Evidence created", bodies.proved(dispute))
+@router.post("/{dispute_id}/evidence", name="dispute", summary="Add evidence", openapi_extra=body_of(EVIDENCE))
+async def add_evidence(dispute_id: str, request: Request, state: CurrentState) -> Response:
+    """Store the merchant's evidence. New evidence replaces earlier evidence."""
+    row_id = parsing.parse_id(dispute_id)
+    evidence = parsing.parse_evidence(parse_fields(request.headers.get("content-type", ""), await request.body()))
+    dispute = await state.store.run(lambda connection: state.disputes.add_evidence(connection, row_id, evidence))
+    return success("Evidence created", bodies.evidence_body(dispute))
 
 
-@router.put("/{number}/resolve", name="dispute", openapi_extra=body_of(RESOLVE))
-async def resolve(number: str, request: Request, merchant: Merchant) -> Response:
-    """merchant-accepted gives refund_amount back at once; declined leaves it to the bank."""
-    wanted = requests.number(number)
-    answer = requests.answer(fields(request.headers.get("content-type", ""), await request.body()))
-    dispute, transaction = await merchant.store.run(
-        lambda connection: merchant.disputes.answer(connection, wanted, answer)
+@router.put("/{dispute_id}/resolve", name="dispute", summary="Resolve a dispute", openapi_extra=body_of(RESOLVE))
+async def resolve_dispute(dispute_id: str, request: Request, state: CurrentState) -> Response:
+    """Respond to a dispute. `merchant-accepted` refunds refund_amount at once; `declined` leaves the decision to the bank."""
+    row_id = parsing.parse_id(dispute_id)
+    response = parsing.parse_response(parse_fields(request.headers.get("content-type", ""), await request.body()))
+    dispute, transaction = await state.store.run(
+        lambda connection: state.disputes.respond(connection, row_id, response)
     )
-    merchant.wake()
-    return succeeded("Dispute successfully resolved", bodies.resolved(dispute, transaction))
+    state.notify()
+    return success("Dispute successfully resolved", bodies.resolved_body(dispute, transaction))

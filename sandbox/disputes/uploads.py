@@ -1,4 +1,4 @@
-"""Addresses to which a merchant uploads a file: signed, for half an hour, as a bucket in the cloud gives them out."""
+"""Signed addresses for file uploads, valid for half an hour, like those of a storage bucket."""
 
 import hashlib
 import hmac
@@ -15,15 +15,15 @@ def new_name() -> str:
     return secrets.token_hex(10)
 
 
-def address(origin: str, key: bytes, name: str) -> str:
+def signed_address(origin: str, key: bytes, name: str) -> str:
     expires = int(time.time()) + LIFETIME
     return f"{origin}/sandbox/uploads/{name}?expires={expires}&signature={_signature(key, name, expires)}"
 
 
-def check(key: bytes, name: str, expires: int, signature: str) -> None:
-    """Errors: UploadRefused."""
-    right = _signature(key, name, expires).encode()
-    if not hmac.compare_digest(right, signature.encode()) or expires < time.time():
+def check_signature(key: bytes, name: str, expires: int, signature: str) -> None:
+    """Errors: UploadRefused, for a wrong signature or an expired address."""
+    expected = _signature(key, name, expires).encode()
+    if not hmac.compare_digest(expected, signature.encode()) or expires < time.time():
         raise UploadRefused
 
 

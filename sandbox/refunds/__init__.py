@@ -1,1 +1,1 @@
-"""Money on its way back: pending, processing, then processed, failed or in need of the payer's account."""
+"""Refunds: pending, processing, then processed, failed or needs-attention."""

@@ -1,21 +1,22 @@
-"""A refund as Paystack writes it: when it is made, fetched, listed, retried and in each webhook, no two alike."""
+"""Bodies of a refund in responses and webhooks, which differ from call to call."""
 
 from typing import Any
 
-from sandbox.identity import BY, INTEGRATION
-from sandbox.refunds.book import Refund, Status
-from sandbox.transactions.bodies import instant
-from sandbox.transactions.cards import code_of, customer
-from sandbox.transactions.ledger import Transaction
-from sandbox.wire import compact
+from sandbox.enums import Channel, RefundStatus
+from sandbox.merchant import INTEGRATION_ID, MERCHANT_EMAIL
+from sandbox.refunds.models import Refund
+from sandbox.responses import compact_json
+from sandbox.timestamps import iso_timestamp
+from sandbox.transactions.cards import customer, derive_code
+from sandbox.transactions.models import Transaction
 
 PROCESSOR = "instant-transfer"
-DAYS = 10 * 24 * 3_600_000
-"""Milliseconds after which Paystack expects the payer to have the money."""
+EXPECTED_AFTER = 10 * 24 * 3_600_000
+"""Milliseconds after which the payer should have the money."""
 
 
-def made(refund: Refund, transaction: Transaction) -> dict[str, Any]:
-    paid_at = instant(transaction.paid_at)
+def created_body(refund: Refund, transaction: Transaction) -> dict[str, Any]:
+    paid_at = iso_timestamp(transaction.paid_at)
     return {
         "transaction": {
             "id": transaction.id,
@@ -36,27 +37,27 @@ def made(refund: Refund, transaction: Transaction) -> dict[str, Any]:
             "source": None,
             "fees_breakdown": None,
         },
-        "integration": INTEGRATION,
+        "integration": INTEGRATION_ID,
         "deducted_amount": 0,
         "channel": None,
         "merchant_note": refund.merchant_note,
         "customer_note": refund.customer_note,
         "status": refund.status,
-        "refunded_by": BY,
-        "expected_at": instant(refund.created_at + DAYS),
+        "refunded_by": MERCHANT_EMAIL,
+        "expected_at": iso_timestamp(refund.created_at + EXPECTED_AFTER),
         "currency": refund.currency,
         "domain": refund.domain,
         "amount": refund.amount,
         "fully_deducted": False,
         "id": refund.id,
-        "createdAt": instant(refund.created_at),
-        "updatedAt": instant(refund.updated_at),
+        "createdAt": iso_timestamp(refund.created_at),
+        "updatedAt": iso_timestamp(refund.updated_at),
     }
 
 
 def _common(refund: Refund) -> dict[str, Any]:
     return {
-        "integration": INTEGRATION,
+        "integration": INTEGRATION_ID,
         "transaction": refund.transaction_id,
         "dispute": refund.dispute,
         "settlement": refund.settlement,
@@ -65,23 +66,23 @@ def _common(refund: Refund) -> dict[str, Any]:
         "currency": refund.currency,
         "amount": refund.amount,
         "status": refund.status,
-        "refunded_at": instant(refund.refunded_at),
-        "expected_at": instant(refund.created_at + DAYS),
+        "refunded_at": iso_timestamp(refund.refunded_at),
+        "expected_at": iso_timestamp(refund.created_at + EXPECTED_AFTER),
         "channel": None,
-        "refunded_by": BY,
+        "refunded_by": MERCHANT_EMAIL,
         "customer_note": refund.customer_note,
         "merchant_note": refund.merchant_note,
         "bank_reference": None,
         "reason": refund.status.upper(),
-        "initiated_by": BY,
+        "initiated_by": MERCHANT_EMAIL,
         "session_id": None,
     }
 
 
 def _details(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
-    """None: the transaction is forgotten."""
+    """Return the fields about the transaction, which is None if it was deleted."""
     amount = transaction.amount if transaction else refund.amount
-    channel = transaction.channel if transaction else "card"
+    channel = transaction.channel if transaction else Channel.CARD
     return {
         "channel": channel,
         "transaction_reference": refund.reference,
@@ -89,16 +90,16 @@ def _details(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
         "refund_type": "full" if refund.amount == amount else "partial",
         "transaction_amount": amount,
         "refund_channel": channel,
-        "collect_account_number": refund.status == "needs-attention",
+        "collect_account_number": refund.status == RefundStatus.NEEDS_ATTENTION,
     }
 
 
 def _deducted(refund: Refund) -> int:
-    """Subunits taken from the merchant's balance so far."""
-    return 0 if refund.status in ("pending", "failed") else refund.amount
+    """Return the subunits deducted from the merchant's balance so far."""
+    return 0 if refund.status in (RefundStatus.PENDING, RefundStatus.FAILED) else refund.amount
 
 
-def fetched(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
+def fetched_body(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
     deducted = _deducted(refund)
     return (
         _common(refund)
@@ -106,13 +107,13 @@ def fetched(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
         | {
             "deducted_amount": deducted,
             "fully_deducted": bool(deducted),
-            "createdAt": instant(refund.created_at),
-            "updatedAt": instant(refund.updated_at),
+            "createdAt": iso_timestamp(refund.created_at),
+            "updatedAt": iso_timestamp(refund.updated_at),
         }
     )
 
 
-def listed(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
+def listed_body(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
     deducted = _deducted(refund)
     return (
         _common(refund)
@@ -120,13 +121,13 @@ def listed(refund: Refund, transaction: Transaction | None) -> dict[str, Any]:
         | {
             "deducted_amount": deducted or None,
             "fully_deducted": 1 if deducted else None,
-            "created_at": instant(refund.created_at),
-            "updated_at": instant(refund.updated_at),
+            "created_at": iso_timestamp(refund.created_at),
+            "updated_at": iso_timestamp(refund.updated_at),
         }
     )
 
 
-def retried(refund: Refund) -> dict[str, Any]:
+def retried_body(refund: Refund) -> dict[str, Any]:
     return _common(refund) | {
         "channel": "bank_transfer",
         "deducted_amount": refund.amount,
@@ -137,36 +138,36 @@ def retried(refund: Refund) -> dict[str, Any]:
 
 
 def _reference(refund: Refund) -> str | None:
-    """Derived from the transaction and the amount, so that the notices of two equal refunds are the same bytes."""
-    code = code_of("refund", str(refund.transaction_id), str(refund.amount), length=16)
-    known: dict[Status, str | None] = {
-        "processed": str(int(code, 36) % 10**12).zfill(12),
-        "failed": f"TRF_{code}",
-        "needs-attention": f"TRF_{code}",
+    """Derive refund_reference from the transaction and the amount, so that the webhooks of two equal refunds are the same bytes."""
+    code = derive_code("refund", str(refund.transaction_id), str(refund.amount), length=16)
+    references: dict[RefundStatus, str] = {
+        RefundStatus.PROCESSED: str(int(code, 36) % 10**12).zfill(12),
+        RefundStatus.FAILED: f"TRF_{code}",
+        RefundStatus.NEEDS_ATTENTION: f"TRF_{code}",
     }
-    return known.get(refund.status)
+    return references.get(refund.status)
 
 
-def notice(refund: Refund) -> bytes:
-    """The webhook body of refund.<status>. It has no id, but when a person is needed."""
+def webhook_body(refund: Refund) -> bytes:
+    """Return the webhook body of refund.<status>. Only refund.needs-attention has the id of the refund."""
     payer = customer(refund.email)
-    told = refund.status in ("failed", "needs-attention")
+    amount_is_number = refund.status in (RefundStatus.FAILED, RefundStatus.NEEDS_ATTENTION)
     data: dict[str, Any] = {
         "status": refund.status,
         "transaction_reference": refund.reference,
         "refund_reference": _reference(refund),
-        "amount": refund.amount if told else str(refund.amount),
+        "amount": refund.amount if amount_is_number else str(refund.amount),
         "currency": refund.currency,
         "processor": PROCESSOR,
-        "customer": {each: payer[each] for each in ("first_name", "last_name", "email")},
-        "integration": INTEGRATION,
+        "customer": {name: payer[name] for name in ("first_name", "last_name", "email")},
+        "integration": INTEGRATION_ID,
         "domain": refund.domain,
     }
-    if refund.status == "needs-attention":
+    if refund.status == RefundStatus.NEEDS_ATTENTION:
         del data["processor"]
         data |= {
             "id": str(refund.id),
             "customer_note": refund.customer_note,
             "merchant_note": refund.merchant_note,
         }
-    return compact({"event": f"refund.{refund.status}", "data": data})
+    return compact_json({"event": f"refund.{refund.status}", "data": data})

@@ -1,45 +1,45 @@
-from sandbox.errors import Refusal
+from sandbox.errors import ApiError
 
 
-class RefundTooLarge(Refusal):
+class RefundTooLarge(ApiError):
     """Total refund amount cannot exceed original transaction amount"""
 
     code = "invalid_params"
 
 
-class RefundTooSmall(Refusal):
+class RefundTooSmall(ApiError):
     """Refund amount is below the minimum of its currency"""
 
     code = "invalid_params"
 
 
-class CurrencyDiffers(Refusal):
+class CurrencyDiffers(ApiError):
     """Refund currency must match the currency of the transaction"""
 
     code = "invalid_params"
 
 
-class NotPaid(Refusal):
+class NotPaid(ApiError):
     """Only a successful transaction can be refunded"""
 
     code = "invalid_params"
 
 
-class TransactionMissing(Refusal):
+class TransactionMissing(ApiError):
     """Transaction is required"""
 
     code = "missing_params"
     next_step = "Provide all required params"
 
 
-class RefundNotFound(Refusal):
+class RefundNotFound(ApiError):
     """Refund not found"""
 
     status = 404
     code = "not_found"
 
 
-class NothingToRetry(Refusal):
+class RefundNotRetryable(ApiError):
     """Invalid Refund state, refund status should be \"needs-attention\""""
 
     status = 422
@@ -47,8 +47,8 @@ class NothingToRetry(Refusal):
     next_step = "Retry only refunds that need attention"
 
 
-class RefundIsOver(Refusal):
-    """This refund has ended: nothing can become of it any more"""
+class RefundFinished(ApiError):
+    """This refund is already processed or failed and cannot be changed. Create another refund."""
 
     status = 409
     code = "refund_is_over"

@@ -1,39 +1,31 @@
-"""Paystack's own paths for refunds."""
+"""Paystack's calls for refunds: create, retry, fetch and list."""
 
 import sqlite3
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox.door import queries
-from sandbox.door.documents import PAGING, PERIOD, body_of, query_of
-from sandbox.door.guard import PaystackRoute
-from sandbox.door.queries import NUMERIC_ID
-from sandbox.integration import Merchant
-from sandbox.refunds import bodies, book
-from sandbox.refunds import request as requests
-from sandbox.refunds.book import Filter
+from sandbox.api import query_string
+from sandbox.api.fields import parse_fields
+from sandbox.api.openapi import PAGING, PERIOD, body_of, query_of
+from sandbox.paystack_route import PaystackRoute
+from sandbox.refunds import bodies, queries
 from sandbox.refunds.errors import RefundNotFound
-from sandbox.transactions import ledger
-from sandbox.transactions.initialization import fields
-from sandbox.wire import succeeded
+from sandbox.refunds.models import Filter
+from sandbox.refunds.parsing import parse_account_currency, parse_refund_id, parse_refund_request
+from sandbox.responses import success
+from sandbox.state import CurrentState
+from sandbox.transactions import queries as transaction_queries
 
 router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
-
-
-def _number(sent: str) -> int:
-    if not NUMERIC_ID.fullmatch(sent):
-        raise RefundNotFound
-    return int(sent)
-
 
 CREATE = {
     "type": "object",
     "required": ["transaction"],
     "properties": {
         "transaction": {"description": "Reference or numeric id.", "anyOf": [{"type": "string"}, {"type": "integer"}]},
-        "amount": {"type": "integer", "description": "Subunits. Left out: the whole original amount."},
-        "currency": {"type": "string", "description": "That of the transaction."},
+        "amount": {"type": "integer", "description": "Subunits. Omitted: the original amount of the transaction."},
+        "currency": {"type": "string", "description": "Must be the currency of the transaction."},
         "customer_note": {"type": "string"},
         "merchant_note": {"type": "string"},
     },
@@ -56,59 +48,66 @@ RETRY = {
 }
 
 
-@router.post("/refund", name="refund", openapi_extra=body_of(CREATE))
-async def create(request: Request, merchant: Merchant) -> Response:
-    """Queue a refund, whole or in part. Answers it as pending; webhooks tell how it goes on."""
-    asked = requests.asked(fields(request.headers.get("content-type", ""), await request.body()))
-    refund, transaction = await merchant.store.run(lambda connection: merchant.refunds.begin(connection, asked))
-    merchant.wake()
-    return succeeded("Refund has been queued for processing", bodies.made(refund, transaction))
+@router.post("/refund", name="refund", summary="Create a refund", openapi_extra=body_of(CREATE))
+async def create_refund(request: Request, state: CurrentState) -> Response:
+    """Create a full or partial refund. It is pending at first; webhooks report every later status."""
+    wanted = parse_refund_request(parse_fields(request.headers.get("content-type", ""), await request.body()))
+    refund, transaction = await state.store.run(lambda connection: state.refunds.create(connection, wanted))
+    state.notify()
+    return success("Refund has been queued for processing", bodies.created_body(refund, transaction))
 
 
-@router.post("/refund/retry_with_customer_details/{number}", name="refund", openapi_extra=body_of(RETRY))
-async def retry(number: str, request: Request, merchant: Merchant) -> Response:
-    """Give a refund that needs attention the payer's account."""
-    wanted = _number(number)
-    currency = requests.account_currency(fields(request.headers.get("content-type", ""), await request.body()))
-    refund = await merchant.store.run(lambda connection: merchant.refunds.retry(connection, wanted, currency))
-    merchant.wake()
-    return succeeded("Refund retried and has been queued for processing", bodies.retried(refund))
+@router.post(
+    "/refund/retry_with_customer_details/{refund_id}",
+    name="refund",
+    summary="Retry a refund",
+    openapi_extra=body_of(RETRY),
+)
+async def retry_refund(refund_id: str, request: Request, state: CurrentState) -> Response:
+    """Continue a refund that needs attention, with the payer's bank account."""
+    row_id = parse_refund_id(refund_id)
+    currency = parse_account_currency(parse_fields(request.headers.get("content-type", ""), await request.body()))
+    refund = await state.store.run(lambda connection: state.refunds.retry(connection, row_id, currency))
+    state.notify()
+    return success("Refund retried and has been queued for processing", bodies.retried_body(refund))
 
 
-@router.get("/refund/{number}", name="refunds")
-async def fetch(number: str, merchant: Merchant) -> Response:
-    """One refund by its numeric id."""
-    wanted = _number(number)
+@router.get("/refund/{refund_id}", name="refunds", summary="Fetch a refund")
+async def fetch_refund(refund_id: str, state: CurrentState) -> Response:
+    """Show one refund by its numeric id."""
+    row_id = parse_refund_id(refund_id)
 
     def job(connection: sqlite3.Connection) -> Response:
-        refund = book.find(connection, wanted)
+        refund = queries.find(connection, row_id)
         if refund is None:
             raise RefundNotFound
-        return succeeded(
-            "Refund retrieved", bodies.fetched(refund, ledger.find_by_id(connection, refund.transaction_id))
-        )
+        transaction = transaction_queries.find_by_id(connection, refund.transaction_id)
+        return success("Refund retrieved", bodies.fetched_body(refund, transaction))
 
-    return await merchant.store.run(job)
+    return await state.store.run(job)
 
 
-@router.get("/refund", name="refunds", openapi_extra=query_of("transaction", "currency", *PERIOD, *PAGING))
-async def list_refunds(request: Request, merchant: Merchant) -> Response:
-    """Refunds, newest first: transaction (numeric id: a reference finds none), currency, from, to, perPage, page."""
+@router.get(
+    "/refund",
+    name="refunds",
+    summary="List refunds",
+    openapi_extra=query_of("transaction", "currency", *PERIOD, *PAGING),
+)
+async def list_refunds(request: Request, state: CurrentState) -> Response:
+    """List refunds, newest first. `transaction` is a numeric id; a reference finds nothing."""
     query = request.query_params
     wanted = Filter(
-        transaction_id=queries.numeric_id(query, "transaction"),
+        transaction_id=query_string.parse_numeric_id(query, "transaction"),
         currency=query.get("currency") or None,
-        since=queries.instant(query, "from"),
-        until=queries.instant(query, "to"),
+        since=query_string.parse_time(query, "from"),
+        until=query_string.parse_time(query, "to"),
     )
-    asked = queries.slice_of(query)
+    page = query_string.parse_page(query)
 
     def job(connection: sqlite3.Connection) -> Response:
-        found = book.page(connection, wanted, asked.per_page, asked.skipped)
-        transactions = ledger.find_all(connection, {each.transaction_id for each in found.refunds})
-        listed = [bodies.listed(each, transactions.get(each.transaction_id)) for each in found.refunds]
-        return succeeded(
-            "Refunds retrieved", listed, meta=asked.meta(found.total) | {"failedRefundCount": found.failed}
-        )
+        found = queries.list_page(connection, wanted, page.per_page, page.skipped)
+        transactions = transaction_queries.find_all(connection, {refund.transaction_id for refund in found.refunds})
+        data = [bodies.listed_body(refund, transactions.get(refund.transaction_id)) for refund in found.refunds]
+        return success("Refunds retrieved", data, meta=page.meta(found.total) | {"failedRefundCount": found.failed})
 
-    return await merchant.store.run(job)
+    return await state.store.run(job)

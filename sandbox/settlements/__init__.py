@@ -1,1 +1,1 @@
-"""Money on its way to the merchant: what was paid, less the fees, less what was given back."""
+"""Settlements: payouts of paid transactions to the merchant, less fees and refunds."""

@@ -1,57 +1,70 @@
-"""Paystack's own paths for settlements."""
+"""Paystack's calls for settlements."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox.door import queries
-from sandbox.door.documents import PAGING, PERIOD, query_of
-from sandbox.door.guard import PaystackRoute
-from sandbox.door.queries import NUMERIC_ID
-from sandbox.errors import Refusal
-from sandbox.integration import Merchant
-from sandbox.settlements import book
-from sandbox.transactions import bodies, ledger
-from sandbox.transactions.ledger import Filter
-from sandbox.wire import succeeded
+from sandbox.api import query_string
+from sandbox.api.openapi import PAGING, PERIOD, query_of
+from sandbox.api.query_string import NUMERIC_ID
+from sandbox.errors import ApiError
+from sandbox.paystack_route import PaystackRoute
+from sandbox.responses import success
+from sandbox.settlements import queries
+from sandbox.settlements.bodies import settlement_body
+from sandbox.state import CurrentState
+from sandbox.transactions import bodies as transaction_bodies
+from sandbox.transactions import queries as transaction_queries
+from sandbox.transactions.models import Filter
 
 router = APIRouter(prefix="/settlement", tags=["Paystack's API"], route_class=PaystackRoute)
 
 
-class SettlementNotFound(Refusal):
+class SettlementNotFound(ApiError):
     """Settlement not found"""
 
     status = 404
     code = "not_found"
 
 
-@router.get("", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
-async def list_settlements(request: Request, merchant: Merchant) -> Response:
-    """Settlements, newest first: from, to, perPage, page."""
+@router.get("", name="settlements", summary="List settlements", openapi_extra=query_of(*PERIOD, *PAGING))
+async def list_settlements(request: Request, state: CurrentState) -> Response:
+    """List settlements, newest first."""
     query = request.query_params
-    since, until = queries.instant(query, "from"), queries.instant(query, "to")
-    asked = queries.slice_of(query)
-    found, total = await merchant.store.run(
-        lambda connection: book.page(connection, since, until, asked.per_page, asked.skipped)
+    since, until = query_string.parse_time(query, "from"), query_string.parse_time(query, "to")
+    page = query_string.parse_page(query)
+    settlements, total = await state.store.run(
+        lambda connection: queries.list_page(connection, since, until, page.per_page, page.skipped)
     )
-    return succeeded("Settlements retrieved", [book.body(each) for each in found], meta=asked.meta(total))
+    data = [settlement_body(settlement) for settlement in settlements]
+    return success("Settlements retrieved", data, meta=page.meta(total))
 
 
-@router.get("/{number}/transaction", name="settlements", include_in_schema=False)  # so Paystack's Node SDK
-@router.get("/{number}/transactions", name="settlements", openapi_extra=query_of(*PERIOD, *PAGING))
-async def transactions(number: str, request: Request, merchant: Merchant) -> Response:
-    """The transactions of a settlement, newest first: from, to, perPage, page."""
-    if not NUMERIC_ID.fullmatch(number):
+# The first path is the one that Paystack's Node SDK uses.
+@router.get("/{settlement_id}/transaction", name="settlements", include_in_schema=False)
+@router.get(
+    "/{settlement_id}/transactions",
+    name="settlements",
+    summary="List the transactions of a settlement",
+    openapi_extra=query_of(*PERIOD, *PAGING),
+)
+async def list_settled_transactions(settlement_id: str, request: Request, state: CurrentState) -> Response:
+    """List the transactions of a settlement, newest first."""
+    if not NUMERIC_ID.fullmatch(settlement_id):
         raise SettlementNotFound
-    query = request.query_params
-    wanted = Filter(settlement=int(number), since=queries.instant(query, "from"), until=queries.instant(query, "to"))
-    asked = queries.slice_of(query)
-    settlement, found = await merchant.store.run(
+    row_id, query = int(settlement_id), request.query_params
+    wanted = Filter(
+        settlement=row_id,
+        since=query_string.parse_time(query, "from"),
+        until=query_string.parse_time(query, "to"),
+    )
+    page = query_string.parse_page(query)
+    settlement, found = await state.store.run(
         lambda connection: (
-            book.find(connection, int(number)),
-            ledger.page(connection, wanted, asked.per_page, asked.skipped),
+            queries.find(connection, row_id),
+            transaction_queries.list_page(connection, wanted, page.per_page, page.skipped),
         )
     )
     if settlement is None:
         raise SettlementNotFound
-    listed = [bodies.listed(each) for each in found.transactions]
-    return succeeded("Transactions retrieved", listed, meta=asked.meta(found.total, total_volume=found.volume))
+    data = [transaction_bodies.listed_body(transaction) for transaction in found.transactions]
+    return success("Transactions retrieved", data, meta=page.meta(found.total, total_volume=found.volume))

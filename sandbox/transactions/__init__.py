@@ -1,1 +1,1 @@
-"""Payments, from their start to the notice that they were made."""
+"""Transactions and their charges: initialize, pay, verify, list, saved cards, and the charge.success webhook."""

@@ -1,26 +1,26 @@
-"""Cards and mandates that payers left behind, to be charged again. Every function here is a job for the store's thread."""
+"""Saved cards and direct debit mandates. All functions run in the store's thread."""
 
 import sqlite3
 from dataclasses import dataclass
 
-from sandbox.transactions.channels import REUSABLE, Channel, saved_code
-from sandbox.transactions.ledger import Transaction
+from sandbox.enums import Channel
+from sandbox.transactions.channels import REUSABLE, saved_code
+from sandbox.transactions.models import Transaction
 
 KEPT = 200_000
-"""Older cards are forgotten."""
+"""Older authorizations are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Whose card it is; the card by its number."""
-
     email: str
     card: str
+    """Card number."""
     channel: Channel
 
 
 def save(connection: sqlite3.Connection, transaction: Transaction) -> None:
-    """After a payment. A card that was taken out of use is in use again."""
+    """Save the authorization of a paid transaction. A deactivated one becomes active again."""
     if transaction.channel not in REUSABLE:
         return
     cursor = connection.execute(
@@ -29,17 +29,16 @@ def save(connection: sqlite3.Connection, transaction: Transaction) -> None:
         (saved_code(transaction), transaction.email.lower(), transaction.card, transaction.channel),
     )
     if cursor.rowcount and cursor.lastrowid and cursor.lastrowid % 1_000 == 0:
-        connection.execute("DELETE FROM authorizations WHERE number <= ?", (cursor.lastrowid - KEPT,))
+        connection.execute("DELETE FROM authorizations WHERE id <= ?", (cursor.lastrowid - KEPT,))
 
 
-def find(connection: sqlite3.Connection, code: str) -> Authorization | None:
-    """One that is in use."""
+def find_active(connection: sqlite3.Connection, code: str) -> Authorization | None:
     row = connection.execute(
         "SELECT email, card, channel FROM authorizations WHERE code = ? AND active", (code,)
     ).fetchone()
-    return Authorization(*row) if row else None
+    return Authorization(row[0], row[1], Channel(row[2])) if row else None
 
 
 def deactivate(connection: sqlite3.Connection, code: str) -> bool:
-    """Whether there was one in use."""
+    """Deactivate an authorization. Returns False when there is no active one with this code."""
     return connection.execute("UPDATE authorizations SET active = 0 WHERE code = ? AND active", (code,)).rowcount > 0

@@ -1,22 +1,17 @@
-"""A transaction as Paystack writes it: at verify, at fetch, in a list and in the webhook, each a little different."""
+"""Bodies of a transaction in responses and webhooks, which differ slightly from call to call."""
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
+from sandbox.enums import Channel
+from sandbox.timestamps import iso_timestamp
 from sandbox.transactions.cards import customer
 from sandbox.transactions.channels import authorization
-from sandbox.transactions.ledger import Transaction
-from sandbox.transactions.timeline import log
+from sandbox.transactions.models import Transaction
+from sandbox.transactions.timeline import log_body
 
 
-def instant(milliseconds: int | None) -> str | None:
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def source(transaction: Transaction) -> dict[str, Any]:
+def source_body(transaction: Transaction) -> dict[str, Any]:
     return {
         "type": "api",
         "source": "merchant_api",
@@ -25,8 +20,8 @@ def source(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
-    paid_at, created_at = instant(transaction.paid_at), instant(transaction.created_at)
+def _common(transaction: Transaction, empty_metadata: Any) -> dict[str, Any]:
+    paid_at, created_at = iso_timestamp(transaction.paid_at), iso_timestamp(transaction.created_at)
     return {
         "id": transaction.id,
         "domain": transaction.domain,
@@ -41,8 +36,8 @@ def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
         "channel": transaction.channel,
         "currency": transaction.currency,
         "ip_address": transaction.ip_address,
-        "metadata": no_metadata if transaction.metadata is None else json.loads(transaction.metadata),
-        "log": log(transaction),
+        "metadata": empty_metadata if transaction.metadata is None else json.loads(transaction.metadata),
+        "log": log_body(transaction),
         "fees": transaction.fees,
         "fees_split": None,
         "authorization": authorization(transaction) if transaction.paid else {},
@@ -61,43 +56,43 @@ def _common(transaction: Transaction, no_metadata: Any) -> dict[str, Any]:
     }
 
 
-def verified(transaction: Transaction) -> dict[str, Any]:
+def verified_body(transaction: Transaction) -> dict[str, Any]:
     body = _common(transaction, "")
     return body | {"transaction_date": body["created_at"], "plan_object": {}}
 
 
-def fetched(transaction: Transaction) -> dict[str, Any]:
-    return _common(transaction, "") | {"helpdesk_link": None, "plan": {}, "source": source(transaction)}
+def fetched_body(transaction: Transaction) -> dict[str, Any]:
+    return _common(transaction, "") | {"helpdesk_link": None, "plan": {}, "source": source_body(transaction)}
 
 
-def listed(transaction: Transaction) -> dict[str, Any]:
-    body = _common(transaction, None) | {"plan": {}, "source": source(transaction)}
+def listed_body(transaction: Transaction) -> dict[str, Any]:
+    body = _common(transaction, None) | {"plan": {}, "source": source_body(transaction)}
     del body["receipt_number"], body["fees_breakdown"]
     return body
 
 
-ATTEMPTED = (
+CHARGE_ATTEMPT_FIELDS = (
     *("amount", "currency", "status", "reference", "domain", "metadata", "gateway_response", "message", "channel"),
     *("ip_address", "log", "fees", "authorization", "customer", "plan", "id"),
 )
 
 
-def attempted(transaction: Transaction) -> dict[str, Any]:
-    """A saved card that was charged."""
+def charge_attempt_body(transaction: Transaction) -> dict[str, Any]:
+    """Return the body of charge_authorization."""
     body = _common(transaction, "")
-    chosen = {each: body[each] for each in ATTEMPTED}
-    return chosen | {"authorization": authorization(transaction), "transaction_date": body["created_at"]}
+    fields = {name: body[name] for name in CHARGE_ATTEMPT_FIELDS}
+    return fields | {"authorization": authorization(transaction), "transaction_date": body["created_at"]}
 
 
-def enclosed(transaction: Transaction) -> dict[str, Any]:
-    """Within a dispute."""
+def disputed_body(transaction: Transaction) -> dict[str, Any]:
+    """Return the transaction inside a dispute."""
     return _common(transaction, "") | {"plan": {}}
 
 
-def charged(transaction: Transaction) -> dict[str, Any]:
-    """In the webhook of a successful charge; some channels tell it otherwise."""
-    data = _common(transaction, "") | {"log": None, "plan": {}, "source": source(transaction)}
+def webhook_data(transaction: Transaction) -> dict[str, Any]:
+    """Return the data of charge.success in its most common form; see webhook_bodies.py for the others."""
+    data = _common(transaction, "") | {"log": None, "plan": {}, "source": source_body(transaction)}
     del data["receipt_number"], data["createdAt"], data["connect"]
-    if transaction.channel == "card":
+    if transaction.channel == Channel.CARD:
         data["authorization"] |= {"receiver_bank_account_number": None, "receiver_bank": None}
     return data

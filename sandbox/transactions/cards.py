@@ -1,91 +1,91 @@
-"""Paystack's test cards, and what a payment with one of them leaves behind.
+"""Paystack's test cards, and the customer and authorization of a payment.
 
-Codes are derived, not stored: the same card of the same payer has the same code, as a saved card has.
+Codes are derived, not stored: the same card of the same payer always has the same code, like a saved card at Paystack.
 """
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any
 
+from sandbox.enums import CardName, CardQuestion, Channel, RefundStatus
 from sandbox.transactions.fees import TARIFFS
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
-Ending = Literal["processed", "failed", "needs-attention"]
-Question = Literal["pin", "phone", "otp", "bank"]
-
-
 @dataclass(frozen=True, slots=True)
 class Card:
-    name: str
+    title: str
     number: str
     hint: str
-    refusal: str | None = None
-    """The bank's words when it says no."""
-    refunds_end: Ending = "processed"
-    """How a refund of a payment with this card ends, unless a script orders otherwise."""
-    asks: tuple[tuple[Question, str], ...] = ()
-    """What the page asks the payer, with the right answers; any is right where none is given."""
+    decline_message: str | None = None
+    """Response of the bank that declines the card; None: the bank approves."""
+    refund_status: RefundStatus = RefundStatus.PROCESSED
+    """Final status of refunds of payments with this card, unless a control call orders another."""
+    questions: tuple[tuple[CardQuestion, str], ...] = ()
+    """Questions of the checkout page with their correct answers. An empty answer accepts anything."""
     brand: str = "visa"
 
 
-CARDS = {
-    "success": Card("Success", "4084084084084081", "The card is charged"),
-    "declined": Card("Declined", "4084080000005408", "The bank says no", "Declined"),
-    "insufficient-funds": Card("Insufficient funds", "4084080000670037", "The card is empty", "Insufficient funds"),
-    "refund-fails": Card("Refund fails", "4084080000671803", "Charged; a refund fails", refunds_end="failed"),
-    "refund-needs-attention": Card(
-        "Refund gets stuck", "4084080000671902", "Its refund needs attention", refunds_end="needs-attention"
+CARDS: dict[CardName, Card] = {
+    CardName.SUCCESS: Card("Success", "4084084084084081", "The card is charged"),
+    CardName.DECLINED: Card("Declined", "4084080000005408", "The bank declines the card", "Declined"),
+    CardName.INSUFFICIENT_FUNDS: Card(
+        "Insufficient funds", "4084080000670037", "The bank declines for lack of funds", "Insufficient funds"
     ),
-    "pin": Card("PIN", "507850785078507812", "Asks for a PIN", asks=(("pin", "1111"),), brand="verve"),
-    "pin-otp": Card(
+    CardName.REFUND_FAILS: Card(
+        "Refund fails", "4084080000671803", "The card is charged, a refund fails", refund_status=RefundStatus.FAILED
+    ),
+    CardName.REFUND_NEEDS_ATTENTION: Card(
+        "Refund needs attention",
+        "4084080000671902",
+        "The card is charged, a refund needs the payer's bank account",
+        refund_status=RefundStatus.NEEDS_ATTENTION,
+    ),
+    CardName.PIN: Card(
+        "PIN", "507850785078507812", "Asks for a PIN", questions=((CardQuestion.PIN, "1111"),), brand="verve"
+    ),
+    CardName.PIN_OTP: Card(
         "PIN and code",
         "5060666666666666666",
-        "Asks for a PIN, then a code",
-        asks=(("pin", "1234"), ("otp", "123456")),
+        "Asks for a PIN, then a one-time code",
+        questions=((CardQuestion.PIN, "1234"), (CardQuestion.OTP, "123456")),
         brand="verve",
     ),
-    "pin-phone-otp": Card(
+    CardName.PIN_PHONE_OTP: Card(
         "PIN, phone and code",
         "507850785078507804",
-        "Asks for a phone number too",
-        asks=(("pin", "0000"), ("phone", ""), ("otp", "123456")),
+        "Asks for a PIN, a phone number, then a one-time code",
+        questions=((CardQuestion.PIN, "0000"), (CardQuestion.PHONE, ""), (CardQuestion.OTP, "123456")),
         brand="verve",
     ),
-    "bank": Card("Bank's own page", "5192602720584796", "The bank asks", asks=(("bank", "yes"),), brand="mastercard"),
-    "no-token": Card(
+    CardName.BANK: Card(
+        "Bank authentication",
+        "5192602720584796",
+        "Asks for confirmation on the bank's page",
+        questions=((CardQuestion.BANK, "yes"),),
+        brand="mastercard",
+    ),
+    CardName.NO_TOKEN: Card(
         "No token",
         "507850785078507853",
         "Asks for a PIN, then fails",
         "Token not generated",
-        asks=(("pin", "0000"),),
+        questions=((CardQuestion.PIN, "0000"),),
         brand="verve",
     ),
 }
-CardName = Literal[
-    "success",
-    "declined",
-    "insufficient-funds",
-    "refund-fails",
-    "refund-needs-attention",
-    "pin",
-    "pin-otp",
-    "pin-phone-otp",
-    "bank",
-    "no-token",
-]
 BY_NUMBER = {card.number: card for card in CARDS.values()}
 
 
-def code_of(*parts: str, length: int) -> str:
-    """Letters and digits that always follow from `parts`."""
+def derive_code(*parts: str, length: int) -> str:
+    """Derive a code of letters and digits from `parts`, always the same."""
     number = int.from_bytes(blake2b("\0".join(parts).encode(errors="replace")).digest())
-    letters = []
+    characters = []
     for _ in range(length):
         number, index = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[index])
-    return "".join(letters)
+        characters.append(ALPHABET[index])
+    return "".join(characters)
 
 
 def customer_id(email: str) -> int:
@@ -98,7 +98,7 @@ def customer(email: str) -> dict[str, Any]:
         "first_name": None,
         "last_name": None,
         "email": email,
-        "customer_code": f"CUS_{code_of('customer', email.lower(), length=15)}",
+        "customer_code": f"CUS_{derive_code('customer', email.lower(), length=15)}",
         "phone": None,
         "metadata": None,
         "risk_action": "default",
@@ -107,11 +107,11 @@ def customer(email: str) -> dict[str, Any]:
 
 
 def authorization_code(email: str, number: str) -> str:
-    return f"AUTH_{code_of('authorization', email.lower(), number, length=10)}"
+    return f"AUTH_{derive_code('authorization', email.lower(), number, length=10)}"
 
 
-def authorization(email: str, currency: str, number: str) -> dict[str, Any]:
-    """The saved card of a successful payment."""
+def card_authorization(email: str, currency: str, number: str) -> dict[str, Any]:
+    """Return the authorization of a successful card payment."""
     tariff, brand = TARIFFS.get(currency), BY_NUMBER[number].brand
     return {
         "authorization_code": authorization_code(email, number),
@@ -119,12 +119,12 @@ def authorization(email: str, currency: str, number: str) -> dict[str, Any]:
         "last4": number[-4:],
         "exp_month": "12",
         "exp_year": "2030",
-        "channel": "card",
+        "channel": Channel.CARD,
         "card_type": f"{brand} ",
         "bank": "TEST BANK",
         "country_code": tariff.country if tariff else "NG",
         "brand": brand,
         "reusable": True,
-        "signature": f"SIG_{code_of('signature', number, length=20)}",
+        "signature": f"SIG_{derive_code('signature', number, length=20)}",
         "account_name": None,
     }

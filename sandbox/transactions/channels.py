@@ -1,54 +1,52 @@
-"""The ways to pay, and what each leaves behind in place of a saved card."""
+"""Payment channels, and the authorization of a payment by each of them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
-from sandbox.transactions.cards import authorization as card_authorization
-from sandbox.transactions.cards import authorization_code, code_of
+from sandbox.enums import Channel
+from sandbox.transactions.cards import authorization_code, card_authorization, derive_code
 from sandbox.transactions.fees import TARIFFS
-from sandbox.transactions.ledger import Transaction
-
-Channel = Literal["card", "bank_transfer", "dedicated_nuban", "direct_debit", "mobile_money", "pos", "qr", "ussd"]
+from sandbox.transactions.models import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """What Paystack and the bank say of a payment, and whether its fees are known by then."""
+class ChannelResponse:
+    """Messages of a successful payment, and whether its fees are known at that time."""
 
     message: str | None
     gateway_response: str
     fees_known: bool = True
 
 
-WORDS: dict[Channel, Words] = {
-    "card": Words(None, "Successful"),
-    "bank_transfer": Words(None, "Approved"),
-    "dedicated_nuban": Words(None, "Approved"),
-    "direct_debit": Words("madePayment", "Payment successful"),
-    "mobile_money": Words("madePayment", "Approved"),
-    "pos": Words("Payment Made", "Approved or completed successfully", fees_known=False),
-    "qr": Words("madePayment", "Payment successful"),
-    "ussd": Words("madePayment", "Payment successful", fees_known=False),
+RESPONSES: dict[Channel, ChannelResponse] = {
+    Channel.CARD: ChannelResponse(None, "Successful"),
+    Channel.BANK_TRANSFER: ChannelResponse(None, "Approved"),
+    Channel.DEDICATED_NUBAN: ChannelResponse(None, "Approved"),
+    Channel.DIRECT_DEBIT: ChannelResponse("madePayment", "Payment successful"),
+    Channel.MOBILE_MONEY: ChannelResponse("madePayment", "Approved"),
+    Channel.POS: ChannelResponse("Payment Made", "Approved or completed successfully", fees_known=False),
+    Channel.QR: ChannelResponse("madePayment", "Payment successful"),
+    Channel.USSD: ChannelResponse("madePayment", "Payment successful", fees_known=False),
 }
-REUSABLE = ("card", "direct_debit")
-"""What is left behind by these can be charged again."""
+REUSABLE = (Channel.CARD, Channel.DIRECT_DEBIT)
+"""Channels whose authorizations can be charged again."""
 TRANSFER = {"card_type": "transfer", "brand": "Managed Account", "bin": "009XXX", "last4": "X042"}
 
 
 def saved_code(transaction: Transaction) -> str:
     return authorization_code(
-        transaction.email, transaction.card if transaction.channel == "card" else transaction.channel
+        transaction.email, transaction.card if transaction.channel == Channel.CARD else transaction.channel
     )
 
 
 def authorization(transaction: Transaction) -> dict[str, Any]:
-    """Of a paid transaction."""
+    """Return the authorization of a paid transaction."""
     tariff = TARIFFS.get(transaction.currency)
     country = tariff.country if tariff else "NG"
-    if transaction.channel == "card":
+    if transaction.channel == Channel.CARD:
         return card_authorization(transaction.email, transaction.currency, transaction.card)
-    if transaction.channel == "pos":
+    if transaction.channel == Channel.POS:
         return {"exp_month": None, "exp_year": None, "account_name": None} | _receiver(None, None)
     paid = datetime.fromtimestamp((transaction.paid_at or 0) / 1000, UTC)
     common = {
@@ -66,15 +64,15 @@ def authorization(transaction: Transaction) -> dict[str, Any]:
         "signature": None,
         "account_name": None,
     }
-    return common | _particulars(transaction, country)
+    return common | _channel_fields(transaction, country)
 
 
-def _particulars(transaction: Transaction, country: str) -> dict[str, Any]:
-    if transaction.channel in ("bank_transfer", "dedicated_nuban"):
+def _channel_fields(transaction: Transaction, country: str) -> dict[str, Any]:
+    if transaction.channel in (Channel.BANK_TRANSFER, Channel.DEDICATED_NUBAN):
         return TRANSFER | _transfer(transaction, country)
-    particulars: dict[str, dict[str, Any]] = {
-        "direct_debit": {"exp_month": None, "exp_year": None, "bank": "Sandbox Bank"},
-        "mobile_money": {
+    fields: dict[Channel, dict[str, Any]] = {
+        Channel.DIRECT_DEBIT: {"exp_month": None, "exp_year": None, "bank": "Sandbox Bank"},
+        Channel.MOBILE_MONEY: {
             "bin": "055XXX",
             "last4": "X987",
             "exp_month": "12",
@@ -84,7 +82,7 @@ def _particulars(transaction: Transaction, country: str) -> dict[str, Any]:
             "brand": "Mtn mobile money",
             "account_name": "Ada Payer",
         },
-        "qr": {
+        Channel.QR: {
             "bin": "408408",
             "last4": "4081",
             "card_type": "DEBIT",
@@ -92,7 +90,7 @@ def _particulars(transaction: Transaction, country: str) -> dict[str, Any]:
             "brand": "VISA",
         }
         | _receiver(None, None),
-        "ussd": {
+        Channel.USSD: {
             "bin": "XXXXXX",
             "last4": "XXXX",
             "card_type": "offline",
@@ -100,22 +98,22 @@ def _particulars(transaction: Transaction, country: str) -> dict[str, Any]:
             "brand": "offline",
         },
     }
-    return particulars[transaction.channel]
+    return fields[transaction.channel]
 
 
 def _transfer(transaction: Transaction, country: str) -> dict[str, Any]:
-    """Pesalink (Kenya) and dedicated accounts tell the receiver, the plain transfer does not."""
-    sent = {
+    """Return the sender and, for Pesalink (Kenya) and dedicated accounts, also the receiver."""
+    sender = {
         "sender_country": country,
         "sender_bank": "Sandbox Bank" if country == "KE" else None,
         "sender_bank_account_number": "XXXXXXX042",
         "sender_name": "Ada Payer",
         "narration": None if country == "KE" else "Order",
     }
-    if country != "KE" and transaction.channel == "bank_transfer":
-        return sent
-    account = str(int(code_of("account", transaction.email, length=10), 36) % 10**10).zfill(10)
-    return sent | {"bank": "Sandbox Bank"} | _receiver(account, "Sandbox Bank")
+    if country != "KE" and transaction.channel == Channel.BANK_TRANSFER:
+        return sender
+    account = str(int(derive_code("account", transaction.email, length=10), 36) % 10**10).zfill(10)
+    return sender | {"bank": "Sandbox Bank"} | _receiver(account, "Sandbox Bank")
 
 
 def _receiver(account: str | None, bank: str | None) -> dict[str, Any]:

@@ -1,122 +1,141 @@
-"""A payer's attempt: the transaction moves, and a success raises its webhook in the same commit."""
+"""Attempts to pay. A successful one queues its webhook in the same commit."""
 
 import sqlite3
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
+from sandbox.controls import DEFAULT_DELIVERY, DeliveryOptions
+from sandbox.enums import CardName, Channel, ChargeOutcome, Domain, TimelineKind, TransactionStatus, WebhookShape
 from sandbox.errors import AlreadyPaid, UnknownReference
-from sandbox.integration import Integration
-from sandbox.orders import ONCE, Order
-from sandbox.store import now
-from sandbox.transactions import authorizations, ledger
+from sandbox.state import State
+from sandbox.timestamps import now
+from sandbox.transactions import authorizations, queries
 from sandbox.transactions.cards import CARDS, Card
-from sandbox.transactions.channels import WORDS, Channel
-from sandbox.transactions.fees import fees
-from sandbox.transactions.ledger import Transaction
-from sandbox.transactions.notices import Shape, notice
-from sandbox.transactions.timeline import noted
-from sandbox.webhooks.postbox import Event, Postbox
+from sandbox.transactions.channels import RESPONSES
+from sandbox.transactions.fees import calculate_fees
+from sandbox.transactions.models import Transaction
+from sandbox.transactions.timeline import append_entries
+from sandbox.transactions.webhook_bodies import charge_success_body
+from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
 
-Outcome = Literal["success", "failed", "abandoned", "ongoing", "pending", "processing", "queued"]
-UNFINISHED: dict[Outcome, str] = {
-    "abandoned": ledger.NOT_COMPLETED,
-    "ongoing": "Transaction in progress",
-    "pending": "Transaction in progress",
-    "processing": "Transaction in progress",
-    "queued": "Transaction in progress",
+IN_PROGRESS = "Transaction in progress"
+UNFINISHED: dict[ChargeOutcome, str] = {
+    ChargeOutcome.ABANDONED: queries.NOT_COMPLETED,
+    ChargeOutcome.ONGOING: IN_PROGRESS,
+    ChargeOutcome.PENDING: IN_PROGRESS,
+    ChargeOutcome.PROCESSING: IN_PROGRESS,
+    ChargeOutcome.QUEUED: IN_PROGRESS,
 }
-"""Not paid, and it still can be. The payer is busy with a code or a transfer; the bank, or a bulk charge, is slow."""
+"""Outcomes after which the transaction can still be paid, with their gateway responses.
+
+ongoing, pending: the payer has to enter a code or make a transfer. processing, queued: the bank or a bulk charge has not finished.
+"""
+
+
+class ReportedValues(TypedDict, total=False):
+    """Values that verify and the webhook report in place of the requested ones. `fees: None`: the fees are not known."""
+
+    amount: int
+    currency: str
+    fees: int | None
+    domain: Domain
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What happens, and what is reported of it where that differs from what was asked."""
+class Attempt:
+    """One attempt to pay a transaction."""
 
-    outcome: Outcome
-    card: Card = CARDS["success"]
+    outcome: ChargeOutcome
+    card: Card = CARDS[CardName.SUCCESS]
     ip_address: str | None = None
-    overrides: dict[str, Any] | None = None
-    """amount, currency, fees or domain as reported at verify and in the webhook: bad weather."""
-    order: Order = ONCE
-    channel: Channel = "card"
-    shape: Shape | None = None
-    """Of the webhook."""
-    words: str | None = None
-    """The bank's; None: those of the channel when it says yes, and of the card when it says no."""
+    reported: ReportedValues | None = None
+    delivery: DeliveryOptions = DEFAULT_DELIVERY
+    channel: Channel = Channel.CARD
+    shape: WebhookShape | None = None
+    """Form of the webhook; None: the usual one of the channel."""
+    gateway_response: str | None = None
+    """Response of the bank; None: that of the channel for a success, that of the card for a decline."""
 
 
-async def charge(integration: Integration, reference: str, attempt: Charge) -> Transaction:
-    """Errors: UnknownReference, AlreadyPaid. A failed or abandoned transaction can still be paid."""
+async def charge(state: State, reference: str, attempt: Attempt) -> Transaction:
+    """Apply an attempt to a transaction. A failed or abandoned one can be paid again. Errors: UnknownReference, AlreadyPaid."""
 
     def job(connection: sqlite3.Connection) -> Transaction:
-        transaction = ledger.find(connection, reference)
+        transaction = queries.find(connection, reference)
         if transaction is None:
             raise UnknownReference
-        return carry_out(connection, integration.postbox, transaction, attempt)
+        return apply_attempt(connection, state.dispatcher, transaction, attempt)
 
-    charged = await integration.store.run(job)
-    if charged.paid:
-        integration.courier.wake()
-    return charged
+    transaction = await state.store.run(job)
+    if transaction.paid:
+        state.sender.notify()
+    return transaction
 
 
-def carry_out(
-    connection: sqlite3.Connection, postbox: Postbox, transaction: Transaction, attempt: Charge
+def apply_attempt(
+    connection: sqlite3.Connection, dispatcher: WebhookDispatcher, transaction: Transaction, attempt: Attempt
 ) -> Transaction:
-    """Errors: AlreadyPaid."""
+    """Apply an attempt in the store's thread. Errors: AlreadyPaid."""
     if transaction.paid:
         raise AlreadyPaid
-    if attempt.outcome == "failed":
-        return _refuse(connection, transaction, attempt)
-    if said := UNFINISHED.get(attempt.outcome):
-        return ledger.write(connection, transaction, status=attempt.outcome, message=None, gateway_response=said)
+    if attempt.outcome == ChargeOutcome.FAILED:
+        return _decline(connection, transaction, attempt)
+    if gateway_response := UNFINISHED.get(attempt.outcome):
+        status = TransactionStatus(attempt.outcome)
+        unfinished = replace(transaction, status=status, message=None, gateway_response=gateway_response)
+        return queries.save_attempt(connection, unfinished)
     paid = _pay(connection, transaction, attempt)
     authorizations.save(connection, paid)
-    event = Event("charge.success", paid.reference, paid.id, notice(paid, attempt.shape))
-    postbox.put(connection, event, attempt.order)
+    event = WebhookEvent("charge.success", paid.reference, paid.id, charge_success_body(paid, attempt.shape))
+    dispatcher.dispatch(connection, event, attempt.delivery)
     return paid
 
 
-def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Charge) -> Transaction:
-    reported = attempt.overrides or {}
+def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Attempt) -> Transaction:
+    reported = attempt.reported or {}
     amount = reported.get("amount", transaction.amount)
     currency = reported.get("currency", transaction.currency)
-    at, words = now(), WORDS[attempt.channel]
-    usual = fees(amount, currency) if words.fees_known else None
-    return ledger.write(
-        connection,
+    at, response = now(), RESPONSES[attempt.channel]
+    usual_fees = calculate_fees(amount, currency) if response.fees_known else None
+    timeline = append_entries(
         transaction,
-        status="success",
+        at,
+        (TimelineKind.ACTION, f"Attempted to pay with {attempt.channel}"),
+        (TimelineKind.SUCCESS, f"Successfully paid with {attempt.channel}"),
+    )
+    paid = replace(
+        transaction,
+        status=TransactionStatus.SUCCESS,
         domain=reported.get("domain", transaction.domain),
         amount=amount,
         currency=currency,
-        fees=reported.get("fees", usual),
+        fees=reported.get("fees", usual_fees),
         ip_address=attempt.ip_address,
-        message=words.message,
-        gateway_response=attempt.words or words.gateway_response,
+        message=response.message,
+        gateway_response=attempt.gateway_response or response.gateway_response,
         paid_at=at,
         channel=attempt.channel,
         card=attempt.card.number,
-        log=noted(
-            transaction,
-            at,
-            ("action", f"Attempted to pay with {attempt.channel}"),
-            ("success", f"Successfully paid with {attempt.channel}"),
-        ),
+        timeline=timeline,
     )
+    return queries.save_attempt(connection, paid)
 
 
-def _refuse(connection: sqlite3.Connection, transaction: Transaction, attempt: Charge) -> Transaction:
-    words = attempt.words or attempt.card.refusal or CARDS["declined"].refusal or ""
-    return ledger.write(
-        connection,
+def _decline(connection: sqlite3.Connection, transaction: Transaction, attempt: Attempt) -> Transaction:
+    message = attempt.gateway_response or attempt.card.decline_message or CARDS[CardName.DECLINED].decline_message or ""
+    timeline = append_entries(
         transaction,
-        status="failed",
+        now(),
+        (TimelineKind.ACTION, f"Attempted to pay with {attempt.channel}"),
+        (TimelineKind.ERROR, f"Error: {message}"),
+    )
+    declined = replace(
+        transaction,
+        status=TransactionStatus.FAILED,
         channel=attempt.channel,
         ip_address=attempt.ip_address,
-        message=words,
-        gateway_response=words,
-        log=noted(
-            transaction, now(), ("action", f"Attempted to pay with {attempt.channel}"), ("error", f"Error: {words}")
-        ),
+        message=message,
+        gateway_response=message,
+        timeline=timeline,
     )
+    return queries.save_attempt(connection, declined)

@@ -1,6 +1,6 @@
-"""What Paystack keeps of a local card payment, by the country of its currency.
+"""Paystack's fees for local card payments, by currency.
 
-Published rates without VAT; the rounding is not published, half up is ours. All amounts in subunits.
+These are the published rates without VAT. The rounding is not published; the sandbox rounds half up. All amounts in subunits.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Tariff:
     """The flat part is waived below this amount."""
     cap: int | None = None
 
-    def of(self, amount: int) -> int:
+    def fee(self, amount: int) -> int:
         share = (amount * self.basis_points + 5_000) // 10_000
         fee = share + (self.flat if amount >= self.flat_from else 0)
         return fee if self.cap is None else min(fee, self.cap)
@@ -31,10 +31,10 @@ TARIFFS = {
     "RWF": Tariff("RW", 290),
     "USD": Tariff("NG", 390),
 }
-"""Every currency that the sandbox takes; a real account takes that of its country and perhaps USD."""
+"""Currencies that the sandbox accepts. A real account accepts that of its country and perhaps USD."""
 
 
-def fees(amount: int, currency: str) -> int | None:
-    """Subunits kept of `amount`, never more than the amount; None when the currency has no tariff."""
+def calculate_fees(amount: int, currency: str) -> int | None:
+    """Return the fees in subunits, never more than `amount`; None for a currency without a tariff."""
     tariff = TARIFFS.get(currency)
-    return None if tariff is None else min(tariff.of(amount), amount)
+    return None if tariff is None else min(tariff.fee(amount), amount)

@@ -1,24 +1,32 @@
-"""Paystack's own paths for transactions: initialize, verify, fetch, list and what is made of them."""
+"""Paystack's calls for transactions: initialize, verify, fetch, list, totals and timeline."""
 
 import sqlite3
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox.door import queries
-from sandbox.door.cursors import cursor_of, leaf
-from sandbox.door.documents import PAGING, PERIOD, body_of, query_of
-from sandbox.door.guard import PaystackRoute
-from sandbox.door.queries import NUMERIC_ID
-from sandbox.errors import NoTimeline, ReferenceNotFound, TransactionNotFound
-from sandbox.integration import Merchant
-from sandbox.transactions import bodies, initialization, ledger
-from sandbox.transactions.initialization import DEFAULT_CURRENCY
-from sandbox.transactions.ledger import Filter, Transaction
-from sandbox.transactions.timeline import timeline
-from sandbox.wire import succeeded
+from sandbox.api import query_string
+from sandbox.api.cursors import cursor_page, parse_cursor
+from sandbox.api.fields import parse_fields
+from sandbox.api.openapi import PAGING, PERIOD, body_of, query_of
+from sandbox.api.query_string import NUMERIC_ID
+from sandbox.enums import TransactionStatus
+from sandbox.errors import ReferenceNotFound, TimelineNotFound, TransactionNotFound
+from sandbox.paystack_route import PaystackRoute
+from sandbox.responses import success
+from sandbox.state import CurrentState
+from sandbox.transactions import bodies, queries
+from sandbox.transactions.models import Filter, Transaction
+from sandbox.transactions.parsing import DEFAULT_CURRENCY, parse_initialize
+from sandbox.transactions.timeline import timeline_body
 
-STATUSES = ("success", "failed", "abandoned", "reversed")
+LISTED_STATUSES = (
+    TransactionStatus.SUCCESS,
+    TransactionStatus.FAILED,
+    TransactionStatus.ABANDONED,
+    TransactionStatus.REVERSED,
+)
+"""Statuses by which Paystack's list can be filtered."""
 
 
 router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
@@ -30,7 +38,7 @@ INITIALIZE = {
     "properties": {
         "email": {"type": "string", "format": "email"},
         "amount": {"description": "Subunits.", "anyOf": [{"type": "integer"}, {"type": "string"}]},
-        "currency": {"type": "string", "description": "Left out or null: the default currency, NGN, silently."},
+        "currency": {"type": "string", "description": "Omitted or null: NGN, without a warning."},
         "reference": {"type": "string", "description": "Letters, digits and - . =, never used before."},
         "callback_url": {"type": "string", "format": "uri"},
         "metadata": {"anyOf": [{"type": "object"}, {"type": "string"}]},
@@ -43,15 +51,15 @@ INITIALIZE = {
 @router.post(
     "/transaction/initialize",
     name="initialize",
+    summary="Initialize a transaction",
     openapi_extra=body_of(INITIALIZE),
 )
-async def initialize(request: Request, merchant: Merchant) -> Response:
-    """Start a transaction and get the address of its checkout page."""
-    sent = initialization.fields(request.headers.get("content-type", ""), await request.body())
-    opening = initialization.opening(sent)
-    settings = merchant.settings
-    added = await merchant.store.run(lambda connection: ledger.add(connection, opening, settings.domain))
-    return succeeded(
+async def initialize(request: Request, state: CurrentState) -> Response:
+    """Start a transaction and return the address of its checkout page."""
+    new = parse_initialize(parse_fields(request.headers.get("content-type", ""), await request.body()))
+    settings = state.settings
+    added = await state.store.run(lambda connection: queries.add(connection, new, settings.domain))
+    return success(
         "Authorization URL created",
         {
             "authorization_url": f"{settings.origin}/checkout/{added.access_code}",
@@ -61,85 +69,93 @@ async def initialize(request: Request, merchant: Merchant) -> Response:
     )
 
 
-@router.get("/transaction/verify/{reference}", name="verify")
-async def verify(reference: str, merchant: Merchant) -> Response:
-    """How a transaction stands. The call succeeds for unpaid ones too: read data.status."""
-    transaction = await merchant.store.run(lambda connection: ledger.find(connection, reference))
+@router.get("/transaction/verify/{reference}", name="verify", summary="Verify a transaction")
+async def verify(reference: str, state: CurrentState) -> Response:
+    """Show the status of a transaction. The call succeeds for unpaid ones too; the result is in `data.status`."""
+    transaction = await state.store.run(lambda connection: queries.find(connection, reference))
     if transaction is None:
         raise ReferenceNotFound
-    return succeeded("Verification successful", bodies.verified(transaction))
+    return success("Verification successful", bodies.verified_body(transaction))
 
 
-@router.get("/transaction/totals", name="totals", openapi_extra=query_of(*PERIOD))
-async def totals(request: Request, merchant: Merchant) -> Response:
-    """What was paid (from, to), and what of it is not settled; the plain totals are those of the default currency."""
+@router.get("/transaction/totals", name="totals", summary="Show transaction totals", openapi_extra=query_of(*PERIOD))
+async def totals(request: Request, state: CurrentState) -> Response:
+    """Sum the paid transactions and those not yet settled. The sums without a currency are those of NGN, the default."""
     query = request.query_params
-    since, until = queries.instant(query, "from"), queries.instant(query, "to")
-    found = await merchant.store.run(lambda connection: ledger.totals(connection, since, until))
-    volumes = {each.currency: each.volume for each in found}
-    pending = {each.currency: each.pending for each in found}
-    return succeeded(
+    since, until = query_string.parse_time(query, "from"), query_string.parse_time(query, "to")
+    found = await state.store.run(lambda connection: queries.sum_by_currency(connection, since, until))
+    volumes = {total.currency: total.volume for total in found}
+    unsettled = {total.currency: total.unsettled for total in found}
+    return success(
         "Transaction totals",
         {
-            "total_transactions": sum(each.count for each in found),
+            "total_transactions": sum(total.count for total in found),
             "total_volume": volumes.get(DEFAULT_CURRENCY, 0),
-            "total_volume_by_currency": [{"currency": each, "amount": volumes[each]} for each in volumes],
-            "pending_transfers": pending.get(DEFAULT_CURRENCY, 0),
-            "pending_transfers_by_currency": [{"currency": each, "amount": pending[each]} for each in pending],
+            "total_volume_by_currency": [
+                {"currency": currency, "amount": amount} for currency, amount in volumes.items()
+            ],
+            "pending_transfers": unsettled.get(DEFAULT_CURRENCY, 0),
+            "pending_transfers_by_currency": [
+                {"currency": currency, "amount": amount} for currency, amount in unsettled.items()
+            ],
         },
     )
 
 
-@router.get("/transaction/timeline/{which}", name="timeline")
-async def show_timeline(which: str, merchant: Merchant) -> Response:
-    """What the payer did, by numeric id or reference."""
+@router.get("/transaction/timeline/{id_or_reference}", name="timeline", summary="Show the timeline of a transaction")
+async def show_timeline(id_or_reference: str, state: CurrentState) -> Response:
+    """Show what the payer did. The transaction is given by its numeric id or reference."""
 
     def job(connection: sqlite3.Connection) -> Transaction | None:
-        by_id = ledger.find_by_id(connection, int(which)) if NUMERIC_ID.fullmatch(which) else None
-        return by_id or ledger.find(connection, which)
+        is_id = NUMERIC_ID.fullmatch(id_or_reference)
+        by_id = queries.find_by_id(connection, int(id_or_reference)) if is_id else None
+        return by_id or queries.find(connection, id_or_reference)
 
-    transaction = await merchant.store.run(job)
+    transaction = await state.store.run(job)
     if transaction is None:
-        raise NoTimeline
-    return succeeded("Timeline retrieved", timeline(transaction))
+        raise TimelineNotFound
+    return success("Timeline retrieved", timeline_body(transaction))
 
 
-@router.get("/transaction/{number}", name="fetch")
-async def fetch(number: str, merchant: Merchant) -> Response:
-    """One transaction by its numeric id."""
-    if not NUMERIC_ID.fullmatch(number):
+@router.get("/transaction/{transaction_id}", name="fetch", summary="Fetch a transaction")
+async def fetch(transaction_id: str, state: CurrentState) -> Response:
+    """Show one transaction by its numeric id."""
+    if not NUMERIC_ID.fullmatch(transaction_id):
         raise TransactionNotFound
-    transaction = await merchant.store.run(lambda connection: ledger.find_by_id(connection, int(number)))
+    transaction = await state.store.run(lambda connection: queries.find_by_id(connection, int(transaction_id)))
     if transaction is None:
         raise TransactionNotFound
-    return succeeded("Transaction retrieved", bodies.fetched(transaction))
+    return success("Transaction retrieved", bodies.fetched_body(transaction))
 
 
-LISTING = ("status", "customer", "amount", "channel", "settlement", *PERIOD, *PAGING, "use_cursor", "next", "previous")
+LIST_PARAMETERS = (
+    *("status", "customer", "amount", "channel", "settlement"),
+    *(*PERIOD, *PAGING, "use_cursor", "next", "previous"),
+)
 
 
-@router.get("/transaction", name="list", openapi_extra=query_of(*LISTING))
-async def list_transactions(request: Request, merchant: Merchant) -> Response:
-    """Transactions, newest first: perPage, page, status, customer (numeric id), amount, channel, settlement, from, to.
+@router.get("/transaction", name="list", summary="List transactions", openapi_extra=query_of(*LIST_PARAMETERS))
+async def list_transactions(request: Request, state: CurrentState) -> Response:
+    """List transactions, newest first. `customer` is a numeric id.
 
-    With use_cursor=true there are no totals, and meta.next and meta.previous lead on.
+    With `use_cursor=true` the response has no totals, and `meta.next` and `meta.previous` are cursors.
     """
     query = request.query_params
     wanted = Filter(
-        status=queries.choice(query, "status", STATUSES),
-        customer=queries.numeric_id(query, "customer"),
-        amount=queries.number(query, "amount"),
+        status=query_string.parse_choice(query, "status", LISTED_STATUSES),
+        customer=query_string.parse_numeric_id(query, "customer"),
+        amount=query_string.parse_integer(query, "amount"),
         channel=query.get("channel") or None,
-        settlement=queries.number(query, "settlement"),
-        since=queries.instant(query, "from"),
-        until=queries.instant(query, "to"),
+        settlement=query_string.parse_integer(query, "settlement"),
+        since=query_string.parse_time(query, "from"),
+        until=query_string.parse_time(query, "to"),
     )
     if query.get("use_cursor") == "true":
-        cursor = cursor_of(query, queries.per_page(query))
-        rows = await merchant.store.run(lambda connection: ledger.turned(connection, wanted, cursor))
-        kept, turn = leaf(cursor, rows, lambda each: each.id)
-        return succeeded("Transactions retrieved", [bodies.listed(each) for each in kept], meta=turn)
-    asked = queries.slice_of(query)
-    found = await merchant.store.run(lambda connection: ledger.page(connection, wanted, asked.per_page, asked.skipped))
-    listed = [bodies.listed(each) for each in found.transactions]
-    return succeeded("Transactions retrieved", listed, meta=asked.meta(found.total, total_volume=found.volume))
+        cursor = parse_cursor(query, query_string.parse_per_page(query))
+        rows = await state.store.run(lambda connection: queries.list_from_cursor(connection, wanted, cursor))
+        transactions, meta = cursor_page(cursor, rows, lambda transaction: transaction.id)
+        return success("Transactions retrieved", [bodies.listed_body(each) for each in transactions], meta=meta)
+    page = query_string.parse_page(query)
+    found = await state.store.run(lambda connection: queries.list_page(connection, wanted, page.per_page, page.skipped))
+    data = [bodies.listed_body(transaction) for transaction in found.transactions]
+    return success("Transactions retrieved", data, meta=page.meta(found.total, total_volume=found.volume))

@@ -1,42 +1,42 @@
-"""What a payer did on the way to a payment: Paystack's `log`."""
+"""The `log` of a transaction: what the payer did on the checkout page."""
 
 import json
-from typing import Any, Literal
+from typing import Any
 
-from sandbox.transactions.ledger import Transaction
+from sandbox.enums import TimelineKind
+from sandbox.transactions.models import Transaction
 
-LONGEST = 60
-"""Entries of one transaction; after that the oldest are forgotten."""
-Kind = Literal["action", "error", "success"]
-
-
-def noted(transaction: Transaction, at: int, *entries: tuple[Kind, str]) -> str:
-    """The log with entries of a moment, in milliseconds since 1970."""
-    log = _entries(transaction)
-    second = max(0, at - transaction.created_at) // 1_000
-    return json.dumps([*log, *((kind, words, second) for kind, words in entries)][-LONGEST:])
+ENTRIES_KEPT = 60
+"""Entries per transaction; the oldest are dropped."""
 
 
-def timeline(transaction: Transaction) -> dict[str, Any]:
+def append_entries(transaction: Transaction, at: int, *entries: tuple[TimelineKind, str]) -> str:
+    """Return the stored timeline with new entries. `at`: milliseconds since 1970."""
+    seconds = max(0, at - transaction.created_at) // 1_000
+    added = [(kind, message, seconds) for kind, message in entries]
+    return json.dumps([*_entries(transaction), *added][-ENTRIES_KEPT:])
+
+
+def timeline_body(transaction: Transaction) -> dict[str, Any]:
     entries = _entries(transaction)
     kinds = [kind for kind, _, _ in entries]
     return {
         "start_time": transaction.created_at // 1_000,
         "time_spent": entries[-1][2] if entries else 0,
-        "attempts": kinds.count("action"),
-        "errors": kinds.count("error"),
-        "success": "success" in kinds,
+        "attempts": kinds.count(TimelineKind.ACTION),
+        "errors": kinds.count(TimelineKind.ERROR),
+        "success": TimelineKind.SUCCESS in kinds,
         "mobile": False,
         "input": [],
-        "history": [{"type": kind, "message": words, "time": second} for kind, words, second in entries],
+        "history": [{"type": kind, "message": message, "time": seconds} for kind, message, seconds in entries],
     }
 
 
-def log(transaction: Transaction) -> dict[str, Any] | None:
-    """None until a payer tries."""
-    return timeline(transaction) if transaction.log else None
+def log_body(transaction: Transaction) -> dict[str, Any] | None:
+    """Return the timeline, or None before the first attempt to pay."""
+    return timeline_body(transaction) if transaction.timeline else None
 
 
-def _entries(transaction: Transaction) -> list[tuple[Kind, str, int]]:
-    found: list[tuple[Kind, str, int]] = json.loads(transaction.log) if transaction.log else []
-    return found
+def _entries(transaction: Transaction) -> list[tuple[TimelineKind, str, int]]:
+    stored = json.loads(transaction.timeline) if transaction.timeline else []
+    return [(TimelineKind(kind), message, seconds) for kind, message, seconds in stored]

@@ -1,1 +1,1 @@
-"""What the merchant is told: the queue, its courier, and the archive in which it is looked up and sent again."""
+"""Webhooks: dispatch, the queue, the sender, and Paystack's Webhook Events API."""

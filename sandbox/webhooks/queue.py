@@ -1,164 +1,196 @@
-"""Webhooks waiting to be delivered, and what became of the others. Every function is a job for the store's thread."""
+"""Queue of webhooks and the result of each. All functions that take a connection run in the store's thread."""
 
 import hashlib
 import hmac
 import json
 import sqlite3
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from sandbox.store import now
-from sandbox.transactions.bodies import instant
+from sandbox.enums import WebhookState
+from sandbox.timestamps import iso_timestamp, now
 
-State = Literal["pending", "delivered", "given_up", "lost"]
-STATES: tuple[State, ...] = ("pending", "delivered", "given_up", "lost")
 CATEGORIES = {"charge.dispute.": "dispute", "charge.": "transactions", "refund.": "refund"}
-"""What an event is about, by how its name begins."""
+"""Category of an event by the start of its name, most specific first."""
 
 KEPT = 50_000
-"""Webhooks that are done with are forgotten beyond this number, those still waiting beyond four times as many."""
-QUICK_TRIES, SLOW_TRIES = 4, 72
+"""Finished webhooks are deleted beyond this number, pending ones beyond four times as many."""
+QUICK_ATTEMPTS, SLOW_ATTEMPTS = 4, 72
 QUICK_WAIT, SLOW_WAIT = 1.0, 5.0
-"""Seconds that stand for Paystack's 3 minutes (live, the first four tries) and for its hour (72 of them)."""
+"""Seconds that stand for Paystack's waits in live mode: 3 minutes (the first four attempts), then an hour (72 attempts)."""
 LEASE = 15_000
-"""Milliseconds after which a webhook that somebody began to send, and never said how it went, is due again."""
+"""Milliseconds after which a webhook whose delivery was started and never recorded is due again."""
+LONGEST_WAIT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """A webhook as it will leave."""
-
+class OutgoingWebhook:
     event: str
     reference: str | None
-    row: int | None
-    """The numeric id of what it is about."""
+    row_id: int | None
+    """Numeric id of the transaction, refund or dispute."""
     body: bytes
     signature: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
+    """A webhook that is to be sent now."""
+
     id: int
+    event: str
+    reference: str | None
     body: bytes
     signature: str | None
-    tries: int
+    attempts: int
+    """Number of earlier attempts."""
 
 
-def signature(key: bytes, body: bytes) -> str:
-    """x-paystack-signature: HMAC-SHA512 of the raw body under the API secret key, in lowercase hex."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Result of one attempt to deliver a webhook."""
+
+    at: int
+    """Milliseconds since 1970."""
+    status: int | None
+    error: str | None
+    answer: str
+    milliseconds: int
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "at": iso_timestamp(self.at),
+                "status": self.status,
+                "error": self.error,
+                "answer": self.answer,
+                "milliseconds": self.milliseconds,
+            }
+        )
+
+
+def sign(key: bytes, body: bytes) -> str:
+    """Return x-paystack-signature: HMAC-SHA512 of the raw body under the secret key, in lowercase hex."""
     return hmac.new(key, body, hashlib.sha512).hexdigest()
 
 
-def wait_after(tries: int) -> float | None:
-    """Seconds until the next try; None after the last."""
-    if tries < QUICK_TRIES:
+def wait_after(attempts: int) -> float | None:
+    """Return the seconds until the next attempt, or None after the last."""
+    if attempts < QUICK_ATTEMPTS:
         return QUICK_WAIT
-    return SLOW_WAIT if tries < QUICK_TRIES + SLOW_TRIES else None
+    return SLOW_WAIT if attempts < QUICK_ATTEMPTS + SLOW_ATTEMPTS else None
 
 
 def enqueue(
-    connection: sqlite3.Connection, letter: Letter, deliveries: int = 1, delay_ms: int = 0, copy: int = 0
+    connection: sqlite3.Connection,
+    webhook: OutgoingWebhook,
+    deliveries: int = 1,
+    delay_ms: int = 0,
+    first_copy: int = 0,
 ) -> list[int]:
-    """Put `deliveries` copies in the queue, each retried for itself; none: it is kept as lost. Answers their ids.
+    """Add `deliveries` copies, each with its own attempts; with 0, record the webhook as lost. Returns their ids.
 
-    Counted from `copy`: the merchant looks up the one that is 0.
+    Copies are numbered from `first_copy`. The Webhook Events API shows copy 0.
     """
     at = now()
-    category = next((each for start, each in CATEGORIES.items() if letter.event.startswith(start)), "other")
-    state: State = "pending" if deliveries else "lost"
-    added = []
-    for number in range(copy, copy + max(deliveries, 1)):
+    category = next((each for start, each in CATEGORIES.items() if webhook.event.startswith(start)), "other")
+    state = WebhookState.PENDING if deliveries else WebhookState.LOST
+    ids = []
+    for copy in range(first_copy, first_copy + max(deliveries, 1)):
         row = connection.execute(
-            "INSERT INTO webhooks (event, reference, body, signature, created_at, next_at, state, category, row_id, copy)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+            "INSERT INTO webhooks (event, category, row_id, reference, body, signature, state, copy, created_at,"
+            " next_attempt_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
-                letter.event,
-                letter.reference,
-                letter.body,
-                letter.signature,
+                webhook.event,
+                category,
+                webhook.row_id,
+                webhook.reference,
+                webhook.body,
+                webhook.signature,
+                state,
+                copy,
                 at,
                 at + delay_ms,
-                state,
-                category,
-                letter.row,
-                number,
             ),
         ).fetchone()
-        added.append(int(row[0]))
-        if added[-1] % 1_000 == 0:
-            connection.execute("DELETE FROM webhooks WHERE id <= ? AND state <> 'pending'", (added[-1] - KEPT,))
-            connection.execute("DELETE FROM webhooks WHERE id <= ?", (added[-1] - 4 * KEPT,))
-    return added
+        ids.append(int(row[0]))
+        if ids[-1] % 1_000 == 0:
+            connection.execute("DELETE FROM webhooks WHERE id <= ? AND state <> 'pending'", (ids[-1] - KEPT,))
+            connection.execute("DELETE FROM webhooks WHERE id <= ?", (ids[-1] - 4 * KEPT,))
+    return ids
 
 
-def claim(connection: sqlite3.Connection, limit: int) -> tuple[list[Delivery], float]:
-    """Take up to `limit` that are due. Also answers in how many seconds the next one is due, a minute at most."""
+def take_due(connection: sqlite3.Connection, limit: int) -> tuple[list[Delivery], float]:
+    """Lease up to `limit` due webhooks. Also returns the seconds until the next one is due, a minute at most."""
     at = now()
     rows = connection.execute(
-        "UPDATE webhooks SET sending = 1, next_at = ? WHERE id IN (SELECT id FROM webhooks WHERE state = 'pending'"
-        " AND next_at <= ? ORDER BY next_at LIMIT ?) RETURNING id, body, signature, tries",
+        "UPDATE webhooks SET sending = 1, next_attempt_at = ? WHERE id IN (SELECT id FROM webhooks"
+        " WHERE state = 'pending' AND next_attempt_at <= ? ORDER BY next_attempt_at LIMIT ?)"
+        " RETURNING id, event, reference, body, signature, attempts",
         (at + LEASE, at, limit),
     ).fetchall()
-    (next_at,) = connection.execute("SELECT min(next_at) FROM webhooks WHERE state = 'pending'").fetchone()
-    wait = 60.0 if next_at is None else min(max(next_at - at, 0) / 1000, 60.0)
+    (next_at,) = connection.execute("SELECT min(next_attempt_at) FROM webhooks WHERE state = 'pending'").fetchone()
+    wait = LONGEST_WAIT if next_at is None else min(max(next_at - at, 0) / 1000, LONGEST_WAIT)
     return [Delivery(*row) for row in rows], wait
 
 
-def record(connection: sqlite3.Connection, delivery: Delivery, attempt: dict[str, Any], time_scale: float) -> State:
-    """Write down how a try went: 200 is delivered, anything else is tried again until the schedule ends."""
-    tries = delivery.tries + 1
-    wait = wait_after(tries)
-    state: State = "delivered" if attempt["status"] == 200 else "given_up" if wait is None else "pending"
+def record_attempt(
+    connection: sqlite3.Connection, delivery: Delivery, attempt: Attempt, time_scale: float
+) -> WebhookState:
+    """Record an attempt. Status 200 means delivered; after anything else the next attempt of the schedule follows."""
+    attempts = delivery.attempts + 1
+    wait = wait_after(attempts)
+    failed = WebhookState.GIVEN_UP if wait is None else WebhookState.PENDING
+    state = WebhookState.DELIVERED if attempt.status == 200 else failed
     connection.execute(
-        "UPDATE webhooks SET sending = 0, state = ?, tries = ?, next_at = ?, attempts = attempts || ? WHERE id = ?",
-        (
-            state,
-            tries,
-            now() + int((wait or 0) * 1000 * time_scale),
-            json.dumps(attempt) + "\n",
-            delivery.id,
-        ),
+        "UPDATE webhooks SET sending = 0, state = ?, attempts = ?, next_attempt_at = ?, attempt_log = attempt_log || ?"
+        " WHERE id = ?",
+        (state, attempts, now() + int((wait or 0) * 1000 * time_scale), attempt.to_json() + "\n", delivery.id),
     )
     return state
 
 
-def resume(connection: sqlite3.Connection) -> int:
-    """After a start: whatever was being sent when the last process ended is due at once. Answers all that waits."""
-    connection.execute("UPDATE webhooks SET sending = 0, next_at = ? WHERE state = 'pending' AND sending = 1", (now(),))
-    (waiting,) = connection.execute("SELECT count(*) FROM webhooks WHERE state = 'pending'").fetchone()
-    return int(waiting)
+def release_leases(connection: sqlite3.Connection) -> int:
+    """Make the webhooks due that were being sent when the last process ended. Returns the number of pending webhooks."""
+    connection.execute(
+        "UPDATE webhooks SET sending = 0, next_attempt_at = ? WHERE state = 'pending' AND sending = 1", (now(),)
+    )
+    (pending,) = connection.execute("SELECT count(*) FROM webhooks WHERE state = 'pending'").fetchone()
+    return int(pending)
 
 
-def counts(connection: sqlite3.Connection) -> dict[str, int]:
-    found = dict(connection.execute("SELECT state, count(*) FROM webhooks GROUP BY state").fetchall())
-    return {state: found.get(state, 0) for state in STATES}
+def count_by_state(connection: sqlite3.Connection) -> dict[str, int]:
+    counts = dict(connection.execute("SELECT state, count(*) FROM webhooks GROUP BY state").fetchall())
+    return {state: counts.get(state, 0) for state in WebhookState}
 
 
-def of(connection: sqlite3.Connection, reference: str, limit: int = 200) -> list[dict[str, Any]]:
-    rows = connection.execute(SHOWN + " WHERE reference = ? ORDER BY id DESC LIMIT ?", (reference, limit))
-    return [_shown(row) for row in rows]
+COLUMNS = "SELECT id, event, reference, state, attempts, attempt_log, created_at, next_attempt_at FROM webhooks"
 
 
-def latest(connection: sqlite3.Connection, state: State | None, limit: int = 50) -> list[dict[str, Any]]:
+def list_by_reference(connection: sqlite3.Connection, reference: str, limit: int = 200) -> list[dict[str, Any]]:
+    """Return the latest webhooks of a transaction, as the control routes show them."""
+    rows = connection.execute(COLUMNS + " WHERE reference = ? ORDER BY id DESC LIMIT ?", (reference, limit))
+    return [_webhook_body(row) for row in rows]
+
+
+def list_latest(connection: sqlite3.Connection, state: WebhookState | None, limit: int = 50) -> list[dict[str, Any]]:
+    """Return the latest webhooks of one state or of all, as the control routes show them."""
     rows = connection.execute(
-        SHOWN + " WHERE (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit",
+        COLUMNS + " WHERE (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit",
         {"state": state, "limit": limit},
     )
-    return [_shown(row) for row in rows]
+    return [_webhook_body(row) for row in rows]
 
 
-SHOWN = "SELECT id, event, reference, state, tries, attempts, created_at, next_at FROM webhooks"
-
-
-def _shown(row: Any) -> dict[str, Any]:
-    number, event, reference, state, tries, attempts, created_at, next_at = row
+def _webhook_body(row: Any) -> dict[str, Any]:
+    webhook_id, event, reference, state, attempts, attempt_log, created_at, next_attempt_at = row
     return {
-        "id": number,
+        "id": webhook_id,
         "event": event,
         "reference": reference,
         "state": state,
-        "tries": tries,
-        "created_at": instant(created_at),
-        "next_at": instant(next_at) if state == "pending" else None,
-        "attempts": [json.loads(line) for line in attempts.splitlines()],
+        "tries": attempts,
+        "created_at": iso_timestamp(created_at),
+        "next_at": iso_timestamp(next_attempt_at) if state == WebhookState.PENDING else None,
+        "attempts": [json.loads(line) for line in attempt_log.splitlines()],
     }

@@ -1,4 +1,4 @@
-"""Paystack's own paths for looking webhooks up and having them sent again."""
+"""Paystack's Webhook Events API: list, look up and resend webhooks."""
 
 import sqlite3
 from typing import Any
@@ -7,147 +7,159 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
-from sandbox.door import queries
-from sandbox.door.cursors import cursor_of, leaf
-from sandbox.door.documents import PERIOD, body_of, query_of
-from sandbox.door.guard import PaystackRoute
-from sandbox.door.queries import NUMERIC_ID
-from sandbox.errors import InvalidParams, NowhereToSend, Refusal
-from sandbox.integration import Merchant
-from sandbox.transactions.initialization import fields, storable
-from sandbox.webhooks import archive
-from sandbox.webhooks.archive import STATUSES, Filter
-from sandbox.wire import succeeded
+from sandbox.api import query_string
+from sandbox.api.cursors import cursor_page, parse_cursor
+from sandbox.api.fields import is_utf8, parse_fields
+from sandbox.api.openapi import PERIOD, body_of, query_of
+from sandbox.api.query_string import NUMERIC_ID
+from sandbox.enums import WebhookEventStatus
+from sandbox.errors import ApiError, InvalidParams, NoWebhookUrl
+from sandbox.paystack_route import PaystackRoute
+from sandbox.responses import success
+from sandbox.state import CurrentState
+from sandbox.webhooks import events
+from sandbox.webhooks.events import Filter
 
-LIMIT = 50
-RESENT = 100
-"""Events that one call may name."""
+PAGE_LIMIT = 50
+RESEND_IDS = 100
+"""Ids that one call may contain."""
 
 router = APIRouter(prefix="/integration/webhooks/events", tags=["Paystack's API"], route_class=PaystackRoute)
 
 
-class WebhookNotFound(Refusal):
+class WebhookNotFound(ApiError):
     """Webhook not found"""
 
     status = 404
     code = "not_found"
 
 
-def _filter(query: QueryParams) -> Filter:
+def _parse_filter(query: QueryParams) -> Filter:
     return Filter(
         category=query.get("category") or None,
         event=query.get("event_type") or None,
-        status=queries.choice(query, "status", STATUSES),
-        row_id=queries.number(query, "category_row_id"),
-        since=queries.instant(query, "from"),
-        until=queries.instant(query, "to"),
+        status=query_string.parse_choice(query, "status", WebhookEventStatus),
+        row_id=query_string.parse_integer(query, "category_row_id"),
+        since=query_string.parse_time(query, "from"),
+        until=query_string.parse_time(query, "to"),
     )
 
 
-FILTERED = ("category", "event_type", "status", "category_row_id", *PERIOD, "limit", "next", "previous")
+LIST_PARAMETERS = ("category", "event_type", "status", "category_row_id", *PERIOD, "limit", "next", "previous")
 
 
-@router.get("", name="events", openapi_extra=query_of(*FILTERED))
-async def list_events(request: Request, merchant: Merchant) -> Response:
-    """Events, newest first: category, event_type, status, category_row_id, from, to, limit (50 at most), next or previous."""
+@router.get("", name="events", summary="List webhook events", openapi_extra=query_of(*LIST_PARAMETERS))
+async def list_events(request: Request, state: CurrentState) -> Response:
+    """List webhook events, newest first. Pages have at most 50 events; `meta.next` and `meta.previous` are cursors."""
     query = request.query_params
-    wanted = _filter(query)
-    cursor = cursor_of(query, min(queries.number(query, "limit") or LIMIT, LIMIT))
-    found = await merchant.store.run(lambda connection: archive.page(connection, wanted, cursor))
-    kept, meta = leaf(cursor, found, lambda each: each.id)
-    return succeeded(
-        "Webhooks retrieved", [archive.summary(each, merchant.settings.domain) for each in kept], meta=meta
-    )
+    wanted = _parse_filter(query)
+    cursor = parse_cursor(query, min(query_string.parse_integer(query, "limit") or PAGE_LIMIT, PAGE_LIMIT))
+    rows = await state.store.run(lambda connection: events.list_page(connection, wanted, cursor))
+    page, meta = cursor_page(cursor, rows, lambda event: event.id)
+    data = [events.summary_body(event, state.settings.domain) for event in page]
+    return success("Webhooks retrieved", data, meta=meta)
 
 
-@router.get("/lookup", name="events", openapi_extra=query_of("reference"))
-async def lookup(request: Request, merchant: Merchant) -> Response:
-    """reference: the _id of an event, or the numeric id of what it is about; a transaction reference finds nothing."""
-    sent = request.query_params.get("reference", "")
+@router.get("/lookup", name="events", summary="Look up a webhook event", openapi_extra=query_of("reference"))
+async def look_up_event(request: Request, state: CurrentState) -> Response:
+    """Find one event. `reference` is its _id, or the numeric id of a transaction, refund or dispute.
 
-    def job(connection: sqlite3.Connection) -> archive.Event | None:
-        event = archive.find(connection, sent)
-        if event is None and NUMERIC_ID.fullmatch(sent):
-            event = archive.latest_about(connection, int(sent))
+    The reference of a transaction finds nothing.
+    """
+    reference = request.query_params.get("reference", "")
+
+    def job(connection: sqlite3.Connection) -> events.StoredEvent | None:
+        event = events.find(connection, reference)
+        if event is None and NUMERIC_ID.fullmatch(reference):
+            event = events.find_latest_by_row_id(connection, int(reference))
         return event
 
-    event = await merchant.store.run(job)
+    event = await state.store.run(job)
     if event is None:
         raise WebhookNotFound
-    return succeeded("Webhook retrieved", archive.summary(event, merchant.settings.domain))
+    return success("Webhook retrieved", events.summary_body(event, state.settings.domain))
 
 
-@router.get("/{key}", name="events")
-async def fetch(key: str, merchant: Merchant) -> Response:
-    """One event with its payload and every trial to deliver it."""
-    event = await merchant.store.run(lambda connection: archive.find(connection, key))
+@router.get("/{key}", name="events", summary="Fetch a webhook event")
+async def fetch_event(key: str, state: CurrentState) -> Response:
+    """Show one event with its payload and all attempts to deliver it."""
+    event = await state.store.run(lambda connection: events.find(connection, key))
     if event is None:
         raise WebhookNotFound
-    settings = merchant.settings
-    return succeeded("Webhook retrieved", archive.detail(event, settings.domain, settings.webhook_url))
+    settings = state.settings
+    return success("Webhook retrieved", events.detail_body(event, settings.domain, settings.webhook_url))
 
 
 IDS = {
     "type": "object",
     "required": ["ids"],
-    "properties": {"ids": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": RESENT}},
+    "properties": {"ids": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": RESEND_IDS}},
 }
 FILTERS = {
     "type": "object",
     "required": ["filters"],
-    "properties": {"filters": {"type": "object", "description": "As in the list, without limit and cursors."}},
+    "properties": {"filters": {"type": "object", "description": "The filters of the list, without limit and cursors."}},
 }
 
 
-@router.post("/resend", name="resend", openapi_extra=body_of(IDS))
-async def resend(request: Request, merchant: Merchant) -> Response:
-    """Send events once more, every time that it is asked."""
-    keys = _ids(fields(request.headers.get("content-type", ""), await request.body()).get("ids"))
-    if merchant.settings.webhook_url is None:
-        raise NowhereToSend
+@router.post("/resend", name="resend", summary="Resend webhook events", openapi_extra=body_of(IDS))
+async def resend_events(request: Request, state: CurrentState) -> Response:
+    """Send events again. Every call sends them once more."""
+    keys = _parse_ids(parse_fields(request.headers.get("content-type", ""), await request.body()).get("ids"))
+    if state.settings.webhook_url is None:
+        raise NoWebhookUrl
 
     def job(connection: sqlite3.Connection) -> int:
-        events = [archive.find(connection, key) for key in keys]
-        if None in events:
+        found = [events.find(connection, key) for key in keys]
+        if None in found:
             raise WebhookNotFound
-        for event in events:
+        for event in found:
             if event is not None:
-                archive.resend(connection, event)
-        return len(events)
+                events.resend(connection, event)
+        return len(found)
 
-    count = await merchant.store.run(job)
-    merchant.wake()
-    return succeeded("Webhooks queued", {"count": count})
+    count = await state.store.run(job)
+    state.notify()
+    return success("Webhooks queued", {"count": count})
 
 
-@router.post("/resend-matching", name="resend", openapi_extra=body_of(FILTERS) | query_of("preview"))
-async def resend_matching(request: Request, merchant: Merchant) -> Response:
-    """Send every event that the filters match, the oldest 1,000 at most; with ?preview=true only count them."""
-    wanted = _filters(fields(request.headers.get("content-type", ""), await request.body()).get("filters"))
+@router.post(
+    "/resend-matching",
+    name="resend",
+    summary="Resend matching webhook events",
+    openapi_extra=body_of(FILTERS) | query_of("preview"),
+)
+async def resend_matching_events(request: Request, state: CurrentState) -> Response:
+    """Send all events that match the filters again, at most the oldest 1,000. With ?preview=true, only count them."""
+    wanted = _parse_filters(parse_fields(request.headers.get("content-type", ""), await request.body()).get("filters"))
     preview = request.query_params.get("preview", "").lower() == "true"
-    if merchant.settings.webhook_url is None:
-        raise NowhereToSend
+    if state.settings.webhook_url is None:
+        raise NoWebhookUrl
 
     def job(connection: sqlite3.Connection) -> int:
-        events = archive.matching(connection, wanted)
-        for event in () if preview else events:
-            archive.resend(connection, event)
-        return len(events)
+        matching = events.list_oldest(connection, wanted)
+        for event in () if preview else matching:
+            events.resend(connection, event)
+        return len(matching)
 
-    count = await merchant.store.run(job)
-    merchant.wake()
-    return succeeded("Webhooks matched" if preview else "Webhooks queued", {"count": count})
-
-
-def _ids(sent: Any) -> list[str]:
-    if not isinstance(sent, list) or not 1 <= len(sent) <= RESENT or not all(isinstance(each, str) for each in sent):
-        raise InvalidParams(f"ids must be a list of 1 to {RESENT} ids of webhooks")
-    return sent
+    count = await state.store.run(job)
+    state.notify()
+    return success("Webhooks matched" if preview else "Webhooks queued", {"count": count})
 
 
-def _filters(sent: Any) -> Filter:
-    if not isinstance(sent, dict) or not all(isinstance(each, (str, int)) for each in sent.values()):
+def _parse_ids(value: Any) -> list[str]:
+    if (
+        not isinstance(value, list)
+        or not 1 <= len(value) <= RESEND_IDS
+        or not all(isinstance(key, str) for key in value)
+    ):
+        raise InvalidParams(f"ids must be a list of 1 to {RESEND_IDS} webhook ids")
+    return value
+
+
+def _parse_filters(value: Any) -> Filter:
+    if not isinstance(value, dict) or not all(isinstance(each, (str, int)) for each in value.values()):
         raise InvalidParams("filters must be an object of texts and numbers")
-    if not all(storable(str(value)) for value in sent.values()):
-        raise InvalidParams("filters cannot be read")
-    return _filter(QueryParams({name: str(value) for name, value in sent.items()}))
+    if not all(is_utf8(str(each)) for each in value.values()):
+        raise InvalidParams("filters must not contain lone surrogates")
+    return _parse_filter(QueryParams({name: str(each) for name, each in value.items()}))

@@ -1,14 +1,18 @@
-"""python -m services.auth serve | worker | migrate | keys | admin | client"""
+"""python -m services.auth serve | worker | migrate | check-migrations | keys | admin | client"""
 
-import asyncio
 from typing import Annotated, get_args
 
 import typer
 
 from contracts.tokens import Scope
-from kit.cli.app import service_cli
-from services.auth import admin, clients, keys
+from kit.cli.app import run_command, service_cli
+from services.auth.accounts.admin import ensure_admin
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.clients import records as client_records
 from services.auth.db import engine, sessions
+from services.auth.keys import key_folder
+from services.auth.keys.key_folder import KeysUnusable
+from services.auth.keys.signing_keys import KeyType
 from services.auth.settings import settings
 from services.auth.worker import work
 
@@ -16,7 +20,8 @@ cli = service_cli(
     "services.auth", settings, port=settings.auth_port, database_url=settings.auth_database_url, worker=work
 )
 
-KEY_SPARE_SECONDS = 600
+RETIREMENT_MARGIN_SECONDS = 600
+"""An old key stays published this much longer than tokens signed with it can be valid."""
 
 
 @cli.callback()
@@ -24,66 +29,79 @@ def before(context: typer.Context) -> None:
     """The auth service."""
     if context.invoked_subcommand == "serve":
         try:
-            keys.read(settings.auth_keys_dir)
-        except keys.KeysUnusable as error:
+            key_folder.read_keys(settings.auth_keys_dir)
+        except KeysUnusable as error:
             raise SystemExit(f"cannot start: {error}") from error
 
 
 @cli.command(name="keys")
 def signing_keys(
-    rotate: Annotated[bool, typer.Option("--rotate", help="One more, which signs from now on")] = False,
-    kind: Annotated[keys.Kind, typer.Option("--type", help="What it is: RS256, ES256 or EdDSA")] = "rsa",
+    rotate: Annotated[
+        bool,
+        typer.Option(
+            "--rotate", help="Create a new key even if there is one, and delete the old keys that are no longer needed"
+        ),
+    ] = False,
+    key_type: Annotated[
+        KeyType, typer.Option("--type", help="Type of the new key: rsa (RS256), p256 (ES256) or ed25519 (EdDSA)")
+    ] = KeyType.RSA,
 ) -> None:
-    """Make a signing key in AUTH_KEYS_DIR if there is none. Keys that no living token needs are removed at a rotation."""
+    """Create a signing key in AUTH_KEYS_DIR if there is none.
+
+    With --rotate, the new key signs after AUTH_KEY_ACTIVATION_SECONDS, without a restart. An old key is deleted when no access token
+    that it signed can still be valid.
+    """
     folder = settings.auth_keys_dir
     try:
-        made = keys.rotate(folder, kind) if rotate else keys.make_first(folder, kind)
-        longest = settings.auth_access_token_seconds + settings.auth_key_activation_seconds + KEY_SPARE_SECONDS
-        removed = keys.retire(folder, longest) if rotate else []
-    except (keys.KeysUnusable, OSError) as error:
+        created = key_folder.rotate(folder, key_type) if rotate else key_folder.create_first(folder, key_type)
+        needed_seconds = (
+            settings.auth_access_token_seconds + settings.auth_key_activation_seconds + RETIREMENT_MARGIN_SECONDS
+        )
+        retired = key_folder.retire(folder, needed_seconds) if rotate else []
+    except (KeysUnusable, OSError) as error:
         raise typer.BadParameter(str(error), param_hint="AUTH_KEYS_DIR") from error
-    typer.echo(f"made {made}" if made else f"{folder} has a signing key")
-    for path in removed:
-        typer.echo(f"removed {path}")
+    typer.echo(f"created {created}" if created else f"{folder} already has a signing key")
+    for path in retired:
+        typer.echo(f"deleted {path}")
 
 
 @cli.command(name="admin")
-def make_admin() -> None:
-    """Make the admin of AUTH_ADMIN_EMAIL, or give it the password of AUTH_ADMIN_PASSWORD."""
+def admin() -> None:
+    """Create the administrator's account from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD, or set its password."""
     if settings.auth_admin_email is None:
-        raise typer.BadParameter("not set, nor is AUTH_ADMIN_PASSWORD", param_hint="AUTH_ADMIN_EMAIL")
+        raise typer.BadParameter("set this and AUTH_ADMIN_PASSWORD", param_hint="AUTH_ADMIN_EMAIL")
 
     async def ensure() -> bool:
-        try:
-            return await admin.ensure()
-        finally:
-            await engine.dispose()
+        hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds)
+        return await ensure_admin(sessions, hasher, settings)
 
-    typer.echo(f"{settings.auth_admin_email}: {'made, or changed' if asyncio.run(ensure()) else 'as it should be'}")
+    changed = run_command("auth", engine, ensure)
+    typer.echo(f"{settings.auth_admin_email}: {'created or updated' if changed else 'already up to date'}")
 
 
 @cli.command()
 def client(
-    name: Annotated[str, typer.Argument(help="Its client_id: lower case, digits and -")],
-    scope: Annotated[list[str] | None, typer.Option("--scope", help="; ".join(sorted(get_args(Scope))))] = None,
-    renew: Annotated[bool, typer.Option("--renew", help="Replace the client of this name")] = False,
+    client_id: Annotated[str, typer.Argument(help="The client_id: lower-case letters, digits and -", metavar="NAME")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help=f"Repeatable. One of {', '.join(sorted(get_args(Scope)))}")
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Replace the existing client of this name; its secret stops working")
+    ] = False,
 ) -> None:
-    """Make a program's own account, and print its secret, once."""
+    """Create an OAuth client, with which a program gets tokens for itself, and print its secret once."""
 
-    async def make() -> str:
-        try:
-            async with sessions.begin() as session:
-                if renew and not await clients.remove(session, name):
-                    raise ValueError(f"there is no client {name!r}")
-                return await clients.create(session, name, set(scope or []))
-        finally:
-            await engine.dispose()
+    async def create() -> str:
+        async with sessions.begin() as session:
+            if renew and not await client_records.delete(session, client_id):
+                raise client_records.ClientRefused(f"there is no client {client_id!r}")
+            return await client_records.create(session, client_id, set(scope or []))
 
     try:
-        secret = asyncio.run(make())
-    except ValueError as error:
+        secret = run_command("auth", engine, create)
+    except client_records.ClientRefused as error:
         raise typer.BadParameter(str(error)) from error
-    typer.echo(f"client_id={name}\nclient_secret={secret}")
+    typer.echo(f"client_id={client_id}\nclient_secret={secret}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""auth: says who somebody is, in a token that the others can check by themselves."""
+"""The app of auth: accounts, access tokens and the public keys that verify them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,23 +8,40 @@ from fastapi import FastAPI
 from kit.app import create_app
 from kit.auth import AuthState, TokenVerifier
 from kit.db.migrations import schema_check
-from services.auth import routes, token_endpoint, well_known
-from services.auth.admin import Admin
-from services.auth.db import engine
-from services.auth.keys import ring
-from services.auth.passwords import hashing
+from kit.http.health import Check
+from services.auth.accounts import routes as account_routes
+from services.auth.accounts.admin import AdminBootstrap
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.db import engine, sessions
+from services.auth.keys import routes as key_routes
+from services.auth.keys.key_ring import KeyRing
 from services.auth.settings import settings
+from services.auth.tokens import routes as token_routes
+from services.auth.tokens import server_metadata
 
-admin = Admin()
+checks: dict[str, Check] = {"database": schema_check("services.auth", engine)}
+"""Readiness checks. The lifespan adds those of the objects that it creates."""
+
+
+class State(AuthState):
+    """What requests share; each entry is an attribute of `request.state`."""
+
+    key_ring: KeyRing
+    password_hasher: PasswordHasher
 
 
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
-    ring.look()
-    await hashing.warm()
-    async with admin.ensured():
-        verifier = TokenVerifier(ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
-        yield AuthState(verifier=verifier)
+async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    key_ring = KeyRing(settings.auth_keys_dir, settings.auth_key_activation_seconds)
+    key_ring.load()
+    verifier = TokenVerifier(key_ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
+    password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds)
+    await password_hasher.warm_up()
+    admin = AdminBootstrap(sessions, password_hasher, settings)
+    checks.update({"keys": key_ring.check, "admin": admin.check})
+    async with admin.running():
+        yield State(verifier=verifier, key_ring=key_ring, password_hasher=password_hasher)
+    password_hasher.close()
     await engine.dispose()
 
 
@@ -32,9 +49,10 @@ app = create_app(
     "auth",
     settings,
     description="Accounts and access tokens: OAuth 2.0 (RFC 6749) with signed tokens (RFC 9068).",
-    checks={"database": schema_check("services.auth", engine), "keys": ring.check, "admin": admin.check},
+    checks=checks,
     lifespan=lifespan,
 )
-app.include_router(routes.router)
-app.include_router(token_endpoint.router)
-app.include_router(well_known.router)
+app.include_router(account_routes.router)
+app.include_router(token_routes.router)
+app.include_router(key_routes.router)
+app.include_router(server_metadata.router)

@@ -1,4 +1,4 @@
-"""The engine of the auth database, and a request's transaction."""
+"""The engine of the auth database, and the transaction of a request."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -18,5 +18,5 @@ async def transaction() -> AsyncIterator[AsyncSession]:
         yield session
 
 
-# Function scope commits before the answer leaves; FastAPI's default commits after it.
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+"""One transaction for the request. Function scope commits before the response is sent; FastAPI's default scope commits after it."""

@@ -1,4 +1,4 @@
-"""What auth refuses: problems everywhere, and at the token endpoint the errors of RFC 6749 section 5.2.
+"""Errors of auth: problems (RFC 9457), and the errors of the token endpoint (RFC 6749 section 5.2).
 
 OAuthError
 ├── InvalidRequest
@@ -7,7 +7,7 @@ OAuthError
 ├── UnauthorizedClient
 ├── UnsupportedGrantType
 ├── InvalidScope
-└── TooManyFailures
+└── TooManyFailedLogins
 """
 
 import re
@@ -17,25 +17,25 @@ from kit.errors import Problem
 
 
 class EmailTaken(Problem):
-    """There is an account with this e-mail address; log in, or use another address."""
+    """An account with this email address already exists. Log in, or use another address."""
 
     status = 409
 
 
 class PasswordTooEasy(Problem):
-    """This password is among the first that an attacker tries; choose another one."""
+    """This password is too easy to guess. Choose another one."""
 
     status = 422
 
 
 class AccountNeeded(Problem):
-    """This access token belongs to a client, not to an account."""
+    """This access token belongs to a client, not to an account. Log in with a user name and a password."""
 
     status = 403
 
 
 class TooBusy(Problem):
-    """More passwords are being checked than this server can; nothing was changed, try again in a moment."""
+    """The server is checking too many passwords. Nothing was changed; try again in a few seconds."""
 
     status = 503
 
@@ -44,21 +44,24 @@ class TooBusy(Problem):
 
 
 class OAuthError(Exception):
-    """A token request that gets no token. The docstring is its `error_description`, `error` its code."""
+    """The token request was refused.
+
+    The first line of a subclass's docstring is its `error_description`; `error` is its code.
+    """
 
     status: ClassVar[int] = 400
     error: ClassVar[str]
 
     def __init__(self, description: str | None = None, *, headers: dict[str, str] | None = None) -> None:
-        said = description or (self.__doc__ or "").strip().splitlines()[0]
+        description = description or (self.__doc__ or "").strip().splitlines()[0]
         # RFC 6749 section 5.2 allows these characters and no others.
-        self.description = re.sub(r'[^\x20-\x7e]|["\\]', "", said)[:500]
+        self.description = re.sub(r'[^\x20-\x7e]|["\\]', "", description)[:500]
         self.headers = headers or {}
         super().__init__(self.description)
 
 
 class InvalidRequest(OAuthError):
-    """The request lacks a parameter, repeats one, or has one that is malformed."""
+    """A parameter is missing, repeated or malformed."""
 
     error = "invalid_request"
 
@@ -80,25 +83,25 @@ class InvalidGrant(OAuthError):
 
 
 class UnauthorizedClient(OAuthError):
-    """A client with a secret acts for itself: it may use client_credentials only."""
+    """A client with a secret can only use the grant type client_credentials."""
 
     error = "unauthorized_client"
 
 
 class UnsupportedGrantType(OAuthError):
-    """grant_type is none of: password, refresh_token, client_credentials."""
+    """grant_type must be one of: password, refresh_token, client_credentials."""
 
     error = "unsupported_grant_type"
 
 
 class InvalidScope(OAuthError):
-    """The scope asked for is more than what can be granted."""
+    """The requested scope exceeds what can be granted. Ask for less, or leave scope out."""
 
     error = "invalid_scope"
 
 
-class TooManyFailures(OAuthError):
-    """Too many failed logins with this user name."""
+class TooManyFailedLogins(OAuthError):
+    """Too many failed logins with this user name. Try again later."""
 
     status = 429
     error = "temporarily_unavailable"

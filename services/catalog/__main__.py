@@ -1,18 +1,20 @@
-"""`python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events}`."""
+"""The command line of catalog: `python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events}`."""
+
+from functools import partial
 
 from kit.cli.app import service_cli
 from kit.cli.reprocess import reprocess_command
 from kit.cli.republish import republish_command
-from services.catalog.db import engine
+from services.catalog.db import engine, sessions
+from services.catalog.fulfilment.undeliverable import republish
 from services.catalog.models import InboxRow
 from services.catalog.settings import settings
-from services.catalog.undeliverable import republish
 from services.catalog.worker import work
 
 cli = service_cli(
     "services.catalog", settings, port=settings.catalog_port, database_url=settings.catalog_database_url, worker=work
 )
-cli.command(name="republish")(republish_command("catalog", republish, engine))
+cli.command(name="republish")(republish_command("catalog", partial(republish, sessions), engine))
 cli.command(name="reprocess-events")(reprocess_command("catalog", InboxRow, engine))
 
 if __name__ == "__main__":

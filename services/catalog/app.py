@@ -1,4 +1,4 @@
-"""The catalog: products, their stock, and the orders for them."""
+"""The HTTP service of catalog: products, categories, stock and orders."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,13 +8,16 @@ from fastapi import FastAPI
 from kit.app import create_app
 from kit.auth import AuthState, TokenVerifier, fetch_jwks
 from kit.db.migrations import schema_check
+from services.catalog.categories import routes as categories
 from services.catalog.db import engine
-from services.catalog.routes import router
+from services.catalog.orders import routes as orders
+from services.catalog.products import routes as products
 from services.catalog.settings import settings
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
+    """Create the token verifier; close the database connections at the end."""
     keys = fetch_jwks(settings.jwks_url)
     yield AuthState(verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience))
     await engine.dispose()
@@ -23,8 +26,10 @@ async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
 app = create_app(
     "catalog",
     settings,
-    description="Products, stock, and orders at the price of the moment. Money is integer subunits; times are UTC.",
+    description="Products, categories and orders. Money is integer subunits of a currency (kobo, pesewa, cent); times are UTC.",
     checks={"database": schema_check("services.catalog", engine)},
     lifespan=lifespan,
 )
-app.include_router(router)
+app.include_router(products.router)
+app.include_router(categories.router)
+app.include_router(orders.router)

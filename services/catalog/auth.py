@@ -1,4 +1,4 @@
-"""Who may call catalog: dependencies for its routes."""
+"""Dependencies that authenticate callers of catalog and check their scopes."""
 
 from typing import Annotated
 
@@ -7,5 +7,10 @@ from fastapi import Depends
 from kit.auth import Caller, authenticate, require_scope
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]
+"""Any caller with a valid access token."""
+
 Buyer = Annotated[Caller, Depends(require_scope("orders:write"))]
+"""A caller who may place and cancel orders."""
+
 Editor = Annotated[Caller, Depends(require_scope("catalog:write"))]
+"""A caller who may change products and categories."""

@@ -1,4 +1,4 @@
-"""The engine of the catalog database, and a request's transaction."""
+"""The engine of the catalog database and the transaction of a request."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -14,9 +14,10 @@ sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
+    """Yield the session of the request's transaction; commit it afterwards, or roll it back after an error."""
     async with sessions.begin() as session:
         yield session
 
 
-# Function scope commits before the answer leaves; FastAPI's default commits after it.
+# With scope="function" FastAPI commits before it sends the response; by default it would commit after it.
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]

@@ -1,57 +1,57 @@
-"""What can be wrong with a request to catalog."""
+"""Errors that catalog answers. Each docstring is the sentence that the client reads."""
 
 from kit.errors import Problem
 
 
 class ProductNotFound(Problem):
-    """There is no such product."""
+    """There is no product with this id or slug: check it, or search with GET /catalog/products."""
 
     status = 404
 
 
 class CategoryNotFound(Problem):
-    """There is no such category."""
+    """There is no category with this id: choose one from GET /catalog/categories."""
 
     status = 404
 
 
 class OrderNotFound(Problem):
-    """There is no such order among those that you may see."""
+    """You have no order with this id: list your orders with GET /catalog/orders."""
 
     status = 404
 
 
 class SlugTaken(Problem):
-    """This slug belongs to another; choose one, or leave it out and one is made from the name."""
+    """This slug is already used: choose another one, or leave it out to get one made from the name."""
 
     status = 409
 
 
 class PriceRangeEmpty(Problem):
-    """min_price is above max_price."""
+    """No price matches because min_price is greater than max_price: correct one of them."""
 
     status = 422
 
 
 class CurrenciesDiffer(Problem):
-    """The products of one order must be priced in one currency."""
+    """All products of an order must have the same currency: place one order for each currency."""
 
     status = 422
 
 
 class AmountTooLarge(Problem):
-    """The order's amount is more than can be paid at once."""
+    """The order's amount is greater than the largest possible payment: split it into several orders."""
 
     status = 422
 
 
 class OutOfStock(Problem):
-    """There is not enough left of a product; `products` says how many of each can still be ordered."""
+    """There is not enough stock: reduce the quantities to those that `products` gives as left."""
 
     status = 409
 
 
 class OrderNotPending(Problem):
-    """Only an order that waits for its payment can be cancelled."""
+    """Only a pending order can be cancelled: `order_status` is the status of this one."""
 
     status = 409

@@ -1,26 +1,25 @@
-"""The tables of catalog. Money is subunits of `currency`; times are UTC."""
+"""The base class of catalog's tables, and the tables that several folders use. Money is subunits of `currency`; times are UTC."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, MetaData, Text, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 from kit.idempotency.keys import StoredKey
 from kit.messaging.inbox import InboxEntry
 from kit.messaging.outbox import OutboxEvent
+from services.catalog.statuses import OrderStatus, PaymentOutcome
 
-STATUSES = ("pending", "paid", "delivered", "cancelled", "expired", "refunded")
-OUTCOMES = ("awaited", "delivered", "undeliverable", "refunded")
+WORD_SEPARATORS = "/.@_-"
+"""Postgres would read `wireless/mouse` or `v2.0` as one path, host or number, so these characters become spaces before indexing."""
 
-PARTING = "/.@_-"
-# Both as it is written and by its English stem, so that a search finds what is half typed and what is inflected. What Postgres would
-# read as one path, host or number (`wireless/mouse`, `v2.0`) is parted into words first.
-_SEARCHED = f"translate(name || ' ' || description, '{PARTING}', '{' ' * len(PARTING)}')"
-SEARCH = f"to_tsvector('simple', {_SEARCHED}) || to_tsvector('english', {_SEARCHED})"
+_SEARCHED = f"translate(name || ' ' || description, '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}')"
+# The index holds words as they are written and their English stems: a search finds half-typed words and inflected ones.
+SEARCH_VECTOR = f"to_tsvector('simple', {_SEARCHED}) || to_tsvector('english', {_SEARCHED})"
 
 
 class Base(DeclarativeBase):
@@ -29,6 +28,8 @@ class Base(DeclarativeBase):
 
 
 class Category(Base):
+    """A group of products."""
+
     __tablename__ = "categories"
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -38,7 +39,7 @@ class Category(Base):
 
 
 class Product(Base):
-    """`stock` is what can still be ordered: what orders have reserved is gone from it. None: unlimited."""
+    """A product. `stock` is the quantity that can still be ordered, without what orders have reserved; NULL means unlimited."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -63,15 +64,15 @@ class Product(Base):
     tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    search: Mapped[Any] = mapped_column(TSVECTOR, Computed(SEARCH, persisted=True), nullable=False)
+    search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH_VECTOR, persisted=True), nullable=False)
 
 
 class Order(Base):
-    """`payment_reference` is the payment that settled it; further payments for it are given back."""
+    """An order. `payment_reference` is the payment that paid for it; other payments for it are refunded."""
 
     __tablename__ = "orders"
     __table_args__ = (
-        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        one_of("status", OrderStatus),
         CheckConstraint("amount > 0", name="amount"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
@@ -79,7 +80,7 @@ class Order(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     customer_id: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="pending")
+    status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)
     amount: Mapped[int]
     currency: Mapped[str]
     payment_reference: Mapped[str | None]
@@ -88,7 +89,7 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """What was ordered, at the price and under the name of that moment. `reserved`: its quantity has left the product's stock."""
+    """One product of an order, with its price and name at the time of the order. `reserved`: its quantity was taken from the stock."""
 
     __tablename__ = "order_items"
     __table_args__ = (
@@ -107,7 +108,7 @@ class OrderItem(Base):
 
 
 class Delivery(Base):
-    """The items of an order, handed over: once for an order, once for a payment, whatever comes twice."""
+    """The delivery of an order. The keys allow one for each order and one for each payment, even if events are repeated."""
 
     __tablename__ = "deliveries"
 
@@ -117,47 +118,33 @@ class Delivery(Base):
 
 
 class OrderPayment(Base):
-    """What became of each payment that events told of, so that they may come twice and in any order.
+    """The outcome of each payment that events have reported, so that events may be repeated and arrive in any order.
 
-    `awaited`: a refund came before the payment itself. There is no foreign key: a payment may name an order that is none of ours.
+    There is no foreign key: a payment may refer to an order that catalog does not know.
     """
 
     __tablename__ = "order_payments"
     __table_args__ = (
-        CheckConstraint(f"outcome IN {OUTCOMES}", name="outcome"),
+        one_of("outcome", PaymentOutcome),
         Index(None, "order_id"),
     )
 
     reference: Mapped[str] = mapped_column(primary_key=True)
     order_id: Mapped[UUID]
-    outcome: Mapped[str]
+    outcome: Mapped[PaymentOutcome] = mapped_column(text_enum(PaymentOutcome))
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
-class UndeliverablePayment(Base):
-    """A payment that could not be delivered for, as order.undeliverable told it. Never changed."""
-
-    __tablename__ = "undeliverable_payments"
-    __table_args__ = (Index(None, "told_at", "reference"),)
-
-    reference: Mapped[str] = mapped_column(primary_key=True)
-    order_id: Mapped[UUID]
-    amount: Mapped[int]
-    currency: Mapped[str]
-    reason: Mapped[str]
-    told_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
 class OutboxRow(OutboxEvent, Base):
-    """Events on their way to the broker."""
+    """Events that wait to be published."""
 
 
 class InboxRow(InboxEntry, Base):
-    """Events that came from the broker."""
+    """Events that were consumed."""
 
     __tablename__ = "inbox"
 
 
 class IdempotencyKey(StoredKey, Base):
-    """Answers kept for whoever asks twice."""
+    """Idempotency keys and their stored responses."""

@@ -1,4 +1,4 @@
-"""What catalog reads from the environment."""
+"""The settings of catalog, read from the environment."""
 
 from pydantic import Field
 
@@ -6,13 +6,13 @@ from kit.settings import Port, Secret, Settings, load_settings
 
 
 class CatalogSettings(Settings):
-    catalog_port: Port = 8002
-    catalog_worker_port: Port = 8102
-    catalog_database_url: Secret
-    amqp_url: Secret
-    jwks_url: str = Field(pattern=r"^https?://")
+    catalog_port: Port = Field(default=8002, description="Port of the HTTP service")
+    catalog_worker_port: Port = Field(default=8102, description="Port of the worker's health checks and metrics")
+    catalog_database_url: Secret = Field(description="Postgres URL of the catalog database")
+    amqp_url: Secret = Field(description="URL of RabbitMQ")
+    jwks_url: str = Field(pattern=r"^https?://", description="URL of auth's public keys")
     catalog_reservation_seconds: int = Field(
-        default=900, ge=1, le=7 * 86400, description="How long an unpaid order keeps what it reserved"
+        default=900, ge=1, le=7 * 86400, description="Seconds for which an unpaid order keeps its stock reserved"
     )
 
 

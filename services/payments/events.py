@@ -4,10 +4,12 @@ What can be told again later (republishing.py) has an id that follows from what 
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 from contracts.events import (
     Event,
+    HeldReason,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -20,49 +22,61 @@ from contracts.events import (
     PaymentRefundedData,
     PaymentSucceeded,
     PaymentSucceededData,
-    PublishedHeldReason,
     event_id_for,
 )
+from services.payments.models import Dispute, Payment
 from services.payments.paystack.charge import Charge
 
 
-def succeeded(payment: Any, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
-    """`payment`: a Payment, or a row with its reference, order_id, amount, currency and traceparent; so for all of these."""
+class PublishedPayment(Protocol):
+    """What every event says of its payment: a Payment, or a row with these columns."""
+
+    @property
+    def reference(self) -> str: ...
+    @property
+    def order_id(self) -> UUID | None: ...
+    @property
+    def amount(self) -> int: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def traceparent(self) -> str | None: ...
+
+
+def succeeded(payment: PublishedPayment, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
     data = PaymentSucceededData(**_facts(payment), paid_amount=paid_amount, channel=channel, paid_at=paid_at)
     return PaymentSucceeded(id=event_id_for("payment.succeeded", payment.reference), **_envelope(payment), data=data)
 
 
-def failed(payment: Any, charge: Charge) -> Event:
+def failed(payment: PublishedPayment, charge: Charge) -> Event:
     data = PaymentFailedData(**_facts(payment), reason=charge.gateway_response or "")
     return PaymentFailed(**_envelope(payment), data=data)
 
 
-def held(payment: Any, charge: Charge, reason: PublishedHeldReason) -> Event:
-    data = PaymentHeldData(
-        **_facts(payment), reason=reason, paid_amount=charge.amount, paid_currency=charge.currency[:10]
-    )
+def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event:
+    """`reason`: one of those that `check_amount` returns; the event has no others."""
+    paid = {"reason": reason.value, "paid_amount": charge.amount, "paid_currency": charge.currency[:10]}
+    data = PaymentHeldData.model_validate({**_facts(payment), **paid})
     return PaymentHeld(**_envelope(payment), data=data)
 
 
-def refunded(payment: Any, total: int) -> Event:
+def refunded(payment: Payment, total: int) -> Event:
     """`total`: subunits of all refunds of this payment so far."""
-    whole = total >= (payment.paid_amount or 0)
+    whole = total >= payment.received
     data = PaymentRefundedData(**_facts(payment), refunded_amount=total, fully_refunded=whole)
     return PaymentRefunded(
         id=event_id_for("payment.refunded", payment.reference, total), **_envelope(payment), data=data
     )
 
 
-def disputed(payment: Any, dispute: Any) -> Event:
-    """`dispute`: a Dispute, or a row with its id, amount and due_at."""
+def disputed(payment: PublishedPayment, dispute: Dispute) -> Event:
     data = PaymentDisputedData(
         **_facts(payment), dispute_id=dispute.id, disputed_amount=dispute.amount, due_at=dispute.due_at
     )
     return PaymentDisputed(id=event_id_for("payment.disputed", dispute.id), **_envelope(payment), data=data)
 
 
-def dispute_resolved(payment: Any, dispute: Any) -> Event:
-    """`dispute`: a Dispute, or a row with its id, resolution and lost."""
+def dispute_resolved(payment: PublishedPayment, dispute: Dispute) -> Event:
     data = PaymentDisputeResolvedData(
         **_facts(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
     )
@@ -70,7 +84,7 @@ def dispute_resolved(payment: Any, dispute: Any) -> Event:
     return PaymentDisputeResolved(id=told, **_envelope(payment), data=data)
 
 
-def _facts(payment: Any) -> dict[str, Any]:
+def _facts(payment: PublishedPayment) -> dict[str, Any]:
     return {
         "reference": payment.reference,
         "order_id": payment.order_id,
@@ -79,5 +93,5 @@ def _facts(payment: Any) -> dict[str, Any]:
     }
 
 
-def _envelope(payment: Any) -> dict[str, Any]:
+def _envelope(payment: PublishedPayment) -> dict[str, Any]:
     return {"subject": str(payment.order_id), "traceparent": payment.traceparent}

@@ -6,9 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
+from kit.messaging.inbox import EntryStatus
 from kit.worker.shutdown import Shutdown
-from services.payments.models import Dispute, OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import OWED
+from services.payments.webhooks.models import WebhookEvent
 
 INTERVAL_SECONDS = 5
 LATE_SECONDS = 60
@@ -31,13 +34,13 @@ dispute_due_seconds.set(float("inf"))
 def refunds_that_need_an_operator() -> Select[int]:
     """Select refunds that wait for the payer's account, and automatic refunds that failed: nobody else would notice those."""
     refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
-    return refund.where((Refund.status == "needs-attention") | OWED)
+    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | OWED)
 
 
 async def seconds_until_dispute_due(session: AsyncSession) -> float | None:
     """Return the seconds until the first dispute that waits for our response is accepted automatically; None if there is none."""
     left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
-    waiting = select(left).where(Dispute.lost.is_(None), Dispute.status != "awaiting-bank-feedback")
+    waiting = select(left).where(Dispute.lost.is_(None), Dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK)
     seconds = (await session.execute(waiting)).scalar_one()
     return None if seconds is None else float(seconds)
 
@@ -56,11 +59,13 @@ class Metrics:
     async def measure(self) -> str | None:
         """Set the gauges. Return what is overdue, or None."""
         async with self.sessions() as session:
-            pending = select(WebhookEvent.id).where(WebhookEvent.status == "pending")
+            pending = select(WebhookEvent.id).where(WebhookEvent.status == EntryStatus.PENDING)
             count, age = await count_and_oldest_age(session, pending, WebhookEvent.received_at)
             oldest_webhook_event.set(age)
             refunds_needing_attention.set(await count_up_to(session, refunds_that_need_an_operator()))
-            payments_held.set(await count_up_to(session, select(Payment.id).where(Payment.status == "held")))
+            payments_held.set(
+                await count_up_to(session, select(Payment.id).where(Payment.status == PaymentStatus.HELD))
+            )
             disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
             due = await seconds_until_dispute_due(session)
             dispute_due_seconds.set(float("inf") if due is None else due)

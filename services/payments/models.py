@@ -1,37 +1,54 @@
 """The tables of payments. Money is subunits of `currency`; times are UTC."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from contracts.events import HeldReason
+from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 from kit.idempotency.long_running import LockedKey
 from kit.messaging.inbox import InboxEntry
 from kit.messaging.outbox import OutboxEvent
 
-STATUSES = ("pending", "succeeded", "failed", "abandoned", "held", "partially_refunded", "refunded", "disputed")
 
-UNPAID = frozenset({"pending", "failed", "abandoned"})
+class PaymentStatus(StrEnum):
+    """Where a payment stands. Paystack's `abandoned` is not failure: the payer may still pay."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    HELD = "held"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+
+
+class DisputeResolution(StrEnum):
+    """Paystack's known words for how a dispute ended. The column keeps unknown words too, so it is plain text."""
+
+    MERCHANT_ACCEPTED = "merchant-accepted"
+    AUTO_ACCEPTED = "auto-accepted"
+    DECLINED = "declined"
+
+
+class DisputeStatus(StrEnum):
+    """Paystack's words for the status of a dispute."""
+
+    AWAITING_MERCHANT_FEEDBACK = "awaiting-merchant-feedback"
+    AWAITING_BANK_FEEDBACK = "awaiting-bank-feedback"
+    PENDING = "pending"
+    RESOLVED = "resolved"
+    ARCHIVED = "archived"
+
+
+UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
 """No money is known to have come, and it may come yet."""
-
-MOVEMENTS = (
-    "received",
-    "fee",
-    "accepted",
-    "bound",
-    "refunded",
-    "disputed",
-    "dispute_won",
-    "dispute_lost",
-    "settled",
-)
-
-REFUND_STATUSES = ("requested", "pending", "processing", "processed", "failed", "needs-attention")
-
-DISPUTE_STATUSES = ("awaiting-merchant-feedback", "awaiting-bank-feedback", "pending", "resolved", "archived")
 
 
 class Base(DeclarativeBase):
@@ -44,7 +61,8 @@ class Payment(Base):
 
     __tablename__ = "payments"
     __table_args__ = (
-        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        one_of("status", PaymentStatus),
+        one_of("held_reason", HeldReason),
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint("order_id IS NOT NULL OR status <> 'succeeded'", name="succeeded_has_order"),
         Index(None, "order_id"),
@@ -75,8 +93,8 @@ class Payment(Base):
     card_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id", ondelete="RESTRICT"))
     amount: Mapped[int]
     currency: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="pending")
-    held_reason: Mapped[str | None]
+    status: Mapped[PaymentStatus] = mapped_column(text_enum(PaymentStatus), server_default="pending")
+    held_reason: Mapped[HeldReason | None] = mapped_column(text_enum(HeldReason))
     authorization_url: Mapped[str | None]
     access_code: Mapped[str | None]
     callback_url: Mapped[str | None]
@@ -104,50 +122,15 @@ class Payment(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
+    @property
+    def received(self) -> int:
+        """Subunits of `paid_currency` that were paid; 0 before anything was."""
+        return self.paid_amount or 0
 
-class Refund(Base):
-    """Money on its way back to the payer. `requested` is not told to Paystack yet; the other statuses are Paystack's words."""
-
-    __tablename__ = "refunds"
-    __table_args__ = (
-        CheckConstraint(f"status IN {REFUND_STATUSES}", name="status"),
-        CheckConstraint("amount > 0", name="amount"),
-        Index(None, "payment_id", "number"),
-        Index("ix_refunds_unfinished", "status", "number", postgresql_where=text("status <> 'processed'")),
-    )
-
-    number: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    id: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
-    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
-    # The lost dispute that gives it back: one refund each.
-    dispute_id: Mapped[int | None] = mapped_column(ForeignKey("disputes.id", ondelete="RESTRICT"), unique=True)
-    paystack_id: Mapped[int | None] = mapped_column(unique=True)
-    amount: Mapped[int]
-    currency: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="requested")
-    reason: Mapped[str | None]
-    requested_by: Mapped[str]
-    error: Mapped[str | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-
-
-class Decision(Base):
-    """What a person decided about held money, and why. Never changed."""
-
-    __tablename__ = "decisions"
-    __table_args__ = (
-        CheckConstraint("decision IN ('accept', 'bind')", name="decision"),
-        Index(None, "payment_id"),
-    )
-
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
-    decision: Mapped[str]
-    held_reason: Mapped[str]
-    reason: Mapped[str]
-    decided_by: Mapped[str]
-    decided_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    @property
+    def refundable(self) -> int:
+        """Subunits that were paid and have not been refunded. Refunds that are requested or under way are not subtracted."""
+        return self.received - self.refunded_amount
 
 
 class Dispute(Base):
@@ -155,7 +138,7 @@ class Dispute(Base):
 
     __tablename__ = "disputes"
     __table_args__ = (
-        CheckConstraint(f"status IN {DISPUTE_STATUSES}", name="status"),
+        one_of("status", DisputeStatus),
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint("(status IN ('resolved', 'archived')) = (lost IS NOT NULL)", name="lost_when_over"),
         Index(None, "payment_id"),
@@ -171,7 +154,7 @@ class Dispute(Base):
     amount: Mapped[int | None]
     currency: Mapped[str | None]
     category: Mapped[str | None]
-    status: Mapped[str]
+    status: Mapped[DisputeStatus] = mapped_column(text_enum(DisputeStatus))
     resolution: Mapped[str | None]
     # Whether money goes back; empty until it is over.
     lost: Mapped[bool | None]
@@ -189,134 +172,6 @@ class Dispute(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
-
-
-class Card(Base):
-    """A payer's right to be charged again, never the card itself. A forgotten one keeps its signature only: late notices do not revive it.
-
-    The authorization code is of use to nobody without our secret key; all the same it goes into no answer and no log.
-    """
-
-    __tablename__ = "cards"
-    __table_args__ = (
-        UniqueConstraint("payer_id", "domain", "signature"),
-        CheckConstraint("deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name="usable_or_forgotten"),
-        Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
-    )
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    payer_id: Mapped[str]
-    domain: Mapped[str]
-    signature: Mapped[str]
-    authorization_code: Mapped[str | None]
-    # Of the payment that left it: Paystack charges it with no other.
-    email: Mapped[str | None]
-    last4: Mapped[str | None]
-    brand: Mapped[str | None]
-    exp_month: Mapped[int | None]
-    exp_year: Mapped[int | None]
-    bank: Mapped[str | None]
-    # When the newest payment that told of it was started.
-    seen_at: Mapped[datetime]
-    deactivated_at: Mapped[datetime | None]
-    # When Paystack is to be told that it is forgotten.
-    next_attempt_at: Mapped[datetime | None]
-    attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Payout(Base):
-    """What Paystack paid out to our bank (it says settlement; here that word is taken). `amount` is what arrived."""
-
-    __tablename__ = "payouts"
-
-    # Paystack's.
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    amount: Mapped[int]
-    fees: Mapped[int]
-    currency: Mapped[str]
-    paid_out_at: Mapped[datetime]
-    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class LedgerTransaction(Base):
-    """One movement of money, under the business key that makes it happen once. Triggers refuse changes, and what does not balance."""
-
-    __tablename__ = "ledger_transactions"
-    __table_args__ = (
-        CheckConstraint(f"kind IN {MOVEMENTS}", name="kind"),
-        Index(None, "payment_id"),
-    )
-
-    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    key: Mapped[str] = mapped_column(unique=True)
-    kind: Mapped[str]
-    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
-    occurred_at: Mapped[datetime]
-
-
-class LedgerEntry(Base):
-    """One side of a movement: into the account where `amount` is positive, out of it where it is negative."""
-
-    __tablename__ = "ledger_entries"
-    __table_args__ = (
-        CheckConstraint("amount <> 0", name="amount"),
-        Index(None, "recorded_at", "transaction_id", "line"),
-        Index(
-            "ix_ledger_entries_account",
-            "account",
-            "currency",
-            "recorded_at",
-            "transaction_id",
-            "line",
-            postgresql_include=["amount"],
-        ),
-    )
-
-    transaction_id: Mapped[int] = mapped_column(
-        ForeignKey("ledger_transactions.id", ondelete="RESTRICT"), primary_key=True
-    )
-    line: Mapped[int] = mapped_column(primary_key=True)
-    account: Mapped[str]
-    currency: Mapped[str]
-    amount: Mapped[int]
-    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class WebhookEvent(InboxEntry, Base):
-    """What Paystack sent, as it came. `key` is the SHA-256 of the body; what is in it is known when it is settled.
-
-    `identity` is what all deliveries of one happening share (kinds.py); a backfill asks by it whether one is held.
-    """
-
-    __tablename__ = "webhook_events"
-
-    event: Mapped[str | None]
-    reference: Mapped[str | None]
-    outcome: Mapped[str | None]
-    identity: Mapped[str | None]
-
-
-Index(None, WebhookEvent.identity)
-Index(None, WebhookEvent.reference, postgresql_where=WebhookEvent.reference.is_not(None))
-# Nearly all are charge.success: those are found by going through all.
-Index(None, WebhookEvent.event, WebhookEvent.id, postgresql_where=text("event <> 'charge.success'"))
-
-
-class BackfillState(Base):
-    """The one row that says how far the backfill has come: everything that happened before `reached` is held here."""
-
-    __tablename__ = "backfill_state"
-    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    reached: Mapped[datetime | None]
-    # The last run, and who runs now.
-    ran_at: Mapped[datetime | None]
-    seen: Mapped[int] = mapped_column(server_default=text("0"))
-    stored: Mapped[int] = mapped_column(server_default=text("0"))
-    leased_until: Mapped[datetime | None]
-    holder: Mapped[str | None]
 
 
 class Inbox(InboxEntry, Base):

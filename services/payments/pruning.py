@@ -4,7 +4,8 @@ from kit.idempotency import keys as idempotency
 from kit.messaging import inbox
 from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
-from services.payments.models import IdempotencyKey, Inbox, WebhookEvent
+from services.payments.models import IdempotencyKey, Inbox
+from services.payments.webhooks.models import WebhookEvent
 
 BATCH = 1000
 PAUSE_SECONDS = 60.0

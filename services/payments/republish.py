@@ -5,7 +5,6 @@ A declined and a held payment are left out: those events change nothing, and the
 
 from collections.abc import AsyncGenerator, Collection, Iterator
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,13 +13,16 @@ from contracts.events import Event
 from kit.messaging import outbox
 from services.payments import events as announcements
 from services.payments.db import sessions
-from services.payments.models import Dispute, LedgerEntry, LedgerTransaction, OutboxRow, Payment
+from services.payments.ledger.models import LedgerEntry, LedgerTransaction, MovementKind
+from services.payments.models import Dispute, OutboxRow, Payment, PaymentStatus
 
 BATCH = 500
-PUBLISHED_KINDS = ("received", "accepted", "bound", "refunded", "disputed", "dispute_won", "dispute_lost")
+PUBLISHED_KINDS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETTLED}
 """The movements that an event went out with."""
 
-SUCCEEDED = frozenset({"succeeded", "partially_refunded", "refunded", "disputed"})
+SUCCEEDED = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
+)
 
 
 async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
@@ -60,8 +62,9 @@ async def _events(session: AsyncSession, ids: Collection[int]) -> list[Event]:
 def _standing(payment: Payment, disputes: list[Dispute]) -> Iterator[Event]:
     # Held money that was given back was never the order's: its reason stays.
     if payment.status in SUCCEEDED and payment.held_reason is None:
-        told: dict[str, Any] = {"channel": payment.channel, "paid_at": payment.paid_at}
-        yield announcements.succeeded(payment, paid_amount=payment.paid_amount or 0, **told)
+        yield announcements.succeeded(
+            payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at
+        )
     if payment.refunded_amount > 0:
         yield announcements.refunded(payment, payment.refunded_amount)
     for dispute in disputes:

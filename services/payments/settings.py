@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from kit.settings import CommaList, Port, Secret, Settings, load_settings
+from services.payments.mode import Mode
 
 
 def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
@@ -14,8 +15,8 @@ def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
-def _mode(key: SecretStr) -> str:
-    return "live" if key.get_secret_value().startswith("sk_live_") else "test"
+def _mode(key: SecretStr) -> Mode:
+    return Mode.LIVE if key.get_secret_value().startswith("sk_live_") else Mode.TEST
 
 
 PaystackKey = Annotated[Secret | None, AfterValidator(_paystack_key)]
@@ -73,9 +74,9 @@ class PaymentsSettings(Settings):
         return tuple(key.get_secret_value().encode() for key in keys if key is not None)
 
     @property
-    def domain(self) -> str:
+    def domain(self) -> Mode:
         """The mode that our key belongs to, as Paystack's `data.domain` names it: test or live."""
-        return "test" if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
+        return Mode.TEST if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
 
 
 settings = load_settings(PaymentsSettings)

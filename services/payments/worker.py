@@ -12,7 +12,7 @@ from services.payments.clients import open_clients
 from services.payments.db import Topic, create_notifier, engine, sessions
 from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
-from services.payments.models import Inbox, OutboxRow, WebhookEvent
+from services.payments.models import Inbox, OutboxRow
 from services.payments.pruning import prune
 from services.payments.refunds import undeliverable_orders
 from services.payments.refunds.executor import RefundExecutor
@@ -21,6 +21,7 @@ from services.payments.settings import settings
 from services.payments.settlement.sweeper import Sweeper
 from services.payments.webhooks import processing
 from services.payments.webhooks.backfill import Backfill
+from services.payments.webhooks.models import WebhookEvent
 
 
 async def work() -> None:

@@ -1,5 +1,8 @@
-"""Alembic's way in."""
+"""Alembic runs this file. Importing the models of a folder adds its tables to the metadata."""
 
+import services.auth.clients.models
+import services.auth.sessions.models
+import services.auth.throttling.models  # noqa: F401
 from kit.db.migrations import run
 from services.auth.models import Base
 

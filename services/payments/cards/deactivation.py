@@ -8,8 +8,8 @@ from kit.messaging.notifier import Notifier
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
+from services.payments.cards.models import Card
 from services.payments.db import Topic
-from services.payments.models import Card
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
 from services.payments.settings import settings

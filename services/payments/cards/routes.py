@@ -8,12 +8,12 @@ from fastapi import APIRouter, Path, Response
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from services.payments.auth import Payer
 from services.payments.cards import saved_cards
+from services.payments.cards.models import Card
 from services.payments.cards.schemas import Cards, CardView
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
     CardNotFound,
 )
-from services.payments.models import Card
 
 MOST_SHOWN = 100
 router = APIRouter(prefix="/payments", tags=["cards"])

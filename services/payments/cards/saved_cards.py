@@ -1,8 +1,8 @@
 """The cards of a payer: kept from what was paid, found again, forgotten on request."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, func, select, update
@@ -10,9 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import arrays
+from services.payments.cards.models import Card
 from services.payments.errors import CardNotFound
-from services.payments.models import Card
-from services.payments.paystack.charge import Authorization, Charge
+from services.payments.paystack.charge import Authorization
 from services.payments.settings import settings
 
 
@@ -21,17 +21,26 @@ def cards_of(payer_id: str) -> Select[Card]:
     return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.domain, Card.deactivated_at.is_(None))
 
 
-async def save(session: AsyncSession, left: Sequence[tuple[Any, Charge]]) -> None:
-    """Keep the cards that payments left, with the email of that payment. The newest payment with a card says what is known of it.
+@dataclass(frozen=True, slots=True)
+class PaidCard:
+    """A card that a customer's payment was made with; email and start time are the payment's."""
 
-    `left`: rows with payer_id, email and created_at, each with its charge. A forgotten card comes back only by a payment that was
-    started afterwards, and not before Paystack knows that it was forgotten.
+    payer_id: str | None
+    email: str | None
+    started_at: datetime
+    authorization: Authorization | None
+
+
+async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
+    """Save the cards of payments, with the email of the payment. The payment with a card that was started last says what is known of it.
+
+    A deactivated card comes back only by a payment that was started afterwards, and not before Paystack knows that it was deactivated.
     """
     newest: dict[tuple[str, str], tuple[Authorization, str, datetime]] = {}
-    for payment, charge in sorted(left, key=lambda one: one[0].created_at):
-        card = charge.authorization
-        if card is not None and payment.email:
-            newest[payment.payer_id, card.signature] = card, payment.email, payment.created_at
+    for paid in sorted(paid_cards, key=lambda one: one.started_at):
+        card = paid.authorization
+        if card is not None and paid.payer_id is not None and paid.email:
+            newest[paid.payer_id, card.signature] = card, paid.email, paid.started_at
     if not newest:
         return
     # In one order of locks for everybody.

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import PaystackUnavailable
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.settlement.verify import verify_now
 
 router = APIRouter(tags=["payments"])
@@ -23,11 +23,11 @@ PATIENCE_SECONDS = 3.0
 """How long a payer looks at a blank page while Paystack is asked."""
 
 WORDS = {
-    "succeeded": ("Thank you", "Your payment was received."),
-    "failed": ("Not paid", "The payment was declined. No money was taken; you may try again."),
-    "held": ("Under review", "Your payment was received and is being looked at. Please do not pay again."),
-    "refunded": ("Refunded", "The payment was given back."),
-    "pending": (
+    PaymentStatus.SUCCEEDED: ("Thank you", "Your payment was received."),
+    PaymentStatus.FAILED: ("Not paid", "The payment was declined. No money was taken; you may try again."),
+    PaymentStatus.HELD: ("Under review", "Your payment was received and is being looked at. Please do not pay again."),
+    PaymentStatus.REFUNDED: ("Refunded", "The payment was given back."),
+    PaymentStatus.PENDING: (
         "Almost there",
         "The payment is not confirmed yet. If you have paid, do not pay again: it will be seen.",
     ),
@@ -62,7 +62,7 @@ async def callback(clients: CurrentClients, trxref: Reference = None, reference:
         return RedirectResponse(_returned(payment.callback_url, payment.reference), 303)
     async with sessions() as session:
         status = (await session.execute(select(Payment.status).where(Payment.id == payment.id))).scalar_one()
-    title, words = WORDS.get(status, WORDS["pending"])
+    title, words = WORDS.get(status, WORDS[PaymentStatus.PENDING])
     return _page(200, title, words, payment.reference)
 
 

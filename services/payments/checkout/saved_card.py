@@ -14,6 +14,7 @@ from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import LongRunningRequests
 from kit.observability.tracing import traceparent
 from services.payments.cards import saved_cards
+from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
 from services.payments.checkout.start import (
@@ -25,14 +26,15 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import Card, Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
-from services.payments.settlement.settle import check_amount, settle
+from services.payments.settlement.rules import check_amount
+from services.payments.settlement.settle import settle
 
 log = structlog.get_logger("cards")
 
@@ -75,7 +77,7 @@ async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card
     for reference, status, card_id in others:
         if status in PAID:
             raise already_paid(reference, status)
-        if status == "pending" and card_id is not None:
+        if status == PaymentStatus.PENDING and card_id is not None:
             raise ChargePending(reference=reference)
     payment = Payment(
         reference=new_reference(),
@@ -125,7 +127,9 @@ async def _send(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, 
 
 async def _told_in_full(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
     """The answer to a charge does not say what was requested; where fees came on top, only verify tells why more was paid."""
-    if charge.status != "success" or check_amount(payment.amount, payment.currency, charge) is None:
+    if charge.status != "success":
+        return charge
+    if check_amount(payment.amount, payment.currency, charge, settings.domain) is None:
         return charge
     try:
         return await paystack.transactions.verify(charge.reference) or charge

@@ -15,14 +15,19 @@ from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
 
-PAID = ("succeeded", "held", "partially_refunded", "disputed")
+PAID = (
+    PaymentStatus.SUCCEEDED,
+    PaymentStatus.HELD,
+    PaymentStatus.PARTIALLY_REFUNDED,
+    PaymentStatus.DISPUTED,
+)
 """Money came for the order, and did not all go back: nobody is asked to pay again."""
 
 MOST_WAITING = 20
@@ -104,13 +109,13 @@ async def _refuse_another(session: AsyncSession, order: Order) -> None:
     paid = (await session.execute(of_order.where(Payment.status.in_(PAID)).limit(1))).one_or_none()
     if paid is not None:
         raise already_paid(paid.reference, paid.status)
-    waiting = of_order.where(Payment.status == "pending").limit(MOST_WAITING)
+    waiting = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MOST_WAITING)
     if len((await session.execute(waiting)).all()) >= MOST_WAITING:
         raise TooManyPayments
 
 
-def already_paid(reference: str, status: str) -> OrderNotPayable:
-    said = "Money that came for the order is being looked at." if status == "held" else "The order is paid."
+def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
+    said = "Money that came for the order is being looked at." if status == PaymentStatus.HELD else "The order is paid."
     return OrderNotPayable(said, reference=reference)
 
 
@@ -173,6 +178,6 @@ async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, re
     async with sessions.begin() as session:
         await session.execute(
             update(Payment)
-            .where(Payment.reference == reference, Payment.status == "pending")
-            .values(status="abandoned", gateway_response=reason[:500])
+            .where(Payment.reference == reference, Payment.status == PaymentStatus.PENDING)
+            .values(status=PaymentStatus.ABANDONED, gateway_response=reason[:500])
         )

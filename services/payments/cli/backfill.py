@@ -2,7 +2,6 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import typer
 
@@ -19,7 +18,7 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
     """
     check_period(since, until)
 
-    async def work(context: Context) -> dict[str, Any]:
+    async def work(context: Context) -> Found:
         filler = Backfill(sessions, context.clients.paystack, context.notifier)
         with progress(shown=not as_json) as bar:
             task = bar.add_task("looking through Paystack's events", total=None)
@@ -33,13 +32,13 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
                 else:
                     to = until or datetime.now(UTC)
                     found = await filler.fetch(shutdown, since or to - FIRST_LOOK_BACK, to, told)
-        return asdict(found or Found(error="another process is at it"))
+        return found or Found(error="another process is at it")
 
     found = run(work)
     if as_json:
-        print_json(found)
+        print_json(asdict(found))
     else:
-        err.print(f"looked through {found['seen']} events; {found['stored']} had never come and are stored now")
-    if not found["complete"]:
-        err.print(found["error"] or "ended before its end; it begins there again", style="red", markup=False)
+        err.print(f"looked through {found.seen} events; {found.stored} had never come and are stored now")
+    if not found.complete:
+        err.print(found.error or "ended before its end; it begins there again", style="red", markup=False)
         raise typer.Exit(1)

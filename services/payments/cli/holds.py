@@ -23,7 +23,7 @@ from services.payments.cli.output import (
 from services.payments.db import Topic, sessions
 from services.payments.errors import NotHeld, PaymentNotFound
 from services.payments.holds import review as held_money
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.refunds import requests
 from services.payments.refunds.schemas import RefundView
 from services.payments.schemas import PaymentView
@@ -52,7 +52,7 @@ def list_held(limit: AtMost = 50, as_json: AsJson = False) -> None:
 
     async def work(context: Context) -> list[HeldView]:
         async with sessions() as session:
-            query = select(Payment).where(Payment.status == "held").order_by(Payment.id).limit(limit)
+            query = select(Payment).where(Payment.status == PaymentStatus.HELD).order_by(Payment.id).limit(limit)
             return [HeldView.model_validate(payment) for payment in (await session.execute(query)).scalars()]
 
     print_views(run(work), COLUMNS, as_json=as_json, nothing="nothing is held")
@@ -103,7 +103,7 @@ async def _check(session: AsyncSession, reference: str) -> None:
     status = (await session.execute(query)).scalar_one_or_none()
     if status is None:
         raise PaymentNotFound
-    if status != "held":
+    if status != PaymentStatus.HELD:
         raise NotHeld(f"The payment is {status}.")
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import asyncpg
 import typer
@@ -134,7 +134,7 @@ def progress(*, shown: bool) -> Progress:
     )
 
 
-def print_json(found: Any) -> None:
+def print_json(found: object) -> None:
     typer.echo(json.dumps(found, default=_plain, ensure_ascii=False, indent=2))
 
 
@@ -149,7 +149,7 @@ def print_views(views: Sequence[BaseModel], columns: Sequence[str], *, as_json: 
     print_rows(columns, [[getattr(view, column) for column in columns] for view in views])
 
 
-def print_rows(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """A table where the terminal is wide enough for it, else a paragraph for each row: nothing is cut off."""
     names = [column.replace("_", " ") for column in columns]
     told = [[words(value) for value in row] for row in rows]
@@ -184,7 +184,7 @@ def _needed(column: str, text: str) -> int:
     return min(longest, LONGEST_WHOLE if column in WHOLE else LONGEST_WORD)
 
 
-def words(value: Any) -> str:
+def words(value: object) -> str:
     """A value as a person reads it; what came from outside moves no cursor and is no markup."""
     if value is None:
         return "-"
@@ -205,5 +205,5 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

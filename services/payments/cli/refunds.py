@@ -1,18 +1,18 @@
 """refunds list"""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from sqlalchemy import select
 
 from services.payments.cli.output import AsJson, AtMost, Context, print_views, run
 from services.payments.db import sessions
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import OWED, UNFINISHED
 from services.payments.refunds.schemas import RefundView
 
 cli = typer.Typer(help="Money on its way back.", no_args_is_help=True)
-Status = Literal["requested", "pending", "processing", "processed", "failed", "needs-attention"]
 COLUMNS = ("created_at", "payment", "amount", "currency", "status", "requested_by", "reason", "error")
 
 
@@ -23,7 +23,7 @@ class RefundOfPayment(RefundView):
 @cli.command(name="list")
 def list_refunds(
     status: Annotated[
-        Status | None,
+        RefundStatus | None,
         typer.Option("--status", help="Only those; else all that are not over, and automatic ones that failed."),
     ] = None,
     limit: AtMost = 50,

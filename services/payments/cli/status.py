@@ -1,7 +1,9 @@
 """status: what waits, what is stuck, and how the worker gets on with Paystack."""
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NotRequired, TypedDict
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,16 +13,79 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
+from kit.messaging.inbox import EntryStatus
 from services.payments.cli.output import AsJson, Context, duration, out, print_json, run, words
 from services.payments.db import sessions
 from services.payments.disputes.poller import SOON
 from services.payments.metrics import refunds_that_need_an_operator, seconds_until_dispute_due
-from services.payments.models import BackfillState, Dispute, Inbox, OutboxRow, Payment, Refund, WebhookEvent
+from services.payments.mode import Mode
+from services.payments.models import Dispute, Inbox, OutboxRow, Payment, PaymentStatus
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
+from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 WORKER_SECONDS = 2.0
+SHOWN = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
+
+
+class EntryCounts(TypedDict):
+    """An inbox."""
+
+    pending: int
+    failed: int
+    oldest_seconds: float
+
+
+class OutboxCounts(TypedDict):
+    pending: int
+    oldest_seconds: float
+
+
+class DisputeCounts(TypedDict):
+    open: int
+    due_seconds: float | None
+
+
+class LastBackfill(TypedDict):
+    reached: datetime | None
+    ran_at: datetime | None
+    seen: int | None
+    stored: int | None
+
+
+class SweepState(TypedDict):
+    due: int
+    calls_per_minute: float | None
+    seconds: float | None
+
+
+class WorkerState(TypedDict):
+    """What the worker of this machine reports; only `error` if it does not answer."""
+
+    error: str | None
+    ready: NotRequired[bool]
+    reason: NotRequired[str | None]
+    circuit_open: NotRequired[bool]
+    key_rejected: NotRequired[bool]
+    calls_per_minute: NotRequired[dict[str, float]]
+
+
+class Status(TypedDict):
+    """The output of `status --json`."""
+
+    mode: Mode
+    payments: dict[PaymentStatus, int]
+    sweep: SweepState
+    refunds: dict[RefundStatus, int]
+    refunds_that_wait: int
+    disputes: DisputeCounts
+    notices: EntryCounts
+    events_in: EntryCounts
+    events_out: OutboxCounts
+    backfill: LastBackfill
+    worker: WorkerState
 
 
 def status(as_json: AsJson = False) -> None:
@@ -37,12 +102,17 @@ def status(as_json: AsJson = False) -> None:
     out.print(table)
 
 
-async def _look(context: Context) -> dict[str, Any]:
+async def _look(context: Context) -> Status:
+    worker = await _worker()
+    pace = worker.get("calls_per_minute", {}).get("verify")
+    if pace is None and settings.paystack_secret_key is not None:
+        pace = context.clients.paystack.rate_limit.per_minute("verify")
     async with sessions() as session:
-        found: dict[str, Any] = {
+        due = await count_due(session)
+        return {
             "mode": settings.domain,
-            "payments": {state: await _payments(session, state) for state in ("pending", "held", "disputed")},
-            "sweep": {"due": await count_due(session)},
+            "payments": {state: await _payments(session, state) for state in SHOWN},
+            "sweep": {"due": due, "calls_per_minute": pace, "seconds": due * 60 / pace if pace else None},
             "refunds": {state: await count_up_to(session, _refunds(state)) for state in UNFINISHED},
             "refunds_that_wait": await count_up_to(session, refunds_that_need_an_operator()),
             "disputes": await _disputes(session),
@@ -50,17 +120,11 @@ async def _look(context: Context) -> dict[str, Any]:
             "events_in": await _inbox(session, Inbox),
             "events_out": await _outbox(session),
             "backfill": await _backfill(session),
+            "worker": worker,
         }
-    found["worker"] = worker = await _worker()
-    pace = worker.get("calls_per_minute", {}).get("verify")
-    if pace is None and settings.paystack_secret_key is not None:
-        pace = context.clients.paystack.rate_limit.per_minute("verify")
-    due = found["sweep"]["due"]
-    found["sweep"] |= {"calls_per_minute": pace, "seconds": due * 60 / pace if pace else None}
-    return found
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
+def _rows(found: Status) -> list[tuple[str, str]]:
     worker, sweep, notices, backfill = found["worker"], found["sweep"], found["notices"], found["backfill"]
     sweeping = f"{sweep['due']} to ask about"
     if sweep["seconds"] is not None:
@@ -93,11 +157,11 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def _told(counts: dict[str, int]) -> str:
+def _told(counts: Mapping[PaymentStatus, int] | Mapping[RefundStatus, int]) -> str:
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 
-def _clock(disputes: dict[str, Any]) -> str:
+def _clock(disputes: DisputeCounts) -> str:
     seconds = disputes["due_seconds"]
     if seconds is None:
         return f"{disputes['open']} open, none waits for our answer"
@@ -106,49 +170,50 @@ def _clock(disputes: dict[str, Any]) -> str:
     return f"{disputes['open']} open, {f'[red]{said}[/]' if seconds < SOON.total_seconds() else said}"
 
 
-def _waiting(entries: dict[str, Any]) -> str:
+def _waiting(entries: EntryCounts) -> str:
     waits = f"[red]{entries['failed']} wait for a person[/]" if entries["failed"] else "none waits for a person"
     return f"{entries['pending']} pending, {_oldest(entries)}; {waits}"
 
 
-def _oldest(entries: dict[str, Any]) -> str:
+def _oldest(entries: EntryCounts | OutboxCounts) -> str:
     seconds = entries["oldest_seconds"]
     return f"the oldest for {duration(seconds)}" if entries["pending"] else "none is late"
 
 
-async def _payments(session: AsyncSession, state: str) -> int:
+async def _payments(session: AsyncSession, state: PaymentStatus) -> int:
     return await count_up_to(session, select(Payment.id).where(Payment.status == state))
 
 
-def _refunds(state: str) -> Select[int]:
+def _refunds(state: RefundStatus) -> Select[int]:
     return select(Refund.number).where(Refund.status == state)
 
 
-async def _inbox(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox]) -> dict[str, Any]:
-    pending = select(inbox.id).where(inbox.status == "pending")
+async def _inbox(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox]) -> EntryCounts:
+    pending = select(inbox.id).where(inbox.status == EntryStatus.PENDING)
     count, oldest = await count_and_oldest_age(session, pending, inbox.received_at)
-    failed = await count_up_to(session, select(inbox.id).where(inbox.status == "failed"))
+    failed = await count_up_to(session, select(inbox.id).where(inbox.status == EntryStatus.FAILED))
     return {"pending": count, "failed": failed, "oldest_seconds": oldest}
 
 
-async def _outbox(session: AsyncSession) -> dict[str, Any]:
+async def _outbox(session: AsyncSession) -> OutboxCounts:
     count, oldest = await outbox.backlog(session, OutboxRow)
     return {"pending": count, "oldest_seconds": float(oldest)}
 
 
-async def _disputes(session: AsyncSession) -> dict[str, Any]:
+async def _disputes(session: AsyncSession) -> DisputeCounts:
     seconds = await seconds_until_dispute_due(session)
     count = await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None)))
     return {"open": count, "due_seconds": seconds}
 
 
-async def _backfill(session: AsyncSession) -> dict[str, Any]:
+async def _backfill(session: AsyncSession) -> LastBackfill:
     mark = (await session.execute(select(BackfillState))).scalar_one_or_none()
-    names = ("reached", "ran_at", "seen", "stored")
-    return {name: None if mark is None else getattr(mark, name) for name in names}
+    if mark is None:
+        return {"reached": None, "ran_at": None, "seen": None, "stored": None}
+    return {"reached": mark.reached, "ran_at": mark.ran_at, "seen": mark.seen, "stored": mark.stored}
 
 
-async def _worker() -> dict[str, Any]:
+async def _worker() -> WorkerState:
     """What the worker of this machine tells of itself; `error` where none answers."""
     host = "127.0.0.1" if settings.http_host in {"0.0.0.0", "::"} else settings.http_host  # noqa: S104
     url = f"http://{host}:{settings.payments_worker_port}"

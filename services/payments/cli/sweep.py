@@ -1,13 +1,26 @@
 """The command `sweep`."""
 
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from services.payments.cli.output import AsJson, Context, duration, err, interruptible, print_json, progress, run
 from services.payments.db import Topic, sessions
 from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, seconds_for
+
+
+@dataclass(frozen=True, slots=True)
+class SweepReport:
+    """The result of one sweep, as `--json` prints it. Counts are of payments."""
+
+    due: int
+    asked: int
+    answered: int
+    interrupted: bool
+    seconds: float
+    seconds_expected: float
 
 
 def sweep(
@@ -22,7 +35,7 @@ def sweep(
     """
     answers: list[bool] = []
 
-    async def work(context: Context) -> dict[str, Any]:
+    async def work(context: Context) -> SweepReport:
         paystack = context.clients.paystack
         async with sessions.begin() as session:
             if everything:
@@ -42,27 +55,27 @@ def sweep(
                 began = datetime.now(UTC)
                 await Sweeper(sessions, paystack).sweep(shutdown, told)
         context.notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
-        return {
-            "due": due,
-            "asked": len(answers),
-            "answered": sum(answers),
-            "interrupted": shutdown.requested,
-            "seconds": round((datetime.now(UTC) - began).total_seconds(), 1),
-            "seconds_expected": round(said, 1),
-        }
+        return SweepReport(
+            due=due,
+            asked=len(answers),
+            answered=sum(answers),
+            interrupted=shutdown.requested,
+            seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
+            seconds_expected=round(said, 1),
+        )
 
     found = run(work)
-    unanswered = found["asked"] - found["answered"]
-    elsewhere = 0 if found["interrupted"] else max(0, found["due"] - found["asked"])
+    unanswered = found.asked - found.answered
+    elsewhere = 0 if found.interrupted else max(0, found.due - found.asked)
     if as_json:
-        print_json(found)
+        print_json(asdict(found))
     else:
-        err.print(f"asked about {found['asked']} in {duration(found['seconds'])}")
+        err.print(f"asked about {found.asked} in {duration(found.seconds)}")
     if elsewhere:
         err.print(f"{elsewhere} are in the hands of the worker, or of whoever else has them locked")
-    if found["interrupted"]:
+    if found.interrupted:
         err.print("interrupted; the worker asks about the others when their turn comes", style="red")
     if unanswered:
         err.print(f"{unanswered} were not answered; the worker asks again", style="red")
-    if found["interrupted"] or unanswered:
+    if found.interrupted or unanswered:
         raise typer.Exit(1)

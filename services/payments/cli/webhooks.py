@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kit.cli.times import check_period
+from kit.messaging.inbox import EntryStatus
 from services.payments.cli.output import (
     AsJson,
     AtMost,
@@ -27,10 +28,10 @@ from services.payments.db import Topic, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import MAX_REPROCESSED, REPROCESS_BATCH, Filter
-from services.payments.webhooks.schemas import State, WebhookEventDetail, WebhookEventView
+from services.payments.webhooks.schemas import WebhookEventDetail, WebhookEventView
 
 cli = typer.Typer(help="What Paystack sent.", no_args_is_help=True)
-OfState = Annotated[State | None, typer.Option("--status", help="pending, done, or failed: waits for a person.")]
+OfState = Annotated[EntryStatus | None, typer.Option("--status", help="pending, done, or failed: waits for a person.")]
 OfEvent = Annotated[str | None, typer.Option("--event", metavar="NAME", help="Of this kind, such as charge.success.")]
 COLUMNS = ("id", "received_at", "event", "reference", "status", "outcome", "attempts", "error")
 

@@ -13,7 +13,7 @@ from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
 from services.payments.db import Topic
 from services.payments.disputes import records
-from services.payments.models import UNPAID, Dispute, Payment
+from services.payments.models import UNPAID, Dispute, DisputeStatus, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.refunds.chargebacks import FINAL, has_requested_refund, refund_of
@@ -29,7 +29,6 @@ FORGOTTEN_AFTER = timedelta(days=30)
 
 SEARCH_SECONDS = 600.0
 MOST_PAGES = 20
-WAITS_FOR_US = "awaiting-merchant-feedback"
 
 log = structlog.get_logger("disputes")
 
@@ -62,7 +61,7 @@ class DisputePoller:
         for page in range(1, MOST_PAGES + 1):
             if not await self.paystack.rate_limit.acquire("others", shutdown):
                 return
-            told = await self.paystack.disputes.of_status(WAITS_FOR_US, page)
+            told = await self.paystack.disputes.list_with_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
             async with self.sessions.begin() as session:
                 await records.record(session, told)
             if not told:
@@ -127,7 +126,7 @@ class DisputePoller:
 
 
 def _waits_for_us(dispute: Dispute) -> bool:
-    return dispute.lost is None and dispute.status != "awaiting-bank-feedback"
+    return dispute.lost is None and dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK
 
 
 async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -> bool:

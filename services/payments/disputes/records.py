@@ -17,10 +17,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.events import HeldReason
 from kit.messaging import outbox
 from services.payments import events
 from services.payments.ledger import dispute_holds
-from services.payments.models import UNPAID, Dispute, OutboxRow, Payment
+from services.payments.models import UNPAID, Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds.chargebacks import record_chargeback
 from services.payments.settings import settings
@@ -48,18 +49,18 @@ async def record(session: AsyncSession, told: Sequence[PaystackDispute]) -> list
 async def _hear(session: AsyncSession, payment: Payment | None, told: PaystackDispute) -> str:
     if told.domain not in {None, settings.domain}:
         log.error("a dispute of another mode", dispute=told.id, domain=told.domain)
-        return "kept: mode_differs"
+        return f"kept: {HeldReason.MODE_DIFFERS}"
     opened_at = told.opened_at or datetime.now(UTC)
     row = {
         "id": told.id,
         "payment_id": payment.id if payment else None,
         "reference": told.reference,
-        "amount": told.amount or told.of,
+        "amount": told.amount or told.paid_amount,
         "currency": told.currency,
         "category": told.category,
-        "status": told.status,
+        "status": dispute_status(told),
         "resolution": told.resolution,
-        "lost": told.lost if told.over else None,
+        "lost": told.lost if told.resolved else None,
         "opened_at": opened_at,
         "due_at": told.due_at or opened_at + CLOCK,
         "resolved_at": told.resolved_at,
@@ -80,7 +81,7 @@ async def _hear(session: AsyncSession, payment: Payment | None, told: PaystackDi
         await _tell_end(session, payment, dispute)
     if payment is None:
         log.error("a dispute about money that is not ours", dispute=told.id, reference=told.reference)
-        return f"{dispute.status}: unknown_reference"
+        return f"{dispute.status}: {HeldReason.UNKNOWN_REFERENCE}"
     await _stand(session, payment, dispute, told)
     return dispute.status
 
@@ -117,19 +118,27 @@ async def schedule_polls_of(session: AsyncSession, references: Sequence[str]) ->
         await session.execute(soon)
 
 
+def dispute_status(told: PaystackDispute) -> DisputeStatus:
+    """Return our status for Paystack's. A word that we do not know is a dispute that is not over: pending."""
+    try:
+        return DisputeStatus(told.status)
+    except ValueError:
+        return DisputeStatus.PENDING
+
+
 def _is_stale(dispute: Dispute, told: PaystackDispute) -> bool:
     """Answers may overtake each other; the end is never stale."""
-    if told.over or told.changed_at is None or dispute.changed_at is None:
+    if told.resolved or told.changed_at is None or dispute.changed_at is None:
         return False
     return told.changed_at < dispute.changed_at
 
 
 async def _move(session: AsyncSession, payment: Payment | None, dispute: Dispute, told: PaystackDispute) -> None:
-    dispute.status, dispute.resolution = told.status, told.resolution or dispute.resolution
+    dispute.status, dispute.resolution = dispute_status(told), told.resolution or dispute.resolution
     dispute.amount = told.amount or dispute.amount
     dispute.currency, dispute.category = told.currency or dispute.currency, told.category or dispute.category
     dispute.due_at, dispute.changed_at = told.due_at or dispute.due_at, told.changed_at or dispute.changed_at
-    if told.over:
+    if told.resolved:
         dispute.lost = told.lost
         dispute.resolved_at = told.resolved_at or datetime.now(UTC)
         await _tell_end(session, payment, dispute)
@@ -146,24 +155,24 @@ async def _stand(session: AsyncSession, payment: Payment, dispute: Dispute, told
     """Bring the payment to where the dispute puts it, however often and however late that is found out."""
     if payment.status in UNPAID:
         # Only what was paid is disputed: ask about the payment at once.
-        payment.status, payment.verify_next_attempt_at = "pending", datetime.now(UTC)
+        payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)
     elif dispute.lost is None:
         await dispute_holds.hold(session, payment, dispute.id, dispute.amount)
-        if payment.status in {"succeeded", "partially_refunded"}:
-            payment.status = "disputed"
+        if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED}:
+            payment.status = PaymentStatus.DISPUTED
     else:
         await dispute_holds.release(session, payment, dispute.id, lost=dispute.lost)
         if dispute.lost:
             await record_chargeback(session, payment, dispute, told)
-        if payment.status == "disputed" and not await _has_open(session, payment.id):
+        if payment.status == PaymentStatus.DISPUTED and not await _has_open(session, payment.id):
             payment.status = _without_dispute(payment)
     await session.flush()
 
 
-def _without_dispute(payment: Payment) -> str:
+def _without_dispute(payment: Payment) -> PaymentStatus:
     if payment.refunded_amount <= 0:
-        return "succeeded"
-    return "refunded" if payment.refunded_amount >= (payment.paid_amount or 0) else "partially_refunded"
+        return PaymentStatus.SUCCEEDED
+    return PaymentStatus.REFUNDED if payment.refundable <= 0 else PaymentStatus.PARTIALLY_REFUNDED
 
 
 async def _has_open(session: AsyncSession, payment_id: int) -> bool:

@@ -12,12 +12,12 @@ from services.payments.clients import problem_from_paystack
 from services.payments.disputes import records
 from services.payments.disputes.schemas import Evidence, Resolve
 from services.payments.errors import DisputeNotAwaitingResponse, DisputeNotFound, DisputeRefused
-from services.payments.models import Dispute
+from services.payments.models import Dispute, DisputeResolution, DisputeStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.disputes import PaystackDispute, Upload
 from services.payments.paystack.errors import NoAnswer, PaystackError
 
-WAITING = frozenset({"awaiting-merchant-feedback", "pending"})
+WAITING = frozenset({DisputeStatus.AWAITING_MERCHANT_FEEDBACK, DisputeStatus.PENDING})
 log = structlog.get_logger("disputes")
 
 
@@ -27,7 +27,7 @@ async def upload_address(
     """Raises DisputeNotFound, DisputeNotWaiting, DisputeRefused, PaystackUnavailable; so for all of these."""
     await _waiting(sessions, dispute_id)
     try:
-        return await paystack.disputes.upload_address(dispute_id, filename)
+        return await paystack.disputes.create_upload_url(dispute_id, filename)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
 
@@ -51,16 +51,18 @@ async def resolve(
 ) -> Dispute:
     """Where the answer to our answer is lost, Paystack is asked what became of it before anything is said."""
     dispute = await _waiting(sessions, dispute_id)
-    answer: dict[str, Any] = asked.model_dump(exclude_none=True)
+    answer: dict[str, Any] = asked.model_dump(mode="json", exclude_none=True)
     if asked.refund_amount is None:
-        answer["refund_amount"] = (dispute.amount or 0) if asked.resolution == "merchant-accepted" else 0
+        answer["refund_amount"] = (
+            (dispute.amount or 0) if asked.resolution == DisputeResolution.MERCHANT_ACCEPTED else 0
+        )
     if dispute.evidence_id is not None:
         answer["evidence"] = dispute.evidence_id
     try:
         told = await paystack.disputes.resolve(dispute_id, answer)
     except NoAnswer as error:
         looked = await _look(paystack, dispute_id)
-        if looked is None or looked.status in WAITING:
+        if looked is None or records.dispute_status(looked) in WAITING:
             raise await _problem(sessions, dispute_id, error) from error
         told = looked
     except PaystackError as error:
@@ -91,7 +93,7 @@ async def _waiting(sessions: async_sessionmaker[AsyncSession], dispute_id: int) 
     return dispute
 
 
-async def _write(session: AsyncSession, dispute_id: int, **values: Any) -> Dispute:
+async def _write(session: AsyncSession, dispute_id: int, **values: object) -> Dispute:
     found = await session.execute(select(Dispute).where(Dispute.id == dispute_id).with_for_update())
     dispute = found.scalar_one()
     for name, value in values.items():

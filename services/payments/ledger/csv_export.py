@@ -3,15 +3,14 @@
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import Row
+from services.payments.ledger.queries import EntryRow
 
 HEADER = ("recorded_at", "occurred_at", "transaction", "line", "kind", "reference", "account", "currency", "amount")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-async def lines(first: Sequence[Row[Any]], rest: AsyncIterator[Sequence[Row[Any]]]) -> AsyncIterator[bytes]:
+async def lines(first: Sequence[EntryRow], rest: AsyncIterator[Sequence[EntryRow]]) -> AsyncIterator[bytes]:
     """The header, then the entries. `first` is read already: what fails before it is an answer, not a torn file."""
     yield _written([HEADER])
     yield _written(_cells(entry) for entry in first)
@@ -19,7 +18,7 @@ async def lines(first: Sequence[Row[Any]], rest: AsyncIterator[Sequence[Row[Any]
         yield _written(_cells(entry) for entry in batch)
 
 
-def _cells(entry: Row[Any]) -> list[str | int]:
+def _cells(entry: EntryRow) -> list[str | int]:
     return [
         entry.recorded_at.isoformat(),
         entry.occurred_at.isoformat(),

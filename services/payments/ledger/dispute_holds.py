@@ -4,7 +4,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.ledger import journal, movements
-from services.payments.models import LedgerEntry, LedgerTransaction, Payment
+from services.payments.ledger.models import LedgerEntry, LedgerTransaction
+from services.payments.models import Payment
+from services.payments.settings import settings
 
 
 async def hold(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:
@@ -12,9 +14,10 @@ async def hold(session: AsyncSession, payment: Payment, dispute_id: int, amount:
 
     Told again, or before anything was paid, it changes nothing.
     """
-    paid = payment.paid_amount or 0
+    paid = payment.received
     await journal.record(
-        session, [movements.disputed(payment, dispute_id, paid if amount is None else min(amount, paid))]
+        session,
+        [movements.disputed(payment, dispute_id, paid if amount is None else min(amount, paid), settings.domain)],
     )
 
 
@@ -24,4 +27,4 @@ async def release(session: AsyncSession, payment: Payment, dispute_id: int, *, l
     kept = kept.where(LedgerTransaction.key == movements.disputed_key(dispute_id), LedgerEntry.amount > 0)
     amount = (await session.execute(kept)).scalar_one_or_none()
     if amount is not None:
-        await journal.record(session, [movements.dispute_over(payment, dispute_id, amount, lost=lost)])
+        await journal.record(session, [movements.dispute_over(payment, dispute_id, amount, settings.domain, lost=lost)])

@@ -16,14 +16,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from uuid import UUID
 
-from services.payments.models import Decision, Payment, Payout, Refund
+from services.payments.ledger.models import Account, MovementKind, Payout
+from services.payments.mode import Mode
+from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
-from services.payments.settings import settings
-
-Kind = Literal["received", "fee", "accepted", "bound", "refunded", "disputed", "dispute_won", "dispute_lost", "settled"]
-Account = Literal["paystack:receivable", "paystack:other_mode", "bank", "disputes", "sales", "held", "fees", "refunds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ class Movement:
     """
 
     key: str
-    kind: Kind
+    kind: MovementKind
     into: Account
     out_of: Account
     amount: int
@@ -43,31 +41,31 @@ class Movement:
     occurred_at: datetime | None = None
 
 
-def received(payment_id: int, charge: Charge, *, out_of: Literal["sales", "held"]) -> list[Movement]:
-    """A paid charge, and Paystack's fee for it where it is known yet."""
+def received(payment_id: int, charge: Charge, mode: Mode, *, out_of: Account) -> list[Movement]:
+    """A paid charge, and Paystack's fee for it where it is known yet. `out_of`: sales, or held."""
     came = Movement(
         f"received:{charge.reference}",
-        "received",
-        _receivable(charge.domain),
+        MovementKind.RECEIVED,
+        _receivable(charge.domain, mode),
         out_of,
         charge.amount,
         charge.currency,
         payment_id,
         charge.paid_at,
     )
-    return [came, *fee(payment_id, charge)]
+    return [came, *fee(payment_id, charge, mode)]
 
 
-def fee(payment_id: int, charge: Charge) -> list[Movement]:
+def fee(payment_id: int, charge: Charge, mode: Mode) -> list[Movement]:
     """Paystack tells it late at times: not in every channel's notice."""
     if charge.fees is None:
         return []
     return [
         Movement(
             f"fee:{charge.reference}",
-            "fee",
-            "fees",
-            _receivable(charge.domain),
+            MovementKind.FEE,
+            Account.FEES,
+            _receivable(charge.domain, mode),
             charge.fees,
             charge.currency,
             payment_id,
@@ -76,39 +74,39 @@ def fee(payment_id: int, charge: Charge) -> list[Movement]:
     ]
 
 
-def decided(payment: Payment, decision: Decision) -> Movement:
-    """Held money, or what is left of it, is earned: a person accepted it, or bound it to an order."""
+def decided(payment: Payment, kind: MovementKind) -> Movement:
+    """Held money, or what is left of it, is earned: an operator accepted it, or bound it to an order. `kind`: accepted or bound."""
     return Movement(
         f"decided:{payment.reference}",
-        "accepted" if decision.decision == "accept" else "bound",
-        "held",
-        "sales",
-        (payment.paid_amount or 0) - payment.refunded_amount,
+        kind,
+        Account.HELD,
+        Account.SALES,
+        payment.refundable,
         payment.paid_currency or payment.currency,
         payment.id,
     )
 
 
-def refunded(payment: Payment, refund: Refund) -> Movement:
+def refunded(payment: Payment, refund_id: UUID, amount: int, currency: str, mode: Mode) -> Movement:
     """Money that went back: of what was earned, or of what is held still."""
     return Movement(
-        f"refunded:{refund.id}",
-        "refunded",
-        "refunds" if payment.held_reason is None else "held",
-        _receivable(payment.domain),
-        refund.amount,
-        refund.currency,
+        f"refunded:{refund_id}",
+        MovementKind.REFUNDED,
+        Account.REFUNDS if payment.held_reason is None else Account.HELD,
+        _receivable(payment.domain, mode),
+        amount,
+        currency,
         payment.id,
     )
 
 
-def disputed(payment: Payment, dispute_id: int, amount: int) -> Movement:
+def disputed(payment: Payment, dispute_id: int, amount: int, mode: Mode) -> Movement:
     """Kept back by Paystack until the dispute is decided. `dispute_id` is Paystack's."""
     return Movement(
         disputed_key(dispute_id),
-        "disputed",
-        "disputes",
-        _receivable(payment.domain),
+        MovementKind.DISPUTED,
+        Account.DISPUTES,
+        _receivable(payment.domain, mode),
         amount,
         payment.paid_currency or payment.currency,
         payment.id,
@@ -119,13 +117,13 @@ def disputed_key(dispute_id: int) -> str:
     return f"disputed:{dispute_id}"
 
 
-def dispute_over(payment: Payment, dispute_id: int, amount: int, *, lost: bool) -> Movement:
+def dispute_over(payment: Payment, dispute_id: int, amount: int, mode: Mode, *, lost: bool) -> Movement:
     """No longer kept back. What a lost one gives back is its refund's movement, as it is a refund at Paystack."""
     return Movement(
         f"dispute_over:{dispute_id}",
-        "dispute_lost" if lost else "dispute_won",
-        _receivable(payment.domain),
-        "disputes",
+        MovementKind.DISPUTE_LOST if lost else MovementKind.DISPUTE_WON,
+        _receivable(payment.domain, mode),
+        Account.DISPUTES,
         amount,
         payment.paid_currency or payment.currency,
         payment.id,
@@ -135,14 +133,14 @@ def dispute_over(payment: Payment, dispute_id: int, amount: int, *, lost: bool) 
 def settled(payout: Payout) -> Movement:
     return Movement(
         f"settled:{payout.id}",
-        "settled",
-        "bank",
-        "paystack:receivable",
+        MovementKind.SETTLED,
+        Account.BANK,
+        Account.RECEIVABLE,
         payout.amount,
         payout.currency,
         occurred_at=payout.paid_out_at,
     )
 
 
-def _receivable(domain: str | None) -> Account:
-    return "paystack:receivable" if domain == settings.domain else "paystack:other_mode"
+def _receivable(domain: str | None, mode: Mode) -> Account:
+    return Account.RECEIVABLE if domain == mode else Account.OTHER_MODE

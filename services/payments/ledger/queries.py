@@ -2,17 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.pagination import InvalidCursor, decode_cursor, encode_cursor
-from services.payments.models import LedgerEntry, LedgerTransaction, Payment
+from kit.pagination import decode_cursor, encode_cursor, split_page
+from services.payments.ledger.models import Account, LedgerEntry, LedgerTransaction, MovementKind
+from services.payments.models import Payment
 
 BATCH = 1000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SORT = "ledger"
 PLACE = (LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerEntry.line)
 
 
@@ -20,7 +21,7 @@ PLACE = (LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerEntry.line)
 class Filter:
     """Which entries; None is any. `since` is included, `until` is not: both are about the time of recording."""
 
-    account: str | None = None
+    account: Account | None = None
     currency: str | None = None
     reference: str | None = None
     since: datetime | None = None
@@ -42,7 +43,23 @@ class Filter:
         return found
 
 
+class EntryRow(NamedTuple):
+    """One entry with its transaction. `reference`: the payment that it is about; None for a payout."""
+
+    recorded_at: datetime
+    transaction_id: int
+    line: int
+    transaction: str
+    kind: MovementKind
+    occurred_at: datetime
+    reference: str | None
+    account: Account
+    currency: str
+    amount: int
+
+
 def _entries(wanted: Filter) -> Select[*tuple[Any, ...]]:
+    """Select the columns of EntryRow, in its order."""
     return (
         select(
             LedgerEntry.recorded_at,
@@ -64,43 +81,33 @@ def _entries(wanted: Filter) -> Select[*tuple[Any, ...]]:
 
 async def page(
     session: AsyncSession, wanted: Filter, limit: int, cursor: str | None
-) -> tuple[Sequence[Row[Any]], str | None]:
+) -> tuple[Sequence[EntryRow], str | None]:
     """The newest entries, or those after the cursor, and the cursor to go on with. Raises InvalidCursor."""
     query = _entries(wanted).order_by(*(column.desc() for column in PLACE)).limit(limit + 1)
     if cursor is not None:
-        query = query.where(tuple_(*PLACE) < tuple_(*_place(cursor)))
-    found = (await session.execute(query)).all()
-    if len(found) <= limit:
-        return found, None
-    last = found[limit - 1]
-    microseconds = (last.recorded_at - EPOCH) // timedelta(microseconds=1)
-    return found[:limit], encode_cursor("ledger", microseconds, last.transaction_id, last.line)
-
-
-def _place(cursor: str) -> tuple[datetime, int, int]:
-    microseconds, transaction_id, line = decode_cursor(cursor, "ledger", int, int, int)
-    try:
-        return EPOCH + timedelta(microseconds=int(microseconds)), int(transaction_id), int(line)
-    except OverflowError as error:
-        raise InvalidCursor from error
+        query = query.where(tuple_(*PLACE) < tuple_(*decode_cursor(cursor, SORT, datetime, int, int)))
+    rows = [EntryRow(*row) for row in await session.execute(query)]
+    return split_page(
+        rows, limit, lambda entry: encode_cursor(SORT, entry.recorded_at, entry.transaction_id, entry.line)
+    )
 
 
 async def batches(
     sessions: async_sessionmaker[AsyncSession], wanted: Filter, size: int = BATCH
-) -> AsyncIterator[Sequence[Row[Any]]]:
+) -> AsyncIterator[Sequence[EntryRow]]:
     """All entries, oldest first. No connection is held between two batches: whoever reads may be slow."""
     query = _entries(wanted).order_by(*PLACE).limit(size)
     after = query
     while True:
         async with sessions() as session:
-            found = (await session.execute(after)).all()
+            found = [EntryRow(*row) for row in await session.execute(after)]
         yield found
         if len(found) < size:
             return
         after = query.where(tuple_(*PLACE) > tuple_(found[-1].recorded_at, found[-1].transaction_id, found[-1].line))
 
 
-async def balances(session: AsyncSession, until: datetime | None = None) -> Sequence[Row[str, str, int]]:
+async def balances(session: AsyncSession, until: datetime | None = None) -> Sequence[Row[str, Account, int]]:
     """Currency, account and balance: of everything, or of what was recorded before `until`."""
     query = (
         select(LedgerEntry.currency, LedgerEntry.account, func.sum(LedgerEntry.amount).label("balance"))

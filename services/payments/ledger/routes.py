@@ -11,7 +11,7 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.payments.auth import Reading
 from services.payments.db import Transaction, sessions
 from services.payments.ledger import csv_export, queries
-from services.payments.ledger.movements import Account
+from services.payments.ledger.models import Account
 from services.payments.ledger.queries import Filter
 from services.payments.ledger.schemas import Balances, BalanceView, EntryView, LedgerPage, Moment
 

@@ -1,3 +1,8 @@
+import services.payments.cards.models
+import services.payments.holds.models
+import services.payments.ledger.models
+import services.payments.refunds.models
+import services.payments.webhooks.models  # noqa: F401
 from kit.db.migrations import run
 from services.payments.models import Base
 

@@ -1,1 +1,4 @@
-"""Paystack's API, as far as we speak it; nothing else speaks to Paystack. Known of it: its OpenAPI and documentation; see each rule."""
+"""The client of Paystack's API, and the parsers of its JSON. Only this package calls Paystack.
+
+Of payments it imports settings and nothing else.
+"""

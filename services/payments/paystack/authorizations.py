@@ -1,4 +1,4 @@
-"""Authorizations: a saved card is charged again, or given up."""
+"""Authorizations at Paystack: charge a saved card, or deactivate it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +12,14 @@ from services.payments.paystack.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """A repeat charge for which the payer has to come: nothing is decided yet."""
+    """The bank asks the payer to confirm the charge at `authorization_url`. Nothing is charged yet."""
 
     authorization_url: str
     access_code: str | None
 
 
 class Authorizations:
-    """Cards that were left by a payment."""
+    """/transaction/charge_authorization and /customer/authorization"""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -27,9 +27,10 @@ class Authorizations:
     async def charge(
         self, *, code: str, reference: str, email: str, amount: int, currency: str, metadata: dict[str, Any]
     ) -> Charge | Challenge:
-        """POST /transaction/charge_authorization: with the email of the payment that left the card. After NoAnswer: verify, never resend.
+        """POST /transaction/charge_authorization. `email` must be the one of the payment that saved the card.
 
-        Refused has made no transaction; a charge that the bank declined is answered with its status.
+        After NoAnswer, verify the reference; never send it again. Refused: no transaction exists. A charge that the bank
+        declines is returned with its status.
         """
         body = {
             "authorization_code": code,
@@ -48,10 +49,10 @@ class Authorizations:
         return parse_answer(data, reference)
 
     async def deactivate(self, code: str) -> None:
-        """POST /customer/authorization/deactivate; quietly where Paystack does not know the code any more."""
+        """POST /customer/authorization/deactivate. Succeeds if Paystack no longer knows the code."""
         try:
             path = "/customer/authorization/deactivate"
-            await self._transport.answer("deactivate", "POST", path, {"authorization_code": code})
+            await self._transport.request("deactivate", "POST", path, {"authorization_code": code})
         except Refused as refused:
             if refused.status != 404:
                 raise

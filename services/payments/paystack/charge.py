@@ -6,14 +6,13 @@ are missing. The parser reads what we need; the rest stays in the stored body.
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
+from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
 
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A card that may be charged again. `signature` is the card's, the same whatever code it has."""
+    """A card that can be charged again. `signature` identifies the card: it stays the same when the authorization code changes."""
 
     code: str = field(repr=False)
     signature: str
@@ -26,7 +25,7 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Amounts in subunits of `currency`. `id` is Paystack's, an unsigned 64-bit number that we keep in a bigint."""
+    """One attempt to pay, as Paystack reports it. Amounts are subunits of `currency`; `id` is Paystack's id of the transaction."""
 
     reference: str
     status: str
@@ -40,16 +39,16 @@ class Charge:
     gateway_response: str | None = None
     paid_at: datetime | None = None
     authorization: Authorization | None = None
-    """Only what is reusable."""
+    """The card, if Paystack says that it is reusable."""
 
     @property
     def paid(self) -> bool:
-        """Whether money came, be it that it went back since."""
+        """Return True if the payer paid, even if the money was refunded afterwards."""
         return self.status in {"success", "reversed", "reversal-pending"}
 
 
-def parse_charge(data: Any) -> Charge:
-    """Raises Unreadable where reference, status, amount, currency or domain is missing or nonsense."""
+def parse_charge(data: object) -> Charge:
+    """Parse a charge. Raises Unreadable if reference, status, amount, currency or domain is missing or invalid."""
     if not isinstance(data, dict):
         raise Unreadable("data is not an object")
     amount = parse_integer(data.get("amount"))
@@ -61,7 +60,7 @@ def parse_charge(data: Any) -> Charge:
         if not found:
             raise Unreadable(f"{name} is missing")
         texts[name] = found
-    identifier = parse_integer(data.get("id"), most=2**63 - 1)
+    identifier = parse_integer(data.get("id"), most=MAX_ID)
     return Charge(
         reference=texts["reference"],
         status=texts["status"].lower(),
@@ -78,8 +77,8 @@ def parse_charge(data: Any) -> Charge:
     )
 
 
-def _authorization(data: Any) -> Authorization | None:
-    """`{}` where nothing was paid; cards only, and only those that Paystack calls reusable."""
+def _authorization(data: object) -> Authorization | None:
+    """Return the authorization if it is a reusable card. Paystack sends `{}` for unpaid transactions."""
     if not isinstance(data, dict) or data.get("reusable") is not True or data.get("channel") != "card":
         return None
     code, signature = parse_text(data.get("authorization_code"), 100), parse_text(data.get("signature"), 100)

@@ -1,4 +1,4 @@
-"""The client of one integration: a part for each noun of Paystack's API, around one connection."""
+"""The client of Paystack's API: one attribute for each resource, around one HTTP connection."""
 
 import httpx
 from pydantic import SecretStr
@@ -14,7 +14,7 @@ from services.payments.paystack.webhook_events import WebhookEvents
 
 
 class Paystack:
-    """Every call ends within its timeout. What can wait asks `pace` for its turn first."""
+    """Every call ends within its timeout or raises PaystackError. Background jobs call `rate_limit.acquire` first."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Paystack:
         self.authorizations = Authorizations(connection)
         self.refunds = Refunds(connection)
         self.disputes = Disputes(connection)
-        self.events = WebhookEvents(connection)
+        self.webhook_events = WebhookEvents(connection)
         self.settlements = Settlements(connection)
 
     async def close(self) -> None:

@@ -9,21 +9,21 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.payments.models import DISPUTE_STATUSES
 from services.payments.paystack.errors import NoAnswer
-from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
+from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
 from services.payments.paystack.transport import Transport
 
-MAX_ID = 2**63 - 1
-OVER = frozenset({"resolved", "archived"})
+RESOLVED = frozenset({"resolved", "archived"})
 ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
 REVERSED = frozenset({"reversed", "reversal-pending"})
 
 
 @dataclass(frozen=True, slots=True)
 class PaystackDispute:
-    """`amount`: subunits that the payer wants back, or what was agreed to; None where it does not say, or says nothing: whoever declines
-    answers with a refund of 0. `of`: all that was paid.
+    """A dispute as Paystack reports it. Amounts are subunits.
+
+    `amount`: what the payer claims or was granted; None if it is missing or 0 (a declined dispute has a refund_amount of 0).
+    `paid_amount`: what was paid.
     """
 
     id: int
@@ -32,7 +32,7 @@ class PaystackDispute:
     transaction_status: str | None = None
     domain: str | None = None
     amount: int | None = None
-    of: int | None = None
+    paid_amount: int | None = None
     currency: str | None = None
     category: str | None = None
     resolution: str | None = None
@@ -42,19 +42,20 @@ class PaystackDispute:
     changed_at: datetime | None = None
 
     @property
-    def over(self) -> bool:
-        return self.status in OVER
+    def resolved(self) -> bool:
+        """Return True if the dispute has ended."""
+        return self.status in RESOLVED
 
     @property
     def lost(self) -> bool:
-        """Whether money goes back. Where the resolution is a word that we do not know, the transaction tells."""
+        """Return True if the payer gets money back. For an unknown resolution, the status of the transaction decides."""
         if self.resolution in ACCEPTED:
             return True
         return self.resolution != "declined" and self.transaction_status in REVERSED
 
 
-def parse_dispute(data: Any) -> PaystackDispute:
-    """Raises Unreadable without an id or a status."""
+def parse_dispute(data: object) -> PaystackDispute:
+    """Parse a dispute. Raises Unreadable without an id or a status."""
     if not isinstance(data, dict):
         raise Unreadable("data is not an object")
     dispute_id, status = parse_integer(data.get("id"), most=MAX_ID), parse_text(data.get("status"), 50)
@@ -63,16 +64,14 @@ def parse_dispute(data: Any) -> PaystackDispute:
     transaction = data.get("transaction")
     about = transaction if isinstance(transaction, dict) else {}
     reference = about.get("reference") or data.get("merchant_transaction_reference")
-    status = status.lower()
     return PaystackDispute(
         id=dispute_id,
-        # A word that we do not know is a dispute that is not over.
-        status=status if status in DISPUTE_STATUSES else "pending",
+        status=status.lower(),
         reference=parse_text(reference, 200),
         transaction_status=_lower(about.get("status")),
         domain=_lower(data.get("domain") or about.get("domain")),
         amount=parse_integer(data.get("refund_amount")) or None,
-        of=parse_integer(about.get("amount")),
+        paid_amount=parse_integer(about.get("amount")),
         currency=parse_text(data.get("currency") or about.get("currency"), 10),
         category=parse_text(data.get("category"), 50),
         resolution=_lower(data.get("resolution")),
@@ -83,14 +82,14 @@ def parse_dispute(data: Any) -> PaystackDispute:
     )
 
 
-def _lower(value: Any) -> str | None:
+def _lower(value: object) -> str | None:
     found = parse_text(value, 50)
     return found.lower() if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Where to PUT a file for a dispute, within half an hour, and its name afterwards."""
+    """An upload URL for a file of evidence, valid for 30 minutes, and the name by which the response refers to the file."""
 
     url: str
     filename: str
@@ -104,14 +103,14 @@ class Disputes:
 
     async def fetch(self, dispute_id: int) -> PaystackDispute:
         """GET /dispute/:id."""
-        return _told(await self._transport.call("dispute", "GET", f"/dispute/{dispute_id}"))
+        return _parse_response(await self._transport.call("dispute", "GET", f"/dispute/{dispute_id}"))
 
-    async def of_status(self, status: str, page: int) -> list[PaystackDispute]:
-        """GET /dispute, fifty a page, from page 1."""
+    async def list_with_status(self, status: str, page: int) -> list[PaystackDispute]:
+        """GET /dispute: 50 per page, the first page is 1."""
         path = f"/dispute?status={quote(status, safe='')}&perPage=50&page={page}"
-        return [_told(one) for one in await self._transport.list_of("disputes", path)]
+        return [_parse_response(one) for one in await self._transport.call_for_list("disputes", path)]
 
-    async def upload_address(self, dispute_id: int, filename: str) -> Upload:
+    async def create_upload_url(self, dispute_id: int, filename: str) -> Upload:
         """GET /dispute/:id/upload_url."""
         path = f"/dispute/{dispute_id}/upload_url?upload_filename={quote(filename, safe='')}"
         data = await self._transport.call("upload_url", "GET", path)
@@ -121,16 +120,16 @@ class Disputes:
         return Upload(url, name)
 
     async def add_evidence(self, dispute_id: int, evidence: dict[str, Any]) -> int | None:
-        """POST /dispute/:id/evidence; Paystack's number of it."""
+        """POST /dispute/:id/evidence; return Paystack's id of the evidence."""
         data = await self._transport.call("evidence", "POST", f"/dispute/{dispute_id}/evidence", evidence)
-        return parse_integer(data.get("id"), most=2**63 - 1)
+        return parse_integer(data.get("id"), most=MAX_ID)
 
     async def resolve(self, dispute_id: int, answer: dict[str, Any]) -> PaystackDispute:
-        """PUT /dispute/:id/resolve: resolution, message, refund_amount, uploaded_filename; evidence where there is any."""
-        return _told(await self._transport.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", answer))
+        """PUT /dispute/:id/resolve with resolution, message, refund_amount, uploaded_filename and, if there is any, evidence."""
+        return _parse_response(await self._transport.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", answer))
 
 
-def _told(data: Any) -> PaystackDispute:
+def _parse_response(data: object) -> PaystackDispute:
     try:
         return parse_dispute(data)
     except Unreadable as error:

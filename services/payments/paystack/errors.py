@@ -1,18 +1,20 @@
-"""What can become of a call that Paystack does not answer as asked.
+"""The ways in which a call of Paystack fails.
 
 PaystackError
-├── Refused          Paystack understood and said no; nothing was made
-├── KeyRejected      our secret key is wrong or revoked: a person must act, no payment is at fault
-├── RateLimited      ask again after `retry_after` seconds
-└── NoAnswer         timeout, network, 5xx or nonsense: whether it happened is unknown, look it up
+├── Refused          Paystack understood the request and refused it; nothing was created
+├── KeyRejected      our secret key is wrong or revoked; an operator must act, the payment is not at fault
+├── RateLimited      retry after `retry_after` seconds
+└── NoAnswer         timeout, network error, 5xx or an unusable response: the outcome is unknown, look it up before retrying
 """
 
 
 class PaystackError(Exception):
-    pass
+    """Base class of all failures of a call."""
 
 
 class Refused(PaystackError):
+    """Paystack refused the request. `status` is the HTTP status, `code` Paystack's error code (may be empty), `message` its text."""
+
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -21,14 +23,16 @@ class Refused(PaystackError):
 
 
 class KeyRejected(PaystackError):
-    pass
+    """HTTP 401: Paystack does not accept our secret key."""
 
 
 class RateLimited(PaystackError):
+    """HTTP 429: the rate limit is used up for `retry_after` seconds."""
+
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"rate limited for {retry_after} s")
         self.retry_after = retry_after
 
 
 class NoAnswer(PaystackError):
-    pass
+    """There was no usable response. Whether Paystack carried out the request is unknown."""

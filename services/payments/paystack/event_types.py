@@ -1,11 +1,11 @@
-"""Every kind of notice that Paystack is known to send: what becomes of it, and what makes two deliveries the same happening.
+"""The webhook event types that Paystack documents: what we do with each, and which fields identify an event.
 
-A notice carries no id, no time and no version of its own (Paystack's documentation, "Webhooks"): what identifies it is in its data.
+A webhook event has no id, time or version of its own (Paystack's documentation, "Webhooks"). Its identity is derived from its data.
 """
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from services.payments.paystack.parsing import parse_text
 
@@ -14,30 +14,33 @@ Handling = Literal["handled", "kept", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """`becomes`: what we make of it. `named_by`: fields of its data, the first of which is never absent; where it is, the body's hash.
+    """How events of one type are handled.
 
-    `recurs`: the same fields may tell another happening, so the body's hash belongs to the identity.
+    `effect`: what processing does, or why it does nothing. `identified_by`: the fields of `data` that make up the identity; if the first is
+    absent, the identity is the hash of the body. `recurs`: different events can have equal fields, so the hash is part of the identity.
     """
 
     handling: Handling
-    becomes: str
-    named_by: tuple[str, ...] = ("id",)
+    effect: str
+    identified_by: tuple[str, ...] = ("id",)
     recurs: bool = False
 
 
 REFUND = EventType(
     "handled",
-    "looks into the refunds of its payment",
+    "schedules a sync of the refunds of its payment",
     ("transaction_reference", "refund_reference", "amount", "status"),
 )
-DISPUTE = EventType("handled", "opens or moves a dispute", ("id", "updated_at"))
-PAYOUT = EventType("kept", "no payouts are made from here")
-SUBSCRIPTION = EventType("kept", "no subscriptions are sold here", ("subscription_code", "status", "next_payment_date"))
-INVOICE = EventType("kept", "money of a subscription comes as charge.success", ("invoice_code", "status", "paid_at"))
-PAYMENT_REQUEST = EventType("kept", "its money comes as charge.success")
-IDENTIFICATION = EventType("kept", "no customers are identified here", ("customer_code",), recurs=True)
-MANDATE = EventType("kept", "no direct debits are made here", ("authorization_code",))
-PREAUTHORIZATION = EventType("kept", "nothing is reserved from here")
+DISPUTE = EventType("handled", "records or updates a dispute", ("id", "updated_at"))
+PAYOUT = EventType("kept", "this shop makes no transfers")
+SUBSCRIPTION = EventType(
+    "kept", "this shop sells no subscriptions", ("subscription_code", "status", "next_payment_date")
+)
+INVOICE = EventType("kept", "the money arrives as charge.success", ("invoice_code", "status", "paid_at"))
+PAYMENT_REQUEST = EventType("kept", "the money arrives as charge.success")
+IDENTIFICATION = EventType("kept", "this shop identifies no customers", ("customer_code",), recurs=True)
+MANDATE = EventType("kept", "this shop makes no direct debits", ("authorization_code",))
+PREAUTHORIZATION = EventType("kept", "this shop makes no preauthorizations")
 
 EVENT_TYPES: dict[str, EventType] = {
     "charge.success": EventType("handled", "settles its payment"),
@@ -50,7 +53,7 @@ EVENT_TYPES: dict[str, EventType] = {
     "refund.failed": REFUND,
     "refund.needs-attention": REFUND,
     "bank.transfer.rejected": EventType(
-        "kept", "Paystack gave the money back: nothing was paid", ("bank_transfer.transaction_id",), recurs=True
+        "kept", "Paystack returned the transfer: nothing was paid", ("bank_transfer.transaction_id",), recurs=True
     ),
     "transfer.success": PAYOUT,
     "transfer.failed": PAYOUT,
@@ -58,7 +61,9 @@ EVENT_TYPES: dict[str, EventType] = {
     "subscription.create": SUBSCRIPTION,
     "subscription.disable": SUBSCRIPTION,
     "subscription.not_renew": SUBSCRIPTION,
-    "subscription.expiring_cards": EventType("kept", "no subscriptions are sold here", ("0.expiry_date",), recurs=True),
+    "subscription.expiring_cards": EventType(
+        "kept", "this shop sells no subscriptions", ("0.expiry_date",), recurs=True
+    ),
     "invoice.create": INVOICE,
     "invoice.update": INVOICE,
     "invoice.payment_failed": INVOICE,
@@ -67,10 +72,10 @@ EVENT_TYPES: dict[str, EventType] = {
     "customeridentification.success": IDENTIFICATION,
     "customeridentification.failed": IDENTIFICATION,
     "dedicatedaccount.assign.success": EventType(
-        "kept", "no account numbers are given out here", ("dedicated_account.id",)
+        "kept", "this shop assigns no account numbers", ("dedicated_account.id",)
     ),
     "dedicatedaccount.assign.failed": EventType(
-        "kept", "no account numbers are given out here", ("customer.id",), recurs=True
+        "kept", "this shop assigns no account numbers", ("customer.id",), recurs=True
     ),
     "direct_debit.authorization.created": MANDATE,
     "direct_debit.authorization.active": MANDATE,
@@ -80,37 +85,37 @@ EVENT_TYPES: dict[str, EventType] = {
     "preauthorization.release.success": PREAUTHORIZATION,
     "preauthorization.release.failed": PREAUTHORIZATION,
 }
-UNKNOWN = EventType("unknown", "stored, and nothing else: this kind is not known here", ())
+UNKNOWN = EventType("unknown", "this event type is not known", ())
 
 
 def event_type_of(event: str) -> EventType:
-    """A refund or a dispute in a new state is still a refund or a dispute."""
+    """Return the event type. Unknown `refund.*` and `charge.dispute.*` events are handled as refunds and disputes."""
     if event.startswith("refund."):
         return REFUND
     return DISPUTE if event.startswith("charge.dispute.") else EVENT_TYPES.get(event, UNKNOWN)
 
 
-def identity(event: str, data: Any, body: bytes) -> str:
-    """What this notice has in common with every other delivery of the same happening.
+def identity(event: str, data: object, body: bytes) -> str:
+    """Return the identity of a webhook event: equal for all deliveries of one event.
 
-    Two equal partial refunds share theirs: their notices are only a nudge.
+    Two equal partial refunds share an identity. That is harmless: a refund event only schedules a sync.
     """
-    kind = event_type_of(event)
-    found = [_at(data, path) for path in kind.named_by]
+    event_type = event_type_of(event)
+    found = [_at(data, path) for path in event_type.identified_by]
     if event == "charge.success" and found[0] is None:
         found = [_at(data, "reference")]
     if not found or found[0] is None:
         return f"{event}:{hashlib.sha256(body).hexdigest()}"
     named = "/".join("-" if part is None else part for part in found)
-    return f"{event}:{named}:{hashlib.sha256(body).hexdigest()}" if kind.recurs else f"{event}:{named}"
+    return f"{event}:{named}:{hashlib.sha256(body).hexdigest()}" if event_type.recurs else f"{event}:{named}"
 
 
 def identity_of_row(event: str, row_id: int | None) -> str | None:
-    """The identity, from Paystack's number of what the notice is about alone; None where that does not tell it."""
-    return f"{event}:{row_id}" if row_id is not None and event_type_of(event).named_by == ("id",) else None
+    """Return the identity of an event from the id of its transaction or dispute alone; None if the id does not identify the event."""
+    return f"{event}:{row_id}" if row_id is not None and event_type_of(event).identified_by == ("id",) else None
 
 
-def _at(data: Any, path: str) -> str | None:
+def _at(data: object, path: str) -> str | None:
     for name in path.split("."):
         if isinstance(data, dict):
             data = data.get(name)

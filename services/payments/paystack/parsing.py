@@ -1,27 +1,22 @@
 """Parse single values of Paystack's JSON: leniently in form, strictly in range."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
-
-def format_time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 MAX_SUBUNITS = 2**53
-
+MAX_ID = 2**63 - 1
+"""Paystack's ids are unsigned 64-bit integers; we store them in a signed bigint."""
 
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 class Unreadable(Exception):
-    """What came does not say what it must; the message says what is missing. No other try can help."""
+    """The JSON lacks a required value; the message names it. A retry cannot help."""
 
 
-def parse_integer(value: Any, most: int = MAX_SUBUNITS) -> int | None:
-    """A whole number from 0 to `most`, which Paystack writes as a number or as a string of digits."""
+def parse_integer(value: object, most: int = MAX_SUBUNITS) -> int | None:
+    """Return an integer from 0 to `most`, or None. Paystack writes integers as numbers or as strings of digits."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) <= most:
@@ -31,19 +26,24 @@ def parse_integer(value: Any, most: int = MAX_SUBUNITS) -> int | None:
     return value if isinstance(value, int) and 0 <= value <= most else None
 
 
-def parse_text(value: Any, most: int) -> str | None:
-    """At most `most` characters, storable; None for what is no text, or empty."""
+def parse_text(value: object, most: int) -> str | None:
+    """Return the text, cut to `most` characters; None if it is empty or not a string."""
     if not isinstance(value, str):
         return None
     # Postgres stores neither NUL nor lone surrogates.
     return value[:most].replace("\x00", "").encode("utf-8", "replace").decode() or None
 
 
-def parse_time(value: Any) -> datetime | None:
-    """ISO 8601 with an offset, as UTC."""
+def parse_time(value: object) -> datetime | None:
+    """Return an ISO 8601 time with an offset as UTC; None if it is anything else."""
     if not isinstance(value, str):
         return None
     try:
         return _TIME.validate_python(value[:40]).astimezone(UTC)
-    except (ValidationError, OverflowError):  # also what lies before year 1 or after 9999 in UTC
+    except (ValidationError, OverflowError):  # OverflowError: before year 1 or after year 9999 in UTC
         return None
+
+
+def format_time(time: datetime) -> str:
+    """Return the time as Paystack writes it: UTC, milliseconds, `Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
-"""How fast we may ask Paystack about what can wait: by the limits that its answers tell, leaving a share for those who pay now.
+"""Paystack's rate limit: background calls wait so that calls a payer waits for find room.
 
-Documented limits ("Rate limits"): 100 calls in 60 seconds in test mode, 600 live, 3,000 for verify. An answer tells
-`x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (seconds); the last word is always theirs.
+Documented limits ("Rate limits"): 100 calls in 60 seconds in test mode, 600 live, 3,000 live for verify. Responses carry
+`x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (seconds); they override what is documented.
 """
 
 import asyncio
@@ -17,26 +17,26 @@ from kit.worker.shutdown import Shutdown
 from services.payments.paystack.circuit_breaker import CircuitBreaker
 
 Bucket = Literal["verify", "charge", "others"]
-"""Calls that Paystack counts apart, where it does."""
+"""Groups of calls for which Paystack may have separate limits."""
 
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
-DOCUMENTED = {"test": 100, "live": 600}
-OURS, RESERVED = 0.75, 0.2
-"""Of a limit: what calls that can wait aim at, and what they never touch: it is for checkout and for whoever looks at a payment."""
+DOCUMENTED_LIMITS = {"test": 100, "live": 600}
+BACKGROUND_SHARE, RESERVED_SHARE = 0.75, 0.2
+"""Background calls use at most 75 % of the rate limit; the last 20 % is kept for checkout and verification."""
 
 WINDOW_SECONDS = 60.0
 BURST_SECONDS = 5.0
-"""Calls that were not made are not saved up for longer."""
+"""Unused calls are saved up for this long at most."""
 
-LONGEST_LOOK_AHEAD = 30.0
-MOST_TOLD = 1_000_000
-LONGEST_RESET = 600
+MAX_WAIT_SECONDS = 30.0
+MAX_HEADER_VALUE = 1_000_000
+MAX_RESET_SECONDS = 600
 
-calls_per_minute = Gauge("paystack_calls_per_minute", "Calls a minute that may be made for what can wait", ["bucket"])
+calls_per_minute = Gauge("paystack_calls_per_minute", "Background calls that may be made per minute", ["bucket"])
 
 
 def bucket_of(path: str) -> Bucket:
-    """Which limit a call counts against."""
+    """Return the bucket that a call counts against."""
     if path.startswith("/transaction/verify/"):
         return "verify"
     return "charge" if path.startswith(("/transaction/initialize", "/transaction/charge_authorization")) else "others"
@@ -44,34 +44,37 @@ def bucket_of(path: str) -> Bucket:
 
 @dataclass(slots=True)
 class Allowance:
-    """What is left of one limit. `tokens` are calls that may be made now; a debt where more were made."""
+    """A token bucket for one limit. `tokens` is the number of calls that may be made now; negative after more calls than allowed.
+
+    `reported`: the limit comes from a response, not from the documentation.
+    """
 
     limit: int
-    told: bool
-    a_second: float
+    reported: bool
+    per_second: float
     tokens: float
     counted_at: float
     remaining: int | None = None
     resets_at: float = 0.0
-    line: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Whoever waits for it, first come first served."""
+    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Background calls wait here, first come first served."""
 
     @property
     def reserve(self) -> int:
-        """What is left alone."""
-        return int(self.limit * RESERVED)
+        """Calls that background calls leave alone."""
+        return int(self.limit * RESERVED_SHARE)
 
-    def wait(self, now: float) -> float:
-        """Seconds until a call may be made; 0 for now."""
-        burst = max(1.0, self.a_second * BURST_SECONDS)
-        self.tokens = min(burst, self.tokens + (now - self.counted_at) * self.a_second)
+    def seconds_until_free(self, now: float) -> float:
+        """Return the seconds until a background call may be made; 0 if it may be made now."""
+        burst = max(1.0, self.per_second * BURST_SECONDS)
+        self.tokens = min(burst, self.tokens + (now - self.counted_at) * self.per_second)
         self.counted_at = now
         if self.remaining is not None and now >= self.resets_at:
             self.remaining = None
         if self.remaining is not None and self.remaining <= self.reserve:
             return self.resets_at - now
-        # A hair less than a whole one is one: floats.
-        return 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.a_second
+        # Slightly less than one token counts as one: rounding errors of floats.
+        return 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.per_second
 
     def take(self) -> None:
         self.tokens -= 1
@@ -80,36 +83,36 @@ class Allowance:
 
 
 class RateLimit:
-    """One for each client: its answers feed it; the sweep, refunds and the backfill wait for their turn with it, first come first served.
+    """The rate limit of one client. The transport counts every call; background jobs wait with `acquire` before they call.
 
-    `limit`: Paystack's, a minute, until an answer tells another; `budget`: calls a minute that are never exceeded, whatever is told.
+    `limit`: Paystack's limit per minute until a response reports another. `budget`: calls per minute that background calls never exceed.
     """
 
     def __init__(self, limit: int, budget: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.circuit_breaker = CircuitBreaker(clock)
         self._clock = clock
         self._budget = budget
-        assumed = self._allowance(limit, told=False)
+        assumed = self._allowance(limit, reported=False)
         self._allowances: dict[Bucket, Allowance] = dict.fromkeys(BUCKETS, assumed)
         for bucket in BUCKETS:
             calls_per_minute.labels(bucket).set(self.per_minute(bucket))
 
     def per_minute(self, bucket: Bucket) -> float:
-        """Calls a minute that may be made in the long run."""
-        return self._allowances[bucket].a_second * WINDOW_SECONDS
+        """Return the background calls that may be made per minute in the long run."""
+        return self._allowances[bucket].per_second * WINDOW_SECONDS
 
     async def acquire(self, bucket: Bucket, shutdown: Shutdown) -> bool:
         """Wait until a background call may be made. Return False if shutdown was requested first.
 
         Does not count the call: the transport counts every call when it sends it. Make the call right away.
         """
-        async with self._allowances[bucket].line:
+        async with self._allowances[bucket].queue:
             while not shutdown.requested:
-                seconds = self._seconds(bucket)
+                seconds = self._seconds_until_free(bucket)
                 if seconds <= 0 and self.circuit_breaker.allow():
                     return True
                 jitter = random.uniform(0, min(1.0, seconds / 10))  # noqa: S311
-                await shutdown.wait(min(max(seconds, 0.01), LONGEST_LOOK_AHEAD) + jitter)
+                await shutdown.wait(min(max(seconds, 0.01), MAX_WAIT_SECONDS) + jitter)
         return False
 
     def count(self, bucket: Bucket) -> None:
@@ -117,45 +120,47 @@ class RateLimit:
         self._allowances[bucket].take()
 
     def update(self, bucket: Bucket, headers: Mapping[str, str]) -> None:
-        """What an answer tells of the limit; answers that tell nothing, or nonsense, change nothing."""
+        """Update the limit from the headers of a response. Missing and invalid headers change nothing."""
         limit, remaining, reset = (
             _number(headers.get(f"x-ratelimit-{name}")) for name in ("limit", "remaining", "reset")
         )
         if limit:
-            self._learn(bucket, limit)
+            self._set_limit(bucket, limit)
         if remaining is not None and reset is not None:
             allowance = self._allowances[bucket]
             allowance.remaining = remaining
-            allowance.resets_at = self._clock() + min(reset, LONGEST_RESET)
+            allowance.resets_at = self._clock() + min(reset, MAX_RESET_SECONDS)
 
     def exhaust(self, bucket: Bucket, seconds: float) -> None:
-        """429: nothing is left for so long."""
+        """Record HTTP 429: no call may be made for `seconds`."""
         allowance = self._allowances[bucket]
         allowance.remaining, allowance.resets_at = 0, self._clock() + seconds
 
-    def _learn(self, bucket: Bucket, limit: int) -> None:
+    def _set_limit(self, bucket: Bucket, limit: int) -> None:
         known = self._allowances[bucket]
-        if known.told and known.limit == limit:
+        if known.reported and known.limit == limit:
             return
-        # Calls of the same limit are counted together: in test mode there is one for all.
-        shared = (each for each in self._allowances.values() if each.told and each.limit == limit)
-        found = next(shared, None) or self._allowance(limit, told=True)
+        # Buckets with the same limit share one allowance: in test mode there is one limit for all calls.
+        shared = (each for each in self._allowances.values() if each.reported and each.limit == limit)
+        found = next(shared, None) or self._allowance(limit, reported=True)
         found.tokens = min(found.tokens, known.tokens)
         self._allowances[bucket] = found
         calls_per_minute.labels(bucket).set(self.per_minute(bucket))
 
-    def _allowance(self, limit: int, *, told: bool) -> Allowance:
-        allowed = max(1.0, limit * OURS)
+    def _allowance(self, limit: int, *, reported: bool) -> Allowance:
+        allowed = max(1.0, limit * BACKGROUND_SHARE)
         if self._budget is not None:
-            allowed = min(allowed, self._budget) if told else self._budget
-        a_second = allowed / WINDOW_SECONDS
-        return Allowance(limit, told, a_second, max(1.0, a_second * BURST_SECONDS), self._clock())
+            allowed = min(allowed, self._budget) if reported else self._budget
+        per_second = allowed / WINDOW_SECONDS
+        return Allowance(limit, reported, per_second, max(1.0, per_second * BURST_SECONDS), self._clock())
 
-    def _seconds(self, bucket: Bucket) -> float:
-        return max(self.circuit_breaker.seconds_until_retry(), self._allowances[bucket].wait(self._clock()))
+    def _seconds_until_free(self, bucket: Bucket) -> float:
+        return max(
+            self.circuit_breaker.seconds_until_retry(), self._allowances[bucket].seconds_until_free(self._clock())
+        )
 
 
 def _number(header: str | None) -> int | None:
     if header is None or not header.isascii() or not header.isdigit() or len(header) > 9:
         return None
-    return min(int(header), MOST_TOLD)
+    return min(int(header), MAX_HEADER_VALUE)

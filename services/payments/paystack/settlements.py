@@ -1,26 +1,16 @@
-"""Settlements at Paystack (payouts to our bank account) and lists of transactions."""
+"""Settlements at Paystack: what it paid out to our bank account, and the transactions in each payout."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from services.payments.paystack.charge import Charge, parse_charge
-from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text, parse_time
+from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
+from services.payments.paystack.transactions import TransactionPage, name_unreadable, parse_transactions
 from services.payments.paystack.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
-class TransactionPage:
-    """A page of transactions; `unreadable` says what was wrong with those that could not be read."""
-
-    charges: list[Charge]
-    unreadable: list[str]
-    last: bool
-
-
-@dataclass(frozen=True, slots=True)
 class PaystackSettlement:
-    """In subunits: `processed` was paid, `fees` and `deductions` (refunds, mostly) were taken from it, `amount` went to the bank."""
+    """A settlement in subunits: `processed` minus `fees` and `deductions` (mostly refunds) is `amount`, which went to the bank."""
 
     id: int
     domain: str
@@ -36,37 +26,30 @@ class PaystackSettlement:
 
 @dataclass(frozen=True, slots=True)
 class SettlementPage:
+    """A page of settlements. `unreadable` names the items that could not be parsed, with the reason."""
+
     payouts: list[PaystackSettlement]
     unreadable: list[str]
     last: bool
 
 
-def parse_transactions(data: list[Any], *, last: bool) -> TransactionPage:
-    charges, unreadable = [], []
-    for each in data:
-        try:
-            charges.append(parse_charge(each))
-        except Unreadable as error:
-            unreadable.append(_named(each, error))
-    return TransactionPage(charges, unreadable, last)
-
-
-def parse_settlements(data: list[Any], *, last: bool) -> SettlementPage:
+def parse_settlements(data: list[object], *, last: bool) -> SettlementPage:
+    """Parse a page. Items that cannot be parsed are named, not raised."""
     payouts, unreadable = [], []
     for each in data:
         try:
-            payouts.append(_payout(each))
+            payouts.append(_parse_settlement(each))
         except Unreadable as error:
-            unreadable.append(_named(each, error))
+            unreadable.append(name_unreadable(each, error))
     return SettlementPage(payouts, unreadable, last)
 
 
-def _payout(data: Any) -> PaystackSettlement:
+def _parse_settlement(data: object) -> PaystackSettlement:
     if not isinstance(data, dict):
         raise Unreadable("a settlement that is not an object")
     numbers = {name: parse_integer(data.get(name)) for name in ("total_processed", "total_fees", "effective_amount")}
     texts = {name: parse_text(data.get(name), 50) for name in ("domain", "status", "currency")}
-    identifier = parse_integer(data.get("id"), most=2**63 - 1)
+    identifier = parse_integer(data.get("id"), most=MAX_ID)
     created_at = parse_time(data.get("createdAt") or data.get("created_at"))
     missing = [
         name for name, value in {**numbers, **texts, "id": identifier, "createdAt": created_at}.items() if value is None
@@ -87,11 +70,6 @@ def _payout(data: Any) -> PaystackSettlement:
     )
 
 
-def _named(data: Any, error: Unreadable) -> str:
-    identifier = data.get("id") if isinstance(data, dict) else None
-    return f"{parse_integer(identifier, most=2**63 - 1)}: {error}"
-
-
 class Settlements:
     """/settlement"""
 
@@ -99,11 +77,13 @@ class Settlements:
         self._transport = transport
 
     async def page(self, page: int) -> SettlementPage:
-        """GET /settlement, newest first, fifty a page, from page 1."""
-        data, last = await self._transport.page("payouts", "/settlement?", page)
+        """GET /settlement: newest first, 50 per page, the first page is 1."""
+        data, last = await self._transport.call_for_page("payouts", "/settlement?", page)
         return parse_settlements(data, last=last)
 
     async def transactions(self, payout_id: int, page: int) -> TransactionPage:
-        """GET /settlement/:id/transactions, fifty a page, from page 1."""
-        data, last = await self._transport.page("payout_transactions", f"/settlement/{payout_id}/transactions?", page)
+        """GET /settlement/:id/transactions: 50 per page, the first page is 1."""
+        data, last = await self._transport.call_for_page(
+            "payout_transactions", f"/settlement/{payout_id}/transactions?", page
+        )
         return parse_transactions(data, last=last)

@@ -1,4 +1,4 @@
-"""Transactions: begun on Paystack's page, verified, listed."""
+"""Transactions at Paystack: initialize, verify, list."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +7,42 @@ from urllib.parse import quote, urlencode
 
 from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.errors import NoAnswer, Refused
-from services.payments.paystack.parsing import Unreadable, format_time
-from services.payments.paystack.settlements import TransactionPage, parse_transactions
+from services.payments.paystack.parsing import MAX_ID, Unreadable, format_time, parse_integer
 from services.payments.paystack.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
 class Initialized:
+    """A transaction that waits for its payer at `authorization_url`."""
+
     authorization_url: str
     access_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPage:
+    """A page of transactions. `unreadable` names the items that could not be parsed, with the reason."""
+
+    charges: list[Charge]
+    unreadable: list[str]
+    last: bool
+
+
+def parse_transactions(data: list[object], *, last: bool) -> TransactionPage:
+    """Parse a page. Items that cannot be parsed are named, not raised."""
+    charges, unreadable = [], []
+    for each in data:
+        try:
+            charges.append(parse_charge(each))
+        except Unreadable as error:
+            unreadable.append(name_unreadable(each, error))
+    return TransactionPage(charges, unreadable, last)
+
+
+def name_unreadable(data: object, error: Unreadable) -> str:
+    """Return the id of an item and why it could not be parsed, for a report."""
+    identifier = data.get("id") if isinstance(data, dict) else None
+    return f"{parse_integer(identifier, most=MAX_ID)}: {error}"
 
 
 class Transactions:
@@ -27,8 +54,8 @@ class Transactions:
     async def initialize(
         self, *, reference: str, email: str, amount: int, currency: str, callback_url: str, metadata: dict[str, Any]
     ) -> Initialized:
-        """POST /transaction/initialize. There is no idempotency key: after NoAnswer the reference is spent."""
-        # Without a currency Paystack silently charges in the integration's own: it is always sent.
+        """POST /transaction/initialize. Paystack has no idempotency key: after NoAnswer never send the reference again."""
+        # Always send the currency: without it Paystack silently charges in the default currency of the integration.
         body = {
             "reference": reference,
             "email": email,
@@ -44,7 +71,7 @@ class Transactions:
         return Initialized(url[:2000], code[:100])
 
     async def verify(self, reference: str) -> Charge | None:
-        """GET /transaction/verify/:reference; None where Paystack does not know it (400 and 404 were seen: the code decides)."""
+        """GET /transaction/verify/:reference. Return None if Paystack does not know it (HTTP 400 or 404: the error code decides)."""
         try:
             data = await self._transport.call("verify", "GET", f"/transaction/verify/{quote(reference, safe='')}")
         except Refused as refused:
@@ -53,14 +80,15 @@ class Transactions:
             raise
         return parse_answer(data, reference)
 
-    async def began(self, since: datetime, until: datetime, page: int) -> TransactionPage:
-        """GET /transaction: what began between the two, both included, fifty a page, from page 1."""
+    async def list_created(self, since: datetime, until: datetime, page: int) -> TransactionPage:
+        """GET /transaction: transactions created from `since` to `until`, both included; 50 per page, the first page is 1."""
         period = urlencode({"from": format_time(since), "to": format_time(until)})
-        data, last = await self._transport.page("transactions", f"/transaction?{period}&", page)
+        data, last = await self._transport.call_for_page("transactions", f"/transaction?{period}&", page)
         return parse_transactions(data, last=last)
 
 
-def parse_answer(data: Any, reference: str) -> Charge:
+def parse_answer(data: object, reference: str) -> Charge:
+    """Parse the charge in a response. Raises NoAnswer if it cannot be parsed or is about another reference."""
     try:
         charge = parse_charge(data)
     except Unreadable as error:

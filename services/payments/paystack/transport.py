@@ -1,4 +1,4 @@
-"""One call of Paystack: sent, answered within its time, read, and counted."""
+"""One HTTP call of Paystack: counted against the rate limit, bounded in time and size, its errors classified."""
 
 import asyncio
 import json
@@ -10,19 +10,19 @@ from pydantic import SecretStr
 
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.parsing import parse_integer
-from services.payments.paystack.rate_limit import DOCUMENTED, RateLimit, bucket_of
+from services.payments.paystack.rate_limit import DOCUMENTED_LIMITS, RateLimit, bucket_of
 from services.payments.settings import settings
 
-MAX_ANSWER_BYTES = 1024 * 1024
+MAX_RESPONSE_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(10, connect=3)
 CALL_SECONDS = 12.0
-"""For a whole call: httpx's timeouts are for each read, and an answer that drips would meet them for ever."""
+"""Limit for a whole call. httpx's timeouts apply to each read: a response that arrives byte by byte would never exceed them."""
 
 calls_total = Counter("paystack_calls_total", "Calls of Paystack's API", ["operation", "result"])
 
 
 class Transport:
-    """The connection to one integration, which all nouns of the API share. Every call ends within its timeout."""
+    """The HTTP connection to one Paystack integration. Every call ends within CALL_SECONDS and raises PaystackError on failure."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Transport:
         rate_limit: RateLimit | None = None,
     ) -> None:
         self.rate_limit = rate_limit or RateLimit(
-            DOCUMENTED[settings.domain], settings.payments_paystack_calls_per_minute
+            DOCUMENTED_LIMITS[settings.domain], settings.payments_paystack_calls_per_minute
         )
         self.client = httpx.AsyncClient(
             base_url=url,
@@ -46,31 +46,32 @@ class Transport:
         await self.client.aclose()
 
     async def call(self, operation: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """What the answer says of one thing."""
-        data = (await self.answer(operation, method, path, body)).get("data")
+        """Call Paystack and return `data` of the response, which must be an object."""
+        data = (await self.request(operation, method, path, body)).get("data")
         if not isinstance(data, dict):
-            raise NoAnswer("the answer has no data")
+            raise NoAnswer("the response has no data")
         return data
 
-    async def list_of(self, operation: str, path: str) -> list[Any]:
-        data = (await self.answer(operation, "GET", path)).get("data")
+    async def call_for_list(self, operation: str, path: str) -> list[object]:
+        """Call Paystack and return `data` of the response, which must be a list."""
+        data = (await self.request(operation, "GET", path)).get("data")
         if not isinstance(data, list):
-            raise NoAnswer("the answer has no list")
+            raise NoAnswer("the response has no list")
         return data
 
-    async def page(self, operation: str, path: str, page: int) -> tuple[list[Any], bool]:
-        """The items of a page, and whether it is the last: by meta.pageCount, or because it is empty."""
-        answer = await self.answer(operation, "GET", f"{path}perPage=50&page={page}")
+    async def call_for_page(self, operation: str, path: str, page: int) -> tuple[list[object], bool]:
+        """Return the items of a page, and True if it is the last one: according to meta.pageCount, or because it is empty."""
+        answer = await self.request(operation, "GET", f"{path}perPage=50&page={page}")
         data, meta = answer.get("data"), answer.get("meta")
         if not isinstance(data, list):
-            raise NoAnswer("the answer has no list")
+            raise NoAnswer("the response has no list")
         pages = parse_integer(meta.get("pageCount")) if isinstance(meta, dict) else None
         return data, not data or (pages is not None and page >= pages)
 
-    async def answer(
+    async def request(
         self, operation: str, method: str, path: str, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        """The whole answer. Raises PaystackError; what came of it is counted, and told to the circuit."""
+        """Call Paystack and return the whole response. Raises PaystackError. Updates metrics, rate limit and circuit breaker."""
         breaker = self.rate_limit.circuit_breaker
         self.rate_limit.count(bucket_of(path))
         try:
@@ -97,8 +98,8 @@ class Transport:
                 raw = b""
                 async for part in answer.aiter_bytes():
                     raw += part
-                    if len(raw) > MAX_ANSWER_BYTES:
-                        raise NoAnswer("the answer is larger than 1 MiB")
+                    if len(raw) > MAX_RESPONSE_BYTES:
+                        raise NoAnswer("the response is larger than 1 MiB")
         except (httpx.HTTPError, TimeoutError) as error:
             raise NoAnswer(f"{type(error).__name__}: {error}") from error
         try:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from services.payments.paystack.errors import NoAnswer
-from services.payments.paystack.parsing import Unreadable, format_time, parse_integer, parse_text
+from services.payments.paystack.parsing import MAX_ID, Unreadable, format_time, parse_integer, parse_text
 from services.payments.paystack.transport import Transport
 
 DELIVERED = "delivered"
@@ -15,7 +15,7 @@ DELIVERED = "delivered"
 
 @dataclass(frozen=True, slots=True)
 class PaystackWebhookEvent:
-    """`row_id`: Paystack's number of the transaction, refund or dispute. `body`: the notice, where the answer carries it."""
+    """A webhook event in Paystack's list. `row_id`: the id of its transaction, refund or dispute. `body`: what was sent, if known."""
 
     id: str
     event: str
@@ -25,23 +25,23 @@ class PaystackWebhookEvent:
 
     @property
     def delivered(self) -> bool:
-        """Whether somebody answered 200 to it."""
+        """Return True if an endpoint of ours answered 200 to it."""
         return self.status == DELIVERED
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookEventPage:
-    """Newest first. `next` asks for the page after it; `unreadable` were listed without an id or a name."""
+    """A page of webhook events, newest first. `next` requests the following page; `unreadable` counts events without an id or a name."""
 
     events: list[PaystackWebhookEvent]
     next: str | None
     unreadable: int = 0
 
 
-def parse_webhook_event(data: Any) -> PaystackWebhookEvent:
-    """Raises Unreadable without an id or a name."""
+def parse_webhook_event(data: object) -> PaystackWebhookEvent:
+    """Parse a webhook event. Raises Unreadable without an id or a name."""
     if not isinstance(data, dict):
-        raise Unreadable("an event that is no object")
+        raise Unreadable("the event is not an object")
     event_id, name = parse_text(data.get("_id"), 100), parse_text(data.get("event_name"), 200)
     if event_id is None or name is None:
         raise Unreadable("an event without _id or event_name")
@@ -49,13 +49,13 @@ def parse_webhook_event(data: Any) -> PaystackWebhookEvent:
         id=event_id,
         event=name,
         status=(parse_text(data.get("status"), 50) or "").lower(),
-        row_id=parse_integer(data.get("category_row_id"), most=2**63 - 1),
+        row_id=parse_integer(data.get("category_row_id"), most=MAX_ID),
         body=_body(name, data.get("event_payload")),
     )
 
 
 def parse_webhook_event_page(answer: dict[str, Any]) -> WebhookEventPage:
-    """Raises Unreadable on what is no list of events, or a list of which nothing can be read."""
+    """Parse a page. Raises Unreadable if there is no list, or if no event in it can be parsed."""
     found, meta = answer.get("data"), answer.get("meta")
     if not isinstance(found, list):
         raise Unreadable("the answer has no list")
@@ -71,8 +71,8 @@ def parse_webhook_event_page(answer: dict[str, Any]) -> WebhookEventPage:
     return WebhookEventPage(events, following, len(found) - len(events))
 
 
-def _body(name: str, payload: Any) -> bytes | None:
-    """The notice's bytes: as they are where the payload is text, else written as JavaScript writes them, which is how they were sent."""
+def _body(name: str, payload: object) -> bytes | None:
+    """Return the body as it was sent: a text payload unchanged, an object serialised as JavaScript does, which is how Paystack sends it."""
     if isinstance(payload, str):
         try:
             parsed = json.loads(payload)
@@ -83,8 +83,8 @@ def _body(name: str, payload: Any) -> bytes | None:
         payload = parsed
     if not isinstance(payload, dict | list):
         return None
-    notice = payload if isinstance(payload, dict) and "event" in payload else {"event": name, "data": payload}
-    return json.dumps(notice, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
+    event = payload if isinstance(payload, dict) and "event" in payload else {"event": name, "data": payload}
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 class WebhookEvents:
@@ -94,18 +94,18 @@ class WebhookEvents:
         self._transport = transport
 
     async def page(self, since: datetime, until: datetime, following: str | None) -> WebhookEventPage:
-        """GET /integration/webhooks/events, fifty a page, newest first; `following` is the `next` of the page before."""
+        """GET /integration/webhooks/events: newest first, 50 per page; `following` is `next` of the previous page."""
         query = {"from": format_time(since), "to": format_time(until), "limit": "50"}
         if following is not None:
             query["next"] = following
         path = f"/integration/webhooks/events?{urlencode(query)}"
         try:
-            return parse_webhook_event_page(await self._transport.answer("events", "GET", path))
+            return parse_webhook_event_page(await self._transport.request("events", "GET", path))
         except Unreadable as error:
             raise NoAnswer(str(error)) from error
 
     async def fetch(self, listed: PaystackWebhookEvent) -> PaystackWebhookEvent:
-        """GET /integration/webhooks/events/:id of one that was listed, with the notice as it was sent."""
+        """GET /integration/webhooks/events/:id: a listed event with its body."""
         data = await self._transport.call("event", "GET", f"/integration/webhooks/events/{quote(listed.id, safe='')}")
         try:
             return parse_webhook_event({"_id": listed.id, "event_name": listed.event, **data})

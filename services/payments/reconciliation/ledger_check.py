@@ -4,7 +4,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from services.payments.models import Payment
-from services.payments.reconciliation.report import Report
+from services.payments.reconciliation.report import DifferenceKind, Report
 
 BATCH = 1000
 
@@ -53,7 +53,7 @@ async def compare(sessions: async_sessionmaker[AsyncSession], report: Report) ->
                 said, booked = getattr(row, side), getattr(row, f"{side}_booked")
                 if said != booked:
                     report.add(
-                        "ledger_differs",
+                        DifferenceKind.LEDGER_DIFFERS,
                         reference=row.reference,
                         here=f"the payment says {side} {said}, the ledger {booked}",
                     )

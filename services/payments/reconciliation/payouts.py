@@ -6,11 +6,13 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.payments.ledger import journal, movements
-from services.payments.models import Payment, Payout
+from services.payments.ledger.models import Payout
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
-from services.payments.paystack.settlements import PaystackSettlement, SettlementPage, TransactionPage
+from services.payments.paystack.settlements import PaystackSettlement, SettlementPage
+from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader
-from services.payments.reconciliation.report import MAX_DIFFERENCES
+from services.payments.reconciliation.report import MAX_DIFFERENCES, DifferenceKind
 from services.payments.reconciliation.transactions import Transactions
 from services.payments.settings import settings
 
@@ -32,7 +34,7 @@ class Payouts:
             page += 1
             listing = await self._page(page)
             for reason in listing.unreadable:
-                self.report.add("unreadable", there=reason)
+                self.report.add(DifferenceKind.UNREADABLE, there=reason)
             recent = [payout for payout in listing.payouts if payout.created_at >= self.report.since]
             for payout in recent:
                 if payout.domain == settings.domain:
@@ -56,7 +58,7 @@ class Payouts:
             page += 1
             listing = await self._transactions(payout, page)
             for reason in listing.unreadable:
-                self.report.add("unreadable", payout=payout.id, there=reason)
+                self.report.add(DifferenceKind.UNREADABLE, payout=payout.id, there=reason)
             processed += sum(charge.amount for charge in listing.charges)
             fees += sum(charge.fees or 0 for charge in listing.charges)
             await self.statements.compare_listed(listing.charges)
@@ -75,7 +77,10 @@ class Payouts:
         for name, amount in told.items():
             if amount != summed[name]:
                 self.report.add(
-                    "payout_differs", payout=payout.id, here=f"{name} {summed[name]}", there=f"{name} {amount}"
+                    DifferenceKind.PAYOUT_DIFFERS,
+                    payout=payout.id,
+                    here=f"{name} {summed[name]}",
+                    there=f"{name} {amount}",
                 )
 
     async def _record(self, told: PaystackSettlement) -> None:
@@ -92,7 +97,7 @@ class Payouts:
             known = (await session.execute(select(Payout.amount, Payout.currency).where(Payout.id == told.id))).one()
         if known != (told.amount, told.currency):
             self.report.add(
-                "payout_differs",
+                DifferenceKind.PAYOUT_DIFFERS,
                 payout=told.id,
                 here=f"recorded as {known.amount} {known.currency}",
                 there=f"{told.amount} {told.currency}",
@@ -116,7 +121,7 @@ class Payouts:
             .where(
                 Payment.created_at >= self.report.since,
                 Payment.created_at < self.report.until,
-                Payment.status == "succeeded",
+                Payment.status == PaymentStatus.SUCCEEDED,
                 Payment.paid_amount > 0,
                 Payment.domain == settings.domain,
                 Payment.payout_id.is_(None),
@@ -129,6 +134,6 @@ class Payouts:
             found = (await session.execute(query)).all()
         for reference, amount, currency, paid_at, _ in found:
             here = f"{amount} {currency}, paid {paid_at:%Y-%m-%d}" if paid_at else f"{amount} {currency}"
-            self.report.add("unsettled", reference=reference, here=here)
+            self.report.add(DifferenceKind.UNSETTLED, reference=reference, here=here)
         if found:
             self.report.more += found[0][-1] - len(found)

@@ -1,28 +1,30 @@
 """What a reconciliation finds: each difference between our books, our payments and Paystack, by its name."""
 
 from datetime import datetime
-from typing import Literal
+from enum import StrEnum
 
 from pydantic import BaseModel, Field
 
 MAX_DIFFERENCES = 1000
 """Differences that are named; more are counted."""
 
-Kind = Literal[
-    "ledger_differs",
-    "missing_here",
-    "missing_there",
-    "amount_differs",
-    "fee_differs",
-    "status_differs",
-    "payout_differs",
-    "unsettled",
-    "unreadable",
-]
+
+class DifferenceKind(StrEnum):
+    """The names of differences."""
+
+    LEDGER_DIFFERS = "ledger_differs"
+    MISSING_HERE = "missing_here"
+    MISSING_THERE = "missing_there"
+    AMOUNT_DIFFERS = "amount_differs"
+    FEE_DIFFERS = "fee_differs"
+    STATUS_DIFFERS = "status_differs"
+    PAYOUT_DIFFERS = "payout_differs"
+    UNSETTLED = "unsettled"
+    UNREADABLE = "unreadable"
 
 
 class Difference(BaseModel):
-    kind: Kind
+    kind: DifferenceKind
     reference: str | None = Field(default=None, description="The payment")
     payout: int | None = Field(default=None, description="Paystack's settlement")
     here: str | None = None
@@ -52,7 +54,7 @@ class Report(BaseModel):
 
     def add(
         self,
-        kind: Kind,
+        kind: DifferenceKind,
         *,
         reference: str | None = None,
         payout: int | None = None,

@@ -6,37 +6,48 @@ too.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
-from sqlalchemy import ARRAY, Row, Text, any_, bindparam, literal, select, update
+from sqlalchemy import ARRAY, Text, any_, bindparam, literal, select, update
 
+from contracts.events import HeldReason
+from kit.db.bulk import table_of
 from services.payments.ledger import journal, movements
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
-from services.payments.paystack.settlements import TransactionPage
+from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader
-from services.payments.reconciliation.report import Report
+from services.payments.reconciliation.report import DifferenceKind, Report
 from services.payments.settings import settings
+from services.payments.settlement.rules import REVERSED
 
 BATCH = 1000
 DAY = timedelta(days=1)
+KEPT = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.DISPUTED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED}
+)
 AGREE = {
-    "success": frozenset({"succeeded", "disputed", "held", "partially_refunded"}),
-    "reversal-pending": frozenset({"succeeded", "disputed", "held", "partially_refunded", "refunded"}),
-    "reversed": frozenset({"disputed", "partially_refunded", "refunded"}),
+    "success": KEPT,
+    "reversal-pending": KEPT | {PaymentStatus.REFUNDED},
+    "reversed": frozenset({PaymentStatus.DISPUTED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED}),
 }
 """What a paid transaction may be at Paystack, and what its payment may be here then."""
 
-COLUMNS = (
-    Payment.id,
-    Payment.reference,
-    Payment.status,
-    Payment.held_reason,
-    Payment.paid_amount,
-    Payment.paid_currency,
-    Payment.refunded_amount,
-    Payment.fees,
-)
+
+class OurPayment(NamedTuple):
+    """The columns of a payment that are compared."""
+
+    id: int
+    reference: str
+    status: PaymentStatus
+    held_reason: HeldReason | None
+    paid_amount: int | None
+    paid_currency: str | None
+    refunded_amount: int
+    fees: int | None
+
+
+COLUMNS = tuple(table_of(Payment).c[name] for name in OurPayment._fields)
 
 
 class Transactions:
@@ -62,13 +73,15 @@ class Transactions:
             listing = await self._page(start, end, page)
             self.report.transactions += len(listing.charges)
             for reason in listing.unreadable:
-                self.report.add("unreadable", there=reason)
+                self.report.add(DifferenceKind.UNREADABLE, there=reason)
             seen |= await self.compare_listed(listing.charges)
             last = listing.last
         return seen
 
     async def _page(self, start: datetime, end: datetime, page: int) -> TransactionPage:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.transactions.began(start, end, page))
+        return await self.inquiry.ask(
+            "others", lambda: self.inquiry.paystack.transactions.list_created(start, end, page)
+        )
 
     async def compare_listed(self, charges: Sequence[Charge]) -> set[int]:
         """Compare one page, and write down the fees that were not known before. Answers our payments among them."""
@@ -111,21 +124,21 @@ class Transactions:
                 ours = (await self._ours([reference])).get(reference)
             self._name(ours, charge)
         elif ours is not None and ours.paid_amount is not None:
-            self.report.add("missing_there", reference=reference, here=_here(ours))
+            self.report.add(DifferenceKind.MISSING_THERE, reference=reference, here=_here(ours))
 
-    def _agree(self, ours: Row[Any] | None, charge: Charge) -> bool:
+    def _agree(self, ours: OurPayment | None, charge: Charge) -> bool:
         trial = Report(since=self.report.since, until=self.report.until)
         _name_differences(trial, ours, charge)
         return trial.agrees
 
-    def _name(self, ours: Row[Any] | None, charge: Charge) -> None:
+    def _name(self, ours: OurPayment | None, charge: Charge) -> None:
         _name_differences(self.report, ours, charge)
 
-    async def _ours(self, references: Sequence[str]) -> dict[str, Row[Any]]:
+    async def _ours(self, references: Sequence[str]) -> dict[str, OurPayment]:
         query = select(*COLUMNS).where(Payment.reference == any_(literal(list(references), ARRAY(Text))))
         async with self.sessions() as session:
-            rows: Sequence[Row[Any]] = (await session.execute(query)).all()  # type: ignore[assignment]
-            return {row.reference: row for row in rows}
+            rows = [OurPayment(*row) for row in await session.execute(query)]
+        return {row.reference: row for row in rows}
 
     async def _learn_fees(self, charges: Sequence[Charge]) -> None:
         """Fees that were null when the payment settled."""
@@ -139,41 +152,43 @@ class Transactions:
             if rows:
                 values = [{"b_id": row.id, "fees": told[row.reference].fees} for row in rows]
                 await (await session.connection()).execute(write.values(fees=bindparam("fees")), values)
-            await journal.record(session, [m for row in rows for m in movements.fee(row.id, told[row.reference])])
+            await journal.record(
+                session, [m for row in rows for m in movements.fee(row.id, told[row.reference], settings.domain)]
+            )
         self.report.fees_learned += len(rows)
 
 
-def _tells_fee(ours: Row[Any] | None, charge: Charge) -> bool:
+def _tells_fee(ours: OurPayment | None, charge: Charge) -> bool:
     if ours is None or ours.paid_amount is None or not charge.paid:
         return False
     return ours.fees is None and charge.fees is not None and ours.paid_currency == charge.currency
 
 
-def _name_differences(report: Report, ours: Row[Any] | None, charge: Charge) -> None:
+def _name_differences(report: Report, ours: OurPayment | None, charge: Charge) -> None:
     there = f"{charge.status}, {charge.amount} {charge.currency}"
     if ours is None:
         if charge.paid:
-            report.add("missing_here", reference=charge.reference, there=there)
+            report.add(DifferenceKind.MISSING_HERE, reference=charge.reference, there=there)
         return
     came = ours.paid_amount is not None
     if came != charge.paid or (came and not _same_standing(ours, charge)):
-        report.add("status_differs", reference=charge.reference, here=_here(ours), there=there)
+        report.add(DifferenceKind.STATUS_DIFFERS, reference=charge.reference, here=_here(ours), there=there)
     if not came or not charge.paid:
         return
     if (ours.paid_amount, ours.paid_currency) != (charge.amount, charge.currency):
-        report.add("amount_differs", reference=charge.reference, here=_here(ours), there=there)
+        report.add(DifferenceKind.AMOUNT_DIFFERS, reference=charge.reference, here=_here(ours), there=there)
     if ours.fees is not None and charge.fees is not None and ours.fees != charge.fees:
-        report.add("fee_differs", reference=charge.reference, here=str(ours.fees), there=str(charge.fees))
+        report.add(DifferenceKind.FEE_DIFFERS, reference=charge.reference, here=str(ours.fees), there=str(charge.fees))
 
 
-def _same_standing(ours: Row[Any], charge: Charge) -> bool:
-    if ours.status == "held" and ours.held_reason == "reversed":
-        return charge.status in {"reversed", "reversal-pending"}
+def _same_standing(ours: OurPayment, charge: Charge) -> bool:
+    if ours.status == PaymentStatus.HELD and ours.held_reason == HeldReason.REVERSED:
+        return charge.status in REVERSED
     # Held money of which a part went back stands there like any other of which a part did.
-    partly = ours.status == "held" and ours.refunded_amount > 0
-    return ("partially_refunded" if partly else ours.status) in AGREE[charge.status]
+    partly = ours.status == PaymentStatus.HELD and ours.refunded_amount > 0
+    return (PaymentStatus.PARTIALLY_REFUNDED if partly else ours.status) in AGREE[charge.status]
 
 
-def _here(ours: Row[Any]) -> str:
+def _here(ours: OurPayment) -> str:
     standing = f"{ours.status} ({ours.held_reason})" if ours.held_reason else ours.status
     return standing if ours.paid_amount is None else f"{standing}, {ours.paid_amount} {ours.paid_currency}"

@@ -8,11 +8,12 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.models import Dispute, Payment, Refund
+from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
+from services.payments.refunds.models import Refund, RefundStatus
 
-FINAL = frozenset({"processed", "failed"})
+FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
 log = structlog.get_logger("disputes")
 
 
@@ -24,7 +25,7 @@ async def record_chargeback(session: AsyncSession, payment: Payment, dispute: Di
     if refund is None:
         return
     if refund.status not in FINAL and refund.paystack_id is None and told.transaction_status == "reversed":
-        refund.status = "processed"
+        refund.status = RefundStatus.PROCESSED
     # Have the refunds of this payment looked at and added up.
     payment.refunds_next_attempt_at = func.now()
     payment.refunds_attempts = 0
@@ -45,7 +46,9 @@ async def record_pending_chargebacks(session: AsyncSession, payment: Payment) ->
 
 async def has_requested_refund(session: AsyncSession, payment_id: int) -> bool:
     """Whether a refund of ours is on its way to Paystack: until it is taken or refused, nobody knows what was left for the dispute."""
-    query = select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == "requested").limit(1)
+    query = (
+        select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == RefundStatus.REQUESTED).limit(1)
+    )
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
@@ -62,7 +65,7 @@ async def _listed(session: AsyncSession, payment: Payment, dispute: Dispute) -> 
             Refund.requested_by == "paystack",
             Refund.dispute_id.is_(None),
             Refund.amount == dispute.amount,
-            Refund.status != "failed",
+            Refund.status != RefundStatus.FAILED,
             Refund.created_at >= dispute.opened_at,
         )
         .order_by(Refund.number.desc())
@@ -87,7 +90,7 @@ async def _made(session: AsyncSession, payment: Payment, dispute: Dispute) -> Re
         dispute_id=dispute.id,
         amount=amount,
         currency=payment.paid_currency or payment.currency,
-        status="pending",
+        status=RefundStatus.PENDING,
         reason=f"dispute {dispute.resolution or 'lost'}",
         requested_by="paystack",
     )

@@ -21,18 +21,20 @@ from kit.worker.shutdown import Shutdown
 from services.payments import events
 from services.payments.db import Topic
 from services.payments.ledger import journal, movements
-from services.payments.models import UNPAID, OutboxRow, Payment, Refund
+from services.payments.models import UNPAID, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import PaystackRefund
 from services.payments.refunds import chargebacks
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED
+from services.payments.settings import settings
 
 LEASE = timedelta(seconds=45)
 """Longer than what is done between two renewals: two calls of Paystack and what they tell, each within its limits."""
 
 POLL_SECONDS = 1.0
-AT_PAYSTACK = frozenset({"pending", "processing", "processed", "failed", "needs-attention"})
+AT_PAYSTACK = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
 BACKOFF = Backoff(first=5, longest=6 * 3600)
 refunds_total = Counter("refunds_total", "Refunds by what became of them", ["status"])
 log = structlog.get_logger("refunds")
@@ -120,12 +122,12 @@ class RefundExecutor:
             log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
             await self._next_look(due)
             return
-        told = await self.paystack.refunds.of_transaction(transaction)
+        told = await self.paystack.refunds.list_for_transaction(transaction)
         await self._learn(due, told)
         async with self.sessions() as session:
             waiting = await session.execute(
                 select(Refund)
-                .where(Refund.payment_id == due.payment_id, Refund.status == "requested")
+                .where(Refund.payment_id == due.payment_id, Refund.status == RefundStatus.REQUESTED)
                 .order_by(Refund.number)
             )
             requested = waiting.scalars().all()
@@ -148,7 +150,7 @@ class RefundExecutor:
 
     async def _send(self, due: Due, refund: Refund) -> None:
         try:
-            told = await self.paystack.refunds.send(
+            told = await self.paystack.refunds.create(
                 due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
             )
         except Refused as refused:
@@ -158,7 +160,9 @@ class RefundExecutor:
                 locked = select(Payment).where(Payment.id == due.payment_id).with_for_update()
                 payment = (await session.execute(locked)).scalar_one()
                 await session.execute(
-                    update(Refund).where(Refund.id == refund.id).values(status="failed", error=str(refused)[:500])
+                    update(Refund)
+                    .where(Refund.id == refund.id)
+                    .values(status=RefundStatus.FAILED, error=str(refused)[:500])
                 )
                 await chargebacks.record_pending_chargebacks(session, payment)
             refunds_total.labels("refused").inc()
@@ -194,27 +198,36 @@ class RefundExecutor:
                 payment_id=payment.id, amount=told.amount, currency=payment.paid_currency, requested_by="paystack"
             )
             session.add(known)
-        status = told.status if told.status in AT_PAYSTACK else "pending"
-        if known.status in {"processed", "failed"} and known.paystack_id is not None:
+        status = RefundStatus(told.status) if told.status in AT_PAYSTACK else RefundStatus.PENDING
+        if known.status in chargebacks.FINAL and known.paystack_id is not None:
             return  # final
         if known.status != status:
             refunds_total.labels(status).inc()
-            if status in {"failed", "needs-attention"}:
+            if status in {RefundStatus.FAILED, RefundStatus.NEEDS_ATTENTION}:
                 log.error("refund needs a person", reference=payment.reference, refund=str(known.id), status=status)
         known.paystack_id, known.status = told.id, status
 
     async def _total(self, session: AsyncSession, payment: Payment) -> None:
-        query = select(Refund).where(Refund.payment_id == payment.id, Refund.status == "processed")
+        query = select(Refund).where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PROCESSED)
         processed = (await session.execute(query)).scalars().all()
-        await journal.record(session, [movements.refunded(payment, refund) for refund in processed])
+        await journal.record(
+            session,
+            [
+                movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.domain)
+                for refund in processed
+            ],
+        )
         total = sum(refund.amount for refund in processed)
         if total <= payment.refunded_amount:
             return
         payment.refunded_amount = total
-        if total >= (payment.paid_amount or 0):
-            payment.status = "refunded"
-        elif payment.status not in {"disputed", "held"}:  # what is left of held money still waits for a person
-            payment.status = "partially_refunded"
+        if payment.refundable <= 0:
+            payment.status = PaymentStatus.REFUNDED
+        elif payment.status not in {
+            PaymentStatus.DISPUTED,
+            PaymentStatus.HELD,
+        }:  # what is left of held money still waits for a person
+            payment.status = PaymentStatus.PARTIALLY_REFUNDED
         if payment.order_id is not None:
             await outbox.add(session, OutboxRow, events.refunded(payment, total))
 

@@ -14,12 +14,22 @@ from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
-from services.payments.models import UNPAID, Payment, Refund
+from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.refunds.models import Refund, RefundStatus
 
-UNFINISHED = ("requested", "pending", "processing", "needs-attention")
-REFUNDABLE = frozenset({"succeeded", "partially_refunded", "held", "disputed"})
+UNFINISHED = (
+    RefundStatus.REQUESTED,
+    RefundStatus.PENDING,
+    RefundStatus.PROCESSING,
+    RefundStatus.NEEDS_ATTENTION,
+)
+REFUNDABLE = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.HELD, PaymentStatus.DISPUTED}
+)
 OWED = (
-    (Refund.status == "failed") & (Refund.requested_by == "catalog") & (Payment.refunded_amount < Payment.paid_amount)
+    (Refund.status == RefundStatus.FAILED)
+    & (Refund.requested_by == "catalog")
+    & (Payment.refunded_amount < Payment.paid_amount)
 )
 """Of refunds joined with their payments: what should have gone back by itself and did not. Nobody else would miss it."""
 
@@ -35,10 +45,10 @@ async def request(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
-    left = (payment.paid_amount or 0) - await refunded_or_pending(session, payment.id)
+    left = payment.received - await refunded_or_pending(session, payment.id)
     if payment.status not in REFUNDABLE or left <= 0:
         raise NothingToRefund(f"The payment is {payment.status}, and {max(left, 0)} subunits of it are left.")
-    if payment.status == "held" and reason is None:
+    if payment.status == PaymentStatus.HELD and reason is None:
         raise ReasonNeeded
     if amount is not None and amount > left:
         raise RefundTooLarge(f"{left} subunits are left of this payment.", left=left)
@@ -75,7 +85,7 @@ async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> Non
         .where(Payment.reference.in_(references), unpaid | listed)
         .values(
             refunds_next_attempt_at=func.now(),
-            status=case((unpaid, "pending"), else_=Payment.status),
+            status=case((unpaid, PaymentStatus.PENDING), else_=Payment.status),
             verify_next_attempt_at=case((unpaid, func.now()), else_=Payment.verify_next_attempt_at),
         )
     )
@@ -97,6 +107,6 @@ async def pending_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> 
 async def refunded_or_pending(session: AsyncSession, payment_id: int) -> int:
     """Subunits that were given back or are on their way."""
     query = select(func.coalesce(func.sum(Refund.amount), 0)).where(
-        Refund.payment_id == payment_id, Refund.status != "failed"
+        Refund.payment_id == payment_id, Refund.status != RefundStatus.FAILED
     )
     return int((await session.execute(query)).scalar_one())

@@ -25,9 +25,10 @@ from services.payments.errors import (
     RefundNotFound,
     RefundTooLarge,
 )
-from services.payments.models import IdempotencyKey, Payment, Refund
+from services.payments.models import IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError
 from services.payments.refunds import requests
+from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.schemas import RefundAccount, Refunds, RefundView, RequestRefund
 
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
@@ -143,6 +144,6 @@ async def _waiting(session: AsyncSession, reference: str, refund_id: UUID) -> Re
     refund = await requests.find(session, await _payment_id(session, reference), refund_id)
     if refund is None:
         raise RefundNotFound
-    if refund.status != "needs-attention":
+    if refund.status != RefundStatus.NEEDS_ATTENTION:
         raise RefundNotAwaitingAccount(f"The refund is {refund.status}.")
     return refund

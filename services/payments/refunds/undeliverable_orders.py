@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable
 from services.payments.errors import NothingToRefund, PaymentNotFound
-from services.payments.models import Payment, Refund
+from services.payments.models import Payment
 from services.payments.refunds import requests
+from services.payments.refunds.models import Refund
 
 EVENTS: TypeAdapter[OrderUndeliverable] = TypeAdapter(OrderUndeliverable)
 REASONS = {

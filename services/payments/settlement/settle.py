@@ -1,17 +1,10 @@
-"""What a charge does to a payment: the amount gate, and one transition however often and by whatever road it is told.
-
-    pending | failed | abandoned ── success, gate passed ──► succeeded      event payment.succeeded
-                                 ── success, gate failed ──► held           event payment.held: a person decides
-    pending | failed | abandoned ── reversed ──► held (reversed)            it was paid and given back before we heard: how is looked up
-    pending ── failed ──► failed                                            event payment.failed
-    no payment of that reference ── success ──► held (unknown_reference)
-
-Everything else changes nothing: a payment that succeeded is never undone by being told again, nor by verifying as `reversed`.
-"""
+"""Apply charges to payments: status, ledger, saved cards and events in one transaction. The rules are in rules.py."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
@@ -19,158 +12,158 @@ from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import Event, HeldReason, PublishedHeldReason
+from contracts.events import Event, HeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
 from kit.observability.tracing import continued
 from services.payments import events as announcements
 from services.payments.cards import saved_cards
+from services.payments.cards.saved_cards import PaidCard
 from services.payments.ledger import journal, movements
+from services.payments.ledger.models import Account
 from services.payments.ledger.movements import Movement
-from services.payments.models import UNPAID, OutboxRow, Payment
+from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.charge import Charge
 from services.payments.refunds import requests
 from services.payments.settings import settings
+from services.payments.settlement.rules import Transition, check_amount, decide, saves_card
 
-DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})
-"""What Paystack calls a charge that can change a payment; any other word leaves it as it is."""
-
+UNKNOWN = f"{PaymentStatus.HELD}: {HeldReason.UNKNOWN_REFERENCE}"
 settled_total = Counter("payments_settled_total", "Payments by what a charge made of them", ["status", "reason"])
 log = structlog.get_logger("settlement")
 
 
-def check_amount(expected_amount: int, expected_currency: str, charge: Charge) -> PublishedHeldReason | None:
-    """Why a paid charge does not pay for this order; None when it does.
-
-    In our mode, in the order's currency, and the amount itself, or the amount that was asked for with the fees on top where the payer
-    bears them (Paystack's samples: amount 40333 = requested_amount 30050 + fees 10283).
-    """
-    if charge.domain != settings.domain:
-        return HeldReason.MODE_DIFFERS
-    if charge.currency != expected_currency:
-        return HeldReason.CURRENCY_DIFFERS
-    with_fees = charge.requested_amount == expected_amount and charge.amount == expected_amount + (charge.fees or 0)
-    return None if charge.amount == expected_amount or with_fees else HeldReason.AMOUNT_DIFFERS
-
-
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one charge: for the notice's `outcome`, and the log."""
+    """The result of one charge: for the webhook event's `outcome`, and the log."""
 
     reference: str
     outcome: str
 
 
-async def settle(session: AsyncSession, charges: Sequence[Charge]) -> list[Settled]:
-    """Give each charge its effect, in this transaction: payments, the ledger and the events together. Answers in the order of the charges.
+class LockedPayment(NamedTuple):
+    """The columns of a payment that settlement reads under the row lock."""
 
-    Payments are locked in order of id. A payment that another transaction holds makes this wait for the lock timeout at most.
+    id: int
+    reference: str
+    order_id: UUID | None
+    payer_id: str | None
+    email: str | None
+    created_at: datetime
+    amount: int
+    currency: str
+    status: PaymentStatus
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is written to a payment."""
+
+    payment_id: int
+    transition: Transition
+    charge: Charge
+
+    def values(self) -> dict[str, object]:
+        return {
+            "id": self.payment_id,
+            "status": self.transition.status,
+            "held_reason": self.transition.held_reason,
+            **_reported(self.charge),
+        }
+
+
+async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: Sequence[str] = ()) -> list[Settled]:
+    """Apply each charge in this transaction: payments, the ledger and the events together. Return results in the order of the charges.
+
+    `refunded`: references of payments whose refunds changed at Paystack; their refunds are scheduled for synchronization, together with
+    those of charges that were reversed. Payments are locked in order of id. A payment that another transaction holds makes this wait for
+    the lock timeout at most.
     """
-    by_reference = {row.reference: row for row in await _lock(session, {charge.reference for charge in charges})}
-    changes: dict[str, dict[str, Any]] = {}
+    by_reference = await _lock(session, {charge.reference for charge in charges}) if charges else {}
+    changes: dict[str, Change] = {}
     moved: list[Movement] = []
-    returned: list[str] = []
+    returned = list(refunded)
     events: dict[str, Event] = {}
     strangers: dict[str, Charge] = {}
-    left_cards: list[tuple[Any, Charge]] = []
+    paid_cards: list[PaidCard] = []
     outcomes: list[Settled] = []
     for charge in charges:
         payment = by_reference.get(charge.reference)
+        paid = charge.status == "success"
         if payment is None:
-            if charge.status == "success":
+            if paid:
                 strangers.setdefault(charge.reference, charge)
-            outcomes.append(
-                Settled(
-                    charge.reference, "held: unknown_reference" if charge.status == "success" else "unknown reference"
-                )
-            )
+            outcomes.append(Settled(charge.reference, UNKNOWN if paid else "unknown reference"))
             continue
-        status = changes.get(charge.reference, {}).get("status", payment.status)
-        change, event = _decide(payment, status, charge)
-        if _leaves_card(payment, change["status"] if change else status, charge):
-            left_cards.append((payment, charge))
-        if change is None:
+        mismatch = check_amount(payment.amount, payment.currency, charge, settings.domain) if paid else None
+        earlier = changes.get(charge.reference)
+        status = payment.status if earlier is None else earlier.transition.status
+        transition = decide(status, charge, mismatch)
+        if saves_card(payment.payer_id, transition.status if transition else status, charge, mismatch):
+            paid_cards.append(PaidCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
+        if transition is None:
             outcomes.append(Settled(charge.reference, f"nothing new: {status}"))
             continue
-        changes[charge.reference] = {"id": payment.id, **_reported(charge), **change}
+        changes[charge.reference] = Change(payment.id, transition, charge)
+        event = _event(payment, transition, charge)
         if event is not None:
-            events[charge.reference] = event  # the last word of a batch is what is told
-        reason = change.get("held_reason")
+            events[charge.reference] = (
+                event  # of several charges of one payment in a batch, the last event is published
+            )
+        reason = transition.held_reason
         if charge.paid:
-            moved += movements.received(payment.id, charge, out_of="held" if reason else "sales")
-        if reason == "reversed":
+            account = Account.HELD if reason else Account.SALES
+            moved += movements.received(payment.id, charge, settings.domain, out_of=account)
+        if reason == HeldReason.REVERSED:
             returned.append(charge.reference)
-        settled_total.labels(change["status"], reason or "").inc()
+        elif reason is not None:
+            _log_held(payment, charge, reason)
+        settled_total.labels(transition.status, reason or "").inc()
         with continued(payment.traceparent):
             log.info(
                 "payment settled",
                 reference=charge.reference,
                 order_id=str(payment.order_id),
-                status=change["status"],
+                status=transition.status,
                 reason=reason,
             )
-        outcomes.append(Settled(charge.reference, f"{change['status']}: {reason}" if reason else change["status"]))
+        outcomes.append(Settled(charge.reference, f"{transition.status}: {reason}" if reason else transition.status))
     await _write(session, changes.values())
     await requests.schedule_sync(session, returned)
     moved += await _keep_strangers(session, strangers)
     await journal.record(session, moved)
-    await saved_cards.save(session, left_cards)
+    await saved_cards.save(session, paid_cards)
     await outbox.add(session, OutboxRow, *events.values())
     return outcomes
 
 
-def _decide(payment: Any, status: str, charge: Charge) -> tuple[dict[str, Any] | None, Event | None]:
-    if status not in UNPAID:
-        return None, None
-    if charge.status == "success":
-        held = check_amount(payment.amount, payment.currency, charge)
-        if held is not None:
-            with continued(payment.traceparent):
-                log.error(
-                    "payment held",
-                    reference=payment.reference,
-                    order_id=str(payment.order_id),
-                    reason=held,
-                    paid_amount=charge.amount,
-                    currency=charge.currency,
-                )
-            return {"status": "held", "held_reason": held}, announcements.held(payment, charge, held)
-        return {"status": "succeeded", "held_reason": None}, announcements.succeeded(
-            payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at
+def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> None:
+    with continued(payment.traceparent):
+        log.error(
+            "payment held",
+            reference=payment.reference,
+            order_id=str(payment.order_id),
+            reason=reason,
+            paid_amount=charge.amount,
+            currency=charge.currency,
         )
-    if charge.status == "failed" and status == "pending":
-        return {"status": "failed", "held_reason": None}, announcements.failed(payment, charge)
-    if charge.status in {"reversed", "reversal-pending"}:
-        # It was paid and given back before we heard of it: not ours to deliver, not ours to forget.
-        return {"status": "held", "held_reason": "reversed"}, None
-    return None, None
 
 
-def _leaves_card(payment: Any, status: str, charge: Charge) -> bool:
-    """Only what paid for an order of somebody's; told again too, as the road that settled it may not have told of the card."""
-    paid = status == "succeeded" and charge.status == "success" and charge.authorization is not None
-    return paid and payment.payer_id is not None and check_amount(payment.amount, payment.currency, charge) is None
+def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Event | None:
+    """Return the event of a transition. A reversed charge has none: there is nothing to deliver."""
+    if transition.status == PaymentStatus.FAILED:
+        return announcements.failed(payment, charge)
+    if transition.held_reason == HeldReason.REVERSED:
+        return None
+    if transition.held_reason is not None:
+        return announcements.held(payment, charge, transition.held_reason)
+    return announcements.succeeded(payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at)
 
 
 PAYMENTS = table_of(Payment)
 LOCK = (
-    select(
-        *(
-            PAYMENTS.c[name]
-            for name in (
-                "id",
-                "reference",
-                "order_id",
-                "payer_id",
-                "email",
-                "created_at",
-                "amount",
-                "currency",
-                "status",
-                "traceparent",
-            )
-        )
-    )
+    select(*(PAYMENTS.c[name] for name in LockedPayment._fields))
     .where(PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text))))
     .order_by(PAYMENTS.c.id)
     .with_for_update()
@@ -195,11 +188,12 @@ WRITE = (
 )
 
 
-async def _lock(session: AsyncSession, references: Iterable[str]) -> Sequence[Any]:
-    return (await session.execute(LOCK, {"references": list(references)})).all()
+async def _lock(session: AsyncSession, references: Iterable[str]) -> dict[str, LockedPayment]:
+    rows = await session.execute(LOCK, {"references": list(references)})
+    return {payment.reference: payment for payment in (LockedPayment(*row) for row in rows)}
 
 
-def _reported(charge: Charge) -> dict[str, Any]:
+def _reported(charge: Charge) -> dict[str, object]:
     return {
         "paystack_id": charge.id,
         "paid_amount": charge.amount if charge.paid else None,
@@ -212,10 +206,10 @@ def _reported(charge: Charge) -> dict[str, Any]:
     }
 
 
-async def _write(session: AsyncSession, changes: Collection[Mapping[str, Any]]) -> None:
+async def _write(session: AsyncSession, changes: Collection[Change]) -> None:
     if changes:
-        rows = {name: [change[name] for change in changes] for name in ("id", *CHANGED)}
-        await session.execute(WRITE, array_values(**rows))
+        rows = [change.values() for change in changes]
+        await session.execute(WRITE, array_values(**{name: [row[name] for row in rows] for name in ("id", *CHANGED)}))
 
 
 async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) -> list[Movement]:
@@ -224,8 +218,8 @@ async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) 
             "reference": charge.reference,
             "amount": 0,
             "currency": charge.currency,
-            "status": "held",
-            "held_reason": "unknown_reference",
+            "status": PaymentStatus.HELD,
+            "held_reason": HeldReason.UNKNOWN_REFERENCE,
             "verify_next_attempt_at": func.now(),
             **_reported(charge),
         }
@@ -237,6 +231,6 @@ async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) 
     moved: list[Movement] = []
     for payment_id, reference in await session.execute(new.returning(Payment.id, Payment.reference)):
         log.error("money came under a reference that is not ours", reference=reference)
-        settled_total.labels("held", "unknown_reference").inc()
-        moved += movements.received(payment_id, charges[reference], out_of="held")
+        settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
+        moved += movements.received(payment_id, charges[reference], settings.domain, out_of=Account.HELD)
     return moved

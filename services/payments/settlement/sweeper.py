@@ -20,12 +20,13 @@ from kit.db.errors import is_contention
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments.models import Payment
+from services.payments.models import Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
-from services.payments.settlement.settle import DECIDED, settle
+from services.payments.settlement.rules import DECIDED
+from services.payments.settlement.settle import settle
 
 BATCH = 50
 AT_ONCE = 10
@@ -36,7 +37,7 @@ MAX_COUNTED = 100_000
 WORTH_SAYING = 50
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-UNDECIDED = Payment.status.in_(("pending", "failed"))
+UNDECIDED = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
 """A declined payment's page stays open: the payer may still pay there."""
 
 asked_total = Counter("sweeper_verifications_total", "Payments that the sweep asked about", ["result"])
@@ -173,6 +174,7 @@ async def _give_up(session: AsyncSession, reference: str) -> None:
         update(Payment)
         .where(Payment.reference == reference, UNDECIDED)
         .values(
-            status=case((Payment.status == "pending", "abandoned"), else_=Payment.status), verify_next_attempt_at=NEVER
+            status=case((Payment.status == PaymentStatus.PENDING, PaymentStatus.ABANDONED), else_=Payment.status),
+            verify_next_attempt_at=NEVER,
         )
     )

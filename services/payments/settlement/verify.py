@@ -7,7 +7,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from services.payments.errors import PaystackUnavailable
-from services.payments.models import Payment
+from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited
 from services.payments.settlement.settle import settle
@@ -27,7 +27,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
         update(Payment)
         .where(
             Payment.reference == reference,
-            Payment.status.in_(("pending", "failed", "abandoned")),
+            Payment.status.in_(UNPAID),
             (Payment.verify_attempts == 0) | (Payment.updated_at < func.now() - AGAIN_AFTER),
         )
         .values(verify_attempts=Payment.verify_attempts + 1, updated_at=func.now())

@@ -21,13 +21,13 @@ from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
 from kit.worker.shutdown import Shutdown
 from services.payments.db import Topic
-from services.payments.models import BackfillState, WebhookEvent
 from services.payments.paystack import event_types
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.parsing import Unreadable
 from services.payments.paystack.webhook_events import PaystackWebhookEvent
 from services.payments.settings import settings
+from services.payments.webhooks.models import BackfillState, WebhookEvent
 from services.payments.webhooks.processing import read
 
 FIRST_LOOK_BACK = timedelta(hours=72)
@@ -111,7 +111,7 @@ class Backfill:
         for _ in range(MOST_PAGES):
             if not await paystack.rate_limit.acquire("others", shutdown):
                 return False
-            page = await paystack.events.page(since, until, following)
+            page = await paystack.webhook_events.page(since, until, following)
             for event in await self._not_held(page.events):
                 if not await paystack.rate_limit.acquire("others", shutdown):
                     return False
@@ -147,7 +147,7 @@ class Backfill:
     async def _store(self, event: PaystackWebhookEvent) -> int:
         """One where it was not held. An event that Paystack lists and then does not know is passed over."""
         try:
-            full = await self._paystack.events.fetch(event)
+            full = await self._paystack.webhook_events.fetch(event)
         except Refused as refused:
             log.warning("an event is listed but cannot be fetched", event_id=event.id, reason=str(refused)[:200])
             return 0
@@ -183,12 +183,12 @@ class Backfill:
 
     async def _release(self, until: datetime, found: Found) -> None:
         """Where it is not complete, the next one begins where this one did."""
-        told: dict[str, Any] = {"reached": until} if found.complete else {}
+        told: dict[str, object] = {"reached": until} if found.complete else {}
         await self._change(
             leased_until=None, holder=None, ran_at=func.now(), seen=found.seen, stored=found.stored, **told
         )
 
-    async def _change(self, **values: Any) -> None:
+    async def _change(self, **values: object) -> None:
         async with self.sessions.begin() as session:
             ours = update(BackfillState).where(BackfillState.holder == self._holder).values(values)
             await session.execute(ours)

@@ -2,35 +2,34 @@
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import structlog
 from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.events import HeldReason
 from kit.messaging.inbox import Entry
 from kit.messaging.processor import BatchResult
 from services.payments.db import Topic
 from services.payments.disputes import records as disputes
-from services.payments.models import UNPAID, Payment
+from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.paystack import event_types
 from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.disputes import PaystackDispute, parse_dispute
 from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text
-from services.payments.refunds import requests
 from services.payments.settlement.settle import settle
 
 webhook_events_processed_total = Counter(
     "webhook_events_processed_total", "Notices that were given their effect", ["event", "handling"]
 )
 log = structlog.get_logger("notices")
-STRANGE = "held: unknown_reference"
+STRANGE = f"{PaymentStatus.HELD}: {HeldReason.UNKNOWN_REFERENCE}"
 TOLD = ("event", "reference", "identity", "outcome")
 """What is written down with a notice once it was read."""
 
 
-def read(body: bytes) -> tuple[str, Any]:
+def read(body: bytes) -> tuple[str, object]:
     """The event's name and its data. Raises Unreadable on what is no notice."""
     try:
         found = json.loads(body)
@@ -44,7 +43,7 @@ def read(body: bytes) -> tuple[str, Any]:
 async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     """Settle a batch of notices in one transaction. Those that cannot be read wait for a person, with the reason."""
     failed: dict[int, str] = {}
-    outcomes: dict[int, dict[str, Any]] = {}
+    outcomes: dict[int, dict[str, str | None]] = {}
     charges: list[tuple[int, Charge]] = []
     nudges: dict[int, tuple[str, str]] = {}
     disputed: list[tuple[int, PaystackDispute]] = []
@@ -73,7 +72,8 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
         except Unreadable as error:
             failed[entry.id] = str(error)
             outcome["outcome"] = "unreadable"
-    settled = await settle(session, [charge for _, charge in charges]) if charges else []
+    refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
+    settled = await settle(session, [charge for _, charge in charges], refunded=refunded)
     for (entry_id, _), result in zip(charges, settled, strict=True):
         outcomes[entry_id]["outcome"] = result.outcome
     await disputes.schedule_polls_of(session, [result.reference for result in settled if result.outcome == STRANGE])
@@ -82,8 +82,6 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
         if reference not in ours:
             failed[entry_id] = f"{reason}, and the reference is not ours to ask about"
             outcomes[entry_id]["outcome"] = "unreadable"
-    refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
-    await requests.schedule_sync(session, refunded)
     heard = await disputes.record(session, [told for _, told in disputed])
     for (entry_id, _), become in zip(disputed, heard, strict=True):
         outcomes[entry_id]["outcome"] = become
@@ -92,11 +90,11 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     return BatchResult(failed, learned, wake)
 
 
-def _kept(event: str, data: Any) -> str:
+def _kept(event: str, data: object) -> str:
     """Why nothing is done about it. A transfer that Paystack rejected is told to whoever helps the payer, and pays for nothing."""
     kind = event_types.event_type_of(event)
     if event != "bank.transfer.rejected":
-        return f"{kind.handling}: {kind.becomes}"
+        return f"{kind.handling}: {kind.effect}"
     transfer = data.get("bank_transfer") if isinstance(data, dict) else None
     told = transfer if isinstance(transfer, dict) else {}
     reason, amount = parse_text(told.get("message_type"), 50), parse_integer(told.get("amount"))
@@ -106,7 +104,7 @@ def _kept(event: str, data: Any) -> str:
         reason=reason,
         amount=amount,
     )
-    return f"{kind.handling}: {kind.becomes}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+    return f"{kind.handling}: {kind.effect}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
 
 
 def _count(event: str) -> None:
@@ -123,11 +121,11 @@ async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]
     known = select(Payment.id, Payment.reference, Payment.status).where(Payment.reference.in_(references))
     rows = (await session.execute(known.order_by(Payment.id).with_for_update())).all()
     unpaid = update(Payment).where(Payment.id.in_([row.id for row in rows if row.status in UNPAID]))
-    await session.execute(unpaid.values(status="pending", verify_next_attempt_at=func.now()))
+    await session.execute(unpaid.values(status=PaymentStatus.PENDING, verify_next_attempt_at=func.now()))
     return {row.reference for row in rows}
 
 
-def _reference(data: Any) -> str | None:
+def _reference(data: object) -> str | None:
     found = (data.get("reference") or data.get("transaction_reference")) if isinstance(data, dict) else None
     return _text(found) or None if isinstance(found, str) else None
 

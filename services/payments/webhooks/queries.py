@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from services.payments.models import WebhookEvent
+from kit.db.bulk import table_of
+from kit.messaging.inbox import EntryStatus
+from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
 MAX_REPROCESSED = 10_000
@@ -17,20 +19,24 @@ MAX_REPROCESSED = 10_000
 SLACK = timedelta(minutes=1)
 """How far the order of ids and the order of arrival may differ: an id is taken when the notice is stored, a moment after it came."""
 
-SHOWN = (
-    WebhookEvent.id,
-    WebhookEvent.event,
-    WebhookEvent.reference,
-    WebhookEvent.identity,
-    WebhookEvent.status,
-    WebhookEvent.outcome,
-    WebhookEvent.error,
-    WebhookEvent.attempts,
-    WebhookEvent.received_at,
-    WebhookEvent.next_attempt_at,
-    WebhookEvent.processed_at,
-)
-"""All but the body: it may have a mebibyte."""
+
+class WebhookEventRow(NamedTuple):
+    """A webhook event without its headers and its body, which may have a mebibyte."""
+
+    id: int
+    event: str | None
+    reference: str | None
+    identity: str | None
+    status: EntryStatus
+    outcome: str | None
+    error: str | None
+    attempts: int
+    received_at: datetime
+    next_attempt_at: datetime
+    processed_at: datetime | None
+
+
+SHOWN = tuple(table_of(WebhookEvent).c[name] for name in WebhookEventRow._fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +44,7 @@ class Filter:
     """Which notices; None is any. `since` is included, `until` is not."""
 
     ids: Sequence[int] | None = None
-    status: str | None = None
+    status: EntryStatus | None = None
     event: str | None = None
     reference: str | None = None
     since: datetime | None = None
@@ -93,10 +99,11 @@ async def _first_since(session: AsyncSession, moment: datetime) -> int:
     return low
 
 
-async def page(session: AsyncSession, wanted: Filter, limit: int, before: int | None = None) -> list[Any]:
+async def page(session: AsyncSession, wanted: Filter, limit: int, before: int | None = None) -> list[WebhookEventRow]:
     """Newest first, those with a smaller id than `before`."""
     query = select(*SHOWN).where(*await _narrowed(session, wanted)).order_by(WebhookEvent.id.desc()).limit(limit)
-    return list((await session.execute(query if before is None else query.where(WebhookEvent.id < before))).all())
+    rows = await session.execute(query if before is None else query.where(WebhookEvent.id < before))
+    return [WebhookEventRow(*row) for row in rows]
 
 
 async def find(session: AsyncSession, notice_id: int) -> WebhookEvent | None:
@@ -127,7 +134,7 @@ async def reprocess(
 async def _replay_batch(
     session: AsyncSession, conditions: Sequence[ColumnElement[bool]], after: int, limit: int
 ) -> list[int]:
-    waits = (WebhookEvent.status != "pending") | (WebhookEvent.next_attempt_at > func.now())
+    waits = (WebhookEvent.status != EntryStatus.PENDING) | (WebhookEvent.next_attempt_at > func.now())
     some = (
         select(WebhookEvent.id)
         .where(*conditions, waits, WebhookEvent.id > after)
@@ -139,7 +146,7 @@ async def _replay_batch(
     again = (
         update(WebhookEvent)
         .where(WebhookEvent.id.in_(select(taken.c.id)))
-        .values(status="pending", attempts=0, next_attempt_at=func.now(), processed_at=None)
+        .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now(), processed_at=None)
         .returning(WebhookEvent.id)
     )
     return list((await session.execute(again)).scalars())

@@ -6,7 +6,8 @@ import structlog
 from fastapi import APIRouter, Path, Query
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
+from kit.messaging.inbox import EntryStatus
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import Deciding, Reading
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import WebhookEventNotFound
@@ -18,7 +19,6 @@ from services.payments.webhooks.schemas import (
     ReferenceFilter,
     Reprocess,
     Reprocessed,
-    State,
     WebhookEventDetail,
     WebhookEventId,
     WebhookEventPage,
@@ -35,7 +35,7 @@ log = structlog.get_logger("notices")
 async def list_notices(
     _: Reading,
     session: Transaction,
-    status: Annotated[State | None, Query(description="Only those; `failed` waits for a person")] = None,
+    status: Annotated[EntryStatus | None, Query(description="Only those; `failed` waits for a person")] = None,
     event: Annotated[EventName | None, Query(description="Only of this kind, such as charge.success")] = None,
     reference: Annotated[ReferenceFilter | None, Query(description="Only about this payment")] = None,
     from_: Annotated[Moment | None, Query(alias="from", description="Received then or later")] = None,
@@ -46,8 +46,8 @@ async def list_notices(
     """What Paystack sent, newest first."""
     wanted = Filter(status=status, event=event, reference=reference, since=from_, until=to)
     found = await queries.page(session, wanted, limit + 1, None if cursor is None else _after(cursor, SORT))
-    more = encode_cursor(SORT, found[limit - 1].id) if len(found) > limit else None
-    return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in found[:limit]], next_cursor=more)
+    page, next_cursor = split_page(found, limit, lambda event: encode_cursor(SORT, event.id))
+    return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in page], next_cursor=next_cursor)
 
 
 @router.post("/reprocess", status_code=202, responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
@@ -75,4 +75,4 @@ async def read(_: Reading, session: Transaction, notice_id: Annotated[WebhookEve
 
 def _after(cursor: str, sort: str) -> int:
     (last,) = decode_cursor(cursor, sort, int)
-    return int(last)
+    return last

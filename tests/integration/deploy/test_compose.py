@@ -1,5 +1,5 @@
-"""What docker-compose.yml promises, read from the file: hardened containers, one open door, no secret with a default, and
-variables that agree with the services' settings and with .env.example."""
+"""docker-compose.yml: hardened containers, one published service, no default secrets, and variables that match the services'
+settings and .env.example."""
 
 import re
 from itertools import pairwise
@@ -29,19 +29,19 @@ OURS: dict[str, type[BaseSettings]] = {
 }
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[?-][^}]*)?\}")
 SECRET = re.compile(r"_PASSWORD$|SECRET_KEY$")
-IMAGE_SETS = {"HTTP_HOST", "SANDBOX_HOST", "SANDBOX_DATABASE"}
-FOR_THE_IMAGE = {"HEALTH_PORT"}
+SET_BY_IMAGE = {"HTTP_HOST", "SANDBOX_HOST", "SANDBOX_DATABASE"}
+READ_BY_IMAGE = {"HEALTH_PORT"}
 
 
 def names(settings: type[BaseSettings]) -> set[str]:
-    """The environment variables that a settings class reads, `_FILE` aside."""
+    """Return the environment variables that a settings class reads, without the `_FILE` forms."""
     prefix = settings.model_config.get("env_prefix", "")
     found = {str(field.validation_alias or f"{prefix}{name}").upper() for name, field in settings.model_fields.items()}
     return {name for name in found if not name.endswith("_FILE")}
 
 
 def example() -> tuple[list[str], list[str]]:
-    """The two parts of .env.example, as lines: what compose reads, and what a service reads besides."""
+    """Return the lines of .env.example that compose reads, and those for services without compose."""
     lines = (PROJECT / ".env.example").read_text().splitlines()
     rest = next(number for number, line in enumerate(lines) if line.startswith("# --- Without compose"))
     return lines[:rest], lines[rest:]
@@ -52,7 +52,7 @@ def variables(lines: list[str], pattern: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_container_is_hardened(name: str) -> None:
+def test_container_when_it_runs_is_hardened(name: str) -> None:
     container = CONTAINERS[name]
     assert container["init"] is True
     assert container["read_only"] is True
@@ -68,7 +68,7 @@ def test_a_container_is_hardened(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_container_is_not_root(name: str) -> None:
+def test_container_when_it_runs_is_not_root(name: str) -> None:
     container = CONTAINERS[name]
     if "user" not in container:
         target = container["build"].get("target", "service")
@@ -80,7 +80,7 @@ def test_a_container_is_not_root(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
-def test_a_container_tells_how_it_is(name: str) -> None:
+def test_container_when_it_is_no_task_has_a_health_check(name: str) -> None:
     container = CONTAINERS[name]
     if name in TASKS:
         assert container["healthcheck"] == {"disable": True}
@@ -89,27 +89,27 @@ def test_a_container_tells_how_it_is(name: str) -> None:
     assert "\nHEALTHCHECK " in DOCKERFILE
 
 
-def test_the_gateway_is_the_only_door() -> None:
+def test_ports_when_published_are_those_of_the_gateway_and_the_local_sandbox() -> None:
     published = {name: container["ports"] for name, container in CONTAINERS.items() if "ports" in container}
     assert published.pop("gateway") == ["${GATEWAY_PORT:-8080}:8080"]
     assert published == {"sandbox": ["127.0.0.1:${SANDBOX_PORT:-8010}:8010"]}
     assert CONTAINERS["sandbox"]["profiles"] == ["sandbox"]
 
 
-def test_only_what_must_reach_the_internet_can() -> None:
+def test_container_when_it_needs_no_internet_is_on_internal_networks_only() -> None:
     inside = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
     outside = {name for name, container in CONTAINERS.items() if not set(container.get("networks", [])) <= inside}
     assert outside == {"gateway", "payments", "payments-worker", "sandbox"}
 
 
 @pytest.mark.parametrize("service", ["auth", "catalog", "payments"])
-def test_a_service_starts_on_a_migrated_database(service: str) -> None:
+def test_service_when_it_starts_has_a_migrated_database(service: str) -> None:
     for name in (service, f"{service}-worker"):
         assert CONTAINERS[name]["depends_on"][f"{service}-migrate"] == {"condition": "service_completed_successfully"}
     assert CONTAINERS[f"{service}-migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
 
 
-def test_no_secret_has_a_default() -> None:
+def test_secret_when_it_is_not_set_has_no_default() -> None:
     used = VARIABLE.findall(TEXT)
     for name, otherwise in used:
         if SECRET.search(name):
@@ -120,15 +120,15 @@ def test_no_secret_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, container in CONTAINERS.items() if "build" in container])
-def test_a_container_is_told_what_its_settings_read_and_nothing_else(name: str) -> None:
+def test_container_when_it_is_ours_gets_exactly_the_variables_of_its_settings(name: str) -> None:
     container = CONTAINERS[name]
     service = container["build"]["args"]["SERVICE"]
-    told, read = container["environment"].keys() - FOR_THE_IMAGE, names(OURS[service])
-    assert told <= read
-    assert {missing for missing in read - told - IMAGE_SETS if not missing.endswith("_PORT")} == set()
+    passed, read = container["environment"].keys() - READ_BY_IMAGE, names(OURS[service])
+    assert passed <= read
+    assert {missing for missing in read - passed - SET_BY_IMAGE if not missing.endswith("_PORT")} == set()
 
 
-def test_the_example_names_what_compose_and_the_services_read() -> None:
+def test_example_when_settings_change_names_every_variable() -> None:
     first, rest = example()
     for_compose = variables(first, "([A-Z_]+)=(.*)")
     besides = variables(rest, "#([A-Z_]+)=(.*)")
@@ -138,7 +138,7 @@ def test_the_example_names_what_compose_and_the_services_read() -> None:
     assert besides.keys() == read - for_compose.keys()
 
 
-def test_each_variable_stands_under_its_sentence() -> None:
+def test_example_when_it_names_a_variable_explains_it_in_the_line_above() -> None:
     first, rest = example()
     lines = first + rest
     for above, line in pairwise(lines):
@@ -146,7 +146,7 @@ def test_each_variable_stands_under_its_sentence() -> None:
             assert re.fullmatch(r"# [A-Z].*[.;:…].*", above), line
 
 
-def test_defaults_are_the_same_everywhere() -> None:
+def test_default_when_it_is_in_several_places_is_the_same() -> None:
     defaults = {name: otherwise[2:] for name, otherwise in VARIABLE.findall(TEXT) if otherwise.startswith(":-")}
     given = variables(example()[0], "([A-Z_]+)=(.*)")
     assert {name: given[name] for name in defaults} == defaults

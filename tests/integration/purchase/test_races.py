@@ -14,9 +14,7 @@ from tests.fixtures.purchase_races import (
 )
 
 
-@pytest.mark.parametrize(
-    "race", [race_expiry_and_payment, race_cancellation_and_payment, race_refund_and_lost_dispute]
-)
+@pytest.mark.parametrize("race", [race_expiry_and_payment, race_cancellation_and_payment, race_refund_and_lost_dispute])
 async def test_operations_that_race_for_an_order_end_with_one_winner(shop: InProcessShop, race: Race) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")

@@ -1,4 +1,4 @@
-"""The permissions of a service at the broker cover the topology of contracts/topology.py, and end there."""
+"""The permissions of a service at the broker cover the names of contracts/topology.py and nothing else."""
 
 import re
 import runpy
@@ -11,12 +11,12 @@ from contracts import topology
 DEPLOY = Path(__file__).parents[3] / "deploy"
 PERMISSIONS: dict[str, str] = runpy.run_path(str(DEPLOY / "rabbitmq" / "users.py"))["PERMISSIONS"]
 QUEUES = [queue for queue in vars(topology).values() if isinstance(queue, topology.Queue)]
-OURS = [topology.EXCHANGE, *(name for queue in QUEUES for name in (queue.name, queue.dead, queue.mark))]
+OURS = [topology.EXCHANGE, *(name for queue in QUEUES for name in (queue.name, queue.dead_letters, queue.marker))]
 
 
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("permission", ["configure", "write", "read"])
-def test_what_is_ours_is_allowed(permission: str, name: str) -> None:
+def test_permission_when_the_name_is_in_the_topology_is_granted(permission: str, name: str) -> None:
     assert re.search(PERMISSIONS[permission], name)
 
 
@@ -24,9 +24,9 @@ def test_what_is_ours_is_allowed(permission: str, name: str) -> None:
     "name", ["", "amq.topic", "orders", "xshop.events", "shop.events.x", "shopxevents", "catalog.payments.x"]
 )
 @pytest.mark.parametrize("permission", ["configure", "write", "read"])
-def test_nothing_else_is(permission: str, name: str) -> None:
+def test_permission_when_the_name_is_not_in_the_topology_is_refused(permission: str, name: str) -> None:
     assert not re.search(PERMISSIONS[permission], name)
 
 
-def test_dead_letters_go_through_the_default_exchange() -> None:
+def test_default_exchange_when_dead_letters_are_published_is_writable_only() -> None:
     assert [permission for permission, pattern in PERMISSIONS.items() if re.search(pattern, "amq.default")] == ["write"]

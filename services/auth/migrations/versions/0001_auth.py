@@ -34,22 +34,22 @@ def upgrade() -> None:
     )
     op.create_table(
         "failed_logins",
-        sa.Column("name", sa.LargeBinary(), nullable=False),
+        sa.Column("username_digest", sa.LargeBinary(), nullable=False),
         sa.Column("failures", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
-        sa.Column("last_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("retry_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_failed_logins")),
+        sa.Column("last_failure_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("username_digest", name=op.f("pk_failed_logins")),
     )
-    op.create_index(op.f("ix_failed_logins_last_at"), "failed_logins", ["last_at"], unique=False)
+    op.create_index(op.f("ix_failed_logins_last_failure_at"), "failed_logins", ["last_failure_at"], unique=False)
     op.create_table(
         "refresh_families",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("secret_digest", sa.LargeBinary(), nullable=False),
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("absolute_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_refresh_families_account_id_accounts"), ondelete="CASCADE"
         ),
@@ -63,7 +63,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_refresh_families_expires_at"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_account_id"), table_name="refresh_families")
     op.drop_table("refresh_families")
-    op.drop_index(op.f("ix_failed_logins_last_at"), table_name="failed_logins")
+    op.drop_index(op.f("ix_failed_logins_last_failure_at"), table_name="failed_logins")
     op.drop_table("failed_logins")
     op.drop_table("clients")
     op.drop_table("accounts")

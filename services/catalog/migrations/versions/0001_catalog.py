@@ -121,13 +121,17 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("told_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "reason IN ('expired_and_sold_out', 'cancelled', 'already_paid', 'unknown_order', 'amount_differs')",
+            name=op.f("ck_undeliverable_payments_reason"),
+        ),
         sa.PrimaryKeyConstraint("reference", name=op.f("pk_undeliverable_payments")),
     )
     op.create_index(
-        op.f("ix_undeliverable_payments_told_at_reference"),
+        op.f("ix_undeliverable_payments_created_at_reference"),
         "undeliverable_payments",
-        ["told_at", "reference"],
+        ["created_at", "reference"],
         unique=False,
     )
     op.create_table(
@@ -210,7 +214,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_products_category_id"), table_name="products")
     op.drop_table("products")
     op.drop_table("deliveries")
-    op.drop_index(op.f("ix_undeliverable_payments_told_at_reference"), table_name="undeliverable_payments")
+    op.drop_index(op.f("ix_undeliverable_payments_created_at_reference"), table_name="undeliverable_payments")
     op.drop_table("undeliverable_payments")
     op.drop_table("outbox")
     op.drop_index(op.f("ix_orders_expires_at"), table_name="orders", postgresql_where=sa.text("status = 'pending'"))

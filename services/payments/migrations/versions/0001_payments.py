@@ -248,6 +248,10 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
+            "held_reason IN ('amount_differs', 'currency_differs', 'mode_differs', 'unknown_reference', 'reversed')",
+            name=op.f("ck_payments_held_reason"),
+        ),
+        sa.CheckConstraint(
             "order_id IS NOT NULL OR status <> 'succeeded'", name=op.f("ck_payments_succeeded_has_order")
         ),
         sa.CheckConstraint(
@@ -310,6 +314,10 @@ def upgrade() -> None:
         sa.Column("decided_by", sa.Text(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("decision IN ('accept', 'bind')", name=op.f("ck_decisions_decision")),
+        sa.CheckConstraint(
+            "held_reason IN ('amount_differs', 'currency_differs', 'mode_differs', 'unknown_reference', 'reversed')",
+            name=op.f("ck_decisions_held_reason"),
+        ),
         sa.ForeignKeyConstraint(
             ["payment_id"], ["payments.id"], name=op.f("fk_decisions_payment_id_payments"), ondelete="RESTRICT"
         ),
@@ -393,6 +401,10 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "account IN ('paystack:receivable', 'paystack:other_mode', 'bank', 'disputes', 'sales', 'held', 'fees', 'refunds')",
+            name=op.f("ck_ledger_entries_account"),
+        ),
         sa.CheckConstraint("amount <> 0", name=op.f("ck_ledger_entries_amount")),
         sa.ForeignKeyConstraint(
             ["transaction_id"],

@@ -1,0 +1,1 @@
+"""Request parsing and list pagination that all of Paystack's paths share."""

@@ -1,0 +1,42 @@
+"""Types that the control routes (/sandbox/...) of several folders share."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class StrictModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+RowId = Annotated[int, Path(ge=0, lt=2**63)]
+Subunits = Annotated[int, Field(ge=0, le=10**15)]
+Deliveries = Annotated[
+    int, Field(ge=0, le=1_000, description="Number of times the webhook is sent. 0: it is recorded as lost.")
+]
+Delay = Annotated[int, Field(ge=0, le=3_600_000, description="Milliseconds before the webhook is first sent.")]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOptions:
+    """How one webhook is delivered. None: as the current faults say."""
+
+    deliveries: int | None = None
+    """0: the webhook is recorded as lost."""
+    delay_ms: int | None = None
+
+
+DEFAULT_DELIVERY = DeliveryOptions()
+
+
+class DeliveryControls(StrictModel):
+    """Body of a control call that causes a webhook. Omitted fields follow the current faults."""
+
+    deliveries: Deliveries | None = None
+    delay_ms: Delay | None = None
+
+    @property
+    def delivery(self) -> DeliveryOptions:
+        return DeliveryOptions(self.deliveries, self.delay_ms)

@@ -1,0 +1,256 @@
+"""Steps of a dispute: opened, responded to, reminded of and resolved. Each of them but the response queues a webhook."""
+
+import json
+import sqlite3
+from dataclasses import dataclass, replace
+
+from sandbox.controls import DEFAULT_DELIVERY, DeliveryOptions
+from sandbox.disputes import bodies, queries
+from sandbox.disputes.errors import (
+    AlreadyDisputed,
+    DisputeAlreadyResolved,
+    DisputeNotAwaitingMerchant,
+    DisputeNotFound,
+    NotDisputable,
+    RefundAboveAmount,
+)
+from sandbox.disputes.models import Dispute
+from sandbox.enums import DisputeCategory, DisputeEvent, DisputeResolution, DisputeStatus
+from sandbox.errors import UnknownReference
+from sandbox.refunds.lifecycle import refund_dispute
+from sandbox.refunds.queries import sum_refunded
+from sandbox.timestamps import iso_timestamp, now
+from sandbox.transactions import queries as transaction_queries
+from sandbox.transactions.models import Transaction
+from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
+
+REMINDER_HOURS = 4
+"""Hours between two reminders, of the sixteen that a merchant has."""
+BANK_HOURS = 4
+"""Hours until the bank agrees with a merchant who declined. Paystack's real duration is not known."""
+BATCH = 200
+"""Disputes that take a step in one commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A dispute that a control call opens."""
+
+    reference: str
+    amount: int | None
+    """Subunits. None: all that was not refunded."""
+    category: DisputeCategory
+    message: str
+    hours: float
+    """Paystack's hours until the dispute counts as accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class MerchantResponse:
+    """Parsed body of /dispute/{id}/resolve."""
+
+    resolution: DisputeResolution
+    message: str
+    refund_amount: int
+    filename: str
+
+
+class DisputeLifecycle:
+    """`hour_seconds`: seconds that stand for one of Paystack's hours."""
+
+    def __init__(self, dispatcher: WebhookDispatcher, hour_seconds: float) -> None:
+        self._dispatcher = dispatcher
+        self._hour_seconds = hour_seconds
+
+    def open(
+        self,
+        connection: sqlite3.Connection,
+        complaint: Complaint,
+        delivery: DeliveryOptions = DEFAULT_DELIVERY,
+    ) -> tuple[Dispute, Transaction]:
+        """Open a dispute of a paid transaction. Errors: UnknownReference, NotDisputable, AlreadyDisputed."""
+        transaction = transaction_queries.find(connection, complaint.reference)
+        if transaction is None:
+            raise UnknownReference
+        refundable = transaction.amount - sum_refunded(connection, transaction.id)
+        amount = refundable if complaint.amount is None else complaint.amount
+        if not transaction.paid or not 0 < amount <= refundable:
+            raise NotDisputable
+        latest = queries.find_latest(connection, transaction.id)
+        if latest is not None and latest.status != DisputeStatus.RESOLVED:
+            raise AlreadyDisputed
+        at = now()
+        due_at = self._hours_after(at, complaint.hours)
+        dispute = queries.add(
+            connection,
+            Dispute(
+                id=0,
+                transaction_id=transaction.id,
+                domain=transaction.domain,
+                status=DisputeStatus.AWAITING_MERCHANT_FEEDBACK,
+                resolution=None,
+                refund_amount=amount,
+                currency=transaction.currency,
+                category=complaint.category,
+                payer_message=complaint.message,
+                merchant_message=None,
+                attachments=None,
+                evidence=None,
+                created_at=at,
+                updated_at=at,
+                due_at=due_at,
+                resolved_at=None,
+                next_step_at=min(self._hours_after(at, REMINDER_HOURS), due_at),
+            ),
+        )
+        self._publish(connection, DisputeEvent.CREATE, dispute, transaction, delivery)
+        return dispute, transaction
+
+    def update(
+        self, connection: sqlite3.Connection, dispute_id: int, refund_amount: int, filename: str | None
+    ) -> tuple[Dispute, Transaction]:
+        """Change the refund amount or the file. Errors: DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount."""
+        dispute, transaction = self._find_awaiting_merchant(connection, dispute_id, refund_amount)
+        changed = replace(
+            dispute,
+            refund_amount=refund_amount,
+            attachments=filename or dispute.attachments,
+            updated_at=now(),
+        )
+        return queries.save(connection, changed), transaction
+
+    def add_evidence(self, connection: sqlite3.Connection, dispute_id: int, evidence: dict[str, str | None]) -> Dispute:
+        """Store evidence in place of earlier evidence. Errors: DisputeNotFound, DisputeNotAwaitingMerchant."""
+        dispute, _ = self._find_awaiting_merchant(connection, dispute_id, 0)
+        at = now()
+        timestamps = {"createdAt": iso_timestamp(at), "updatedAt": iso_timestamp(at)}
+        stored = json.dumps({**evidence, "id": dispute.id, **timestamps})
+        return queries.save(connection, replace(dispute, evidence=stored, updated_at=at))
+
+    def respond(
+        self, connection: sqlite3.Connection, dispute_id: int, response: MerchantResponse
+    ) -> tuple[Dispute, Transaction]:
+        """Resolve a dispute that the merchant accepts; pass one that the merchant declines to the bank.
+
+        Errors: DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount.
+        """
+        dispute, transaction = self._find_awaiting_merchant(connection, dispute_id, response.refund_amount)
+        at = now()
+        responded = replace(
+            dispute,
+            merchant_message=response.message,
+            refund_amount=response.refund_amount,
+            attachments=response.filename,
+            updated_at=at,
+        )
+        if response.resolution == DisputeResolution.MERCHANT_ACCEPTED:
+            return self._resolve(connection, responded, transaction, response.resolution)
+        declined = replace(
+            responded,
+            status=DisputeStatus.AWAITING_BANK_FEEDBACK,
+            resolution=response.resolution,
+            next_step_at=self._hours_after(at, BANK_HOURS),
+        )
+        return queries.save(connection, declined), transaction
+
+    def resolve(
+        self,
+        connection: sqlite3.Connection,
+        dispute_id: int,
+        resolution: DisputeResolution,
+        delivery: DeliveryOptions,
+    ) -> tuple[Dispute, Transaction]:
+        """Resolve a dispute as a control call orders. Errors: DisputeNotFound, DisputeAlreadyResolved."""
+        return self._resolve(connection, *self._find_open(connection, dispute_id), resolution, delivery)
+
+    def remind(
+        self, connection: sqlite3.Connection, dispute_id: int, delivery: DeliveryOptions = DEFAULT_DELIVERY
+    ) -> tuple[Dispute, Transaction]:
+        """Send a reminder and schedule the next. Errors: DisputeNotFound, DisputeAlreadyResolved."""
+        dispute, transaction = self._find_open(connection, dispute_id)
+        at = now()
+        reminded = replace(
+            dispute,
+            updated_at=max(at, dispute.updated_at + 1),
+            next_step_at=min(self._hours_after(at, REMINDER_HOURS), dispute.due_at),
+        )
+        queries.save(connection, reminded)
+        self._publish(connection, DisputeEvent.REMIND, reminded, transaction, delivery)
+        return reminded, transaction
+
+    def advance(self, connection: sqlite3.Connection, at: int) -> int | None:
+        """Send the reminders and resolve the disputes that are due (job of the scheduler)."""
+        for dispute in queries.list_due(connection, at, BATCH):
+            transaction = transaction_queries.find_by_id(connection, dispute.transaction_id)
+            if transaction is None:
+                queries.save(connection, replace(dispute, next_step_at=None))
+            elif dispute.status == DisputeStatus.AWAITING_BANK_FEEDBACK:
+                self._resolve(connection, dispute, transaction, DisputeResolution.DECLINED)
+            elif at >= dispute.due_at:
+                self._resolve(connection, dispute, transaction, DisputeResolution.AUTO_ACCEPTED)
+            else:
+                self.remind(connection, dispute.id)
+        return queries.next_due_at(connection)
+
+    def _hours_after(self, at: int, hours: float) -> int:
+        return at + int(hours * self._hour_seconds * 1000)
+
+    def _find_awaiting_merchant(
+        self, connection: sqlite3.Connection, dispute_id: int, refund_amount: int
+    ) -> tuple[Dispute, Transaction]:
+        dispute, transaction = find_with_transaction(connection, dispute_id)
+        if dispute.status != DisputeStatus.AWAITING_MERCHANT_FEEDBACK:
+            raise DisputeNotAwaitingMerchant
+        if refund_amount > transaction.amount:
+            raise RefundAboveAmount
+        return dispute, transaction
+
+    def _find_open(self, connection: sqlite3.Connection, dispute_id: int) -> tuple[Dispute, Transaction]:
+        dispute, transaction = find_with_transaction(connection, dispute_id)
+        if dispute.status == DisputeStatus.RESOLVED:
+            raise DisputeAlreadyResolved
+        return dispute, transaction
+
+    def _resolve(
+        self,
+        connection: sqlite3.Connection,
+        dispute: Dispute,
+        transaction: Transaction,
+        resolution: DisputeResolution,
+        delivery: DeliveryOptions = DEFAULT_DELIVERY,
+    ) -> tuple[Dispute, Transaction]:
+        at = now()
+        resolved = replace(
+            dispute,
+            status=DisputeStatus.RESOLVED,
+            resolution=resolution,
+            resolved_at=at,
+            updated_at=max(at, dispute.updated_at + 1),
+            next_step_at=None,
+        )
+        queries.save(connection, resolved)
+        if resolution != DisputeResolution.DECLINED:
+            transaction = refund_dispute(connection, transaction, dispute.refund_amount, dispute.id)
+        self._publish(connection, DisputeEvent.RESOLVE, resolved, transaction, delivery)
+        return resolved, transaction
+
+    def _publish(
+        self,
+        connection: sqlite3.Connection,
+        event: DisputeEvent,
+        dispute: Dispute,
+        transaction: Transaction,
+        delivery: DeliveryOptions,
+    ) -> None:
+        body = bodies.webhook_body(event, dispute, transaction)
+        webhook = WebhookEvent(f"charge.dispute.{event}", transaction.reference, dispute.id, body)
+        self._dispatcher.dispatch(connection, webhook, delivery)
+
+
+def find_with_transaction(connection: sqlite3.Connection, dispute_id: int) -> tuple[Dispute, Transaction]:
+    """Find a dispute and its transaction. Errors: DisputeNotFound, also when the transaction was deleted."""
+    dispute = queries.find(connection, dispute_id)
+    transaction = transaction_queries.find_by_id(connection, dispute.transaction_id) if dispute else None
+    if dispute is None or transaction is None:
+        raise DisputeNotFound
+    return dispute, transaction

@@ -1,1 +1,0 @@
-"""What every call of Paystack's own API passes: the key, the weather, and how queries are read."""

@@ -1,0 +1,33 @@
+"""Control routes of the faults."""
+
+from fastapi import APIRouter
+
+from sandbox.faults.models import Faults
+from sandbox.responses import ApiResponse, success
+from sandbox.state import CurrentState
+
+router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
+
+
+@router.put("/faults")
+async def replace_faults(faults: Faults, state: CurrentState) -> ApiResponse:
+    """Replace all faults. Omitted fields mean no fault.
+
+    `timeout_after_store` and `reset` carry out the call and lose its response. `wrong_…` at verify carries out the call and
+    changes one value of the response. The other modes refuse the call without carrying it out.
+    """
+    state.faults.replace(faults)
+    return success("Faults set", faults.model_dump())
+
+
+@router.get("/faults")
+async def show_faults(state: CurrentState) -> ApiResponse:
+    """Show the current faults."""
+    return success("Faults retrieved", state.faults.faults.model_dump())
+
+
+@router.delete("/faults")
+async def clear_faults(state: CurrentState) -> ApiResponse:
+    """Remove all faults."""
+    state.faults.replace(Faults())
+    return success("Faults cleared", Faults().model_dump())

@@ -1,0 +1,75 @@
+"""Body of PUT /sandbox/faults."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sandbox.controls import Delay, Deliveries, StrictModel
+from sandbox.enums import CallFaultMode, SavedCardOutcome, VerifyFaultMode
+
+LATENCY_LIMIT = 60_000
+"""Milliseconds."""
+Latency = Annotated[int, Field(ge=0, le=LATENCY_LIMIT, description="Milliseconds added to the response time.")]
+Times = Annotated[
+    int | None, Field(ge=1, le=1_000_000, description="Number of calls that the fault affects. Omitted: all of them.")
+]
+
+
+class CallFault(StrictModel):
+    mode: CallFaultMode = Field(CallFaultMode.NONE, strict=False)
+    latency_ms: Latency = 0
+    times: Times = None
+
+
+class VerifyFault(StrictModel):
+    mode: VerifyFaultMode = Field(VerifyFaultMode.NONE, strict=False)
+    latency_ms: Latency = 0
+    times: Times = None
+
+
+class WebhookFaults(StrictModel):
+    """Delivery of webhooks, unless the control call that causes one says otherwise."""
+
+    deliveries: Deliveries = 1
+    delay_ms: Delay = 0
+    again_after_ms: int | None = Field(
+        None,
+        ge=0,
+        le=3_600_000,
+        description="Send every webhook once more after that time, as Paystack's dashboard can.",
+    )
+    reverse_ms: int = Field(
+        0, ge=0, le=60_000, description="Collect webhooks for that time, then send them in reverse order."
+    )
+
+
+class Faults(StrictModel):
+    initialize: CallFault = CallFault()
+    verify: VerifyFault = VerifyFault()
+    refund: CallFault = Field(CallFault(), description="POST /refund and the retry of a refund.")
+    refunds: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
+    events: CallFault = Field(CallFault(), description="GET of the webhook events.")
+    others: CallFault = Field(CallFault(), description="All other calls of Paystack's API.")
+    webhooks: WebhookFaults = WebhookFaults()
+    saved_cards: SavedCardOutcome = Field(
+        SavedCardOutcome.CHARGED,
+        strict=False,
+        description="Result of charging a saved card. paused: the payer must go to the checkout page.",
+    )
+    latency_ms: int = Field(
+        0, ge=0, le=LATENCY_LIMIT, description="Milliseconds added to every response of Paystack's API."
+    )
+    rate_limit: int | None = Field(
+        None, ge=1, le=1_000_000, description="Calls per 60 s, after which calls get 429. null: no limit."
+    )
+
+    def fault_for(self, route_name: str) -> tuple[str, CallFault | VerifyFault]:
+        """Return the fault of a route, and the name under which its calls are counted."""
+        faults: dict[str, CallFault | VerifyFault] = {
+            "initialize": self.initialize,
+            "verify": self.verify,
+            "refund": self.refund,
+            "refunds": self.refunds,
+            "events": self.events,
+        }
+        return (route_name, faults[route_name]) if route_name in faults else ("others", self.others)

@@ -1,4 +1,0 @@
-"""How the merchant that the sandbox plays is named in bodies."""
-
-INTEGRATION = 700_001
-BY = "merchant@sandbox.example"

@@ -1,0 +1,112 @@
+import json
+from dataclasses import dataclass
+from typing import Any, Self
+
+from sandbox.enums import Channel, Domain, TransactionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A row, in the order of the table's columns. Money in subunits, times in milliseconds since 1970."""
+
+    id: int
+    reference: str
+    access_code: str
+    domain: Domain
+    status: TransactionStatus
+    email: str
+    customer: int
+    amount: int
+    requested_amount: int
+    currency: str
+    fees: int | None
+    metadata: str | None
+    """JSON."""
+    callback_url: str | None
+    label: str | None
+    ip_address: str | None
+    message: str | None
+    gateway_response: str
+    created_at: int
+    paid_at: int | None
+    channel: Channel
+    card: str
+    """Card number."""
+    timeline: str | None
+    """JSON (see timeline.py)."""
+    entry_point: str
+    settlement: int | None
+
+    @classmethod
+    def from_row(cls, row: Any) -> Self:
+        values = dict(zip(cls.__slots__, row, strict=True))
+        return cls(
+            **values
+            | {
+                "domain": Domain(values["domain"]),
+                "status": TransactionStatus(values["status"]),
+                "channel": Channel(values["channel"]),
+            }
+        )
+
+    @property
+    def paid(self) -> bool:
+        """Whether it was ever paid; also True after a refund."""
+        return self.paid_at is not None
+
+    @property
+    def cancel_action(self) -> Any:
+        """Address for the cancel button, from the metadata and unchecked."""
+        metadata = json.loads(self.metadata) if self.metadata else None
+        return metadata.get("cancel_action") if isinstance(metadata, dict) else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTransaction:
+    """Validated request of initialize or charge_authorization."""
+
+    email: str
+    amount: int
+    currency: str
+    reference: str | None
+    metadata: str | None
+    """JSON."""
+    callback_url: str | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which transactions to list; None matches all. Times in milliseconds since 1970, both included."""
+
+    status: TransactionStatus | None = None
+    customer: int | None = None
+    amount: int | None = None
+    channel: str | None = None
+    settlement: int | None = None
+    since: int | None = None
+    until: int | None = None
+
+    @property
+    def sql_values(self) -> dict[str, str | int | None]:
+        return {name: getattr(self, name) for name in Filter.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    transactions: list[Transaction]
+    total: int
+    """Number of all matching transactions."""
+    volume: int
+    """Sum of their amounts."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurrencyTotal:
+    """Sums of the paid transactions of one currency, in subunits."""
+
+    currency: str
+    count: int
+    volume: int
+    unsettled: int
+    """Amounts less fees that are in no settlement."""

@@ -1,0 +1,121 @@
+"""Paystack's calls for saved cards: charge_authorization and deactivate."""
+
+import sqlite3
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from sandbox.api.fields import parse_fields, required_text
+from sandbox.api.openapi import body_of
+from sandbox.enums import ChargeOutcome, SavedCardOutcome
+from sandbox.errors import ApiError
+from sandbox.paystack_route import PaystackRoute
+from sandbox.responses import ApiResponse, success
+from sandbox.state import CurrentState
+from sandbox.transactions import authorizations, bodies, queries
+from sandbox.transactions.cards import BY_NUMBER
+from sandbox.transactions.charges import Attempt, apply_attempt
+from sandbox.transactions.models import Transaction
+from sandbox.transactions.parsing import parse_initialize
+
+router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
+
+
+class CardNotFound(ApiError):
+    """Authorization code not found."""
+
+    status = 404
+    code = "not_found"
+
+
+class CardNotUsable(ApiError):
+    """Authorization code is not one that can be charged"""
+
+    code = "invalid_params"
+    next_step = "Charge the authorization of a payment whose reusable was true"
+
+
+class EmailDiffers(ApiError):
+    """Email does not match the authorization code"""
+
+    code = "invalid_params"
+    next_step = "Send the email with which the authorization was made"
+
+
+CHARGE = {
+    "type": "object",
+    "required": ["email", "amount", "authorization_code"],
+    "properties": {
+        "email": {"type": "string", "description": "Email of the payment that saved the card."},
+        "amount": {"type": "integer", "description": "Subunits."},
+        "authorization_code": {"type": "string"},
+        "reference": {"type": "string"},
+        "currency": {"type": "string"},
+        "metadata": {"anyOf": [{"type": "object"}, {"type": "string"}]},
+    },
+}
+DEACTIVATE = {
+    "type": "object",
+    "required": ["authorization_code"],
+    "properties": {"authorization_code": {"type": "string"}},
+}
+
+
+@router.post(
+    "/transaction/charge_authorization",
+    name="charge_authorization",
+    summary="Charge a saved card",
+    openapi_extra=body_of(CHARGE),
+)
+async def charge_authorization(request: Request, state: CurrentState) -> Response:
+    """Charge a saved card without the payer. The result is in `data.status`; a 400 creates no transaction."""
+    fields = parse_fields(request.headers.get("content-type", ""), await request.body())
+    new, code = parse_initialize(fields), required_text(fields, "authorization_code", 100)
+    outcome = state.faults.faults.saved_cards
+
+    def job(connection: sqlite3.Connection) -> Transaction:
+        card = authorizations.find_active(connection, code)
+        if card is None:
+            raise CardNotUsable
+        if card.email != new.email.lower():
+            raise EmailDiffers
+        added = queries.add(connection, new, state.settings.domain, "charge")
+        if outcome == SavedCardOutcome.PAUSED:
+            return added
+        charged = outcome == SavedCardOutcome.CHARGED
+        attempt = Attempt(
+            ChargeOutcome.SUCCESS if charged else ChargeOutcome.FAILED,
+            BY_NUMBER[card.card],
+            channel=card.channel,
+            gateway_response="Approved" if charged else None,
+        )
+        return apply_attempt(connection, state.dispatcher, added, attempt)
+
+    transaction = await state.store.run(job)
+    state.notify()
+    if outcome == SavedCardOutcome.PAUSED:
+        data = {
+            "paused": True,
+            "reference": transaction.reference,
+            "authorization_url": f"{state.settings.origin}/checkout/{transaction.access_code}",
+            "access_code": transaction.access_code,
+        }
+        return success("Please, redirect your customer to the authorization url provided", data)
+    return success("Charge attempted", bodies.charge_attempt_body(transaction))
+
+
+# The first path is the one that Paystack's Node SDK uses.
+@router.post("/customer/deactivate_authorization", name="deactivate", include_in_schema=False)
+@router.post(
+    "/customer/authorization/deactivate",
+    name="deactivate",
+    summary="Deactivate a saved card",
+    openapi_extra=body_of(DEACTIVATE),
+)
+async def deactivate_authorization(request: Request, state: CurrentState) -> Response:
+    """Deactivate a saved card: it can no longer be charged."""
+    fields = parse_fields(request.headers.get("content-type", ""), await request.body())
+    code = required_text(fields, "authorization_code", 100)
+    if not await state.store.run(lambda connection: authorizations.deactivate(connection, code)):
+        raise CardNotFound
+    return ApiResponse({"status": True, "message": "Authorization has been deactivated"})

@@ -1,0 +1,93 @@
+"""The administrator's account, from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from services.auth.accounts import records
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.models import Account, Role
+from services.auth.sessions import refresh_tokens
+from services.auth.settings import AuthSettings
+
+RETRY_SECONDS = 1.0
+log = structlog.get_logger("admin")
+
+
+async def ensure_admin(
+    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, settings: AuthSettings
+) -> bool:
+    """Create the administrator's account, or give it the configured password. Returns True if anything was changed.
+
+    Idempotent, also in concurrent processes. An account that a customer had registered with the address becomes the administrator's:
+    its old password and its refresh tokens are no longer valid.
+    """
+    email, secret = settings.auth_admin_email, settings.auth_admin_password
+    if email is None or secret is None:
+        return False
+    password = secret.get_secret_value()
+    async with sessions.begin() as session:
+        account = await records.find_by_email(session, email)
+    async with hasher.slot():
+        if account is not None and account.role is Role.ADMIN:
+            unchanged, _ = await hasher.verify(password, account.password_hash)
+            if unchanged:
+                return False
+        password_hash = await hasher.hash(password)
+    async with sessions.begin() as session:
+        row = insert(Account).values(email=email, role=Role.ADMIN, password_hash=password_hash)
+        changed = row.on_conflict_do_update(
+            index_elements=[Account.email], set_={"role": Role.ADMIN, "password_hash": password_hash}
+        )
+        account_id = (await session.execute(changed.returning(Account.id))).scalar_one()
+        await refresh_tokens.revoke_all(session, account_id)
+    log.info("administrator account created or updated", account_id=str(account_id))
+    return True
+
+
+class AdminBootstrap:
+    """Ensures the administrator's account when the service starts, and retries in the background while the database is unavailable."""
+
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        hasher: PasswordHasher,
+        settings: AuthSettings,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self.done = False
+        self._sessions = sessions
+        self._hasher = hasher
+        self._settings = settings
+        self._retry_seconds = retry_seconds
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Try once before the block, then keep trying until it has worked or the block ends."""
+        await self._try()
+        retrying = asyncio.create_task(self._retry())
+        try:
+            yield
+        finally:
+            retrying.cancel()
+            await asyncio.wait([retrying])
+
+    async def check(self) -> str | None:
+        """Check readiness: return the reason while the account is not ensured."""
+        return None if self.done else "the administrator account is not created yet"
+
+    async def _try(self) -> None:
+        try:
+            await ensure_admin(self._sessions, self._hasher, self._settings)
+            self.done = True
+        except Exception as error:
+            log.warning("administrator account not created", error=type(error).__name__, reason=str(error)[:200])
+
+    async def _retry(self) -> None:
+        while not self.done:
+            await asyncio.sleep(self._retry_seconds)
+            await self._try()

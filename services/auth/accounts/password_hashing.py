@@ -1,0 +1,104 @@
+"""Hash and verify passwords in a bounded pool of threads.
+
+Hashing is slow on purpose, so it never runs on the event loop, and never in more threads than there are cores. The scheme `bcrypt_sha256`
+hashes the password with SHA-256 first, so all of it counts: bcrypt alone reads only 72 bytes.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Annotated, Self
+
+from fastapi import Depends, Request
+from passlib.context import CryptContext
+
+from services.auth.errors import TooBusy
+
+QUEUED_PER_THREAD = 32
+MAX_WAIT_SECONDS = 10
+
+
+class PasswordHasher:
+    """Runs one hash per core at a time. Others wait in a short queue; beyond it TooBusy is raised."""
+
+    def __init__(self, context: CryptContext, threads: int) -> None:
+        self.threads = threads
+        self._context = context
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="password")
+        self._free = asyncio.Semaphore(threads)
+        self._max_waiting = threads * QUEUED_PER_THREAD
+        self._waiting = 0
+
+    @classmethod
+    def create(cls, scheme: str, bcrypt_rounds: int) -> Self:
+        """Create a hasher with as many threads as the machine has cores. `scheme`: bcrypt_sha256 or argon2.
+
+        Hashes of the other schemes are verified too, and reported as outdated.
+        """
+        context = CryptContext(
+            schemes=["bcrypt_sha256", "argon2", "bcrypt"],
+            default=str(scheme),
+            deprecated="auto",
+            bcrypt_sha256__rounds=bcrypt_rounds,
+            # OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane.
+            argon2__type="ID",
+            argon2__memory_cost=19 * 1024,
+            argon2__time_cost=2,
+            argon2__parallelism=1,
+        )
+        return cls(context, threads=os.cpu_count() or 1)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Wait for a free thread; call `hash` and `verify` within. Raises TooBusy if the queue is full or the wait too long."""
+        if self._waiting >= self._max_waiting:
+            raise TooBusy
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(MAX_WAIT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise TooBusy from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._free.release()
+
+    async def hash(self, password: str) -> str:
+        password_hash = await asyncio.get_running_loop().run_in_executor(self._executor, self._context.hash, password)
+        return str(password_hash)
+
+    async def verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
+        """Return whether the password is right, and a new hash to store if the stored one is outdated.
+
+        Without a stored hash the same work is done, so the response time does not show whether there is an account.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._verify, password, stored_hash)
+
+    def _verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
+        try:
+            right, new_hash = self._context.verify_and_update(password, stored_hash)
+        except ValueError:  # plain bcrypt refuses more than 72 bytes; or the stored text is not a hash
+            return False, None
+        return bool(right), new_hash
+
+    async def warm_up(self) -> None:
+        """Create the hash that unknown users are verified against, so that the first of them takes no longer than the others."""
+        async with self.slot():
+            await self.verify("", None)
+
+    def close(self) -> None:
+        """Stop the threads once they are idle."""
+        self._executor.shutdown(wait=False)
+
+
+async def _password_hasher(request: Request) -> PasswordHasher:
+    hasher: PasswordHasher = request.state.password_hasher
+    return hasher
+
+
+CurrentPasswordHasher = Annotated[PasswordHasher, Depends(_password_hasher)]

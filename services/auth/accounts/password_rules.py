@@ -1,0 +1,38 @@
+"""The passwords that an account may have."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from services.auth.errors import PasswordTooEasy
+
+MIN_CHARACTERS = 8
+MAX_CHARACTERS = 128
+MAX_BYTES = 1024
+CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f]")
+
+
+def check_characters(password: str) -> str:
+    """Return the password unchanged. Raises ValueError if it has a control character or more than 1 KiB."""
+    if CONTROL_CHARACTER.search(password):
+        raise ValueError("must not contain control characters")
+    if len(password.encode()) > MAX_BYTES:
+        raise ValueError(f"must not be longer than {MAX_BYTES} bytes")
+    return password
+
+
+def check_not_easy(password: str, email: str) -> None:
+    """Refuse the passwords that an attacker tries first (NIST SP 800-63B section 3.1.1.2).
+
+    Raises PasswordTooEasy for the most common passwords, for the account's email address or the part before its @, and for fewer than three
+    different characters.
+    """
+    lower = password.strip().lower()
+    if lower in common_passwords() or lower in {email, email.partition("@")[0]} or len(set(lower)) < 3:
+        raise PasswordTooEasy
+
+
+@cache
+def common_passwords() -> frozenset[str]:
+    """Return the most common passwords, in lower case."""
+    return frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())

@@ -1,0 +1,54 @@
+"""Registration, and the account of the caller."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Security
+from fastapi.security import OAuth2PasswordBearer
+
+from kit.auth import Caller, authenticate
+from kit.errors import NotAuthenticated, Unavailable, problem_responses
+from services.auth.accounts import records
+from services.auth.accounts.password_hashing import CurrentPasswordHasher
+from services.auth.accounts.password_rules import check_not_easy
+from services.auth.accounts.schemas import AccountView, CurrentAccountView, Registration
+from services.auth.db import Transaction
+from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
+from services.auth.models import Account
+
+router = APIRouter(prefix="/auth", tags=["accounts"])
+
+login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
+"""Checks nothing. It makes "Authorize" on /docs ask for a user name and a password."""
+
+
+@router.post(
+    "/users",
+    summary="Register",
+    status_code=201,
+    response_model=AccountView,
+    responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy, Unavailable),
+)
+async def register(registration: Registration, session: Transaction, hasher: CurrentPasswordHasher) -> Account:
+    """Create a customer's account. Email addresses that differ only in upper and lower case are the same address."""
+    check_not_easy(registration.password, registration.email)
+    async with hasher.slot():
+        password_hash = await hasher.hash(registration.password)
+    return await records.create(session, email=registration.email, name=registration.name, password_hash=password_hash)
+
+
+@router.get(
+    "/me",
+    summary="Get your account",
+    responses=problem_responses(NotAuthenticated, AccountNeeded, Unavailable),
+    dependencies=[Security(login_form)],
+)
+async def me(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> CurrentAccountView:
+    """Return the account that the access token was issued to, and the scopes of the token."""
+    account = await records.get_for_caller(session, caller)
+    return CurrentAccountView(
+        id=account.id,
+        email=account.email,
+        name=account.name,
+        created_at=account.created_at,
+        scope=" ".join(sorted(caller.scopes)),
+    )

@@ -1,0 +1,58 @@
+"""Request and response bodies of accounts."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from kit.fields import Line
+from kit.schemas import RequestModel, ResponseModel, example
+from services.auth.accounts.password_rules import MAX_CHARACTERS, MIN_CHARACTERS, check_characters
+from services.auth.email_addresses import Email
+
+NewPassword = Annotated[
+    str, Field(min_length=MIN_CHARACTERS, max_length=MAX_CHARACTERS), AfterValidator(check_characters)
+]
+
+
+class Registration(RequestModel):
+    """Unknown fields, such as `role`, are ignored."""
+
+    model_config = example({"email": "ada@example.com", "password": "a gate of nine hinges", "name": "Ada"}) | {
+        "extra": "ignore"
+    }
+
+    email: Email = Field(description="Stored in lower case. Each address can have one account")
+    password: NewPassword = Field(description="8 to 128 characters of any kind; the most common passwords are refused")
+    name: Line | None = Field(default=None, description="The name to show, for example on orders")
+
+
+class AccountView(ResponseModel):
+    model_config = example(
+        {
+            "id": "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10",
+            "email": "ada@example.com",
+            "name": "Ada",
+            "created_at": "2026-11-23T10:15:00Z",
+        }
+    )
+
+    id: UUID
+    email: str
+    name: str | None
+    created_at: datetime
+
+
+class CurrentAccountView(AccountView):
+    model_config = example(
+        {
+            "id": "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10",
+            "email": "ada@example.com",
+            "name": "Ada",
+            "created_at": "2026-11-23T10:15:00Z",
+            "scope": "orders:write payments:write",
+        }
+    )
+
+    scope: str = Field(description="The scopes of the access token, space-separated")

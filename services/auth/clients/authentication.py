@@ -1,0 +1,66 @@
+"""Authenticate the client of a token request (RFC 6749 section 2.3)."""
+
+import base64
+import binascii
+import hmac
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import unquote_plus
+
+from fastapi import Depends, Form, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.clients.models import Client
+from services.auth.clients.records import CLIENT_ID, PUBLIC_CLIENT, secret_digest
+from services.auth.errors import InvalidClient, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials:
+    """What a client sent to authenticate itself; not yet verified."""
+
+    client_id: str
+    secret: str
+
+
+async def authenticate(session: AsyncSession, credentials: ClientCredentials) -> Client:
+    """Return the client. Raises InvalidClient, the same for an unknown id and for a wrong secret."""
+    known = CLIENT_ID.fullmatch(credentials.client_id)
+    client = await session.get(Client, credentials.client_id) if known else None
+    if client is None or not hmac.compare_digest(client.secret_digest, secret_digest(credentials.secret)):
+        raise InvalidClient
+    return client
+
+
+def parse_basic(authorization: str) -> ClientCredentials:
+    """Parse an `Authorization: Basic` header (RFC 6749 section 2.3.1). Raises InvalidClient if it is malformed."""
+    try:
+        decoded = base64.b64decode(authorization.partition(" ")[2].strip(), validate=True).decode()
+    except (ValueError, binascii.Error) as error:
+        raise InvalidClient from error
+    client_id, _, secret = decoded.partition(":")
+    return ClientCredentials(unquote_plus(client_id), unquote_plus(secret))
+
+
+async def _sent_credentials(
+    request: Request,
+    client_id: Annotated[
+        str | None, Form(max_length=200, description="Your client's id, if it does not use HTTP Basic")
+    ] = None,
+    client_secret: Annotated[
+        str | None, Form(max_length=200, description="Your client's secret, if it does not use HTTP Basic")
+    ] = None,
+) -> ClientCredentials | None:
+    """Read the credentials from the header or the form. Returns None for the public client, which has no secret."""
+    credentials = ClientCredentials(client_id or "", client_secret or "")
+    header = request.headers.get("authorization", "")
+    if header[:6].lower() == "basic ":
+        if credentials.secret:
+            raise InvalidRequest("Send the client's secret in the header or in the form, not in both.")
+        credentials = parse_basic(header)
+    if not credentials.secret and credentials.client_id in {"", PUBLIC_CLIENT}:
+        return None
+    return credentials
+
+
+SentCredentials = Annotated[ClientCredentials | None, Depends(_sent_credentials)]

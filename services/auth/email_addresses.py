@@ -1,0 +1,43 @@
+"""Email addresses in one normalized spelling, so that one address is one account."""
+
+import re
+import unicodedata
+from typing import Annotated
+
+import email_validator
+from pydantic import AfterValidator, Field
+
+MAX_LENGTH = 320
+LABEL_SEPARATORS = re.compile("[.\u3002\uff0e\uff61]")
+"""The characters that IDNA reads as a dot (UTS #46 section 4)."""
+
+
+def normalize_email(address: str) -> str:
+    """Return the address in lower case and NFC, with its domain in Unicode. Asks no DNS server.
+
+    Raises ValueError if it is not an email address. Names that the public DNS never resolves (`admin@shop.local`) are accepted, because
+    mail servers inside a company use them.
+    """
+    address = address.strip()
+    top_level = _special_use_top_level(address)
+    checked = address if top_level is None else address[: -len(top_level)] + "x" * len(top_level)
+    try:
+        found = email_validator.validate_email(checked, check_deliverability=False)
+    except email_validator.EmailNotValidError as error:
+        raise ValueError("must be an email address") from error
+    if top_level is None:
+        return found.normalized.lower()
+    return (found.normalized[: -len(top_level)] + _ascii(top_level)).lower()
+
+
+def _special_use_top_level(address: str) -> str | None:
+    """Return the last label of the domain if email_validator refuses it as reserved (`local`, `test`); it has no parameter to accept it."""
+    last = LABEL_SEPARATORS.split(address.rpartition("@")[2])[-1]
+    return last if _ascii(last) in email_validator.SPECIAL_USE_DOMAIN_NAMES else None
+
+
+def _ascii(label: str) -> str:
+    return unicodedata.normalize("NFKC", label).casefold()
+
+
+Email = Annotated[str, Field(max_length=MAX_LENGTH), AfterValidator(normalize_email)]

@@ -1,0 +1,82 @@
+"""The signing keys of a running process. All keys of the folder are published; the newest active one signs.
+
+A new key is published for `activation_seconds` before it signs, so that verifiers have fetched it by then. A key without an older one signs
+at once.
+"""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+from fastapi import Depends, Request
+
+from kit.errors import Unavailable
+from services.auth.keys.key_folder import KeysUnusable, list_files, read_keys
+from services.auth.keys.signing_keys import Jwk, SigningKey
+
+RELOAD_SECONDS = 2.0
+log = structlog.get_logger("keys")
+
+
+class KeyRing:
+    """Reads the folder again when it has changed, at most every two seconds: a rotation needs no restart.
+
+    Keeps the last keys while the folder cannot be read.
+    """
+
+    def __init__(self, folder: Path, activation_seconds: float, reload_seconds: float = RELOAD_SECONDS) -> None:
+        self.folder = folder
+        self.activation_seconds = activation_seconds
+        self.reload_seconds = reload_seconds
+        self._keys: list[SigningKey] = []
+        self._loaded_files: list[tuple[str, int, int]] = []
+        self._checked_at = -1e9
+        self._lock = asyncio.Lock()
+
+    def load(self) -> None:
+        """Read the folder if it has changed. Blocks; raises KeysUnusable."""
+        files = [(path.name, stat.st_mtime_ns, stat.st_size) for path, stat in list_files(self.folder)]
+        if files != self._loaded_files or not self._keys:
+            self._keys = read_keys(self.folder)
+            self._loaded_files = files
+            log.info("signing keys loaded", kids=[key.kid for key in self._keys])
+
+    async def _current(self) -> list[SigningKey]:
+        async with self._lock:
+            if time.monotonic() - self._checked_at > self.reload_seconds:
+                try:
+                    await asyncio.to_thread(self.load)
+                except KeysUnusable as error:
+                    log.error("signing keys not loaded", reason=str(error), kept=len(self._keys))
+                self._checked_at = time.monotonic()
+        if not self._keys:
+            raise Unavailable("There is no signing key.")
+        return self._keys
+
+    async def signing_key(self) -> SigningKey:
+        """Return the newest key whose activation time is over, or the oldest key if there is none. Raises Unavailable without a key."""
+        keys = await self._current()
+        latest = time.time() - self.activation_seconds
+        return next((key for key in reversed(keys) if key.published_at <= latest), keys[0])
+
+    async def jwks(self) -> dict[str, list[Jwk]]:
+        """Return the public keys as a JWK Set (RFC 7517 section 5), newest first. Raises Unavailable without a key."""
+        return {"keys": [key.jwk for key in reversed(await self._current())]}
+
+    async def check(self) -> str | None:
+        """Check readiness: return the reason if there is no key."""
+        try:
+            await self._current()
+        except Unavailable as error:
+            return error.detail
+        return None
+
+
+async def _key_ring(request: Request) -> KeyRing:
+    key_ring: KeyRing = request.state.key_ring
+    return key_ring
+
+
+CurrentKeyRing = Annotated[KeyRing, Depends(_key_ring)]

@@ -1,0 +1,90 @@
+"""Slow down password guessing: after five failed logins in a row, a user name must wait before the next attempt.
+
+The pause doubles with each further failure, up to a minute. Failures are counted by user name, whether or not an account has it, so pauses
+do not show which accounts exist. An account is never locked permanently: an attacker could use that to lock its owner out.
+"""
+
+import hashlib
+import math
+from datetime import timedelta
+
+from sqlalchemy import SQLColumnExpression, case, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from services.auth.errors import TooManyFailedLogins
+from services.auth.throttling.models import FailedLogin
+
+FREE_ATTEMPTS = 5
+LONGEST_PAUSE_SECONDS = 60
+KEPT = timedelta(days=1)
+"""Failures are deleted this long after the last one."""
+
+
+def _digest(username: str) -> bytes:
+    return hashlib.sha256(username.encode("utf-8", "replace")).digest()
+
+
+def _pause(failures: SQLColumnExpression[int]) -> ColumnElement[object]:
+    """Return the pause as an SQL interval: 2 s after the fifth failure, then 4, 8, 16, 32, 60, 60 ...
+
+    That allows ten guesses in the first minute, then one a minute.
+    """
+    exponent = func.least(failures - FREE_ATTEMPTS + 1, 6)
+    seconds = case((failures < FREE_ATTEMPTS, 0), else_=func.least(func.power(2, exponent), LONGEST_PAUSE_SECONDS))
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+async def check_not_paused(session: AsyncSession, username: str) -> None:
+    """Raise TooManyFailedLogins while logins with this user name are paused."""
+    wait = func.extract("epoch", FailedLogin.next_attempt_at - func.now())
+    seconds = await session.scalar(
+        select(wait).where(
+            FailedLogin.username_digest == _digest(username), FailedLogin.failures >= FREE_ATTEMPTS, wait > 0
+        )
+    )
+    if seconds is not None:
+        raise TooManyFailedLogins(math.ceil(seconds))
+
+
+async def start_attempt(session: AsyncSession, username: str) -> None:
+    """Allow one attempt and start the next pause at once, so that of many concurrent attempts after a pause only the first one passes.
+
+    Raises TooManyFailedLogins for the others.
+    """
+    of_username = FailedLogin.username_digest == _digest(username)
+    await session.execute(select(FailedLogin.username_digest).where(of_username).with_for_update())
+    await check_not_paused(session, username)
+    paused = update(FailedLogin).where(of_username, FailedLogin.failures >= FREE_ATTEMPTS)
+    await session.execute(paused.values(next_attempt_at=func.now() + _pause(FailedLogin.failures)))
+
+
+async def record_failure(session: AsyncSession, username: str) -> None:
+    """Count a failed login and start the pause that follows it."""
+    failures = FailedLogin.failures + 1
+    first = insert(FailedLogin).values(username_digest=_digest(username))
+    await session.execute(
+        first.on_conflict_do_update(
+            index_elements=[FailedLogin.username_digest],
+            set_={
+                "failures": failures,
+                "last_failure_at": func.now(),
+                "next_attempt_at": func.now() + _pause(failures),
+            },
+        )
+    )
+
+
+async def reset(session: AsyncSession, username: str) -> None:
+    """Forget the failures of a user name, after a successful login."""
+    await session.execute(delete(FailedLogin).where(FailedLogin.username_digest == _digest(username)))
+
+
+async def delete_old(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` user names whose last failure is a day old. Returns their number."""
+    old = select(FailedLogin.username_digest).where(FailedLogin.last_failure_at < func.now() - KEPT).limit(limit)
+    deleted = await session.execute(
+        delete(FailedLogin).where(FailedLogin.username_digest.in_(old)).returning(FailedLogin.username_digest)
+    )
+    return len(deleted.all())

@@ -1,0 +1,21 @@
+"""The table of failed logins."""
+
+from datetime import datetime
+
+from sqlalchemy import LargeBinary, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.auth.models import Base
+
+
+class FailedLogin(Base):
+    """Consecutive failed logins with one user name, whether or not an account has it."""
+
+    __tablename__ = "failed_logins"
+
+    username_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """SHA-256 of the user name."""
+    failures: Mapped[int] = mapped_column(server_default=text("1"))
+    last_failure_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
+    next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """Logins with this user name are refused before this time, once the free attempts are used up."""

@@ -1,0 +1,51 @@
+"""Error responses of RFC 6749 for the routes of the token endpoint."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from services.auth.errors import InvalidRequest, OAuthError
+from services.auth.metrics import token_requests_total
+from services.auth.tokens.schemas import OAuthErrorResponse
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""No response with a token may be cached (RFC 6749 section 5.1)."""
+
+
+class OAuthRoute(APIRoute):
+    """Answers OAuthError, and a malformed form as `invalid_request`, with the body of RFC 6749 section 5.2."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handler(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                first = error.errors()[0]
+                refusal: OAuthError = InvalidRequest(f"{first['loc'][-1]}: {first['msg']}")
+            except HTTPException as error:
+                refusal = InvalidRequest(str(error.detail))
+            except OAuthError as error:
+                refusal = error
+            token_requests_total.labels("refused", refusal.error).inc()
+            return _error_response(refusal)
+
+        return handler
+
+
+def _error_response(error: OAuthError) -> Response:
+    body = OAuthErrorResponse(error=error.error, error_description=error.description)
+    return JSONResponse(body.model_dump(), error.status, headers={**error.headers, **NO_STORE})
+
+
+async def refuse_repeated_parameters(request: Request) -> None:
+    """Raise InvalidRequest if a form parameter is sent twice (RFC 6749 section 3.2). For `Depends`."""
+    form = await request.form()
+    if len(form.multi_items()) != len(form):
+        raise InvalidRequest("Send each parameter once.")

@@ -1,0 +1,121 @@
+"""The token endpoint (RFC 6749) and the revocation endpoint (RFC 7009)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Response
+
+from kit.errors import Unavailable, problem_responses
+from services.auth.accounts.password_hashing import CurrentPasswordHasher
+from services.auth.accounts.password_rules import MAX_BYTES
+from services.auth.clients.authentication import ClientCredentials, SentCredentials
+from services.auth.db import Transaction, sessions
+from services.auth.email_addresses import MAX_LENGTH
+from services.auth.errors import InvalidClient, InvalidRequest, TooBusy, UnauthorizedClient, UnsupportedGrantType
+from services.auth.keys.key_ring import CurrentKeyRing
+from services.auth.metrics import token_requests_total
+from services.auth.sessions import refresh_tokens
+from services.auth.settings import settings
+from services.auth.tokens import grants
+from services.auth.tokens.access_tokens import sign_access_token
+from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, refuse_repeated_parameters
+from services.auth.tokens.schemas import GrantType, OAuthErrorResponse, TokenResponse
+
+OAUTH_ERROR: dict[str, object] = {
+    "model": OAuthErrorResponse,
+    "description": "The request was refused: 401 if the client could not be authenticated, else 400 (RFC 6749 section 5.2)",
+}
+THROTTLED: dict[str, object] = {
+    "model": OAuthErrorResponse,
+    "description": "Too many failed logins with this user name. Retry-After says how many seconds to wait",
+}
+router = APIRouter(tags=["tokens"], route_class=OAuthRoute)
+
+
+@router.post(
+    "/auth/token",
+    summary="Get an access token",
+    response_model=TokenResponse,
+    response_model_exclude_none=True,
+    dependencies=[Depends(refuse_repeated_parameters)],
+    responses={"4XX": OAUTH_ERROR, 429: THROTTLED, **problem_responses(TooBusy, Unavailable)},
+)
+async def token(
+    response: Response,
+    key_ring: CurrentKeyRing,
+    hasher: CurrentPasswordHasher,
+    client: SentCredentials,
+    grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
+    username: Annotated[
+        str | None,
+        Form(max_length=MAX_LENGTH, description="For password: the email address", examples=["ada@example.com"]),
+    ] = None,
+    password: Annotated[
+        str | None, Form(max_length=MAX_BYTES, description="For password", examples=["a gate of nine hinges"])
+    ] = None,
+    refresh_token: Annotated[
+        str | None,
+        Form(max_length=200, description="For refresh_token: the one of the latest response, valid for one use"),
+    ] = None,
+    scope: Annotated[
+        str | None,
+        Form(max_length=1000, description="Space-separated; to ask for less than everything that can be granted"),
+    ] = None,
+) -> TokenResponse:
+    """Log in with a password, use a refresh token, or get a token for a client itself.
+
+    Customers and their apps send no client credentials. A login returns an access token and a refresh token. A refresh token can be used
+    once; using it again revokes all tokens of its login, and the customer must log in again.
+    """
+    response.headers.update(NO_STORE)
+    match grant_type:
+        case GrantType.PASSWORD:
+            _check_public(client)
+            if username is None or password is None:
+                raise InvalidRequest("The grant type password needs username and password.")
+            grant = await grants.log_in(sessions, hasher, username, password, scope)
+        case GrantType.REFRESH_TOKEN:
+            _check_public(client)
+            if refresh_token is None:
+                raise InvalidRequest("The grant type refresh_token needs refresh_token.")
+            grant = await grants.refresh(sessions, refresh_token, scope)
+        case GrantType.CLIENT_CREDENTIALS:
+            if client is None:
+                raise InvalidClient
+            async with sessions.begin() as session:
+                grant = await grants.authorize_client(session, client, scope)
+        case _:
+            raise UnsupportedGrantType
+    key = await key_ring.signing_key()
+    access_token = sign_access_token(
+        key, grant.subject, client_id=grant.client_id, scope=grant.scope, email=grant.email
+    )
+    token_requests_total.labels(grant_type, "granted").inc()
+    return TokenResponse(
+        access_token=access_token,
+        expires_in=settings.auth_access_token_seconds,
+        refresh_token=grant.refresh_token,
+        scope=grant.scope,
+    )
+
+
+@router.post(
+    "/auth/revoke",
+    summary="Log out",
+    dependencies=[Depends(refuse_repeated_parameters)],
+    responses={"4XX": OAUTH_ERROR, **problem_responses(Unavailable)},
+)
+async def revoke(
+    session: Transaction,
+    token: Annotated[
+        str, Form(max_length=8192, description="A refresh token. Access tokens cannot be revoked; they expire soon")
+    ],
+    token_type_hint: Annotated[str | None, Form(max_length=100, description="Ignored (RFC 7009 section 2.1)")] = None,
+) -> None:
+    """Revoke all refresh tokens of the login that this token belongs to (RFC 7009). Answers 200 for an invalid token too."""
+    await refresh_tokens.revoke(session, token)
+
+
+def _check_public(client: ClientCredentials | None) -> None:
+    """Raise UnauthorizedClient if a request to log in a customer carries the credentials of a client."""
+    if client is not None:
+        raise UnauthorizedClient

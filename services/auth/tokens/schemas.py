@@ -1,0 +1,58 @@
+"""Request values and response bodies of the token endpoint."""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from kit.schemas import ResponseModel, example
+
+
+class GrantType(StrEnum):
+    PASSWORD = "password"  # noqa: S105 -- a name of RFC 6749
+    REFRESH_TOKEN = "refresh_token"  # noqa: S105 -- a name of RFC 6749
+    CLIENT_CREDENTIALS = "client_credentials"
+
+
+class TokenResponse(ResponseModel):
+    """RFC 6749 section 5.1."""
+
+    model_config = example(
+        {
+            "access_token": "eyJhbGciOiJSUzI1NiIsInR5cCI6ImF0K2p3dCJ9...",
+            "token_type": "Bearer",
+            "expires_in": 900,
+            "refresh_token": "pX0Yd3Jm2kQv8sTzLw5n1A.9bq6R0Zf...",
+            "scope": "orders:write payments:write",
+        }
+    )
+
+    access_token: str = Field(description="A signed JWT (RFC 9068). Verify it with the keys of /.well-known/jwks.json")
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 -- a name of RFC 6750
+    expires_in: int = Field(description="Lifetime of the access token in seconds")
+    refresh_token: str | None = Field(
+        default=None, description="Valid for one use, which returns the next one. Absent for client_credentials"
+    )
+    scope: str = Field(description="The granted scopes, space-separated")
+
+
+class OAuthErrorResponse(ResponseModel):
+    """RFC 6749 section 5.2."""
+
+    model_config = example({"error": "invalid_grant", "error_description": "The user name or the password is wrong."})
+
+    error: str = Field(description="A stable code")
+    error_description: str = Field(description="The reason, for the developer of the client")
+
+
+class ServerMetadata(ResponseModel):
+    """Authorization server metadata (RFC 8414 section 2)."""
+
+    issuer: str
+    token_endpoint: str
+    revocation_endpoint: str
+    jwks_uri: str
+    scopes_supported: list[str]
+    response_types_supported: list[str]
+    grant_types_supported: list[GrantType]
+    token_endpoint_auth_methods_supported: list[str]

@@ -1,0 +1,30 @@
+"""The routes of categories."""
+
+from fastapi import APIRouter
+
+from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
+from kit.pagination import CursorParam, InvalidCursor, Limit
+from services.catalog.auth import Editor
+from services.catalog.categories import create, lists
+from services.catalog.categories.schemas import CategoryPage, CategoryView, CreateCategory
+from services.catalog.db import Transaction
+from services.catalog.errors import SlugTaken
+
+router = APIRouter(prefix="/catalog/categories", tags=["categories"])
+
+
+@router.get("", summary="List categories", responses=problem_responses(InvalidCursor))
+async def list_categories(session: Transaction, limit: Limit = 100, cursor: CursorParam = None) -> CategoryPage:
+    """Return the categories in order of their slugs."""
+    return await lists.list_categories(session, limit=limit, cursor=cursor)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a category",
+    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, SlugTaken),
+)
+async def create_category(request: CreateCategory, _: Editor, session: Transaction) -> CategoryView:
+    """Create a category. Requires the scope `catalog:write`."""
+    return await create.create_category(session, request)

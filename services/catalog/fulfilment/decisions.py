@@ -1,0 +1,177 @@
+"""Decide what payment events do to orders. Pure: no database, no environment.
+
+Events may be repeated, late and in any order; the result is the same for every order of events. The status of an order changes only so:
+
+    pending ──► delivered ──► refunded        pending ──► cancelled
+    pending ──► expired ──► delivered         (paid late, while there is enough stock)
+    pending, expired ──► refunded             (the refund was reported before the payment)
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from contracts.events import (
+    OrderUndeliverable,
+    OrderUndeliverableData,
+    PaymentData,
+    PaymentRefunded,
+    PaymentRefundedData,
+    PaymentSucceeded,
+    UndeliverableReason,
+    event_id_for,
+)
+from services.catalog.statuses import OrderStatus, PaymentOutcome
+
+
+class ReferenceReused(Exception):
+    """Two orders have the same payment reference. Payments never does that, so an operator must find out why."""
+
+
+@dataclass(slots=True)
+class OrderState:
+    """An order. `quantities`: quantity by product; filled only for orders whose stock may change."""
+
+    status: OrderStatus
+    amount: int
+    currency: str
+    payment_reference: str | None = None
+    quantities: dict[UUID, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PaymentState:
+    """A payment and what it led to. `refunded_amount`: subunits of the order's amount."""
+
+    order_id: UUID
+    outcome: PaymentOutcome
+    refunded_amount: int = 0
+
+
+@dataclass(slots=True)
+class FulfilmentState:
+    """Orders by id, payments by reference, and stock by product (None: unlimited), updated by each event.
+
+    The other fields collect the changes that have to be stored or published.
+    """
+
+    orders: dict[UUID, OrderState]
+    payments: dict[str, PaymentState]
+    stock: dict[UUID, int | None] = field(default_factory=dict)
+    changed_orders: set[UUID] = field(default_factory=set)
+    changed_payments: set[str] = field(default_factory=set)
+    delivered: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
+    released: set[UUID] = field(default_factory=set)
+    reserved_again: set[UUID] = field(default_factory=set)
+    undeliverable: list[OrderUndeliverable] = field(default_factory=list)
+
+    def apply(self, events: Iterable[PaymentSucceeded | PaymentRefunded]) -> None:
+        """Apply the events in the given order. Raises ReferenceReused."""
+        for event in events:
+            if isinstance(event, PaymentSucceeded):
+                self._apply_payment(event)
+            else:
+                self._apply_refund(event)
+
+    def _apply_payment(self, event: PaymentSucceeded) -> None:
+        data = event.data
+        payment = self._payment(data)
+        if payment.outcome != PaymentOutcome.AWAITED:
+            return
+        already_refunded = payment.refunded_amount >= data.amount
+        reason = self._why_undeliverable(data)
+        if reason is not None:
+            payment.outcome = PaymentOutcome.REFUNDED if already_refunded else PaymentOutcome.UNDELIVERABLE
+            if not already_refunded:
+                self.undeliverable.append(_undeliverable_event(event, reason))
+            return
+        order = self.orders[data.order_id]
+        if already_refunded:
+            payment.outcome = PaymentOutcome.REFUNDED
+            if order.status == OrderStatus.PENDING:
+                self._release_stock(data.order_id)
+            self._change_order(data.order_id, OrderStatus.REFUNDED, data.reference)
+        else:
+            payment.outcome = PaymentOutcome.DELIVERED
+            if order.status == OrderStatus.EXPIRED:
+                self._reserve_stock_again(data.order_id)
+            self._change_order(data.order_id, OrderStatus.DELIVERED, data.reference)
+            self.delivered[data.order_id] = event
+
+    def _payment(self, data: PaymentData) -> PaymentState:
+        payment = self.payments.setdefault(data.reference, PaymentState(data.order_id, PaymentOutcome.AWAITED))
+        if payment.order_id != data.order_id:
+            raise ReferenceReused(data.reference)
+        self.changed_payments.add(data.reference)
+        return payment
+
+    def _why_undeliverable(self, data: PaymentData) -> UndeliverableReason | None:
+        order = self.orders.get(data.order_id)
+        if order is None:
+            return UndeliverableReason.UNKNOWN_ORDER
+        if (order.amount, order.currency) != (data.amount, data.currency):
+            return UndeliverableReason.AMOUNT_DIFFERS
+        if order.payment_reference is not None:
+            return UndeliverableReason.ALREADY_PAID
+        if order.status == OrderStatus.CANCELLED:
+            return UndeliverableReason.CANCELLED
+        if order.status == OrderStatus.EXPIRED and not self._has_stock_for(order):
+            return UndeliverableReason.EXPIRED_AND_SOLD_OUT
+        return None
+
+    def _has_stock_for(self, order: OrderState) -> bool:
+        pairs = ((self.stock[product_id], quantity) for product_id, quantity in order.quantities.items())
+        return all(stock is None or stock >= quantity for stock, quantity in pairs)
+
+    def _apply_refund(self, event: PaymentRefunded) -> None:
+        data = event.data
+        payment = self._payment(data)
+        payment.refunded_amount = max(payment.refunded_amount, _refunded_share(data))
+        order = self.orders.get(data.order_id)
+        if (
+            order is not None
+            and payment.outcome == PaymentOutcome.DELIVERED
+            and payment.refunded_amount >= order.amount
+        ):
+            payment.outcome = PaymentOutcome.REFUNDED
+            self._change_order(data.order_id, OrderStatus.REFUNDED, data.reference)
+            self._release_stock(data.order_id)
+
+    def _change_order(self, order_id: UUID, status: OrderStatus, reference: str) -> None:
+        order = self.orders[order_id]
+        order.status, order.payment_reference = status, reference
+        self.changed_orders.add(order_id)
+
+    def _release_stock(self, order_id: UUID) -> None:
+        self._add_to_stock(order_id, 1)
+        self.released.add(order_id)
+
+    def _reserve_stock_again(self, order_id: UUID) -> None:
+        self._add_to_stock(order_id, -1)
+        self.reserved_again.add(order_id)
+
+    def _add_to_stock(self, order_id: UUID, sign: int) -> None:
+        for product_id, quantity in self.orders[order_id].quantities.items():
+            stock = self.stock[product_id]
+            self.stock[product_id] = None if stock is None else stock + sign * quantity
+
+
+def order_undeliverable(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:
+    """Return the event for a payment whose order cannot be fulfilled. Its id is the same every time it is published."""
+    event_id = event_id_for("order.undeliverable", data.reference)
+    return OrderUndeliverable(id=event_id, subject=str(data.order_id), traceparent=traceparent, data=data)
+
+
+def _undeliverable_event(event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverable:
+    facts = event.data.model_dump(include={"reference", "order_id", "amount", "currency"})
+    return order_undeliverable(OrderUndeliverableData.model_validate(facts | {"reason": reason}), event.traceparent)
+
+
+def _refunded_share(data: PaymentRefundedData) -> int:
+    """Return how much of the order's amount was refunded.
+
+    The payer may have paid more or less than that amount: then it counts as completely refunded only if payments says so.
+    """
+    if data.fully_refunded is None:
+        return data.refunded_amount
+    return data.amount if data.fully_refunded else min(data.refunded_amount, max(data.amount - 1, 0))

@@ -1,0 +1,176 @@
+"""Deliver paid orders and apply refunds: a batch of payment events in a constant number of statements.
+
+decisions.py decides; this module loads what a decision needs and stores its result.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, case, func, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.events import (
+    Event,
+    PaymentDisputed,
+    PaymentDisputeResolved,
+    PaymentFailed,
+    PaymentHeld,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
+from kit.db.bulk import array_parameters, array_values, table_of
+from kit.observability.tracing import continued
+from services.catalog import metrics
+from services.catalog.fulfilment import undeliverable
+from services.catalog.fulfilment.decisions import FulfilmentState, OrderState, PaymentState
+from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
+from services.catalog.statuses import OrderStatus
+from services.catalog.stock import reservations
+
+log = structlog.get_logger("fulfilment")
+
+ORDERS, PAYMENTS, DELIVERIES = table_of(Order), table_of(OrderPayment), table_of(Delivery)
+
+LOCK_ORDERS = (
+    select(ORDERS.c.id, ORDERS.c.status, ORDERS.c.amount, ORDERS.c.currency, ORDERS.c.payment_reference)
+    .where(ORDERS.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+    .order_by(ORDERS.c.id)
+    .with_for_update(key_share=True)
+)
+LOAD_PAYMENTS = select(PAYMENTS.c.reference, PAYMENTS.c.order_id, PAYMENTS.c.outcome, PAYMENTS.c.refunded_amount).where(
+    PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text)))
+)
+
+_changed = array_parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text)
+UPDATE_ORDERS = (
+    update(ORDERS)
+    .where(ORDERS.c.id == _changed.c.id)
+    .values(status=_changed.c.status, payment_reference=_changed.c.reference)
+)
+
+_delivered = array_parameters(order_id=Uuid, payment_reference=Text)
+INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
+
+# The rows come in order of reference, so that two workers do not deadlock. For an unknown order nothing is locked: a worker that still
+# awaits the payment must not overwrite what another one has found out meanwhile.
+_outcomes = array_parameters(reference=Text, order_id=Uuid, outcome=PAYMENTS.c.outcome.type, refunded_amount=BigInteger)
+_upsert = insert(PAYMENTS).from_select(list(_outcomes.c.keys()), select(_outcomes))
+UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
+    index_elements=["reference"],
+    set_={
+        "outcome": case(
+            (_upsert.excluded.outcome == literal_column("'awaited'"), PAYMENTS.c.outcome),
+            else_=_upsert.excluded.outcome,
+        ),
+        "refunded_amount": func.greatest(PAYMENTS.c.refunded_amount, _upsert.excluded.refunded_amount),
+    },
+)
+
+
+async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
+    """Apply payment events to their orders (the consumer's handler).
+
+    A failed or held payment changes no order: the order may still be paid. Nor does a dispute: a delivered order stays delivered, and
+    refunded money is reported by `payment.refunded`.
+    """
+    for event in events:
+        if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved):
+            with continued(event.traceparent):
+                _log_ignored(event)
+    relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
+    if not relevant:
+        return
+    state = await _load(session, relevant)
+    state.apply(relevant)
+    await _store(session, state)
+    _report(state)
+
+
+def _log_ignored(event: PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved) -> None:
+    facts = {"order_id": event.subject, "reference": event.data.reference, "event_id": str(event.id)}
+    if isinstance(event, PaymentDisputeResolved) and event.data.lost:
+        log.warning("dispute lost", **facts)
+    else:
+        log.info("event ignored", event_type=event.type, **facts)
+
+
+async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> FulfilmentState:
+    """Load the orders and payments of the events.
+
+    Locks the orders in order of id: until the commit they can neither expire nor be cancelled.
+    """
+    ids = list({event.data.order_id for event in events})
+    orders = {
+        row.id: OrderState(row.status, row.amount, row.currency, row.payment_reference)
+        for row in await session.execute(LOCK_ORDERS, {"ids": ids})
+    }
+    references = list({event.data.reference for event in events})
+    payments = {
+        row.reference: PaymentState(row.order_id, row.outcome, row.refunded_amount)
+        for row in await session.execute(LOAD_PAYMENTS, {"references": references})
+    }
+    state = FulfilmentState(orders, payments)
+    affected = list(_orders_with_stock_changes(state, events) & orders.keys())
+    if affected:
+        state.stock = await reservations.lock_stock(session, affected)
+        items = select(OrderItem.order_id, OrderItem.product_id, OrderItem.quantity)
+        for order_id, product_id, quantity in await session.execute(items.where(OrderItem.order_id.in_(affected))):
+            orders[order_id].quantities[product_id] = quantity
+    return state
+
+
+def _orders_with_stock_changes(
+    state: FulfilmentState, events: Sequence[PaymentSucceeded | PaymentRefunded]
+) -> set[UUID]:
+    """Return the orders that are refunded, or paid after they expired. An ordinary payment changes no stock: it is already reserved."""
+    affected = set()
+    for event in events:
+        order = state.orders.get(event.data.order_id)
+        expired = order is not None and order.status == OrderStatus.EXPIRED
+        if isinstance(event, PaymentRefunded) or event.data.reference in state.payments or expired:
+            affected.add(event.data.order_id)
+    return affected
+
+
+async def _store(session: AsyncSession, state: FulfilmentState) -> None:
+    if state.changed_orders:
+        ids = sorted(state.changed_orders)
+        orders = [state.orders[order_id] for order_id in ids]
+        rows = array_values(
+            id=ids,
+            status=[order.status for order in orders],
+            reference=[order.payment_reference for order in orders],
+        )
+        await session.execute(UPDATE_ORDERS, rows)
+    # Release first: an order of the batch may reserve again what another order of the batch has released.
+    await reservations.release(session, sorted(state.released - state.reserved_again))
+    await reservations.reserve_again(session, sorted(state.reserved_again - state.released))
+    if state.delivered:
+        ids = sorted(state.delivered)
+        references = [state.delivered[order_id].data.reference for order_id in ids]
+        await session.execute(INSERT_DELIVERIES, array_values(order_id=ids, payment_reference=references))
+    references = sorted(state.changed_payments)
+    payments = [state.payments[reference] for reference in references]
+    rows = array_values(
+        reference=references,
+        order_id=[payment.order_id for payment in payments],
+        outcome=[payment.outcome for payment in payments],
+        refunded_amount=[payment.refunded_amount for payment in payments],
+    )
+    await session.execute(UPSERT_PAYMENTS, rows)
+    await undeliverable.publish(session, state.undeliverable)
+
+
+def _report(state: FulfilmentState) -> None:
+    metrics.orders_delivered.inc(len(state.delivered))
+    for order_id, payment in state.delivered.items():
+        with continued(payment.traceparent):
+            log.info("order delivered", order_id=str(order_id), reference=payment.data.reference)
+    for event in state.undeliverable:
+        metrics.orders_undeliverable.labels(event.data.reason).inc()
+        with continued(event.traceparent):
+            log.warning(
+                "order undeliverable", order_id=event.subject, reference=event.data.reference, reason=event.data.reason
+            )

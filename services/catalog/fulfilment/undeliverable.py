@@ -1,0 +1,50 @@
+"""Payments whose order cannot be fulfilled: store and publish them, so that payments refunds them, and publish them again on request."""
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+
+from sqlalchemy import insert, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from contracts.events import OrderUndeliverable, OrderUndeliverableData
+from kit.messaging import outbox
+from services.catalog.fulfilment.decisions import order_undeliverable
+from services.catalog.fulfilment.models import UndeliverablePayment
+from services.catalog.models import OutboxRow
+
+BATCH = 500
+
+
+async def publish(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
+    """Store the payments and add the events to the outbox."""
+    if events:
+        await session.execute(insert(UndeliverablePayment), [event.data.model_dump() for event in events])
+        await outbox.add(session, OutboxRow, *events)
+
+
+async def republish(
+    sessions: async_sessionmaker[AsyncSession], since: datetime, until: datetime
+) -> AsyncGenerator[int, None]:
+    """Add the events of this period to the outbox again, with the same ids, and yield the number of events in each batch."""
+    last_time, last_reference = since, ""
+    while True:
+        async with sessions.begin() as session:
+            position = tuple_(UndeliverablePayment.created_at, UndeliverablePayment.reference)
+            page = await session.execute(
+                select(UndeliverablePayment)
+                .where(position > (last_time, last_reference), UndeliverablePayment.created_at < until)
+                .order_by(UndeliverablePayment.created_at, UndeliverablePayment.reference)
+                .limit(BATCH)
+            )
+            rows = page.scalars().all()
+            events = [_event(row) for row in rows]
+            await outbox.add(session, OutboxRow, *events)
+        if events:
+            yield len(events)
+        if len(rows) < BATCH:
+            return
+        last_time, last_reference = rows[-1].created_at, rows[-1].reference
+
+
+def _event(row: UndeliverablePayment) -> OrderUndeliverable:
+    return order_undeliverable(OrderUndeliverableData.model_validate(row, from_attributes=True))

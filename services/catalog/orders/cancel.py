@@ -1,0 +1,38 @@
+"""Cancel pending orders."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.auth import Caller
+from services.catalog.errors import OrderNotFound, OrderNotPending
+from services.catalog.models import Order
+from services.catalog.orders.schemas import OrderView
+from services.catalog.orders.views import ORDERS, OrderRow, load_views
+from services.catalog.statuses import OrderStatus
+from services.catalog.stock import reservations
+
+
+async def cancel_order(session: AsyncSession, customer: Caller, order_id: UUID) -> OrderView:
+    """Cancel the customer's own pending order and release its stock. A cancelled order stays as it is.
+
+    Raises OrderNotFound, OrderNotPending.
+    """
+    own = (Order.id == order_id, Order.customer_id == customer.id)
+    cancelled = await session.execute(
+        update(Order)
+        .where(*own, Order.status == OrderStatus.PENDING)
+        .values(status=OrderStatus.CANCELLED)
+        .returning(Order.id)
+    )
+    if cancelled.scalar_one_or_none() is not None:
+        await reservations.release(session, [order_id])
+    row = (await session.execute(ORDERS.where(*own))).one_or_none()
+    if row is None:
+        raise OrderNotFound
+    if row.status != OrderStatus.CANCELLED:
+        raise OrderNotPending(
+            f"Only a pending order can be cancelled, and this one is {row.status}.", order_status=row.status
+        )
+    return (await load_views(session, [OrderRow(*row)]))[0]

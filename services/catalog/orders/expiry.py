@@ -1,0 +1,42 @@
+"""Expire orders that were not paid in time, and release their stock."""
+
+import structlog
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.worker.shutdown import Shutdown
+from services.catalog import metrics
+from services.catalog.models import Order
+from services.catalog.statuses import OrderStatus
+from services.catalog.stock import reservations
+
+BATCH = 100
+POLL_SECONDS = 1.0
+log = structlog.get_logger("expiry")
+
+
+async def expire(session: AsyncSession) -> int:
+    """Expire orders whose time has passed, at most BATCH of them, and return their number.
+
+    Orders that another transaction has locked (a delivery, a cancellation) are skipped; the next call finds them if they are still
+    pending.
+    """
+    due = select(Order.id).where(Order.status == OrderStatus.PENDING, Order.expires_at <= func.now())
+    locked = due.order_by(Order.expires_at).limit(BATCH).with_for_update(key_share=True, skip_locked=True)
+    ids = sorted((await session.execute(locked)).scalars())
+    if ids:
+        await session.execute(update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED))
+        await reservations.release(session, ids)
+        metrics.orders_expired.inc(len(ids))
+        for order_id in ids:
+            log.info("order expired", order_id=str(order_id))
+    return len(ids)
+
+
+async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:
+    """Expire orders until shutdown, one batch in each transaction."""
+    while not shutdown.requested:
+        async with sessions.begin() as session:
+            count = await expire(session)
+        if count < BATCH:
+            await shutdown.wait(POLL_SECONDS)

@@ -1,0 +1,136 @@
+"""Place orders: fix the prices and reserve the stock."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.auth import Caller
+from kit.fields import MAX_AMOUNT
+from services.catalog.errors import AmountTooLarge, CurrenciesDiffer, OutOfStock, ProductNotFound
+from services.catalog.models import Order, OrderItem, Product
+from services.catalog.orders.schemas import OrderItemView, OrderLine, OrderView, PlaceOrder
+from services.catalog.settings import settings
+from services.catalog.statuses import OrderStatus
+from services.catalog.stock import reservations
+
+
+class ProductRow(NamedTuple):
+    """The facts of a product that an order copies."""
+
+    id: UUID
+    name: str
+    slug: str
+    price: int
+    currency: str
+    stock: int | None
+
+
+async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrder) -> OrderView:
+    """Reserve the stock and insert the order at today's prices.
+
+    Raises ProductNotFound, CurrenciesDiffer, AmountTooLarge, OutOfStock.
+    """
+    quantities = _add_up(request.items)
+    products = await _load_products(session, quantities)
+    amount = sum(product.price * quantities[product.id] for product in products)
+    if amount > MAX_AMOUNT:
+        raise AmountTooLarge(
+            f"The order's amount is {amount}, but a payment can be at most {MAX_AMOUNT}: split it into several orders."
+        )
+    limited = [product.id for product in products if product.stock is not None]
+    reserved = await _reserve(session, {product_id: quantities[product_id] for product_id in limited})
+
+    order_id, now = uuid4(), datetime.now(UTC)
+    expires_at = now + timedelta(seconds=settings.catalog_reservation_seconds)
+    currency = products[0].currency
+    await session.execute(
+        insert(Order).values(
+            id=order_id,
+            customer_id=customer.id,
+            status=OrderStatus.PENDING,
+            amount=amount,
+            currency=currency,
+            created_at=now,
+            expires_at=expires_at,
+        )
+    )
+    items = [
+        {
+            "order_id": order_id,
+            "product_id": product.id,
+            "position": position,
+            "name": product.name,
+            "slug": product.slug,
+            "quantity": quantities[product.id],
+            "unit_price": product.price,
+            "reserved": product.id in reserved,
+        }
+        for position, product in enumerate(products)
+    ]
+    await session.execute(insert(OrderItem), items)
+    return OrderView(
+        id=order_id,
+        customer_id=customer.id,
+        status=OrderStatus.PENDING,
+        amount=amount,
+        currency=currency,
+        created_at=now,
+        expires_at=expires_at,
+        payment_reference=None,
+        delivered_at=None,
+        items=[_item_view(product, quantities[product.id]) for product in products],
+    )
+
+
+def _add_up(lines: Collection[OrderLine]) -> dict[UUID, int]:
+    """Return the quantity of each product, in the order of the lines."""
+    quantities: dict[UUID, int] = {}
+    for line in lines:
+        quantities[line.product_id] = quantities.get(line.product_id, 0) + line.quantity
+    return quantities
+
+
+async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -> list[ProductRow]:
+    """Return the products in the given order. Raises ProductNotFound, CurrenciesDiffer."""
+    query = select(Product.id, Product.name, Product.slug, Product.price, Product.currency, Product.stock)
+    rows = await session.execute(query.where(Product.id.in_(list(product_ids))))
+    products = {row.id: row for row in (ProductRow(*row) for row in rows)}
+    missing = [str(product_id) for product_id in product_ids if product_id not in products]
+    if missing:
+        raise ProductNotFound(f"There is no product {missing[0]}: remove it from the order.", products=missing)
+    currencies = sorted({product.currency for product in products.values()})
+    if len(currencies) > 1:
+        raise CurrenciesDiffer(currencies=currencies)
+    return [products[product_id] for product_id in product_ids]
+
+
+async def _reserve(session: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
+    """Reserve all quantities or raise OutOfStock. Return the products whose stock is still limited."""
+    if not quantities:
+        return set()
+    reserved = await reservations.reserve(session, quantities)
+    short = [product_id for product_id in quantities if product_id not in reserved]
+    if short:
+        query = select(Product.id, Product.name, Product.stock).where(Product.id.in_(short))
+        found = [
+            {"product_id": str(product_id), "name": name, "wanted": quantities[product_id], "left": stock}
+            for product_id, name, stock in await session.execute(query)
+        ]
+        names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
+        raise OutOfStock(f"There is not enough stock of {names}: reduce the quantities.", products=found)
+    return {product_id for product_id, limited in reserved.items() if limited}
+
+
+def _item_view(product: ProductRow, quantity: int) -> OrderItemView:
+    return OrderItemView(
+        product_id=product.id,
+        name=product.name,
+        slug=product.slug,
+        quantity=quantity,
+        unit_price=product.price,
+        amount=product.price * quantity,
+    )

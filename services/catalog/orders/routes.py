@@ -1,0 +1,95 @@
+"""The routes of orders."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+
+from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
+from kit.pagination import CursorParam, InvalidCursor, Limit
+from services.catalog.auth import AnyCaller, Buyer
+from services.catalog.db import Transaction
+from services.catalog.errors import (
+    AmountTooLarge,
+    CurrenciesDiffer,
+    OrderNotFound,
+    OrderNotPending,
+    OutOfStock,
+    ProductNotFound,
+)
+from services.catalog.models import IdempotencyKey
+from services.catalog.orders import cancel, lists, place
+from services.catalog.orders.schemas import OrderPage, OrderView, PlaceOrder
+from services.catalog.statuses import OrderStatus
+
+router = APIRouter(prefix="/catalog/orders", tags=["orders"])
+
+StatusParam = Annotated[OrderStatus | None, Query(description="Only orders with this status")]
+OrderId = Annotated[UUID, Path(description="Id of the order")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Place an order",
+    responses=problem_responses(
+        NotAuthenticated,
+        Unavailable,
+        NotAllowed,
+        ProductNotFound,
+        OutOfStock,
+        IdempotencyKeyInUse,
+        CurrenciesDiffer,
+        AmountTooLarge,
+        IdempotencyKeyReused,
+    ),
+)
+async def place_order(request: PlaceOrder, buyer: Buyer, session: Transaction, key: KeyHeader = None) -> OrderView:
+    """Place an order at today's prices. Its stock is reserved until `expires_at`. Requires the scope `orders:write`.
+
+    With an `Idempotency-Key`, a repeated request places no second order within a day; it returns the response of the first one.
+    """
+    idempotent = IdempotentRequest.of(buyer.id, "place_order", key, request)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        return OrderView.model_validate(stored.body)
+    order = await place.place_order(session, buyer, request)
+    await keys.store_response(session, IdempotencyKey, idempotent, 201, order)
+    return order
+
+
+@router.get("", summary="List your orders", responses=problem_responses(NotAuthenticated, Unavailable, InvalidCursor))
+async def list_orders(
+    caller: AnyCaller,
+    session: Transaction,
+    status: StatusParam = None,
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> OrderPage:
+    """Return the caller's own orders, newest first."""
+    return await lists.list_orders(session, caller, status=status, limit=limit, cursor=cursor)
+
+
+@router.get(
+    "/{order_id}",
+    summary="Get an order",
+    responses=problem_responses(NotAuthenticated, Unavailable, OrderNotFound),
+)
+async def get_order(order_id: OrderId, caller: AnyCaller, session: Transaction) -> OrderView:
+    """Return one of the caller's own orders; with the scope `orders:read`, any order."""
+    return await lists.get_order(session, caller, order_id)
+
+
+@router.post(
+    "/{order_id}/cancel",
+    summary="Cancel an order",
+    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, OrderNotFound, OrderNotPending),
+)
+async def cancel_order(order_id: OrderId, buyer: Buyer, session: Transaction) -> OrderView:
+    """Cancel one of your own pending orders and release its stock. Cancelling it again changes nothing.
+
+    A payment that succeeds later is refunded. Requires the scope `orders:write`.
+    """
+    return await cancel.cancel_order(session, buyer, order_id)

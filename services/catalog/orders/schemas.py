@@ -1,0 +1,92 @@
+"""Requests and responses of orders."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from services.catalog.statuses import OrderStatus, PaymentOutcome
+
+PRODUCT_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
+
+Quantity = Annotated[int, Field(strict=True, ge=1, le=1000, description="Number of units")]
+
+
+class OrderLine(RequestModel):
+    product_id: UUID = Field(description="Id of the product")
+    quantity: Quantity
+
+
+class PlaceOrder(RequestModel):
+    model_config = example({"items": [{"product_id": PRODUCT_ID, "quantity": 2}]})
+
+    items: list[OrderLine] = Field(
+        min_length=1,
+        max_length=50,
+        description="Lines for the same product are added up; all products must have the same currency",
+    )
+
+
+class OrderItemView(ResponseModel):
+    product_id: UUID = Field(description="Id of the product")
+    name: str = Field(description="Name of the product when the order was placed")
+    slug: str = Field(description="Slug of the product when the order was placed")
+    quantity: int = Field(description="Number of units")
+    unit_price: int = Field(description="Price of one unit when the order was placed, in subunits")
+    amount: int = Field(description="`unit_price` times `quantity`, in subunits")
+
+
+class OrderPaymentView(ResponseModel):
+    reference: str = Field(description="Reference of the payment")
+    outcome: PaymentOutcome = Field(
+        description="`delivered`: paid for the order; `undeliverable`: came too late or for a paid order, and is refunded; "
+        "`refunded`: completely refunded; `awaited`: a refund was reported before the payment itself"
+    )
+    refunded_amount: int = Field(description="Amount refunded so far, in subunits")
+
+
+class OrderView(ResponseModel):
+    model_config = example(
+        {
+            "id": "0b9f7f3e-3c55-4f4e-8a8f-1f3a6f0e4a51",
+            "customer_id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
+            "status": "pending",
+            "amount": 9_000_000,
+            "currency": "NGN",
+            "created_at": "2026-03-01T09:30:00Z",
+            "expires_at": "2026-03-01T09:45:00Z",
+            "payment_reference": None,
+            "delivered_at": None,
+            "items": [
+                {
+                    "product_id": PRODUCT_ID,
+                    "name": "Wireless headphones",
+                    "slug": "wireless-headphones",
+                    "quantity": 2,
+                    "unit_price": 4_500_000,
+                    "amount": 9_000_000,
+                }
+            ],
+            "payments": [],
+        }
+    )
+
+    id: UUID = Field(description="Id of the order")
+    customer_id: str = Field(description="Id of the account that placed the order")
+    status: OrderStatus = Field(description="`pending` until it is paid, cancelled or expired")
+    amount: int = Field(description="Amount to pay, in subunits of the currency")
+    currency: str = Field(description="ISO 4217 code")
+    created_at: datetime = Field(description="When the order was placed")
+    expires_at: datetime = Field(
+        description="Until when the stock is reserved; a later payment delivers the order only if there is enough stock"
+    )
+    payment_reference: str | None = Field(description="Reference of the payment that paid for the order")
+    delivered_at: datetime | None = Field(description="When the order was delivered; null before that")
+    items: list[OrderItemView] = Field(description="The products of the order")
+    payments: list[OrderPaymentView] = Field(default=[], description="Payments received for the order, oldest first")
+
+
+class OrderPage(PageResponse[OrderView]):
+    """One page of orders."""

@@ -1,0 +1,76 @@
+"""Load orders with their items and payments, for responses."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
+from services.catalog.orders.schemas import OrderItemView, OrderPaymentView, OrderView
+from services.catalog.statuses import OrderStatus
+
+
+class OrderRow(NamedTuple):
+    """A row of ORDERS."""
+
+    id: UUID
+    customer_id: str
+    status: OrderStatus
+    amount: int
+    currency: str
+    created_at: datetime
+    expires_at: datetime
+    payment_reference: str | None
+    delivered_at: datetime | None
+
+
+ORDERS = select(
+    Order.id,
+    Order.customer_id,
+    Order.status,
+    Order.amount,
+    Order.currency,
+    Order.created_at,
+    Order.expires_at,
+    Order.payment_reference,
+    Delivery.delivered_at,
+).outerjoin(Delivery, Delivery.order_id == Order.id)
+
+
+async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[OrderView]:
+    """Return the orders with their items and payments, in the given order."""
+    items = await _items(session, [order.id for order in orders])
+    payments = await _payments(session, [order.id for order in orders if order.status != OrderStatus.PENDING])
+    return [
+        OrderView(**order._asdict(), items=items[order.id], payments=payments.get(order.id, [])) for order in orders
+    ]
+
+
+async def _items(session: AsyncSession, order_ids: Iterable[UUID]) -> dict[UUID, list[OrderItemView]]:
+    items: dict[UUID, list[OrderItemView]] = {order_id: [] for order_id in order_ids}
+    query = select(
+        OrderItem.order_id,
+        OrderItem.product_id,
+        OrderItem.name,
+        OrderItem.slug,
+        OrderItem.quantity,
+        OrderItem.unit_price,
+        (OrderItem.unit_price * OrderItem.quantity).label("amount"),
+    ).where(OrderItem.order_id.in_(list(items)))
+    for row in await session.execute(query.order_by(OrderItem.order_id, OrderItem.position)):
+        items[row.order_id].append(OrderItemView.model_validate(row))
+    return items
+
+
+async def _payments(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, list[OrderPaymentView]]:
+    """Return the payments of these orders, including those that are refunded."""
+    payments: dict[UUID, list[OrderPaymentView]] = {}
+    if order_ids:
+        columns = (OrderPayment.order_id, OrderPayment.reference, OrderPayment.outcome, OrderPayment.refunded_amount)
+        query = select(*columns).where(OrderPayment.order_id.in_(order_ids))
+        for row in await session.execute(query.order_by(OrderPayment.created_at, OrderPayment.reference)):
+            payments.setdefault(row.order_id, []).append(OrderPaymentView.model_validate(row))
+    return payments

@@ -1,0 +1,59 @@
+"""The filters of product lists, as SQL conditions."""
+
+import re
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Text, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from services.catalog.errors import PriceRangeEmpty
+from services.catalog.models import WORD_SEPARATORS, Category, Product
+from services.catalog.slugs import has_id_or_slug
+
+MAX_TERMS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ProductFilter:
+    """The filters of a list; a product must match all of them. Raises PriceRangeEmpty."""
+
+    q: str | None = None
+    category: str | None = None
+    tags: tuple[str, ...] = ()
+    min_price: int | None = None
+    max_price: int | None = None
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
+            raise PriceRangeEmpty
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the SQL conditions of the filters that are set."""
+        conditions: list[ColumnElement[bool]] = []
+        if self.q is not None and self.q.strip():
+            terms = to_tsquery(self.q)
+            either = func.to_tsquery("simple", terms).op("||")(func.to_tsquery("english", terms))
+            conditions.append(Product.search.op("@@")(either))
+        if self.category is not None:
+            categories = select(Category.id).where(has_id_or_slug(self.category, Category.id, Category.slug))
+            conditions.append(Product.category_id.in_(categories))
+        if self.tags:
+            conditions.append(Product.tags.contains(cast(list(self.tags), ARRAY(Text))))
+        if self.min_price is not None:
+            conditions.append(Product.price >= self.min_price)
+        if self.max_price is not None:
+            conditions.append(Product.price <= self.max_price)
+        if self.currency is not None:
+            conditions.append(Product.currency == self.currency)
+        return conditions
+
+
+def to_tsquery(q: str) -> str:
+    """Return the text of a tsquery that requires every word of `q`. Each word matches as a prefix, so half-typed words match.
+
+    Every word is quoted, so no character of it is an operator
+    (https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY).
+    """
+    words = re.sub(rf"[{re.escape(WORD_SEPARATORS)}'\\\\\x00-\x1f]", " ", q).split()[:MAX_TERMS]
+    return " & ".join(f"'{word}':*" for word in words)

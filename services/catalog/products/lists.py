@@ -1,0 +1,69 @@
+"""Find products: one by id or slug, or a page of a filtered list."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.pagination import Key, decode_cursor, encode_cursor, split_page
+from services.catalog.errors import ProductNotFound
+from services.catalog.models import Product
+from services.catalog.products.filters import ProductFilter
+from services.catalog.products.schemas import ProductPage, ProductSort, ProductView
+from services.catalog.slugs import has_id_or_slug
+
+COLUMNS = (
+    Product.id,
+    Product.slug,
+    Product.name,
+    Product.description,
+    Product.price,
+    Product.currency,
+    Product.stock,
+    Product.category_id,
+    Product.tags,
+    Product.created_at,
+    Product.updated_at,
+)
+NAME = func.lower(Product.name)
+
+
+async def get_product(session: AsyncSession, id_or_slug: str) -> ProductView:
+    """Return a product. Raises ProductNotFound."""
+    query = select(*COLUMNS).where(has_id_or_slug(id_or_slug, Product.id, Product.slug))
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise ProductNotFound
+    return ProductView.model_validate(row)
+
+
+async def list_products(
+    session: AsyncSession, filters: ProductFilter, *, sort: ProductSort, limit: int, cursor: str | None
+) -> ProductPage:
+    """Return a page of the products that match the filters. Raises InvalidCursor."""
+    key = _sort_key(sort)
+    query = select(*COLUMNS, key.label("sort_key")).where(*filters.conditions())
+    descending = sort in {ProductSort.NEWEST, ProductSort.PRICE_DESCENDING}
+    if cursor is not None:
+        position = tuple_(key, Product.id)
+        last = tuple_(*_decode(cursor, sort))
+        query = query.where(position < last if descending else position > last)
+    order = (key.desc(), Product.id.desc()) if descending else (key, Product.id)
+    rows = (await session.execute(query.order_by(*order).limit(limit + 1))).all()
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(sort, row.sort_key, row.id))
+    return ProductPage(items=[ProductView.model_validate(row) for row in page], next_cursor=next_cursor)
+
+
+def _sort_key(sort: ProductSort) -> ColumnElement[datetime] | ColumnElement[str] | ColumnElement[int]:
+    if sort == ProductSort.NEWEST:
+        return Product.created_at.expression
+    return NAME if sort == ProductSort.NAME else Product.price.expression
+
+
+def _decode(cursor: str, sort: ProductSort) -> tuple[Key, UUID]:
+    if sort == ProductSort.NEWEST:
+        return decode_cursor(cursor, sort, datetime, UUID)
+    if sort == ProductSort.NAME:
+        return decode_cursor(cursor, sort, str, UUID)
+    return decode_cursor(cursor, sort, int, UUID)

@@ -1,0 +1,84 @@
+"""The routes of products."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query
+
+from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
+from kit.fields import MAX_AMOUNT, Currency
+from kit.pagination import CursorParam, InvalidCursor, Limit
+from services.catalog.auth import Editor
+from services.catalog.db import Transaction
+from services.catalog.errors import CategoryNotFound, PriceRangeEmpty, ProductNotFound, SlugTaken
+from services.catalog.products import edit, lists
+from services.catalog.products.filters import ProductFilter
+from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, Tag, UpdateProduct
+
+router = APIRouter(prefix="/catalog/products", tags=["products"])
+
+Search = Annotated[str | None, Query(max_length=200, description="Words of the name or description; prefixes match")]
+CategoryParam = Annotated[str | None, Query(max_length=200, description="Id or slug of a category")]
+TagsParam = Annotated[
+    list[Tag] | None, Query(max_length=20, description="May be repeated; a product must have all of the tags")
+]
+MinPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Lowest price, in subunits of the currency")]
+MaxPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Highest price, in subunits of the currency")]
+CurrencyParam = Annotated[Currency | None, Query(description="Currency of the price")]
+SortParam = Annotated[
+    ProductSort, Query(description="`newest` first, by `price`, by falling price (`-price`), by `name`")
+]
+IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the product")]
+ProductId = Annotated[UUID, Path(description="Id of the product")]
+
+
+@router.get("", summary="List products", responses=problem_responses(InvalidCursor, PriceRangeEmpty))
+async def list_products(
+    session: Transaction,
+    q: Search = None,
+    category: CategoryParam = None,
+    tag: TagsParam = None,
+    min_price: MinPrice = None,
+    max_price: MaxPrice = None,
+    currency: CurrencyParam = None,
+    sort: SortParam = ProductSort.NEWEST,
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> ProductPage:
+    """Return the products that match all filters.
+
+    Repeat the request with `cursor` set to `next_cursor` until that is null. Products that are created or deleted in between do not shift
+    the pages.
+    """
+    filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency)
+    return await lists.list_products(session, filters, sort=sort, limit=limit, cursor=cursor)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a product",
+    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, CategoryNotFound, SlugTaken),
+)
+async def create_product(request: CreateProduct, _: Editor, session: Transaction) -> ProductView:
+    """Create a product. Requires the scope `catalog:write`."""
+    return await edit.create_product(session, request)
+
+
+@router.get("/{id_or_slug}", summary="Get a product", responses=problem_responses(ProductNotFound))
+async def get_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductView:
+    """Return one product with the stock that can still be ordered."""
+    return await lists.get_product(session, id_or_slug)
+
+
+@router.patch(
+    "/{product_id}",
+    summary="Change a product",
+    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, ProductNotFound, CategoryNotFound),
+)
+async def update_product(product_id: ProductId, request: UpdateProduct, _: Editor, session: Transaction) -> ProductView:
+    """Change the fields that the body contains, for example the price or the stock. Existing orders keep their price.
+
+    Requires the scope `catalog:write`.
+    """
+    return await edit.update_product(session, product_id, request)

@@ -1,0 +1,109 @@
+"""Requests and responses of products."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, StringConstraints, field_validator
+
+from kit.fields import Amount, Currency, Line, Paragraph
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from services.catalog.slugs import ChosenSlug
+
+EXAMPLE_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
+
+
+def _lower(tag: str) -> str:
+    return tag.lower()
+
+
+Tag = Annotated[Line, StringConstraints(max_length=50), AfterValidator(_lower)]
+Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
+STOCK = "Quantity that can still be ordered; null means unlimited"
+TAGS = "Labels for filtering, stored in lower case without duplicates"
+
+
+class ProductSort(StrEnum):
+    """The sort orders of a list of products."""
+
+    NEWEST = "newest"
+    PRICE = "price"
+    PRICE_DESCENDING = "-price"
+    NAME = "name"
+
+
+class CreateProduct(RequestModel):
+    model_config = example(
+        {
+            "name": "Wireless headphones",
+            "description": "Thirty hours between two charges.",
+            "price": 4_500_000,
+            "currency": "NGN",
+            "stock": 20,
+            "tags": ["audio", "wireless"],
+        }
+    )
+
+    name: Line = Field(description="Name of the product")
+    slug: ChosenSlug | None = Field(default=None, description="Name in URLs; made from `name` if absent")
+    description: Paragraph | None = Field(default=None, description="Text for customers")
+    price: Amount = Field(description="Price of one unit, in subunits of the currency (kobo, pesewa, cent)")
+    currency: Currency = Field(description="ISO 4217 code; it cannot be changed later")
+    stock: Stock | None = Field(default=None, description=STOCK)
+    category_id: UUID | None = Field(default=None, description="Id of the product's category")
+    tags: list[Tag] | None = Field(default=None, max_length=20, description=TAGS)
+
+
+class UpdateProduct(RequestModel):
+    """Fields that are absent stay as they are. Orders keep the price and the name that they were placed with."""
+
+    model_config = example({"price": 4_200_000, "stock": 35})
+
+    name: Line | None = Field(default=None, description="Name of the product")
+    description: Paragraph | None = Field(default=None, description="Text for customers")
+    price: Amount | None = Field(default=None, description="Price of one unit, in subunits of the currency")
+    stock: Stock | None = Field(default=None, description=STOCK)
+    category_id: UUID | None = Field(default=None, description="Id of the product's category; null removes it")
+    tags: list[Tag] | None = Field(default=None, max_length=20, description=TAGS)
+
+    @field_validator("name", "description", "price", "tags")
+    @classmethod
+    def _refuse_null(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("cannot be null; leave it out to keep the current value")
+        return value
+
+
+class ProductView(ResponseModel):
+    model_config = example(
+        {
+            "id": EXAMPLE_ID,
+            "slug": "wireless-headphones",
+            "name": "Wireless headphones",
+            "description": "Thirty hours between two charges.",
+            "price": 4_500_000,
+            "currency": "NGN",
+            "stock": 20,
+            "category_id": None,
+            "tags": ["audio", "wireless"],
+            "created_at": "2026-03-01T09:30:00Z",
+            "updated_at": "2026-03-01T09:30:00Z",
+        }
+    )
+
+    id: UUID = Field(description="Id of the product")
+    slug: str = Field(description="Name in URLs, unique among products")
+    name: str = Field(description="Name of the product")
+    description: str = Field(description="Text for customers; empty if there is none")
+    price: int = Field(description="Price of one unit, in subunits of the currency (kobo, pesewa, cent)")
+    currency: str = Field(description="ISO 4217 code")
+    stock: int | None = Field(description=STOCK)
+    category_id: UUID | None = Field(description="Id of the product's category, or null")
+    tags: list[str] = Field(description="Labels in lower case")
+    created_at: datetime = Field(description="When the product was created")
+    updated_at: datetime = Field(description="When the product was last changed; orders do not change it")
+
+
+class ProductPage(PageResponse[ProductView]):
+    """One page of products."""

@@ -1,0 +1,96 @@
+"""The tables of the ledger and of payouts. Money is subunits of `currency`; times are UTC."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kit.db.columns import one_of, text_enum
+from services.payments.models import Base
+
+
+class MovementKind(StrEnum):
+    """Kinds of movements of money; movements.py says between which accounts each of them moves it."""
+
+    RECEIVED = "received"
+    FEE = "fee"
+    ACCEPTED = "accepted"
+    BOUND = "bound"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+    DISPUTE_WON = "dispute_won"
+    DISPUTE_LOST = "dispute_lost"
+    SETTLED = "settled"
+
+
+class Account(StrEnum):
+    """Accounts of the ledger; movements.py explains them."""
+
+    RECEIVABLE = "paystack:receivable"
+    OTHER_MODE = "paystack:other_mode"
+    BANK = "bank"
+    DISPUTES = "disputes"
+    SALES = "sales"
+    HELD = "held"
+    FEES = "fees"
+    REFUNDS = "refunds"
+
+
+class Payout(Base):
+    """What Paystack paid out to our bank (it says settlement; here that word is taken). `amount` is what arrived."""
+
+    __tablename__ = "payouts"
+
+    # Paystack's.
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    amount: Mapped[int]
+    fees: Mapped[int]
+    currency: Mapped[str]
+    paid_out_at: Mapped[datetime]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class LedgerTransaction(Base):
+    """One movement of money, under the business key that makes it happen once. Triggers refuse changes, and what does not balance."""
+
+    __tablename__ = "ledger_transactions"
+    __table_args__ = (
+        one_of("kind", MovementKind),
+        Index(None, "payment_id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    kind: Mapped[MovementKind] = mapped_column(text_enum(MovementKind))
+    payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
+    occurred_at: Mapped[datetime]
+
+
+class LedgerEntry(Base):
+    """One side of a movement: into the account where `amount` is positive, out of it where it is negative."""
+
+    __tablename__ = "ledger_entries"
+    __table_args__ = (
+        CheckConstraint("amount <> 0", name="amount"),
+        one_of("account", Account),
+        Index(None, "recorded_at", "transaction_id", "line"),
+        Index(
+            "ix_ledger_entries_account",
+            "account",
+            "currency",
+            "recorded_at",
+            "transaction_id",
+            "line",
+            postgresql_include=["amount"],
+        ),
+    )
+
+    transaction_id: Mapped[int] = mapped_column(
+        ForeignKey("ledger_transactions.id", ondelete="RESTRICT"), primary_key=True
+    )
+    line: Mapped[int] = mapped_column(primary_key=True)
+    account: Mapped[Account] = mapped_column(text_enum(Account))
+    currency: Mapped[str]
+    amount: Mapped[int]
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,49 @@
+"""The table of refunds. Money is subunits of `currency`; times are UTC."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kit.db.columns import one_of, text_enum
+from services.payments.models import Base
+
+
+class RefundStatus(StrEnum):
+    """`requested` is ours: not sent to Paystack yet. The other values are Paystack's words."""
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    PROCESSING = "processing"
+    PROCESSED = "processed"
+    FAILED = "failed"
+    NEEDS_ATTENTION = "needs-attention"
+
+
+class Refund(Base):
+    """Money on its way back to the payer. `requested` is not told to Paystack yet; the other statuses are Paystack's words."""
+
+    __tablename__ = "refunds"
+    __table_args__ = (
+        one_of("status", RefundStatus),
+        CheckConstraint("amount > 0", name="amount"),
+        Index(None, "payment_id", "number"),
+        Index("ix_refunds_unfinished", "status", "number", postgresql_where=text("status <> 'processed'")),
+    )
+
+    number: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
+    payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
+    # The lost dispute that gives it back: one refund each.
+    dispute_id: Mapped[int | None] = mapped_column(ForeignKey("disputes.id", ondelete="RESTRICT"), unique=True)
+    paystack_id: Mapped[int | None] = mapped_column(unique=True)
+    amount: Mapped[int]
+    currency: Mapped[str]
+    status: Mapped[RefundStatus] = mapped_column(text_enum(RefundStatus), server_default="requested")
+    reason: Mapped[str | None]
+    requested_by: Mapped[str]
+    error: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

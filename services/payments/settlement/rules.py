@@ -1,0 +1,70 @@
+"""Rules of settlement: what a charge does to a payment. Pure functions: no settings, no database, no log.
+
+    pending | failed | abandoned ── success, amount check passed ──► succeeded      event payment.succeeded
+                                 ── success, amount check failed ──► held           event payment.held: manual review
+    pending | failed | abandoned ── reversed ──► held (reversed)                    paid and refunded before we received an event
+    pending ── failed ──► failed                                                    event payment.failed
+    no payment of that reference ── success ──► held (unknown_reference)
+
+Everything else changes nothing: neither a repeated event nor a charge that verifies as `reversed` undoes a succeeded payment.
+"""
+
+from dataclasses import dataclass
+
+from contracts.events import HeldReason
+from services.payments.mode import Mode
+from services.payments.models import UNPAID, PaymentStatus
+from services.payments.paystack.charge import Charge
+
+DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})
+"""Paystack's statuses of a charge that can change a payment; any other leaves it as it is."""
+
+REVERSED = frozenset({"reversed", "reversal-pending"})
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """The new status of a payment, and why it is held."""
+
+    status: PaymentStatus
+    held_reason: HeldReason | None = None
+
+
+def check_amount(expected_amount: int, expected_currency: str, charge: Charge, mode: Mode) -> HeldReason | None:
+    """Return why a paid charge does not pay for an order, or None when it does.
+
+    It pays in our mode and in the order's currency, with the order's amount; or with the requested amount plus fees where the payer
+    bears the fees (Paystack's samples: amount 40333 = requested_amount 30050 + fees 10283).
+    """
+    if charge.domain != mode:
+        return HeldReason.MODE_DIFFERS
+    if charge.currency != expected_currency:
+        return HeldReason.CURRENCY_DIFFERS
+    with_fees = charge.requested_amount == expected_amount and charge.amount == expected_amount + (charge.fees or 0)
+    return None if charge.amount == expected_amount or with_fees else HeldReason.AMOUNT_DIFFERS
+
+
+def decide(status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> Transition | None:
+    """Return the transition of a payment with this status, or None if the charge changes nothing.
+
+    `mismatch` is the result of `check_amount`; it matters only for a successful charge.
+    """
+    if status not in UNPAID:
+        return None
+    if charge.status == "success":
+        return Transition(PaymentStatus.SUCCEEDED if mismatch is None else PaymentStatus.HELD, mismatch)
+    if charge.status == "failed" and status == PaymentStatus.PENDING:
+        return Transition(PaymentStatus.FAILED)
+    if charge.status in REVERSED:
+        # Paid and refunded before we received an event: the order must not be delivered, and the payment must not be forgotten.
+        return Transition(PaymentStatus.HELD, HeldReason.REVERSED)
+    return None
+
+
+def saves_card(payer_id: str | None, status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> bool:
+    """Return True if the charge paid for a known customer's order, so its card can be saved.
+
+    `status` is the payment's status after the charge. Repeated events are checked too: the first source may not have carried the card.
+    """
+    paid = status == PaymentStatus.SUCCEEDED and charge.status == "success" and mismatch is None
+    return paid and payer_id is not None and charge.authorization is not None

@@ -1,0 +1,48 @@
+"""Create products and orders in the catalog database."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from services.catalog.db import sessions
+from services.catalog.models import Product
+from tests.factories.events import PRICE
+
+Headers = dict[str, str]
+MUG = {"name": "Blue Mug", "price": 150_000, "currency": "NGN", "stock": 5}
+"""A valid request body for a new product."""
+
+
+async def create_product(
+    stock: int | None = None, *, price: int = PRICE, currency: str = "NGN", name: str = "Cup"
+) -> UUID:
+    """Insert a product and return its id. Without `stock` it is unlimited."""
+    product = Product(id=uuid4(), slug=f"p-{uuid4().hex}", name=name, price=price, currency=currency, stock=stock)
+    async with sessions.begin() as session:
+        session.add(product)
+    return product.id
+
+
+async def post_product(client: httpx.AsyncClient, editor: Headers, **changes: Any) -> dict[str, Any]:
+    """Create a product over HTTP, like MUG with `changes`, and return the response."""
+    response = await client.post("/catalog/products", json=MUG | changes, headers=editor)
+    assert response.status_code == 201, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def place_order(
+    client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int], key: str | None = None
+) -> httpx.Response:
+    """Request an order over HTTP, with `key` as Idempotency-Key, and return the response."""
+    items = [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in quantities.items()]
+    sent = {**headers, "Idempotency-Key": key} if key else headers
+    return await client.post("/catalog/orders", json={"items": items}, headers=sent)
+
+
+async def create_order(client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int]) -> UUID:
+    """Place an order over HTTP and return its id."""
+    response = await place_order(client, headers, quantities)
+    assert response.status_code == 201, response.text
+    return UUID(response.json()["id"])

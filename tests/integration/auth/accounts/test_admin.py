@@ -1,0 +1,78 @@
+import asyncio
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import select
+
+from contracts.tokens import ADMIN_SCOPES
+from services.auth.accounts.admin import AdminBootstrap, ensure_admin
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.db import engine, sessions
+from services.auth.models import Account
+from services.auth.settings import settings
+from tests.fixtures.auth import AuthClient
+
+assert settings.auth_admin_email is not None
+assert settings.auth_admin_password is not None
+EMAIL = settings.auth_admin_email
+PASSWORD = settings.auth_admin_password.get_secret_value()
+
+
+async def _stored_hash() -> str:
+    async with sessions() as session:
+        return (await session.execute(select(Account.password_hash).where(Account.email == EMAIL))).scalar_one()
+
+
+async def test_ensure_admin_when_repeated_then_changes_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
+    changes = await asyncio.gather(*(ensure_admin(sessions, hasher, settings) for _ in range(3)))
+    assert any(changes)
+    stored = await _stored_hash()
+    assert await ensure_admin(sessions, hasher, settings) is False
+    assert await _stored_hash() == stored
+    assert set((await auth.login(EMAIL, PASSWORD)).json()["scope"].split()) == ADMIN_SCOPES
+
+
+async def test_ensure_admin_when_the_password_changed_then_old_password_and_tokens_are_invalid(
+    auth: AuthClient, hasher: PasswordHasher
+) -> None:
+    await ensure_admin(sessions, hasher, settings)
+    old_token = (await auth.login(EMAIL, PASSWORD)).json()["refresh_token"]
+    other = SecretStr("another valid password")
+    changed = settings.model_copy(update={"auth_admin_password": other})
+    assert await ensure_admin(sessions, hasher, changed) is True
+    assert (await auth.login(EMAIL, PASSWORD)).status_code == 400
+    assert (await auth.refresh(old_token)).status_code == 400
+    assert (await auth.login(EMAIL, "another valid password")).status_code == 200
+
+
+async def test_ensure_admin_when_the_address_was_registered_then_takes_the_account_over(
+    auth: AuthClient, hasher: PasswordHasher
+) -> None:
+    await auth.register(EMAIL, "a password of another person")
+    taken = (await auth.login(EMAIL, "a password of another person")).json()
+    await ensure_admin(sessions, hasher, settings)
+    assert (await auth.login(EMAIL, "a password of another person")).status_code == 400
+    assert (await auth.refresh(taken["refresh_token"])).status_code == 400
+    assert (await auth.login(EMAIL, PASSWORD)).status_code == 200
+
+
+async def test_ensure_admin_when_not_configured_then_creates_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
+    unconfigured = settings.model_copy(update={"auth_admin_email": None, "auth_admin_password": None})
+    assert await ensure_admin(sessions, hasher, unconfigured) is False
+
+
+async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
+    auth: AuthClient, hasher: PasswordHasher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError(111, "refused")
+
+    bootstrap = AdminBootstrap(sessions, hasher, settings, retry_seconds=0.01)
+    monkeypatch.setattr(engine.sync_engine.pool, "connect", refuse)
+    async with bootstrap.running():
+        assert await bootstrap.check() is not None
+        monkeypatch.undo()
+        async with asyncio.timeout(10):
+            while await bootstrap.check() is not None:  # noqa: ASYNC110 -- the bootstrap has no event to wait for
+                await asyncio.sleep(0.01)
+    assert (await auth.login(EMAIL, PASSWORD)).status_code == 200

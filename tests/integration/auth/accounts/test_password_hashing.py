@@ -1,0 +1,83 @@
+import asyncio
+
+import pytest
+from passlib.context import CryptContext
+from sqlalchemy import select
+
+from services.auth.accounts.password_hashing import QUEUED_PER_THREAD, PasswordHasher
+from services.auth.db import sessions
+from services.auth.models import Account
+from tests.fixtures.auth import AuthClient
+
+LONG = "nine hinges, " * 6
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        LONG[:72],
+        LONG[:73],
+        "hinge" + "é" * 120,
+        "🚪" * 3 + "a gate of nine hinges",
+        " spaces at both ends ",
+        "ab" * 64 + "",
+        "x1 " * 42 + "yz",
+    ],
+    ids=len,
+)
+async def test_login_when_the_last_character_of_the_password_differs_then_refused(
+    auth: AuthClient, password: str
+) -> None:
+    assert (await auth.register("ada@example.com", password)).status_code == (201 if len(set(password)) > 2 else 422)
+    if len(set(password)) > 2:
+        assert (await auth.login("ada@example.com", password[:-1])).status_code == 400
+        assert (await auth.login("ada@example.com", password[:-1] + "?")).status_code == 400
+        assert (await auth.login("ada@example.com", password)).status_code == 200
+
+
+async def test_login_when_the_unicode_form_differs_then_refused(auth: AuthClient) -> None:
+    composed, decomposed = "caf\u00e9 on the corner", "cafe\u0301 on the corner"
+    await auth.register("ada@example.com", composed)
+    assert (await auth.login("ada@example.com", decomposed)).status_code == 400
+    assert (await auth.login("ada@example.com", composed)).status_code == 200
+
+
+async def _stored_hash() -> str:
+    async with sessions() as session:
+        return (await session.execute(select(Account.password_hash))).scalar_one()
+
+
+@pytest.mark.parametrize(("scheme", "rounds"), [("bcrypt", 4), ("argon2", 1), ("bcrypt_sha256", 4)])
+async def test_login_when_the_hash_is_outdated_then_upgraded(auth: AuthClient, scheme: str, rounds: int) -> None:
+    old = CryptContext(schemes=[scheme], **{f"{scheme}__rounds": rounds}).hash("a gate of nine hinges")
+    async with sessions.begin() as session:
+        session.add(Account(email="ada@example.com", password_hash=old))
+    assert (await auth.login("ada@example.com", "wrong password")).status_code == 400
+    assert await _stored_hash() == old
+    assert (await auth.login("ada@example.com")).status_code == 200
+    new = await _stored_hash()
+    assert new.startswith("$bcrypt-sha256$v=2,t=2b,r=10$")
+    assert (await auth.login("ada@example.com")).status_code == 200
+    assert await _stored_hash() == new
+
+
+@pytest.mark.parametrize("stored", ["", "!", "nonsense", "$2b$99$broken", "$argon2id$v=19$m=9999999999$x"])
+async def test_login_when_the_stored_hash_is_invalid_then_refused(auth: AuthClient, stored: str) -> None:
+    async with sessions.begin() as session:
+        session.add(Account(email="ada@example.com", password_hash=stored))
+    assert (await auth.login("ada@example.com")).status_code == 400
+
+
+async def test_login_when_more_logins_than_cores_then_other_requests_are_answered(
+    auth: AuthClient, hasher: PasswordHasher, email: str
+) -> None:
+    logins = [asyncio.create_task(auth.login(email)) for _ in range(hasher.threads * (1 + QUEUED_PER_THREAD) + 20)]
+    others = 0
+    while not all(login.done() for login in logins):
+        assert (await auth.http.get("/.well-known/jwks.json")).status_code == 200
+        others += 1
+        await asyncio.sleep(0.005)
+    responses = [login.result() for login in logins]
+    assert {response.status_code for response in responses} == {200, 503}
+    assert all("retry-after" in response.headers for response in responses if response.status_code == 503)
+    assert others > 20

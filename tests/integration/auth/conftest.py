@@ -1,0 +1,57 @@
+"""A running app of auth with an empty database, and a client of it."""
+
+from collections.abc import AsyncIterator
+from typing import cast
+
+import pytest
+from sqlalchemy import text
+
+from dev.servers.postgres import Postgres
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.app import app
+from services.auth.db import sessions
+from services.auth.keys import key_folder
+from services.auth.keys.key_ring import KeyRing
+from services.auth.keys.signing_keys import KeyType
+from services.auth.settings import settings
+from tests.fixtures.apps import RunningApp, running
+from tests.fixtures.auth import AuthClient
+
+
+@pytest.fixture(scope="session")
+async def auth_app(postgres: Postgres) -> AsyncIterator[RunningApp]:
+    key_folder.create_first(settings.auth_keys_dir, KeyType.RSA)
+    async with running(app) as running_app:
+        yield running_app
+
+
+@pytest.fixture(scope="session")
+async def auth(auth_app: RunningApp) -> AsyncIterator[AuthClient]:
+    async with auth_app.client("http://test") as http:
+        yield AuthClient(http)
+
+
+@pytest.fixture(scope="session")
+def key_ring(auth_app: RunningApp) -> KeyRing:
+    return cast(KeyRing, auth_app.state["key_ring"])
+
+
+@pytest.fixture(scope="session")
+def hasher(auth_app: RunningApp) -> PasswordHasher:
+    return cast(PasswordHasher, auth_app.state["password_hasher"])
+
+
+@pytest.fixture(autouse=True)
+async def empty_tables(auth: AuthClient) -> None:
+    """Delete every row before each test, also the administrator that the app has created."""
+    async with sessions.begin() as session:
+        await session.execute(text("TRUNCATE accounts, refresh_families, clients, failed_logins"))
+
+
+@pytest.fixture
+async def email(auth: AuthClient) -> str:
+    """The address of a customer who has registered with PASSWORD."""
+    response = await auth.register()
+    assert response.status_code == 201, response.text
+    address: str = response.json()["email"]
+    return address

@@ -1,0 +1,103 @@
+import asyncio
+
+import jwt
+from sqlalchemy import func, select, text, update
+
+from services.auth.db import sessions
+from services.auth.models import Account, Role
+from services.auth.sessions.models import RefreshFamily
+from tests.fixtures.auth import AuthClient
+
+
+async def _login(auth: AuthClient, email: str) -> str:
+    token: str = (await auth.login(email)).json()["refresh_token"]
+    return token
+
+
+async def test_refresh_returns_the_next_token(auth: AuthClient, email: str) -> None:
+    tokens = [await _login(auth, email)]
+    for _ in range(5):
+        response = await auth.refresh(tokens[-1])
+        assert response.status_code == 200
+        assert response.json()["scope"] == "orders:write payments:write"
+        assert (await auth.me(response.json()["access_token"])).json()["email"] == email
+        tokens.append(response.json()["refresh_token"])
+    assert len(set(tokens)) == 6
+    async with sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(RefreshFamily)) == 1, "rotations add no rows"
+
+
+async def test_refresh_when_a_token_is_reused_then_only_its_family_is_revoked(auth: AuthClient, email: str) -> None:
+    stolen, other = await _login(auth, email), await _login(auth, email)
+    current = (await auth.refresh(stolen)).json()["refresh_token"]
+    assert (await auth.refresh(stolen)).json()["error"] == "invalid_grant"
+    assert (await auth.refresh(current)).json()["error"] == "invalid_grant"
+    assert (await auth.refresh(other)).status_code == 200
+
+
+async def test_refresh_when_twenty_at_once_then_one_succeeds(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    responses = await asyncio.gather(*(auth.refresh(token) for _ in range(20)))
+    assert sorted(response.status_code for response in responses) == [200] + [400] * 19
+    winner = next(response for response in responses if response.status_code == 200).json()["refresh_token"]
+    assert (await auth.refresh(winner)).status_code == 400, "nineteen reuses revoked the family"
+
+
+async def test_refresh_when_expired_then_refused(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    async with sessions.begin() as session:
+        await session.execute(update(RefreshFamily).values(expires_at=func.now()))
+    assert (await auth.refresh(token)).json()["error"] == "invalid_grant"
+
+
+async def test_refresh_extends_the_lifetime_up_to_the_absolute_limit(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    days = func.date_part("day", RefreshFamily.expires_at - RefreshFamily.created_at)
+    async with sessions.begin() as session:
+        assert await session.scalar(select(days)) == 30
+        await session.execute(update(RefreshFamily).values(absolute_expires_at=func.now() + text("interval '3 days'")))
+    assert (await auth.refresh(token)).status_code == 200
+    async with sessions() as session:
+        assert await session.scalar(select(RefreshFamily.expires_at == RefreshFamily.absolute_expires_at))
+
+
+async def test_refresh_when_a_larger_scope_is_requested_then_refused_and_the_token_stays_valid(
+    auth: AuthClient, email: str
+) -> None:
+    token = (await auth.login(email, scope="orders:write")).json()["refresh_token"]
+    refused = await auth.refresh(token, scope="orders:write payments:write")
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_scope")
+    assert (await auth.refresh(token)).json()["scope"] == "orders:write", "a refused scope does not use the token"
+
+
+async def test_refresh_when_the_account_is_no_longer_admin_then_customer_scopes(auth: AuthClient, email: str) -> None:
+    async with sessions.begin() as session:
+        await session.execute(update(Account).values(role=Role.ADMIN))
+    token = await _login(auth, email)
+    async with sessions.begin() as session:
+        await session.execute(update(Account).values(role=Role.CUSTOMER))
+    assert (await auth.refresh(token)).json()["scope"] == "orders:write payments:write"
+
+
+async def test_revoke_when_a_token_is_sent_then_only_its_family_is_revoked(auth: AuthClient, email: str) -> None:
+    revoked, other = await _login(auth, email), await _login(auth, email)
+    for token in (revoked, revoked, "nonsense", "\x00", f"{'a' * 22}.{'b' * 43}"):
+        assert (await auth.revoke(token)).status_code == 200
+    assert (await auth.refresh(revoked)).json()["error"] == "invalid_grant"
+    assert (await auth.refresh(other)).status_code == 200
+    assert (await auth.http.post("/auth/revoke")).json()["error"] == "invalid_request"
+
+
+async def test_refresh_when_the_stored_digest_is_sent_then_refused(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    async with sessions() as session:
+        row = (await session.execute(select(RefreshFamily.id, RefreshFamily.secret_digest))).one()
+    assert token.partition(".")[2].encode() not in row.secret_digest
+    assert (await auth.refresh(f"{row.id}.{row.secret_digest.hex()[:43]}")).status_code == 400
+
+
+async def test_refresh_token_when_sent_as_access_token_then_refused(auth: AuthClient, email: str) -> None:
+    tokens = (await auth.login(email)).json()
+    assert (await auth.me(tokens["refresh_token"])).status_code == 401
+    assert (await auth.refresh(tokens["access_token"])).json()["error"] in {"invalid_grant", "invalid_request"}
+    assert jwt.decode(tokens["access_token"], options={"verify_signature": False})["jti"] not in tokens["refresh_token"]

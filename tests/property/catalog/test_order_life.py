@@ -1,0 +1,210 @@
+"""Orders of one product under random steps, compared with a small model after each step.
+
+All steps of an example share one transaction, which is rolled back: a commit and a new connection for each step would take most of the
+time. Concurrency and HTTP are tested elsewhere (tests/integration/catalog).
+"""
+
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import ARRAY, BigInteger, Text, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.events import OrderUndeliverable, PaymentRefunded, PaymentSucceeded
+from kit.auth import Caller
+from services.catalog.db import sessions
+from services.catalog.errors import OrderNotPending, OutOfStock
+from services.catalog.fulfilment import deliver
+from services.catalog.models import Delivery, Order, OutboxRow, Product
+from services.catalog.orders import cancel, expiry, place
+from services.catalog.orders.schemas import OrderLine, PlaceOrder
+from tests.factories.events import payment_refunded, payment_succeeded
+
+PRICE = 100
+STOCK = 4
+CUSTOMER = Caller(id="customer-1", email=None, scopes=frozenset({"orders:write"}), token="")
+
+# One Core statement: it runs after every step.
+SNAPSHOT = text("""
+SELECT stock, array(
+    SELECT status FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, position) JOIN orders USING (id) ORDER BY position
+) AS statuses
+FROM products WHERE id = :product_id
+""").columns(stock=BigInteger, statuses=ARRAY(Text))
+
+
+@dataclass
+class Model:
+    """The expected state. A payment is (order number, letter); refunds count even if they come before the payment."""
+
+    stock: int = STOCK
+    quantities: list[int] = field(default_factory=list)
+    statuses: list[str] = field(default_factory=list)
+    paid_by: dict[int, str] = field(default_factory=dict)
+    refunds: dict[tuple[int, str], int] = field(default_factory=dict)
+    payments: set[tuple[int, str]] = field(default_factory=set)
+    delivered: set[tuple[int, str]] = field(default_factory=set)
+    undeliverable: set[tuple[int, str]] = field(default_factory=set)
+
+    def place(self, quantity: int) -> bool:
+        if quantity > self.stock:
+            return False
+        self.stock -= quantity
+        self.quantities.append(quantity)
+        self.statuses.append("pending")
+        return True
+
+    def give_up(self, n: int, status: str) -> None:
+        if self.statuses[n] == "pending":
+            self.statuses[n] = status
+            self.stock += self.quantities[n]
+
+    def pay(self, n: int, letter: str, right_amount: bool) -> None:
+        if (n, letter) in self.payments:
+            return
+        self.payments.add((n, letter))
+        amount = self.quantities[n] * PRICE + (0 if right_amount else 1)
+        refunded = self.refunds.get((n, letter), 0) >= amount
+        status, fits = self.statuses[n], self.quantities[n] <= self.stock
+        if not right_amount or status not in {"pending", "expired"} or (status == "expired" and not fits):
+            self.undeliverable |= set() if refunded else {(n, letter)}
+            return
+        reserved = self.quantities[n] if status == "pending" else 0
+        self.paid_by[n] = letter
+        self.statuses[n] = "refunded" if refunded else "delivered"
+        self.stock += reserved - (0 if refunded else self.quantities[n])
+        self.delivered |= set() if refunded else {(n, letter)}
+
+    def refund(self, n: int, letter: str, amount: int) -> None:
+        amount = self.refunds[n, letter] = max(amount, self.refunds.get((n, letter), 0))
+        if self.statuses[n] == "delivered" and self.paid_by[n] == letter and amount >= self.quantities[n] * PRICE:
+            self.statuses[n] = "refunded"
+            self.stock += self.quantities[n]
+
+
+class System:
+    """The real orders, in one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self.session = session
+        self.product_id = uuid4()
+        self.ids: list[UUID] = []
+        self.run = uuid4().hex
+
+    async def create_product(self) -> None:
+        self.session.add(
+            Product(id=self.product_id, slug=self.run, name="Cup", price=PRICE, currency="NGN", stock=STOCK)
+        )
+        await self.session.flush()
+
+    def reference(self, n: int, letter: str) -> str:
+        return f"{self.run}-{n}{letter}"
+
+    async def place(self, quantity: int) -> bool:
+        request = PlaceOrder(items=[OrderLine(product_id=self.product_id, quantity=quantity)])
+        try:
+            order = await place.place_order(self.session, CUSTOMER, request)
+        except OutOfStock:  # nothing was changed: the only product was not reserved
+            return False
+        self.ids.append(order.id)
+        return True
+
+    async def cancel(self, n: int) -> bool:
+        try:
+            await cancel.cancel_order(self.session, CUSTOMER, self.ids[n])
+        except OrderNotPending:
+            return False
+        return True
+
+    async def expire(self, n: int) -> None:
+        ended = update(Order).where(Order.id == self.ids[n]).values(expires_at=text("now() - interval '1 s'"))
+        await self.session.execute(ended)
+        await expiry.expire(self.session)
+
+    async def statuses_and_stock(self) -> tuple[list[str], int | None]:
+        """Return the statuses of the orders in the order in which they were placed, and the product's stock."""
+        row = (await self.session.execute(SNAPSHOT, {"product_id": self.product_id, "ids": self.ids})).one()
+        return row.statuses, row.stock
+
+    async def delivered(self) -> set[str]:
+        rows = await self.session.execute(select(Delivery.payment_reference).where(Delivery.order_id.in_(self.ids)))
+        return set(rows.scalars())
+
+    async def undeliverable(self) -> list[str]:
+        bodies = (await self.session.execute(select(OutboxRow.body).order_by(OutboxRow.id))).scalars()
+        references = [OrderUndeliverable.model_validate_json(body).data.reference for body in bodies]
+        return sorted(reference for reference in references if reference.startswith(self.run))
+
+
+numbers = st.integers(0, 2)
+letters = st.sampled_from("aab")
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("place"), st.integers(1, 3)),
+        st.tuples(st.just("pay"), numbers, letters, st.sampled_from([True, True, True, False])),
+        st.tuples(st.just("refund"), numbers, letters, st.sampled_from([0.5, 1, 1])),
+        st.tuples(st.just("cancel"), numbers),
+        st.tuples(st.just("expire"), numbers),
+        st.tuples(st.just("repeat"), numbers),
+        st.tuples(st.just("handle")),
+    ),
+    min_size=15,
+    max_size=40,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps)
+async def test_orders_when_steps_are_random_then_match_the_model(steps: list[tuple[str, ...]]) -> None:
+    async with sessions() as session:
+        await check(System(session), Model(), steps)
+        await session.rollback()
+
+
+async def check(system: System, model: Model, steps: list[tuple[str, ...]]) -> None:
+    """Take the steps in the system and in the model; compare them after each."""
+    await system.create_product()
+    waiting: list[PaymentSucceeded | PaymentRefunded] = []
+    handled: list[PaymentSucceeded | PaymentRefunded] = []
+
+    for kind, *rest in [("place", 1), ("place", 2), *steps, ("handle",)]:
+        n = rest[0] if rest and isinstance(rest[0], int) else 0
+        exists = n < len(system.ids)
+        if kind == "pay" and exists:
+            _, letter, right_amount = rest
+            model.pay(n, str(letter), bool(right_amount))
+            amount = model.quantities[n] * PRICE + (0 if right_amount else 1)
+            waiting.append(payment_succeeded(system.ids[n], system.reference(n, str(letter)), amount))
+            continue
+        if kind == "refund" and exists:
+            _, letter, share = rest
+            amount = model.quantities[n] * PRICE
+            refunded = int(amount * float(share))
+            model.refund(n, str(letter), refunded)
+            waiting.append(payment_refunded(system.ids[n], system.reference(n, str(letter)), refunded, amount))
+            continue
+        # Events collect in one batch until another step is taken.
+        changed = bool(waiting)
+        if waiting:
+            await deliver.handle(system.session, waiting)
+            handled += waiting
+            waiting = []
+        if kind == "place":
+            assert await system.place(n) == model.place(n)
+        elif kind == "repeat" and handled:
+            await deliver.handle(system.session, handled[-1 - n :])
+        elif kind == "cancel" and exists:
+            cancelled = await system.cancel(n)
+            model.give_up(n, "cancelled")
+            assert cancelled == (model.statuses[n] == "cancelled")
+        elif kind == "expire" and exists:
+            await system.expire(n)
+            model.give_up(n, "expired")
+        elif not changed:
+            continue
+        assert await system.statuses_and_stock() == (model.statuses, model.stock)
+
+    assert await system.delivered() == {system.reference(n, letter) for n, letter in model.delivered}
+    assert await system.undeliverable() == sorted(system.reference(n, letter) for n, letter in model.undeliverable)
