@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import structlog
 from prometheus_client import Counter
@@ -151,11 +150,11 @@ class Backfill:
         except Refused as refused:
             log.warning("an event is listed but cannot be fetched", event_id=event.id, reason=str(refused)[:200])
             return 0
-        row = _row(full)
+        message = _message(full)
         async with self.sessions.begin() as session:
-            if await _is_held(session, full, row["body"]):
+            if await _is_held(session, full, message.body):
                 return 0
-            stored = len(await inbox.store(session, WebhookEvent, [row]))
+            stored = len(await inbox.store(session, WebhookEvent, [message]))
         if stored:
             backfilled_total.inc()
             self._notifier.notify(Topic.WEBHOOK_EVENTS)
@@ -209,12 +208,15 @@ async def _is_held(session: AsyncSession, event: PaystackWebhookEvent, body: byt
     return (await session.execute(same)).scalar_one_or_none() is not None
 
 
-def _row(event: PaystackWebhookEvent) -> dict[str, Any]:
-    """As the webhook's door would have stored it: under its body's hash; a refund's, and what has no body, under Paystack's id."""
+def _message(event: PaystackWebhookEvent) -> inbox.Message:
+    """Return the message as the webhook intake would have stored it.
+
+    Its key is the hash of the body, or Paystack's id for refund events and events without a body.
+    """
     body = event.body or json.dumps({"event": event.event, "data": {"id": event.row_id}}).encode()
     by_id = event.body is None or event.event.startswith("refund.")
     key = _key_of(event.id) if by_id else hashlib.sha256(body).hexdigest()
-    return {"key": key, "body": body, "headers": {EVENT_HEADER: event.id}}
+    return inbox.Message(key, body, {EVENT_HEADER: event.id})
 
 
 def _key_of(event_id: str) -> str:
