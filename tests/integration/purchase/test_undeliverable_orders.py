@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.fakes.paystack import Json, Transaction
 
 from services.payments import db as payments_db
 from services.payments.metrics import Metrics
-from tests.fixtures.metrics import metric
+from tests.fakes.paystack import Json, Transaction
 from tests.fixtures.in_process_shop import InProcessShop
+from tests.fixtures.metrics import metric
 from tests.fixtures.tokens import Signer
 
 
@@ -142,7 +142,7 @@ async def test_failed_refund_of_an_undeliverable_order_needs_an_operator(
 
 
 async def test_refunds_of_another_customer_are_not_shown(shop: InProcessShop, signer: Signer) -> None:
-    order = (await shop.order(await shop.create_product(stock=1))).json()["id"]
+    order = (await shop.place_order(await shop.create_product(stock=1))).json()["id"]
     one = await started(shop, order)
     stranger = signer.headers("buyer-2")
     assert (await shop.request("GET", f"/payments/{one.reference}/refunds", by=stranger)).status_code == 404
