@@ -219,7 +219,7 @@ async def test_another_mode_touches_nothing(client: httpx.AsyncClient, bank: Ban
     one = await paid()
     await tell(client, notice("create", dispute(next(NUMBERS), one.reference, domain="live")))
     (kept,) = await stored()
-    assert (kept.status, kept.outcome) == ("processed", "kept: mode_differs")
+    assert (kept.status, kept.outcome) == ("processed", "ignored: mode_differs")
     assert (await found(one.reference)).status == "succeeded"
 
 

@@ -16,7 +16,7 @@ SHAPES = sorted(FIXTURES.glob("*.json"))
 def test_every_kind_that_paystack_documents_is_known(path: Path) -> None:
     event = json.loads(path.read_bytes())["event"]
     assert event in event_types.EVENT_TYPES
-    assert event_types.event_type_of(event).handling in {"handled", "kept"}
+    assert event_types.event_type_of(event).handling in {"processed", "ignored"}
 
 
 def test_every_known_kind_has_a_shape_to_be_tested_with() -> None:
@@ -77,7 +77,7 @@ async def test_identity_and_home_are_written_down(client: httpx.AsyncClient) -> 
     paid, unknown, payout = await stored()
     assert (paid.identity, paid.outcome) == (f"charge.success:{told['data']['id']}", "succeeded")
     assert unknown.outcome == "unknown: stored, and nothing else: this kind is not known here"
-    assert payout.outcome == "kept: no payouts are made from here"
+    assert payout.outcome == "ignored: this shop makes no transfers"
     assert (unknown.status, payout.status) == ("processed", "processed")
 
 
@@ -91,6 +91,8 @@ async def test_a_rejected_transfer_is_recorded_and_pays_for_nothing(client: http
     await send(client, body)
     await settle_all()
     first, second = await stored()
-    assert first.outcome == "kept: Paystack gave the money back: nothing was paid; INCORRECT_AMOUNT, 764000 subunits"
+    assert (
+        first.outcome == "ignored: Paystack returned the transfer: nothing was paid; INCORRECT_AMOUNT, 764000 subunits"
+    )
     assert first.identity != second.identity
     assert (await found(one.reference)).status == "pending"

@@ -37,7 +37,7 @@ async def replay(client: httpx.AsyncClient, signer: Signer, **body: Any) -> http
 
 
 async def some(client: httpx.AsyncClient) -> list[str]:
-    """Five paid, one kept, one unknown, one that waits for a person; settled."""
+    """Five paid, one ignored, one unknown, one that waits for a person; settled."""
     references = [(await payment()).reference for _ in range(5)]
     for reference in references:
         await send(client, charge(reference))
@@ -52,7 +52,7 @@ async def test_the_list(client: httpx.AsyncClient, signer: Signer) -> None:
     references = await some(client)
     everything = await listed(client, signer)
     assert [item["id"] for item in everything] == sorted((notice.id for notice in await stored()), reverse=True)
-    assert [item["handling"] for item in everything] == [None, "unknown", "kept", *["handled"] * 5]
+    assert [item["handling"] for item in everything] == [None, "unknown", "ignored", *["processed"] * 5]
     assert [item["status"] for item in everything] == ["failed", *["processed"] * 7]
     assert "body" not in everything[0]
     (one,) = await listed(client, signer, reference=references[2])

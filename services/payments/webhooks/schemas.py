@@ -34,7 +34,7 @@ class WebhookEventView(BaseModel):
                 {
                     "id": 4711,
                     "event": "charge.success",
-                    "handling": "handled",
+                    "handling": "processed",
                     "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
                     "identity": "charge.success:4099260516",
                     "status": "processed",
