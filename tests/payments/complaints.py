@@ -53,14 +53,14 @@ async def tell(client: httpx.AsyncClient, *bodies: Json) -> None:
 async def look() -> None:
     """What the watch does until nothing is due."""
     watch = DisputePoller(sessions, clients().paystack, notifier())
-    while await watch.look(Shutdown()):
+    while await watch.poll_due(Shutdown()):
         pass
 
 
 async def look_at_refunds() -> None:
     refunder = RefundExecutor(sessions, clients().paystack, notifier())
-    while (due := await refunder._take()) is not None:
-        await refunder._look(due)
+    while (due := await refunder._take_due()) is not None:
+        await refunder._execute(due)
 
 
 async def the_dispute(number: int) -> Dispute:

@@ -16,7 +16,7 @@ from services.payments.db import sessions
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.webhook_events import parse_webhook_event
 from services.payments.webhooks import backfill
-from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, Found
+from services.payments.webhooks.backfill import EVENT_HEADER, Backfill, BackfillReport
 from services.payments.webhooks.models import BackfillState
 from tests.fixtures.merchant import KEY, ORIGIN, Merchant
 from tests.fixtures.sandbox import in_process_sandbox
@@ -91,7 +91,7 @@ async def playing(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[httpx.
     return play
 
 
-async def fill(shutdown: Shutdown | None = None, older_than: timedelta = AT_ONCE) -> Found | None:
+async def fill(shutdown: Shutdown | None = None, older_than: timedelta = AT_ONCE) -> BackfillReport | None:
     return await Backfill(sessions, clients().paystack, notifier()).catch_up(shutdown or Shutdown(), older_than)
 
 
@@ -104,14 +104,14 @@ async def test_a_payment_whose_webhook_never_came(merchant: Merchant) -> None:
     started = await merchant.start(amount=50_000)
     one = await payment(started["reference"])
     await merchant.pay(one.reference, outcome="success", deliveries=0)
-    assert await fill() == Found(seen=1, stored=1, complete=True)
+    assert await fill() == BackfillReport(seen=1, stored=1, complete=True)
     (notice,) = await stored()
     assert (notice.status, len(notice.key)) == ("pending", 64)
     assert EVENT_HEADER in notice.headers
     await settle_all()
     assert (await found(one.reference)).status == "succeeded"
     assert await outbox_types() == ["payment.succeeded"]
-    assert await fill() == Found(seen=1, stored=0, complete=True)
+    assert await fill() == BackfillReport(seen=1, stored=0, complete=True)
 
 
 async def test_an_event_that_cannot_be_read_holds_back_no_other(
@@ -119,7 +119,7 @@ async def test_an_event_that_cannot_be_read_holds_back_no_other(
 ) -> None:
     one = await payment()
     archive = Archive(event(charge(one.reference)), {"event_name": None}, {"event_name": 7})
-    assert await fill(playing(archive)) == Found(seen=3, stored=1, complete=True)
+    assert await fill(playing(archive)) == BackfillReport(seen=3, stored=1, complete=True)
     assert "passed over" in caplog.text
     assert (await mark()).reached is not None
 
@@ -143,7 +143,7 @@ async def test_what_came_is_not_fetched_again(client: httpx.AsyncClient, playing
     for notice in notices[:119]:
         await send(client, notice)
     await settle_all()
-    assert await fill(shutdown) == Found(seen=120, stored=1, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=120, stored=1, complete=True)
     assert archive.calls == ["events", "e119", "events", "events"]
     await settle_all()
     assert len(await outbox_types()) == 120
@@ -153,10 +153,10 @@ async def test_twice_the_same_work_stores_nothing_twice(playing: Any) -> None:
     notices = [charge((await payment()).reference) for _ in range(7)]
     # A list that tells no row: every one is fetched, and found to be held.
     shutdown = playing(Archive(*(event(notice) for notice in notices), event({"event": "moon.landed", "data": {}})))
-    assert await fill(shutdown) == Found(seen=8, stored=8, complete=True)
-    assert await fill(shutdown) == Found(seen=8, stored=0, complete=True)  # not even settled yet
+    assert await fill(shutdown) == BackfillReport(seen=8, stored=8, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=8, stored=0, complete=True)  # not even settled yet
     await settle_all()
-    assert await fill(shutdown) == Found(seen=8, stored=0, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=8, stored=0, complete=True)
     assert len(await outbox_types()) == 7
 
 
@@ -167,8 +167,8 @@ async def test_two_equal_partial_refunds_are_two(client: httpx.AsyncClient, play
     await settle_all()
     delivered, lost = event(notice, 1, status="Delivered"), event(notice, 2, status="Failed")
     shutdown = playing(Archive(delivered, lost))
-    assert await fill(shutdown) == Found(seen=2, stored=1, complete=True)
-    assert await fill(shutdown) == Found(seen=2, stored=0, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=2, stored=1, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=2, stored=0, complete=True)
     assert [each.outcome for each in await stored()] == ["looked into", None]
 
 
@@ -176,18 +176,18 @@ async def test_a_restored_database_gets_back_what_was_delivered_to_the_old_one(p
     one = await payment()
     notice = charge(one.reference)
     shutdown = playing(Archive(event(notice, notice["data"]["id"], status="Delivered")))
-    assert await fill(shutdown) == Found(seen=1, stored=1, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=1, stored=1, complete=True)
     await settle_all()
     assert (await found(one.reference)).status == "succeeded"
 
 
 async def test_an_event_without_its_payload_waits_for_a_person(playing: Any) -> None:
     shutdown = playing(Archive({"event_name": "charge.success", "category_row_id": 4711}))
-    assert await fill(shutdown) == Found(seen=1, stored=1, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=1, stored=1, complete=True)
     await settle_all()
     (notice,) = await stored()
     assert (notice.key, notice.identity, notice.status) == ("event-e0", "charge.success:4711", "failed")
-    assert await fill(shutdown) == Found(seen=1, stored=0, complete=True)
+    assert await fill(shutdown) == BackfillReport(seen=1, stored=0, complete=True)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ async def test_an_event_that_is_listed_and_not_known_holds_back_no_other(playing
             return httpx.Response(404, json={"status": False, "message": "Webhook not found"})
         return archive(request)
 
-    assert await fill(playing(answer)) == Found(seen=2, stored=1, complete=True)
+    assert await fill(playing(answer)) == BackfillReport(seen=2, stored=1, complete=True)
 
 
 async def test_pages_that_go_round_in_circles_end(playing: Any) -> None:
@@ -276,7 +276,7 @@ async def test_it_goes_on_where_the_last_one_ended(playing: Any) -> None:
     shutdown, now = playing(answer), datetime.now(UTC)
     await fill(shutdown)
     await fill(shutdown)
-    assert abs(asked[0] - (now - backfill.FIRST_LOOK_BACK)) < timedelta(seconds=10)
+    assert abs(asked[0] - (now - backfill.FIRST_PERIOD)) < timedelta(seconds=10)
     assert abs(asked[1] - (now - backfill.OVERLAP)) < timedelta(seconds=10)
     async with sessions.begin() as session:  # a night of downtime
         night = now - timedelta(hours=9)
@@ -293,7 +293,7 @@ async def test_one_at_a_time_and_a_dead_one_lets_go(playing: Any) -> None:
     assert await second.catch_up(shutdown, AT_ONCE) is None
     async with sessions.begin() as session:
         await session.execute(update(BackfillState).values(leased_until=datetime.now(UTC)))
-    assert await second.catch_up(shutdown, AT_ONCE) == Found(complete=True)
+    assert await second.catch_up(shutdown, AT_ONCE) == BackfillReport(complete=True)
     assert (await mark()).holder is None
 
 
@@ -311,13 +311,13 @@ async def test_the_end_of_the_process_is_not_the_end_of_the_work(playing: Any) -
     assert told is not None
     assert (told.complete, told.stored) == (False, 3)
     assert (await mark()).reached is None
-    assert await fill(playing(archive)) == Found(seen=5, stored=2, complete=True)
+    assert await fill(playing(archive)) == BackfillReport(seen=5, stored=2, complete=True)
 
 
 async def test_a_long_absence_keeps_to_the_limits(playing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
     played = Limited(clock, Archive(*(event({"event": "moon.landed", "data": {"n": n}}) for n in range(200))))
     running_app().state["clients"] = replace(clients(), configured_paystack=played.client())
-    assert await fill(Hurried(clock)) == Found(seen=200, stored=200, complete=True)
+    assert await fill(Hurried(clock)) == BackfillReport(seen=200, stored=200, complete=True)
     assert played.refused == 0
     assert max(played.made.values()) <= 82

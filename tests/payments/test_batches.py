@@ -61,4 +61,4 @@ async def test_the_sweep_takes_a_batch(
     monkeypatch.setattr(sweeper, "BATCH", 10)
     for _ in range(MANY):
         await payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
-    assert len(await Sweeper(clumsy, clients().paystack)._take()) == 10
+    assert len(await Sweeper(clumsy, clients().paystack)._take_due()) == 10

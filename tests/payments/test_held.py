@@ -15,7 +15,7 @@ from services.payments.paystack.refunds import PaystackRefund
 from services.payments.reconciliation.report import Report
 from services.payments.reconciliation.transactions import _name_differences
 from services.payments.refunds import requests
-from services.payments.refunds.executor import Due, RefundExecutor
+from services.payments.refunds.executor import DuePayment, RefundExecutor
 from services.payments.settlement.settle import settle
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, clients, found, notifier, outbox_types, payment
@@ -61,7 +61,7 @@ async def test_what_is_left_can_be_accepted() -> None:
 async def test_nothing_is_decided_while_a_refund_is_under_way() -> None:
     one = await _overpaid((await payment()).reference)
     async with sessions.begin() as session:
-        await requests.request(session, one.reference, amount=100, reason="more", requested_by="test")
+        await requests.request_refund(session, one.reference, amount=100, reason="more", requested_by="test")
     with pytest.raises(NotHeld, match="under way"):
         async with sessions.begin() as session:
             await review.accept(session, one.reference, OPERATOR, "at once")
@@ -104,8 +104,8 @@ async def _reversed(status: str) -> Payment:
 async def _listed(one: Payment, *refunds: PaystackRefund) -> None:
     """What Paystack says of its refunds."""
     now = one.created_at
-    await RefundExecutor(sessions, clients().paystack, notifier())._learn(
-        Due(one.id, one.reference, 1, 0, now, now), refunds
+    await RefundExecutor(sessions, clients().paystack, notifier())._sync(
+        DuePayment(one.id, one.reference, 1, 0, now, now), refunds
     )
 
 

@@ -25,7 +25,7 @@ from services.payments.models import Payment
 from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.paystack.refunds import PaystackRefund
-from services.payments.refunds.executor import Due, RefundExecutor
+from services.payments.refunds.executor import DuePayment, RefundExecutor
 from services.payments.settlement.settle import settle
 from tests.conftest import ADMIN, Signer
 from tests.payments.conftest import charge, clients, found, notifier, payment
@@ -56,8 +56,8 @@ async def keys() -> list[str]:
 async def refund_processed(one: Payment, amount: int) -> None:
     """Paystack lists a refund that is over."""
     told = PaystackRefund(int(uuid4()) >> 70, amount, "processed", None)
-    await RefundExecutor(sessions, clients().paystack, notifier())._learn(
-        Due(one.id, one.reference, one.paystack_id, 0, datetime.now(UTC), datetime.now(UTC)), [told]
+    await RefundExecutor(sessions, clients().paystack, notifier())._sync(
+        DuePayment(one.id, one.reference, one.paystack_id, 0, datetime.now(UTC), datetime.now(UTC)), [told]
     )
 
 

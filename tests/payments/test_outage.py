@@ -105,7 +105,7 @@ async def test_connections_cut_in_the_middle_of_many(client: httpx.AsyncClient, 
 async def test_more_than_can_wait_are_told_to_come_again(
     client: httpx.AsyncClient, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MOST_WAITING", 5)
+    monkeypatch.setattr(intake, "MAX_WAITING", 5)
     proxy.stall()
     began = time.monotonic()
     waiting = [asyncio.create_task(timed(client, n)) for n in range(20)]
@@ -119,7 +119,7 @@ async def test_more_than_can_wait_are_told_to_come_again(
 async def test_large_notices_that_wait_do_not_fill_the_memory(
     client: httpx.AsyncClient, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MOST_WAITING_BYTES", 250_000)
+    monkeypatch.setattr(intake, "MAX_WAITING_BYTES", 250_000)
     proxy.stall()
     bodies = [b'{"event":"x","data":"%d%s"}' % (number, b"a" * 100_000) for number in range(20)]
     waiting = [asyncio.create_task(send(client, body)) for body in bodies]

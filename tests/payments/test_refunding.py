@@ -25,7 +25,7 @@ from tests.payments.conftest import charge, clients, found, notifier, outbox_typ
 async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogCaptureFixture) -> None:
     one = await payment(status="succeeded", paid_amount=50_000, paid_currency="NGN")
     async with sessions.begin() as session:
-        await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
+        await requests.request_refund(session, one.reference, amount=None, reason=None, requested_by="test")
     refunder = RefundExecutor(sessions, clients().paystack, notifier())
     pauses = []
     for _ in range(4):
@@ -33,9 +33,9 @@ async def test_it_is_asked_about_ever_less_often(bank: Bank, caplog: pytest.LogC
             await session.execute(
                 update(Payment).values(refunds_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
             )
-        due = await refunder._take()
+        due = await refunder._take_due()
         assert due is not None
-        await refunder._attend(Shutdown(), due)
+        await refunder._process(Shutdown(), due)
         put_off = (await found(one.reference)).refunds_next_attempt_at
         assert put_off is not None
         pauses.append((put_off - datetime.now(UTC)).total_seconds())
@@ -60,7 +60,7 @@ async def test_a_refusal_waits_for_whoever_has_the_payment(monkeypatch: pytest.M
     running_app().state["clients"] = replace(clients(), configured_paystack=paystack)
     one = await paid()
     async with sessions.begin() as session:
-        await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
+        await requests.request_refund(session, one.reference, amount=None, reason=None, requested_by="test")
 
     async def waits_or_is_written() -> bool:
         waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
@@ -105,7 +105,7 @@ async def test_what_a_lost_dispute_took_is_reckoned_at_the_refusal(
     """While a refund of ours is asked for nobody knows what the dispute took; once it is refused, nobody may ask for that money again."""
     one, body = await disputed(client, bank)
     async with sessions.begin() as session:
-        await requests.request(session, one.reference, amount=None, reason=None, requested_by="test")
+        await requests.request_refund(session, one.reference, amount=None, reason=None, requested_by="test")
     bank.disputes[body["id"]] = lost(body)
     await tell(client, notice("resolve", lost(body)))
     await look()

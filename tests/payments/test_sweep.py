@@ -75,7 +75,7 @@ async def test_ten_thousand_finish_inside_the_limits_and_as_was_said(playing: Pl
         )
     async with sessions() as session:
         assert await sweep.count_due(session) == MANY
-    said = sweep.seconds_for(MANY, clients().paystack.rate_limit)
+    said = sweep.expected_seconds(MANY, clients().paystack.rate_limit)
     began = time.monotonic()
     assert await swept(Hurried(clock)) == MANY
     print(
@@ -97,7 +97,7 @@ async def test_live_limits_are_used_where_they_are_told(playing: Playing) -> Non
     for _ in range(60):
         await payment(verify_next_attempt_at=PAST)
     await swept(Hurried(clock))
-    assert sweep.seconds_for(2250, clients().paystack.rate_limit) == pytest.approx(60)
+    assert sweep.expected_seconds(2250, clients().paystack.rate_limit) == pytest.approx(60)
     assert clock.now - 1000 < 10
 
 
@@ -113,7 +113,7 @@ async def test_a_429_all_the_same_is_waited_out(playing: Playing) -> None:
         await session.execute(update(Payment).where(Payment.status == "pending").values(verify_next_attempt_at=PAST))
     await swept(shutdown)
     assert await statuses() == {"succeeded": 150}
-    assert played.refused <= sweep.AT_ONCE
+    assert played.refused <= sweep.CONCURRENCY
     assert clock.now - 1000 > 15
 
 
@@ -177,7 +177,7 @@ async def test_questions_come_ever_later_and_not_together() -> None:
     for number in range(20):
         await payment(verify_next_attempt_at=PAST, verify_attempts=number % 10)
     before = datetime.now(UTC)
-    assert len(await Sweeper(sessions, clients().paystack)._take()) == 20
+    assert len(await Sweeper(sessions, clients().paystack)._take_due()) == 20
     async with sessions() as session:
         rows = (await session.execute(select(Payment.verify_attempts, Payment.verify_next_attempt_at))).all()
     pauses: dict[int, list[float]] = {}
@@ -194,10 +194,10 @@ async def test_one_that_is_locked_holds_back_no_other(playing: Playing) -> None:
     playing(Limited(clock, told).client())
     ones = [await payment(verify_next_attempt_at=PAST) for _ in range(3)]
     sweeper = Sweeper(sessions, clients().paystack)
-    due = await sweeper._take()
+    due = await sweeper._take_due()
     async with sessions() as holder:
         await holder.execute(text("SELECT 1 FROM payments WHERE reference = :it FOR UPDATE"), {"it": due[0][0]})
-        await sweeper._ask_all(Hurried(clock), due)
+        await sweeper._verify_all(Hurried(clock), due)
         await holder.rollback()
     assert sorted([(await found(one.reference)).status for one in ones]) == ["pending", "succeeded", "succeeded"]
 

@@ -58,7 +58,7 @@ async def test_a_nudge_in_the_middle_sends_nothing_twice(monkeypatch: pytest.Mon
     one = await payment(**paid)
     async with sessions.begin() as session:
         for _ in range(3):
-            await requests.request(session, one.reference, amount=10_000, reason=None, requested_by="test")
+            await requests.request_refund(session, one.reference, amount=10_000, reason=None, requested_by="test")
     first, second = (
         RefundExecutor(sessions, clients().paystack, notifier()),
         RefundExecutor(sessions, clients().paystack, notifier()),

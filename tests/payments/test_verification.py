@@ -226,7 +226,7 @@ async def test_a_key_that_paystack_rejects_stops_the_sweep_not_the_payments(pays
             return bool(paystack.asked)
 
         await until(asked)
-    assert len(paystack.asked) <= sweeper.AT_ONCE  # what was on its way
+    assert len(paystack.asked) <= sweeper.CONCURRENCY  # what was on its way
     assert [(await found(one.reference)).status for one in ones] == ["pending"] * 30
 
 

@@ -29,7 +29,7 @@ from services.payments.settlement.rules import DECIDED
 from services.payments.settlement.settle import settle
 
 BATCH = 50
-AT_ONCE = 10
+CONCURRENCY = 10
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
@@ -61,7 +61,7 @@ async def bring_forward(session: AsyncSession) -> None:
     await session.execute(later.values(verify_next_attempt_at=func.now()))
 
 
-def seconds_for(count: int, rate_limit: RateLimit) -> float:
+def expected_seconds(count: int, rate_limit: RateLimit) -> float:
     """How long asking about so many takes."""
     return count * 60 / rate_limit.per_minute("verify")
 
@@ -77,18 +77,18 @@ class Sweeper:
     async def run(self, shutdown: Shutdown) -> None:
         while not shutdown.requested:
             await self._report()
-            due = await self._take()
-            await self._ask_all(shutdown, due)
+            due = await self._take_due()
+            await self._verify_all(shutdown, due)
             if len(due) < BATCH:
                 await shutdown.wait(POLL_SECONDS)
 
     async def sweep(self, shutdown: Shutdown, asked: Callable[[bool], None]) -> None:
         """Ask about everything that is due by now, and no more. Calls `asked` after each, with whether there was an answer."""
         began = datetime.now(UTC)
-        while not shutdown.requested and (due := await self._take(began)):
-            await self._ask_all(shutdown, due, asked)
+        while not shutdown.requested and (due := await self._take_due(began)):
+            await self._verify_all(shutdown, due, asked)
 
-    async def _take(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
+    async def _take_due(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
         """References that are due, and when they were made; their next question is put off first: whoever dies here has forgotten none."""
         due = take_due(
             Payment.reference,
@@ -104,7 +104,7 @@ class Sweeper:
         async with self.sessions.begin() as session:
             return [(row.reference, row.created_at) for row in (await session.execute(due)).all()]
 
-    async def _ask_all(
+    async def _verify_all(
         self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], asked: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
@@ -120,7 +120,7 @@ class Sweeper:
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(AT_ONCE, len(due))):
+                for _ in range(min(CONCURRENCY, len(due))):
                     group.create_task(ask_some())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
@@ -156,7 +156,7 @@ class Sweeper:
         self._reported_at = now
         async with self.sessions() as session:
             due = await count_due(session)
-        seconds = seconds_for(due, self.paystack.rate_limit)
+        seconds = expected_seconds(due, self.paystack.rate_limit)
         sweeper_due.set(due)
         sweeper_expected_seconds.set(seconds)
         if due >= WORTH_SAYING:

@@ -28,9 +28,9 @@ from services.payments.paystack.parsing import Unreadable
 from services.payments.paystack.webhook_events import PaystackWebhookEvent
 from services.payments.settings import settings
 from services.payments.webhooks.models import BackfillState, WebhookEvent
-from services.payments.webhooks.processing import read
+from services.payments.webhooks.parsing import parse_body
 
-FIRST_LOOK_BACK = timedelta(hours=72)
+FIRST_PERIOD = timedelta(hours=72)
 """How long Paystack itself goes on trying to deliver a notice."""
 
 OVERLAP = timedelta(minutes=10)
@@ -50,7 +50,7 @@ log = structlog.get_logger("backfill")
 
 
 @dataclass(slots=True)
-class Found:
+class BackfillReport:
     """What a backfill has seen, and stored, so far. `complete`: all of the time was looked through; if not, `error` may say why."""
 
     seen: int = 0
@@ -59,7 +59,7 @@ class Found:
     error: str | None = None
 
 
-Progress = Callable[[Found], None]
+Progress = Callable[[BackfillReport], None]
 
 
 class Backfill:
@@ -78,7 +78,7 @@ class Backfill:
 
     async def catch_up(
         self, shutdown: Shutdown, older_than: timedelta, progress: Progress | None = None
-    ) -> Found | None:
+    ) -> BackfillReport | None:
         """Everything since the last one, where that is older than this; None where it is not, or another process is at it."""
         since = await self._claim(older_than)
         if since is None:
@@ -90,9 +90,9 @@ class Backfill:
 
     async def fetch(
         self, shutdown: Shutdown, since: datetime, until: datetime, progress: Progress | None = None
-    ) -> Found:
+    ) -> BackfillReport:
         """Store what happened between two times and is not held here; until the process ends, or Paystack does not answer."""
-        found = Found()
+        found = BackfillReport()
         try:
             found.complete = await self._turn_over(shutdown, since, until, found, progress)
         except PaystackError as error:
@@ -103,7 +103,7 @@ class Backfill:
         return found
 
     async def _turn_over(
-        self, shutdown: Shutdown, since: datetime, until: datetime, found: Found, progress: Progress | None
+        self, shutdown: Shutdown, since: datetime, until: datetime, found: BackfillReport, progress: Progress | None
     ) -> bool:
         """Page by page. False where the process ends before the last one."""
         paystack = self._paystack
@@ -176,12 +176,12 @@ class Backfill:
             row = (await session.execute(taken)).one_or_none()
         if row is None:
             return None
-        return row.reached - OVERLAP if row.reached is not None else datetime.now(UTC) - FIRST_LOOK_BACK
+        return row.reached - OVERLAP if row.reached is not None else datetime.now(UTC) - FIRST_PERIOD
 
     async def _renew(self) -> None:
         await self._change(leased_until=func.now() + LEASE)
 
-    async def _release(self, until: datetime, found: Found) -> None:
+    async def _release(self, until: datetime, found: BackfillReport) -> None:
         """Where it is not complete, the next one begins where this one did."""
         told: dict[str, object] = {"reached": until} if found.complete else {}
         await self._change(
@@ -200,12 +200,16 @@ async def _is_held(session: AsyncSession, event: PaystackWebhookEvent, body: byt
     Two equal partial refunds look the same: there, that one of them is held counts only where Paystack saw this very one delivered.
     """
     try:
-        name, data = read(body)
+        parsed = parse_body(body)
     except Unreadable:
         return False
-    if name.startswith("refund.") and not event.delivered:
+    if parsed.event.startswith("refund.") and not event.delivered:
         return False
-    same = select(WebhookEvent.id).where(WebhookEvent.identity == event_types.identity(name, data, body)).limit(1)
+    same = (
+        select(WebhookEvent.id)
+        .where(WebhookEvent.identity == event_types.identity(parsed.event, parsed.data, body))
+        .limit(1)
+    )
     return (await session.execute(same)).scalar_one_or_none() is not None
 
 

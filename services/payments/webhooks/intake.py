@@ -28,8 +28,8 @@ from services.payments.errors import BadSignature, NotConfigured
 PATH = "/payments/webhooks/paystack"
 MAX_BODY_BYTES = 1024 * 1024
 BATCH = 100
-MOST_WAITING = 1000
-MOST_WAITING_BYTES = 64 * 1024 * 1024
+MAX_WAITING = 1000
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 ANSWER_SECONDS = 2.5
 
 # Two equal partial refunds send byte-identical notices, and both must be looked into: a refund's notice is never a duplicate.
@@ -68,7 +68,7 @@ Waiting = tuple[str, bytes, str, asyncio.Future[None]]
 class Intake:
     """Stores notices; those that come while one batch is being committed share the next commit.
 
-    At most MOST_WAITING wait, of MOST_WAITING_BYTES together. Beyond that, and where the database does not answer in time, the sender is
+    At most MAX_WAITING wait, of MAX_WAITING_BYTES together. Beyond that, and where the database does not answer in time, the sender is
     told to come again.
     """
 
@@ -83,7 +83,7 @@ class Intake:
 
     async def store(self, key: str, body: bytes, headers: str) -> None:
         """Returns when the notice is committed. Raises Unavailable when that is not known to have happened."""
-        if len(self._waiting) >= MOST_WAITING or self._bytes + len(body) > MOST_WAITING_BYTES:
+        if len(self._waiting) >= MAX_WAITING or self._bytes + len(body) > MAX_WAITING_BYTES:
             raise Unavailable
         stored = asyncio.get_running_loop().create_future()
         self._waiting.append((key, body, headers, stored))

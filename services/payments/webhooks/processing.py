@@ -1,6 +1,5 @@
 """Stored notices and what they bring about: the inbox handler behind the webhook's door."""
 
-import json
 from collections.abc import Collection, Sequence
 
 import structlog
@@ -19,6 +18,7 @@ from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.disputes import PaystackDispute, parse_dispute
 from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text
 from services.payments.settlement.settle import settle
+from services.payments.webhooks.parsing import parse_body
 
 webhook_events_processed_total = Counter(
     "webhook_events_processed_total", "Notices that were given their effect", ["event", "handling"]
@@ -27,17 +27,6 @@ log = structlog.get_logger("notices")
 STRANGE = f"{PaymentStatus.HELD}: {HeldReason.UNKNOWN_REFERENCE}"
 TOLD = ("event", "reference", "identity", "outcome")
 """What is written down with a notice once it was read."""
-
-
-def read(body: bytes) -> tuple[str, object]:
-    """The event's name and its data. Raises Unreadable on what is no notice."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {type(error).__name__}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
-        raise Unreadable("not an object with an event")
-    return _text(found["event"]), found.get("data")
 
 
 async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
@@ -50,9 +39,10 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     for entry in entries:
         outcome = outcomes[entry.id] = dict.fromkeys(TOLD)
         try:
-            event, data = read(entry.body)
+            parsed = parse_body(entry.body)
+            event, data = parsed.event, parsed.data
             outcome["event"] = event
-            outcome["reference"] = _reference(data)
+            outcome["reference"] = parsed.reference
             outcome["identity"] = event_types.identity(event, data, entry.body)
             _count(event)
             if event.startswith("charge.dispute."):
@@ -123,13 +113,3 @@ async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]
     unpaid = update(Payment).where(Payment.id.in_([row.id for row in rows if row.status in UNPAID]))
     await session.execute(unpaid.values(status=PaymentStatus.PENDING, verify_next_attempt_at=func.now()))
     return {row.reference for row in rows}
-
-
-def _reference(data: object) -> str | None:
-    found = (data.get("reference") or data.get("transaction_reference")) if isinstance(data, dict) else None
-    return _text(found) or None if isinstance(found, str) else None
-
-
-def _text(value: str) -> str:
-    # Postgres stores neither NUL nor lone surrogates.
-    return value[:200].replace("\x00", "").encode("utf-8", "replace").decode()
