@@ -41,7 +41,7 @@ NOWHERE = "http://127.0.0.1:9/hook"
 
 @pytest.fixture(autouse=True)
 def nothing_is_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backfill, "UNDERWAY", timedelta(0))
+    monkeypatch.setattr(backfill, "IN_DELIVERY", timedelta(0))
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ async def test_two_equal_partial_refunds_are_two(client: httpx.AsyncClient, play
     shutdown = playing(Archive(delivered, lost))
     assert await fill(shutdown) == BackfillReport(seen=2, stored=1, complete=True)
     assert await fill(shutdown) == BackfillReport(seen=2, stored=0, complete=True)
-    assert [each.outcome for each in await stored()] == ["looked into", None]
+    assert [each.outcome for each in await stored()] == ["refund sync scheduled", None]
 
 
 async def test_a_restored_database_gets_back_what_was_delivered_to_the_old_one(playing: Any) -> None:

@@ -141,7 +141,7 @@ async def test_what_failed_is_replayed_with_all_its_tries(client: httpx.AsyncCli
     assert (notice.status, notice.attempts) == ("pending", 0)
     await settle_all()
     (notice,) = await stored()
-    assert (notice.status, notice.outcome, notice.error) == ("processed", "verify", None)
+    assert (notice.status, notice.outcome, notice.error) == ("processed", "verification scheduled", None)
 
 
 async def test_replaying_what_is_done_does_nothing_twice(client: httpx.AsyncClient, signer: Signer) -> None:
@@ -151,7 +151,7 @@ async def test_replaying_what_is_done_does_nothing_twice(client: httpx.AsyncClie
     await settle_all()
     assert await outbox_types() == before
     assert {(await found(reference)).status for reference in references} == {"succeeded"}
-    assert [notice.outcome for notice in await stored()][:5] == ["nothing new: succeeded"] * 5
+    assert [notice.outcome for notice in await stored()][:5] == ["unchanged: succeeded"] * 5
 
 
 async def test_by_id_and_by_time(client: httpx.AsyncClient, signer: Signer) -> None:
@@ -187,7 +187,7 @@ async def test_a_time_is_found_among_many(client: httpx.AsyncClient, signer: Sig
         since, until = now - timedelta(hours=begin), now - timedelta(hours=end)
         wanted = [notice.id for notice in await stored() if since <= notice.received_at < until]
         async with sessions() as session:
-            assert [row.id for row in await queries.page(session, Filter(since=since, until=until), 1000)] == wanted[
+            assert [row.id for row in await queries.list_page(session, Filter(since=since, until=until), 1000)] == wanted[
                 ::-1
             ]
 

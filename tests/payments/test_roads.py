@@ -66,7 +66,7 @@ async def test_told_again_after_the_notice_was_forgotten(client: httpx.AsyncClie
     assert (await send(client, charge(one.reference))).status_code == 200
     await settle_all()
     (notice,) = await stored()
-    assert (notice.status, notice.outcome) == ("processed", "nothing new: succeeded")
+    assert (notice.status, notice.outcome) == ("processed", "unchanged: succeeded")
     assert [event.type for event in await outbox()] == ["payment.succeeded"]
     assert await movements() == before
 

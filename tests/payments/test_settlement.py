@@ -127,13 +127,13 @@ async def test_fifty_different_notices_of_one_payment(client: httpx.AsyncClient)
     await settle_all()
     assert await outbox_types() == ["payment.succeeded"]
     outcomes = [str(notice.outcome) for notice in await stored()]
-    assert sorted(outcomes) == ["nothing new: succeeded"] * 49 + ["succeeded"]
+    assert sorted(outcomes) == ["unchanged: succeeded"] * 49 + ["succeeded"]
 
 
 async def test_two_settlements_of_one_payment_at_once() -> None:
     one = await payment()
     outcomes = await asyncio.gather(*(told(charge(one.reference)) for _ in range(8)))
-    assert sorted(outcome for (outcome,) in outcomes) == ["nothing new: succeeded"] * 7 + ["succeeded"]
+    assert sorted(outcome for (outcome,) in outcomes) == ["unchanged: succeeded"] * 7 + ["succeeded"]
     assert await outbox_types() == ["payment.succeeded"]
 
 
@@ -166,7 +166,7 @@ async def test_failed_and_paid_in_one_batch(order: tuple[str, str]) -> None:
 async def test_paid_then_failed() -> None:
     one = await payment()
     assert await told(charge(one.reference)) == ["succeeded"]
-    assert await told(charge(one.reference, status="failed")) == ["nothing new: succeeded"]
+    assert await told(charge(one.reference, status="failed")) == ["unchanged: succeeded"]
     after = await found(one.reference)
     assert (after.status, after.paid_amount) == ("succeeded", 50_000)
     assert await outbox_types() == ["payment.succeeded"]
@@ -183,7 +183,7 @@ async def test_money_that_comes_late_still_counts(status: str) -> None:
 @pytest.mark.parametrize("said", ["reversed", "reversal-pending", "failed", "abandoned", "success", "pending", "new"])
 async def test_what_is_settled_is_not_undone(status: str, said: str) -> None:
     one = await payment(status=status)
-    assert await told(charge(one.reference, status=said)) == [f"nothing new: {status}"]
+    assert await told(charge(one.reference, status=said)) == [f"unchanged: {status}"]
     assert (await found(one.reference)).status == status
     assert await outbox_types() == []
 
@@ -191,7 +191,7 @@ async def test_what_is_settled_is_not_undone(status: str, said: str) -> None:
 @pytest.mark.parametrize("said", ["abandoned", "ongoing", "pending", "processing", "queued", "something new"])
 async def test_what_is_not_decided_stays_pending(said: str) -> None:
     one = await payment()
-    assert await told(charge(one.reference, status=said)) == ["nothing new: pending"]
+    assert await told(charge(one.reference, status=said)) == ["unchanged: pending"]
     assert (await found(one.reference)).status == "pending"
     assert await outbox_types() == []
 

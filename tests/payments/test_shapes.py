@@ -69,7 +69,7 @@ async def test_a_charge_that_says_too_little_makes_us_ask(client: httpx.AsyncCli
     await send(client, body)
     await settle_all()
     (notice,) = await stored()
-    assert notice.outcome == "verify"
+    assert notice.outcome == "verification scheduled"
     assert (await found(reference)).verify_next_attempt_at < before.verify_next_attempt_at
 
 

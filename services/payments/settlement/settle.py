@@ -16,7 +16,8 @@ from contracts.events import Event, HeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
 from kit.observability.tracing import continued
-from services.payments import events as announcements
+from services.payments import events as payment_events
+from services.payments import outcomes
 from services.payments.cards import saved_cards
 from services.payments.cards.saved_cards import PaidCard
 from services.payments.ledger import journal, movements
@@ -28,7 +29,6 @@ from services.payments.refunds import requests
 from services.payments.settings import settings
 from services.payments.settlement.rules import Transition, check_amount, decide, saves_card
 
-UNKNOWN = f"{PaymentStatus.HELD}: {HeldReason.UNKNOWN_REFERENCE}"
 settled_total = Counter("payments_settled_total", "Payments by what a charge made of them", ["status", "reason"])
 log = structlog.get_logger("settlement")
 
@@ -87,14 +87,14 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
     events: dict[str, Event] = {}
     strangers: dict[str, Charge] = {}
     paid_cards: list[PaidCard] = []
-    outcomes: list[Settled] = []
+    results: list[Settled] = []
     for charge in charges:
         payment = by_reference.get(charge.reference)
         paid = charge.status == "success"
         if payment is None:
             if paid:
                 strangers.setdefault(charge.reference, charge)
-            outcomes.append(Settled(charge.reference, UNKNOWN if paid else "unknown reference"))
+            results.append(Settled(charge.reference, outcomes.UNKNOWN_MONEY if paid else outcomes.UNKNOWN_REFERENCE))
             continue
         mismatch = check_amount(payment.amount, payment.currency, charge, settings.domain) if paid else None
         earlier = changes.get(charge.reference)
@@ -103,7 +103,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
         if saves_card(payment.payer_id, transition.status if transition else status, charge, mismatch):
             paid_cards.append(PaidCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
         if transition is None:
-            outcomes.append(Settled(charge.reference, f"nothing new: {status}"))
+            results.append(Settled(charge.reference, outcomes.unchanged(status)))
             continue
         changes[charge.reference] = Change(payment.id, transition, charge)
         event = _event(payment, transition, charge)
@@ -128,14 +128,14 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
                 status=transition.status,
                 reason=reason,
             )
-        outcomes.append(Settled(charge.reference, f"{transition.status}: {reason}" if reason else transition.status))
+        results.append(Settled(charge.reference, outcomes.settled(transition.status, reason)))
     await _write(session, changes.values())
     await requests.schedule_sync(session, returned)
     moved += await _keep_strangers(session, strangers)
     await journal.record(session, moved)
     await saved_cards.save(session, paid_cards)
     await outbox.add(session, OutboxRow, *events.values())
-    return outcomes
+    return results
 
 
 def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> None:
@@ -153,12 +153,12 @@ def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> Non
 def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Event | None:
     """Return the event of a transition. A reversed charge has none: there is nothing to deliver."""
     if transition.status == PaymentStatus.FAILED:
-        return announcements.failed(payment, charge)
+        return payment_events.failed(payment, charge)
     if transition.held_reason == HeldReason.REVERSED:
         return None
     if transition.held_reason is not None:
-        return announcements.held(payment, charge, transition.held_reason)
-    return announcements.succeeded(payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at)
+        return payment_events.held(payment, charge, transition.held_reason)
+    return payment_events.succeeded(payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at)
 
 
 PAYMENTS = table_of(Payment)
