@@ -114,7 +114,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
         reason = transition.held_reason
         if charge.paid:
             account = Account.HELD if reason else Account.SALES
-            moved += movements.received(payment.id, charge, settings.domain, out_of=account)
+            moved += movements.received(payment.id, charge, settings.domain, credited=account)
         if reason == HeldReason.REVERSED:
             returned.append(charge.reference)
         elif reason is not None:
@@ -232,5 +232,5 @@ async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) 
     for payment_id, reference in await session.execute(new.returning(Payment.id, Payment.reference)):
         log.error("money came under a reference that is not ours", reference=reference)
         settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
-        moved += movements.received(payment_id, charges[reference], settings.domain, out_of=Account.HELD)
+        moved += movements.received(payment_id, charges[reference], settings.domain, credited=Account.HELD)
     return moved
