@@ -45,7 +45,7 @@ async def saved(client: httpx.AsyncClient, headers: dict[str, str], name: str = 
 
 async def forget_all() -> None:
     forgetter = CardDeactivator(sessions, clients().paystack, notifier())
-    while await forgetter.forget_one(Shutdown()):
+    while await forgetter.deactivate_next(Shutdown()):
         pass
 
 
