@@ -1,18 +1,19 @@
-"""Requests and answers of payments."""
+"""Requests and responses of payments."""
 
 from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from contracts.events import HeldReason
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import PaymentStatus
 from services.payments.settings import settings
 
 
-def _return_url(url: str) -> str:
+def _allowed_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError("must be an absolute http or https URL")
@@ -22,77 +23,79 @@ def _return_url(url: str) -> str:
     return url
 
 
-ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_return_url)]
+ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_allowed_url)]
+"""An http or https URL with an origin from PAYMENTS_CALLBACK_ORIGINS."""
 
 
-class StartPayment(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
-                    "callback_url": "https://shop.example/thanks",
-                    "cancel_url": "https://shop.example/cart",
-                    "phone": "+2348012345678",
-                }
-            ]
-        },
+class StartPayment(RequestModel):
+    model_config = example(
+        {
+            "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
+            "callback_url": "https://shop.example/thanks",
+            "cancel_url": "https://shop.example/cart",
+            "phone": "+2348012345678",
+        }
     )
 
-    order_id: UUID
-    callback_url: ReturnUrl | None = Field(default=None, description="Where the payer's browser goes afterwards")
-    cancel_url: ReturnUrl | None = Field(default=None, description="Where it goes when the payer cancels")
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
-
-
-class PaymentView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
-                    "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
-                    "status": "pending",
-                    "amount": 1500000,
-                    "currency": "NGN",
-                    "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
-                    "access_code": "k3x9d0v7q2m5b8n",
-                    "paid_amount": None,
-                    "refunded_amount": 0,
-                    "refunding_amount": 0,
-                    "fees": None,
-                    "domain": None,
-                    "channel": None,
-                    "gateway_response": None,
-                    "held_reason": None,
-                    "created_at": "2026-11-23T09:30:00Z",
-                    "paid_at": None,
-                }
-            ]
-        },
+    order_id: UUID = Field(description="Id of the order to pay for")
+    callback_url: ReturnUrl | None = Field(
+        default=None,
+        description="URL to which the payer's browser is redirected after the payment, with the parameter `reference`. "
+        "If it is missing, this service shows a page with the result",
+    )
+    cancel_url: ReturnUrl | None = Field(
+        default=None, description="URL to which the payer's browser is redirected if the payer cancels the payment"
+    )
+    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = Field(
+        default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"
     )
 
-    reference: str
-    order_id: UUID | None
-    status: PaymentStatus
-    amount: int = Field(description="Subunits that the order costs")
-    currency: str
-    authorization_url: str | None = Field(description="Where the payer pays")
-    access_code: str | None
-    paid_amount: int | None = Field(description="Subunits that were paid")
-    refunded_amount: int = Field(description="Subunits that went back so far")
-    refunding_amount: int = Field(default=0, description="Subunits on their way back; the refunds say why")
-    fees: int | None
-    domain: str | None = Field(description="The mode in which it was paid: test or live")
-    channel: str | None
-    gateway_response: str | None
+
+class PaymentView(ResponseModel):
+    model_config = example(
+        {
+            "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
+            "status": "pending",
+            "amount": 1500000,
+            "currency": "NGN",
+            "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
+            "access_code": "k3x9d0v7q2m5b8n",
+            "paid_amount": None,
+            "refunded_amount": 0,
+            "refunding_amount": 0,
+            "fees": None,
+            "domain": None,
+            "channel": None,
+            "gateway_response": None,
+            "held_reason": None,
+            "created_at": "2026-11-23T09:30:00Z",
+            "paid_at": None,
+        }
+    )
+
+    reference: str = Field(description="Unique reference of the payment, here and at Paystack")
+    order_id: UUID | None = Field(description="Id of the order; null for a payment with an unknown reference")
+    status: PaymentStatus = Field(
+        description="`abandoned`: refused by Paystack, or not paid in time; `held`: paid, waits for manual review"
+    )
+    amount: int = Field(description="Amount of the order, in subunits")
+    currency: str = Field(description="Currency of the order, ISO 4217 code")
+    authorization_url: str | None = Field(description="Page at which the payer completes the payment")
+    access_code: str | None = Field(description="Code with which Paystack's JavaScript library opens that page")
+    paid_amount: int | None = Field(description="Amount that the payer paid, in subunits; null while unpaid")
+    refunded_amount: int = Field(description="Amount refunded so far, in subunits")
+    refunding_amount: int = Field(
+        default=0, description="Amount of the refunds that are requested and not finished, in subunits"
+    )
+    fees: int | None = Field(description="Paystack's fee, in subunits; null while unknown")
+    domain: str | None = Field(description="Paystack's mode in which the payment was made: test or live")
+    channel: str | None = Field(description="How the payer paid, as Paystack names it, such as card or bank")
+    gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")
     held_reason: HeldReason | None = Field(description="Why the payment needs a manual review")
-    created_at: datetime
-    paid_at: datetime | None
+    created_at: datetime = Field(description="Time at which the payment was started")
+    paid_at: datetime | None = Field(description="Time of the payment at Paystack; null while unpaid")
 
 
-class PaymentPage(BaseModel):
-    items: list[PaymentView]
-    next_cursor: str | None
+class PaymentPage(PageResponse[PaymentView]):
+    """One page of payments."""
