@@ -13,7 +13,7 @@ from services.payments.models import Payment
 from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.refunds import PaystackRefund
 from services.payments.reconciliation.report import Report
-from services.payments.reconciliation.transactions import _name_differences
+from services.payments.reconciliation.differences import add_differences
 from services.payments.refunds import requests
 from services.payments.refunds.executor import Due, RefundExecutor
 from services.payments.settlement.settle import settle
@@ -89,7 +89,7 @@ async def test_paystack_calls_it_reversed_where_a_part_went_back(back: int, agre
     )
     report = Report(since=one.created_at, until=one.created_at)
     told = parse_charge(charge(one.reference, amount=OVERPAID, status="reversed")["data"])
-    _name_differences(report, one, told)  # type: ignore[arg-type]
+    add_differences(report, one, told)  # type: ignore[arg-type]
     assert report.agrees is agrees
 
 

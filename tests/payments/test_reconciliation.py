@@ -207,10 +207,10 @@ async def test_a_fee_that_was_told_late_is_learned(statement: Statement, paystac
         await settle(session, [parse_charge(charge(one.reference, fees=None)["data"])])
     statement.has(one.reference)
     result = await compared(paystack)
-    assert (result.differences, result.fees_learned) == ([], 1)
+    assert (result.differences, result.fees_recorded) == ([], 1)
     assert (await found(one.reference)).fees == 750
     assert (await balances())["NGN"] == {"paystack:receivable": 49_250, "fees": 750, "sales": -50_000}
-    assert (await compared(paystack)).fees_learned == 0
+    assert (await compared(paystack)).fees_recorded == 0
 
 
 async def test_refunds_that_both_know(statement: Statement, paystack: Paystack) -> None:
@@ -225,8 +225,8 @@ async def test_a_payment_that_says_something_else_than_the_ledger(statement: Sta
     statement.has(reference, fees=1_000)
     differences = (await compared(paystack)).differences
     assert [(one.kind, one.here) for one in differences] == [
-        ("ledger_differs", "the payment says fee 1000, the ledger 750"),
-        ("ledger_differs", "the payment says refunded 7, the ledger 0"),
+        ("ledger_differs", "fee: 1000 in the payment, 750 in the ledger"),
+        ("ledger_differs", "refunded: 7 in the payment, 0 in the ledger"),
     ]
 
 
@@ -312,7 +312,7 @@ async def test_it_waits_for_paystack(statement: Statement, paystack: Paystack) -
     limited = httpx.Response(429, headers={"x-ratelimit-reset": "0"}, json={"status": False})
     statement.foul = [limited, httpx.Response(502), httpx.Response(200, text="<html>")]
     assert named(await compared(paystack)) == []
-    statement.foul = [httpx.Response(502)] * paystack_reader.TRIES
+    statement.foul = [httpx.Response(502)] * paystack_reader.ATTEMPTS
     with pytest.raises(NoAnswer):
         await compared(paystack)
     statement.foul = [httpx.Response(401, json={"status": False, "message": "Invalid key", "code": "invalid_Key"})]
