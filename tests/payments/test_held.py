@@ -12,8 +12,8 @@ from services.payments.holds import review
 from services.payments.models import Payment
 from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.refunds import PaystackRefund
-from services.payments.reconciliation.report import Report
 from services.payments.reconciliation.differences import add_differences
+from services.payments.reconciliation.report import Report
 from services.payments.refunds import requests
 from services.payments.refunds.executor import Due, RefundExecutor
 from services.payments.settlement.settle import settle

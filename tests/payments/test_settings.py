@@ -12,7 +12,7 @@ TEST_KEY, LIVE_KEY = "sk_test_" + "a" * 24, "sk_live_" + "b" * 24
 def test_a_key_of_the_other_mode_signs_nothing(monkeypatch: pytest.MonkeyPatch, key: str, previous: str) -> None:
     monkeypatch.setenv("PAYSTACK_SECRET_KEY", key)
     monkeypatch.setenv("PAYSTACK_SECRET_KEY_PREVIOUS", previous)
-    with pytest.raises(ValidationError, match="of the other mode") as refused:
+    with pytest.raises(ValidationError, match="must have the same mode") as refused:
         PaymentsSettings()
     assert previous not in str(refused.value)
     assert refused.value.errors()[0]["loc"] == ("paystack_secret_key_previous",)

@@ -39,7 +39,7 @@ def add_differences(report: Report, payment: ComparedPayment | None, charge: Cha
         if charge.paid:
             report.add(DifferenceKind.MISSING_HERE, reference=charge.reference, there=there)
         return
-    here = _describe(payment)
+    here = describe(payment)
     is_paid = payment.paid_amount is not None
     if is_paid != charge.paid or (is_paid and not _status_matches(payment, charge)):
         report.add(DifferenceKind.STATUS_DIFFERS, reference=charge.reference, here=here, there=there)
@@ -62,6 +62,7 @@ def _status_matches(payment: ComparedPayment, charge: Charge) -> bool:
     return status in MATCHING_STATUSES[charge.status]
 
 
-def _describe(payment: ComparedPayment) -> str:
+def describe(payment: ComparedPayment) -> str:
+    """Return the status and the paid amount in words, for a report."""
     status = f"{payment.status} ({payment.held_reason})" if payment.held_reason else payment.status
     return status if payment.paid_amount is None else f"{status}, {payment.paid_amount} {payment.paid_currency}"

@@ -15,7 +15,7 @@ from services.payments.ledger import journal, movements
 from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.transactions import TransactionPage
-from services.payments.reconciliation.differences import ComparedPayment, add_differences
+from services.payments.reconciliation.differences import ComparedPayment, add_differences, describe
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import DifferenceKind, Report
 from services.payments.settings import settings
@@ -105,7 +105,7 @@ class Transactions:
                 payment = (await self._find_payments([reference])).get(reference)
             add_differences(self.report, payment, charge)
         elif payment is not None and payment.paid_amount is not None:
-            self.report.add(DifferenceKind.MISSING_THERE, reference=reference, here=_describe(payment))
+            self.report.add(DifferenceKind.MISSING_THERE, reference=reference, here=describe(payment))
 
     def _agrees(self, payment: ComparedPayment | None, charge: Charge) -> bool:
         trial = Report(since=self.report.since, until=self.report.until)
