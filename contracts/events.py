@@ -57,13 +57,22 @@ PublishedHeldReason = Literal[HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIF
 
 
 class UndeliverableReason(StrEnum):
-    """The reason why catalog cannot deliver a paid order."""
+    """Why an order cannot be fulfilled for a payment: the `reason` of `order.undeliverable`."""
 
     EXPIRED_AND_SOLD_OUT = "expired_and_sold_out"
+    """The payment came after the order had expired, and the stock no longer suffices."""
+
     CANCELLED = "cancelled"
+    """The order was cancelled before the payment came."""
+
     ALREADY_PAID = "already_paid"
+    """Another payment has paid for the order."""
+
     UNKNOWN_ORDER = "unknown_order"
+    """Catalog has no order with this id."""
+
     AMOUNT_DIFFERS = "amount_differs"
+    """Amount or currency of the payment are not those of the order."""
 
 
 def event_id_for(event_type: str, *facts: object) -> UUID:

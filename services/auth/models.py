@@ -4,10 +4,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import Enum, MetaData, func
+from sqlalchemy import MetaData, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, Scope
+from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 
 
@@ -28,22 +29,13 @@ class Account(Base):
     """A person who can log in with an email address and a password."""
 
     __tablename__ = "accounts"
+    __table_args__ = (one_of("role", Role),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     email: Mapped[str] = mapped_column(unique=True)
     """Normalized by `normalize_email`."""
     name: Mapped[str | None]
-    role: Mapped[Role] = mapped_column(
-        Enum(
-            Role,
-            name="role",
-            native_enum=False,
-            create_constraint=True,
-            length=20,
-            values_callable=lambda roles: [role.value for role in roles],
-        ),
-        server_default=Role.CUSTOMER,
-    )
+    role: Mapped[Role] = mapped_column(text_enum(Role), server_default=Role.CUSTOMER)
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

@@ -10,7 +10,7 @@ from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
 from kit.idempotency.long_running import LongRunning
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, payments_of
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card
@@ -125,8 +125,8 @@ async def list_payments(
         (last,) = decode_cursor(cursor, "payments", int)
         query = query.where(Payment.id < last)
     found = list((await session.execute(query)).scalars())
-    more = encode_cursor("payments", found[limit - 1].id) if len(found) > limit else None
-    return PaymentPage(items=await _shown(session, found[:limit]), next_cursor=more)
+    page, next_cursor = split_page(found, limit, lambda payment: encode_cursor("payments", payment.id))
+    return PaymentPage(items=await _shown(session, page), next_cursor=next_cursor)
 
 
 @router.get("/{reference}", responses=problem_responses(NotAuthenticated, PaymentNotFound))

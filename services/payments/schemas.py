@@ -5,9 +5,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from contracts.events import HeldReason
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import PaymentStatus
 from services.payments.settings import settings
 
@@ -25,19 +26,14 @@ def _return_url(url: str) -> str:
 ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_return_url)]
 
 
-class StartPayment(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
-                    "callback_url": "https://shop.example/thanks",
-                    "cancel_url": "https://shop.example/cart",
-                    "phone": "+2348012345678",
-                }
-            ]
-        },
+class StartPayment(RequestModel):
+    model_config = example(
+        {
+            "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
+            "callback_url": "https://shop.example/thanks",
+            "cancel_url": "https://shop.example/cart",
+            "phone": "+2348012345678",
+        }
     )
 
     order_id: UUID
@@ -46,32 +42,27 @@ class StartPayment(BaseModel):
     phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
 
 
-class PaymentView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
-                    "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
-                    "status": "pending",
-                    "amount": 1500000,
-                    "currency": "NGN",
-                    "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
-                    "access_code": "k3x9d0v7q2m5b8n",
-                    "paid_amount": None,
-                    "refunded_amount": 0,
-                    "refunding_amount": 0,
-                    "fees": None,
-                    "domain": None,
-                    "channel": None,
-                    "gateway_response": None,
-                    "held_reason": None,
-                    "created_at": "2026-11-23T09:30:00Z",
-                    "paid_at": None,
-                }
-            ]
-        },
+class PaymentView(ResponseModel):
+    model_config = example(
+        {
+            "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
+            "status": "pending",
+            "amount": 1500000,
+            "currency": "NGN",
+            "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
+            "access_code": "k3x9d0v7q2m5b8n",
+            "paid_amount": None,
+            "refunded_amount": 0,
+            "refunding_amount": 0,
+            "fees": None,
+            "domain": None,
+            "channel": None,
+            "gateway_response": None,
+            "held_reason": None,
+            "created_at": "2026-11-23T09:30:00Z",
+            "paid_at": None,
+        }
     )
 
     reference: str
@@ -93,6 +84,5 @@ class PaymentView(BaseModel):
     paid_at: datetime | None
 
 
-class PaymentPage(BaseModel):
-    items: list[PaymentView]
-    next_cursor: str | None
+class PaymentPage(PageResponse[PaymentView]):
+    """One page of payments."""

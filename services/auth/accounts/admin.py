@@ -23,7 +23,7 @@ async def ensure_admin(
 ) -> bool:
     """Create the administrator's account, or give it the configured password. Returns True if anything was changed.
 
-    Idempotent, also in concurrent processes. If another person had registered with the address, the account becomes the administrator's:
+    Idempotent, also in concurrent processes. An account that a customer had registered with the address becomes the administrator's:
     its old password and its refresh tokens are no longer valid.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password

@@ -13,7 +13,7 @@ from contracts.tokens import Scope
 from services.auth.clients.models import Client
 
 PUBLIC_CLIENT = "shop"
-"""The `client_id` of everybody who logs in with a password: apps that cannot keep a secret."""
+"""The `client_id` in the tokens of customers, who log in with a password. Their apps cannot keep a client's secret."""
 
 CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,29}")
 """Shorter than any spelling of an account's UUID: the `sub` of a client must never be the id of an account."""

@@ -1,7 +1,7 @@
 """Slow down password guessing: after five failed logins in a row, a user name must wait before the next attempt.
 
 The pause doubles with each further failure, up to a minute. Failures are counted by user name, whether or not an account has it, so pauses
-do not show which accounts exist. An account is never locked for good: then anybody could lock its owner out.
+do not show which accounts exist. An account is never locked permanently: an attacker could use that to lock its owner out.
 """
 
 import hashlib

@@ -116,6 +116,6 @@ async def revoke(
 
 
 def _check_public(client: ClientCredentials | None) -> None:
-    """Raise UnauthorizedClient if a client with a secret tries to log in a person."""
+    """Raise UnauthorizedClient if a request to log in a customer carries the credentials of a client."""
     if client is not None:
         raise UnauthorizedClient

@@ -18,9 +18,10 @@ from contracts.events import (
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
+    UndeliverableReason,
     event_id_for,
 )
-from services.catalog.statuses import OrderStatus, PaymentOutcome, UndeliverableReason
+from services.catalog.statuses import OrderStatus, PaymentOutcome
 
 
 class ReferenceReused(Exception):

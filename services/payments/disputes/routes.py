@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy import literal, select, tuple_
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import Refunding
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
@@ -54,20 +54,19 @@ async def list_disputes(
 ) -> DisputePage:
     """Disputes that a person must answer before they are due, or those of the past."""
     key = tuple_(Dispute.due_at, Dispute.id)
+    sort = f"disputes {state}"
     query = select(Dispute).limit(limit + 1)
     if state == "open":
         query = query.where(Dispute.lost.is_(None)).order_by(Dispute.due_at, Dispute.id)
     else:
         query = query.where(Dispute.lost.is_not(None)).order_by(Dispute.due_at.desc(), Dispute.id.desc())
     if cursor is not None:
-        due_at, last = decode_cursor(cursor, f"disputes {state}", datetime, int)
+        due_at, last = decode_cursor(cursor, sort, datetime, int)
         after = tuple_(literal(due_at), last)
         query = query.where(key > after if state == "open" else key < after)
     found = list((await session.execute(query)).scalars())
-    more = None
-    if len(found) > limit:
-        more = encode_cursor(f"disputes {state}", found[limit - 1].due_at, found[limit - 1].id)
-    return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in found[:limit]], next_cursor=more)
+    page, next_cursor = split_page(found, limit, lambda row: encode_cursor(sort, row.due_at, row.id))
+    return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in page], next_cursor=next_cursor)
 
 
 @router.get("/{dispute_id}", responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound))

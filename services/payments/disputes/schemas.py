@@ -3,32 +3,28 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from kit.fields import MAX_AMOUNT, Line, Paragraph
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import DisputeResolution, DisputeStatus
 
 Words = Annotated[Paragraph, StringConstraints(min_length=1, max_length=2000)]
 Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$")]
 
 
-class Evidence(BaseModel):
+class Evidence(RequestModel):
     """What speaks for us."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "customer_email": "ada@example.com",
-                    "customer_name": "Ada Obi",
-                    "customer_phone": "+2348012345678",
-                    "service_details": "Two cups, delivered on 20 November and signed for",
-                    "delivery_address": "3 Marina Road, Lagos",
-                    "delivery_date": "2026-11-20",
-                }
-            ]
-        },
+    model_config = example(
+        {
+            "customer_email": "ada@example.com",
+            "customer_name": "Ada Obi",
+            "customer_phone": "+2348012345678",
+            "service_details": "Two cups, delivered on 20 November and signed for",
+            "delivery_address": "3 Marina Road, Lagos",
+            "delivery_date": "2026-11-20",
+        }
     )
 
     customer_email: Annotated[Line, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
@@ -39,31 +35,26 @@ class Evidence(BaseModel):
     delivery_date: date | None = None
 
 
-class RequestUpload(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"filename": "receipt.pdf"}]})
+class RequestUpload(RequestModel):
+    model_config = example({"filename": "receipt.pdf"})
 
     filename: Filename
 
 
-class UploadView(BaseModel):
+class UploadView(ResponseModel):
     upload_url: str = Field(description="PUT the file there within half an hour")
     uploaded_filename: str = Field(description="Name it so when the dispute is resolved")
 
 
-class Resolve(BaseModel):
+class Resolve(RequestModel):
     """Our answer: give the money back, or decline and let the bank decide."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "resolution": "declined",
-                    "message": "Delivered on 20 November and signed for",
-                    "uploaded_filename": "qesp8a4df1xejihd9x5q",
-                }
-            ]
-        },
+    model_config = example(
+        {
+            "resolution": "declined",
+            "message": "Delivered on 20 November and signed for",
+            "uploaded_filename": "qesp8a4df1xejihd9x5q",
+        }
     )
 
     resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED]
@@ -76,29 +67,24 @@ class Resolve(BaseModel):
     )
 
 
-class DisputeView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": 358950,
-                    "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
-                    "amount": 1500000,
-                    "currency": "NGN",
-                    "category": "chargeback",
-                    "status": "awaiting-merchant-feedback",
-                    "resolution": None,
-                    "lost": None,
-                    "opened_at": "2026-11-23T09:30:00Z",
-                    "due_at": "2026-11-24T01:30:00Z",
-                    "resolved_at": None,
-                    "evidence": None,
-                    "answer": None,
-                    "answered_by": None,
-                }
-            ]
-        },
+class DisputeView(ResponseModel):
+    model_config = example(
+        {
+            "id": 358950,
+            "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "amount": 1500000,
+            "currency": "NGN",
+            "category": "chargeback",
+            "status": "awaiting-merchant-feedback",
+            "resolution": None,
+            "lost": None,
+            "opened_at": "2026-11-23T09:30:00Z",
+            "due_at": "2026-11-24T01:30:00Z",
+            "resolved_at": None,
+            "evidence": None,
+            "answer": None,
+            "answered_by": None,
+        }
     )
 
     id: int = Field(description="Paystack's, as its dashboard shows it")
@@ -117,6 +103,5 @@ class DisputeView(BaseModel):
     answered_by: str | None = Field(description="An account's id")
 
 
-class DisputePage(BaseModel):
-    items: list[DisputeView]
-    next_cursor: str | None
+class DisputePage(PageResponse[DisputeView]):
+    """One page of disputes."""

@@ -2,31 +2,25 @@
 
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from kit.fields import Line
+from kit.schemas import RequestModel, example
 
 
-class Accept(BaseModel):
+class Accept(RequestModel):
     """Deliver for what was paid, although it differs."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"reason": "50 kobo short; waived for a regular"}]}
-    )
+    model_config = example({"reason": "50 kobo short; waived for a regular"})
 
     reason: Line = Field(description="Recorded with the decision")
 
 
-class Bind(BaseModel):
+class Bind(RequestModel):
     """Let money that came under a reference of nobody pay for an order."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55", "reason": "Transfer of 3 May, told us by phone"}
-            ]
-        },
+    model_config = example(
+        {"order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55", "reason": "Transfer of 3 May, told us by phone"}
     )
 
     order_id: UUID

@@ -2,18 +2,18 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.pagination import InvalidCursor, decode_cursor, encode_cursor
+from kit.pagination import decode_cursor, encode_cursor, split_page
 from services.payments.ledger.models import Account, LedgerEntry, LedgerTransaction, MovementKind
 from services.payments.models import Payment
 
 BATCH = 1000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SORT = "ledger"
 PLACE = (LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerEntry.line)
 
 
@@ -85,21 +85,11 @@ async def page(
     """The newest entries, or those after the cursor, and the cursor to go on with. Raises InvalidCursor."""
     query = _entries(wanted).order_by(*(column.desc() for column in PLACE)).limit(limit + 1)
     if cursor is not None:
-        query = query.where(tuple_(*PLACE) < tuple_(*_place(cursor)))
-    found = [EntryRow(*row) for row in await session.execute(query)]
-    if len(found) <= limit:
-        return found, None
-    last = found[limit - 1]
-    microseconds = (last.recorded_at - EPOCH) // timedelta(microseconds=1)
-    return found[:limit], encode_cursor("ledger", microseconds, last.transaction_id, last.line)
-
-
-def _place(cursor: str) -> tuple[datetime, int, int]:
-    microseconds, transaction_id, line = decode_cursor(cursor, "ledger", int, int, int)
-    try:
-        return EPOCH + timedelta(microseconds=int(microseconds)), int(transaction_id), int(line)
-    except OverflowError as error:
-        raise InvalidCursor from error
+        query = query.where(tuple_(*PLACE) < tuple_(*decode_cursor(cursor, SORT, datetime, int, int)))
+    rows = [EntryRow(*row) for row in await session.execute(query)]
+    return split_page(
+        rows, limit, lambda entry: encode_cursor(SORT, entry.recorded_at, entry.transaction_id, entry.line)
+    )
 
 
 async def batches(

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from kit.schemas import ListResponse, PageResponse, ResponseModel, example
 from services.payments.ledger.models import Account, MovementKind
 
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -21,24 +22,19 @@ Moment = Annotated[datetime, AfterValidator(_moment)]
 """A time of any zone, in UTC where it names none; a date is its midnight."""
 
 
-class EntryView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "transaction": "received:pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
-                    "line": 1,
-                    "kind": "received",
-                    "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
-                    "account": "paystack:receivable",
-                    "currency": "NGN",
-                    "amount": 1500000,
-                    "occurred_at": "2026-11-23T09:31:12Z",
-                    "recorded_at": "2026-11-23T09:31:13.204911Z",
-                }
-            ]
-        },
+class EntryView(ResponseModel):
+    model_config = example(
+        {
+            "transaction": "received:pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "line": 1,
+            "kind": "received",
+            "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "account": "paystack:receivable",
+            "currency": "NGN",
+            "amount": 1500000,
+            "occurred_at": "2026-11-23T09:31:12Z",
+            "recorded_at": "2026-11-23T09:31:13.204911Z",
+        }
     )
 
     transaction: str = Field(description="The business key that both sides of a movement share")
@@ -52,16 +48,12 @@ class EntryView(BaseModel):
     recorded_at: datetime = Field(description="In these books")
 
 
-class LedgerPage(BaseModel):
-    items: list[EntryView]
-    next_cursor: str | None
+class LedgerPage(PageResponse[EntryView]):
+    """One page of ledger entries."""
 
 
-class BalanceView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={"examples": [{"currency": "NGN", "account": "paystack:receivable", "balance": 1477500}]},
-    )
+class BalanceView(ResponseModel):
+    model_config = example({"currency": "NGN", "account": "paystack:receivable", "balance": 1477500})
 
     currency: str
     account: Account
@@ -71,5 +63,5 @@ class BalanceView(BaseModel):
     )
 
 
-class Balances(BaseModel):
-    items: list[BalanceView]
+class Balances(ListResponse[BalanceView]):
+    """The balances of all accounts."""

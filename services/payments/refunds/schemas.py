@@ -4,16 +4,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from kit.fields import Amount, Line
+from kit.schemas import ListResponse, RequestModel, ResponseModel, example
 from services.payments.refunds.models import RefundStatus
 
 
-class RequestRefund(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"amount": 50000, "reason": "One item short"}]}
-    )
+class RequestRefund(RequestModel):
+    model_config = example({"amount": 50000, "reason": "One item short"})
 
     amount: Amount | None = Field(default=None, description="Subunits; all that is left where it is absent")
     reason: Line | None = Field(
@@ -21,12 +20,10 @@ class RequestRefund(BaseModel):
     )
 
 
-class RefundAccount(BaseModel):
+class RefundAccount(RequestModel):
     """The payer's own account, where the money could not go back the way it came."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"account_number": "0123456789", "bank_id": "9"}]}
-    )
+    model_config = example({"account_number": "0123456789", "bank_id": "9"})
 
     account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{4,40}$")]
     bank_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")] = Field(
@@ -34,23 +31,18 @@ class RefundAccount(BaseModel):
     )
 
 
-class RefundView(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": "5d2f0c1e-8a4b-4f6d-9c3e-7b1a2d4e6f80",
-                    "amount": 50000,
-                    "currency": "NGN",
-                    "status": "requested",
-                    "reason": "One item short",
-                    "requested_by": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
-                    "error": None,
-                    "created_at": "2026-11-23T10:30:00Z",
-                }
-            ]
-        },
+class RefundView(ResponseModel):
+    model_config = example(
+        {
+            "id": "5d2f0c1e-8a4b-4f6d-9c3e-7b1a2d4e6f80",
+            "amount": 50000,
+            "currency": "NGN",
+            "status": "requested",
+            "reason": "One item short",
+            "requested_by": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
+            "error": None,
+            "created_at": "2026-11-23T10:30:00Z",
+        }
     )
 
     id: UUID
@@ -63,5 +55,5 @@ class RefundView(BaseModel):
     created_at: datetime
 
 
-class Refunds(BaseModel):
-    items: list[RefundView]
+class Refunds(ListResponse[RefundView]):
+    """The refunds of a payment."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.messaging.inbox import EntryStatus
-from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import Deciding, Reading
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import WebhookEventNotFound
@@ -46,8 +46,8 @@ async def list_notices(
     """What Paystack sent, newest first."""
     wanted = Filter(status=status, event=event, reference=reference, since=from_, until=to)
     found = await queries.page(session, wanted, limit + 1, None if cursor is None else _after(cursor, SORT))
-    more = encode_cursor(SORT, found[limit - 1].id) if len(found) > limit else None
-    return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in found[:limit]], next_cursor=more)
+    page, next_cursor = split_page(found, limit, lambda event: encode_cursor(SORT, event.id))
+    return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in page], next_cursor=next_cursor)
 
 
 @router.post("/reprocess", status_code=202, responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
@@ -75,4 +75,4 @@ async def read(_: Reading, session: Transaction, notice_id: Annotated[WebhookEve
 
 def _after(cursor: str, sort: str) -> int:
     (last,) = decode_cursor(cursor, sort, int)
-    return int(last)
+    return last

@@ -4,9 +4,10 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from kit.messaging.inbox import EntryStatus
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.paystack import event_types
 from services.payments.webhooks.models import WebhookEvent
 
@@ -24,29 +25,24 @@ def _in_our_time(moment: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
 
 
-class WebhookEventView(BaseModel):
+class WebhookEventView(ResponseModel):
     """A notice without its body."""
 
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": 4711,
-                    "event": "charge.success",
-                    "handling": "handled",
-                    "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
-                    "identity": "charge.success:4099260516",
-                    "status": "processed",
-                    "outcome": "succeeded",
-                    "error": None,
-                    "attempts": 1,
-                    "received_at": "2026-11-23T09:30:00Z",
-                    "next_attempt_at": "2026-11-23T09:30:00Z",
-                    "processed_at": "2026-11-23T09:30:00Z",
-                }
-            ]
-        },
+    model_config = example(
+        {
+            "id": 4711,
+            "event": "charge.success",
+            "handling": "handled",
+            "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "identity": "charge.success:4099260516",
+            "status": "processed",
+            "outcome": "succeeded",
+            "error": None,
+            "attempts": 1,
+            "received_at": "2026-11-23T09:30:00Z",
+            "next_attempt_at": "2026-11-23T09:30:00Z",
+            "processed_at": "2026-11-23T09:30:00Z",
+        }
     )
 
     id: int
@@ -86,17 +82,14 @@ class WebhookEventDetail(WebhookEventView):
         return cls.model_validate({**shown, "body": body, "body_encoding": encoding, "headers": notice.headers})
 
 
-class WebhookEventPage(BaseModel):
-    items: list[WebhookEventView]
-    next_cursor: str | None
+class WebhookEventPage(PageResponse[WebhookEventView]):
+    """One page of webhook events."""
 
 
-class Reprocess(BaseModel):
+class Reprocess(RequestModel):
     """Which notices: all that every given field names; at least one field is needed."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"status": "failed", "from": "2026-11-23T00:00:00Z"}]}
-    )
+    model_config = example({"status": "failed", "from": "2026-11-23T00:00:00Z"})
 
     ids: list[WebhookEventId] | None = Field(default=None, min_length=1, max_length=1000)
     status: EntryStatus | None = None
@@ -114,8 +107,8 @@ class Reprocess(BaseModel):
         return self
 
 
-class Reprocessed(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"count": 12, "next_cursor": None}]})
+class Reprocessed(ResponseModel):
+    model_config = example({"count": 12, "next_cursor": None})
 
     count: int = Field(description="Notices that are pending again")
     next_cursor: str | None = Field(description="Where to go on, if there were more than 10,000")

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.fakes.paystack import Json, Transaction
 
 from services.payments import db as payments_db
-from services.payments.metrics import Metrics, attention
+from services.payments.metrics import Metrics
+from tests.fakes.paystack import Json, Transaction
 from tests.fixtures.in_process_shop import InProcessShop
+from tests.fixtures.metrics import metric
 from tests.fixtures.tokens import Signer
 
 
@@ -129,19 +130,19 @@ async def test_failed_refund_of_an_undeliverable_order_needs_an_operator(
     shop.paystack.end_refund(one, one.refunds[0], "failed")
     await shop.run_round()
     await Metrics(payments_db.sessions).measure()
-    assert attention._value.get() == 1
+    assert metric("refunds_needing_attention") == 1
     assert (await get(shop, f"/payments/{one.reference}"))["status"] == "succeeded"
     assert (await shop.request_refund(one.reference)).status_code == 202
     await shop.run_job("refund")
     shop.paystack.end_refund(one, one.refunds[1])
     await shop.run_round()
     await Metrics(payments_db.sessions).measure()
-    assert attention._value.get() == 0
+    assert metric("refunds_needing_attention") == 0
     assert (await get(shop, f"/payments/{one.reference}"))["status"] == "refunded"
 
 
 async def test_refunds_of_another_customer_are_not_shown(shop: InProcessShop, signer: Signer) -> None:
-    order = (await shop.order(await shop.create_product(stock=1))).json()["id"]
+    order = (await shop.place_order(await shop.create_product(stock=1))).json()["id"]
     one = await started(shop, order)
     stranger = signer.headers("buyer-2")
     assert (await shop.request("GET", f"/payments/{one.reference}/refunds", by=stranger)).status_code == 404

@@ -25,7 +25,9 @@ LONG = "nine hinges, " * 6
     ],
     ids=len,
 )
-async def test_login_when_the_last_character_differs_then_refused(auth: AuthClient, password: str) -> None:
+async def test_login_when_the_last_character_of_the_password_differs_then_refused(
+    auth: AuthClient, password: str
+) -> None:
     assert (await auth.register("ada@example.com", password)).status_code == (201 if len(set(password)) > 2 else 422)
     if len(set(password)) > 2:
         assert (await auth.login("ada@example.com", password[:-1])).status_code == 400

@@ -38,7 +38,7 @@ async def sub(auth: AuthClient) -> str:
     return str(account.id)
 
 
-def claims(sub: Any, **more: Any) -> dict[str, Any]:
+def claims(sub: object, **changes: object) -> dict[str, object]:
     now = int(time.time())
     good = {
         "iss": "http://auth.test",
@@ -50,16 +50,16 @@ def claims(sub: Any, **more: Any) -> dict[str, Any]:
         "exp": now + 900,
         "scope": "orders:write",
     }
-    return {name: value for name, value in {**good, **more}.items() if value is not None}
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
 
 
-def signed(key: SigningKey, payload: dict[str, Any]) -> str:
+def signed(key: SigningKey, payload: dict[str, object]) -> str:
     """Sign claims that the library would refuse to sign."""
     head = {"typ": TOKEN_TYPE, "kid": key.kid}
     return jwt.api_jws.encode(json.dumps(payload).encode(), key.private, key.algorithm, head)
 
 
-def encoded(value: Any) -> str:
+def encoded(value: object) -> str:
     raw = value if isinstance(value, bytes) else json.dumps(value).encode()
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
