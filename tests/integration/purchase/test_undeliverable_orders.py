@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from tests.fakes.paystack import Json, Transaction
-from tests.fixtures.metrics import metric
 
 from services.payments import db as payments_db
 from services.payments.metrics import Metrics
+from tests.fakes.paystack import Json, Transaction
 from tests.fixtures.in_process_shop import InProcessShop
+from tests.fixtures.metrics import metric
 from tests.fixtures.tokens import Signer
 
 
