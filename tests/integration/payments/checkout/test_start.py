@@ -1,0 +1,229 @@
+"""Starting a payment: one request, one payment; a reference is stored before Paystack receives it and is never sent twice."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.factories.payments import create_payment
+from tests.fakes.catalog import FakeCatalog
+from tests.fakes.paystack import FakePaystack, refusal
+from tests.fixtures.payments_rows import all_payments
+from tests.fixtures.tokens import Signer
+
+ORDER = str(uuid4())
+
+
+@pytest.fixture(autouse=True)
+def order(catalog: FakeCatalog) -> None:
+    catalog.add_order(ORDER)
+
+
+async def start(
+    client: httpx.AsyncClient, headers: dict[str, str], key: str | None = None, **body: Any
+) -> httpx.Response:
+    more = {"Idempotency-Key": key} if key else {}
+    return await client.post("/payments", json={"order_id": ORDER, **body}, headers={**headers, **more})
+
+
+async def test_start_when_the_order_is_pending_returns_the_checkout_page(
+    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, paystack: FakePaystack
+) -> None:
+    answer = await start(client, payer, callback_url="https://shop.test/thanks", phone="+2348012345678")
+    assert answer.status_code == 201
+    view = answer.json()
+    assert (view["status"], view["amount"], view["currency"]) == ("pending", 50_000, "NGN")
+    assert view["authorization_url"] == f"https://pay.test/{view['reference']}"
+    (asked,) = catalog.calls
+    assert asked.headers["authorization"] == payer["Authorization"]
+    assert asked.headers["x-request-id"] == answer.headers["x-request-id"]
+    (sent,) = paystack.bodies_of("initialize")
+    assert (sent["reference"], sent["amount"], sent["currency"]) == (view["reference"], 50_000, "NGN")
+    assert (sent["email"], sent["metadata"]["order_id"]) == ("payer@example.com", ORDER)
+    assert sent["callback_url"] == "http://payments.test/payments/callback"
+    (stored,) = await all_payments()
+    assert (stored.payer_id, stored.phone, stored.callback_url) == (
+        "payer-1",
+        "+2348012345678",
+        "https://shop.test/thanks",
+    )
+
+
+async def test_start_when_paystack_is_called_has_its_reference_stored(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    held = paystack.hold("initialize")
+    starting = asyncio.create_task(start(client, payer))
+    await asyncio.wait_for(held.arrived.wait(), 5)
+    stored = [one.reference for one in await all_payments()]
+    held.release.set()
+    assert stored == [(await starting).json()["reference"]]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        httpx.ReadTimeout("slow"),
+        httpx.Response(500),
+        httpx.Response(200, html="<h1>"),
+        refusal(400, "duplicate_reference"),
+    ],
+    ids=str,
+)
+async def test_start_when_initialize_is_lost_tries_again_under_a_new_reference(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, first: Any
+) -> None:
+    paystack.fail(first, operation="initialize")
+    answer = await start(client, payer)
+    assert answer.status_code == 201
+    sent = [body["reference"] for body in paystack.bodies_of("initialize")]
+    assert len(set(sent)) == 2
+    given_up, kept = await all_payments()
+    assert (given_up.reference, given_up.status) == (sent[0], "abandoned")
+    assert (kept.reference, kept.status) == (answer.json()["reference"], "pending")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        (httpx.ReadTimeout("slow"), 503, "paystack_unavailable"),
+        (refusal(401, "invalid_Key"), 503, "paystack_unavailable"),
+        (httpx.Response(429, json={}), 503, "paystack_unavailable"),
+        (refusal(400, "unsupported_currency"), 422, "payment_refused"),
+    ],
+    ids=str,
+)
+async def test_start_when_paystack_fails_leaves_no_open_payment(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, fault: Any, status: int, code: str
+) -> None:
+    paystack.fail(fault, times=None)
+    answer = await start(client, payer, "k-1")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert {one.status for one in await all_payments()} == {"abandoned"}
+    # Nothing was started under the key, so it is free again.
+    paystack.recover()
+    assert (await start(client, payer, "k-1")).status_code == 201
+
+
+@pytest.mark.parametrize("status", ["succeeded", "held", "partially_refunded", "disputed"])
+async def test_start_when_the_order_was_paid_answers_409(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, status: str
+) -> None:
+    """catalog may not have received the event yet: the broker may be down."""
+    paid = await create_payment(order_id=UUID(ORDER), status=status, paid_amount=50_000, paid_currency="NGN")
+    answer = await start(client, payer)
+    assert (answer.status_code, answer.json()["code"]) == (409, "order_not_payable")
+    assert answer.json()["reference"] == paid.reference
+    assert paystack.calls == []
+
+
+async def test_start_when_the_money_of_the_order_went_back_starts_another_payment(
+    client: httpx.AsyncClient, payer: dict[str, str]
+) -> None:
+    await create_payment(order_id=UUID(ORDER), status="refunded", paid_amount=49_000, refunded_amount=49_000)
+    assert (await start(client, payer)).status_code == 201
+
+
+async def test_start_when_the_key_is_repeated_returns_the_same_payment(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    first = await start(client, payer, "k-1")
+    again = await start(client, payer, "k-1")
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = await start(client, payer, "k-1", phone="+2348012345678")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert len(await all_payments()) == len(paystack.calls) == 1
+
+
+async def test_start_when_the_key_arrives_twenty_times_at_once_starts_one_payment(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    answers = await asyncio.gather(*(start(client, payer, "k-1") for _ in range(20)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json()["reference"] for answer in answers if answer.status_code == 201}) == 1
+    assert len(await all_payments()) == len(paystack.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [
+        (httpx.Response(404), 404, "order_not_found"),
+        (httpx.Response(401), 401, "not_authenticated"),
+        (httpx.Response(403), 403, "not_allowed"),
+        (httpx.Response(500), 503, "catalog_unavailable"),
+        (httpx.Response(200, content=b"{"), 503, "catalog_unavailable"),
+        (httpx.Response(200, json={"id": ORDER}), 503, "catalog_unavailable"),
+        (httpx.ConnectError("away"), 503, "catalog_unavailable"),
+        (httpx.ReadTimeout("slow"), 503, "catalog_unavailable"),
+        (
+            httpx.Response(200, json={"id": ORDER, "status": "paid", "amount": 5, "currency": "NGN"}),
+            409,
+            "order_not_payable",
+        ),
+    ],
+    ids=str,
+)
+async def test_start_when_catalog_does_not_return_a_payable_order_starts_nothing(
+    client: httpx.AsyncClient,
+    payer: dict[str, str],
+    catalog: FakeCatalog,
+    paystack: FakePaystack,
+    given: Any,
+    status: int,
+    code: str,
+) -> None:
+    catalog.answer = given
+    answer = await start(client, payer, "k-1")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert await all_payments() == []
+    assert paystack.calls == []
+
+
+async def test_start_when_the_caller_may_not_pay_is_refused(
+    client: httpx.AsyncClient, signer: Signer, catalog: FakeCatalog
+) -> None:
+    assert (await start(client, {})).status_code == 401
+    assert (await start(client, signer.headers(scopes=frozenset({"orders:write"})))).status_code == 403
+    unknown = await start(client, signer.headers(email=None))
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "payer_unknown")
+    assert catalog.calls == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"order_id": "7"},
+        {"order_id": None},
+        {"amount": 1},
+        {"callback_url": "javascript:alert(1)"},
+        {"callback_url": "/relative"},
+        {"callback_url": "https://user:pass@shop.test/"},
+        {"callback_url": "https://shop.test/\r\nSet-Cookie: a=b"},
+        {"callback_url": "https://"},
+        {"callback_url": "https://[::1"},
+        {"callback_url": "h" * 3000},
+        {"cancel_url": 5},
+        {"phone": "call me"},
+        {"phone": "+" + "1" * 30},
+    ],
+    ids=str,
+)
+async def test_start_when_the_request_is_invalid_answers_422(
+    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, body: dict[str, Any]
+) -> None:
+    answer = await start(client, payer, **body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+    assert catalog.calls == []
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "k" * 256, "é"])
+async def test_start_when_the_idempotency_key_is_invalid_answers_422(
+    client: httpx.AsyncClient, payer: dict[str, str], key: str
+) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in payer.items()]
+    answer = await client.post(
+        "/payments", json={"order_id": ORDER}, headers=[*headers, (b"Idempotency-Key", key.encode())]
+    )
+    assert answer.status_code == 422

@@ -1,0 +1,60 @@
+"""The command line in a process of its own: how it ends, and what it offers."""
+
+import asyncio
+import json
+import signal
+
+from tests.factories.payments import create_payment
+from tests.fixtures.payments_cli import NOBODY_LISTENS, CommandLine, start_process
+
+
+async def read_until(process: asyncio.subprocess.Process, words: str) -> None:
+    """Wait until the process has written these words to stderr."""
+    assert process.stderr is not None
+    async for line in process.stderr:
+        if words.encode() in line:
+            return
+    raise AssertionError(words)
+
+
+async def test_sweep_when_it_is_interrupted_prints_what_it_did() -> None:
+    for _ in range(3):
+        await create_payment()
+    slow = {"PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": "1"}
+    sweeping = await start_process("sweep", "--all", "--json", PAYSTACK_URL=NOBODY_LISTENS, **slow)
+    async with asyncio.timeout(60):
+        await read_until(sweeping, "verify failed")  # the first; the second call would come a minute later
+        sweeping.send_signal(signal.SIGINT)
+        out, err = await sweeping.communicate()
+    assert sweeping.returncode == 1
+    found = json.loads(out)
+    assert (found["due"], found["asked"], found["interrupted"]) == (3, 1, True)
+    assert b"interrupted" in err
+
+
+async def test_status_when_the_database_is_away_says_so_in_a_sentence() -> None:
+    url = "postgresql://payments:no-such-password@127.0.0.1:9/payments"
+    process = await start_process("status", PAYMENTS_DATABASE_URL=url)
+    async with asyncio.timeout(60):
+        out, err = await process.communicate()
+    assert process.returncode == 1
+    assert out == b""
+    assert b"Traceback" not in err
+    assert b"the database cannot be used" in err
+
+
+async def test_help_lists_all_commands(command: CommandLine) -> None:
+    shown = await command.run("--help")
+    for name in (
+        "status",
+        "notices",
+        "sweep",
+        "backfill",
+        "republish",
+        "held",
+        "refunds",
+        "serve",
+        "worker",
+        "migrate",
+    ):
+        assert name in shown.out

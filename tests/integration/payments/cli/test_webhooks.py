@@ -1,0 +1,60 @@
+"""`notices list`, `show` and `replay`: operators look at webhook events and reprocess them."""
+
+import httpx
+
+from tests.factories.payments import create_payment
+from tests.fakes.paystack import charge_success
+from tests.fixtures.payments_cli import OPERATOR, CommandLine
+from tests.fixtures.payments_jobs import process_webhook_events
+from tests.fixtures.payments_requests import deliver
+from tests.fixtures.payments_rows import webhook_events
+
+WEBHOOKS, REPROCESS = "notices", "replay"
+
+
+async def test_list_filters_events(client: httpx.AsyncClient, command: CommandLine) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference), b'{"event":"moon.[red]landed","data":"\x1b[31m"}')
+    paid, moon = await webhook_events()
+
+    async def listed(*options: str) -> list[int]:
+        return [each["id"] for each in (await command.run(WEBHOOKS, "list", *options, "--json")).json]
+
+    assert await listed() == [moon.id, paid.id]
+    assert await listed("--event", "charge.success") == [paid.id]
+    assert await listed("--to", "1h") == []
+    assert len(await listed("--from", "1h", "--reference", one.reference)) == 1
+    table = (await command.run(WEBHOOKS, "list")).out
+    assert one.reference in table
+    assert "moon.[red]landed" in table or "\x1b" not in table
+
+
+async def test_show_prints_headers_and_body_without_control_characters(
+    client: httpx.AsyncClient, command: CommandLine
+) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference), b'{"event":"moon.[red]landed","data":"\x1b[31m"}')
+    paid, moon = await webhook_events()
+    shown = await command.run(WEBHOOKS, "show", str(moon.id))
+    assert "x-paystack-signature" in shown.out
+    assert "\x1b[31m" not in shown.out
+    assert (await command.run(WEBHOOKS, "show", str(paid.id), "--json")).json["body"] == paid.body.decode()
+    nobody = await command.run(WEBHOOKS, "show", "999999999")
+    assert (nobody.code, nobody.out) == (1, "")
+    assert "There is no such notice." in nobody.err
+
+
+async def test_reprocess_makes_the_chosen_events_pending(client: httpx.AsyncClient, command: CommandLine) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference), {"event": "moon.landed", "data": {}})
+    ids = [str(event.id) for event in await webhook_events()]
+    assert (await command.run(WEBHOOKS, REPROCESS, *ids, "--json")).json == {"count": 2, "by": OPERATOR}
+    assert {event.status for event in await webhook_events()} == {"pending"}
+    await process_webhook_events()
+    again = await command.run(WEBHOOKS, REPROCESS, "--event", "moon.landed")
+    assert "1 notices are pending again" in again.err
+    assert (await command.run(WEBHOOKS, REPROCESS)).code == 2
+    turned = await command.run(WEBHOOKS, REPROCESS, "--from", "1h", "--to", "2h")
+    assert turned.code == 2
+    assert "ends before it begins" in turned.err
+    assert (await command.run(WEBHOOKS, REPROCESS, "--from", "yesterday")).code == 2

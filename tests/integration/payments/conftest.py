@@ -1,0 +1,23 @@
+"""Fixtures of the tests of payments; every test begins with an empty database."""
+
+import pytest
+
+from tests.fixtures.payments import (  # noqa: F401
+    bad_plans,
+    catalog,
+    client,
+    clients,
+    jobs,
+    notifier,
+    operator,
+    payer,
+    payments,
+    payments_database,
+    paystack,
+    started_payments,
+)
+
+
+@pytest.fixture(autouse=True)
+async def _empty_database(payments_database: None) -> None:  # noqa: F811
+    pass

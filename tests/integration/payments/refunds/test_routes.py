@@ -1,0 +1,65 @@
+"""Operators refund payments, and send refunds that need attention to the payer's account."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from services.payments.models import Payment
+from services.payments.refunds.models import Refund
+from tests.factories.payments import create_paid_payment, create_refund
+from tests.fakes.paystack import FakePaystack, refusal
+from tests.fixtures.odd_amounts import ODD_AMOUNTS, assert_refused
+from tests.fixtures.payments_rows import all_refunds, find_payment
+
+ACCOUNT = {"account_number": "0123456789", "bank_id": "9"}
+
+
+@pytest.mark.parametrize("amount", [*ODD_AMOUNTS, "0"], ids=lambda amount: amount[:20])
+async def test_refund_when_the_amount_is_odd_is_refused(
+    client: httpx.AsyncClient, operator: dict[str, str], amount: str
+) -> None:
+    one = await create_paid_payment()
+    await assert_refused(client, operator, f"/payments/{one.reference}/refunds", f'{{"amount": {amount}}}')
+    assert await all_refunds() == []
+
+
+async def create_refund_that_needs_attention(paystack: FakePaystack) -> tuple[Payment, Refund]:
+    one = await create_paid_payment()
+    listed = paystack.add_refund(paystack.add_transaction(one.reference), 50_000, status="needs-attention")
+    refund = await create_refund(one, paystack_id=listed["id"], status="needs-attention")
+    return one, refund
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "code", "retry_after"),
+    [
+        (None, 202, None, None),
+        (refusal(400, "invalid_params"), 422, "payment_refused", None),
+        (httpx.ReadTimeout("lost"), 503, "paystack_unavailable", "1"),
+        (httpx.Response(429, json={}, headers={"x-ratelimit-reset": "30"}), 503, "paystack_unavailable", "30"),
+        (refusal(401, "invalid_Key"), 503, "paystack_unavailable", "1"),
+    ],
+    ids=str,
+)
+async def test_retry_whatever_paystack_answers_is_logged_and_followed(
+    client: httpx.AsyncClient,
+    operator: dict[str, str],
+    paystack: FakePaystack,
+    caplog: pytest.LogCaptureFixture,
+    fault: Any,
+    status: int,
+    code: str | None,
+    retry_after: str | None,
+) -> None:
+    one, refund = await create_refund_that_needs_attention(paystack)
+    if fault is not None:
+        paystack.fail(fault, operation="retry_refund")
+    url = f"/payments/{one.reference}/refunds/{refund.id}/retry"
+    answer = await client.post(url, json=ACCOUNT, headers=operator)
+    assert (answer.status_code, answer.json().get("code")) == (status, code)
+    assert answer.headers.get("retry-after") == retry_after
+    assert (await find_payment(one.reference)).refunds_next_attempt_at is not None
+    assert "operator-1" in caplog.text
+    assert "6789" in caplog.text
+    assert ACCOUNT["account_number"] not in caplog.text

@@ -1,0 +1,329 @@
+"""The sweeper verifies payments whose webhook is late, within Paystack's limits: none twice, none forgotten."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from services.payments.db import sessions
+from services.payments.models import Payment
+from services.payments.paystack.client import Paystack
+from services.payments.paystack.rate_limit import RateLimit
+from services.payments.settlement import sweeper
+from services.payments.settlement.sweeper import Sweeper
+from tests.factories.payments import LONG_AGO, create_payment
+from tests.fakes.paystack import Clock, FakePaystack, RateLimits, refusal
+from tests.fakes.shutdown import OnClock
+from tests.fixtures.loops import living, until
+from tests.fixtures.payments import paystack_client
+from tests.fixtures.payments_jobs import Jobs
+from tests.fixtures.payments_rows import change_payments, count_by_status, execute, find_payment, outbox_types
+
+
+class Limited:
+    """A sweep of payments at a Paystack that limits calls, on one clock for both."""
+
+    def __init__(self, client: Paystack, limits: RateLimits) -> None:
+        self.client = client
+        self.limits = limits
+        self.shutdown = OnClock(limits.clock)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that have passed for Paystack."""
+        return self.limits.clock.now - 1000
+
+    async def sweep(self) -> list[bool]:
+        answers: list[bool] = []
+        await Sweeper(sessions, self.client).sweep(self.shutdown, answers.append)
+        return answers
+
+
+@asynccontextmanager
+async def limited(fake: FakePaystack, budget: int | None = None, **limits: Any) -> AsyncIterator[Limited]:
+    fake.rate_limits = RateLimits(Clock(), **limits)
+    async with paystack_client(fake, RateLimit(100, budget, fake.rate_limits.clock)) as client:
+        yield Limited(client, fake.rate_limits)
+
+
+@pytest.mark.parametrize("many", [2_000, pytest.param(10_000, marks=pytest.mark.drill)])
+async def test_sweep_when_thousands_of_payments_are_due_keeps_the_limit_and_its_estimate(
+    paystack: FakePaystack, many: int
+) -> None:
+    """Paystack's clock and the sweeper's are the test's, and every answer is `ongoing` or paid, so nothing but the pace matters."""
+    await execute(
+        "INSERT INTO payments (reference, order_id, payer_id, amount, currency, verify_next_attempt_at)"
+        " SELECT 'pay-' || n, gen_random_uuid(), 'payer-1', 50000, 'NGN', now() - n * interval '1 second'"
+        f" FROM generate_series(1, {many}) AS n"
+    )
+    for number in range(1, many + 1):
+        paystack.add_transaction(f"pay-{number}", status="success" if number % 100 == 0 else "ongoing")
+    async with sessions() as session:
+        assert await sweeper.count_due(session) == many
+    async with limited(paystack) as sweep:
+        estimate = sweeper.seconds_for(many, sweep.client.rate_limit)
+        assert len(await sweep.sweep()) == many
+        assert sweep.limits.refused == 0
+        assert max(sweep.limits.made.values()) <= 82  # of 100: the rest is for checkout
+        asked = paystack.verified()
+        assert len(set(asked)) == len(asked) == many
+        assert sweep.seconds == pytest.approx(estimate, rel=0.1)
+    assert await count_by_status() == {"succeeded": many // 100, "pending": many - many // 100}
+    async with sessions() as session:
+        assert await sweeper.count_due(session) == 0
+
+
+async def test_sweep_when_live_limits_are_announced_uses_them(paystack: FakePaystack) -> None:
+    for _ in range(60):
+        paystack.add_transaction((await create_payment(verify_next_attempt_at=LONG_AGO)).reference, status="ongoing")
+    async with limited(paystack, limit=600, verify_limit=3000) as sweep:
+        await sweep.sweep()
+        assert sweeper.seconds_for(2250, sweep.client.rate_limit) == pytest.approx(60)
+        assert sweep.seconds < 10
+
+
+async def test_sweep_when_paystack_answers_429_waits_and_finishes(paystack: FakePaystack) -> None:
+    for _ in range(150):
+        paystack.add_transaction((await create_payment(verify_next_attempt_at=LONG_AGO)).reference)
+    async with limited(paystack, budget=1_000_000, announced=False) as sweep:
+        await sweep.sweep()
+        # Later, those that met the limit are due again.
+        await execute("UPDATE payments SET verify_next_attempt_at = created_at WHERE status = 'pending'")
+        await sweep.sweep()
+        assert await count_by_status() == {"succeeded": 150}
+        assert sweep.limits.refused <= sweeper.AT_ONCE
+        assert sweep.seconds > 15
+
+
+async def test_sweep_when_paystack_is_down_for_ten_minutes_makes_few_calls_and_loses_no_payment(
+    paystack: FakePaystack,
+) -> None:
+    for _ in range(60):
+        paystack.add_transaction((await create_payment(verify_next_attempt_at=LONG_AGO)).reference)
+    async with limited(paystack) as sweep:
+        down_until = sweep.limits.clock.now + 600
+
+        def answer_or_fail() -> None:
+            if sweep.limits.clock.now < down_until:
+                raise httpx.ConnectError("away")
+
+        paystack.before_call = answer_or_fail
+        await sweep.sweep()
+        assert len(paystack.calls) < 5 + 10 + 15 + 60
+        await execute("UPDATE payments SET verify_next_attempt_at = created_at WHERE status = 'pending'")
+        await sweep.sweep()
+    assert await count_by_status() == {"succeeded": 60}
+
+
+async def test_sweep_when_the_key_is_rejected_fails_and_abandons_no_payment(paystack: FakePaystack) -> None:
+    paystack.fail(refusal(401, "invalid_Key", "Invalid key"), times=None)
+    for _ in range(3):
+        one = await create_payment(verify_next_attempt_at=LONG_AGO)
+    await change_payments(created_at=LONG_AGO)  # old enough to be abandoned
+    async with limited(paystack) as sweep:
+        await sweep.sweep()
+        assert await count_by_status() == {"pending": 3}
+        assert (await find_payment(one.reference)).verify_next_attempt_at > datetime.now(UTC)
+        assert sweep.seconds > 30
+    assert await outbox_types() == []
+
+
+async def test_sweep_when_payments_are_old_abandons_them_after_one_more_answer(
+    paystack: FakePaystack, jobs: Jobs
+) -> None:
+    paid, unpaid, unknown = [await create_payment(verify_next_attempt_at=LONG_AGO) for _ in range(3)]
+    await change_payments(created_at=LONG_AGO)
+    paystack.add_transaction(paid.reference)
+    paystack.add_transaction(unpaid.reference, status="abandoned")
+    await jobs.sweep()
+    assert (await find_payment(paid.reference)).status == "succeeded"
+    assert (await find_payment(unpaid.reference)).status == "abandoned"
+    assert (await find_payment(unknown.reference)).status == "abandoned"
+    assert await outbox_types() == ["payment.succeeded"]
+
+
+async def test_sweep_when_attempts_repeat_comes_later_each_time_and_not_together(
+    paystack: FakePaystack, jobs: Jobs
+) -> None:
+    for number in range(20):
+        one = await create_payment(verify_next_attempt_at=LONG_AGO, verify_attempts=number % 10)
+        paystack.add_transaction(one.reference, status="ongoing")
+    before = datetime.now(UTC)
+    assert len(await jobs.sweep()) == 20
+    async with sessions() as session:
+        rows = (await session.execute(select(Payment.verify_attempts, Payment.verify_next_attempt_at))).all()
+    pauses: dict[int, list[float]] = {}
+    for row in rows:
+        pauses.setdefault(row.verify_attempts - 1, []).append((row.verify_next_attempt_at - before).total_seconds())
+    assert all(40 < pause < 80 for pause in pauses[0])
+    assert all(pause > 300 for pause in pauses[3])
+    assert all(pause < 3600 * 1.3 for each in pauses.values() for pause in each)
+    assert all(len(set(each)) == 2 for each in pauses.values())
+
+
+async def test_sweep_when_one_payment_is_locked_settles_the_others(paystack: FakePaystack, jobs: Jobs) -> None:
+    ones = [await create_payment(verify_next_attempt_at=LONG_AGO) for _ in range(3)]
+    for one in ones:
+        paystack.add_transaction(one.reference)
+    held = paystack.hold("verify")
+    sweeping = asyncio.create_task(jobs.sweep())
+    await asyncio.wait_for(held.arrived.wait(), 5)  # the payments are taken, so the sweep does not skip the locked one
+    async with sessions() as holder:
+        locked = text("SELECT 1 FROM payments WHERE reference = :it FOR UPDATE")
+        await holder.execute(locked, {"it": ones[0].reference})
+        held.release.set()
+        assert sorted(await sweeping) == [False, True, True]
+        await holder.rollback()
+    assert [(await find_payment(one.reference)).status for one in ones] == ["pending", "succeeded", "succeeded"]
+
+
+async def test_bring_forward_when_payments_are_pending_makes_them_due() -> None:
+    await create_payment()
+    async with sessions.begin() as session:
+        assert await sweeper.count_due(session) == 0
+        await sweeper.bring_forward(session)
+    async with sessions() as session:
+        assert await sweeper.count_due(session) == 1
+
+
+# The job as the worker runs it.
+
+
+@pytest.fixture
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweeper that polls without a pause."""
+    monkeypatch.setattr(sweeper, "POLL_SECONDS", 0.02)
+
+
+def statuses_are(*wanted: tuple[str, str]) -> Callable[[], Awaitable[bool]]:
+    async def check() -> bool:
+        return all([(await find_payment(reference)).status == status for reference, status in wanted])
+
+    return check
+
+
+async def test_sweeper_when_webhooks_were_lost_settles_the_payments_that_are_due(
+    paystack: FakePaystack, jobs: Jobs, brisk: None
+) -> None:
+    first, second = [await create_payment(verify_next_attempt_at=LONG_AGO) for _ in range(2)]
+    late = await create_payment()
+    paystack.add_transaction(first.reference)
+    paystack.add_transaction(second.reference, status="failed")
+    async with living(jobs.sweeper.run):
+        await until(statuses_are((first.reference, "succeeded"), (second.reference, "failed")))
+    assert (await find_payment(late.reference)).status == "pending"
+    assert sorted(map(str, paystack.verified())) == sorted([first.reference, second.reference])
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refusal(403, "forbidden"),
+        refusal(400, "invalid_params"),
+        httpx.Response(500, json={"status": False}),
+        httpx.ReadTimeout("slow"),
+        httpx.Response(200, json={"status": True, "data": {}}),
+        httpx.Response(429, headers={"x-ratelimit-reset": "0"}, json={}),
+    ],
+    ids=str,
+)
+async def test_sweeper_when_one_answer_is_a_fault_settles_the_others(
+    paystack: FakePaystack, jobs: Jobs, brisk: None, fault: Any
+) -> None:
+    ones = [await create_payment(verify_next_attempt_at=LONG_AGO + timedelta(seconds=number)) for number in range(3)]
+    for one in ones[1:]:
+        paystack.add_transaction(one.reference)
+    paystack.fail(fault, reference=ones[0].reference, times=None)
+    async with living(jobs.sweeper.run):
+        await until(statuses_are(*((one.reference, "succeeded") for one in ones[1:])), 5)
+    odd = await find_payment(ones[0].reference)
+    assert odd.status == "pending"
+    assert odd.verify_next_attempt_at > datetime.now(UTC)
+
+
+async def test_sweeper_when_the_key_is_rejected_stops_asking_and_fails_no_payment(
+    paystack: FakePaystack, jobs: Jobs, brisk: None
+) -> None:
+    ones = [await create_payment(verify_next_attempt_at=LONG_AGO) for _ in range(30)]
+    paystack.fail(refusal(401, "invalid_Key"), times=None)
+
+    async def asked() -> bool:
+        return bool(paystack.calls)
+
+    async with living(jobs.sweeper.run):
+        await until(asked)
+    assert len(paystack.calls) <= sweeper.AT_ONCE  # those that were on their way
+    assert [(await find_payment(one.reference)).status for one in ones] == ["pending"] * 30
+
+
+async def test_sweeper_when_payments_are_old_asks_once_more_and_abandons_them(
+    paystack: FakePaystack, jobs: Jobs, brisk: None
+) -> None:
+    old, paid = [await create_payment(verify_next_attempt_at=LONG_AGO) for _ in range(2)]
+    await change_payments(created_at=LONG_AGO)
+    paystack.add_transaction(old.reference, status="abandoned")
+    paystack.add_transaction(paid.reference)
+    async with living(jobs.sweeper.run):
+        await until(statuses_are((old.reference, "abandoned"), (paid.reference, "succeeded")))
+    assert len(paystack.calls) == 2
+    assert await outbox_types() == ["payment.succeeded"]
+
+
+async def test_sweeper_when_two_run_shares_the_work(paystack: FakePaystack, jobs: Jobs, brisk: None) -> None:
+    ones = [await create_payment(verify_next_attempt_at=LONG_AGO) for _ in range(30)]
+    for one in ones:
+        paystack.add_transaction(one.reference)
+    async with living(jobs.sweeper.run, jobs.sweeper.run):
+        await until(statuses_are(*((one.reference, "succeeded") for one in ones)))
+    assert len(paystack.calls) == 30
+    assert await outbox_types() == ["payment.succeeded"] * 30
+
+
+async def test_sweeper_when_a_failed_payment_is_paid_on_the_same_page_settles_it(
+    paystack: FakePaystack, jobs: Jobs, brisk: None
+) -> None:
+    one = await create_payment(status="failed", verify_next_attempt_at=LONG_AGO)
+    paystack.add_transaction(one.reference)
+    async with living(jobs.sweeper.run):
+        await until(statuses_are((one.reference, "succeeded")))
+
+
+async def test_sweeper_when_a_failed_payment_is_old_stops_asking(
+    paystack: FakePaystack, jobs: Jobs, brisk: None
+) -> None:
+    one = await create_payment(status="failed", verify_next_attempt_at=LONG_AGO)
+    await change_payments(created_at=LONG_AGO)
+    paystack.add_transaction(one.reference, status="failed")
+
+    async def given_up() -> bool:
+        return (await find_payment(one.reference)).verify_next_attempt_at.year == 9999
+
+    async with living(jobs.sweeper.run):
+        await until(statuses_are((one.reference, "failed")))
+        await until(given_up)
+    assert len(paystack.calls) == 1
+
+
+async def test_sweep_when_the_plan_is_bad_takes_no_more_than_a_batch_at_once(
+    paystack: FakePaystack,
+    bad_plans: async_sessionmaker[AsyncSession],
+    jobs: Jobs,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sweeper, "BATCH", 10)
+    for _ in range(30):
+        await create_payment(verify_next_attempt_at=datetime.now(UTC) - timedelta(seconds=1))
+    held = paystack.hold("verify")
+    async with living(Sweeper(bad_plans, jobs.paystack).run):
+        await held.arrived.wait()
+        async with sessions() as session:
+            taken = select(func.count()).select_from(Payment).where(Payment.verify_attempts == 1)
+            assert (await session.execute(taken)).scalar_one() == 10
+        paystack.go_down()
+        held.release.set()

@@ -1,0 +1,101 @@
+"""POST /payments/:reference/verify asks Paystack and settles what it answers."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.factories.payments import create_payment
+from tests.fakes.paystack import FakePaystack, refusal
+from tests.fixtures.payments_rows import find_payment, outbox_types
+from tests.fixtures.tokens import Signer
+
+
+async def verify(client: httpx.AsyncClient, headers: dict[str, str], reference: str) -> httpx.Response:
+    return await client.post(f"/payments/{reference}/verify", headers=headers)
+
+
+async def test_verify_when_the_payment_was_paid_settles_it_once(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference)
+    answer = await verify(client, payer, one.reference)
+    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
+    assert await outbox_types() == ["payment.succeeded"]
+    assert (await verify(client, payer, one.reference)).json()["status"] == "succeeded"
+    assert len(paystack.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "status"), [("abandoned", "pending"), ("ongoing", "pending"), ("failed", "failed"), ("reversed", "held")]
+)
+async def test_verify_when_paystack_shows_a_status_changes_the_payment_accordingly(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, shown: str, status: str
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status=shown)
+    assert (await verify(client, payer, one.reference)).json()["status"] == status
+
+
+async def test_verify_when_the_amount_differs_holds_the_payment(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, 49_999)
+    assert (await verify(client, payer, one.reference)).json()["held_reason"] == "amount_differs"
+    assert await outbox_types() == ["payment.held"]
+
+
+async def test_verify_when_the_payment_succeeded_already_asks_nothing(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    one = await create_payment(status="succeeded")
+    paystack.add_transaction(one.reference, status="reversed")
+    assert (await verify(client, payer, one.reference)).json()["status"] == "succeeded"
+    assert paystack.calls == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "retry_after"),
+    [
+        (httpx.ReadTimeout("slow"), "1"),
+        (httpx.ConnectError("away"), "1"),
+        (httpx.Response(500, json={"status": False}), "1"),
+        (httpx.Response(200, html="<h1>Please wait</h1>"), "1"),
+        (refusal(401, "invalid_Key"), "1"),
+        (refusal(403, "forbidden"), "1"),
+        (httpx.Response(429, headers={"x-ratelimit-reset": "17"}, json={"status": False}), "17"),
+    ],
+    ids=str,
+)
+async def test_verify_when_paystack_fails_answers_503(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, fault: Any, retry_after: str
+) -> None:
+    one = await create_payment()
+    paystack.fail(fault)
+    answer = await verify(client, payer, one.reference)
+    assert (answer.status_code, answer.json()["code"]) == (503, "paystack_unavailable")
+    assert answer.headers["retry-after"] == retry_after
+    assert (await find_payment(one.reference)).status == "pending"
+
+
+async def test_verify_when_many_ask_at_once_asks_paystack_once(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    answers = await asyncio.gather(*(verify(client, payer, one.reference) for _ in range(20)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(paystack.calls) == 1
+
+
+async def test_verify_when_the_payment_is_another_customers_answers_404(
+    client: httpx.AsyncClient, signer: Signer, paystack: FakePaystack
+) -> None:
+    one = await create_payment()
+    answer = await verify(client, signer.headers("payer-2"), one.reference)
+    assert (answer.status_code, answer.json()["code"]) == (404, "payment_not_found")
+    assert (await verify(client, {}, one.reference)).status_code == 401
+    assert paystack.calls == []

@@ -1,0 +1,31 @@
+"""The secret keys that payments accepts: Paystack's own, and a previous one of the same mode only."""
+
+import pytest
+from pydantic import ValidationError
+
+from services.payments.settings import PaymentsSettings
+
+TEST_KEY, LIVE_KEY = "sk_test_" + "a" * 24, "sk_live_" + "b" * 24
+
+
+@pytest.mark.parametrize(("key", "previous"), [(LIVE_KEY, TEST_KEY), (TEST_KEY, LIVE_KEY)])
+def test_settings_when_the_previous_key_is_of_another_mode_are_refused(
+    monkeypatch: pytest.MonkeyPatch, key: str, previous: str
+) -> None:
+    monkeypatch.setenv("PAYSTACK_SECRET_KEY", key)
+    monkeypatch.setenv("PAYSTACK_SECRET_KEY_PREVIOUS", previous)
+    with pytest.raises(ValidationError, match="of the other mode") as refused:
+        PaymentsSettings()
+    assert previous not in str(refused.value)
+    assert refused.value.errors()[0]["loc"] == ("paystack_secret_key_previous",)
+
+
+@pytest.mark.parametrize(
+    ("key", "previous", "mode"), [(LIVE_KEY, "sk_live_" + "c" * 24, "live"), (TEST_KEY, "", "test")]
+)
+def test_settings_when_a_key_is_rotated_have_its_mode(
+    monkeypatch: pytest.MonkeyPatch, key: str, previous: str, mode: str
+) -> None:
+    monkeypatch.setenv("PAYSTACK_SECRET_KEY", key)
+    monkeypatch.setenv("PAYSTACK_SECRET_KEY_PREVIOUS", previous)
+    assert PaymentsSettings().domain == mode
