@@ -8,7 +8,7 @@ import typer
 from kit.cli.times import check_period
 from services.payments.cli.output import AsJson, Context, Since, Until, err, interruptible, print_json, progress, run
 from services.payments.db import sessions
-from services.payments.webhooks.backfill import FIRST_LOOK_BACK, Backfill, Found
+from services.payments.webhooks.backfill import FIRST_PERIOD, Backfill, BackfillReport
 
 
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
@@ -18,12 +18,12 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
     """
     check_period(since, until)
 
-    async def work(context: Context) -> Found:
+    async def work(context: Context) -> BackfillReport:
         filler = Backfill(sessions, context.clients.paystack, context.notifier)
         with progress(shown=not as_json) as bar:
             task = bar.add_task("looking through Paystack's events", total=None)
 
-            def told(now: Found) -> None:
+            def told(now: BackfillReport) -> None:
                 bar.update(task, completed=now.seen)
 
             async with interruptible() as shutdown:
@@ -31,8 +31,8 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
                     found = await filler.catch_up(shutdown, timedelta(0), told)
                 else:
                     to = until or datetime.now(UTC)
-                    found = await filler.fetch(shutdown, since or to - FIRST_LOOK_BACK, to, told)
-        return found or Found(error="another process is at it")
+                    found = await filler.fetch(shutdown, since or to - FIRST_PERIOD, to, told)
+        return found or BackfillReport(error="another process is at it")
 
     found = run(work)
     if as_json:

@@ -87,7 +87,9 @@ def refund(
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
             await _check(session, reference)
-            asked = await requests.request(session, reference, amount=amount, reason=reason, requested_by=operator().id)
+            asked = await requests.request_refund(
+                session, reference, amount=amount, reason=reason, requested_by=operator().id
+            )
             await session.refresh(asked)
             view = RefundView.model_validate(asked)
         context.notifier.notify(Topic.REFUNDS)

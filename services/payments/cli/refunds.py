@@ -9,7 +9,7 @@ from services.payments.cli.output import AsJson, AtMost, Context, print_views, r
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import OWED, UNFINISHED
+from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND, UNFINISHED
 from services.payments.refunds.schemas import RefundView
 
 cli = typer.Typer(help="Money on its way back.", no_args_is_help=True)
@@ -30,7 +30,7 @@ def list_refunds(
     as_json: AsJson = False,
 ) -> None:
     """Newest first. Amounts in subunits."""
-    wanted = Refund.status.in_(UNFINISHED) | OWED if status is None else Refund.status == status
+    wanted = Refund.status.in_(UNFINISHED) | FAILED_AUTOMATIC_REFUND if status is None else Refund.status == status
 
     async def work(context: Context) -> list[RefundOfPayment]:
         query = (

@@ -16,7 +16,7 @@ from kit.messaging import outbox
 from kit.messaging.inbox import EntryStatus
 from services.payments.cli.output import AsJson, Context, duration, out, print_json, run, words
 from services.payments.db import sessions
-from services.payments.disputes.poller import SOON
+from services.payments.disputes.poller import DUE_SOON
 from services.payments.metrics import refunds_that_need_an_operator, seconds_until_dispute_due
 from services.payments.mode import Mode
 from services.payments.models import Dispute, Inbox, OutboxRow, Payment, PaymentStatus
@@ -167,7 +167,7 @@ def _clock(disputes: DisputeCounts) -> str:
         return f"{disputes['open']} open, none waits for our answer"
     said = f"due in {duration(seconds)}" if seconds > 0 else f"overdue for {duration(-seconds)}"
     said = f"the first that waits for our answer is {said}"
-    return f"{disputes['open']} open, {f'[red]{said}[/]' if seconds < SOON.total_seconds() else said}"
+    return f"{disputes['open']} open, {f'[red]{said}[/]' if seconds < DUE_SOON.total_seconds() else said}"
 
 
 def _waiting(entries: EntryCounts) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from services.payments.cli.output import AsJson, Context, duration, err, interruptible, print_json, progress, run
 from services.payments.db import Topic, sessions
-from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, seconds_for
+from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, expected_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def sweep(
             if everything:
                 await bring_forward(session)
             due = await count_due(session)
-        said = seconds_for(due, paystack.rate_limit)
+        said = expected_seconds(due, paystack.rate_limit)
         if not as_json:
             err.print(f"{due} payments to ask about, which takes about {duration(said)}")
         with progress(shown=not as_json) as bar:

@@ -52,7 +52,7 @@ def list_notices(
 
     async def work(context: Context) -> list[WebhookEventView]:
         async with sessions() as session:
-            return [WebhookEventView.model_validate(row) for row in await queries.page(session, wanted, limit)]
+            return [WebhookEventView.model_validate(row) for row in await queries.list_page(session, wanted, limit)]
 
     print_views(run(work), COLUMNS, as_json=as_json, nothing="no such notices")
 
