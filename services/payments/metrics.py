@@ -10,7 +10,7 @@ from kit.messaging.inbox import EntryStatus
 from kit.worker.shutdown import Shutdown
 from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import OWED
+from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND
 from services.payments.webhooks.models import WebhookEvent
 
 INTERVAL_SECONDS = 5
@@ -34,7 +34,7 @@ dispute_due_seconds.set(float("inf"))
 def refunds_that_need_an_operator() -> Select[int]:
     """Select the refunds that wait for the payer's account, and the automatic refunds that failed."""
     refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
-    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | OWED)
+    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | FAILED_AUTOMATIC_REFUND)
 
 
 async def seconds_until_dispute_due(session: AsyncSession) -> float | None:

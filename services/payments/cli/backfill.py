@@ -10,7 +10,7 @@ from services.payments.cli.command import Context, interruptible, run
 from services.payments.cli.options import AsJson, Since, Until
 from services.payments.cli.output import err, print_json, progress
 from services.payments.db import sessions
-from services.payments.webhooks.backfill import FIRST_LOOK_BACK, Backfill, Found
+from services.payments.webhooks.backfill import FIRST_PERIOD, Backfill, BackfillReport
 
 
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
@@ -21,12 +21,12 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
     """
     check_period(since, until)
 
-    async def work(context: Context) -> Found:
+    async def work(context: Context) -> BackfillReport:
         job = Backfill(sessions, context.clients.paystack, context.notifier)
         with progress(shown=not as_json) as bar:
             task = bar.add_task("checking webhook events", total=None)
 
-            def show_progress(so_far: Found) -> None:
+            def show_progress(so_far: BackfillReport) -> None:
                 bar.update(task, completed=so_far.seen)
 
             async with interruptible() as shutdown:
@@ -34,8 +34,8 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
                     report = await job.catch_up(shutdown, timedelta(0), show_progress)
                 else:
                     end = until or datetime.now(UTC)
-                    report = await job.fetch(shutdown, since or end - FIRST_LOOK_BACK, end, show_progress)
-        return report or Found(error="Another process is running a backfill.")
+                    report = await job.fetch(shutdown, since or end - FIRST_PERIOD, end, show_progress)
+        return report or BackfillReport(error="Another process is running a backfill.")
 
     report = run(work)
     if as_json:

@@ -88,7 +88,7 @@ def refund(
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
             await _check_held(session, reference)
-            refund = await requests.request(
+            refund = await requests.request_refund(
                 session, reference, amount=amount, reason=reason, requested_by=operator().id
             )
             await session.refresh(refund)

@@ -11,7 +11,7 @@ from services.payments.cli.output import print_views
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import OWED, UNFINISHED
+from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND, UNFINISHED
 from services.payments.refunds.schemas import RefundView
 
 cli = typer.Typer(help="List refunds.", no_args_is_help=True)
@@ -37,7 +37,7 @@ def list_refunds(
     as_json: AsJson = False,
 ) -> None:
     """List refunds, newest first. Amounts are in subunits."""
-    condition = Refund.status.in_(UNFINISHED) | OWED if status is None else Refund.status == status
+    condition = Refund.status.in_(UNFINISHED) | FAILED_AUTOMATIC_REFUND if status is None else Refund.status == status
 
     async def work(context: Context) -> list[RefundOfPayment]:
         query = (

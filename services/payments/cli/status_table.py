@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NotRequired, TypedDict
 
 from services.payments.cli.output import duration, to_text
-from services.payments.disputes.poller import SOON
+from services.payments.disputes.poller import DUE_SOON
 from services.payments.mode import Mode
 from services.payments.models import PaymentStatus
 from services.payments.refunds.models import RefundStatus
@@ -129,7 +129,7 @@ def _disputes(disputes: DisputeCounts) -> str:
         return f"{disputes['open']} open, none waits for our response"
     due = f"due in {duration(seconds)}" if seconds > 0 else f"overdue by {duration(-seconds)}"
     text = f"the first that waits for our response is {due}"
-    return f"{disputes['open']} open, {f'[red]{text}[/]' if seconds < SOON.total_seconds() else text}"
+    return f"{disputes['open']} open, {f'[red]{text}[/]' if seconds < DUE_SOON.total_seconds() else text}"
 
 
 def _entries(entries: EntryCounts) -> str:

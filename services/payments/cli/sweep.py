@@ -10,7 +10,7 @@ from services.payments.cli.command import Context, interruptible, run
 from services.payments.cli.options import AsJson
 from services.payments.cli.output import duration, err, print_json, progress
 from services.payments.db import Topic, sessions
-from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, seconds_for
+from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, expected_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def sweep(
             if everything:
                 await bring_forward(session)
             due = await count_due(session)
-        expected = seconds_for(due, paystack.rate_limit)
+        expected = expected_seconds(due, paystack.rate_limit)
         if not as_json:
             err.print(f"{due} payments are due. Verifying them takes about {duration(expected)}.")
         with progress(shown=not as_json) as bar:

@@ -45,7 +45,7 @@ def list_webhook_events(
 
     async def work(context: Context) -> list[WebhookEventView]:
         async with sessions() as session:
-            return [WebhookEventView.model_validate(row) for row in await queries.page(session, filters, limit)]
+            return [WebhookEventView.model_validate(row) for row in await queries.list_page(session, filters, limit)]
 
     print_views(run(work), COLUMNS, as_json=as_json, if_empty="No webhook events match.")
 

@@ -21,7 +21,7 @@ from services.payments.refunds.chargebacks import FINAL, has_requested_refund, r
 POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 BACKOFF = Backoff(first=30, longest=3600)
-SOON = timedelta(hours=4)
+DUE_SOON = timedelta(hours=4)
 """Of the sixteen hours, the last: each look says so aloud."""
 
 FORGOTTEN_AFTER = timedelta(days=30)
@@ -50,7 +50,7 @@ class DisputePoller:
                 if clock() - searched > SEARCH_SECONDS:
                     await self.search(shutdown)
                     searched = clock()
-                if await self.look(shutdown):
+                if await self.poll_due(shutdown):
                     continue
             except PaystackError as error:
                 log.warning("disputes could not be looked at", error=type(error).__name__, reason=str(error)[:200])
@@ -68,7 +68,7 @@ class DisputePoller:
                 return
             self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
 
-    async def look(self, shutdown: Shutdown) -> bool:
+    async def poll_due(self, shutdown: Shutdown) -> bool:
         """Look, when it is our turn, at one that is due. Whether there was one. Raises PaystackError; it is due again in a minute."""
         taken = await self._take()
         if taken is None:
@@ -109,7 +109,7 @@ class DisputePoller:
         if await _is_finished(session, dispute, now):
             next_at = None
         elif _waits_for_us(dispute):
-            if now < dispute.due_at < now + SOON:
+            if now < dispute.due_at < now + DUE_SOON:
                 log.critical(
                     "a dispute is about to be accepted in our name",
                     dispute=dispute_id,

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import HeldReason
 from kit.messaging import outbox
-from services.payments import events
+from services.payments import events, outcomes
 from services.payments.ledger import dispute_holds
 from services.payments.models import UNPAID, Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.disputes import PaystackDispute
@@ -49,7 +49,7 @@ async def record(session: AsyncSession, told: Sequence[PaystackDispute]) -> list
 async def _hear(session: AsyncSession, payment: Payment | None, told: PaystackDispute) -> str:
     if told.domain not in {None, settings.domain}:
         log.error("a dispute of another mode", dispute=told.id, domain=told.domain)
-        return f"kept: {HeldReason.MODE_DIFFERS}"
+        return outcomes.ignored(HeldReason.MODE_DIFFERS)
     opened_at = told.opened_at or datetime.now(UTC)
     row = {
         "id": told.id,
@@ -71,7 +71,7 @@ async def _hear(session: AsyncSession, payment: Payment | None, told: PaystackDi
     dispute = (await session.execute(new)).scalar_one_or_none()
     if dispute is None:
         await schedule_poll(session, told.id)
-        return "looked into"
+        return outcomes.POLL_SCHEDULED
     if dispute.lost is None:
         disputes_total.labels("opened").inc()
         log.error("payment disputed", dispute=told.id, reference=told.reference, due_at=dispute.due_at.isoformat())
@@ -81,7 +81,7 @@ async def _hear(session: AsyncSession, payment: Payment | None, told: PaystackDi
         await _tell_end(session, payment, dispute)
     if payment is None:
         log.error("a dispute about money that is not ours", dispute=told.id, reference=told.reference)
-        return f"{dispute.status}: {HeldReason.UNKNOWN_REFERENCE}"
+        return outcomes.without_payment(dispute.status)
     await _stand(session, payment, dispute, told)
     return dispute.status
 
@@ -110,7 +110,7 @@ async def schedule_poll(session: AsyncSession, dispute_id: int) -> None:
     await session.execute(soon)
 
 
-async def schedule_polls_of(session: AsyncSession, references: Sequence[str]) -> None:
+async def schedule_polls_by_reference(session: AsyncSession, references: Sequence[str]) -> None:
     """Money came of which a dispute may have told before, be it over: have such disputes looked at once more."""
     if references:
         about = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))

@@ -23,7 +23,7 @@ from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import RefundStatus
-from services.payments.refunds.requests import of_payment, refunded_or_pending
+from services.payments.refunds.requests import list_refunds, refunded_or_pending
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
@@ -76,7 +76,7 @@ async def _held(session: AsyncSession, reference: str) -> Payment:
 
 async def _failed_to_go_back(session: AsyncSession, payment: Payment) -> bool:
     """Whether the refund that was told of is known to have failed, so that the money is here after all."""
-    refunds = [refund.status for refund in await of_payment(session, payment.id)]
+    refunds = [refund.status for refund in await list_refunds(session, payment.id)]
     return bool(refunds) and set(refunds) == {RefundStatus.FAILED}
 
 

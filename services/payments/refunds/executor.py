@@ -41,7 +41,7 @@ log = structlog.get_logger("refunds")
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DuePayment:
     payment_id: int
     reference: str
     paystack_id: int | None
@@ -61,13 +61,13 @@ class RefundExecutor:
 
     async def run(self, shutdown: Shutdown) -> None:
         while not shutdown.requested:
-            due = await self._take()
+            due = await self._take_due()
             if due is None:
                 await shutdown.wait(POLL_SECONDS, self._wakeup)
             else:
-                await self._attend(shutdown, due)
+                await self._process(shutdown, due)
 
-    async def _take(self) -> Due | None:
+    async def _take_due(self) -> DuePayment | None:
         """One payment whose refunds are due and that nobody has in hand; it is ours for a minute, whatever nudges come meanwhile.
 
         What went back of a payment of which we have not heard that it was paid waits until we have.
@@ -88,9 +88,9 @@ class RefundExecutor:
         )
         async with self.sessions.begin() as session:
             row = (await session.execute(due)).one_or_none()
-        return None if row is None else Due(*row)
+        return None if row is None else DuePayment(*row)
 
-    async def _renew(self, due: Due) -> Due | None:
+    async def _renew(self, due: DuePayment) -> DuePayment | None:
         """A whole minute again. None where the lease has run out and another has it: that one sends what is to be sent."""
         ours = _change(due.payment_id, refunds_leased_until=func.now() + LEASE).where(
             Payment.refunds_leased_until == due.leased_until
@@ -99,7 +99,7 @@ class RefundExecutor:
             leased = (await session.execute(ours.returning(Payment.refunds_leased_until))).scalar_one_or_none()
         return replace(due, leased_until=leased) if leased is not None else None
 
-    async def _attend(self, shutdown: Shutdown, due: Due) -> None:
+    async def _process(self, shutdown: Shutdown, due: DuePayment) -> None:
         # Waiting for our turn may take longer than the lease.
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return
@@ -107,7 +107,7 @@ class RefundExecutor:
         if held is None:
             return
         try:
-            await self._look(held)
+            await self._execute(held)
         except PaystackError as error:
             log.warning(
                 "refunds could not be looked at",
@@ -116,14 +116,14 @@ class RefundExecutor:
                 reason=str(error)[:200],
             )
 
-    async def _look(self, due: Due) -> None:
+    async def _execute(self, due: DuePayment) -> None:
         transaction = due.paystack_id or await self._transaction(due)
         if transaction is None:
             log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
             await self._next_look(due)
             return
         told = await self.paystack.refunds.list_for_transaction(transaction)
-        await self._learn(due, told)
+        await self._sync(due, told)
         async with self.sessions() as session:
             waiting = await session.execute(
                 select(Refund)
@@ -139,7 +139,7 @@ class RefundExecutor:
             await self._send(due, refund)
         await self._next_look(due)
 
-    async def _transaction(self, due: Due) -> int | None:
+    async def _transaction(self, due: DuePayment) -> int | None:
         """Paystack's id of the transaction, which its list of refunds goes by, where no notice has told it yet."""
         charge = await self.paystack.transactions.verify(due.reference)
         if charge is None or charge.id is None:
@@ -148,7 +148,7 @@ class RefundExecutor:
             await session.execute(_change(due.payment_id, paystack_id=charge.id))
         return charge.id
 
-    async def _send(self, due: Due, refund: Refund) -> None:
+    async def _send(self, due: DuePayment, refund: Refund) -> None:
         try:
             told = await self.paystack.refunds.create(
                 due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
@@ -167,9 +167,9 @@ class RefundExecutor:
                 await chargebacks.record_pending_chargebacks(session, payment)
             refunds_total.labels("refused").inc()
             return
-        await self._learn(due, [told])
+        await self._sync(due, [told])
 
-    async def _learn(self, due: Due, told: Sequence[PaystackRefund]) -> None:
+    async def _sync(self, due: DuePayment, told: Sequence[PaystackRefund]) -> None:
         """Write down what Paystack says of this payment's refunds, and tell the shop of money that went back."""
         async with self.sessions.begin() as session:
             payment = (
@@ -231,7 +231,7 @@ class RefundExecutor:
         if payment.order_id is not None:
             await outbox.add(session, OutboxRow, events.refunded(payment, total))
 
-    async def _next_look(self, due: Due) -> None:
+    async def _next_look(self, due: DuePayment) -> None:
         """While one is open, look again, ever less often; notices make it sooner."""
         pause = timedelta(seconds=BACKOFF.seconds(due.attempts - 1))
         async with self.sessions.begin() as session:

@@ -26,7 +26,7 @@ UNFINISHED = (
 REFUNDABLE = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.HELD, PaymentStatus.DISPUTED}
 )
-OWED = (
+FAILED_AUTOMATIC_REFUND = (
     (Refund.status == RefundStatus.FAILED)
     & (Refund.requested_by == "catalog")
     & (Payment.refunded_amount < Payment.paid_amount)
@@ -34,7 +34,7 @@ OWED = (
 """Of refunds joined with their payments: what should have gone back by itself and did not. Nobody else would miss it."""
 
 
-async def request(
+async def request_refund(
     session: AsyncSession, reference: str, *, amount: int | None, reason: str | None, requested_by: str
 ) -> Refund:
     """Ask for a refund: `amount` subunits, or all that is left. The payment's row lock makes the sum of all refunds safe.
@@ -66,7 +66,7 @@ async def request(
     return refund
 
 
-async def of_payment(session: AsyncSession, payment_id: int) -> Sequence[Refund]:
+async def list_refunds(session: AsyncSession, payment_id: int) -> Sequence[Refund]:
     """Oldest first."""
     found = await session.execute(select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.number))
     return found.scalars().all()
@@ -92,7 +92,7 @@ async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> Non
     await session.execute(due)
 
 
-async def find(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:
+async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:
     query = select(Refund).where(Refund.payment_id == payment_id, Refund.id == refund_id)
     return (await session.execute(query)).scalar_one_or_none()
 

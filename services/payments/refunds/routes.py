@@ -63,7 +63,7 @@ async def request(
         kept = await keys.begin(session, IdempotencyKey, intent)
         if kept is not None:
             return RefundView.model_validate(kept.body)
-        refund = await requests.request(
+        refund = await requests.request_refund(
             session, reference, amount=asked.amount, reason=asked.reason, requested_by=caller.id
         )
         await session.refresh(refund)
@@ -76,7 +76,7 @@ async def request(
 @router.get("", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
     """The refunds of a payment, one's own or anybody's with the scope payments:read, oldest first."""
-    found = await requests.of_payment(session, (await find_payment(session, caller, reference)).id)
+    found = await requests.list_refunds(session, (await find_payment(session, caller, reference)).id)
     return Refunds(items=[RefundView.model_validate(refund) for refund in found])
 
 
@@ -141,7 +141,7 @@ async def _payment_id(session: AsyncSession, reference: str) -> int:
 
 
 async def _waiting(session: AsyncSession, reference: str, refund_id: UUID) -> Refund:
-    refund = await requests.find(session, await _payment_id(session, reference), refund_id)
+    refund = await requests.find_refund(session, await _payment_id(session, reference), refund_id)
     if refund is None:
         raise RefundNotFound
     if refund.status != RefundStatus.NEEDS_ATTENTION:

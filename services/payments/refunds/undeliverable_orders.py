@@ -42,7 +42,7 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
             log.warning("told again that an order cannot be delivered", reference=event.data.reference)
             continue
         try:
-            await requests.request(session, event.data.reference, amount=None, reason=reason, requested_by=BY)
+            await requests.request_refund(session, event.data.reference, amount=None, reason=reason, requested_by=BY)
         except (PaymentNotFound, NothingToRefund) as nothing:
             log.warning("nothing to refund", reference=event.data.reference, reason=str(nothing))
         else:

@@ -23,7 +23,7 @@ async def test_sweep_when_it_is_interrupted_prints_what_it_did() -> None:
     slow = {"PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": "1"}
     sweeping = await start_process("sweep", "--all", "--json", PAYSTACK_URL=NOBODY_LISTENS, **slow)
     async with asyncio.timeout(60):
-        await read_until(sweeping, "verify failed")  # the first; the second call would come a minute later
+        await read_until(sweeping, "verification failed")  # the first; the second call would come a minute later
         sweeping.send_signal(signal.SIGINT)
         out, err = await sweeping.communicate()
     assert sweeping.returncode == 1

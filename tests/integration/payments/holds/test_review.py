@@ -88,7 +88,7 @@ async def test_accept_when_a_part_was_refunded_accepts_the_rest(paystack: FakePa
 async def test_accept_when_a_refund_is_pending_raises_not_held(paystack: FakePaystack, jobs: Jobs) -> None:
     one = await create_overpaid_payment(paystack, jobs, (await create_payment()).reference)
     async with sessions.begin() as session:
-        await requests.request(session, one.reference, amount=100, reason="more", requested_by="test")
+        await requests.request_refund(session, one.reference, amount=100, reason="more", requested_by="test")
     with pytest.raises(NotHeld, match="under way"):
         await accept(one.reference)
 

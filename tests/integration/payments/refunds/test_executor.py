@@ -25,7 +25,7 @@ TOO_LARGE = refusal(400, "invalid_params", "Total refund amount cannot exceed or
 
 async def request_refund(reference: str, amount: int | None = None) -> None:
     async with sessions.begin() as session:
-        await requests.request(session, reference, amount=amount, reason=None, requested_by="test")
+        await requests.request_refund(session, reference, amount=amount, reason=None, requested_by="test")
 
 
 async def refund_statuses() -> list[str]:
