@@ -16,7 +16,8 @@ from services.payments.disputes import records
 from services.payments.models import UNPAID, Dispute, DisputeStatus, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
-from services.payments.refunds.chargebacks import FINAL, has_requested_refund, refund_of
+from services.payments.refunds.chargebacks import find_chargeback, has_requested_refund
+from services.payments.refunds.models import FINAL
 
 POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
@@ -135,7 +136,7 @@ async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -
         return False
     if not dispute.lost or dispute.payment_id is None or now - (dispute.resolved_at or now) > FORGOTTEN_AFTER:
         return True
-    refund = await refund_of(session, dispute.id)
+    refund = await find_chargeback(session, dispute.id)
     if refund is not None:
         return refund.paystack_id is not None or refund.status in FINAL
     if await has_requested_refund(session, dispute.payment_id):
