@@ -48,9 +48,9 @@ class DuePayment:
     due_at: datetime
     leased_until: datetime
 
-    def for_log(self) -> dict[str, str]:
+    def for_log(self) -> dict[str, str | None]:
         """Return the fields that every log line about the payment has."""
-        return {"reference": self.reference, "order_id": str(self.order_id)}
+        return {"reference": self.reference, "order_id": str(self.order_id) if self.order_id else None}
 
 
 class RefundExecutor:
@@ -125,9 +125,7 @@ class RefundExecutor:
         """Apply the refunds that Paystack lists, send the requested refunds that are not among them, and schedule the next sync."""
         transaction_id = due.paystack_id or await self._fetch_transaction_id(due)
         if transaction_id is None:
-            log.error(
-                "refund not sent: payment unknown to Paystack", reference=due.reference, order_id=str(due.order_id)
-            )
+            log.error("refund not sent: payment unknown to Paystack", **due.for_log())
             await self._schedule_next(due)
             return
         await self._apply(due, await self.paystack.refunds.list_for_transaction(transaction_id))
