@@ -62,11 +62,13 @@ class Notifier:
         """Run as a job: wake the jobs of this process when another process notifies. Raises when the connection is lost."""
         connection = await asyncpg.connect(url.get_secret_value(), timeout=5, command_timeout=5)
         try:
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(self._channel, lambda *args: self.wake(str(args[-1])))
             self.wake(*self._subscribers)  # for notifications that were sent before this process listened
             while not shutdown.requested:
-                await shutdown.wait(KEEPALIVE_SECONDS)
-                await connection.execute("SELECT 1")
+                await shutdown.wait(KEEPALIVE_SECONDS, lost)
+                await connection.execute("SELECT 1")  # raises if the connection is lost
         finally:
             connection.terminate()
 

@@ -1,4 +1,4 @@
-"""What payments does by itself."""
+"""The background jobs of payments."""
 
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.migrations import schema_check

@@ -56,11 +56,11 @@ def reconcile(
         with progress(shown=not as_json) as bar:
             task = bar.add_task("asking Paystack", total=None)
             async with interruptible() as shutdown:
-                inquiry = PaystackReader(
+                reader = PaystackReader(
                     sessions, context.clients.paystack, shutdown, report, lambda _: bar.advance(task)
                 )
                 try:
-                    await compare(inquiry, unsettled_after=timedelta(days=unsettled_after_days))
+                    await compare(reader, unsettled_after=timedelta(days=unsettled_after_days))
                 except PaystackError as error:
                     raise PaystackUnavailable(f"Not reconciled: {type(error).__name__}: {error}") from error
                 except Interrupted as interrupted:
@@ -81,7 +81,7 @@ def _show(report: Report) -> None:
     err.print(
         f"{words(report.since)} to {words(report.until)} UTC: {report.payments} paid payments here,"
         f" {report.transactions} transactions and {report.payouts} payouts at Paystack;"
-        f" new in the books: {report.payouts_recorded} payouts, {report.fees_learned} fees"
+        f" new in the books: {report.payouts_recorded} payouts, {report.fees_recorded} fees"
     )
     if report.agrees:
         out.print("all agree")

@@ -82,7 +82,7 @@ class Batch:
             self.events[charge.reference] = event
         if charge.paid:
             account = Account.HELD if transition.held_reason else Account.SALES
-            self.movements += movements.received(payment.id, charge, settings.domain, out_of=account)
+            self.movements += movements.received(payment.id, charge, settings.domain, credited=account)
         if transition.held_reason == HeldReason.REVERSED:
             self.refund_syncs.append(charge.reference)
         settled_total.labels(transition.status, transition.held_reason or "").inc()
@@ -112,7 +112,7 @@ async def _hold_unknown_money(session: AsyncSession, batch: Batch) -> None:
     """Record money under references that are not ours as held payments: an operator binds it to an order or refunds it."""
     for payment_id, reference in await insert_unknown_payments(session, batch.unknown_charges.values()):
         charge = batch.unknown_charges[reference]
-        batch.movements += movements.received(payment_id, charge, settings.domain, out_of=Account.HELD)
+        batch.movements += movements.received(payment_id, charge, settings.domain, credited=Account.HELD)
         settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
         log.error(
             "payment held",

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from services.payments.db import sessions
+from services.payments.models import PaymentStatus
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, charge, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events, settle_charges
@@ -209,7 +210,7 @@ async def test_processing_when_one_payment_is_locked_delays_only_that_one(client
     assert [row.status for row in rows.values()].count("processed") == 4
     assert [(row.attempts, row.outcome) for row in waiting] == [(0, None)]
     assert "lock timeout" in (waiting[0].error or "")
-    assert [(await find_payment(one.reference)).status for one in ones].count("succeeded") == 4
+    assert [(await find_payment(one.reference)).status for one in ones].count(PaymentStatus.SUCCEEDED) == 4
     await execute("UPDATE webhook_events SET next_attempt_at = now()")
     await process_webhook_events()
     assert [row.attempts for row in await webhook_events()] == [1] * 5
