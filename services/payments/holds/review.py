@@ -47,7 +47,7 @@ async def accept(session: AsyncSession, reference: str, caller: Caller, reason: 
 
 
 async def bind(session: AsyncSession, reference: str, caller: Caller, order: Order, reason: str) -> Payment:
-    """Bind a held payment with an unknown reference to an order that costs what is left of the payment.
+    """Bind a held payment with an unknown reference to an order that costs its remaining amount.
 
     Raises PaymentNotFound, NotHeld, OrderNotPayable.
     """

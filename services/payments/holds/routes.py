@@ -46,7 +46,7 @@ async def bind_payment(
 ) -> PaymentView:
     """Bind a payment with an unknown reference to an order, so that the order is delivered.
 
-    The order must be pending or expired, and must cost exactly what is left of the payment. Requires the scope `payments:decide`.
+    The order must be pending or expired, and must cost exactly the remaining amount of the payment. Requires the scope `payments:decide`.
     """
     order = await clients.catalog.get(request.order_id, caller)
     async with sessions.begin() as session:

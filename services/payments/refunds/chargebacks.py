@@ -93,8 +93,7 @@ async def _create_refund(session: AsyncSession, payment: Payment, dispute: Dispu
         with continued(payment.traceparent):
             log.warning(
                 "chargeback not recorded: payment already refunded",
-                reference=payment.reference,
-                order_id=str(payment.order_id),
+                **requests.log_fields(payment),
                 dispute=dispute.id,
             )
         return None

@@ -60,7 +60,7 @@ async def request_refund(
         raise ReasonNeeded
     if amount is not None and amount > left:
         raise RefundTooLarge(
-            f"The amount is greater than what can be refunded: request at most {left} subunits.", left=left
+            f"The amount is greater than the refundable amount: request at most {left} subunits.", left=left
         )
     refund = Refund(
         id=uuid4(),
@@ -76,13 +76,17 @@ async def request_refund(
     with continued(payment.traceparent):
         log.info(
             "refund requested",
-            reference=reference,
-            order_id=str(payment.order_id),
+            **log_fields(payment),
             refund=str(refund.id),
             amount=refund.amount,
             by=requested_by,
         )
     return refund
+
+
+def log_fields(payment: Payment) -> dict[str, str | None]:
+    """Return the fields that log lines about the refunds of a payment have in common."""
+    return {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}
 
 
 async def list_refunds(session: AsyncSession, payment_id: int) -> Sequence[Refund]:

@@ -121,8 +121,7 @@ async def retry_refund(
     with continued(payment.traceparent):
         log.warning(
             "refund retry sent",
-            reference=reference,
-            order_id=str(payment.order_id),
+            **requests.log_fields(payment),
             refund=str(refund_id),
             account_ends=account.account_number[-4:],
             bank_id=account.bank_id,

@@ -1,4 +1,4 @@
-"""Apply what Paystack reports about the refunds of a payment: refund status, ledger, payment status and the event payment.refunded."""
+"""Apply Paystack's reports about the refunds of a payment: refund status, ledger, payment status and the event payment.refunded."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -16,6 +16,7 @@ from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.refunds import PaystackRefund
 from services.payments.refunds import chargebacks
 from services.payments.refunds.models import FINAL, Refund, RefundStatus
+from services.payments.refunds.requests import log_fields
 from services.payments.settings import settings
 
 PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
@@ -118,8 +119,7 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
         payment.status = PaymentStatus.PARTIALLY_REFUNDED
     log.info(
         "payment refunded",
-        reference=payment.reference,
-        order_id=str(payment.order_id),
+        **log_fields(payment),
         refunded_amount=total,
         status=payment.status,
     )
@@ -131,8 +131,7 @@ def _log_error(event: str, payment: Payment, refund: Refund, reason: str) -> Non
     with continued(payment.traceparent):
         log.error(
             event,
-            reference=payment.reference,
-            order_id=str(payment.order_id),
+            **log_fields(payment),
             refund=str(refund.id),
             amount=refund.amount,
             reason=reason,
