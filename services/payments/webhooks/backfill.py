@@ -1,4 +1,4 @@
-"""The backfill: fetch webhook events that never arrived from Paystack's Webhook Events API, and store them like received ones.
+"""The backfill: fetch missed webhook events from Paystack's Webhook Events API, and store them like received events.
 
 Events are recognized by their identity or by Paystack's id, so a backfill that runs twice, or ends midway, stores nothing twice.
 """
