@@ -1,6 +1,6 @@
 """Connections to RabbitMQ, and the topology on which no message is lost.
 
-Plain connections, not aio-pika's robust ones: a job that loses its connection is restarted and declares again what it needs.
+Plain connections, not aio-pika's robust ones: a job that loses its connection is restarted and declares its queues again.
 """
 
 import asyncio

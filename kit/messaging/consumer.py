@@ -16,7 +16,7 @@ from contracts.topology import Queue
 from kit.db.errors import is_unavailable
 from kit.messaging import inbox, outbox, processor
 from kit.messaging.broker import TIMEOUT, connect, declare_queue
-from kit.messaging.inbox import Entry, InboxEntry
+from kit.messaging.inbox import Entry, InboxEntry, Message
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import BATCHING_SECONDS, SMALL_BATCH, BatchResult
 from kit.observability.tracing import valid_traceparent
@@ -164,19 +164,15 @@ class Consumer(Generic[E]):
     ) -> frozenset[str]:
         """Store and process events in one transaction. Return the topics to notify."""
         events = {str(event.id): event for _, event in received}
-        rows = [
-            {
-                "key": str(event.id),
-                "body": message.body,
-                "headers": {"traceparent": valid_traceparent(event.traceparent)},
-            }
+        messages = [
+            Message(str(event.id), message.body, {"traceparent": valid_traceparent(event.traceparent)})
             for message, event in received
         ]
         failures = 0
         while True:
             try:
                 async with self.sessions.begin() as session:
-                    entries = await inbox.store_processed(session, self.inbox, rows)
+                    entries = await inbox.store_processed(session, self.inbox, messages)
                     return await processor.process(session, self.inbox, entries, self._handler_of(events))
             except Exception as error:
                 # While the database is unavailable, keep the messages and wait. Requeueing them would count as redeliveries.

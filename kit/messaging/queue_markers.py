@@ -1,7 +1,7 @@
 """Queue markers show whether a queue is still the one to which our events were published.
 
-A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost, and nothing
-would show it: whoever needs the queue next, consumer or publisher, declares it again. So the relay, and only the relay, creates a marker
+A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost without a trace,
+because the consumer or the publisher declares the queue again. So the relay, and only the relay, creates a marker
 that disappears together with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes
 the bindings of a queue together with the queue, and an auto-delete exchange together with its last binding; an empty broker has neither. A
 queue without its marker has therefore received none of our events: recent events are published again, and then the marker is created.

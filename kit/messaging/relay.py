@@ -1,4 +1,4 @@
-"""The relay: publishes outbox rows in id order and deletes what the broker confirmed."""
+"""The relay: publishes the events of the outbox in id order and deletes those that the broker confirmed."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The relay notices that a queue was lost with its events, whoever declared it again, and publishes the events again."""
+"""The relay notices that a queue was lost with its events, even if the consumer declared it again, and publishes the events again."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
