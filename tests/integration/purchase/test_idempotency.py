@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from tests.factories.payments import create_paid_payment
-from tests.fakes.paystack import Json
 
 from services.payments.cards.models import Card
+from tests.factories.payments import create_paid_payment
+from tests.fakes.paystack import Json
 from tests.fixtures.in_process_shop import InProcessShop
 from tests.fixtures.tokens import ADMIN, Signer
 
