@@ -34,7 +34,7 @@ async def claims(sessions: Sessions, postgres: Postgres) -> AsyncIterator[LongRu
 
 async def pay(claims: LongRunningRequests, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
     """What a route does: claim, work, keep; each in a transaction of its own."""
-    async with claims.hold(intent(key)) as claim:
+    async with claims.lock(intent(key)) as claim:
         if claim.stored_response is not None:
             return str(claim.stored_response.body["by"])
         async with sessions.begin() as session:
@@ -44,7 +44,7 @@ async def pay(claims: LongRunningRequests, sessions: Sessions, key: str = "k-1",
 
 async def is_in_use(claims: LongRunningRequests) -> bool:
     try:
-        async with claims.hold(intent("k-1")):
+        async with claims.lock(intent("k-1")):
             return False
     except IdempotencyKeyInUse:
         return True
@@ -93,15 +93,15 @@ async def holding(url: str) -> AsyncIterator[Holder]:
 async def test_the_same_key_gets_the_same_answer(claims: LongRunningRequests, sessions: Sessions) -> None:
     assert await pay(claims, sessions, by="first") == "first"
     assert await pay(claims, sessions, by="second") == "first"
-    async with claims.hold(intent("k-1")) as claim:
+    async with claims.lock(intent("k-1")) as claim:
         assert claim.stored_response == StoredResponse(201, {"by": "first"})
     with pytest.raises(IdempotencyKeyReused):
-        async with claims.hold(intent("k-1", item="saucer")):
+        async with claims.lock(intent("k-1", item="saucer")):
             pass
 
 
 async def test_without_a_key_nothing_is_kept(claims: LongRunningRequests, sessions: Sessions) -> None:
-    async with claims.hold(None) as claim, sessions.begin() as session:
+    async with claims.lock(None) as claim, sessions.begin() as session:
         assert claim.stored_response is None
         await claim.store_response(session, 201, Made(by="me"))
     async with sessions() as session:
@@ -110,7 +110,7 @@ async def test_without_a_key_nothing_is_kept(claims: LongRunningRequests, sessio
 
 async def test_work_that_fails_frees_the_key_at_once(claims: LongRunningRequests, sessions: Sessions) -> None:
     with pytest.raises(RuntimeError):
-        async with claims.hold(intent("k-1")):
+        async with claims.lock(intent("k-1")):
             raise RuntimeError
     async with asyncio.timeout(GRACE_SECONDS):
         assert await pay(claims, sessions) == "me"
@@ -122,7 +122,7 @@ async def test_a_failure_after_the_answer_was_kept_takes_nothing_back(
     """As where the commit went through and the connection broke before we heard."""
 
     async def cut_off() -> None:
-        async with claims.hold(intent("k-1")) as claim:
+        async with claims.lock(intent("k-1")) as claim:
             async with sessions.begin() as session:
                 await claim.store_response(session, 201, Made(by="first"))
             raise ConnectionError
@@ -190,7 +190,7 @@ async def test_who_was_taken_over_answers_nothing_and_releases_nothing(
 ) -> None:
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         proxy.refuse()  # it lives, and cannot say so
-        async with claims.hold(intent("k-1")) as ours:
+        async with claims.lock(intent("k-1")) as ours:
             assert ours.stored_response is None
             proxy.flow()
             assert await holder.end() == "in use"
@@ -209,7 +209,7 @@ async def test_a_key_that_could_not_be_released_is_free(
         other = LongRunningRequests(create_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
 
         async def cut_off() -> None:
-            async with other.hold(intent("k-1")):
+            async with other.lock(intent("k-1")):
                 proxy.refuse()
                 raise RuntimeError
 
@@ -237,7 +237,7 @@ async def test_a_claim_older_than_any_request_is_taken_over_once(
 
 
 async def test_a_claim_of_an_older_release_is_waited_for(claims: LongRunningRequests, sessions: Sessions) -> None:
-    async with claims.hold(intent("k-1")):
+    async with claims.lock(intent("k-1")):
         async with sessions.begin() as session:
             await session.execute(update(LongKeys).values(holder=None))
         assert await is_in_use(claims)

@@ -253,7 +253,7 @@ async def test_what_fails_is_tried_again_from_the_inbox(
 ) -> None:
     handler.fails = True
     one = consumer()
-    retrier = Processor(sessions, Inbox, one.handle, notifier, topic="inbox")
+    retrier = Processor(sessions, Inbox, one.handle_entries, notifier, topic="inbox")
 
     async def waits() -> bool:
         async with sessions() as session:
@@ -284,7 +284,7 @@ async def test_a_handler_that_always_raises_holds_up_nobody_and_is_replayed_when
     monkeypatch.setattr(processor, "POLL_SECONDS", 0.01)
     handler.poison = "pay-13"
     one = consumer()
-    retrier = Processor(sessions, Inbox, one.handle, notifier, topic="inbox")
+    retrier = Processor(sessions, Inbox, one.handle_entries, notifier, topic="inbox")
 
     async def given_up() -> bool:
         async with sessions() as session:

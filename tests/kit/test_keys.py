@@ -122,7 +122,7 @@ async def test_a_jwks_that_drips_has_a_deadline(monkeypatch: pytest.MonkeyPatch)
         finally:
             writer.close()
 
-    monkeypatch.setattr(module, "FETCH_SECONDS", 0.2)
+    monkeypatch.setattr(module, "FETCH_TIMEOUT_SECONDS", 0.2)
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         keys = JwksCache(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))

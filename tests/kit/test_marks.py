@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.events import EVENT, Event
+from contracts.events import EVENT_ADAPTER, Event
 from contracts.topology import Queue
 from kit.messaging import outbox, queue_markers
 from kit.messaging import relay as relay_module
@@ -72,7 +72,7 @@ async def redeclare(broker: Broker) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(relay_module, "MARKER_CHECK_SECONDS", 0.05)
     monkeypatch.setattr(relay_module, "POLL_SECONDS", 0.05)
 
 
@@ -109,7 +109,7 @@ async def test_a_queue_that_its_consumer_declared_anew(engine: AsyncEngine, sess
     await redeclare(broker)
     async with living(truth.relay(engine, broker).run):
         again = await broker.take(20)
-    assert [EVENT.validate_json(message.body) for message in again] == facts
+    assert [EVENT_ADAPTER.validate_json(message.body) for message in again] == facts
     assert lost(broker) == 1
 
 

@@ -53,7 +53,7 @@ async def charge(
     """
     intent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, asked)
     # A charge that may have been sent stands in the way of another, with or without the key.
-    async with long_running.hold(intent) as claim:
+    async with long_running.lock(intent) as claim:
         if claim.stored_response is not None:
             return PaymentView.model_validate(claim.stored_response.body)
         order = await get_payable_order(clients.catalog, asked.order_id, caller)

@@ -54,7 +54,7 @@ async def start(
     if caller.email is None:
         raise PayerUnknown
     intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
-    async with long_running.hold(intent) as claim:
+    async with long_running.lock(intent) as claim:
         if claim.stored_response is not None:
             return PaymentView.model_validate(claim.stored_response.body)
         order = await get_payable_order(clients.catalog, asked.order_id, caller)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.events import Event, HeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments import events as announcements
 from services.payments.cards import saved_cards
 from services.payments.cards.saved_cards import PaidCard
@@ -120,7 +120,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
         elif reason is not None:
             _log_held(payment, charge, reason)
         settled_total.labels(transition.status, reason or "").inc()
-        with continued(payment.traceparent):
+        with continue_trace(payment.traceparent):
             log.info(
                 "payment settled",
                 reference=charge.reference,
@@ -139,7 +139,7 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
 
 
 def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> None:
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         log.error(
             "payment held",
             reference=payment.reference,
