@@ -32,7 +32,7 @@ async def work(key: str) -> None:
     sessions = create_sessionmaker(engine)
     claims = LongRunningRequests(sessions, LongKeys, url)
     try:
-        async with claims.hold(intent(key)) as claim:
+        async with claims.lock(intent(key)) as claim:
             print("held", flush=True)
             await asyncio.to_thread(sys.stdin.readline)
             async with sessions.begin() as session:
