@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging import outbox
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments import events
 from services.payments.ledger import dispute_holds
 from services.payments.models import UNPAID, Dispute, OutboxRow, Payment, PaymentStatus
@@ -27,7 +27,7 @@ log = structlog.get_logger("disputes")
 async def publish_opened(session: AsyncSession, payment: Payment | None, dispute: Dispute) -> None:
     """Log and count an opened dispute; publish payment.disputed if its payment is for an order."""
     disputes_total.labels("opened").inc()
-    with continued(payment.traceparent if payment else None):
+    with continue_trace(payment.traceparent if payment else None):
         log.error("dispute opened", **_fields(payment, dispute), due_at=dispute.due_at.isoformat())
     if payment is not None and payment.order_id is not None:
         await outbox.add(session, OutboxRow, events.disputed(payment, dispute))
@@ -36,7 +36,7 @@ async def publish_opened(session: AsyncSession, payment: Payment | None, dispute
 async def publish_resolution(session: AsyncSession, payment: Payment | None, dispute: Dispute) -> None:
     """Log and count a resolved dispute; publish payment.dispute_resolved if its payment is for an order."""
     disputes_total.labels("lost" if dispute.lost else "won").inc()
-    with continued(payment.traceparent if payment else None):
+    with continue_trace(payment.traceparent if payment else None):
         log.warning("dispute resolved", **_fields(payment, dispute), resolution=dispute.resolution, lost=dispute.lost)
     if payment is not None and payment.order_id is not None:
         await outbox.add(session, OutboxRow, events.dispute_resolved(payment, dispute))

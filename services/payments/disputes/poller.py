@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.messaging.notifier import Notifier
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
@@ -136,7 +136,7 @@ def _awaits_response(dispute: Dispute) -> bool:
 async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
     query = select(Payment.order_id, Payment.traceparent).where(Payment.id == dispute.payment_id)
     payment = (await session.execute(query)).one_or_none()
-    with continued(payment.traceparent if payment else None):
+    with continue_trace(payment.traceparent if payment else None):
         log.critical(
             "dispute due soon: Paystack accepts it on our behalf unless it is answered",
             dispute=dispute.id,

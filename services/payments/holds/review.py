@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.events import HeldReason
 from kit.auth import Caller
 from kit.messaging import outbox
-from kit.observability.tracing import continued, traceparent
+from kit.observability.tracing import continue_trace, traceparent
 from services.payments.catalog_client import Order
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
 from services.payments.events import succeeded
@@ -100,7 +100,7 @@ async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, c
     await journal.record(session, [movements.decided(payment, MOVEMENTS[kind])])
     event = succeeded(payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         log.info(
             "payment accepted" if kind == DecisionKind.ACCEPT else "payment bound",
             reference=payment.reference,

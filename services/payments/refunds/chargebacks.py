@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
@@ -90,7 +90,7 @@ async def _create_refund(session: AsyncSession, payment: Payment, dispute: Dispu
     left = payment.paid_amount - await requests.refunded_or_pending(session, payment.id)
     amount = left if dispute.amount is None else min(dispute.amount, left)
     if amount <= 0:
-        with continued(payment.traceparent):
+        with continue_trace(payment.traceparent):
             log.warning(
                 "chargeback not recorded: payment already refunded",
                 **requests.log_fields(payment),

@@ -14,7 +14,7 @@ from sqlalchemy import DateTime, Update, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.messaging.notifier import Notifier
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
@@ -68,7 +68,7 @@ class RefundExecutor:
             if due is None:
                 await shutdown.wait(POLL_SECONDS, self._wakeup)
             else:
-                with continued(due.traceparent):
+                with continue_trace(due.traceparent):
                     await self._process(shutdown, due)
 
     async def _take_due(self) -> DuePayment | None:

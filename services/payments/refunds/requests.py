@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
 from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
@@ -73,7 +73,7 @@ async def request_refund(
     session.add(refund)
     payment.refunds_next_attempt_at = func.now()
     await session.flush()
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         log.info(
             "refund requested",
             **log_fields(payment),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments.auth import AnyCaller, Reference, Refunding, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
@@ -118,7 +118,7 @@ async def retry_refund(
         refund = await _find_refund_awaiting_account(session, payment, refund_id)
     paystack = clients.paystack
     # Logged before the call: the caller chooses the account that gets the money, so who chose it must be known in any case.
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         log.warning(
             "refund retry sent",
             **requests.log_fields(payment),

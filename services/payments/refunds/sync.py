@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging import outbox
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments import events
 from services.payments.ledger import journal, movements
 from services.payments.models import OutboxRow, Payment, PaymentStatus
@@ -33,7 +33,7 @@ async def sync_refunds(session: AsyncSession, payment_id: int, reported: Sequenc
     """Apply refunds that Paystack reports for a payment: all of them, or some. Locks the payment."""
     payment = await _lock_payment(session, payment_id)
     refunds = (await session.execute(select(Refund).where(Refund.payment_id == payment_id))).scalars().all()
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         for paystack_refund in reported:
             _apply_refund(session, payment, refunds, paystack_refund)
         await session.flush()
@@ -128,7 +128,7 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
 
 
 def _log_error(event: str, payment: Payment, refund: Refund, reason: str) -> None:
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         log.error(
             event,
             **log_fields(payment),

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable, UndeliverableReason
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound
 from services.payments.models import Payment
 from services.payments.refunds import requests
@@ -40,7 +40,7 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
     refunded = set((await session.execute(query)).scalars())
     # In the order of the references: concurrent transactions lock payments in the same order.
     for event in sorted(events, key=lambda event: event.data.reference):
-        with continued(event.traceparent):
+        with continue_trace(event.traceparent):
             await _refund(session, event, already_requested=event.data.reference in refunded)
 
 

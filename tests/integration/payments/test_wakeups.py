@@ -19,7 +19,7 @@ from tests.fixtures.loops import until
 from tests.fixtures.payments_cli import CommandLine
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, post_webhook, save_card
 
-Woken = Callable[[], set[str]]
+Woken = Callable[[], set[Topic]]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def woken(notifier: Notifier) -> Woken:
     """Return the topics whose jobs were woken since the last call."""
     events = {topic: notifier.subscribe(topic) for topic in Topic}
 
-    def take() -> set[str]:
+    def take() -> set[Topic]:
         topics = {topic for topic, event in events.items() if event.is_set()}
         for event in events.values():
             event.clear()
