@@ -8,7 +8,7 @@ from sqlalchemy import literal, select, tuple_
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import Refunding
+from services.payments.auth import RefundOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.disputes import responses as answering
@@ -44,7 +44,7 @@ TO_PAYSTACK = problem_responses(
 
 @router.get("", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_disputes(
-    _: Refunding,
+    _: RefundOperator,
     session: Transaction,
     state: Annotated[
         Literal["open", "over"], Query(description="open: due soonest first; over: latest first")
@@ -70,7 +70,7 @@ async def list_disputes(
 
 
 @router.get("/{dispute_id}", responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound))
-async def read(_: Refunding, session: Transaction, dispute_id: DisputeId) -> DisputeView:
+async def read(_: RefundOperator, session: Transaction, dispute_id: DisputeId) -> DisputeView:
     """How a dispute stands, as far as we have heard."""
     dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
     if dispute is None:
@@ -79,21 +79,23 @@ async def read(_: Refunding, session: Transaction, dispute_id: DisputeId) -> Dis
 
 
 @router.post("/{dispute_id}/uploads", status_code=201, responses=TO_PAYSTACK)
-async def upload(_: Refunding, clients: CurrentClients, dispute_id: DisputeId, asked: RequestUpload) -> UploadView:
+async def upload(_: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, asked: RequestUpload) -> UploadView:
     """An address to which a file goes that speaks for us."""
     address = await answering.upload_address(sessions, clients.paystack, dispute_id, asked.filename)
     return UploadView(upload_url=address.url, uploaded_filename=address.filename)
 
 
 @router.post("/{dispute_id}/evidence", responses=TO_PAYSTACK)
-async def add_evidence(_: Refunding, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence) -> DisputeView:
+async def add_evidence(
+    _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence
+) -> DisputeView:
     """What speaks for us. The newest stands."""
     return DisputeView.model_validate(await answering.add_evidence(sessions, clients.paystack, dispute_id, evidence))
 
 
 @router.post("/{dispute_id}/resolve", responses=TO_PAYSTACK)
 async def resolve(
-    caller: Refunding, clients: CurrentClients, notifier: CurrentNotifier, dispute_id: DisputeId, asked: Resolve
+    caller: RefundOperator, clients: CurrentClients, notifier: CurrentNotifier, dispute_id: DisputeId, asked: Resolve
 ) -> DisputeView:
     """Accept: money goes back at once. Decline: the bank decides, on what we sent."""
     dispute = await answering.resolve(sessions, clients.paystack, dispute_id, asked, caller)

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from services.payments.auth import Deciding, Reference
+from services.payments.auth import Reference, ReviewOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
@@ -15,7 +15,9 @@ router = APIRouter(prefix="/payments/{reference}", tags=["held money"])
 
 
 @router.post("/accept", responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld))
-async def accept(caller: Deciding, notifier: CurrentNotifier, reference: Reference, decided: Accept) -> PaymentView:
+async def accept(
+    caller: ReviewOperator, notifier: CurrentNotifier, reference: Reference, decided: Accept
+) -> PaymentView:
     """Deliver for what was paid, although its amount, currency or mode differs."""
     async with sessions.begin() as session:
         payment = await review.accept(session, reference, caller, decided.reason)
@@ -32,7 +34,7 @@ async def accept(caller: Deciding, notifier: CurrentNotifier, reference: Referen
     ),
 )
 async def bind(
-    caller: Deciding, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, decided: Bind
+    caller: ReviewOperator, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, decided: Bind
 ) -> PaymentView:
     """Let money that came under a reference of nobody pay for an order of exactly its amount."""
     order = await clients.catalog.get(decided.order_id, caller)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
-from services.payments.auth import AnyCaller, Reference, Refunding, find_payment
+from services.payments.auth import AnyCaller, Reference, RefundOperator, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
@@ -50,7 +50,7 @@ log = structlog.get_logger("refunds")
     ),
 )
 async def request(
-    caller: Refunding,
+    caller: RefundOperator,
     notifier: CurrentNotifier,
     reference: Reference,
     asked: RequestRefund | None = None,
@@ -95,7 +95,7 @@ async def read(caller: AnyCaller, session: Transaction, reference: Reference) ->
     ),
 )
 async def retry(
-    caller: Refunding,
+    caller: RefundOperator,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     reference: Reference,
