@@ -46,7 +46,7 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
         return
     # Sorted, so that concurrent transactions lock the rows in the same order.
     rows = [(payer_id, *newest[payer_id, signature]) for payer_id, signature in sorted(newest)]
-    saved = arrays(
+    incoming = arrays(
         id=(Uuid, [uuid4() for _ in rows]),
         payer_id=(Text, [payer_id for payer_id, _, _, _ in rows]),
         domain=(Text, [settings.domain for _ in rows]),
@@ -60,16 +60,18 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
         bank=(Text, [card.bank for _, card, _, _ in rows]),
         seen_at=(DateTime(timezone=True), [seen_at for _, _, _, seen_at in rows]),
     )
-    new = insert(Card).from_select(list(saved.c.keys()), select(saved))
+    new = insert(Card).from_select(list(incoming.c.keys()), select(incoming))
     unchanged = {"id", "payer_id", "domain", "signature"}
-    changed = {column.name: new.excluded[column.name] for column in saved.c if column.name not in unchanged}
-    newer = (new.excluded.seen_at > Card.seen_at) & (
+    changed = {column.name: new.excluded[column.name] for column in incoming.c if column.name not in unchanged}
+    may_replace = (new.excluded.seen_at > Card.seen_at) & (
         Card.deactivated_at.is_(None)
         | ((new.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
     )
     await session.execute(
         new.on_conflict_do_update(
-            index_elements=["payer_id", "domain", "signature"], set_={**changed, "deactivated_at": None}, where=newer
+            index_elements=["payer_id", "domain", "signature"],
+            set_={**changed, "deactivated_at": None},
+            where=may_replace,
         )
     )
 
