@@ -41,7 +41,7 @@ async def test_show_prints_headers_and_body_without_control_characters(
     assert (await command.run(WEBHOOKS, "show", str(paid.id), "--json")).json["body"] == paid.body.decode()
     nobody = await command.run(WEBHOOKS, "show", "999999999")
     assert (nobody.code, nobody.out) == (1, "")
-    assert "There is no such notice." in nobody.err
+    assert "There is no webhook event with this id" in nobody.err
 
 
 async def test_reprocess_makes_the_chosen_events_pending(client: httpx.AsyncClient, command: CommandLine) -> None:
