@@ -61,14 +61,14 @@ async def sweep(stack: Stack, payments: int, key: str) -> Sweep:
             result = await _run_command(stack)
         finally:
             await client.delete(faults)
-    if result["asked"] < payments:
-        raise NotSwept(f"{result['asked']} of {payments} payments were verified")
-    return Sweep(int(result["asked"]), result["seconds_expected"], result["seconds"])
+    if result["attempted"] < payments:
+        raise NotSwept(f"{result['attempted']} of {payments} payments were verified")
+    return Sweep(int(result["attempted"]), result["expected_seconds"], result["seconds"])
 
 
 async def _run_command(stack: Stack) -> dict[str, float]:
     environment = {
-        **stack.environment("payments"),
+        **stack.service_env("payments"),
         "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": str(LIVE_LIMIT),
         "LOG_LEVEL": "ERROR",
     }

@@ -28,8 +28,8 @@ async def test_sweep_when_it_is_interrupted_prints_what_it_did() -> None:
         out, err = await sweeping.communicate()
     assert sweeping.returncode == 1
     found = json.loads(out)
-    assert (found["due"], found["asked"], found["interrupted"]) == (3, 1, True)
-    assert b"interrupted" in err
+    assert (found["due"], found["attempted"], found["interrupted"]) == (3, 1, True)
+    assert b"Interrupted" in err
 
 
 async def test_status_when_the_database_is_away_says_so_in_a_sentence() -> None:
@@ -47,11 +47,13 @@ async def test_help_lists_all_commands(command: CommandLine) -> None:
     shown = await command.run("--help")
     for name in (
         "status",
-        "notices",
+        "webhooks",
         "sweep",
         "backfill",
+        "reconcile",
         "republish",
-        "held",
+        "reprocess-events",
+        "holds",
         "refunds",
         "serve",
         "worker",
