@@ -39,7 +39,7 @@ LISTS = [
         "reference",
         f"INSERT INTO webhook_events (key, body, reference) SELECT {NAME}, '', {NAME} FROM {NUMBERS} n",
         "DELETE FROM webhook_events WHERE reference LIKE 'goes%' AND id % 2 = 0",
-        [encode_cursor("webhook events", "1"), encode_cursor("notices", 2**63), encode_cursor("payments", 1)],
+        [encode_cursor("webhook events", "1"), encode_cursor("webhook events", 2**63), encode_cursor("payments", 1)],
     ),
     Listing(
         "/payments/disputes",
