@@ -1,4 +1,4 @@
-"""Take due rows: of several workers, one gets each row, until its lease ends."""
+"""Take due rows with a lease: until the lease ends, no other worker takes the row."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -23,26 +23,26 @@ def take_due(
     """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
 
     Rows locked by another transaction are skipped. The statement adds 1 to `attempts` and moves `leased_until` (`due_at` itself if there is
-    no such column) `lease` into the future, so a worker that dies loses nothing: the row is due again when the lease ends. RETURNING gives
+    no such column) `lease` into the future, so the row of a worker that dies is due again when the lease ends. The statement returns
     the columns `returning` with their new values.
 
-    `before`: take what was due at this time instead of now.
+    `before`: take the rows that were due at this time, instead of the rows that are due now.
     """
     model = key.class_
-    free = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
+    not_leased = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
     due = (
         select(key.label("key"))
-        .where(due_at <= (func.now() if before is None else before), *free, *where)
+        .where(due_at <= (func.now() if before is None else before), *not_leased, *where)
         .order_by(due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        # A CTE runs once. As a subquery of IN, Postgres may run it once for each row, and the limit limits nothing.
+        # A CTE runs once. A subquery may run once for each row, and then its LIMIT has no effect.
         .cte("due")
     )
-    held = due_at if leased_until is None else leased_until
+    lease_column = due_at if leased_until is None else leased_until
     return (
         update(model)
         .where(key.in_(select(due.c.key)))
-        .values({attempts: attempts + 1, held: func.now() + lease})
+        .values({attempts: attempts + 1, lease_column: func.now() + lease})
         .returning(*returning)
     )

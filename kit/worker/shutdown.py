@@ -1,12 +1,12 @@
-"""The request to shut down, and waits that end early because of it."""
+"""A shutdown request, and waits that end when shutdown is requested."""
 
 import asyncio
 
 
 class Shutdown:
-    """Tells background jobs that the process was asked to stop.
+    """Signals background jobs that the process was asked to stop.
 
-    A job checks `requested` between two pieces of work and returns when it is set.
+    A job checks `requested` between two units of work and returns when it is True.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Shutdown:
         self._stop.set()
 
     async def wait(self, seconds: float, wakeup: asyncio.Event | None = None) -> None:
-        """Wait until `wakeup` is set (it is cleared afterwards), shutdown is requested, or `seconds` have passed."""
+        """Wait until `wakeup` is set, shutdown is requested, or `seconds` have passed. Then clear `wakeup`."""
         waits = {asyncio.ensure_future(self._stop.wait())}
         if wakeup is not None:
             waits.add(asyncio.ensure_future(wakeup.wait()))

@@ -119,7 +119,7 @@ async def test_what_no_queue_takes_is_kept_and_the_others_pass(
         await until(left(sessions, 1))
     async with sessions() as session:
         kept = (await session.execute(select(Outbox))).scalar_one()
-    assert (kept.type, kept.error) == ("order.undeliverable", "no queue took it")
+    assert (kept.type, kept.error) == ("order.undeliverable", "no queue accepted the event")
     assert kept.attempts >= 1
 
 
@@ -184,7 +184,7 @@ async def test_a_queue_that_is_full(
         await put(sessions, *(event(number) for number in range(sent, sent + 30)))
         sent += 30
         async with sessions() as session:
-            found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue took it"))
+            found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue accepted the event"))
             return any(attempts > 0 for attempts in found.scalars())
 
     one = relay(engine, broker, notifier)
