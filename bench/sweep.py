@@ -61,9 +61,9 @@ async def sweep(stack: Stack, payments: int, key: str) -> Sweep:
             result = await _run_command(stack)
         finally:
             await client.delete(faults)
-    if result["asked"] < payments:
-        raise NotSwept(f"{result['asked']} of {payments} payments were verified")
-    return Sweep(int(result["asked"]), result["seconds_expected"], result["seconds"])
+    if result["attempted"] < payments:
+        raise NotSwept(f"{result['attempted']} of {payments} payments were verified")
+    return Sweep(int(result["attempted"]), result["expected_seconds"], result["seconds"])
 
 
 async def _run_command(stack: Stack) -> dict[str, float]:

@@ -62,26 +62,28 @@ class Notifier:
         """Run as a job: wake the jobs of this process when another process notifies. Raises when the connection is lost."""
         connection = await asyncpg.connect(url.get_secret_value(), timeout=5, command_timeout=5)
         try:
+            lost = asyncio.Event()
+            connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(self._channel, lambda *args: self.wake(str(args[-1])))
             self.wake(*self._subscribers)  # for notifications that were sent before this process listened
             while not shutdown.requested:
-                await shutdown.wait(KEEPALIVE_SECONDS)
-                await connection.execute("SELECT 1")
+                await shutdown.wait(KEEPALIVE_SECONDS, lost)
+                await connection.execute("SELECT 1")  # raises if the connection is lost
         finally:
             connection.terminate()
 
     async def _send(self) -> None:
         now = asyncio.get_running_loop().time
-        while self._pending:  # also what was requested while the connection went back to the pool
+        while self._pending:  # also for notifications that arrive while the connection returns to the pool
             try:
                 async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS) as limit, self._engine.connect() as connection:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    while self._pending:  # on one connection, for as long as requests keep coming
+                    while self._pending:  # on one connection, as long as there are new notifications
                         topics, self._pending = sorted(self._pending), set()
                         for topic in topics:
                             await connection.execute(select(func.pg_notify(self._channel, topic)))
                         await asyncio.sleep(MIN_INTERVAL_SECONDS)
                         limit.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
-            except Exception:  # the jobs of other processes find the work when they poll
+            except Exception:  # jobs of other processes find their work when they poll
                 self._pending = set()
                 return

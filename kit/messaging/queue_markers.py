@@ -1,10 +1,10 @@
 """Queue markers show whether a queue is still the one to which our events were published.
 
-A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost, and nothing
-would show it: whoever needs the queue next, consumer or publisher, declares it again. So the relay, and only the relay, creates a marker
-that disappears together with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes
-the bindings of a queue together with the queue, and an auto-delete exchange together with its last binding; an empty broker has neither. A
-queue without its marker has therefore received none of our events: recent events are published again, and then the marker is created.
+A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost without a trace,
+because the consumer or the publisher declares the queue again. So the relay, and only the relay, creates a marker that disappears together
+with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes the bindings of a queue
+together with the queue, and an auto-delete exchange together with its last binding; an empty broker has neither. A queue without its marker
+has therefore received none of our events: recent events are published again, and then the marker is created.
 
 - A crash while events are published again: the marker is still missing, so all of them are published again after the restart.
 - The queue is deleted between the check and the binding: a marker that was found is bound and not declared, so the binding fails and the
@@ -27,12 +27,12 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from prometheus_client import Counter
 
 from contracts.topology import Queue
-from kit.messaging.broker import TIMEOUT, declare_queue
+from kit.messaging.broker import TIMEOUT_SECONDS, declare_queue
 from kit.messaging.republish import Republish
 from kit.worker.shutdown import Shutdown
 
 LOOK_BACK = timedelta(days=7)
-"""Older events are not published again automatically. A consumer may be down for this long before events of a lost queue are missing."""
+"""Older events are not published again automatically, so a consumer may be down for at most this long when its queue is lost."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Events carry the time of the database, whose clock may be ahead of ours."""
@@ -66,19 +66,24 @@ async def declare_and_mark(
         declared = await declare_queue(channel, queue)
         if queue in unmarked:
             await channel.declare_exchange(
-                queue.marker, ExchangeType.FANOUT, durable=True, auto_delete=True, internal=True, timeout=TIMEOUT
+                queue.marker,
+                ExchangeType.FANOUT,
+                durable=True,
+                auto_delete=True,
+                internal=True,
+                timeout=TIMEOUT_SECONDS,
             )
-        await declared.bind(queue.marker, timeout=TIMEOUT)
+        await declared.bind(queue.marker, timeout=TIMEOUT_SECONDS)
 
 
 async def check_markers(channel: AbstractChannel, queues: Sequence[Queue]) -> None:
     """Raise ChannelNotFoundEntity if a marker is missing. The broker closes the channel then."""
     for queue in queues:
-        await channel.declare_exchange(queue.marker, passive=True, timeout=TIMEOUT)
+        await channel.declare_exchange(queue.marker, passive=True, timeout=TIMEOUT_SECONDS)
 
 
 async def _is_marked(broker: AbstractConnection, queue: Queue) -> bool:
-    async with asyncio.timeout(2 * TIMEOUT):
+    async with asyncio.timeout(2 * TIMEOUT_SECONDS):
         # On a channel of its own, because the broker closes a channel on which a passive declaration fails.
         async with broker.channel() as channel:
             try:

@@ -1,4 +1,4 @@
-"""python -m services.payments serve | worker | migrate, and what operators do: status, notices, sweep, backfill, reconcile, ..."""
+"""The command line of payments: `python -m services.payments --help` lists the commands."""
 
 from kit.cli.app import service_cli
 from kit.cli.reprocess import reprocess_command
@@ -20,11 +20,11 @@ cli = service_cli(
     worker=work,
 )
 cli.command()(status)
-cli.add_typer(webhooks.cli, name="notices")
+cli.add_typer(webhooks.cli, name="webhooks")
 cli.command()(sweep.sweep)
 cli.command()(backfill.backfill)
 cli.command()(reconcile)
-cli.add_typer(holds.cli, name="held")
+cli.add_typer(holds.cli, name="holds")
 cli.add_typer(refunds.cli, name="refunds")
 cli.command(name="republish")(republish_command("payments", republish, engine))
 cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, engine))

@@ -1,4 +1,4 @@
-"""payments: takes the money."""
+"""The HTTP application of payments."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,18 +16,18 @@ from services.payments.checkout import return_page
 from services.payments.clients import Clients, open_clients
 from services.payments.db import create_notifier, engine, sessions
 from services.payments.disputes import routes as dispute_routes
-from services.payments.holds import routes as held_routes
+from services.payments.holds import routes as hold_routes
 from services.payments.ledger import routes as ledger_routes
 from services.payments.models import IdempotencyKey
 from services.payments.refunds import routes as refund_routes
 from services.payments.settings import settings
 from services.payments.webhooks import intake
-from services.payments.webhooks import routes as notice_routes
+from services.payments.webhooks import routes as webhook_routes
 from services.payments.webhooks.intake import Intake
 
 
 class State(AuthState):
-    """What requests share; each entry is an attribute of `request.state`."""
+    """The objects that requests share. Each entry is an attribute of `request.state`."""
 
     clients: Clients
     notifier: Notifier
@@ -37,6 +37,7 @@ class State(AuthState):
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+    """Create the shared objects when the app starts, and release them when it stops."""
     keys = fetch_jwks(settings.jwks_url)
     notifier = create_notifier()
     long_running = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
@@ -55,18 +56,18 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
 app = create_app(
     "payments",
     settings,
-    description="Starts payments at Paystack, receives its webhooks, and says how each payment stands.",
+    description="Start payments at Paystack, charge saved cards, receive Paystack's webhooks, refund payments, respond to disputes.",
     checks={"database": schema_check("services.payments", engine)},
     lifespan=lifespan,
     body_limits={intake.PATH: intake.MAX_BODY_BYTES},
 )
 app.include_router(return_page.router)
 app.include_router(intake.router)
-# Before the payments themselves: /payments/disputes is no payment's reference.
+# The routers with fixed paths come before /payments/{reference}, which would match them too.
 app.include_router(dispute_routes.router)
-app.include_router(notice_routes.router)
+app.include_router(webhook_routes.router)
 app.include_router(card_routes.router)
 app.include_router(ledger_routes.router)
 app.include_router(routes.router)
 app.include_router(refund_routes.router)
-app.include_router(held_routes.router)
+app.include_router(hold_routes.router)

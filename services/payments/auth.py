@@ -1,4 +1,4 @@
-"""Who may call payments: dependencies for its routes."""
+"""Dependencies that authenticate callers of payments and check their scopes, and queries limited to the payments that a caller can see."""
 
 from typing import Annotated
 
@@ -11,23 +11,33 @@ from services.payments.errors import PaymentNotFound
 from services.payments.models import Payment
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]
-Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
-Reading = Annotated[Caller, Depends(require_scope("payments:read"))]
-Refunding = Annotated[Caller, Depends(require_scope("payments:refund"))]
-Deciding = Annotated[Caller, Depends(require_scope("payments:decide"))]
+"""Any caller with a valid access token."""
 
-Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="The payment's reference")]
+Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
+"""A caller who may pay for orders."""
+
+PaymentsReader = Annotated[Caller, Depends(require_scope("payments:read"))]
+"""A caller who may read all payments, the ledger and the webhook events."""
+
+RefundOperator = Annotated[Caller, Depends(require_scope("payments:refund"))]
+"""An operator who may refund payments and respond to disputes."""
+
+ReviewOperator = Annotated[Caller, Depends(require_scope("payments:decide"))]
+"""An operator who may decide about held payments and reprocess webhook events."""
+
+Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Reference of the payment")]
 
 
 def payments_of(caller: Caller) -> Select[Payment]:
-    """Those that the caller may see: their own, or all with the scope payments:read."""
+    """Select the payments that the caller can see: all with the scope payments:read, otherwise the caller's own."""
     query = select(Payment)
     return query if "payments:read" in caller.scopes else query.where(Payment.payer_id == caller.id)
 
 
 async def find_payment(session: AsyncSession, caller: Caller, reference: str) -> Payment:
-    """One of those. Raises PaymentNotFound."""
-    found = (await session.execute(payments_of(caller).where(Payment.reference == reference))).scalar_one_or_none()
-    if found is None:
+    """Return a payment that the caller can see. Raises PaymentNotFound."""
+    query = payments_of(caller).where(Payment.reference == reference)
+    payment = (await session.execute(query)).scalar_one_or_none()
+    if payment is None:
         raise PaymentNotFound
-    return found
+    return payment

@@ -1,4 +1,4 @@
-"""What is owed: the order, asked of catalog with the caller's own token, so that catalog decides who may see it."""
+"""Client of catalog. It reads orders with the caller's own token, so that catalog decides who can see them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ CALL_SECONDS = 5.0
 
 
 class Order(BaseModel):
-    """The part of an order that payments needs."""
+    """The fields of an order that payments needs. `amount` is in subunits."""
 
     id: UUID
     status: str
@@ -28,16 +28,17 @@ class Order(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class CatalogClient:
-    """A client of catalog; every call ends within five seconds."""
+    """Client of catalog's HTTP API. Every call ends within five seconds."""
 
     client: httpx.AsyncClient
 
     @classmethod
     def at(cls, url: str) -> "CatalogClient":
+        """Create a client for the base URL of catalog."""
         return cls(httpx.AsyncClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
 
     async def get(self, order_id: UUID, caller: Caller) -> Order:
-        """Raises OrderNotFound, CatalogUnavailable, or what catalog says of the token."""
+        """Return an order of the caller. Raises OrderNotFound, NotAuthenticated, NotAllowed and CatalogUnavailable, as catalog responds."""
         headers = {"Authorization": f"Bearer {caller.token}"}
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id:
@@ -46,17 +47,17 @@ class CatalogClient:
             headers["traceparent"] = trace
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                answer = await self.client.get(f"/catalog/orders/{order_id}", headers=headers)
+                response = await self.client.get(f"/catalog/orders/{order_id}", headers=headers)
         except (httpx.HTTPError, TimeoutError) as error:
             raise CatalogUnavailable from error
-        if answer.status_code == 404:
+        if response.status_code == 404:
             raise OrderNotFound
-        if answer.status_code == 401:
+        if response.status_code == 401:
             raise NotAuthenticated
-        if answer.status_code == 403:
+        if response.status_code == 403:
             raise NotAllowed
         try:
-            answer.raise_for_status()
-            return Order.model_validate_json(answer.content)
+            response.raise_for_status()
+            return Order.model_validate_json(response.content)
         except (httpx.HTTPStatusError, ValidationError) as error:
             raise CatalogUnavailable from error

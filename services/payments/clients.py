@@ -1,4 +1,4 @@
-"""HTTP clients of this process: catalog, and Paystack where a secret key is configured; and the problem to answer when Paystack fails."""
+"""The HTTP clients of catalog and, if a secret key is configured, of Paystack; and the error responses for failures of Paystack."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,7 +17,7 @@ from services.payments.settings import settings
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """`configured_paystack` is None without PAYSTACK_SECRET_KEY."""
+    """The HTTP clients. `configured_paystack` is None without PAYSTACK_SECRET_KEY."""
 
     catalog: CatalogClient
     configured_paystack: Paystack | None
@@ -32,7 +32,7 @@ class Clients:
 
 @asynccontextmanager
 async def open_clients() -> AsyncIterator[Clients]:
-    """Create the clients, and close their connections at the end."""
+    """Create the clients. Close their connections when the block ends."""
     key = settings.paystack_secret_key
     clients = Clients(
         catalog=CatalogClient.at(settings.catalog_url),
@@ -55,12 +55,12 @@ CurrentClients = Annotated[Clients, Depends(_clients)]
 
 
 def problem_from_paystack(error: PaystackError, refusal: type[Problem] = PaymentRefused) -> Problem:
-    """Return the problem that a client reads when Paystack did not do what was asked.
+    """Return the error response for a failed call of Paystack.
 
-    A refusal by Paystack becomes `refusal` with Paystack's message; everything else is PaystackUnavailable.
+    A refusal by Paystack becomes `refusal` with Paystack's message. Every other failure becomes PaystackUnavailable.
     """
     if isinstance(error, Refused):
-        return refusal(f"{refusal.sentence().rstrip('.')}: {error.message}")
+        return refusal(f"{refusal.default_detail().rstrip('.')}: {error.message}")
     if isinstance(error, RateLimited):
         return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
     return PaystackUnavailable()

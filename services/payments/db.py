@@ -1,4 +1,4 @@
-"""The engine of the payments database, the transaction of a request, and what wakes background jobs."""
+"""The engine of the payments database, the transaction of a request, and the notifier that wakes background jobs."""
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
@@ -16,6 +16,7 @@ sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
+    """Yield a session in a transaction: committed after the request, rolled back if it fails."""
     async with sessions.begin() as session:
         yield session
 
@@ -25,29 +26,29 @@ Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 
 
 class Topic(StrEnum):
-    """What background jobs wait for."""
+    """The topics of notifications. Each wakes one background job."""
 
     WEBHOOK_EVENTS = "webhook_events"
-    """Stored webhook events are due: the processor."""
+    """Webhook events are due: wakes the webhook event processor."""
 
     INBOX = "inbox"
-    """Inbox entries are due again: the processor of events."""
+    """Inbox entries are due: wakes the inbox processor."""
 
     OUTBOX = "outbox"
-    """Events were written to the outbox: the relay."""
+    """Events were written to the outbox: wakes the relay."""
 
     REFUNDS = "refunds"
-    """Refunds were requested, or changed at Paystack: the refund executor."""
+    """Refunds were requested, or changed at Paystack: wakes the refund executor."""
 
     DISPUTES = "disputes"
-    """Disputes may have changed at Paystack: the dispute poller."""
+    """Disputes may have changed at Paystack: wakes the dispute poller."""
 
     CARDS = "cards"
-    """Saved cards were deactivated here: the card deactivator tells Paystack."""
+    """Saved cards were deactivated here: wakes the card deactivator."""
 
 
 def create_notifier() -> Notifier:
-    """Create the notifier of this process. One for each process: its subscribers and pending notifications belong to an event loop."""
+    """Create the notifier of this process. It belongs to the event loop, as its subscribers do: call this inside the loop."""
     return Notifier(engine, "payments")
 
 

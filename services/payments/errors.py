@@ -1,131 +1,131 @@
-"""What can be wrong with a request to payments."""
+"""Errors that payments answers. Each docstring is the sentence that the client reads."""
 
 from kit.errors import Problem, Unavailable
 
 
 class PaymentNotFound(Problem):
-    """There is no such payment among those that you may see."""
+    """You can see no payment with this reference: check it, or list your payments with GET /payments."""
 
     status = 404
 
 
 class OrderNotFound(Problem):
-    """There is no such order among yours."""
+    """You have no order with this id: list your orders with GET /catalog/orders."""
 
     status = 404
 
 
 class OrderNotPayable(Problem):
-    """The order is no longer waiting for a payment."""
+    """This order cannot be paid, because it is not pending: check its status with GET /catalog/orders/{id}."""
 
     status = 409
 
 
 class TooManyPayments(Problem):
-    """Too many payments of this order wait for their payer; one of them can still be paid."""
+    """This order has too many pending payments: complete one of them at its `authorization_url`."""
 
     status = 409
 
 
 class PayerUnknown(Problem):
-    """The access token names no e-mail address, which Paystack needs of a payer."""
+    """The access token contains no email address, which Paystack requires: sign in with an account that has one."""
 
     status = 422
 
 
 class PaymentRefused(Problem):
-    """Paystack does not accept this payment."""
+    """Paystack refused the request."""
 
     status = 422
 
 
 class NothingToRefund(Problem):
-    """There is no money of this payment left to give back."""
+    """This payment has no money that can be refunded: list its refunds with GET /payments/{reference}/refunds."""
 
     status = 409
 
 
 class RefundTooLarge(Problem):
-    """More than is left of the payment."""
+    """The amount is greater than the refundable rest of the payment: request at most `left` subunits."""
 
     status = 422
 
 
 class ReasonNeeded(Problem):
-    """Held money is given back with a reason, which is recorded."""
+    """The refund of a held payment requires a reason: send `reason`."""
 
     status = 422
 
 
 class RefundNotFound(Problem):
-    """There is no such refund of this payment."""
+    """This payment has no refund with this id: list its refunds with GET /payments/{reference}/refunds."""
 
     status = 404
 
 
 class RefundNotAwaitingAccount(Problem):
-    """The refund does not wait for the payer's account."""
+    """Only a refund with status `needs-attention` can be sent to an account: check the status of this refund."""
 
     status = 409
 
 
 class NotHeld(Problem):
-    """The payment is not held, or not for a reason about which this can be decided."""
+    """This payment is not held, or is held for a reason that does not allow this decision: check its `held_reason`."""
 
     status = 409
 
 
 class DisputeNotFound(Problem):
-    """There is no such dispute."""
+    """There is no dispute with this id: list the disputes with GET /payments/disputes."""
 
     status = 404
 
 
 class DisputeNotAwaitingResponse(Problem):
-    """The dispute does not wait for our answer."""
+    """This dispute does not wait for our response: check its status with GET /payments/disputes/{id}."""
 
     status = 409
 
 
 class DisputeRefused(Problem):
-    """Paystack does not accept this answer to the dispute."""
+    """Paystack refused the response to the dispute."""
 
     status = 422
 
 
 class CardNotFound(Problem):
-    """There is no such card among yours."""
+    """You have no saved card with this id: list your cards with GET /payments/cards."""
 
     status = 404
 
 
 class ChargePending(Problem):
-    """A charge for this order is not decided yet; `reference` says which."""
+    """Another charge for this order is still pending: wait for the payment `reference` to be decided."""
 
     status = 409
 
 
 class WebhookEventNotFound(Problem):
-    """There is no such notice."""
+    """There is no webhook event with this id: list the webhook events with GET /payments/webhook-events."""
 
     status = 404
 
 
 class NotConfigured(Problem):
-    """No Paystack secret key is configured."""
+    """This system has no Paystack secret key: an operator must set PAYSTACK_SECRET_KEY."""
 
     status = 404
 
 
 class BadSignature(Problem):
-    """The signature is not Paystack's for this body."""
+    """The signature does not match the body: sign the raw body with HMAC-SHA512 and the Paystack secret key."""
 
     status = 401
 
 
 class PaystackUnavailable(Unavailable):
-    """Paystack cannot be asked right now; nothing was charged, try again."""
+    """Paystack is unavailable and nothing was charged: try again in a moment."""
 
 
 class CatalogUnavailable(Unavailable):
-    """The catalog cannot be asked right now; nothing was changed, try again."""
+    """The catalog is unavailable and nothing was changed: try again in a moment."""

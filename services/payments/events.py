@@ -1,6 +1,6 @@
-"""What payments tells the shop about a payment, as the events of contracts/events.py.
+"""Build the events about payments (contracts/events.py) that are published to catalog.
 
-What can be told again later (republishing.py) has an id that follows from what it tells.
+The id of an event that can be republished (republish.py) is computed from its facts, so that consumers recognize a repetition.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ from services.payments.paystack.charge import Charge
 
 
 class PublishedPayment(Protocol):
-    """What every event says of its payment: a Payment, or a row with these columns."""
+    """The columns of a payment that every event contains: a Payment, or a row with these columns."""
 
     @property
     def reference(self) -> str: ...
@@ -44,47 +44,51 @@ class PublishedPayment(Protocol):
 
 
 def succeeded(payment: PublishedPayment, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:
-    data = PaymentSucceededData(**_facts(payment), paid_amount=paid_amount, channel=channel, paid_at=paid_at)
+    """Return payment.succeeded. `paid_amount` is in subunits."""
+    data = PaymentSucceededData(**_payment_data(payment), paid_amount=paid_amount, channel=channel, paid_at=paid_at)
     return PaymentSucceeded(id=event_id_for("payment.succeeded", payment.reference), **_envelope(payment), data=data)
 
 
 def failed(payment: PublishedPayment, charge: Charge) -> Event:
-    data = PaymentFailedData(**_facts(payment), reason=charge.gateway_response or "")
+    """Return payment.failed. It cannot be republished, so its id is random."""
+    data = PaymentFailedData(**_payment_data(payment), reason=charge.gateway_response or "")
     return PaymentFailed(**_envelope(payment), data=data)
 
 
 def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event:
-    """`reason`: one of those that `check_amount` returns; the event has no others."""
+    """Return payment.held. `reason` must be one that `check_amount` returns: the event allows no other. Its id is random."""
     paid = {"reason": reason.value, "paid_amount": charge.amount, "paid_currency": charge.currency[:10]}
-    data = PaymentHeldData.model_validate({**_facts(payment), **paid})
+    data = PaymentHeldData.model_validate({**_payment_data(payment), **paid})
     return PaymentHeld(**_envelope(payment), data=data)
 
 
 def refunded(payment: Payment, total: int) -> Event:
-    """`total`: subunits of all refunds of this payment so far."""
-    whole = total >= payment.received
-    data = PaymentRefundedData(**_facts(payment), refunded_amount=total, fully_refunded=whole)
+    """Return payment.refunded. `total` is the sum of all refunds of the payment so far, in subunits."""
+    fully_refunded = total >= payment.received
+    data = PaymentRefundedData(**_payment_data(payment), refunded_amount=total, fully_refunded=fully_refunded)
     return PaymentRefunded(
         id=event_id_for("payment.refunded", payment.reference, total), **_envelope(payment), data=data
     )
 
 
 def disputed(payment: PublishedPayment, dispute: Dispute) -> Event:
+    """Return payment.disputed."""
     data = PaymentDisputedData(
-        **_facts(payment), dispute_id=dispute.id, disputed_amount=dispute.amount, due_at=dispute.due_at
+        **_payment_data(payment), dispute_id=dispute.id, disputed_amount=dispute.amount, due_at=dispute.due_at
     )
     return PaymentDisputed(id=event_id_for("payment.disputed", dispute.id), **_envelope(payment), data=data)
 
 
 def dispute_resolved(payment: PublishedPayment, dispute: Dispute) -> Event:
+    """Return payment.dispute_resolved, of a dispute with status resolved or archived."""
     data = PaymentDisputeResolvedData(
-        **_facts(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
+        **_payment_data(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
     )
-    told = event_id_for("payment.dispute_resolved", dispute.id)
-    return PaymentDisputeResolved(id=told, **_envelope(payment), data=data)
+    event_id = event_id_for("payment.dispute_resolved", dispute.id)
+    return PaymentDisputeResolved(id=event_id, **_envelope(payment), data=data)
 
 
-def _facts(payment: PublishedPayment) -> dict[str, Any]:
+def _payment_data(payment: PublishedPayment) -> dict[str, Any]:
     return {
         "reference": payment.reference,
         "order_id": payment.order_id,

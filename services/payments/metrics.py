@@ -10,7 +10,7 @@ from kit.messaging.inbox import EntryStatus
 from kit.worker.shutdown import Shutdown
 from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import OWED
+from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND
 from services.payments.webhooks.models import WebhookEvent
 
 INTERVAL_SECONDS = 5
@@ -32,15 +32,15 @@ dispute_due_seconds.set(float("inf"))
 
 
 def refunds_that_need_an_operator() -> Select[int]:
-    """Select refunds that wait for the payer's account, and automatic refunds that failed: nobody else would notice those."""
+    """Select the refunds that wait for the payer's account, and the automatic refunds that failed."""
     refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
-    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | OWED)
+    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | FAILED_AUTOMATIC_REFUND)
 
 
 async def seconds_until_dispute_due(session: AsyncSession) -> float | None:
     """Return the seconds until the first dispute that waits for our response is accepted automatically; None if there is none."""
-    left = func.extract("epoch", func.min(Dispute.due_at) - func.now())
-    waiting = select(left).where(Dispute.lost.is_(None), Dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK)
+    remaining = func.extract("epoch", func.min(Dispute.due_at) - func.now())
+    waiting = select(remaining).where(Dispute.lost.is_(None), Dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK)
     seconds = (await session.execute(waiting)).scalar_one()
     return None if seconds is None else float(seconds)
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Mode(StrEnum):
-    """What Paystack calls the domain: test and live have separate transactions, customers and cards."""
+    """Paystack's mode, called `domain` in its JSON. Test and live mode have separate transactions, customers and cards."""
 
     TEST = "test"
     LIVE = "live"

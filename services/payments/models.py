@@ -1,4 +1,4 @@
-"""The tables of payments. Money is subunits of `currency`; times are UTC."""
+"""The tables that several folders of payments use. Amounts are subunits of `currency`; times are UTC."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,20 +17,32 @@ from kit.messaging.outbox import OutboxEvent
 
 
 class PaymentStatus(StrEnum):
-    """Where a payment stands. Paystack's `abandoned` is not failure: the payer may still pay."""
+    """The status of a payment."""
 
     PENDING = "pending"
+    """Not paid yet. Paystack's own `abandoned` is still pending here, because the payer can still pay."""
+
     SUCCEEDED = "succeeded"
+    """The order's amount was paid, or an operator accepted another amount."""
+
     FAILED = "failed"
+    """The payment was declined. The payer can try again on the same page."""
+
     ABANDONED = "abandoned"
+    """Given up: Paystack refused to start it, or it was not paid in time. A late payment is settled all the same."""
+
     HELD = "held"
+    """Paid, but waits for manual review by an operator; `held_reason` says why."""
+
     PARTIALLY_REFUNDED = "partially_refunded"
     REFUNDED = "refunded"
+
     DISPUTED = "disputed"
+    """The payer disputes the payment at the bank."""
 
 
 class DisputeResolution(StrEnum):
-    """Paystack's known words for how a dispute ended. The column keeps unknown words too, so it is plain text."""
+    """Paystack's known resolutions of a dispute. The column is plain text, because it also stores unknown ones."""
 
     MERCHANT_ACCEPTED = "merchant-accepted"
     AUTO_ACCEPTED = "auto-accepted"
@@ -38,7 +50,7 @@ class DisputeResolution(StrEnum):
 
 
 class DisputeStatus(StrEnum):
-    """Paystack's words for the status of a dispute."""
+    """Paystack's statuses of a dispute."""
 
     AWAITING_MERCHANT_FEEDBACK = "awaiting-merchant-feedback"
     AWAITING_BANK_FEEDBACK = "awaiting-bank-feedback"
@@ -48,7 +60,7 @@ class DisputeStatus(StrEnum):
 
 
 UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
-"""No money is known to have come, and it may come yet."""
+"""The statuses in which no money has been received, as far as we know; it may still arrive."""
 
 
 class Base(DeclarativeBase):
@@ -57,7 +69,7 @@ class Base(DeclarativeBase):
 
 
 class Payment(Base):
-    """One attempt to pay for one order, under one reference at Paystack; or money that came under a reference of nobody."""
+    """One attempt to pay for an order, with its own reference at Paystack; or money received with an unknown reference (no order)."""
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -67,7 +79,7 @@ class Payment(Base):
         CheckConstraint("order_id IS NOT NULL OR status <> 'succeeded'", name="succeeded_has_order"),
         Index(None, "order_id"),
         Index(None, "payer_id", "id"),
-        # For the lists of what is rare among millions.
+        # For lists of the statuses that are rare among millions of payments.
         Index(
             "ix_payments_rare",
             "status",
@@ -89,7 +101,7 @@ class Payment(Base):
     payer_id: Mapped[str | None]
     email: Mapped[str | None]
     phone: Mapped[str | None]
-    # The saved card that was charged, where the payer was not sent to a page.
+    # The saved card that was charged; empty if the payer pays on Paystack's page.
     card_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id", ondelete="RESTRICT"))
     amount: Mapped[int]
     currency: Mapped[str]
@@ -99,7 +111,7 @@ class Payment(Base):
     access_code: Mapped[str | None]
     callback_url: Mapped[str | None]
     cancel_url: Mapped[str | None]
-    # What Paystack reported.
+    # Reported by Paystack.
     paystack_id: Mapped[int | None]
     paid_amount: Mapped[int | None]
     paid_currency: Mapped[str | None]
@@ -108,15 +120,15 @@ class Payment(Base):
     channel: Mapped[str | None]
     gateway_response: Mapped[str | None]
     paid_at: Mapped[datetime | None]
-    # The sweeper's clock.
+    # When the sweeper verifies the payment next, and how often it has been verified.
     verify_next_attempt_at: Mapped[datetime]
     verify_attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    # Refunds: what has gone back so far, and when Paystack is to be asked about them next.
+    # Sum of the processed refunds; when the refund executor syncs the refunds next, and until when a worker has leased them.
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
     refunds_next_attempt_at: Mapped[datetime | None]
     refunds_leased_until: Mapped[datetime | None]
     refunds_attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    # The payout to our bank that it came in.
+    # The payout to our bank account that contained the payment.
     payout_id: Mapped[int | None] = mapped_column(ForeignKey("payouts.id", ondelete="RESTRICT"))
     traceparent: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -124,17 +136,17 @@ class Payment(Base):
 
     @property
     def received(self) -> int:
-        """Subunits of `paid_currency` that were paid; 0 before anything was."""
+        """The paid amount in subunits of `paid_currency`; 0 while unpaid."""
         return self.paid_amount or 0
 
     @property
     def refundable(self) -> int:
-        """Subunits that were paid and have not been refunded. Refunds that are requested or under way are not subtracted."""
+        """The paid amount less processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
         return self.received - self.refunded_amount
 
 
 class Dispute(Base):
-    """A payer's complaint at the bank, as Paystack tells it. `payment_id` is empty where it is about money that we know nothing of."""
+    """A payer's dispute at the bank, as Paystack reports it. `payment_id` is empty if the payment is unknown here."""
 
     __tablename__ = "disputes"
     __table_args__ = (
@@ -147,7 +159,7 @@ class Dispute(Base):
         Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
     )
 
-    # Paystack's.
+    # Paystack's id of the dispute.
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     payment_id: Mapped[int | None] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
     reference: Mapped[str | None]
@@ -156,17 +168,17 @@ class Dispute(Base):
     category: Mapped[str | None]
     status: Mapped[DisputeStatus] = mapped_column(text_enum(DisputeStatus))
     resolution: Mapped[str | None]
-    # Whether money goes back; empty until it is over.
+    # True if the payer gets money back; empty until the dispute is resolved.
     lost: Mapped[bool | None]
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
-    # What we answered.
+    # Our response.
     evidence: Mapped[dict[str, Any] | None]
     evidence_id: Mapped[int | None]
     answer: Mapped[str | None]
     answered_by: Mapped[str | None]
-    # When Paystack last changed it, and when we ask about it next.
+    # When Paystack last changed the dispute, and when the dispute poller polls it next.
     changed_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
@@ -175,14 +187,14 @@ class Dispute(Base):
 
 
 class Inbox(InboxEntry, Base):
-    """Events taken from the broker; `key` is the event's id."""
+    """Events received from RabbitMQ; `key` is the event's id."""
 
     __tablename__ = "inbox"
 
 
 class OutboxRow(OutboxEvent, Base):
-    """Events on their way to the broker."""
+    """Events that are not published yet."""
 
 
 class IdempotencyKey(LockedKey, Base):
-    """Answers kept for whoever asks twice."""
+    """Idempotency keys with their stored responses."""

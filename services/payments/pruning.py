@@ -1,4 +1,4 @@
-"""Forgets what has served its time, a small batch at a time, so that no table grows without end."""
+"""Delete old rows in small batches, so that no table grows without limit."""
 
 from kit.idempotency import keys as idempotency
 from kit.messaging import inbox
@@ -12,11 +12,14 @@ PAUSE_SECONDS = 60.0
 
 
 async def prune(shutdown: Shutdown) -> None:
-    """Answers kept for a day; notices and events that are done for a month: longer than Paystack's 72 hours of retries."""
+    """Delete idempotency keys after a day, and processed webhook events and inbox entries after a month.
+
+    A month is longer than the 72 hours for which Paystack retries a webhook.
+    """
     while not shutdown.requested:
         async with sessions.begin() as session:
             keys = await idempotency.prune(session, IdempotencyKey, BATCH)
-            notices = await inbox.prune(session, WebhookEvent, BATCH)
+            webhook_events = await inbox.prune(session, WebhookEvent, BATCH)
             events = await inbox.prune(session, Inbox, BATCH)
-        if max(keys, notices, events) < BATCH:
+        if max(keys, webhook_events, events) < BATCH:
             await shutdown.wait(PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""What clients may ask of payments."""
+"""The routes of payments: start, charge a saved card, list, get, verify."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -37,25 +37,29 @@ from services.payments.settlement import verify as verification
 
 router = APIRouter(prefix="/payments", tags=["payments"])
 
-
-KeyNeeded = Annotated[
+RequiredKeyHeader = Annotated[
     IdempotencyKey,
     Header(
         alias="Idempotency-Key",
-        description="A value of yours, one for each intent: money moves at once, and an answer may be lost",
+        description="A unique value that you choose for each charge. Required, because the card is charged at once and the "
+        "response may be lost: send it again to get the first response again. Kept for 24 hours.",
     ),
 ]
 
 
-async def _shown(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
-    on_their_way = await requests.pending_amounts(session, [payment.id for payment in payments])
-    views = ((payment.id, PaymentView.model_validate(payment)) for payment in payments)
-    return [view.model_copy(update={"refunding_amount": on_their_way.get(of, 0)}) for of, view in views]
+async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
+    """Return the views of payments, with the sum of their unfinished refunds."""
+    refunding = await requests.pending_amounts(session, [payment.id for payment in payments])
+    return [
+        PaymentView.model_validate(payment).model_copy(update={"refunding_amount": refunding.get(payment.id, 0)})
+        for payment in payments
+    ]
 
 
 @router.post(
     "",
     status_code=201,
+    summary="Start a payment",
     responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
@@ -74,16 +78,20 @@ async def start_payment(
     payer: Payer,
     clients: CurrentClients,
     long_running: LongRunning,
-    asked: StartPayment,
+    request: StartPayment,
     idempotency_key: KeyHeader = None,
 ) -> PaymentView:
-    """Start a payment for an order; send the payer to its `authorization_url`."""
-    return await checkout.start(sessions, long_running, clients, payer, asked, idempotency_key)
+    """Start a payment for one of the caller's pending orders. Requires the scope `payments:write`.
+
+    Send the payer to the `authorization_url` of the response.
+    """
+    return await checkout.start_payment(sessions, long_running, clients, payer, request, idempotency_key)
 
 
 @router.post(
     "/charge",
     status_code=201,
+    summary="Charge a saved card",
     responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
@@ -100,46 +108,61 @@ async def start_payment(
     ),
 )
 async def charge_saved_card(
-    payer: Payer, clients: CurrentClients, long_running: LongRunning, asked: ChargeCard, idempotency_key: KeyNeeded
+    payer: Payer,
+    clients: CurrentClients,
+    long_running: LongRunning,
+    request: ChargeCard,
+    idempotency_key: RequiredKeyHeader,
 ) -> PaymentView:
-    """Pay for an order with a saved card. Read `status`: succeeded, failed, or pending.
+    """Pay for an order with a saved card. Requires the scope `payments:write`. The result is in `status`.
 
-    Pending with an `authorization_url`: the bank wants to see the payer there. Pending without: not known yet, it is being asked.
+    `succeeded`: the order is paid. `failed`: the charge was declined. `pending` with an `authorization_url`: the bank requires the payer
+    to authorize the charge on that page. `pending` without an `authorization_url`: the result is not known yet; get the payment again in
+    a moment.
     """
-    return await saved_card.charge(sessions, long_running, clients, payer, asked, idempotency_key)
+    return await saved_card.charge_saved_card(sessions, long_running, clients, payer, request, idempotency_key)
 
 
-@router.get("", responses=problem_responses(NotAuthenticated, InvalidCursor))
+@router.get("", summary="List payments", responses=problem_responses(NotAuthenticated, InvalidCursor))
 async def list_payments(
     caller: AnyCaller,
     session: Transaction,
-    status: Annotated[PaymentStatus | None, Query(description="Only those; `held` waits for a person")] = None,
+    status: Annotated[PaymentStatus | None, Query(description="Only payments with this status")] = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> PaymentPage:
-    """Payments, newest first: one's own, or everybody's with the scope payments:read."""
+    """Return payments, newest first: the caller's own, or all with the scope `payments:read`."""
     query = payments_of(caller).order_by(Payment.id.desc()).limit(limit + 1)
     if status is not None:
         query = query.where(Payment.status == status)
     if cursor is not None:
-        (last,) = decode_cursor(cursor, "payments", int)
-        query = query.where(Payment.id < last)
-    found = list((await session.execute(query)).scalars())
-    page, next_cursor = split_page(found, limit, lambda payment: encode_cursor("payments", payment.id))
-    return PaymentPage(items=await _shown(session, page), next_cursor=next_cursor)
+        (last_id,) = decode_cursor(cursor, "payments", int)
+        query = query.where(Payment.id < last_id)
+    rows = (await session.execute(query)).scalars().all()
+    page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("payments", last.id))
+    return PaymentPage(items=await _views(session, page), next_cursor=next_cursor)
 
 
-@router.get("/{reference}", responses=problem_responses(NotAuthenticated, PaymentNotFound))
-async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
-    """How a payment stands."""
-    return (await _shown(session, [await find_payment(session, caller, reference)]))[0]
+@router.get("/{reference}", summary="Get a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
+async def get_payment(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
+    """Return a payment: one of the caller's own, or any with the scope `payments:read`."""
+    (view,) = await _views(session, [await find_payment(session, caller, reference)])
+    return view
 
 
-@router.post("/{reference}/verify", responses=problem_responses(NotAuthenticated, PaymentNotFound, PaystackUnavailable))
+@router.post(
+    "/{reference}/verify",
+    summary="Verify a payment at Paystack",
+    responses=problem_responses(NotAuthenticated, PaymentNotFound, PaystackUnavailable),
+)
 async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
-    """Ask Paystack now, where the payment is not settled yet, and answer how it stands."""
+    """Ask Paystack for the result of a payment that is not paid yet, and return the payment.
+
+    A payment is verified at most every two seconds; in between, the response is the stored payment.
+    """
     async with sessions() as session:
         await find_payment(session, caller, reference)
     await verification.verify_now(sessions, clients.paystack, reference)
     async with sessions() as session:
-        return (await _shown(session, [await find_payment(session, caller, reference)]))[0]
+        (view,) = await _views(session, [await find_payment(session, caller, reference)])
+    return view

@@ -1,4 +1,4 @@
-"""Requests and answers of payments."""
+"""Requests and responses of payments."""
 
 from datetime import datetime
 from typing import Annotated
@@ -13,7 +13,7 @@ from services.payments.models import PaymentStatus
 from services.payments.settings import settings
 
 
-def _return_url(url: str) -> str:
+def _allowed_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError("must be an absolute http or https URL")
@@ -23,7 +23,8 @@ def _return_url(url: str) -> str:
     return url
 
 
-ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_return_url)]
+ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_allowed_url)]
+"""An http or https URL with an origin from PAYMENTS_CALLBACK_ORIGINS."""
 
 
 class StartPayment(RequestModel):
@@ -36,10 +37,18 @@ class StartPayment(RequestModel):
         }
     )
 
-    order_id: UUID
-    callback_url: ReturnUrl | None = Field(default=None, description="Where the payer's browser goes afterwards")
-    cancel_url: ReturnUrl | None = Field(default=None, description="Where it goes when the payer cancels")
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
+    order_id: UUID = Field(description="Id of the order to pay for")
+    callback_url: ReturnUrl | None = Field(
+        default=None,
+        description="URL to which the payer's browser is redirected after the payment, with the parameter `reference`. "
+        "If it is missing, this service shows a page with the result",
+    )
+    cancel_url: ReturnUrl | None = Field(
+        default=None, description="URL to which the payer's browser is redirected if the payer cancels the payment"
+    )
+    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = Field(
+        default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"
+    )
 
 
 class PaymentView(ResponseModel):
@@ -65,23 +74,27 @@ class PaymentView(ResponseModel):
         }
     )
 
-    reference: str
-    order_id: UUID | None
-    status: PaymentStatus
-    amount: int = Field(description="Subunits that the order costs")
-    currency: str
-    authorization_url: str | None = Field(description="Where the payer pays")
-    access_code: str | None
-    paid_amount: int | None = Field(description="Subunits that were paid")
-    refunded_amount: int = Field(description="Subunits that went back so far")
-    refunding_amount: int = Field(default=0, description="Subunits on their way back; the refunds say why")
-    fees: int | None
-    domain: str | None = Field(description="The mode in which it was paid: test or live")
-    channel: str | None
-    gateway_response: str | None
+    reference: str = Field(description="Unique reference of the payment, here and at Paystack")
+    order_id: UUID | None = Field(description="Id of the order; null for a payment with an unknown reference")
+    status: PaymentStatus = Field(
+        description="`abandoned`: refused by Paystack, or not paid in time; `held`: paid, waits for manual review"
+    )
+    amount: int = Field(description="Amount of the order, in subunits")
+    currency: str = Field(description="Currency of the order, ISO 4217 code")
+    authorization_url: str | None = Field(description="Page at which the payer completes the payment")
+    access_code: str | None = Field(description="Code with which Paystack's JavaScript library opens that page")
+    paid_amount: int | None = Field(description="Amount that the payer paid, in subunits; null while unpaid")
+    refunded_amount: int = Field(description="Amount refunded so far, in subunits")
+    refunding_amount: int = Field(
+        default=0, description="Amount of the refunds that are requested and not finished, in subunits"
+    )
+    fees: int | None = Field(description="Paystack's fee, in subunits; null while unknown")
+    domain: str | None = Field(description="Paystack's mode in which the payment was made: test or live")
+    channel: str | None = Field(description="How the payer paid, as Paystack names it, such as card or bank")
+    gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")
     held_reason: HeldReason | None = Field(description="Why the payment needs a manual review")
-    created_at: datetime
-    paid_at: datetime | None
+    created_at: datetime = Field(description="Time at which the payment was started")
+    paid_at: datetime | None = Field(description="Time of the payment at Paystack; null while unpaid")
 
 
 class PaymentPage(PageResponse[PaymentView]):

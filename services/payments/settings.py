@@ -1,4 +1,4 @@
-"""What payments reads from the environment."""
+"""The settings of payments, read from the environment."""
 
 import re
 from typing import Annotated
@@ -11,7 +11,7 @@ from services.payments.mode import Mode
 
 def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and not re.fullmatch(r"sk_(test|live)_[A-Za-z0-9_]{8,200}", secret.get_secret_value()):
-        raise ValueError("is no Paystack secret key: it begins with sk_test_ or sk_live_")
+        raise ValueError("must be a Paystack secret key, which begins with sk_test_ or sk_live_")
     return secret
 
 
@@ -23,59 +23,65 @@ PaystackKey = Annotated[Secret | None, AfterValidator(_paystack_key)]
 
 
 class PaymentsSettings(Settings):
-    payments_port: Port = 8003
-    payments_worker_port: Port = 8103
-    payments_database_url: Secret
-    amqp_url: Secret
-    jwks_url: str
-    catalog_url: str
-    payments_public_url: str = Field(description="Where a payer's browser reaches this service")
-    paystack_url: str = "https://api.paystack.co"
-    paystack_secret_key: PaystackKey = None
+    payments_port: Port = Field(default=8003, description="Port of the HTTP service")
+    payments_worker_port: Port = Field(default=8103, description="Port of the worker's health checks and metrics")
+    payments_database_url: Secret = Field(description="Postgres URL of the payments database")
+    amqp_url: Secret = Field(description="URL of RabbitMQ")
+    jwks_url: str = Field(description="URL of auth's public keys")
+    catalog_url: str = Field(description="Base URL of catalog")
+    payments_public_url: str = Field(description="Base URL of this service for the payer's browser")
+    paystack_url: str = Field(default="https://api.paystack.co", description="Base URL of Paystack's API")
+    paystack_secret_key: PaystackKey = Field(
+        default=None, description="Paystack secret key; without it, no payment can be started"
+    )
     paystack_secret_key_previous: PaystackKey = Field(
         default=None,
-        description="Accepted in webhook signatures while a key is being rotated; Paystack retries for 72 hours",
+        description="Previous secret key. Webhook signatures made with it are still accepted: after a key rotation, "
+        "Paystack retries older webhooks for 72 hours",
     )
     payments_callback_origins: CommaList = Field(
-        default=[], description="Origins that a callback_url or cancel_url may have; any where the list is empty"
+        default=[], description="Allowed origins of callback_url and cancel_url; empty: all are allowed"
     )
     payments_verify_after_seconds: int = Field(
-        default=60, ge=1, le=86400, description="How long a webhook is waited for before Paystack is asked"
+        default=60,
+        ge=1,
+        le=86400,
+        description="Seconds to wait for the webhook of a payment before the sweeper verifies it",
     )
     payments_abandon_after_seconds: int = Field(
         default=48 * 3600,
         ge=60,
         le=30 * 86400,
-        description="How long an unpaid payment is asked about before it is given up",
+        description="Age in seconds at which an unpaid payment is verified for the last time and abandoned",
     )
     payments_paystack_calls_per_minute: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000,
-        description="Calls of Paystack a minute for what can wait; where absent, three quarters of Paystack's own limit",
+        description="Background calls of Paystack per minute. Default: 75 % of Paystack's documented rate limit",
     )
     payments_backfill_after_minutes: int = Field(
-        default=15, ge=1, le=1440, description="How long ago the last backfill may be before the next"
+        default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"
     )
 
     @field_validator("paystack_secret_key_previous")
     @classmethod
-    def _of_one_mode(cls, previous: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
-        """Many know a test key: whoever does could sign that live money came."""
+    def _check_mode(cls, previous: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
+        """Refuse keys of different modes: test keys are widely known, and anyone with one could sign a live webhook."""
         key = others.data.get("paystack_secret_key")
         if previous is not None and key is not None and _mode(previous) != _mode(key):
-            raise ValueError("is of the other mode than PAYSTACK_SECRET_KEY: test keys sign nothing in a live shop")
+            raise ValueError("must have the same mode (test or live) as PAYSTACK_SECRET_KEY")
         return previous
 
     @property
     def webhook_keys(self) -> tuple[bytes, ...]:
-        """The keys under which a webhook signature is accepted: the current one, and the previous one during a rotation."""
+        """The keys with which webhook signatures are checked: the current one, and the previous one during a key rotation."""
         keys = (self.paystack_secret_key, self.paystack_secret_key_previous)
         return tuple(key.get_secret_value().encode() for key in keys if key is not None)
 
     @property
     def domain(self) -> Mode:
-        """The mode that our key belongs to, as Paystack's `data.domain` names it: test or live."""
+        """The mode of our key, as in `data.domain` of Paystack's JSON. Test mode if there is no key."""
         return Mode.TEST if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
 
 

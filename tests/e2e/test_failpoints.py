@@ -189,7 +189,7 @@ async def test_webhook_when_payments_is_killed_after_the_200_is_not_lost(
 async def test_payment_start_when_payments_is_killed_succeeds_with_a_new_reference(
     shop: StackClient, stack: Stack, failpoints: Failpoints, failpoint: str
 ) -> None:
-    """The idempotency key is free at once. The checkout page of the old reference was shown to nobody."""
+    """The idempotency key is free at once. Nobody has seen the checkout page of the old reference."""
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
     failpoints.arm("payments", failpoint)

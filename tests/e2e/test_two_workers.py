@@ -17,11 +17,11 @@ pytestmark = pytest.mark.usefixtures("invariants")
 
 
 @pytest.fixture
-async def twin(stack: Stack) -> AsyncIterator[tuple[Supervisor, str]]:
-    part, url = stack.replica("payments-worker")
-    await part.start()
-    yield part, url
-    await part.stop()
+async def second_worker(stack: Stack) -> AsyncIterator[tuple[Supervisor, str]]:
+    replica, url = stack.replica("payments-worker")
+    await replica.start()
+    yield replica, url
+    await replica.stop()
 
 
 async def _relays(shop: StackClient, url: str) -> bool:
@@ -37,18 +37,18 @@ async def _record_relays(shop: StackClient, first: str, second: str, seen: list[
 
 
 async def test_relay_when_killed_is_replaced_by_the_other_worker(
-    shop: StackClient, stack: Stack, twin: tuple[Supervisor, str]
+    shop: StackClient, stack: Stack, second_worker: tuple[Supervisor, str]
 ) -> None:
-    part, url = twin
+    replica, url = second_worker
     product = await shop.product()
     own = stack.url("payments-worker")
     assert (await _relays(shop, own), await _relays(shop, url)) == (True, False)
     seen: list[tuple[bool, bool]] = []
     watching = asyncio.create_task(_record_relays(shop, own, url, seen))
     try:
-        for dying, other in ((own, url), (url, own)):
+        for killed, other in ((own, url), (url, own)):
             begun = [await shop.begin_purchase(product) for _ in range(5)]
-            pid = stack.pid("payments-worker") if dying == own else part.pid
+            pid = stack.pid("payments-worker") if killed == own else replica.pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
             for _, _, payment in begun:
@@ -60,7 +60,7 @@ async def test_relay_when_killed_is_replaced_by_the_other_worker(
             await until(taken_over, TAKEOVER_SECONDS)
             for buyer, order, _ in begun:
                 await shop.wait_delivered(buyer, order)
-            if dying == own:
+            if killed == own:
                 await stack.wait_restarted("payments-worker", pid)  # it stands by now
     finally:
         watching.cancel()

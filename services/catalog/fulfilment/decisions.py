@@ -163,8 +163,14 @@ def order_undeliverable(data: OrderUndeliverableData, traceparent: str | None = 
 
 
 def _undeliverable_event(event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverable:
-    facts = event.data.model_dump(include={"reference", "order_id", "amount", "currency"})
-    return order_undeliverable(OrderUndeliverableData.model_validate(facts | {"reason": reason}), event.traceparent)
+    data = OrderUndeliverableData(
+        reference=event.data.reference,
+        order_id=event.data.order_id,
+        amount=event.data.amount,
+        currency=event.data.currency,
+        reason=reason,
+    )
+    return order_undeliverable(data, event.traceparent)
 
 
 def _refunded_share(data: PaymentRefundedData) -> int:

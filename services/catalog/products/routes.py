@@ -26,7 +26,7 @@ MinPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Lowest 
 MaxPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Highest price, in subunits of the currency")]
 CurrencyParam = Annotated[Currency | None, Query(description="Currency of the price")]
 SortParam = Annotated[
-    ProductSort, Query(description="`newest` first, by `price`, by falling price (`-price`), by `name`")
+    ProductSort, Query(description="`newest` first, lowest `price` first, highest price first (`-price`), or by `name`")
 ]
 IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the product")]
 ProductId = Annotated[UUID, Path(description="Id of the product")]

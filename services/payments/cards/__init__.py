@@ -1,1 +1,1 @@
-"""Cards that payers left behind, to be charged again: codes of Paystack's, never a card."""
+"""Saved cards: Paystack's authorization codes with which a payer can be charged again. Card numbers are never stored."""

@@ -1,4 +1,7 @@
-"""Tells Paystack which cards were forgotten, and only then forgets their codes: until then they are needed to say which."""
+"""Deactivate at Paystack the cards that were deactivated here.
+
+The authorization code is erased only after that, because Paystack needs it to identify the card.
+"""
 
 import structlog
 from sqlalchemy import update
@@ -16,7 +19,7 @@ from services.payments.settings import settings
 
 POLL_SECONDS = 2.0
 BACKOFF = Backoff(first=60, longest=6 * 3600)
-NOTHING = {
+ERASED = {
     "authorization_code": None,
     "email": None,
     "last4": None,
@@ -26,11 +29,13 @@ NOTHING = {
     "bank": None,
     "next_attempt_at": None,
 }
+"""The values of a card after Paystack deactivated it."""
+
 log = structlog.get_logger("cards")
 
 
 class CardDeactivator:
-    """The background job that deactivates at Paystack the cards that were deactivated here."""
+    """The background job that deactivates cards at Paystack. Several processes may run it."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -38,18 +43,20 @@ class CardDeactivator:
         self._wakeup = notifier.subscribe(Topic.CARDS)
 
     async def run(self, shutdown: Shutdown) -> None:
+        """Deactivate cards as they become due, until the process is asked to stop."""
         while not shutdown.requested:
             try:
-                if await self.forget_one(shutdown):
+                if await self.deactivate_next(shutdown):
                     continue
             except PaystackError as error:
-                log.warning(
-                    "a forgotten card could not be deactivated", error=type(error).__name__, reason=str(error)[:200]
-                )
+                log.warning("card deactivation failed", error=type(error).__name__, reason=str(error)[:200])
             await shutdown.wait(POLL_SECONDS, self._wakeup)
 
-    async def forget_one(self, shutdown: Shutdown) -> bool:
-        """Whether there was one. Raises PaystackError; it is then tried again, ever less often. Deactivating twice does no harm."""
+    async def deactivate_next(self, shutdown: Shutdown) -> bool:
+        """Deactivate the next due card. Return False if no card is due or the process is asked to stop.
+
+        Raises PaystackError; the card is then retried with exponential backoff. Deactivating a card twice is harmless.
+        """
         due = take_due(
             Card.id,
             Card.authorization_code,
@@ -60,14 +67,16 @@ class CardDeactivator:
             where=[Card.domain == settings.domain],
         )
         async with self.sessions.begin() as session:
-            row = (await session.execute(due)).one_or_none()
-        if row is None:
+            card = (await session.execute(due)).one_or_none()
+        if card is None:
             return False
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return False
-        if row.authorization_code is not None:
-            await self.paystack.authorizations.deactivate(row.authorization_code)
+        if card.authorization_code is not None:
+            await self.paystack.authorizations.deactivate(card.authorization_code)
         async with self.sessions.begin() as session:
-            gone = update(Card).where(Card.id == row.id, Card.deactivated_at.is_not(None)).values(NOTHING)
-            await session.execute(gone)
+            # A card that was saved again meanwhile keeps its data.
+            await session.execute(
+                update(Card).where(Card.id == card.id, Card.deactivated_at.is_not(None)).values(ERASED)
+            )
         return True

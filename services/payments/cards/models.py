@@ -10,15 +10,16 @@ from services.payments.models import Base
 
 
 class Card(Base):
-    """A payer's right to be charged again, never the card itself. A forgotten one keeps its signature only: late notices do not revive it.
+    """A saved card: Paystack's authorization code for charging a payer again, never the card number.
 
-    The authorization code is of use to nobody without our secret key; all the same it goes into no answer and no log.
+    A deactivated card keeps its signature only, so that a late webhook event does not save it again. The authorization code is useless
+    without our secret key, but even so it is neither returned by the API nor logged.
     """
 
     __tablename__ = "cards"
     __table_args__ = (
         UniqueConstraint("payer_id", "domain", "signature"),
-        CheckConstraint("deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name="usable_or_forgotten"),
+        CheckConstraint("deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name="usable_or_deactivated"),
         Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
     )
 
@@ -27,17 +28,17 @@ class Card(Base):
     domain: Mapped[str]
     signature: Mapped[str]
     authorization_code: Mapped[str | None]
-    # Of the payment that left it: Paystack charges it with no other.
+    # The email of the payment that saved the card. Paystack charges the card only with this email.
     email: Mapped[str | None]
     last4: Mapped[str | None]
     brand: Mapped[str | None]
     exp_month: Mapped[int | None]
     exp_year: Mapped[int | None]
     bank: Mapped[str | None]
-    # When the newest payment that told of it was started.
+    # When the newest payment with this card was started.
     seen_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
-    # When Paystack is to be told that it is forgotten.
+    # When the card is to be deactivated at Paystack; empty if that is done or not needed.
     next_attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,4 +1,4 @@
-"""What payers may ask about their saved cards."""
+"""The routes of saved cards."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,28 +11,33 @@ from services.payments.cards import saved_cards
 from services.payments.cards.models import Card
 from services.payments.cards.schemas import Cards, CardView
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
-from services.payments.errors import (
-    CardNotFound,
-)
+from services.payments.errors import CardNotFound
 
-MOST_SHOWN = 100
+MAX_LISTED = 100
 router = APIRouter(prefix="/payments", tags=["cards"])
 
 
-@router.get("/cards", responses=problem_responses(NotAuthenticated, NotAllowed))
+@router.get("/cards", summary="List your saved cards", responses=problem_responses(NotAuthenticated, NotAllowed))
 async def list_cards(payer: Payer, session: Transaction) -> Cards:
-    """One's own saved cards, the latest first; at most a hundred."""
-    found = await session.execute(
-        saved_cards.cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MOST_SHOWN)
-    )
-    return Cards(items=[CardView.model_validate(card) for card in found.scalars()])
+    """Return the caller's own saved cards, newest first, at most 100. Requires the scope `payments:write`."""
+    query = saved_cards.active_cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MAX_LISTED)
+    cards = (await session.execute(query)).scalars()
+    return Cards(items=[CardView.model_validate(card) for card in cards])
 
 
 @router.delete(
-    "/cards/{card_id}", status_code=204, responses=problem_responses(NotAuthenticated, NotAllowed, CardNotFound)
+    "/cards/{card_id}",
+    status_code=204,
+    summary="Delete a saved card",
+    responses=problem_responses(NotAuthenticated, NotAllowed, CardNotFound),
 )
-async def delete_card(payer: Payer, notifier: CurrentNotifier, card_id: Annotated[UUID, Path()]) -> Response:
-    """Forget a saved card: it cannot be charged any more, here at once and at Paystack in a moment."""
+async def delete_card(
+    payer: Payer, notifier: CurrentNotifier, card_id: Annotated[UUID, Path(description="Id of the saved card")]
+) -> Response:
+    """Delete one of the caller's saved cards. Requires the scope `payments:write`.
+
+    The card cannot be charged here from now on. A background job deactivates it at Paystack a moment later.
+    """
     async with sessions.begin() as session:
         await saved_cards.deactivate(session, payer.id, card_id)
     notifier.notify(Topic.CARDS)

@@ -1,4 +1,4 @@
-"""The cards of a payer: kept from what was paid, found again, forgotten on request."""
+"""Save the cards of successful payments, find them for a charge, deactivate them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from services.payments.paystack.charge import Authorization
 from services.payments.settings import settings
 
 
-def cards_of(payer_id: str) -> Select[Card]:
-    """Those that may be charged: not forgotten, and of our key's mode, as test and live hold different cards."""
+def active_cards_of(payer_id: str) -> Select[Card]:
+    """Select the payer's cards that can be charged: not deactivated, and saved in the mode of our key (test or live)."""
     return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.domain, Card.deactivated_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
 class PaidCard:
-    """A card that a customer's payment was made with; email and start time are the payment's."""
+    """The card of a successful payment, with the payment's payer, email and start time."""
 
     payer_id: str | None
     email: str | None
@@ -32,20 +32,21 @@ class PaidCard:
 
 
 async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
-    """Save the cards of payments, with the email of the payment. The payment with a card that was started last says what is known of it.
+    """Save the cards of payments. If several payments used one card, the payment that was started last wins.
 
-    A deactivated card comes back only by a payment that was started afterwards, and not before Paystack knows that it was deactivated.
+    A deactivated card is saved again only by a payment that was started after the deactivation, and only after the deactivation at
+    Paystack is done.
     """
     newest: dict[tuple[str, str], tuple[Authorization, str, datetime]] = {}
-    for paid in sorted(paid_cards, key=lambda one: one.started_at):
+    for paid in sorted(paid_cards, key=lambda paid_card: paid_card.started_at):
         card = paid.authorization
         if card is not None and paid.payer_id is not None and paid.email:
             newest[paid.payer_id, card.signature] = card, paid.email, paid.started_at
     if not newest:
         return
-    # In one order of locks for everybody.
+    # Sorted, so that concurrent transactions lock the rows in the same order.
     rows = [(payer_id, *newest[payer_id, signature]) for payer_id, signature in sorted(newest)]
-    told = arrays(
+    incoming = arrays(
         id=(Uuid, [uuid4() for _ in rows]),
         payer_id=(Text, [payer_id for payer_id, _, _, _ in rows]),
         domain=(Text, [settings.domain for _ in rows]),
@@ -59,35 +60,37 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
         bank=(Text, [card.bank for _, card, _, _ in rows]),
         seen_at=(DateTime(timezone=True), [seen_at for _, _, _, seen_at in rows]),
     )
-    new = insert(Card).from_select(list(told.c.keys()), select(told))
-    known = {"id", "payer_id", "domain", "signature"}
-    changed = {column.name: new.excluded[column.name] for column in told.c if column.name not in known}
-    newer = (new.excluded.seen_at > Card.seen_at) & (
+    new = insert(Card).from_select(list(incoming.c.keys()), select(incoming))
+    unchanged = {"id", "payer_id", "domain", "signature"}
+    changed = {column.name: new.excluded[column.name] for column in incoming.c if column.name not in unchanged}
+    may_replace = (new.excluded.seen_at > Card.seen_at) & (
         Card.deactivated_at.is_(None)
         | ((new.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
     )
     await session.execute(
         new.on_conflict_do_update(
-            index_elements=["payer_id", "domain", "signature"], set_={**changed, "deactivated_at": None}, where=newer
+            index_elements=["payer_id", "domain", "signature"],
+            set_={**changed, "deactivated_at": None},
+            where=may_replace,
         )
     )
 
 
 async def find(session: AsyncSession, payer_id: str, card_id: UUID) -> Card:
-    """Raises CardNotFound."""
-    found = (await session.execute(cards_of(payer_id).where(Card.id == card_id))).scalar_one_or_none()
-    if found is None:
+    """Return an active card of the payer. Raises CardNotFound."""
+    card = (await session.execute(active_cards_of(payer_id).where(Card.id == card_id))).scalar_one_or_none()
+    if card is None:
         raise CardNotFound
-    return found
+    return card
 
 
 async def deactivate(session: AsyncSession, payer_id: str, card_id: UUID) -> None:
-    """At once here; Paystack is told by forgetting.py. Raises CardNotFound."""
-    forgotten = (
+    """Deactivate a card, and schedule its deactivation at Paystack (deactivation.py). Raises CardNotFound."""
+    deactivated = (
         update(Card)
         .where(Card.id == card_id, Card.payer_id == payer_id, Card.deactivated_at.is_(None))
         .values(deactivated_at=func.now(), next_attempt_at=func.now(), attempts=0)
         .returning(Card.id)
     )
-    if (await session.execute(forgotten)).scalar_one_or_none() is None:
+    if (await session.execute(deactivated)).scalar_one_or_none() is None:
         raise CardNotFound

@@ -1,4 +1,4 @@
-"""What payers send and see of their cards."""
+"""Requests and responses of saved cards."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,8 +16,8 @@ class ChargeCard(RequestModel):
         }
     )
 
-    order_id: UUID
-    card_id: UUID
+    order_id: UUID = Field(description="Id of the order to pay for")
+    card_id: UUID = Field(description="Id of the saved card to charge")
 
 
 class CardView(ResponseModel):
@@ -33,14 +33,14 @@ class CardView(ResponseModel):
         }
     )
 
-    id: UUID
-    brand: str | None
-    last4: str | None = Field(description="Of the card's number, which we never see")
-    exp_month: int | None
-    exp_year: int | None
-    bank: str | None
-    created_at: datetime
+    id: UUID = Field(description="Id of the saved card")
+    brand: str | None = Field(description="Card brand as Paystack names it, such as visa")
+    last4: str | None = Field(description="Last four digits of the card number. The full number is never stored")
+    exp_month: int | None = Field(description="Month of expiry, 1 to 12")
+    exp_year: int | None = Field(description="Year of expiry, four digits")
+    bank: str | None = Field(description="Bank that issued the card")
+    created_at: datetime = Field(description="Time at which the card was saved first")
 
 
 class Cards(ListResponse[CardView]):
-    """The saved cards of the caller."""
+    """The saved cards of a payer."""

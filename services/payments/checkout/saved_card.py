@@ -1,6 +1,7 @@
-"""A saved card is charged again: under a reference of ours that is stored before, and never sent twice.
+"""Charge a saved card.
 
-What is not known to have failed may have been paid: until it is decided, no other charge is sent for the order, whatever key asks.
+The reference is stored before the charge is sent, and a charge is never sent twice. A charge without a known result may have succeeded:
+until its result is known, no other charge is sent for the order, with any idempotency key.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -39,42 +40,44 @@ from services.payments.settlement.settle import settle
 log = structlog.get_logger("cards")
 
 
-async def charge(
+async def charge_saved_card(
     sessions: async_sessionmaker[AsyncSession],
     long_running: LongRunningRequests,
     clients: Clients,
     caller: Caller,
-    asked: ChargeCard,
+    request: ChargeCard,
     key: str,
 ) -> PaymentView:
-    """Charge an order of the caller's to a card of the caller's. Asked again with the same key, it answers the same.
+    """Charge a saved card of the caller for an order of the caller.
 
-    Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargeUnderWay, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
+    A repeated request with the same idempotency key returns the first response.
+
+    Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargePending, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
     """
-    intent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, asked)
-    # A charge that may have been sent stands in the way of another, with or without the key.
-    async with long_running.hold(intent) as claim:
-        if claim.stored_response is not None:
-            return PaymentView.model_validate(claim.stored_response.body)
-        order = await get_payable_order(clients.catalog, asked.order_id, caller)
+    idempotent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, request)
+    async with long_running.lock(idempotent) as locked:
+        if locked.stored_response is not None:
+            return PaymentView.model_validate(locked.stored_response.body)
+        order = await get_payable_order(clients.catalog, request.order_id, caller)
         async with sessions.begin() as session:
-            card = await saved_cards.find(session, caller.id, asked.card_id)
-            payment = await _begin(session, caller, order, card)
-        await _send(sessions, clients.paystack, payment, card.authorization_code or "")
+            card = await saved_cards.find(session, caller.id, request.card_id)
+            payment = await _insert_payment(session, caller, order, card)
+        await _send_charge(sessions, clients.paystack, payment, card.authorization_code or "")
         async with sessions.begin() as session:
-            found = await session.execute(select(Payment).where(Payment.reference == payment.reference))
-            view = PaymentView.model_validate(found.scalar_one())
-            await claim.store_response(session, 201, view)
+            stored = await session.execute(select(Payment).where(Payment.reference == payment.reference))
+            view = PaymentView.model_validate(stored.scalar_one())
+            await locked.store_response(session, 201, view)
         return view
 
 
-async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card) -> Payment:
-    # One charge of an order at a time, also where two ask at once: the second sees the first.
+async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, card: Card) -> Payment:
+    """Insert the pending payment. Raises OrderNotPayable if the order is paid, and ChargePending while another charge is pending."""
+    # One lock for each order, so that of two concurrent requests the second sees the payment of the first.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(order.id), 0))))
-    others = await session.execute(
+    payments_of_order = await session.execute(
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
     )
-    for reference, status, card_id in others:
+    for reference, status, card_id in payments_of_order:
         if status in PAID:
             raise already_paid(reference, status)
         if status == PaymentStatus.PENDING and card_id is not None:
@@ -95,38 +98,47 @@ async def _begin(session: AsyncSession, caller: Caller, order: Order, card: Card
     return payment
 
 
-async def _send(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, payment: Payment, code: str) -> None:
-    """Once. Where the answer is lost, the payment stays pending, and the sweep asks what became of it."""
+async def _send_charge(
+    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, payment: Payment, authorization_code: str
+) -> None:
+    """Send the charge to Paystack once, and store its result.
+
+    Without an answer, the payment stays pending until the sweeper has verified it. Raises PaymentRefused and PaystackUnavailable.
+    """
     try:
-        answer = await paystack.authorizations.charge(
-            code=code,
+        result = await paystack.authorizations.charge(
+            code=authorization_code,
             reference=payment.reference,
             email=payment.email or "",
             amount=payment.amount,
             currency=payment.currency,
             metadata={"order_id": str(payment.order_id)},
         )
-        if isinstance(answer, Charge):
-            answer = await _told_in_full(paystack, payment, answer)
+        if isinstance(result, Charge):
+            result = await _with_requested_amount(paystack, payment, result)
     except NoAnswer as error:
-        log.warning("a charge gave no answer, the sweep asks", reference=payment.reference, reason=str(error)[:200])
+        log.warning("charge unanswered", reference=payment.reference, reason=str(error)[:200])
         return
     except PaystackError as error:
         await abandon(sessions, payment.reference, str(error))
         raise problem_from_paystack(error) from error
     async with sessions.begin() as session:
-        if isinstance(answer, Challenge):
+        if isinstance(result, Challenge):
             await session.execute(
                 update(Payment)
                 .where(Payment.reference == payment.reference)
-                .values(authorization_url=answer.authorization_url, access_code=answer.access_code)
+                .values(authorization_url=result.authorization_url, access_code=result.access_code)
             )
         else:
-            await settle(session, [answer])
+            await settle(session, [result])
 
 
-async def _told_in_full(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
-    """The answer to a charge does not say what was requested; where fees came on top, only verify tells why more was paid."""
+async def _with_requested_amount(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
+    """Return the charge, verified if its amount is not the order's amount.
+
+    The response to a charge lacks the requested amount. If the payer bears the fees, the paid amount is greater than the order's
+    amount, and only verify reports both.
+    """
     if charge.status != "success":
         return charge
     if check_amount(payment.amount, payment.currency, charge, settings.domain) is None:
@@ -134,4 +146,4 @@ async def _told_in_full(paystack: Paystack, payment: Payment, charge: Charge) ->
     try:
         return await paystack.transactions.verify(charge.reference) or charge
     except PaystackError as error:
-        raise NoAnswer(f"paid, and not verified: {error}") from error
+        raise NoAnswer(f"the charge succeeded, but could not be verified: {error}") from error

@@ -1,4 +1,7 @@
-"""Starting a payment: a reference of ours is stored before Paystack hears it, and no transaction is open while Paystack is asked."""
+"""Start a payment.
+
+The reference is stored before it is sent to Paystack, so that no payment is lost. No transaction is open during a call of Paystack.
+"""
 
 import secrets
 from datetime import UTC, datetime, timedelta
@@ -28,70 +31,69 @@ PAID = (
     PaymentStatus.PARTIALLY_REFUNDED,
     PaymentStatus.DISPUTED,
 )
-"""Money came for the order, and did not all go back: nobody is asked to pay again."""
+"""Statuses of payments whose money was received and not completely refunded. The order must not be paid again."""
 
-MOST_WAITING = 20
-"""Payments of one order that may wait for their payer at once: each is asked about, at Paystack's limits."""
+MAX_PENDING = 20
+"""Pending payments that an order may have. Each of them is verified, which uses Paystack's rate limit."""
 
 ATTEMPTS = 2
-"""References tried in one request: a timed-out initialize is never sent again, it gets a new reference."""
+"""References tried in one request. An initialize that timed out is not repeated with the same reference; a new one is used."""
 
 log = structlog.get_logger("checkout")
 
 
-async def start(
+async def start_payment(
     sessions: async_sessionmaker[AsyncSession],
     long_running: LongRunningRequests,
     clients: Clients,
     caller: Caller,
-    asked: StartPayment,
+    request: StartPayment,
     key: str | None,
 ) -> PaymentView:
-    """Start a payment for an order of the caller's. Asked again with the same key, it answers the same.
+    """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
 
-    Raises OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
+    Raises OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable, TooManyPayments.
     """
     if caller.email is None:
         raise PayerUnknown
-    intent = IdempotentRequest.of(caller.id, "POST /payments", key, asked)
-    async with long_running.hold(intent) as claim:
-        if claim.stored_response is not None:
-            return PaymentView.model_validate(claim.stored_response.body)
-        order = await get_payable_order(clients.catalog, asked.order_id, caller)
-        view = await _begin(sessions, clients, caller, caller.email, asked, order)
+    idempotent = IdempotentRequest.of(caller.id, "POST /payments", key, request)
+    async with long_running.lock(idempotent) as locked:
+        if locked.stored_response is not None:
+            return PaymentView.model_validate(locked.stored_response.body)
+        order = await get_payable_order(clients.catalog, request.order_id, caller)
+        view = await _initialize_payment(sessions, clients, caller, caller.email, request, order)
         async with sessions.begin() as session:
-            await claim.store_response(session, 201, view)
+            await locked.store_response(session, 201, view)
         return view
 
 
 async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Caller) -> Order:
-    """An order of the caller's that waits for its payment. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
+    """Return a pending order of the caller. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
     order = await catalog.get(order_id, caller)
     if order.status != "pending":
-        raise OrderNotPayable(f"The order is {order.status}.")
+        raise OrderNotPayable(f"The order is {order.status}: only a pending order can be paid.")
     return order
 
 
-async def _begin(
+async def _initialize_payment(
     sessions: async_sessionmaker[AsyncSession],
     clients: Clients,
     caller: Caller,
     email: str,
-    asked: StartPayment,
+    request: StartPayment,
     order: Order,
 ) -> PaymentView:
-    for attempt in range(ATTEMPTS):
-        payment = _payment(caller, email, asked, order)
+    """Store a payment and initialize it at Paystack; with a new reference if the first one fails without an answer."""
+    for attempt in range(1, ATTEMPTS + 1):
+        payment = _new_payment(caller, email, request, order)
         async with sessions.begin() as session:
-            await _refuse_another(session, order)
+            await _check_other_payments(session, order)
             session.add(payment)
         try:
             initialized = await _initialize(clients.paystack, payment)
         except NoAnswer as error:
-            # Paystack may know the reference now, but nobody knows its page: it cannot be paid, and is given up.
-            log.warning(
-                "initialize gave no answer", reference=payment.reference, attempt=attempt + 1, reason=str(error)
-            )
+            # Paystack may have created the transaction, but its payment page is unknown: nobody can pay it.
+            log.warning("initialize unanswered", reference=payment.reference, attempt=attempt, reason=str(error))
             await abandon(sessions, payment.reference, "Paystack did not answer")
         except PaystackError as error:
             await abandon(sessions, payment.reference, str(error))
@@ -99,56 +101,63 @@ async def _begin(
                 continue
             raise problem_from_paystack(error) from error
         else:
-            return await _started(sessions, payment.reference, initialized)
+            return await _store_page(sessions, payment.reference, initialized)
     raise PaystackUnavailable
 
 
-async def _refuse_another(session: AsyncSession, order: Order) -> None:
-    """Catalog hears of the money a moment after us, or hours where the broker is down: the order is pending there until then."""
+async def _check_other_payments(session: AsyncSession, order: Order) -> None:
+    """Refuse a payment if the order is paid already or has too many pending payments.
+
+    The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
+    """
     of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
     paid = (await session.execute(of_order.where(Payment.status.in_(PAID)).limit(1))).one_or_none()
     if paid is not None:
         raise already_paid(paid.reference, paid.status)
-    waiting = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MOST_WAITING)
-    if len((await session.execute(waiting)).all()) >= MOST_WAITING:
+    pending = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MAX_PENDING)
+    if len((await session.execute(pending)).all()) >= MAX_PENDING:
         raise TooManyPayments
 
 
 def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
-    said = "Money that came for the order is being looked at." if status == PaymentStatus.HELD else "The order is paid."
-    return OrderNotPayable(said, reference=reference)
+    """Return the error for an order with a payment in one of the PAID statuses."""
+    if status == PaymentStatus.HELD:
+        detail = "A payment for this order is under review: do not pay again, its `reference` is in this response."
+    else:
+        detail = "This order is already paid: do not pay again, the payment's `reference` is in this response."
+    return OrderNotPayable(detail, reference=reference)
 
 
 def new_reference() -> str:
-    """Unguessable, and in Paystack's letters: one for each attempt."""
+    """Return a new reference: unguessable, in the characters that Paystack allows. Every attempt to pay needs its own."""
     return f"pay-{secrets.token_hex(16)}"
 
 
-def _payment(caller: Caller, email: str, asked: StartPayment, order: Order) -> Payment:
+def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order) -> Payment:
     return Payment(
         reference=new_reference(),
         order_id=order.id,
         payer_id=caller.id,
         email=email,
-        phone=asked.phone,
+        phone=request.phone,
         amount=order.amount,
         currency=order.currency,
-        callback_url=asked.callback_url,
-        cancel_url=asked.cancel_url,
+        callback_url=request.callback_url,
+        cancel_url=request.cancel_url,
         verify_next_attempt_at=datetime.now(UTC) + timedelta(seconds=settings.payments_verify_after_seconds),
         traceparent=traceparent(),
     )
 
 
 async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
-    callback = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
+    callback_url = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
     fields = [{"display_name": "Order", "variable_name": "order_id", "value": str(payment.order_id)}]
     if payment.phone:
         fields.append({"display_name": "Phone", "variable_name": "phone", "value": payment.phone})
     metadata = {
         "order_id": str(payment.order_id),
         "phone": payment.phone or "",
-        "cancel_action": payment.cancel_url or f"{callback}?reference={payment.reference}",
+        "cancel_action": payment.cancel_url or f"{callback_url}?reference={payment.reference}",
         "custom_fields": fields,
     }
     return await paystack.transactions.initialize(
@@ -156,25 +165,27 @@ async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
         email=payment.email or "",
         amount=payment.amount,
         currency=payment.currency,
-        callback_url=callback,
+        callback_url=callback_url,
         metadata=metadata,
     )
 
 
-async def _started(sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized) -> PaymentView:
+async def _store_page(
+    sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized
+) -> PaymentView:
+    """Store the payment page that Paystack returned."""
     async with sessions.begin() as session:
-        started = (
+        await session.execute(
             update(Payment)
             .where(Payment.reference == reference)
             .values(authorization_url=initialized.authorization_url, access_code=initialized.access_code)
         )
-        await session.execute(started)
         payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
         return PaymentView.model_validate(payment)
 
 
 async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
-    """An attempt that cannot be paid. Money that comes all the same still settles."""
+    """Mark a pending payment as abandoned, because it cannot be paid. If money arrives all the same, it is settled."""
     async with sessions.begin() as session:
         await session.execute(
             update(Payment)

@@ -6,39 +6,43 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from kit.cli.times import check_period
-from services.payments.cli.output import AsJson, Context, Since, Until, err, interruptible, print_json, progress, run
+from services.payments.cli.command import Context, interruptible, run
+from services.payments.cli.options import AsJson, Since, Until
+from services.payments.cli.output import err, print_json, progress
 from services.payments.db import sessions
-from services.payments.webhooks.backfill import FIRST_LOOK_BACK, Backfill, Found
+from services.payments.webhooks.backfill import FIRST_PERIOD, Backfill, BackfillReport
 
 
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
-    """Fetch notices that never came: since the last backfill, or of the time that is given.
+    """Fetch missed webhook events from Paystack and store them. The worker processes them.
 
-    Without --from and --to, the last two minutes are left to the next one: their notices may be on their way.
+    Without --from and --to: the events since the last backfill, except those of the last two minutes, which may still be delivered.
+    Exit code 1: the backfill is incomplete.
     """
     check_period(since, until)
 
-    async def work(context: Context) -> Found:
-        filler = Backfill(sessions, context.clients.paystack, context.notifier)
+    async def work(context: Context) -> BackfillReport:
+        job = Backfill(sessions, context.clients.paystack, context.notifier)
         with progress(shown=not as_json) as bar:
-            task = bar.add_task("looking through Paystack's events", total=None)
+            task = bar.add_task("checking webhook events", total=None)
 
-            def told(now: Found) -> None:
-                bar.update(task, completed=now.seen)
+            def show_progress(so_far: BackfillReport) -> None:
+                bar.update(task, completed=so_far.seen)
 
             async with interruptible() as shutdown:
                 if since is None and until is None:
-                    found = await filler.catch_up(shutdown, timedelta(0), told)
+                    report = await job.catch_up(shutdown, timedelta(0), show_progress)
                 else:
-                    to = until or datetime.now(UTC)
-                    found = await filler.fetch(shutdown, since or to - FIRST_LOOK_BACK, to, told)
-        return found or Found(error="another process is at it")
+                    end = until or datetime.now(UTC)
+                    report = await job.fetch(shutdown, since or end - FIRST_PERIOD, end, show_progress)
+        return report or BackfillReport(error="Another process is running a backfill.")
 
-    found = run(work)
+    report = run(work)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(report))
     else:
-        err.print(f"looked through {found.seen} events; {found.stored} had never come and are stored now")
-    if not found.complete:
-        err.print(found.error or "ended before its end; it begins there again", style="red", markup=False)
+        err.print(f"{report.seen} webhook events checked, {report.stored} of them were missing and are stored now.")
+    if not report.complete:
+        interrupted = "Interrupted. Run the command again: events that are stored already are skipped."
+        err.print(report.error or interrupted, style="red", markup=False)
         raise typer.Exit(1)

@@ -1,23 +1,13 @@
-"""reconcile"""
+"""The command `reconcile`."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from services.payments.cli.output import (
-    AsJson,
-    Context,
-    Since,
-    Until,
-    err,
-    interruptible,
-    out,
-    print_rows,
-    progress,
-    run,
-    words,
-)
+from services.payments.cli.command import Context, interruptible, run
+from services.payments.cli.options import AsJson, Since, Until
+from services.payments.cli.output import err, out, print_rows, progress, to_text
 from services.payments.db import sessions
 from services.payments.errors import PaystackUnavailable
 from services.payments.paystack.errors import PaystackError
@@ -25,42 +15,41 @@ from services.payments.reconciliation.paystack_reader import Interrupted, Paysta
 from services.payments.reconciliation.report import Report
 from services.payments.reconciliation.run import compare
 
-PERIOD = timedelta(days=7)
-ON_ITS_WAY = timedelta(minutes=10)
-"""What began later may be on its way still, and is no difference."""
+DEFAULT_PERIOD = timedelta(days=7)
+IN_PROGRESS = timedelta(minutes=10)
+"""Payments that were started within this time may still be in progress, so they are left out by default."""
 
-LONGEST = timedelta(days=92)
+MAX_PERIOD = timedelta(days=92)
 
 
 def reconcile(
     since: Since = None,
     until: Until = None,
     unsettled_after_days: Annotated[
-        int, typer.Option(min=1, max=60, help="Days after which money that was not paid out is a difference.")
+        int, typer.Option(min=1, max=60, help="Report payments that were paid this many days ago and not paid out.")
     ] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the ledger, the payments and Paystack: what began in the last week, or in a period.
+    """Compare the ledger, the payments and Paystack for a period, by default the last seven days.
 
-    Without --to, the last ten minutes are left out: what began then may be on its way.
-
-    Exit code 1 where they differ, 2 where it could not be found out.
+    Without --to, payments started in the last ten minutes are left out, because they may still be in progress. Amounts are in subunits.
+    Exit code 1: there are differences; 2: the comparison could not be completed.
     """
-    end = until or datetime.now(UTC) - ON_ITS_WAY
-    start = since or end - PERIOD
-    if not timedelta(0) < end - start <= LONGEST:
-        raise typer.BadParameter(f"the period ends after its beginning, and is {LONGEST.days} days at most")
+    end = until or datetime.now(UTC) - IN_PROGRESS
+    start = since or end - DEFAULT_PERIOD
+    if not timedelta(0) < end - start <= MAX_PERIOD:
+        raise typer.BadParameter(f"the period must end after it begins and last at most {MAX_PERIOD.days} days")
     report = Report(since=start, until=end)
 
     async def work(context: Context) -> None:
         with progress(shown=not as_json) as bar:
-            task = bar.add_task("asking Paystack", total=None)
+            task = bar.add_task("reading from Paystack", total=None)
             async with interruptible() as shutdown:
-                inquiry = PaystackReader(
+                reader = PaystackReader(
                     sessions, context.clients.paystack, shutdown, report, lambda _: bar.advance(task)
                 )
                 try:
-                    await compare(inquiry, unsettled_after=timedelta(days=unsettled_after_days))
+                    await compare(reader, unsettled_after=timedelta(days=unsettled_after_days))
                 except PaystackError as error:
                     raise PaystackUnavailable(f"Not reconciled: {type(error).__name__}: {error}") from error
                 except Interrupted as interrupted:
@@ -73,19 +62,22 @@ def reconcile(
     if as_json:
         typer.echo(report.model_dump_json(indent=2))
     else:
-        _show(report)
+        _print_report(report)
     raise typer.Exit(0 if report.agrees else 1)
 
 
-def _show(report: Report) -> None:
+def _print_report(report: Report) -> None:
     err.print(
-        f"{words(report.since)} to {words(report.until)} UTC: {report.payments} paid payments here,"
+        f"{to_text(report.since)} to {to_text(report.until)} UTC: compared {report.payments} paid payments with"
         f" {report.transactions} transactions and {report.payouts} payouts at Paystack;"
-        f" new in the books: {report.payouts_recorded} payouts, {report.fees_learned} fees"
+        f" recorded {report.payouts_recorded} new payouts and {report.fees_recorded} new fees."
     )
     if report.agrees:
-        out.print("all agree")
+        out.print("No differences.")
         return
-    rows = [(found.kind, found.reference, found.payout, found.here, found.there) for found in report.differences]
+    rows = [
+        (difference.kind, difference.reference, difference.payout, difference.here, difference.there)
+        for difference in report.differences
+    ]
     print_rows(("difference", "reference", "payout", "here", "there"), rows)
-    out.print(f"{len(report.differences) + report.more} differences")
+    out.print(f"Differences: {len(report.differences) + report.more}")

@@ -1,22 +1,26 @@
-"""refunds list"""
+"""The command `refunds list`."""
 
 from typing import Annotated
 
 import typer
 from sqlalchemy import select
 
-from services.payments.cli.output import AsJson, AtMost, Context, print_views, run
+from services.payments.cli.command import Context, run
+from services.payments.cli.options import AsJson, Limit
+from services.payments.cli.output import print_views
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import OWED, UNFINISHED
+from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND, UNFINISHED
 from services.payments.refunds.schemas import RefundView
 
-cli = typer.Typer(help="Money on its way back.", no_args_is_help=True)
+cli = typer.Typer(help="List refunds.", no_args_is_help=True)
 COLUMNS = ("created_at", "payment", "amount", "currency", "status", "requested_by", "reason", "error")
 
 
 class RefundOfPayment(RefundView):
+    """A refund with the reference of its payment."""
+
     payment: str
 
 
@@ -24,19 +28,22 @@ class RefundOfPayment(RefundView):
 def list_refunds(
     status: Annotated[
         RefundStatus | None,
-        typer.Option("--status", help="Only those; else all that are not over, and automatic ones that failed."),
+        typer.Option(
+            "--status",
+            help="Only refunds with this status. Default: unfinished refunds, and automatic refunds that failed.",
+        ),
     ] = None,
-    limit: AtMost = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Newest first. Amounts in subunits."""
-    wanted = Refund.status.in_(UNFINISHED) | OWED if status is None else Refund.status == status
+    """List refunds, newest first. Amounts are in subunits."""
+    condition = Refund.status.in_(UNFINISHED) | FAILED_AUTOMATIC_REFUND if status is None else Refund.status == status
 
     async def work(context: Context) -> list[RefundOfPayment]:
         query = (
             select(Refund, Payment.reference)
             .join(Payment, Payment.id == Refund.payment_id)
-            .where(wanted)
+            .where(condition)
             .order_by(Refund.number.desc())
             .limit(limit)
         )
@@ -46,4 +53,4 @@ def list_refunds(
             RefundOfPayment(payment=row.reference, **RefundView.model_validate(row.Refund).model_dump()) for row in rows
         ]
 
-    print_views(run(work), COLUMNS, as_json=as_json, nothing="no such refunds")
+    print_views(run(work), COLUMNS, as_json=as_json, if_empty="No refunds match.")

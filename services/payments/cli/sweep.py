@@ -6,34 +6,39 @@ from typing import Annotated
 
 import typer
 
-from services.payments.cli.output import AsJson, Context, duration, err, interruptible, print_json, progress, run
+from services.payments.cli.command import Context, interruptible, run
+from services.payments.cli.options import AsJson
+from services.payments.cli.output import duration, err, print_json, progress
 from services.payments.db import Topic, sessions
-from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, seconds_for
+from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, expected_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class SweepReport:
-    """The result of one sweep, as `--json` prints it. Counts are of payments."""
+    """The result of a sweep, as `--json` prints it.
+
+    Numbers of payments: due at the start, sent to Paystack for verification, and verified. Times in seconds.
+    """
 
     due: int
-    asked: int
-    answered: int
+    attempted: int
+    verified: int
     interrupted: bool
     seconds: float
-    seconds_expected: float
+    expected_seconds: float
 
 
 def sweep(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also those whose turn has not come: every pending payment.")
+        bool, typer.Option("--all", help="Verify every pending payment, including those that are not due yet.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask Paystack about the pending payments that are due, at its pace.
+    """Verify the due pending payments at Paystack now, within the rate limit.
 
-    Exit code 1 where it was interrupted, or Paystack did not answer about all of them.
+    Exit code 1: the sweep was interrupted, or not all payments could be verified.
     """
-    answers: list[bool] = []
+    results: list[bool] = []
 
     async def work(context: Context) -> SweepReport:
         paystack = context.clients.paystack
@@ -41,41 +46,41 @@ def sweep(
             if everything:
                 await bring_forward(session)
             due = await count_due(session)
-        said = seconds_for(due, paystack.rate_limit)
+        expected = expected_seconds(due, paystack.rate_limit)
         if not as_json:
-            err.print(f"{due} payments to ask about, which takes about {duration(said)}")
+            err.print(f"{due} payments are due. Verifying them takes about {duration(expected)}.")
         with progress(shown=not as_json) as bar:
-            task = bar.add_task("asking", total=due)
+            task = bar.add_task("verifying payments", total=due)
 
-            def told(answered: bool) -> None:
-                answers.append(answered)
+            def count_result(verified: bool) -> None:
+                results.append(verified)
                 bar.advance(task)
 
             async with interruptible() as shutdown:
-                began = datetime.now(UTC)
-                await Sweeper(sessions, paystack).sweep(shutdown, told)
+                started_at = datetime.now(UTC)
+                await Sweeper(sessions, paystack).sweep(shutdown, count_result)
         context.notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
         return SweepReport(
             due=due,
-            asked=len(answers),
-            answered=sum(answers),
+            attempted=len(results),
+            verified=sum(results),
             interrupted=shutdown.requested,
-            seconds=round((datetime.now(UTC) - began).total_seconds(), 1),
-            seconds_expected=round(said, 1),
+            seconds=round((datetime.now(UTC) - started_at).total_seconds(), 1),
+            expected_seconds=round(expected, 1),
         )
 
-    found = run(work)
-    unanswered = found.asked - found.answered
-    elsewhere = 0 if found.interrupted else max(0, found.due - found.asked)
+    report = run(work)
+    not_verified = report.attempted - report.verified
+    skipped = 0 if report.interrupted else max(0, report.due - report.attempted)
     if as_json:
-        print_json(asdict(found))
+        print_json(asdict(report))
     else:
-        err.print(f"asked about {found.asked} in {duration(found.seconds)}")
-    if elsewhere:
-        err.print(f"{elsewhere} are in the hands of the worker, or of whoever else has them locked")
-    if found.interrupted:
-        err.print("interrupted; the worker asks about the others when their turn comes", style="red")
-    if unanswered:
-        err.print(f"{unanswered} were not answered; the worker asks again", style="red")
-    if found.interrupted or unanswered:
+        err.print(f"{report.verified} of {report.attempted} payments verified in {duration(report.seconds)}.")
+    if skipped:
+        err.print(f"{skipped} due payments skipped: the worker or another process has locked them.")
+    if report.interrupted:
+        err.print("Interrupted. The worker verifies the other payments when they are due.", style="red")
+    if not_verified:
+        err.print(f"{not_verified} payments could not be verified. The worker tries again.", style="red")
+    if report.interrupted or not_verified:
         raise typer.Exit(1)

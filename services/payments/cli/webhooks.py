@@ -1,4 +1,4 @@
-"""notices list | show | replay"""
+"""The commands `webhooks list`, `webhooks show` and `webhooks reprocess`."""
 
 import base64
 from typing import Annotated
@@ -7,107 +7,105 @@ import typer
 
 from kit.cli.times import check_period
 from kit.messaging.inbox import EntryStatus
-from services.payments.cli.output import (
-    AsJson,
-    AtMost,
-    Context,
-    Since,
-    Until,
-    err,
-    interruptible,
-    operator,
-    out,
-    print_json,
-    print_views,
-    printable,
-    progress,
-    run,
-    words,
-)
+from services.payments.cli.command import Context, interruptible, operator, run
+from services.payments.cli.options import AsJson, Limit, Since, Until
+from services.payments.cli.output import err, out, print_json, print_views, printable, progress, to_text
 from services.payments.db import Topic, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import MAX_REPROCESSED, REPROCESS_BATCH, Filter
 from services.payments.webhooks.schemas import WebhookEventDetail, WebhookEventView
 
-cli = typer.Typer(help="What Paystack sent.", no_args_is_help=True)
-OfState = Annotated[EntryStatus | None, typer.Option("--status", help="pending, done, or failed: waits for a person.")]
-OfEvent = Annotated[str | None, typer.Option("--event", metavar="NAME", help="Of this kind, such as charge.success.")]
+cli = typer.Typer(help="List, show and reprocess the webhook events that Paystack sent.", no_args_is_help=True)
+Status = Annotated[
+    EntryStatus | None,
+    typer.Option("--status", help="Only events with this status. `failed`: out of attempts, needs an operator."),
+]
+EventName = Annotated[
+    str | None, typer.Option("--event", metavar="NAME", help="Only events of this type, such as charge.success.")
+]
+ReferenceOption = Annotated[
+    str | None, typer.Option("--reference", help="Only events about the payment with this reference.")
+]
+MAX_ID = 2**63 - 1
 COLUMNS = ("id", "received_at", "event", "reference", "status", "outcome", "attempts", "error")
 
 
 @cli.command(name="list")
-def list_notices(
-    status: OfState = None,
-    event: OfEvent = None,
-    reference: Annotated[str | None, typer.Option("--reference", help="About this payment.")] = None,
+def list_webhook_events(
+    status: Status = None,
+    event: EventName = None,
+    reference: ReferenceOption = None,
     since: Since = None,
     until: Until = None,
-    limit: AtMost = 50,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """Newest first."""
+    """List webhook events, newest first. The period is about the time of receipt."""
     check_period(since, until)
-    wanted = Filter(status=status, event=event, reference=reference, since=since, until=until)
+    filters = Filter(status=status, event=event, reference=reference, since=since, until=until)
 
     async def work(context: Context) -> list[WebhookEventView]:
         async with sessions() as session:
-            return [WebhookEventView.model_validate(row) for row in await queries.page(session, wanted, limit)]
+            return [WebhookEventView.model_validate(row) for row in await queries.list_page(session, filters, limit)]
 
-    print_views(run(work), COLUMNS, as_json=as_json, nothing="no such notices")
+    print_views(run(work), COLUMNS, as_json=as_json, if_empty="No webhook events match.")
 
 
 @cli.command()
-def show(notice_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1)], as_json: AsJson = False) -> None:
-    """One notice as it came: headers and body."""
+def show(
+    webhook_event_id: Annotated[int, typer.Argument(min=1, max=MAX_ID, help="Id of the webhook event.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a webhook event with the headers and the body that Paystack sent. Exit code 1: there is no such event."""
 
     async def work(context: Context) -> WebhookEventDetail:
         async with sessions() as session:
-            found = await queries.find(session, notice_id)
-        if found is None:
+            row = await queries.find(session, webhook_event_id)
+        if row is None:
             raise WebhookEventNotFound
-        return WebhookEventDetail.of(found)
+        return WebhookEventDetail.of(row)
 
-    notice = run(work)
+    view = run(work)
     if as_json:
-        print_json(notice.model_dump(mode="json"))
+        print_json(view.model_dump(mode="json"))
         return
     for name in WebhookEventView.model_fields:
-        out.print(f"[bold]{name:>15}[/]  {words(getattr(notice, name))}")
-    for name, value in notice.headers.items():
-        out.print(f"[dim]{words(name):>15}[/]  {words(value)}")
-    text = notice.body if notice.body_encoding == "utf-8" else repr(base64.b64decode(notice.body))
-    typer.echo(f"\n{printable(text)}")  # unbroken, to be copied
+        out.print(f"[bold]{name:>15}[/]  {to_text(getattr(view, name))}")
+    for name, value in view.headers.items():
+        out.print(f"[dim]{to_text(name):>15}[/]  {to_text(value)}")
+    body = view.body if view.body_encoding == "utf-8" else repr(base64.b64decode(view.body))
+    typer.echo(f"\n{printable(body)}")  # on one line, so that it can be copied
 
 
 @cli.command()
-def replay(
-    ids: Annotated[list[int] | None, typer.Argument(min=1, max=2**63 - 1, help="Notices by id.")] = None,
-    status: OfState = None,
-    event: OfEvent = None,
+def reprocess(
+    ids: Annotated[list[int] | None, typer.Argument(min=1, max=MAX_ID, help="Ids of webhook events.")] = None,
+    status: Status = None,
+    event: EventName = None,
     since: Since = None,
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give notices their effect once more. What they have brought about is not brought about again."""
+    """Reprocess webhook events, selected by ids or options. Idempotent: an event that took effect takes no effect twice."""
     if not ids and status is None and event is None and since is None and until is None:
-        raise typer.BadParameter("say which: ids, --status, --event, --from or --to")
+        raise typer.BadParameter("select webhook events: by ids, --status, --event, --from or --to")
     check_period(since, until)
-    wanted = Filter(ids=ids or None, status=status, event=event, since=since, until=until)
+    filters = Filter(ids=ids or None, status=status, event=event, since=since, until=until)
 
     async def work(context: Context) -> int:
-        total, after = 0, None
+        total, last_id = 0, None
         with progress(shown=not as_json) as bar:
-            task = bar.add_task("replaying", total=None)
+            task = bar.add_task("reprocessing", total=None)
             async with interruptible() as shutdown:
                 while not shutdown.requested:
-                    count, after = await queries.reprocess(
-                        sessions, wanted, after or 0, min(REPROCESS_BATCH, MAX_REPROCESSED)
+                    count, last_id = await queries.reprocess(
+                        sessions, filters, last_id or 0, min(REPROCESS_BATCH, MAX_REPROCESSED)
                     )
                     total += count
                     bar.update(task, completed=total)
                     context.notifier.notify(Topic.WEBHOOK_EVENTS)
-                    if after is None:
+                    if last_id is None:
                         break
         return total
 
@@ -115,4 +113,4 @@ def replay(
     if as_json:
         print_json({"count": count, "by": operator().id})
     else:
-        err.print(f"{count} notices are pending again; the worker settles them")
+        err.print(f"{count} webhook events are pending again. The worker processes them.")

@@ -1,24 +1,33 @@
-"""What those may decide who hold the scope payments:decide."""
+"""Routes for decisions about held payments. All require the scope payments:decide."""
 
 from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from services.payments.auth import Deciding, Reference
+from services.payments.auth import Reference, ReviewOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
 from services.payments.holds import review
-from services.payments.holds.schemas import Accept, Bind
+from services.payments.holds.schemas import AcceptPayment, BindPayment
 from services.payments.schemas import PaymentView
 
-router = APIRouter(prefix="/payments/{reference}", tags=["held money"])
+router = APIRouter(prefix="/payments/{reference}", tags=["held payments"])
 
 
-@router.post("/accept", responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld))
-async def accept(caller: Deciding, notifier: CurrentNotifier, reference: Reference, decided: Accept) -> PaymentView:
-    """Deliver for what was paid, although its amount, currency or mode differs."""
+@router.post(
+    "/accept",
+    summary="Accept a held payment",
+    responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld),
+)
+async def accept_payment(
+    caller: ReviewOperator, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
+) -> PaymentView:
+    """Accept a payment whose amount, currency or mode differs from the order, so that the order is delivered.
+
+    A payment that was reversed at Paystack can be accepted if its refund failed. Requires the scope `payments:decide`.
+    """
     async with sessions.begin() as session:
-        payment = await review.accept(session, reference, caller, decided.reason)
+        payment = await review.accept(session, reference, caller, request.reason)
         await session.refresh(payment)
         view = PaymentView.model_validate(payment)
     notifier.notify(Topic.OUTBOX)
@@ -27,17 +36,21 @@ async def accept(caller: Deciding, notifier: CurrentNotifier, reference: Referen
 
 @router.post(
     "/bind",
+    summary="Bind a held payment to an order",
     responses=problem_responses(
         NotAuthenticated, NotAllowed, PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable
     ),
 )
-async def bind(
-    caller: Deciding, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, decided: Bind
+async def bind_payment(
+    caller: ReviewOperator, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, request: BindPayment
 ) -> PaymentView:
-    """Let money that came under a reference of nobody pay for an order of exactly its amount."""
-    order = await clients.catalog.get(decided.order_id, caller)
+    """Bind a payment with an unknown reference to an order, so that the order is delivered.
+
+    The order must be pending or expired, and must cost exactly the remaining amount of the payment. Requires the scope `payments:decide`.
+    """
+    order = await clients.catalog.get(request.order_id, caller)
     async with sessions.begin() as session:
-        payment = await review.bind(session, reference, caller, order, decided.reason)
+        payment = await review.bind(session, reference, caller, order, request.reason)
         await session.refresh(payment)
         view = PaymentView.model_validate(payment)
     notifier.notify(Topic.OUTBOX)

@@ -1,4 +1,4 @@
-"""The books as CSV (RFC 4180), a batch at a time: memory does not grow with the period."""
+"""Export ledger entries as CSV (RFC 4180), one batch at a time, so that memory use does not grow with the period."""
 
 import csv
 import io
@@ -7,37 +7,40 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from services.payments.ledger.queries import EntryRow
 
 HEADER = ("recorded_at", "occurred_at", "transaction", "line", "kind", "reference", "account", "currency", "amount")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
 async def lines(first: Sequence[EntryRow], rest: AsyncIterator[Sequence[EntryRow]]) -> AsyncIterator[bytes]:
-    """The header, then the entries. `first` is read already: what fails before it is an answer, not a torn file."""
-    yield _written([HEADER])
-    yield _written(_cells(entry) for entry in first)
+    """Yield the header line, then the lines of each batch, encoded as UTF-8.
+
+    The caller reads the `first` batch before the response starts: a database error then becomes an error response and not a truncated file.
+    """
+    yield _encode([HEADER])
+    yield _encode(_cells(entry) for entry in first)
     async for batch in rest:
-        yield _written(_cells(entry) for entry in batch)
+        yield _encode(_cells(entry) for entry in batch)
 
 
 def _cells(entry: EntryRow) -> list[str | int]:
     return [
         entry.recorded_at.isoformat(),
         entry.occurred_at.isoformat(),
-        _text(entry.transaction),
+        _escape_formula(entry.transaction),
         entry.line,
         entry.kind,
-        _text(entry.reference or ""),
+        _escape_formula(entry.reference or ""),
         entry.account,
-        _text(entry.currency),
+        _escape_formula(entry.currency),
         entry.amount,
     ]
 
 
-def _text(value: str) -> str:
-    # A reference that is not ours can be anybody's words, and a spreadsheet would run them.
-    return f"'{value}" if value.startswith(FORMULA) else value
+def _escape_formula(value: str) -> str:
+    """Prefix a value that a spreadsheet would execute as a formula with a quote. An unknown reference can contain any text."""
+    return f"'{value}" if value.startswith(FORMULA_PREFIXES) else value
 
 
-def _written(rows: Iterable[Sequence[str | int]]) -> bytes:
-    written = io.StringIO()
-    csv.writer(written).writerows(rows)
-    return written.getvalue().encode()
+def _encode(rows: Iterable[Sequence[str | int]]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(rows)
+    return buffer.getvalue().encode()

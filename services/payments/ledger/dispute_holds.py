@@ -1,4 +1,4 @@
-"""What Paystack keeps back of a payment while a dispute about it is open."""
+"""Record in the ledger the money that Paystack withholds while a dispute is open."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -10,21 +10,27 @@ from services.payments.settings import settings
 
 
 async def hold(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:
-    """A dispute is open, about `amount` subunits of the payment, or all of it.
+    """Record that Paystack withholds `amount` subunits, at most the paid amount; None means the whole paid amount.
 
-    Told again, or before anything was paid, it changes nothing.
+    Idempotent for each dispute. Does nothing if nothing was paid.
     """
     paid = payment.received
-    await journal.record(
-        session,
-        [movements.disputed(payment, dispute_id, paid if amount is None else min(amount, paid), settings.domain)],
-    )
+    withheld = paid if amount is None else min(amount, paid)
+    await journal.record(session, [movements.disputed(payment, dispute_id, withheld, settings.domain)])
 
 
 async def release(session: AsyncSession, payment: Payment, dispute_id: int, *, lost: bool) -> None:
-    """It is over: what was kept back, however much the dispute is about by now. What a lost one gives back is its refund's movement."""
-    kept = select(LedgerEntry.amount).join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-    kept = kept.where(LedgerTransaction.key == movements.disputed_key(dispute_id), LedgerEntry.amount > 0)
-    amount = (await session.execute(kept)).scalar_one_or_none()
-    if amount is not None:
-        await journal.record(session, [movements.dispute_over(payment, dispute_id, amount, settings.domain, lost=lost)])
+    """Record that Paystack no longer withholds the money of a resolved dispute.
+
+    Releases the amount that `hold` recorded, even if the disputed amount has changed since. Does nothing if no money was withheld. The
+    refund of a lost dispute is recorded separately, as a refund.
+    """
+    withheld_entry = (
+        select(LedgerEntry.amount)
+        .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
+        .where(LedgerTransaction.key == movements.disputed_key(dispute_id), LedgerEntry.amount > 0)
+    )
+    withheld = (await session.execute(withheld_entry)).scalar_one_or_none()
+    if withheld is not None:
+        movement = movements.dispute_resolved(payment, dispute_id, withheld, settings.domain, lost=lost)
+        await journal.record(session, [movement])

@@ -1,4 +1,4 @@
-"""The tables of the ledger and of payouts. Money is subunits of `currency`; times are UTC."""
+"""The tables of the ledger and of payouts. Amounts are subunits of `currency`; times are UTC."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from services.payments.models import Base
 
 
 class MovementKind(StrEnum):
-    """Kinds of movements of money; movements.py says between which accounts each of them moves it."""
+    """The kinds of movements of money. movements.py lists the accounts that each kind debits and credits."""
 
     RECEIVED = "received"
     FEE = "fee"
@@ -25,7 +25,7 @@ class MovementKind(StrEnum):
 
 
 class Account(StrEnum):
-    """Accounts of the ledger; movements.py explains them."""
+    """The accounts of the ledger. movements.py explains them."""
 
     RECEIVABLE = "paystack:receivable"
     OTHER_MODE = "paystack:other_mode"
@@ -38,11 +38,11 @@ class Account(StrEnum):
 
 
 class Payout(Base):
-    """What Paystack paid out to our bank (it says settlement; here that word is taken). `amount` is what arrived."""
+    """A payout from Paystack to our bank account, which Paystack calls a settlement. `amount` is the net amount that was paid out."""
 
     __tablename__ = "payouts"
 
-    # Paystack's.
+    # Paystack's id of the settlement.
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     amount: Mapped[int]
     fees: Mapped[int]
@@ -52,7 +52,7 @@ class Payout(Base):
 
 
 class LedgerTransaction(Base):
-    """One movement of money, under the business key that makes it happen once. Triggers refuse changes, and what does not balance."""
+    """One movement of money. Its business key is unique, so that it is recorded once. Triggers refuse changes and unbalanced entries."""
 
     __tablename__ = "ledger_transactions"
     __table_args__ = (
@@ -68,7 +68,7 @@ class LedgerTransaction(Base):
 
 
 class LedgerEntry(Base):
-    """One side of a movement: into the account where `amount` is positive, out of it where it is negative."""
+    """One of the two entries of a movement: a positive `amount` debits the account, a negative one credits it."""
 
     __tablename__ = "ledger_entries"
     __table_args__ = (

@@ -1,17 +1,20 @@
-"""What each movement of money does to the accounts. An amount is signed: into an account it is positive, out of it negative.
+"""Build the movements of money that the ledger records.
 
-    paystack:receivable   what Paystack owes us             sales     what was earned          (negative)
-    paystack:other_mode   the same, in the mode not ours    held      what waits for a person  (negative)
-    bank                  what was paid out to us           fees      what Paystack keeps
-    disputes              what Paystack keeps back          refunds   what was earned and given back
+Amounts are signed: an account is debited with a positive and credited with a negative amount.
 
-    received       receivable ◄── sales, or held            disputed       disputes ◄── receivable
-    fee            fees ◄── receivable                      dispute_won    receivable ◄── disputes
-    accepted       held ◄── sales                           dispute_lost   receivable ◄── disputes: its refund follows
-    bound          held ◄── sales                           settled        bank ◄── receivable
+    paystack:receivable   money that Paystack owes us            sales     earned money                    (negative)
+    paystack:other_mode   the same, for the other mode's keys    held      money waiting for an operator   (negative)
+    bank                  money paid out to our bank account     fees      Paystack's fees
+    disputes              money withheld during disputes         refunds   earned money that was refunded
+
+    kind           debited ◄── credited                    kind           debited ◄── credited
+    received       receivable ◄── sales, or held           disputed       disputes ◄── receivable
+    fee            fees ◄── receivable                     dispute_won    receivable ◄── disputes
+    accepted       held ◄── sales                          dispute_lost   receivable ◄── disputes; a refund follows
+    bound          held ◄── sales                          settled        bank ◄── receivable
     refunded       refunds, or held ◄── receivable
 
-`a ◄── b`: the amount is added to a and taken from b, so that every movement balances, and all accounts of a currency together are zero.
+Every movement balances, so the sum of all accounts of a currency is zero.
 """
 
 from dataclasses import dataclass
@@ -26,38 +29,38 @@ from services.payments.paystack.charge import Charge
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`amount` subunits of `currency`, into one account and out of another, once for each `key`.
+    """`amount` subunits of `currency` that move from the credited to the debited account. Recorded once for each `key`.
 
-    `occurred_at`: when it happened at Paystack; None is now.
+    `occurred_at` is the time at Paystack; None means now.
     """
 
     key: str
     kind: MovementKind
-    into: Account
-    out_of: Account
+    debited: Account
+    credited: Account
     amount: int
     currency: str
     payment_id: int | None = None
     occurred_at: datetime | None = None
 
 
-def received(payment_id: int, charge: Charge, mode: Mode, *, out_of: Account) -> list[Movement]:
-    """A paid charge, and Paystack's fee for it where it is known yet. `out_of`: sales, or held."""
-    came = Movement(
+def received(payment_id: int, charge: Charge, mode: Mode, *, credited: Account) -> list[Movement]:
+    """Return the movement of a paid charge and, if Paystack reported its fee, the movement of the fee. `credited`: sales or held."""
+    charge_movement = Movement(
         f"received:{charge.reference}",
         MovementKind.RECEIVED,
         _receivable(charge.domain, mode),
-        out_of,
+        credited,
         charge.amount,
         charge.currency,
         payment_id,
         charge.paid_at,
     )
-    return [came, *fee(payment_id, charge, mode)]
+    return [charge_movement, *fee(payment_id, charge, mode)]
 
 
 def fee(payment_id: int, charge: Charge, mode: Mode) -> list[Movement]:
-    """Paystack tells it late at times: not in every channel's notice."""
+    """Return the movement of Paystack's fee, or nothing while the fee is unknown: not every webhook event includes it."""
     if charge.fees is None:
         return []
     return [
@@ -75,7 +78,7 @@ def fee(payment_id: int, charge: Charge, mode: Mode) -> list[Movement]:
 
 
 def decided(payment: Payment, kind: MovementKind) -> Movement:
-    """Held money, or what is left of it, is earned: an operator accepted it, or bound it to an order. `kind`: accepted or bound."""
+    """Return the movement of an operator's decision: the held money, less its refunds, becomes sales. `kind`: accepted or bound."""
     return Movement(
         f"decided:{payment.reference}",
         kind,
@@ -88,7 +91,7 @@ def decided(payment: Payment, kind: MovementKind) -> Movement:
 
 
 def refunded(payment: Payment, refund_id: UUID, amount: int, currency: str, mode: Mode) -> Movement:
-    """Money that went back: of what was earned, or of what is held still."""
+    """Return the movement of a refund: out of the held money while the payment is held, otherwise as an expense."""
     return Movement(
         f"refunded:{refund_id}",
         MovementKind.REFUNDED,
@@ -101,7 +104,7 @@ def refunded(payment: Payment, refund_id: UUID, amount: int, currency: str, mode
 
 
 def disputed(payment: Payment, dispute_id: int, amount: int, mode: Mode) -> Movement:
-    """Kept back by Paystack until the dispute is decided. `dispute_id` is Paystack's."""
+    """Return the movement of the money that Paystack withholds until the dispute is resolved. `dispute_id` is Paystack's id."""
     return Movement(
         disputed_key(dispute_id),
         MovementKind.DISPUTED,
@@ -114,11 +117,12 @@ def disputed(payment: Payment, dispute_id: int, amount: int, mode: Mode) -> Move
 
 
 def disputed_key(dispute_id: int) -> str:
+    """Return the key of the movement that `disputed` builds."""
     return f"disputed:{dispute_id}"
 
 
-def dispute_over(payment: Payment, dispute_id: int, amount: int, mode: Mode, *, lost: bool) -> Movement:
-    """No longer kept back. What a lost one gives back is its refund's movement, as it is a refund at Paystack."""
+def dispute_resolved(payment: Payment, dispute_id: int, amount: int, mode: Mode, *, lost: bool) -> Movement:
+    """Return the movement that releases the withheld money. Paystack refunds a lost dispute, and that refund has its own movement."""
     return Movement(
         f"dispute_over:{dispute_id}",
         MovementKind.DISPUTE_LOST if lost else MovementKind.DISPUTE_WON,
@@ -131,6 +135,7 @@ def dispute_over(payment: Payment, dispute_id: int, amount: int, mode: Mode, *, 
 
 
 def settled(payout: Payout) -> Movement:
+    """Return the movement of a payout from Paystack to our bank account."""
     return Movement(
         f"settled:{payout.id}",
         MovementKind.SETTLED,

@@ -1,9 +1,9 @@
-"""Reading the books: pages of entries, all of a period in batches, and the balance of each account."""
+"""Query the ledger: pages of entries, all entries of a period in batches, and the balance of each account."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -13,13 +13,12 @@ from services.payments.ledger.models import Account, LedgerEntry, LedgerTransact
 from services.payments.models import Payment
 
 BATCH = 1000
-SORT = "ledger"
-PLACE = (LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerEntry.line)
+SORT_KEY = (LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerEntry.line)
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries; None is any. `since` is included, `until` is not: both are about the time of recording."""
+    """Conditions for entries; None means any. `since` (included) and `until` (excluded) are compared with `recorded_at`."""
 
     account: Account | None = None
     currency: str | None = None
@@ -28,6 +27,7 @@ class Filter:
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
+        """Return the conditions as SQL."""
         found: list[ColumnElement[bool]] = []
         if self.account is not None:
             found.append(LedgerEntry.account == self.account)
@@ -44,7 +44,7 @@ class Filter:
 
 
 class EntryRow(NamedTuple):
-    """One entry with its transaction. `reference`: the payment that it is about; None for a payout."""
+    """One entry with its transaction. `reference` is the reference of the payment, None for a payout."""
 
     recorded_at: datetime
     transaction_id: int
@@ -58,7 +58,7 @@ class EntryRow(NamedTuple):
     amount: int
 
 
-def _entries(wanted: Filter) -> Select[*tuple[Any, ...]]:
+def _entries(filters: Filter) -> Select[datetime, int, int, str, MovementKind, datetime, str, Account, str, int]:
     """Select the columns of EntryRow, in its order."""
     return (
         select(
@@ -75,40 +75,43 @@ def _entries(wanted: Filter) -> Select[*tuple[Any, ...]]:
         )
         .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
         .outerjoin(Payment, Payment.id == LedgerTransaction.payment_id)
-        .where(*wanted.conditions())
+        .where(*filters.conditions())
     )
 
 
 async def page(
-    session: AsyncSession, wanted: Filter, limit: int, cursor: str | None
+    session: AsyncSession, filters: Filter, limit: int, cursor: str | None
 ) -> tuple[Sequence[EntryRow], str | None]:
-    """The newest entries, or those after the cursor, and the cursor to go on with. Raises InvalidCursor."""
-    query = _entries(wanted).order_by(*(column.desc() for column in PLACE)).limit(limit + 1)
+    """Return a page of entries, newest first, and the cursor of the next page. Raises InvalidCursor."""
+    query = _entries(filters).order_by(*(column.desc() for column in SORT_KEY)).limit(limit + 1)
     if cursor is not None:
-        query = query.where(tuple_(*PLACE) < tuple_(*decode_cursor(cursor, SORT, datetime, int, int)))
+        query = query.where(tuple_(*SORT_KEY) < tuple_(*decode_cursor(cursor, "ledger", datetime, int, int)))
     rows = [EntryRow(*row) for row in await session.execute(query)]
-    return split_page(
-        rows, limit, lambda entry: encode_cursor(SORT, entry.recorded_at, entry.transaction_id, entry.line)
-    )
+    return split_page(rows, limit, _cursor)
+
+
+def _cursor(last: EntryRow) -> str:
+    return encode_cursor("ledger", last.recorded_at, last.transaction_id, last.line)
 
 
 async def batches(
-    sessions: async_sessionmaker[AsyncSession], wanted: Filter, size: int = BATCH
+    sessions: async_sessionmaker[AsyncSession], filters: Filter, size: int = BATCH
 ) -> AsyncIterator[Sequence[EntryRow]]:
-    """All entries, oldest first. No connection is held between two batches: whoever reads may be slow."""
-    query = _entries(wanted).order_by(*PLACE).limit(size)
-    after = query
+    """Yield all entries, oldest first, in batches. No connection is held between two batches, because the client may read slowly."""
+    first = _entries(filters).order_by(*SORT_KEY).limit(size)
+    query = first
     while True:
         async with sessions() as session:
-            found = [EntryRow(*row) for row in await session.execute(after)]
-        yield found
-        if len(found) < size:
+            batch = [EntryRow(*row) for row in await session.execute(query)]
+        yield batch
+        if len(batch) < size:
             return
-        after = query.where(tuple_(*PLACE) > tuple_(found[-1].recorded_at, found[-1].transaction_id, found[-1].line))
+        last = batch[-1]
+        query = first.where(tuple_(*SORT_KEY) > tuple_(last.recorded_at, last.transaction_id, last.line))
 
 
 async def balances(session: AsyncSession, until: datetime | None = None) -> Sequence[Row[str, Account, int]]:
-    """Currency, account and balance: of everything, or of what was recorded before `until`."""
+    """Return currency, account and balance in subunits, from all entries or from the entries recorded before `until`."""
     query = (
         select(LedgerEntry.currency, LedgerEntry.account, func.sum(LedgerEntry.amount).label("balance"))
         .where(*Filter(until=until).conditions())

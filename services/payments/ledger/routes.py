@@ -1,4 +1,4 @@
-"""What those may read of the books who hold the scope payments:read."""
+"""The routes of the ledger. They require the scope payments:read."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,26 +8,36 @@ from fastapi.responses import StreamingResponse
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit
-from services.payments.auth import Reading
+from services.payments.auth import PaymentsReader
 from services.payments.db import Transaction, sessions
 from services.payments.ledger import csv_export, queries
 from services.payments.ledger.models import Account
 from services.payments.ledger.queries import Filter
-from services.payments.ledger.schemas import Balances, BalanceView, EntryView, LedgerPage, Moment
+from services.payments.ledger.schemas import Balances, BalanceView, EntryView, LedgerPage, UtcTime
 
 router = APIRouter(prefix="/payments", tags=["ledger"])
-AccountParam = Annotated[Account | None, Query(description="Entries of this account only")]
-CurrencyParam = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="Entries in this currency only")]
+AccountParam = Annotated[Account | None, Query(description="Only entries of this account")]
+CurrencyParam = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="Only entries in this currency")]
 ReferenceParam = Annotated[
-    str | None, Query(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Entries of this payment only")
+    str | None,
+    Query(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Only entries of the payment with this reference"),
 ]
-From = Annotated[Moment | None, Query(alias="from", description="Recorded then or later: a time, or a date in UTC")]
-To = Annotated[Moment | None, Query(alias="to", description="Recorded before then: a time, or a date in UTC")]
+From = Annotated[
+    UtcTime | None,
+    Query(alias="from", description="Only entries recorded at or after this time (a date means midnight UTC)"),
+]
+To = Annotated[
+    UtcTime | None, Query(alias="to", description="Only entries recorded before this time (a date means midnight UTC)")
+]
 
 
-@router.get("/ledger", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
-async def read(
-    _: Reading,
+@router.get(
+    "/ledger",
+    summary="List ledger entries",
+    responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+)
+async def list_entries(
+    _: PaymentsReader,
     session: Transaction,
     account: AccountParam = None,
     currency: CurrencyParam = None,
@@ -37,36 +47,45 @@ async def read(
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> LedgerPage:
-    """Entries, newest first."""
-    wanted = Filter(account, currency, reference, since, until)
-    found, more = await queries.page(session, wanted, limit, cursor)
-    return LedgerPage(items=[EntryView.model_validate(entry) for entry in found], next_cursor=more)
+    """Return ledger entries, newest first. Requires the scope `payments:read`."""
+    filters = Filter(account, currency, reference, since, until)
+    entries, next_cursor = await queries.page(session, filters, limit, cursor)
+    return LedgerPage(items=[EntryView.model_validate(entry) for entry in entries], next_cursor=next_cursor)
 
 
-@router.get("/ledger/balances", responses=problem_responses(NotAuthenticated, NotAllowed))
-async def read_balances(_: Reading, session: Transaction, until: To = None) -> Balances:
-    """The balance of each account in each currency, now or at an earlier time."""
-    found = await queries.balances(session, until)
-    return Balances(items=[BalanceView.model_validate(balance) for balance in found])
+@router.get(
+    "/ledger/balances",
+    summary="List account balances",
+    responses=problem_responses(NotAuthenticated, NotAllowed),
+)
+async def list_balances(_: PaymentsReader, session: Transaction, until: To = None) -> Balances:
+    """Return the balance of each account in each currency, now or at the time `to`. Requires the scope `payments:read`."""
+    rows = await queries.balances(session, until)
+    return Balances(items=[BalanceView.model_validate(row) for row in rows])
 
 
 @router.get(
     "/ledger.csv",
+    summary="Export ledger entries as CSV",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "All entries, oldest first", "content": {"text/csv": {"schema": {"type": "string"}}}},
+        200: {"description": "The entries, oldest first", "content": {"text/csv": {"schema": {"type": "string"}}}},
         **problem_responses(NotAuthenticated, NotAllowed),
     },
 )
 async def export_csv(
-    _: Reading, account: AccountParam = None, currency: CurrencyParam = None, since: From = None, until: To = None
+    _: PaymentsReader,
+    account: AccountParam = None,
+    currency: CurrencyParam = None,
+    since: From = None,
+    until: To = None,
 ) -> StreamingResponse:
-    """The books of a period as CSV; until now where no end is given."""
+    """Return the entries of a period as CSV with a header line, up to now if `to` is missing. Requires the scope `payments:read`."""
     end = until or datetime.now(UTC)
-    rest = queries.batches(sessions, Filter(account, currency, None, since, end))
-    first = await anext(rest)
+    batches = queries.batches(sessions, Filter(account, currency, None, since, end))
+    first = await anext(batches)
     return StreamingResponse(
-        csv_export.lines(first, rest),
+        csv_export.lines(first, batches),
         media_type="text/csv; charset=utf-8; header=present",
         headers={"Content-Disposition": 'attachment; filename="ledger.csv"', "Cache-Control": "no-store"},
     )

@@ -1,4 +1,4 @@
-"""What the ledger answers."""
+"""Response schemas of the ledger."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,15 +11,15 @@ from services.payments.ledger.models import Account, MovementKind
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def _moment(time: datetime) -> datetime:
+def _in_utc(time: datetime) -> datetime:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     if not EARLIEST <= aware < LATEST:
         raise ValueError("must lie between the years 2000 and 2200")
     return aware.astimezone(UTC)
 
 
-Moment = Annotated[datetime, AfterValidator(_moment)]
-"""A time of any zone, in UTC where it names none; a date is its midnight."""
+UtcTime = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time with any UTC offset. Without an offset it is UTC, and a date is midnight UTC."""
 
 
 class EntryView(ResponseModel):
@@ -37,15 +37,15 @@ class EntryView(ResponseModel):
         }
     )
 
-    transaction: str = Field(description="The business key that both sides of a movement share")
-    line: int
-    kind: MovementKind
-    reference: str | None = Field(description="The payment that it is about; none for what was settled to the bank")
-    account: Account
-    currency: str
-    amount: int = Field(description="Subunits: into the account where positive, out of it where negative")
-    occurred_at: datetime = Field(description="At Paystack")
-    recorded_at: datetime = Field(description="In these books")
+    transaction: str = Field(description="Unique key of the movement, which its two entries share")
+    line: int = Field(description="1: the debit, 2: the credit of the movement")
+    kind: MovementKind = Field(description="Kind of the movement")
+    reference: str | None = Field(description="Reference of the payment; null for a payout to the bank")
+    account: Account = Field(description="Account that the entry changes")
+    currency: str = Field(description="ISO 4217 code")
+    amount: int = Field(description="Amount in subunits. Positive: debits the account; negative: credits it")
+    occurred_at: datetime = Field(description="Time of the movement at Paystack")
+    recorded_at: datetime = Field(description="Time of the entry in this ledger")
 
 
 class LedgerPage(PageResponse[EntryView]):
@@ -55,13 +55,13 @@ class LedgerPage(PageResponse[EntryView]):
 class BalanceView(ResponseModel):
     model_config = example({"currency": "NGN", "account": "paystack:receivable", "balance": 1477500})
 
-    currency: str
-    account: Account
+    currency: str = Field(description="ISO 4217 code")
+    account: Account = Field(description="Account of the ledger")
     balance: int = Field(
-        description="Subunits. What we own and what it cost is positive, what was earned or is owed negative:"
-        " together they are zero in every currency"
+        description="Balance in subunits. Assets and expenses are positive, income and liabilities negative: "
+        "the balances of a currency add up to zero"
     )
 
 
 class Balances(ListResponse[BalanceView]):
-    """The balances of all accounts."""
+    """The balance of every account in every currency."""

@@ -5,11 +5,22 @@ A webhook event has no id, time or version of its own (Paystack's documentation,
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 from services.payments.paystack.parsing import parse_text
 
-Handling = Literal["handled", "kept", "unknown"]
+
+class Handling(StrEnum):
+    """What is done with the webhook events of a type."""
+
+    PROCESSED = "processed"
+    """They change something."""
+
+    IGNORED = "ignored"
+    """They are stored and change nothing."""
+
+    UNKNOWN = "unknown"
+    """Their type is not known. They are stored and change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +38,23 @@ class EventType:
 
 
 REFUND = EventType(
-    "handled",
+    Handling.PROCESSED,
     "schedules a sync of the refunds of its payment",
     ("transaction_reference", "refund_reference", "amount", "status"),
 )
-DISPUTE = EventType("handled", "records or updates a dispute", ("id", "updated_at"))
-PAYOUT = EventType("kept", "this shop makes no transfers")
+DISPUTE = EventType(Handling.PROCESSED, "records or updates a dispute", ("id", "updated_at"))
+PAYOUT = EventType(Handling.IGNORED, "this shop makes no transfers")
 SUBSCRIPTION = EventType(
-    "kept", "this shop sells no subscriptions", ("subscription_code", "status", "next_payment_date")
+    Handling.IGNORED, "this shop sells no subscriptions", ("subscription_code", "status", "next_payment_date")
 )
-INVOICE = EventType("kept", "the money arrives as charge.success", ("invoice_code", "status", "paid_at"))
-PAYMENT_REQUEST = EventType("kept", "the money arrives as charge.success")
-IDENTIFICATION = EventType("kept", "this shop identifies no customers", ("customer_code",), recurs=True)
-MANDATE = EventType("kept", "this shop makes no direct debits", ("authorization_code",))
-PREAUTHORIZATION = EventType("kept", "this shop makes no preauthorizations")
+INVOICE = EventType(Handling.IGNORED, "the money arrives as charge.success", ("invoice_code", "status", "paid_at"))
+PAYMENT_REQUEST = EventType(Handling.IGNORED, "the money arrives as charge.success")
+IDENTIFICATION = EventType(Handling.IGNORED, "this shop identifies no customers", ("customer_code",), recurs=True)
+MANDATE = EventType(Handling.IGNORED, "this shop makes no direct debits", ("authorization_code",))
+PREAUTHORIZATION = EventType(Handling.IGNORED, "this shop makes no preauthorizations")
 
 EVENT_TYPES: dict[str, EventType] = {
-    "charge.success": EventType("handled", "settles its payment"),
+    "charge.success": EventType(Handling.PROCESSED, "settles its payment"),
     "charge.dispute.create": DISPUTE,
     "charge.dispute.remind": DISPUTE,
     "charge.dispute.resolve": DISPUTE,
@@ -53,7 +64,10 @@ EVENT_TYPES: dict[str, EventType] = {
     "refund.failed": REFUND,
     "refund.needs-attention": REFUND,
     "bank.transfer.rejected": EventType(
-        "kept", "Paystack returned the transfer: nothing was paid", ("bank_transfer.transaction_id",), recurs=True
+        Handling.IGNORED,
+        "Paystack returned the transfer: nothing was paid",
+        ("bank_transfer.transaction_id",),
+        recurs=True,
     ),
     "transfer.success": PAYOUT,
     "transfer.failed": PAYOUT,
@@ -62,7 +76,7 @@ EVENT_TYPES: dict[str, EventType] = {
     "subscription.disable": SUBSCRIPTION,
     "subscription.not_renew": SUBSCRIPTION,
     "subscription.expiring_cards": EventType(
-        "kept", "this shop sells no subscriptions", ("0.expiry_date",), recurs=True
+        Handling.IGNORED, "this shop sells no subscriptions", ("0.expiry_date",), recurs=True
     ),
     "invoice.create": INVOICE,
     "invoice.update": INVOICE,
@@ -72,10 +86,10 @@ EVENT_TYPES: dict[str, EventType] = {
     "customeridentification.success": IDENTIFICATION,
     "customeridentification.failed": IDENTIFICATION,
     "dedicatedaccount.assign.success": EventType(
-        "kept", "this shop assigns no account numbers", ("dedicated_account.id",)
+        Handling.IGNORED, "this shop assigns no account numbers", ("dedicated_account.id",)
     ),
     "dedicatedaccount.assign.failed": EventType(
-        "kept", "this shop assigns no account numbers", ("customer.id",), recurs=True
+        Handling.IGNORED, "this shop assigns no account numbers", ("customer.id",), recurs=True
     ),
     "direct_debit.authorization.created": MANDATE,
     "direct_debit.authorization.active": MANDATE,
@@ -85,11 +99,11 @@ EVENT_TYPES: dict[str, EventType] = {
     "preauthorization.release.success": PREAUTHORIZATION,
     "preauthorization.release.failed": PREAUTHORIZATION,
 }
-UNKNOWN = EventType("unknown", "this event type is not known", ())
+UNKNOWN = EventType(Handling.UNKNOWN, "this event type is not known", ())
 
 
 def event_type_of(event: str) -> EventType:
-    """Return the event type. Unknown `refund.*` and `charge.dispute.*` events are handled as refunds and disputes."""
+    """Return the event type. Unknown `refund.*` and `charge.dispute.*` events are processed as refunds and disputes."""
     if event.startswith("refund."):
         return REFUND
     return DISPUTE if event.startswith("charge.dispute.") else EVENT_TYPES.get(event, UNKNOWN)

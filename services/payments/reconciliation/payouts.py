@@ -1,4 +1,4 @@
-"""Payouts to our bank: what Paystack calls settlements, recorded as they are seen, and which payments came in each."""
+"""Compare payouts to our bank account, which Paystack calls settlements: record new ones, and the payments that each contains."""
 
 from datetime import timedelta
 
@@ -18,74 +18,84 @@ from services.payments.settings import settings
 
 
 class Payouts:
-    def __init__(self, inquiry: PaystackReader, statements: Transactions) -> None:
-        self.inquiry = inquiry
-        self.sessions = inquiry.sessions
-        self.report = inquiry.report
-        self.statements = statements
+    """The comparison of payouts. `transactions` compares the transactions that a payout contains."""
+
+    def __init__(self, reader: PaystackReader, transactions: Transactions) -> None:
+        self.reader = reader
+        self.sessions = reader.sessions
+        self.report = reader.report
+        self.transactions = transactions
 
     async def compare(self) -> None:
-        """All payouts since the beginning of the period, up to now: what was paid in it is paid out later.
+        """Compare all payouts from the start of the period until now: payments of the period are paid out later.
 
-        Raises PaystackError where Paystack cannot be asked in the end, or Interrupted.
+        Raises PaystackError if Paystack fails five times in a row, and Interrupted.
         """
-        page, last = 0, False
-        while not last:
-            page += 1
-            listing = await self._page(page)
-            for reason in listing.unreadable:
+        page_number, is_last = 0, False
+        while not is_last:
+            page_number += 1
+            page = await self._settlement_page(page_number)
+            for reason in page.unreadable:
                 self.report.add(DifferenceKind.UNREADABLE, there=reason)
-            recent = [payout for payout in listing.payouts if payout.created_at >= self.report.since]
-            for payout in recent:
-                if payout.domain == settings.domain:
+            recent = [settlement for settlement in page.payouts if settlement.created_at >= self.report.since]
+            for settlement in recent:
+                if settlement.domain == settings.domain:
                     self.report.payouts += 1
-                    await self._compare(payout)
-            # The newest come first: a page of old ones only is the end.
-            last = listing.last or not (recent or listing.unreadable)
+                    await self._compare_settlement(settlement)
+            # Paystack lists the newest first: after a page with only older ones, nothing of the period follows.
+            is_last = page.last or not (recent or page.unreadable)
 
-    async def _page(self, page: int) -> SettlementPage:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.settlements.page(page))
+    async def _settlement_page(self, number: int) -> SettlementPage:
+        return await self.reader.read("others", lambda: self.reader.paystack.settlements.page(number))
 
-    async def _transactions(self, payout: PaystackSettlement, page: int) -> TransactionPage:
-        return await self.inquiry.ask("others", lambda: self.inquiry.paystack.settlements.transactions(payout.id, page))
+    async def _transaction_page(self, settlement: PaystackSettlement, number: int) -> TransactionPage:
+        return await self.reader.read(
+            "others", lambda: self.reader.paystack.settlements.transactions(settlement.id, number)
+        )
 
-    async def _compare(self, payout: PaystackSettlement) -> None:
-        done = payout.status == "success"
-        if done:
-            await self._record(payout)
-        processed, fees, page, last = 0, 0, 0, False
-        while not last:
-            page += 1
-            listing = await self._transactions(payout, page)
-            for reason in listing.unreadable:
-                self.report.add(DifferenceKind.UNREADABLE, payout=payout.id, there=reason)
-            processed += sum(charge.amount for charge in listing.charges)
-            fees += sum(charge.fees or 0 for charge in listing.charges)
-            await self.statements.compare_listed(listing.charges)
-            if done:
-                await self._came_in(payout, listing.charges)
-            last = listing.last
-        self._add_up(payout, processed, fees)
+    async def _compare_settlement(self, settlement: PaystackSettlement) -> None:
+        is_paid_out = settlement.status == "success"
+        if is_paid_out:
+            await self._record(settlement)
+        processed, fees, page_number, is_last = 0, 0, 0, False
+        while not is_last:
+            page_number += 1
+            page = await self._transaction_page(settlement, page_number)
+            for reason in page.unreadable:
+                self.report.add(DifferenceKind.UNREADABLE, payout=settlement.id, there=reason)
+            processed += sum(charge.amount for charge in page.charges)
+            fees += sum(charge.fees or 0 for charge in page.charges)
+            await self.transactions.compare_listed(page.charges)
+            if is_paid_out:
+                await self._link_payments(settlement, page.charges)
+            is_last = page.last
+        self._compare_sums(settlement, processed, fees)
 
-    def _add_up(self, payout: PaystackSettlement, processed: int, fees: int) -> None:
-        told = {"processed": payout.processed, "fees": payout.fees, "paid out": payout.amount}
-        summed = {
+    def _compare_sums(self, settlement: PaystackSettlement, processed: int, fees: int) -> None:
+        """Compare the sums that Paystack reports with those of the transactions that it lists for the settlement."""
+        reported = {"processed": settlement.processed, "fees": settlement.fees, "paid out": settlement.amount}
+        computed = {
             "processed": processed,
             "fees": fees,
-            "paid out": payout.processed - payout.fees - payout.deductions,
+            "paid out": settlement.processed - settlement.fees - settlement.deductions,
         }
-        for name, amount in told.items():
-            if amount != summed[name]:
+        for name, amount in reported.items():
+            if amount != computed[name]:
                 self.report.add(
                     DifferenceKind.PAYOUT_DIFFERS,
-                    payout=payout.id,
-                    here=f"{name} {summed[name]}",
+                    payout=settlement.id,
+                    here=f"{name} {computed[name]}",
                     there=f"{name} {amount}",
                 )
 
-    async def _record(self, told: PaystackSettlement) -> None:
+    async def _record(self, settlement: PaystackSettlement) -> None:
+        """Record the payout and its movement in the ledger, or compare it with the recorded payout."""
         payout = Payout(
-            id=told.id, amount=told.amount, fees=told.fees, currency=told.currency, paid_out_at=told.paid_out_at
+            id=settlement.id,
+            amount=settlement.amount,
+            fees=settlement.fees,
+            currency=settlement.currency,
+            paid_out_at=settlement.paid_out_at,
         )
         values = {name: getattr(payout, name) for name in ("id", "amount", "fees", "currency", "paid_out_at")}
         async with self.sessions.begin() as session:
@@ -94,28 +104,29 @@ class Payouts:
                 self.report.payouts_recorded += 1
                 await journal.record(session, [movements.settled(payout)])
                 return
-            known = (await session.execute(select(Payout.amount, Payout.currency).where(Payout.id == told.id))).one()
-        if known != (told.amount, told.currency):
+            query = select(Payout.amount, Payout.currency).where(Payout.id == settlement.id)
+            recorded = (await session.execute(query)).one()
+        if recorded != (settlement.amount, settlement.currency):
             self.report.add(
                 DifferenceKind.PAYOUT_DIFFERS,
-                payout=told.id,
-                here=f"recorded as {known.amount} {known.currency}",
-                there=f"{told.amount} {told.currency}",
+                payout=settlement.id,
+                here=f"recorded as {recorded.amount} {recorded.currency}",
+                there=f"{settlement.amount} {settlement.currency}",
             )
 
-    async def _came_in(self, payout: PaystackSettlement, charges: list[Charge]) -> None:
+    async def _link_payments(self, settlement: PaystackSettlement, charges: list[Charge]) -> None:
+        """Store the payout's id with the payments that it contains."""
         references = [charge.reference for charge in charges]
         async with self.sessions.begin() as session:
-            # Locked in the order in which settlement locks.
-            known = select(Payment.id).where(
-                Payment.reference.in_(references), or_(Payment.payout_id.is_(None), Payment.payout_id != payout.id)
+            # Locked in the order of their ids, as `settle` does, so that the two cannot deadlock.
+            not_linked = select(Payment.id).where(
+                Payment.reference.in_(references), or_(Payment.payout_id.is_(None), Payment.payout_id != settlement.id)
             )
-            ours = (await session.execute(known.order_by(Payment.id).with_for_update())).scalars().all()
-            came = update(Payment).where(Payment.id.in_(ours)).values(payout_id=payout.id)
-            await session.execute(came)
+            ids = (await session.execute(not_linked.order_by(Payment.id).with_for_update())).scalars().all()
+            await session.execute(update(Payment).where(Payment.id.in_(ids)).values(payout_id=settlement.id))
 
-    async def name_unsettled(self, after: timedelta) -> None:
-        """Payments of the period that were paid longer ago than `after`, and came in no payout."""
+    async def report_unsettled(self, after: timedelta) -> None:
+        """Report the payments of the period that were paid longer ago than `after` and are in no payout."""
         query = (
             select(Payment.reference, Payment.paid_amount, Payment.paid_currency, Payment.paid_at, func.count().over())
             .where(
@@ -131,9 +142,10 @@ class Payouts:
             .limit(MAX_DIFFERENCES)
         )
         async with self.sessions() as session:
-            found = (await session.execute(query)).all()
-        for reference, amount, currency, paid_at, _ in found:
+            rows = (await session.execute(query)).all()
+        for reference, amount, currency, paid_at, _ in rows:
             here = f"{amount} {currency}, paid {paid_at:%Y-%m-%d}" if paid_at else f"{amount} {currency}"
             self.report.add(DifferenceKind.UNSETTLED, reference=reference, here=here)
-        if found:
-            self.report.more += found[0][-1] - len(found)
+        if rows:
+            total = rows[0][-1]
+            self.report.more += total - len(rows)

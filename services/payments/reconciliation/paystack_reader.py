@@ -1,4 +1,4 @@
-"""Reading from Paystack at length: at its pace, and what gives no answer is asked again. For reads only."""
+"""Read from Paystack within the rate limit, and retry a read that fails. Only for reads: a write must not be repeated."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -14,36 +14,36 @@ from services.payments.paystack.rate_limit import Bucket
 from services.payments.reconciliation.report import Report
 
 T = TypeVar("T")
-TRIES = 5
+ATTEMPTS = 5
 log = structlog.get_logger("reconciliation")
 
 
 class Interrupted(Exception):
-    """The process was told to end first."""
+    """The process was asked to stop before the reconciliation was complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaystackReader:
-    """`report` is what is added to; `heard` is called after every answer."""
+    """What the comparisons share. They add to `report`. `on_response` is called after every response, to show progress."""
 
     sessions: async_sessionmaker[AsyncSession]
     paystack: Paystack
     shutdown: Shutdown
     report: Report
-    heard: Callable[[Report], None]
+    on_response: Callable[[Report], None]
 
-    async def ask(self, bucket: Bucket, call: Callable[[], Awaitable[T]]) -> T:
-        """What `call` answers, after five tries at most. Raises the last PaystackError, or Interrupted."""
-        tries = 0
+    async def read(self, bucket: Bucket, call: Callable[[], Awaitable[T]]) -> T:
+        """Return the result of `call`, in at most five attempts. Raises the last PaystackError, or Interrupted."""
+        attempts = 0
         while await self.paystack.rate_limit.acquire(bucket, self.shutdown):
-            tries += 1
+            attempts += 1
             try:
-                answer = await call()
+                result = await call()
             except (RateLimited, NoAnswer) as error:
-                if tries == TRIES:
+                if attempts == ATTEMPTS:
                     raise
-                log.warning("Paystack is asked again", error=type(error).__name__, reason=str(error)[:200])
+                log.warning("Paystack read failed, retried", error=type(error).__name__, reason=str(error)[:200])
             else:
-                self.heard(self.report)
-                return answer
+                self.on_response(self.report)
+                return result
         raise Interrupted

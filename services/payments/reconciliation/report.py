@@ -1,4 +1,4 @@
-"""What a reconciliation finds: each difference between our books, our payments and Paystack, by its name."""
+"""The result of a reconciliation: the differences between the ledger, our payments and Paystack."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,50 +6,69 @@ from enum import StrEnum
 from pydantic import BaseModel, Field
 
 MAX_DIFFERENCES = 1000
-"""Differences that are named; more are counted."""
+"""Differences that a report lists. Further ones are only counted, in `more`."""
 
 
 class DifferenceKind(StrEnum):
-    """The names of differences."""
+    """The kinds of differences."""
 
     LEDGER_DIFFERS = "ledger_differs"
+    """The ledger's entries of a payment do not add up to the amounts of the payment."""
+
     MISSING_HERE = "missing_here"
+    """Paystack has a paid transaction whose reference is unknown here."""
+
     MISSING_THERE = "missing_there"
+    """Paystack does not know a payment that is paid here."""
+
     AMOUNT_DIFFERS = "amount_differs"
+    """The paid amount or its currency differs."""
+
     FEE_DIFFERS = "fee_differs"
+    """Paystack's fee differs."""
+
     STATUS_DIFFERS = "status_differs"
+    """The status here does not match the status at Paystack."""
+
     PAYOUT_DIFFERS = "payout_differs"
+    """The sums of a payout differ from its transactions, or from the recorded payout."""
+
     UNSETTLED = "unsettled"
+    """A payment was paid long ago and is in no payout."""
+
     UNREADABLE = "unreadable"
+    """Paystack listed an entry that could not be parsed."""
 
 
 class Difference(BaseModel):
     kind: DifferenceKind
-    reference: str | None = Field(default=None, description="The payment")
-    payout: int | None = Field(default=None, description="Paystack's settlement")
-    here: str | None = None
-    there: str | None = None
+    reference: str | None = Field(default=None, description="Reference of the payment")
+    payout: int | None = Field(default=None, description="Paystack's id of the settlement")
+    here: str | None = Field(default=None, description="The values in our database")
+    there: str | None = Field(default=None, description="The values at Paystack")
 
 
 class Report(BaseModel):
-    """Of what began in [since, until). Counts: what was compared, and what was learned on the way."""
+    """The differences and counts of the payments, transactions and payouts created in [since, until)."""
 
     since: datetime
     until: datetime
-    payments: int = Field(default=0, description="Paid payments of ours")
-    transactions: int = Field(default=0, description="Transactions that Paystack lists")
-    payouts: int = Field(default=0, description="Payouts that Paystack lists, up to now")
-    payouts_recorded: int = Field(default=0, description="Of them, those that are new in our books")
-    fees_learned: int = Field(default=0, description="Fees that Paystack had not told before")
+    payments: int = Field(default=0, description="Number of paid payments in our database")
+    transactions: int = Field(default=0, description="Number of transactions that Paystack listed")
+    payouts: int = Field(default=0, description="Number of payouts that Paystack listed, from `since` until now")
+    payouts_recorded: int = Field(default=0, description="Number of payouts that were new and are now in the ledger")
+    fees_recorded: int = Field(default=0, description="Number of fees that were unknown and are now recorded")
     differences: list[Difference] = []
-    more: int = Field(default=0, description="Differences beyond those that are named")
+    more: int = Field(default=0, description="Number of differences that are not listed")
 
     @property
     def agrees(self) -> bool:
+        """True if there is no difference."""
         return not self.differences
 
     @property
     def full(self) -> bool:
+        """True if further differences are only counted."""
         return len(self.differences) >= MAX_DIFFERENCES
 
     def add(
@@ -61,8 +80,9 @@ class Report(BaseModel):
         here: str | None = None,
         there: str | None = None,
     ) -> None:
-        found = Difference(kind=kind, reference=reference, payout=payout, here=here, there=there)
+        """Add a difference. A difference that is already listed is not added again."""
+        difference = Difference(kind=kind, reference=reference, payout=payout, here=here, there=there)
         if self.full:
             self.more += 1
-        elif found not in self.differences:
-            self.differences.append(found)
+        elif difference not in self.differences:
+            self.differences.append(difference)

@@ -1,10 +1,11 @@
-"""Whether our books, our payments and Paystack agree about the money of a period; each difference is named.
+"""Reconcile: compare the ledger, our payments and Paystack for a period, and report every difference.
 
-    the ledger     ── books.py ──────► our payments
-    our payments   ── statements.py ─► Paystack's transactions
-    our payments   ── payouts.py ────► Paystack's settlements; those are recorded on the way, and fees that were not told before
+    our payments   ── transactions.py ──► Paystack's transactions (differences.py compares one payment)
+    our payments   ── payouts.py ───────► Paystack's settlements
+    the ledger     ── ledger_check.py ──► our payments
 
-Nothing else is mended: a difference is for a person.
+New payouts and fees that were unknown until now are recorded on the way. Nothing else is corrected: an operator decides about the
+differences.
 """
 
 from datetime import timedelta
@@ -15,11 +16,15 @@ from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.transactions import Transactions
 
 
-async def compare(inquiry: PaystackReader, unsettled_after: timedelta) -> None:
-    """Of what began in the report's period. Raises PaystackError where Paystack cannot be asked in the end, or Interrupted."""
-    statements = Transactions(inquiry)
-    payouts = Payouts(inquiry, statements)
-    await statements.compare()
+async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
+    """Fill the report of `reader` with the differences of its period.
+
+    Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Raises PaystackError if Paystack fails five
+    times in a row, and Interrupted.
+    """
+    transactions = Transactions(reader)
+    payouts = Payouts(reader, transactions)
+    await transactions.compare()
     await payouts.compare()
-    await payouts.name_unsettled(unsettled_after)
-    await ledger_check.compare(inquiry.sessions, inquiry.report)
+    await payouts.report_unsettled(unsettled_after)
+    await ledger_check.compare(reader.sessions, reader.report)

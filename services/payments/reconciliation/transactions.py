@@ -1,194 +1,144 @@
-"""Our payments against the transactions that Paystack lists, a day at a time.
+"""Compare our payments with the transactions that Paystack lists, one day at a time.
 
-A list may be behind, and a payment may move while it is compared: what differs is asked for by itself, and named only if it differs then
-too.
+Paystack's list may be out of date, and a payment may change during the comparison. So a payment that differs is verified and read again,
+and reported only if it still differs.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from itertools import chain
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, literal, select, update
 
-from contracts.events import HeldReason
 from kit.db.bulk import table_of
 from services.payments.ledger import journal, movements
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.transactions import TransactionPage
+from services.payments.reconciliation.differences import ComparedPayment, add_differences, describe
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import DifferenceKind, Report
 from services.payments.settings import settings
-from services.payments.settlement.rules import REVERSED
 
 BATCH = 1000
 DAY = timedelta(days=1)
-KEPT = frozenset(
-    {PaymentStatus.SUCCEEDED, PaymentStatus.DISPUTED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED}
-)
-AGREE = {
-    "success": KEPT,
-    "reversal-pending": KEPT | {PaymentStatus.REFUNDED},
-    "reversed": frozenset({PaymentStatus.DISPUTED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED}),
-}
-"""What a paid transaction may be at Paystack, and what its payment may be here then."""
-
-
-class OurPayment(NamedTuple):
-    """The columns of a payment that are compared."""
-
-    id: int
-    reference: str
-    status: PaymentStatus
-    held_reason: HeldReason | None
-    paid_amount: int | None
-    paid_currency: str | None
-    refunded_amount: int
-    fees: int | None
-
-
-COLUMNS = tuple(table_of(Payment).c[name] for name in OurPayment._fields)
+COLUMNS = tuple(table_of(Payment).c[name] for name in ComparedPayment._fields)
 
 
 class Transactions:
-    def __init__(self, inquiry: PaystackReader) -> None:
-        self.inquiry = inquiry
-        self.sessions = inquiry.sessions
-        self.report = inquiry.report
+    """The comparison of transactions."""
+
+    def __init__(self, reader: PaystackReader) -> None:
+        self.reader = reader
+        self.sessions = reader.sessions
+        self.report = reader.report
 
     async def compare(self) -> None:
-        """Raises PaystackError where Paystack cannot be asked in the end, or Interrupted."""
+        """Compare the transactions and payments created in the period.
+
+        Raises PaystackError if Paystack fails five times in a row, and Interrupted.
+        """
         start = self.report.since
         while start < self.report.until:
             end = min(start + DAY, self.report.until)
-            await self._compare_ours(start, end, await self._compare_theirs(start, end))
+            listed_ids = await self._compare_transactions(start, end)
+            await self._compare_payments(start, end, listed_ids)
             start = end
 
-    async def _compare_theirs(self, start: datetime, end: datetime) -> set[int]:
-        """Answers which of our payments were listed."""
-        seen: set[int] = set()
-        page, last = 0, False
-        while not last:
-            page += 1
-            listing = await self._page(start, end, page)
-            self.report.transactions += len(listing.charges)
-            for reason in listing.unreadable:
+    async def _compare_transactions(self, start: datetime, end: datetime) -> set[int]:
+        """Compare what Paystack lists. Return the ids of the payments that were listed."""
+        listed_ids: set[int] = set()
+        page_number, is_last = 0, False
+        while not is_last:
+            page_number += 1
+            page = await self._page(start, end, page_number)
+            self.report.transactions += len(page.charges)
+            for reason in page.unreadable:
                 self.report.add(DifferenceKind.UNREADABLE, there=reason)
-            seen |= await self.compare_listed(listing.charges)
-            last = listing.last
-        return seen
+            listed_ids |= await self.compare_listed(page.charges)
+            is_last = page.last
+        return listed_ids
 
-    async def _page(self, start: datetime, end: datetime, page: int) -> TransactionPage:
-        return await self.inquiry.ask(
-            "others", lambda: self.inquiry.paystack.transactions.list_created(start, end, page)
+    async def _page(self, start: datetime, end: datetime, number: int) -> TransactionPage:
+        return await self.reader.read(
+            "others", lambda: self.reader.paystack.transactions.list_created(start, end, number)
         )
 
     async def compare_listed(self, charges: Sequence[Charge]) -> set[int]:
-        """Compare one page, and write down the fees that were not known before. Answers our payments among them."""
-        ours = await self._ours([charge.reference for charge in charges])
-        await self._learn_fees([charge for charge in charges if _tells_fee(ours.get(charge.reference), charge)])
+        """Compare a page of charges, and record the fees that were unknown. Return the ids of the payments on the page."""
+        payments = await self._find_payments([charge.reference for charge in charges])
+        await self._record_fees([charge for charge in charges if _has_new_fee(payments.get(charge.reference), charge)])
         for charge in charges:
-            if not self._agree(ours.get(charge.reference), charge):
+            if not self._agrees(payments.get(charge.reference), charge):
                 await self.confirm(charge.reference)
-        return {row.id for row in ours.values()}
+        return {payment.id for payment in payments.values()}
 
-    async def _compare_ours(self, start: datetime, end: datetime, seen: set[int]) -> None:
-        """What we say was paid and Paystack did not list."""
+    async def _compare_payments(self, start: datetime, end: datetime, listed_ids: set[int]) -> None:
+        """Confirm the payments that are paid here and that Paystack did not list."""
         paid = (Payment.paid_amount.is_not(None), Payment.domain == settings.domain)
         query = select(Payment.id, Payment.reference).where(
             Payment.created_at >= start, Payment.created_at < end, *paid
         )
-        after = 0
+        last_id = 0
         while True:
-            batch = query.where(Payment.id > after).order_by(Payment.id).limit(BATCH)
+            batch = query.where(Payment.id > last_id).order_by(Payment.id).limit(BATCH)
             async with self.sessions() as session:
-                found = (await session.execute(batch)).all()
-            self.report.payments += len(found)
-            for payment_id, reference in found:
-                after = payment_id
-                if payment_id not in seen:
+                rows = (await session.execute(batch)).all()
+            self.report.payments += len(rows)
+            for payment_id, reference in rows:
+                last_id = payment_id
+                if payment_id not in listed_ids:
                     await self.confirm(reference)
-            if len(found) < BATCH:
+            if len(rows) < BATCH:
                 return
 
     async def confirm(self, reference: str) -> None:
-        """Ask about this one, look at ours anew, and name what differs still."""
+        """Verify one transaction, read the payment again, and report what still differs."""
         if self.report.full:
             self.report.more += 1
             return
-        charge = await self.inquiry.ask("verify", lambda: self.inquiry.paystack.transactions.verify(reference))
-        ours = (await self._ours([reference])).get(reference)
+        charge = await self.reader.read("verify", lambda: self.reader.paystack.transactions.verify(reference))
+        payment = (await self._find_payments([reference])).get(reference)
         if charge is not None:
-            if _tells_fee(ours, charge):
-                await self._learn_fees([charge])
-                ours = (await self._ours([reference])).get(reference)
-            self._name(ours, charge)
-        elif ours is not None and ours.paid_amount is not None:
-            self.report.add(DifferenceKind.MISSING_THERE, reference=reference, here=_here(ours))
+            if _has_new_fee(payment, charge):
+                await self._record_fees([charge])
+                payment = (await self._find_payments([reference])).get(reference)
+            add_differences(self.report, payment, charge)
+        elif payment is not None and payment.paid_amount is not None:
+            self.report.add(DifferenceKind.MISSING_THERE, reference=reference, here=describe(payment))
 
-    def _agree(self, ours: OurPayment | None, charge: Charge) -> bool:
+    def _agrees(self, payment: ComparedPayment | None, charge: Charge) -> bool:
         trial = Report(since=self.report.since, until=self.report.until)
-        _name_differences(trial, ours, charge)
+        add_differences(trial, payment, charge)
         return trial.agrees
 
-    def _name(self, ours: OurPayment | None, charge: Charge) -> None:
-        _name_differences(self.report, ours, charge)
-
-    async def _ours(self, references: Sequence[str]) -> dict[str, OurPayment]:
+    async def _find_payments(self, references: Sequence[str]) -> dict[str, ComparedPayment]:
         query = select(*COLUMNS).where(Payment.reference == any_(literal(list(references), ARRAY(Text))))
         async with self.sessions() as session:
-            rows = [OurPayment(*row) for row in await session.execute(query)]
-        return {row.reference: row for row in rows}
+            payments = [ComparedPayment(*row) for row in await session.execute(query)]
+        return {payment.reference: payment for payment in payments}
 
-    async def _learn_fees(self, charges: Sequence[Charge]) -> None:
-        """Fees that were null when the payment settled."""
+    async def _record_fees(self, charges: Sequence[Charge]) -> None:
+        """Store fees that were unknown when the payment was settled, and record them in the ledger."""
         if not charges:
             return
-        told = {charge.reference: charge for charge in charges}
-        unknown = select(Payment.id, Payment.reference).where(Payment.reference.in_(told), Payment.fees.is_(None))
-        write = update(Payment.__table__).where(Payment.__table__.c.id == bindparam("b_id"))  # type: ignore[arg-type]
+        by_reference = {charge.reference: charge for charge in charges}
+        without_fee = select(Payment.id, Payment.reference).where(
+            Payment.reference.in_(by_reference), Payment.fees.is_(None)
+        )
+        set_fee = update(Payment.__table__).where(Payment.__table__.c.id == bindparam("b_id"))  # type: ignore[arg-type]
         async with self.sessions.begin() as session:
-            rows = (await session.execute(unknown.order_by(Payment.id).with_for_update())).all()
+            rows = (await session.execute(without_fee.order_by(Payment.id).with_for_update())).all()
             if rows:
-                values = [{"b_id": row.id, "fees": told[row.reference].fees} for row in rows]
-                await (await session.connection()).execute(write.values(fees=bindparam("fees")), values)
-            await journal.record(
-                session, [m for row in rows for m in movements.fee(row.id, told[row.reference], settings.domain)]
-            )
-        self.report.fees_learned += len(rows)
+                values = [{"b_id": row.id, "fees": by_reference[row.reference].fees} for row in rows]
+                await (await session.connection()).execute(set_fee.values(fees=bindparam("fees")), values)
+            fees = [movements.fee(row.id, by_reference[row.reference], settings.domain) for row in rows]
+            await journal.record(session, chain.from_iterable(fees))
+        self.report.fees_recorded += len(rows)
 
 
-def _tells_fee(ours: OurPayment | None, charge: Charge) -> bool:
-    if ours is None or ours.paid_amount is None or not charge.paid:
+def _has_new_fee(payment: ComparedPayment | None, charge: Charge) -> bool:
+    """Return True if Paystack reports the fee of a payment whose fee is unknown here."""
+    if payment is None or payment.paid_amount is None or not charge.paid:
         return False
-    return ours.fees is None and charge.fees is not None and ours.paid_currency == charge.currency
-
-
-def _name_differences(report: Report, ours: OurPayment | None, charge: Charge) -> None:
-    there = f"{charge.status}, {charge.amount} {charge.currency}"
-    if ours is None:
-        if charge.paid:
-            report.add(DifferenceKind.MISSING_HERE, reference=charge.reference, there=there)
-        return
-    came = ours.paid_amount is not None
-    if came != charge.paid or (came and not _same_standing(ours, charge)):
-        report.add(DifferenceKind.STATUS_DIFFERS, reference=charge.reference, here=_here(ours), there=there)
-    if not came or not charge.paid:
-        return
-    if (ours.paid_amount, ours.paid_currency) != (charge.amount, charge.currency):
-        report.add(DifferenceKind.AMOUNT_DIFFERS, reference=charge.reference, here=_here(ours), there=there)
-    if ours.fees is not None and charge.fees is not None and ours.fees != charge.fees:
-        report.add(DifferenceKind.FEE_DIFFERS, reference=charge.reference, here=str(ours.fees), there=str(charge.fees))
-
-
-def _same_standing(ours: OurPayment, charge: Charge) -> bool:
-    if ours.status == PaymentStatus.HELD and ours.held_reason == HeldReason.REVERSED:
-        return charge.status in REVERSED
-    # Held money of which a part went back stands there like any other of which a part did.
-    partly = ours.status == PaymentStatus.HELD and ours.refunded_amount > 0
-    return (PaymentStatus.PARTIALLY_REFUNDED if partly else ours.status) in AGREE[charge.status]
-
-
-def _here(ours: OurPayment) -> str:
-    standing = f"{ours.status} ({ours.held_reason})" if ours.held_reason else ours.status
-    return standing if ours.paid_amount is None else f"{standing}, {ours.paid_amount} {ours.paid_currency}"
+    return payment.fees is None and charge.fees is not None and payment.paid_currency == charge.currency

@@ -1,10 +1,10 @@
-"""Rules of settlement: what a charge does to a payment. Pure functions: no settings, no database, no log.
+"""Rules of settlement: how a charge changes a payment. Pure functions: no settings, no database, no log.
 
     pending | failed | abandoned ── success, amount check passed ──► succeeded      event payment.succeeded
                                  ── success, amount check failed ──► held           event payment.held: manual review
     pending | failed | abandoned ── reversed ──► held (reversed)                    paid and refunded before we received an event
     pending ── failed ──► failed                                                    event payment.failed
-    no payment of that reference ── success ──► held (unknown_reference)
+    unknown reference ── success ──► held (unknown_reference)                       recorded as a payment without an order
 
 Everything else changes nothing: neither a repeated event nor a charge that verifies as `reversed` undoes a succeeded payment.
 """

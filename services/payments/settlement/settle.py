@@ -1,150 +1,124 @@
 """Apply charges to payments: status, ledger, saved cards and events in one transaction. The rules are in rules.py."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NamedTuple
-from uuid import UUID
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, HeldReason
-from kit.db.bulk import array_parameters, array_values, table_of
 from kit.messaging import outbox
-from kit.observability.tracing import continued
-from services.payments import events as announcements
+from kit.observability.tracing import continue_trace
+from services.payments import events as payment_events
+from services.payments import outcomes
 from services.payments.cards import saved_cards
 from services.payments.cards.saved_cards import PaidCard
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Account
 from services.payments.ledger.movements import Movement
-from services.payments.models import OutboxRow, Payment, PaymentStatus
+from services.payments.models import OutboxRow, PaymentStatus
 from services.payments.paystack.charge import Charge
 from services.payments.refunds import requests
 from services.payments.settings import settings
+from services.payments.settlement.payments import (
+    Change,
+    LockedPayment,
+    insert_unknown_payments,
+    lock_payments,
+    write_changes,
+)
 from services.payments.settlement.rules import Transition, check_amount, decide, saves_card
 
-UNKNOWN = f"{PaymentStatus.HELD}: {HeldReason.UNKNOWN_REFERENCE}"
-settled_total = Counter("payments_settled_total", "Payments by what a charge made of them", ["status", "reason"])
+settled_total = Counter(
+    "payments_settled_total", "Payments settled, by new status and by reason if they are held", ["status", "reason"]
+)
 log = structlog.get_logger("settlement")
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The result of one charge: for the webhook event's `outcome`, and the log."""
+    """The result of one charge. `outcome` is a text of outcomes.py."""
 
     reference: str
     outcome: str
 
 
-class LockedPayment(NamedTuple):
-    """The columns of a payment that settlement reads under the row lock."""
+@dataclass(slots=True)
+class Batch:
+    """Everything that the charges of one transaction change. Keys are references."""
 
-    id: int
-    reference: str
-    order_id: UUID | None
-    payer_id: str | None
-    email: str | None
-    created_at: datetime
-    amount: int
-    currency: str
-    status: PaymentStatus
-    traceparent: str | None
+    changes: dict[str, Change] = field(default_factory=dict)
+    events: dict[str, Event] = field(default_factory=dict)
+    unknown_charges: dict[str, Charge] = field(default_factory=dict)
+    movements: list[Movement] = field(default_factory=list)
+    cards: list[PaidCard] = field(default_factory=list)
+    refund_syncs: list[str] = field(default_factory=list)
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is written to a payment."""
-
-    payment_id: int
-    transition: Transition
-    charge: Charge
-
-    def values(self) -> dict[str, object]:
-        return {
-            "id": self.payment_id,
-            "status": self.transition.status,
-            "held_reason": self.transition.held_reason,
-            **_reported(self.charge),
-        }
-
-
-async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: Sequence[str] = ()) -> list[Settled]:
-    """Apply each charge in this transaction: payments, the ledger and the events together. Return results in the order of the charges.
-
-    `refunded`: references of payments whose refunds changed at Paystack; their refunds are scheduled for synchronization, together with
-    those of charges that were reversed. Payments are locked in order of id. A payment that another transaction holds makes this wait for
-    the lock timeout at most.
-    """
-    by_reference = await _lock(session, {charge.reference for charge in charges}) if charges else {}
-    changes: dict[str, Change] = {}
-    moved: list[Movement] = []
-    returned = list(refunded)
-    events: dict[str, Event] = {}
-    strangers: dict[str, Charge] = {}
-    paid_cards: list[PaidCard] = []
-    outcomes: list[Settled] = []
-    for charge in charges:
-        payment = by_reference.get(charge.reference)
+    def add(self, charge: Charge, payment: LockedPayment | None) -> str:
+        """Add a charge, and return its outcome. `payment` is None if the reference is not ours."""
         paid = charge.status == "success"
         if payment is None:
-            if paid:
-                strangers.setdefault(charge.reference, charge)
-            outcomes.append(Settled(charge.reference, UNKNOWN if paid else "unknown reference"))
-            continue
+            if not paid:
+                return outcomes.UNKNOWN_REFERENCE
+            self.unknown_charges.setdefault(charge.reference, charge)
+            return outcomes.UNKNOWN_MONEY
         mismatch = check_amount(payment.amount, payment.currency, charge, settings.domain) if paid else None
-        earlier = changes.get(charge.reference)
+        earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
         transition = decide(status, charge, mismatch)
         if saves_card(payment.payer_id, transition.status if transition else status, charge, mismatch):
-            paid_cards.append(PaidCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
+            self.cards.append(PaidCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
         if transition is None:
-            outcomes.append(Settled(charge.reference, f"nothing new: {status}"))
-            continue
-        changes[charge.reference] = Change(payment.id, transition, charge)
+            return outcomes.unchanged(status)
+        self._change(payment, transition, charge)
+        return outcomes.settled(transition.status, transition.held_reason)
+
+    def _change(self, payment: LockedPayment, transition: Transition, charge: Charge) -> None:
+        self.changes[charge.reference] = Change(payment.id, transition, charge)
         event = _event(payment, transition, charge)
         if event is not None:
-            events[charge.reference] = (
-                event  # of several charges of one payment in a batch, the last event is published
-            )
-        reason = transition.held_reason
+            # Of several charges of one payment, the event of the last one is published.
+            self.events[charge.reference] = event
         if charge.paid:
-            account = Account.HELD if reason else Account.SALES
-            moved += movements.received(payment.id, charge, settings.domain, out_of=account)
-        if reason == HeldReason.REVERSED:
-            returned.append(charge.reference)
-        elif reason is not None:
-            _log_held(payment, charge, reason)
-        settled_total.labels(transition.status, reason or "").inc()
-        with continued(payment.traceparent):
-            log.info(
-                "payment settled",
-                reference=charge.reference,
-                order_id=str(payment.order_id),
-                status=transition.status,
-                reason=reason,
-            )
-        outcomes.append(Settled(charge.reference, f"{transition.status}: {reason}" if reason else transition.status))
-    await _write(session, changes.values())
-    await requests.schedule_sync(session, returned)
-    moved += await _keep_strangers(session, strangers)
-    await journal.record(session, moved)
-    await saved_cards.save(session, paid_cards)
-    await outbox.add(session, OutboxRow, *events.values())
-    return outcomes
+            account = Account.HELD if transition.held_reason else Account.SALES
+            self.movements += movements.received(payment.id, charge, settings.domain, credited=account)
+        if transition.held_reason == HeldReason.REVERSED:
+            self.refund_syncs.append(charge.reference)
+        settled_total.labels(transition.status, transition.held_reason or "").inc()
+        _log_settled(payment, transition, charge)
 
 
-def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> None:
-    with continued(payment.traceparent):
+async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: Sequence[str] = ()) -> list[Settled]:
+    """Apply charges to their payments in this transaction. Return a result for each charge, in the same order.
+
+    `refunded`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled, as for the payments whose
+    charge was reversed. Payments are locked in the order of their ids; a payment that another transaction has locked makes this wait, at
+    most for the lock timeout.
+    """
+    payments = await lock_payments(session, {charge.reference for charge in charges}) if charges else {}
+    batch = Batch(refund_syncs=list(refunded))
+    results = [Settled(charge.reference, batch.add(charge, payments.get(charge.reference))) for charge in charges]
+    await write_changes(session, batch.changes.values())
+    await requests.schedule_sync(session, batch.refund_syncs)
+    await _hold_unknown_money(session, batch)
+    await journal.record(session, batch.movements)
+    await saved_cards.save(session, batch.cards)
+    await outbox.add(session, OutboxRow, *batch.events.values())
+    return results
+
+
+async def _hold_unknown_money(session: AsyncSession, batch: Batch) -> None:
+    """Record money under references that are not ours as held payments: an operator binds it to an order or refunds it."""
+    for payment_id, reference in await insert_unknown_payments(session, batch.unknown_charges.values()):
+        charge = batch.unknown_charges[reference]
+        batch.movements += movements.received(payment_id, charge, settings.domain, credited=Account.HELD)
+        settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
         log.error(
             "payment held",
-            reference=payment.reference,
-            order_id=str(payment.order_id),
-            reason=reason,
+            reference=reference,
+            order_id=None,
+            reason=HeldReason.UNKNOWN_REFERENCE,
             paid_amount=charge.amount,
             currency=charge.currency,
         )
@@ -153,84 +127,25 @@ def _log_held(payment: LockedPayment, charge: Charge, reason: HeldReason) -> Non
 def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Event | None:
     """Return the event of a transition. A reversed charge has none: there is nothing to deliver."""
     if transition.status == PaymentStatus.FAILED:
-        return announcements.failed(payment, charge)
+        return payment_events.failed(payment, charge)
     if transition.held_reason == HeldReason.REVERSED:
         return None
     if transition.held_reason is not None:
-        return announcements.held(payment, charge, transition.held_reason)
-    return announcements.succeeded(payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at)
+        return payment_events.held(payment, charge, transition.held_reason)
+    return payment_events.succeeded(payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at)
 
 
-PAYMENTS = table_of(Payment)
-LOCK = (
-    select(*(PAYMENTS.c[name] for name in LockedPayment._fields))
-    .where(PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text))))
-    .order_by(PAYMENTS.c.id)
-    .with_for_update()
-)
-CHANGED = (
-    "status",
-    "held_reason",
-    "paystack_id",
-    "paid_amount",
-    "paid_currency",
-    "fees",
-    "domain",
-    "channel",
-    "gateway_response",
-    "paid_at",
-)
-_told = array_parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED})
-WRITE = (
-    update(PAYMENTS)
-    .where(PAYMENTS.c.id == _told.c.id)
-    .values({**{name: _told.c[name] for name in CHANGED}, "updated_at": func.now()})
-)
-
-
-async def _lock(session: AsyncSession, references: Iterable[str]) -> dict[str, LockedPayment]:
-    rows = await session.execute(LOCK, {"references": list(references)})
-    return {payment.reference: payment for payment in (LockedPayment(*row) for row in rows)}
-
-
-def _reported(charge: Charge) -> dict[str, object]:
-    return {
-        "paystack_id": charge.id,
-        "paid_amount": charge.amount if charge.paid else None,
-        "paid_currency": charge.currency,
-        "fees": charge.fees,
-        "domain": charge.domain,
-        "channel": charge.channel,
-        "gateway_response": charge.gateway_response,
-        "paid_at": charge.paid_at,
-    }
-
-
-async def _write(session: AsyncSession, changes: Collection[Change]) -> None:
-    if changes:
-        rows = [change.values() for change in changes]
-        await session.execute(WRITE, array_values(**{name: [row[name] for row in rows] for name in ("id", *CHANGED)}))
-
-
-async def _keep_strangers(session: AsyncSession, charges: Mapping[str, Charge]) -> list[Movement]:
-    rows = [
-        {
-            "reference": charge.reference,
-            "amount": 0,
-            "currency": charge.currency,
-            "status": PaymentStatus.HELD,
-            "held_reason": HeldReason.UNKNOWN_REFERENCE,
-            "verify_next_attempt_at": func.now(),
-            **_reported(charge),
-        }
-        for charge in charges.values()
-    ]
-    if not rows:
-        return []
-    new = insert(Payment).values(rows).on_conflict_do_nothing(index_elements=["reference"])
-    moved: list[Movement] = []
-    for payment_id, reference in await session.execute(new.returning(Payment.id, Payment.reference)):
-        log.error("money came under a reference that is not ours", reference=reference)
-        settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
-        moved += movements.received(payment_id, charges[reference], settings.domain, out_of=Account.HELD)
-    return moved
+def _log_settled(payment: LockedPayment, transition: Transition, charge: Charge) -> None:
+    """Log the transition, and again as an error if an operator has to review the payment."""
+    reference, order_id, reason = payment.reference, str(payment.order_id), transition.held_reason
+    with continue_trace(payment.traceparent):
+        log.info("payment settled", reference=reference, order_id=order_id, status=transition.status, reason=reason)
+        if reason is not None and reason != HeldReason.REVERSED:
+            log.error(
+                "payment held",
+                reference=reference,
+                order_id=order_id,
+                reason=reason,
+                paid_amount=charge.amount,
+                currency=charge.currency,
+            )

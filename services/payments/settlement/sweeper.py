@@ -1,6 +1,6 @@
-"""The sweep: asks Paystack about payments whose webhook is late, at Paystack's pace, ever less often, until they are given up.
+"""The sweeper: verify payments at Paystack whose webhook event is late, with growing intervals, until they are abandoned.
 
-Given up is not failed: money that comes later still settles.
+An abandoned payment has not failed: money that arrives later still settles it.
 """
 
 import asyncio
@@ -29,45 +29,48 @@ from services.payments.settlement.rules import DECIDED
 from services.payments.settlement.settle import settle
 
 BATCH = 50
-AT_ONCE = 10
+CONCURRENCY = 10
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
 MAX_COUNTED = 100_000
-WORTH_SAYING = 50
+LOGGED_FROM = 50
+"""With fewer due payments, the report is not logged."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 UNDECIDED = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
-"""A declined payment's page stays open: the payer may still pay there."""
+"""Failed payments too: the checkout page of a declined payment stays open, and the payer may still pay."""
 
-asked_total = Counter("sweeper_verifications_total", "Payments that the sweep asked about", ["result"])
-sweeper_due = Gauge("sweeper_due", "Pending payments that Paystack is to be asked about now, counted up to 100,000")
-sweeper_expected_seconds = Gauge(
-    "sweeper_expected_seconds", "How long asking about all of them takes at the present pace"
+verifications_total = Counter(
+    "sweeper_verifications_total", "Verifications by the sweeper, by result: answered, locked or the error", ["result"]
 )
-log = structlog.get_logger("sweep")
+sweeper_due = Gauge("sweeper_due", "Payments that are due for verification, counted up to 100,000")
+sweeper_expected_seconds = Gauge(
+    "sweeper_expected_seconds", "Seconds that verifying all due payments takes at the current rate limit"
+)
+log = structlog.get_logger("sweeper")
 
 
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
-    """How many pending payments are due, up to MAX_COUNTED."""
+    """Return the number of payments that are due for verification now, or were at `before`; at most MAX_COUNTED."""
     at = func.now() if before is None else before
-    some = select(Payment.id).where(UNDECIDED, Payment.verify_next_attempt_at <= at)
-    return await count_up_to(session, some, MAX_COUNTED)
+    due = select(Payment.id).where(UNDECIDED, Payment.verify_next_attempt_at <= at)
+    return await count_up_to(session, due, MAX_COUNTED)
 
 
 async def bring_forward(session: AsyncSession) -> None:
-    """Have every pending payment asked about now, also those whose turn has not come."""
+    """Make every undecided payment due for verification now."""
     later = update(Payment).where(UNDECIDED, Payment.verify_next_attempt_at > func.now())
     await session.execute(later.values(verify_next_attempt_at=func.now()))
 
 
-def seconds_for(count: int, rate_limit: RateLimit) -> float:
-    """How long asking about so many takes."""
+def expected_seconds(count: int, rate_limit: RateLimit) -> float:
+    """Return the seconds that `count` verifications take at the current rate limit."""
     return count * 60 / rate_limit.per_minute("verify")
 
 
 class Sweeper:
-    """The loop, and one pass of it for an operator. Several may run: each takes what the others have not."""
+    """The background job that verifies due payments, and single sweeps for an operator. Several may run: each takes other payments."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack) -> None:
         self.sessions = sessions
@@ -77,19 +80,19 @@ class Sweeper:
     async def run(self, shutdown: Shutdown) -> None:
         while not shutdown.requested:
             await self._report()
-            due = await self._take()
-            await self._ask_all(shutdown, due)
+            due = await self._take_due()
+            await self._verify_all(shutdown, due)
             if len(due) < BATCH:
                 await shutdown.wait(POLL_SECONDS)
 
-    async def sweep(self, shutdown: Shutdown, asked: Callable[[bool], None]) -> None:
-        """Ask about everything that is due by now, and no more. Calls `asked` after each, with whether there was an answer."""
-        began = datetime.now(UTC)
-        while not shutdown.requested and (due := await self._take(began)):
-            await self._ask_all(shutdown, due, asked)
+    async def sweep(self, shutdown: Shutdown, verified: Callable[[bool], None]) -> None:
+        """Verify all payments that are due at the start, once. Calls `verified` after each: True if Paystack answered."""
+        started_at = datetime.now(UTC)
+        while not shutdown.requested and (due := await self._take_due(started_at)):
+            await self._verify_all(shutdown, due, verified)
 
-    async def _take(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
-        """References that are due, and when they were made; their next question is put off first: whoever dies here has forgotten none."""
+    async def _take_due(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
+        """Take due payments and schedule their next attempts, so that a crash loses none. Return references and creation times."""
         due = take_due(
             Payment.reference,
             Payment.created_at,
@@ -104,29 +107,29 @@ class Sweeper:
         async with self.sessions.begin() as session:
             return [(row.reference, row.created_at) for row in (await session.execute(due)).all()]
 
-    async def _ask_all(
-        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], asked: Callable[[bool], None] | None = None
+    async def _verify_all(
+        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], verified: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
 
-        async def ask_some() -> None:
+        async def verify_waiting() -> None:
             while waiting:
-                payment = waiting.popleft()
+                reference, created_at = waiting.popleft()
                 if not await self.paystack.rate_limit.acquire("verify", shutdown):
                     return
-                answered = await self._ask(*payment)
-                if asked is not None:
-                    asked(answered)
+                answered = await self._verify(reference, created_at)
+                if verified is not None:
+                    verified(answered)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(AT_ONCE, len(due))):
-                    group.create_task(ask_some())
+                for _ in range(min(CONCURRENCY, len(due))):
+                    group.create_task(verify_waiting())
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
-    async def _ask(self, reference: str, created_at: datetime) -> bool:
-        """Whether there was an answer, and it took effect."""
+    async def _verify(self, reference: str, created_at: datetime) -> bool:
+        """Verify a payment and settle its charge. Return False if Paystack did not answer or the payment was locked."""
         try:
             charge = await self.paystack.transactions.verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
@@ -136,40 +139,38 @@ class Sweeper:
                     if charge is not None:
                         await settle(session, [charge])
                     if old:
-                        await _give_up(session, reference)
+                        await _abandon(session, reference)
         except PaystackError as error:
-            asked_total.labels(type(error).__name__).inc()
-            log.warning("verify failed", reference=reference, error=type(error).__name__, reason=str(error)[:200])
+            verifications_total.labels(type(error).__name__).inc()
+            reason = str(error)[:200]
+            log.warning("verification failed", reference=reference, error=type(error).__name__, reason=reason)
         except DBAPIError as error:
             if not is_contention(error):
                 raise
-            asked_total.labels("locked").inc()
+            verifications_total.labels("locked").inc()
         else:
-            asked_total.labels("answered").inc()
+            verifications_total.labels("answered").inc()
             return True
         return False
 
     async def _report(self) -> None:
+        """Set the gauges, at most every REPORT_SECONDS."""
         now = time.monotonic()
         if now - self._reported_at < REPORT_SECONDS:
             return
         self._reported_at = now
         async with self.sessions() as session:
             due = await count_due(session)
-        seconds = seconds_for(due, self.paystack.rate_limit)
+        seconds = expected_seconds(due, self.paystack.rate_limit)
         sweeper_due.set(due)
         sweeper_expected_seconds.set(seconds)
-        if due >= WORTH_SAYING:
-            log.info(
-                "payments to ask about",
-                due=due,
-                a_minute=round(self.paystack.rate_limit.per_minute("verify")),
-                minutes=round(seconds / 60, 1),
-            )
+        if due >= LOGGED_FROM:
+            per_minute = round(self.paystack.rate_limit.per_minute("verify"))
+            log.info("payments due for verification", due=due, per_minute=per_minute, minutes=round(seconds / 60, 1))
 
 
-async def _give_up(session: AsyncSession, reference: str) -> None:
-    """Only after an answer: what could not be asked about is not given up."""
+async def _abandon(session: AsyncSession, reference: str) -> None:
+    """Stop verifying an old payment. Called only after Paystack has answered: a payment that was not verified is not abandoned."""
     await session.execute(
         update(Payment)
         .where(Payment.reference == reference, UNDECIDED)

@@ -1,4 +1,4 @@
-"""The roads to a settlement by way of people: the payer's return, and the client's question."""
+"""Verify a payment at Paystack on request: when the payer returns from the checkout page, and when a client asks for it."""
 
 from datetime import timedelta
 
@@ -12,42 +12,38 @@ from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited
 from services.payments.settlement.settle import settle
 
-AGAIN_AFTER = timedelta(seconds=2)
-"""A payment is asked about at most this often by people: a callback is an anonymous GET, and Paystack's limits are ours to keep."""
+MIN_INTERVAL = timedelta(seconds=2)
+"""The shortest time between two verifications of a payment on request: the return page is public, and the rate limit is shared."""
 
 log = structlog.get_logger("verification")
 
 
 async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
-    """Ask Paystack about an unpaid payment and settle what it answers. Quietly nothing where it was asked a moment ago.
+    """Verify an unpaid payment at Paystack and settle the charge. Do nothing if it was verified a moment ago.
 
-    Raises PaystackUnavailable; the payment is as it was then.
+    Raises PaystackUnavailable; then the payment is unchanged.
     """
-    claim = (
+    taken = (
         update(Payment)
         .where(
             Payment.reference == reference,
             Payment.status.in_(UNPAID),
-            (Payment.verify_attempts == 0) | (Payment.updated_at < func.now() - AGAIN_AFTER),
+            (Payment.verify_attempts == 0) | (Payment.updated_at < func.now() - MIN_INTERVAL),
         )
         .values(verify_attempts=Payment.verify_attempts + 1, updated_at=func.now())
         .returning(Payment.reference)
     )
     async with sessions.begin() as session:
-        claimed = (await session.execute(claim)).scalar_one_or_none()
-    if claimed is None:
-        return
+        if (await session.execute(taken)).scalar_one_or_none() is None:
+            return
     try:
-        await _verify(sessions, paystack, reference)
+        charge = await paystack.transactions.verify(reference)
     except RateLimited as error:
         raise PaystackUnavailable(headers={"Retry-After": str(error.retry_after)}) from error
     except PaystackError as error:
-        log.warning("verify failed", reference=reference, error=type(error).__name__, reason=str(error)[:200])
+        reason = str(error)[:200]
+        log.warning("verification failed", reference=reference, error=type(error).__name__, reason=reason)
         raise PaystackUnavailable from error
-
-
-async def _verify(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
-    charge = await paystack.transactions.verify(reference)
     if charge is not None:
         async with sessions.begin() as session:
             await settle(session, [charge])

@@ -1,6 +1,6 @@
-"""Paystack's webhooks: the signature is checked over the raw bytes, the notice is stored as it came, committed, answered 200.
+"""Receive Paystack's webhooks: check the signature over the raw body, store the event, commit, and respond with 200.
 
-Nothing else happens in the request. A valid notice is stored whatever is in it; what it means is the worker's to find out.
+The request does nothing else. Every event with a valid signature is stored, whatever it contains; the worker processes it.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -28,66 +28,74 @@ from services.payments.errors import BadSignature, NotConfigured
 PATH = "/payments/webhooks/paystack"
 MAX_BODY_BYTES = 1024 * 1024
 BATCH = 100
-MOST_WAITING = 1000
-MOST_WAITING_BYTES = 64 * 1024 * 1024
+MAX_WAITING = 1000
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 ANSWER_SECONDS = 2.5
+"""Paystack gets a response within this time, 503 if the event is not stored by then."""
 
-# Two equal partial refunds send byte-identical notices, and both must be looked into: a refund's notice is never a duplicate.
-REFUND = re.compile(rb'"event"\s*:\s*"refund\.')
+# Two equal partial refunds send identical bodies, and each has to schedule a sync. So refund events are never treated as duplicates.
+REFUND_EVENT = re.compile(rb'"event"\s*:\s*"refund\.')
 
 STORE = text(
-    # A row for each body: the same notice again, however often, is the same row.
+    # One row for each key: an event that is delivered again is the same row.
     "INSERT INTO webhook_events (key, body, headers)"
     " SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:bodies AS bytea[]), CAST(:headers AS jsonb[]))"
     " ON CONFLICT (key) DO NOTHING"
 )
 
-webhook_requests_total = Counter("webhook_requests_total", "Webhooks by answer", ["result"])
+webhook_requests_total = Counter(
+    "webhook_requests_total", "Webhook requests by result: stored, bad_signature or unavailable", ["result"]
+)
 log = structlog.get_logger("webhooks")
 
 
-class Raw(APIRoute):
-    """A route whose endpoint takes the request as it is: nothing of it is to be parsed, and the answer is a Response already."""
+class RawRoute(APIRoute):
+    """A route whose endpoint reads the request and makes the response itself: FastAPI parses and validates nothing."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         return self.endpoint
 
 
-router = APIRouter(tags=["webhooks"], route_class=Raw)
+router = APIRouter(tags=["webhooks"], route_class=RawRoute)
 
 
 def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:
-    """Whether the signature is the lowercase hex HMAC-SHA512 of the body under one of the keys. Compared in constant time, as bytes."""
+    """Return True if the signature is the lowercase hex HMAC-SHA512 of the body under one of the keys. Compares bytes in constant time."""
     return any(hmac.compare_digest(hmac.digest(key, body, "sha512").hex().encode(), signature) for key in keys)
 
 
-Waiting = tuple[str, bytes, str, asyncio.Future[None]]
-"""A notice's key, body and headers, and who waits for it."""
+class WaitingEvent(NamedTuple):
+    """A webhook event to be stored, and the future that its request waits for. `headers` is JSON."""
+
+    key: str
+    body: bytes
+    headers: str
+    stored: asyncio.Future[None]
 
 
 class Intake:
-    """Stores notices; those that come while one batch is being committed share the next commit.
+    """Stores webhook events. Events that arrive during a commit share the next one.
 
-    At most MOST_WAITING wait, of MOST_WAITING_BYTES together. Beyond that, and where the database does not answer in time, the sender is
-    told to come again.
+    At most MAX_WAITING events with MAX_WAITING_BYTES together wait. Beyond that, or if the database does not respond in time, the request
+    is answered with 503, and Paystack sends the event again.
     """
 
     def __init__(self, engine: AsyncEngine, notifier: Notifier, keys: Sequence[bytes]) -> None:
         self.keys = keys
-        """Secret keys under which a signature is accepted; none without a configured key."""
+        """The secret keys under which a signature is accepted; empty if no key is configured."""
         self._engine = engine
         self._notifier = notifier
-        self._waiting: list[Waiting] = []
-        self._bytes = 0
+        self._waiting: list[WaitingEvent] = []
+        self._waiting_bytes = 0
         self._storing: asyncio.Task[None] | None = None
 
     async def store(self, key: str, body: bytes, headers: str) -> None:
-        """Returns when the notice is committed. Raises Unavailable when that is not known to have happened."""
-        if len(self._waiting) >= MOST_WAITING or self._bytes + len(body) > MOST_WAITING_BYTES:
+        """Store an event, and return when it is committed. Raises Unavailable if it is not known to be committed."""
+        if len(self._waiting) >= MAX_WAITING or self._waiting_bytes + len(body) > MAX_WAITING_BYTES:
             raise Unavailable
         stored = asyncio.get_running_loop().create_future()
-        self._waiting.append((key, body, headers, stored))
-        self._bytes += len(body)
+        self._waiting.append(WaitingEvent(key, body, headers, stored))
+        self._waiting_bytes += len(body)
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_all())
         try:
@@ -98,54 +106,61 @@ class Intake:
 
     async def _store_all(self) -> None:
         while self._waiting:
-            batch: list[Waiting] | None = None
+            batch: list[WaitingEvent] | None = None
             try:
                 async with asyncio.timeout(ANSWER_SECONDS) as limit, self._engine.connect() as connection:
-                    # One statement is one transaction: no BEGIN and COMMIT to wait for.
+                    # One statement is one transaction: this saves the round trips of BEGIN and COMMIT.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    while batch := self._take():  # on one connection, while they keep coming
-                        await self._commit(connection, batch)
-                        self._answer(batch, None)
+                    while batch := self._take_batch():  # on one connection, as long as events arrive
+                        await self._insert(connection, batch)
+                        self._finish(batch, None)
                         self._notifier.notify(Topic.WEBHOOK_EVENTS)
                         limit.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
             except Exception as error:
-                batch = self._take() if batch is None else batch
-                log.warning("notices not stored", count=len(batch), error=type(error).__name__, reason=str(error)[:200])
-                self._answer(batch, Unavailable())
+                batch = self._take_batch() if batch is None else batch
+                reason = str(error)[:200]
+                log.warning("webhook events not stored", count=len(batch), error=type(error).__name__, reason=reason)
+                self._finish(batch, Unavailable())
 
-    def _take(self) -> list[Waiting]:
-        """The next batch. Whoever waited too long has been answered 503, and Paystack will send it again."""
+    def _take_batch(self) -> list[WaitingEvent]:
+        """Return the next batch. Leaves out events whose request has timed out with 503: Paystack sends them again."""
         taken = self._waiting[:BATCH]
         del self._waiting[:BATCH]
-        self._bytes -= sum(len(body) for _, body, _, _ in taken)
-        return [entry for entry in taken if not entry[3].done()]
+        self._waiting_bytes -= sum(len(event.body) for event in taken)
+        return [event for event in taken if not event.stored.done()]
 
-    async def _commit(self, connection: AsyncConnection, batch: list[Waiting]) -> None:
-        ordered = sorted(batch, key=lambda entry: entry[0])  # several processes must not deadlock on the same keys
-        await connection.execute(
-            STORE,
-            {
-                "keys": [key for key, _, _, _ in ordered],
-                "bodies": [body for _, body, _, _ in ordered],
-                "headers": [headers for _, _, headers, _ in ordered],
-            },
-        )
+    async def _insert(self, connection: AsyncConnection, batch: list[WaitingEvent]) -> None:
+        # In the order of the keys: otherwise two processes that store the same events could deadlock.
+        events = sorted(batch, key=lambda event: event.key)
+        values = {
+            "keys": [event.key for event in events],
+            "bodies": [event.body for event in events],
+            "headers": [event.headers for event in events],
+        }
+        await connection.execute(STORE, values)
 
-    def _answer(self, batch: list[Waiting], error: Exception | None) -> None:
-        for _, _, _, stored in batch:
-            if stored.done():
+    def _finish(self, batch: list[WaitingEvent], error: Exception | None) -> None:
+        for event in batch:
+            if event.stored.done():
                 continue
             if error is None:
-                stored.set_result(None)
+                event.stored.set_result(None)
             else:
-                stored.set_exception(error)
+                event.stored.set_exception(error)
 
 
 @router.post(
-    PATH, responses=problem_responses(BadSignature, NotConfigured, Unavailable), openapi_extra={"security": []}
+    PATH,
+    summary="Receive a webhook event from Paystack",
+    responses=problem_responses(BadSignature, NotConfigured, Unavailable),
+    openapi_extra={"security": []},
 )
-async def receive(request: Request) -> Response:
-    """A notice from Paystack. `x-paystack-signature`: HMAC-SHA512 of the raw body under the secret key, lowercase hex."""
+async def receive_webhook_event(request: Request) -> Response:
+    """Store a webhook event. It is processed in the background.
+
+    The header `x-paystack-signature` must be the HMAC-SHA512 of the raw body under the secret key, in lowercase hex. On any response other
+    than 200, Paystack sends the event again.
+    """
     intake: Intake = request.state.intake
     if not intake.keys:
         raise NotConfigured
@@ -163,7 +178,7 @@ async def receive(request: Request) -> Response:
     headers["x-paystack-signature"] = signatures[0].decode()
     headers["traceparent"] = traceparent() or ""
     key = hashlib.sha256(body).hexdigest()
-    if REFUND.search(body[:200]):
+    if REFUND_EVENT.search(body[:200]):
         key = f"{key}-{secrets.token_hex(8)}"
     try:
         await intake.store(key, body, json.dumps(headers))

@@ -10,9 +10,10 @@ from services.payments.models import Base
 
 
 class WebhookEvent(InboxEntry, Base):
-    """What Paystack sent, as it came. `key` is the SHA-256 of the body; what is in it is known when it is settled.
+    """A webhook event as Paystack sent it. `key` is the SHA-256 of the body, or contains Paystack's id of the event if it was backfilled.
 
-    `identity` is what all deliveries of one happening share (kinds.py); a backfill asks by it whether one is held.
+    Processing sets the columns below. `identity` is equal for all deliveries of one event (paystack/event_types.py): the backfill uses it
+    to find events that are stored already. `outcome` is what the event changed (outcomes.py).
     """
 
     __tablename__ = "webhook_events"
@@ -25,21 +26,22 @@ class WebhookEvent(InboxEntry, Base):
 
 Index(None, WebhookEvent.identity)
 Index(None, WebhookEvent.reference, postgresql_where=WebhookEvent.reference.is_not(None))
-# Nearly all are charge.success: those are found by going through all.
+# For lists of one event type. Nearly all events are charge.success: a list of those finds its rows without an index.
 Index(None, WebhookEvent.event, WebhookEvent.id, postgresql_where=text("event <> 'charge.success'"))
 
 
 class BackfillState(Base):
-    """The one row that says how far the backfill has come: everything that happened before `reached` is held here."""
+    """The single row with the state of the backfill. All events that Paystack sent before `reached` are stored here."""
 
     __tablename__ = "backfill_state"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     reached: Mapped[datetime | None]
-    # The last run, and who runs now.
+    # The end of the last run, and its counts of events.
     ran_at: Mapped[datetime | None]
     seen: Mapped[int] = mapped_column(server_default=text("0"))
     stored: Mapped[int] = mapped_column(server_default=text("0"))
+    # The process that runs the backfill now, and how long its lease is valid.
     leased_until: Mapped[datetime | None]
     holder: Mapped[str | None]

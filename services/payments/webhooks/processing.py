@@ -1,6 +1,8 @@
-"""Stored notices and what they bring about: the inbox handler behind the webhook's door."""
+"""Process stored webhook events: settle charges, record disputes, and schedule refund syncs and verifications.
 
-import json
+`handle` is the handler of the inbox table `webhook_events` (kit/messaging/processor.py).
+"""
+
 from collections.abc import Collection, Sequence
 
 import structlog
@@ -8,128 +10,117 @@ from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import HeldReason
 from kit.messaging.inbox import Entry
 from kit.messaging.processor import BatchResult
+from services.payments import outcomes
 from services.payments.db import Topic
 from services.payments.disputes import records as disputes
 from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.paystack import event_types
-from services.payments.paystack.charge import Charge, parse_charge
-from services.payments.paystack.disputes import PaystackDispute, parse_dispute
-from services.payments.paystack.parsing import Unreadable, parse_integer, parse_text
+from services.payments.paystack.parsing import parse_integer, parse_text
 from services.payments.settlement.settle import settle
+from services.payments.webhooks.parsing import ParsedEvent, parse_event
 
 webhook_events_processed_total = Counter(
-    "webhook_events_processed_total", "Notices that were given their effect", ["event", "handling"]
+    "webhook_events_processed_total", "Processed webhook events, by event type and handling", ["event", "handling"]
 )
-log = structlog.get_logger("notices")
-STRANGE = f"{PaymentStatus.HELD}: {HeldReason.UNKNOWN_REFERENCE}"
-TOLD = ("event", "reference", "identity", "outcome")
-"""What is written down with a notice once it was read."""
-
-
-def read(body: bytes) -> tuple[str, object]:
-    """The event's name and its data. Raises Unreadable on what is no notice."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {type(error).__name__}") from error
-    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
-        raise Unreadable("not an object with an event")
-    return _text(found["event"]), found.get("data")
+log = structlog.get_logger("webhooks")
 
 
 async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-    """Settle a batch of notices in one transaction. Those that cannot be read wait for a person, with the reason."""
-    failed: dict[int, str] = {}
-    outcomes: dict[int, dict[str, str | None]] = {}
-    charges: list[tuple[int, Charge]] = []
-    nudges: dict[int, tuple[str, str]] = {}
-    disputed: list[tuple[int, PaystackDispute]] = []
-    for entry in entries:
-        outcome = outcomes[entry.id] = dict.fromkeys(TOLD)
-        try:
-            event, data = read(entry.body)
-            outcome["event"] = event
-            outcome["reference"] = _reference(data)
-            outcome["identity"] = event_types.identity(event, data, entry.body)
-            _count(event)
-            if event.startswith("charge.dispute."):
-                disputed.append((entry.id, parse_dispute(data)))
-                continue
-            if event != "charge.success":
-                outcome["outcome"] = "looked into" if event.startswith("refund.") else _kept(event, data)
-                continue
-            try:
-                charges.append((entry.id, parse_charge(data)))
-            except Unreadable as error:
-                # Its reference is readable, the rest is not: ask Paystack what it knows of it.
-                if outcome["reference"] is None:
-                    raise
-                nudges[entry.id] = outcome["reference"], str(error)
-                outcome["outcome"] = "verify"
-        except Unreadable as error:
-            failed[entry.id] = str(error)
-            outcome["outcome"] = "unreadable"
-    refunded = [o["reference"] for o in outcomes.values() if o["outcome"] == "looked into" and o["reference"]]
-    settled = await settle(session, [charge for _, charge in charges], refunded=refunded)
-    for (entry_id, _), result in zip(charges, settled, strict=True):
-        outcomes[entry_id]["outcome"] = result.outcome
-    await disputes.schedule_polls_of(session, [result.reference for result in settled if result.outcome == STRANGE])
-    ours = await _nudge(session, {reference for reference, _ in nudges.values()})
-    for entry_id, (reference, reason) in nudges.items():
-        if reference not in ours:
-            failed[entry_id] = f"{reason}, and the reference is not ours to ask about"
-            outcomes[entry_id]["outcome"] = "unreadable"
-    heard = await disputes.record(session, [told for _, told in disputed])
-    for (entry_id, _), become in zip(disputed, heard, strict=True):
-        outcomes[entry_id]["outcome"] = become
-    learned = {name: {entry.id: outcomes[entry.id][name] for entry in entries} for name in TOLD}
-    wake = frozenset({Topic.REFUNDS, Topic.DISPUTES}) if refunded or disputed else frozenset()
-    return BatchResult(failed, learned, wake)
+    """Process a batch of webhook events in this transaction. Events that cannot be parsed fail; an operator decides about them."""
+    events = [parse_event(entry.id, entry.body) for entry in entries]
+    _count(events)
+    await _settle_charges(session, events)
+    await _schedule_verifications(session, events)
+    await _record_disputes(session, events)
+    for event in events:
+        if event.outcome is None:
+            event.outcome = _outcome(event)
+    return _result(events)
 
 
-def _kept(event: str, data: object) -> str:
-    """Why nothing is done about it. A transfer that Paystack rejected is told to whoever helps the payer, and pays for nothing."""
-    kind = event_types.event_type_of(event)
-    if event != "bank.transfer.rejected":
-        return f"{kind.handling}: {kind.effect}"
-    transfer = data.get("bank_transfer") if isinstance(data, dict) else None
-    told = transfer if isinstance(transfer, dict) else {}
-    reason, amount = parse_text(told.get("message_type"), 50), parse_integer(told.get("amount"))
-    log.warning(
-        "Paystack rejected a bank transfer",
-        transaction=parse_text(told.get("transaction_id"), 50),
-        reason=reason,
-        amount=amount,
-    )
-    return f"{kind.handling}: {kind.effect}; {reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+def _count(events: Collection[ParsedEvent]) -> None:
+    for event in events:
+        if event.event is not None:
+            # Unknown names share one label value: their number has no limit.
+            name = event.event if event.event in event_types.EVENT_TYPES else "other"
+            handling = event_types.event_type_of(event.event).handling
+            webhook_events_processed_total.labels(name, handling).inc()
 
 
-def _count(event: str) -> None:
-    # Of what is not known here there is no end.
-    known = event if event in event_types.EVENT_TYPES else "other"
-    webhook_events_processed_total.labels(known, event_types.event_type_of(event).handling).inc()
+async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
+    """Settle the charges, and schedule the refund syncs under the same locks.
+
+    A dispute whose payment was unknown is polled again once money arrives under its reference.
+    """
+    charged = [(event, event.charge) for event in events if event.charge is not None]
+    refunded = [event.reference for event in events if event.is_refund and event.reference]
+    results = await settle(session, [charge for _, charge in charged], refunded=refunded)
+    for (event, _), result in zip(charged, results, strict=True):
+        event.outcome = result.outcome
+    unknown = [result.reference for result in results if result.outcome == outcomes.UNKNOWN_MONEY]
+    await disputes.schedule_polls_by_reference(session, unknown)
 
 
-async def _nudge(session: AsyncSession, references: Collection[str]) -> set[str]:
-    """Have the sweep ask about these at once, those given up included. Answers the references that are ours."""
+async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
+    """Have the sweeper verify the payments of charges that could not be parsed now. Such an event fails if the reference is not ours."""
+    invalid = [(event, event.reference) for event in events if event.invalid_charge and event.reference]
+    known = await _verify_soon(session, {reference for _, reference in invalid})
+    for event, reference in invalid:
+        if reference not in known:
+            event.failure = f"{event.invalid_charge}, and there is no payment with this reference to verify"
+
+
+async def _verify_soon(session: AsyncSession, references: Collection[str]) -> set[str]:
+    """Make unpaid payments due for verification, abandoned ones included. Return the references that are ours."""
     if not references:
         return set()
-    # Locked in the order in which settlement locks.
+    # Locked in the same order as in settlement.
     known = select(Payment.id, Payment.reference, Payment.status).where(Payment.reference.in_(references))
-    rows = (await session.execute(known.order_by(Payment.id).with_for_update())).all()
-    unpaid = update(Payment).where(Payment.id.in_([row.id for row in rows if row.status in UNPAID]))
-    await session.execute(unpaid.values(status=PaymentStatus.PENDING, verify_next_attempt_at=func.now()))
-    return {row.reference for row in rows}
+    payments = (await session.execute(known.order_by(Payment.id).with_for_update())).all()
+    unpaid = [payment.id for payment in payments if payment.status in UNPAID]
+    due = update(Payment).where(Payment.id.in_(unpaid))
+    await session.execute(due.values(status=PaymentStatus.PENDING, verify_next_attempt_at=func.now()))
+    return {payment.reference for payment in payments}
 
 
-def _reference(data: object) -> str | None:
-    found = (data.get("reference") or data.get("transaction_reference")) if isinstance(data, dict) else None
-    return _text(found) or None if isinstance(found, str) else None
+async def _record_disputes(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
+    disputed = [(event, event.dispute) for event in events if event.dispute is not None]
+    results = await disputes.record(session, [dispute for _, dispute in disputed])
+    for (event, _), outcome in zip(disputed, results, strict=True):
+        event.outcome = outcome
 
 
-def _text(value: str) -> str:
-    # Postgres stores neither NUL nor lone surrogates.
-    return value[:200].replace("\x00", "").encode("utf-8", "replace").decode()
+def _outcome(event: ParsedEvent) -> str:
+    """Return the outcome of an event without a charge or a dispute."""
+    if event.failure is not None or event.event is None:
+        return outcomes.UNREADABLE
+    if event.invalid_charge is not None:
+        return outcomes.VERIFICATION_SCHEDULED
+    if event.is_refund:
+        return outcomes.REFUND_SYNC_SCHEDULED
+    outcome = outcomes.without_effect(event_types.event_type_of(event.event))
+    return f"{outcome}; {_rejected_transfer(event.data)}" if event.event == "bank.transfer.rejected" else outcome
+
+
+def _rejected_transfer(data: object) -> str:
+    """Log a bank transfer that Paystack rejected, and return its reason and amount for the outcome. Support tells the payer the reason."""
+    found = data.get("bank_transfer") if isinstance(data, dict) else None
+    transfer = found if isinstance(found, dict) else {}
+    transaction = parse_text(transfer.get("transaction_id"), 50)
+    reason, amount = parse_text(transfer.get("message_type"), 50), parse_integer(transfer.get("amount"))
+    log.warning("bank transfer rejected by Paystack", transaction=transaction, reason=reason, amount=amount)
+    return f"{reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+
+
+def _result(events: Sequence[ParsedEvent]) -> BatchResult:
+    columns = {
+        "event": {event.entry_id: event.event for event in events},
+        "reference": {event.entry_id: event.reference for event in events},
+        "identity": {event.entry_id: event.identity for event in events},
+        "outcome": {event.entry_id: event.outcome for event in events},
+    }
+    failed = {event.entry_id: event.failure for event in events if event.failure is not None}
+    has_jobs = any(event.dispute is not None or (event.is_refund and event.reference) for event in events)
+    return BatchResult(failed, columns, frozenset({Topic.REFUNDS, Topic.DISPUTES}) if has_jobs else frozenset())

@@ -1,4 +1,4 @@
-"""The notices that are held: looking through them, and giving them their effect once more."""
+"""List stored webhook events, and reprocess them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
 MAX_REPROCESSED = 10_000
-"""In one go; whoever wants more goes on after the last one."""
+"""The most events that one call of `reprocess` makes due. It returns where the next call continues."""
 
-SLACK = timedelta(minutes=1)
-"""How far the order of ids and the order of arrival may differ: an id is taken when the notice is stored, a moment after it came."""
+ID_ORDER_TOLERANCE = timedelta(minutes=1)
+"""How far the orders of ids and of `received_at` can differ: the time is the start of the transaction, the id is assigned at the insert."""
 
 
 class WebhookEventRow(NamedTuple):
-    """A webhook event without its headers and its body, which may have a mebibyte."""
+    """A webhook event without its headers and without its body, which can have 1 MiB."""
 
     id: int
     event: str | None
@@ -36,12 +36,12 @@ class WebhookEventRow(NamedTuple):
     processed_at: datetime | None
 
 
-SHOWN = tuple(table_of(WebhookEvent).c[name] for name in WebhookEventRow._fields)
+COLUMNS = tuple(table_of(WebhookEvent).c[name] for name in WebhookEventRow._fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which notices; None is any. `since` is included, `until` is not."""
+    """Select webhook events. None selects all; `since` is inclusive, `until` is exclusive."""
 
     ids: Sequence[int] | None = None
     status: EntryStatus | None = None
@@ -51,36 +51,95 @@ class Filter:
     until: datetime | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
+        """Return the conditions of a WHERE clause."""
+        conditions: list[ColumnElement[bool]] = []
         if self.ids is not None:
-            found.append(WebhookEvent.id.in_(self.ids))
+            conditions.append(WebhookEvent.id.in_(self.ids))
         if self.status is not None:
-            found.append(WebhookEvent.status == self.status)
+            conditions.append(WebhookEvent.status == self.status)
         if self.event is not None:
-            found.append(WebhookEvent.event == self.event)
+            conditions.append(WebhookEvent.event == self.event)
             if self.event != "charge.success":
-                found.append(WebhookEvent.event != "charge.success")  # what the index of the rare ones is made for
+                # Repeats the condition of the partial index on `event`, so that the planner can use the index.
+                conditions.append(WebhookEvent.event != "charge.success")
         if self.reference is not None:
-            found.append(WebhookEvent.reference == self.reference)
+            conditions.append(WebhookEvent.reference == self.reference)
         if self.since is not None:
-            found.append(WebhookEvent.received_at >= self.since)
+            conditions.append(WebhookEvent.received_at >= self.since)
         if self.until is not None:
-            found.append(WebhookEvent.received_at < self.until)
-        return found
+            conditions.append(WebhookEvent.received_at < self.until)
+        return conditions
 
 
-async def _narrowed(session: AsyncSession, wanted: Filter) -> list[ColumnElement[bool]]:
-    """The conditions, with times as ids too: by id it is found where to begin, among millions."""
-    found = wanted.conditions()
-    if wanted.since is not None:
-        found.append(WebhookEvent.id >= await _first_since(session, wanted.since - SLACK))
-    if wanted.until is not None:
-        found.append(WebhookEvent.id < await _first_since(session, wanted.until + SLACK))
-    return found
+async def list_page(
+    session: AsyncSession, selected: Filter, limit: int, before: int | None = None
+) -> list[WebhookEventRow]:
+    """Return up to `limit` webhook events, newest first; with `before`, only those with a smaller id."""
+    conditions = await _indexed_conditions(session, selected)
+    query = select(*COLUMNS).where(*conditions).order_by(WebhookEvent.id.desc()).limit(limit)
+    rows = await session.execute(query if before is None else query.where(WebhookEvent.id < before))
+    return [WebhookEventRow(*row) for row in rows]
 
 
-async def _first_since(session: AsyncSession, moment: datetime) -> int:
-    """The smallest id received then or later, by halving: ids are given out as time goes by."""
+async def find(session: AsyncSession, event_id: int) -> WebhookEvent | None:
+    """Return a webhook event with its body and headers, or None."""
+    return (await session.execute(select(WebhookEvent).where(WebhookEvent.id == event_id))).scalar_one_or_none()
+
+
+async def reprocess(
+    sessions: async_sessionmaker[AsyncSession], selected: Filter, after: int = 0, most: int = MAX_REPROCESSED
+) -> tuple[int, int | None]:
+    """Make up to `most` webhook events with an id greater than `after` due for processing, the smallest ids first.
+
+    Return how many were made due, and the id after which the next call continues, or None if there are no more. Events that are due
+    already, or are locked by a worker, are skipped. Processing is idempotent: an effect that an event had is not repeated.
+    """
+    count = 0
+    async with sessions() as session:
+        conditions = await _indexed_conditions(session, selected)
+    while count < most:
+        async with sessions.begin() as session:
+            batch = await _reprocess_batch(session, conditions, after, min(REPROCESS_BATCH, most - count))
+        count += len(batch)
+        if len(batch) < REPROCESS_BATCH:
+            return count, None if count < most else max(batch, default=None)
+        after = max(batch)
+    return count, after
+
+
+async def _reprocess_batch(
+    session: AsyncSession, conditions: Sequence[ColumnElement[bool]], after: int, limit: int
+) -> list[int]:
+    not_due = (WebhookEvent.status != EntryStatus.PENDING) | (WebhookEvent.next_attempt_at > func.now())
+    batch = (
+        select(WebhookEvent.id)
+        .where(*conditions, not_due, WebhookEvent.id > after)
+        .order_by(WebhookEvent.id)
+        .limit(limit)
+    )
+    # A CTE runs once. As a subquery of IN, Postgres may run it once for each row, and the limit limits nothing.
+    locked = batch.with_for_update(skip_locked=True).cte("locked")
+    due = (
+        update(WebhookEvent)
+        .where(WebhookEvent.id.in_(select(locked.c.id)))
+        .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now(), processed_at=None)
+        .returning(WebhookEvent.id)
+    )
+    return list((await session.execute(due)).scalars())
+
+
+async def _indexed_conditions(session: AsyncSession, selected: Filter) -> list[ColumnElement[bool]]:
+    """Return the conditions of a filter, with its times also as limits of the id: the primary key finds the first of millions of rows."""
+    conditions = selected.conditions()
+    if selected.since is not None:
+        conditions.append(WebhookEvent.id >= await _first_id_since(session, selected.since - ID_ORDER_TOLERANCE))
+    if selected.until is not None:
+        conditions.append(WebhookEvent.id < await _first_id_since(session, selected.until + ID_ORDER_TOLERANCE))
+    return conditions
+
+
+async def _first_id_since(session: AsyncSession, time: datetime) -> int:
+    """Return the smallest id received at `time` or later, by a binary search: ids grow with the time."""
     first, last = (await session.execute(select(func.min(WebhookEvent.id), func.max(WebhookEvent.id)))).one()
     low, high = first or 0, (last or 0) + 1
     while low < high:
@@ -92,61 +151,8 @@ async def _first_since(session: AsyncSession, moment: datetime) -> int:
             .limit(1)
         )
         row = (await session.execute(query)).one_or_none()
-        if row is None or row.received_at >= moment:
+        if row is None or row.received_at >= time:
             high = middle
         else:
             low = row.id + 1
     return low
-
-
-async def page(session: AsyncSession, wanted: Filter, limit: int, before: int | None = None) -> list[WebhookEventRow]:
-    """Newest first, those with a smaller id than `before`."""
-    query = select(*SHOWN).where(*await _narrowed(session, wanted)).order_by(WebhookEvent.id.desc()).limit(limit)
-    rows = await session.execute(query if before is None else query.where(WebhookEvent.id < before))
-    return [WebhookEventRow(*row) for row in rows]
-
-
-async def find(session: AsyncSession, notice_id: int) -> WebhookEvent | None:
-    """With its body and headers."""
-    return (await session.execute(select(WebhookEvent).where(WebhookEvent.id == notice_id))).scalar_one_or_none()
-
-
-async def reprocess(
-    sessions: async_sessionmaker[AsyncSession], wanted: Filter, after: int = 0, most: int = MAX_REPROCESSED
-) -> tuple[int, int | None]:
-    """Have these pending again, from the smallest id above `after`, a batch a transaction: how many it were, and where to go on.
-
-    What a worker has in hand is passed over, and so is what is due anyway. An effect that was had is not had again.
-    """
-    count = 0
-    async with sessions() as session:
-        conditions = await _narrowed(session, wanted)
-    while count < most:
-        async with sessions.begin() as session:
-            batch = await _replay_batch(session, conditions, after, min(REPROCESS_BATCH, most - count))
-        count += len(batch)
-        if len(batch) < REPROCESS_BATCH:
-            return count, None if count < most else max(batch, default=None)
-        after = max(batch)
-    return count, after
-
-
-async def _replay_batch(
-    session: AsyncSession, conditions: Sequence[ColumnElement[bool]], after: int, limit: int
-) -> list[int]:
-    waits = (WebhookEvent.status != EntryStatus.PENDING) | (WebhookEvent.next_attempt_at > func.now())
-    some = (
-        select(WebhookEvent.id)
-        .where(*conditions, waits, WebhookEvent.id > after)
-        .order_by(WebhookEvent.id)
-        .limit(limit)
-    )
-    # A WITH is run once; in the IN itself, Postgres may run it once for each row, and then it knows no limit.
-    taken = some.with_for_update(skip_locked=True).cte("taken")
-    again = (
-        update(WebhookEvent)
-        .where(WebhookEvent.id.in_(select(taken.c.id)))
-        .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now(), processed_at=None)
-        .returning(WebhookEvent.id)
-    )
-    return list((await session.execute(again)).scalars())

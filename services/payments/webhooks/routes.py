@@ -1,4 +1,4 @@
-"""The notices, for operators: payments:read may look at them, payments:decide may have them handled again."""
+"""Routes of webhook events for operators: scope payments:read to list and get them, payments:decide to reprocess them."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.messaging.inbox import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import Deciding, Reading
+from services.payments.auth import PaymentsReader, ReviewOperator
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
@@ -25,54 +25,79 @@ from services.payments.webhooks.schemas import (
     WebhookEventView,
 )
 
-SORT = "notices"
-REPLAY_SORT = "notices replayed"
-router = APIRouter(prefix="/payments/webhook-events", tags=["notices"])
-log = structlog.get_logger("notices")
+LIST = "webhook events"
+REPROCESS = "reprocess webhook events"
+"""Names of the lists that a cursor can belong to."""
+
+router = APIRouter(prefix="/payments/webhook-events", tags=["webhook events"])
+log = structlog.get_logger("webhooks")
 
 
-@router.get("", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
-async def list_notices(
-    _: Reading,
+@router.get("", summary="List webhook events", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
+async def list_webhook_events(
+    _: PaymentsReader,
     session: Transaction,
-    status: Annotated[EntryStatus | None, Query(description="Only those; `failed` waits for a person")] = None,
-    event: Annotated[EventName | None, Query(description="Only of this kind, such as charge.success")] = None,
-    reference: Annotated[ReferenceFilter | None, Query(description="Only about this payment")] = None,
-    from_: Annotated[Moment | None, Query(alias="from", description="Received then or later")] = None,
-    to: Annotated[Moment | None, Query(description="Received before")] = None,
+    status: Annotated[
+        EntryStatus | None, Query(description="Only events with this status; `failed` events need an operator")
+    ] = None,
+    event: Annotated[EventName | None, Query(description="Only events of this type, such as charge.success")] = None,
+    reference: Annotated[ReferenceFilter | None, Query(description="Only events about this payment")] = None,
+    from_: Annotated[
+        Moment | None, Query(alias="from", description="Only events received at this time or later")
+    ] = None,
+    to: Annotated[Moment | None, Query(description="Only events received before this time")] = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> WebhookEventPage:
-    """What Paystack sent, newest first."""
-    wanted = Filter(status=status, event=event, reference=reference, since=from_, until=to)
-    found = await queries.page(session, wanted, limit + 1, None if cursor is None else _after(cursor, SORT))
-    page, next_cursor = split_page(found, limit, lambda event: encode_cursor(SORT, event.id))
+    """Return the events that Paystack sent, newest first, without their bodies. Requires the scope `payments:read`."""
+    selected = Filter(status=status, event=event, reference=reference, since=from_, until=to)
+    before = None if cursor is None else _last_id(cursor, LIST)
+    rows = await queries.list_page(session, selected, limit + 1, before)
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST, row.id))
     return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in page], next_cursor=next_cursor)
 
 
-@router.post("/reprocess", status_code=202, responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
-async def reprocess(caller: Deciding, notifier: CurrentNotifier, asked: Reprocess) -> Reprocessed:
-    """Give notices their effect once more, with all their tries: at most 10,000 a request, the oldest first.
+@router.post(
+    "/reprocess",
+    status_code=202,
+    summary="Reprocess webhook events",
+    responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+)
+async def reprocess_webhook_events(
+    caller: ReviewOperator, notifier: CurrentNotifier, request: Reprocess
+) -> Reprocessed:
+    """Process webhook events again in the background, with all automatic attempts. Idempotent: no effect happens twice.
 
-    What they have brought about already is not brought about again.
+    One request reprocesses at most 10,000 events, the oldest first. To reprocess the others, send the request again with `cursor`. Requires
+    the scope `payments:decide`.
     """
-    wanted = Filter(ids=asked.ids, status=asked.status, event=asked.event, since=asked.from_, until=asked.to)
-    after = 0 if asked.cursor is None else _after(asked.cursor, REPLAY_SORT)
-    count, last = await queries.reprocess(sessions, wanted, after)
-    log.warning("notices are replayed", count=count, by=caller.id)
+    selected = Filter(
+        ids=request.ids, status=request.status, event=request.event, since=request.from_, until=request.to
+    )
+    after = 0 if request.cursor is None else _last_id(request.cursor, REPROCESS)
+    count, last = await queries.reprocess(sessions, selected, after)
+    log.warning("webhook events scheduled for reprocessing", count=count, by=caller.id)
     notifier.notify(Topic.WEBHOOK_EVENTS)
-    return Reprocessed(count=count, next_cursor=None if last is None else encode_cursor(REPLAY_SORT, last))
+    return Reprocessed(count=count, next_cursor=None if last is None else encode_cursor(REPROCESS, last))
 
 
-@router.get("/{notice_id}", responses=problem_responses(NotAuthenticated, NotAllowed, WebhookEventNotFound))
-async def read(_: Reading, session: Transaction, notice_id: Annotated[WebhookEventId, Path()]) -> WebhookEventDetail:
-    """One notice as it came, with its headers."""
-    found = await queries.find(session, notice_id)
-    if found is None:
+@router.get(
+    "/{event_id}",
+    summary="Get a webhook event",
+    responses=problem_responses(NotAuthenticated, NotAllowed, WebhookEventNotFound),
+)
+async def get_webhook_event(
+    _: PaymentsReader,
+    session: Transaction,
+    event_id: Annotated[WebhookEventId, Path(description="Id of the webhook event")],
+) -> WebhookEventDetail:
+    """Return a webhook event with its body and headers, as they were received. Requires the scope `payments:read`."""
+    event = await queries.find(session, event_id)
+    if event is None:
         raise WebhookEventNotFound
-    return WebhookEventDetail.of(found)
+    return WebhookEventDetail.of(event)
 
 
-def _after(cursor: str, sort: str) -> int:
+def _last_id(cursor: str, sort: str) -> int:
     (last,) = decode_cursor(cursor, sort, int)
     return last

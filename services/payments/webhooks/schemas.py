@@ -1,4 +1,4 @@
-"""Requests and answers about notices."""
+"""Requests and responses about webhook events."""
 
 import base64
 from datetime import datetime
@@ -16,23 +16,23 @@ ReferenceFilter = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}
 WebhookEventId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
-def _in_our_time(moment: datetime) -> datetime:
-    if not 2000 <= moment.year < 2200:
-        raise ValueError("must be between the years 2000 and 2200")
-    return moment
+def _check_year(time: datetime) -> datetime:
+    if not 2000 <= time.year < 2200:
+        raise ValueError("must be between the years 2000 and 2199")
+    return time
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
+Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 
 class WebhookEventView(ResponseModel):
-    """A notice without its body."""
+    """A webhook event without its body."""
 
     model_config = example(
         {
             "id": 4711,
             "event": "charge.success",
-            "handling": "handled",
+            "handling": "processed",
             "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
             "identity": "charge.success:4099260516",
             "status": "processed",
@@ -45,70 +45,88 @@ class WebhookEventView(ResponseModel):
         }
     )
 
-    id: int
-    event: str | None = Field(description="Empty until it was read, and where it cannot be")
-    handling: event_types.Handling | None = Field(default=None, description="What is done about this kind")
-    reference: str | None
-    identity: str | None = Field(description="What all deliveries of one happening share")
-    status: EntryStatus = Field(description="failed: out of automatic attempts, needs an operator")
-    outcome: str | None = Field(description="What it brought about")
-    error: str | None
-    attempts: int
-    received_at: datetime
-    next_attempt_at: datetime
-    processed_at: datetime | None
+    id: int = Field(description="Id of the webhook event")
+    event: str | None = Field(
+        description="Paystack's name of the event; null until it is processed, and if it cannot be parsed"
+    )
+    handling: event_types.Handling | None = Field(
+        default=None,
+        description="What is done with events of this type: `processed`, `ignored` (stored without an effect) "
+        "or `unknown` (the type is not known; stored without an effect)",
+    )
+    reference: str | None = Field(description="Reference of the payment; null if the event names none")
+    identity: str | None = Field(description="Equal for all deliveries of one event")
+    status: EntryStatus = Field(
+        description="`pending`: is processed at `next_attempt_at`; `processed`; "
+        "`failed`: out of automatic attempts, needs an operator"
+    )
+    outcome: str | None = Field(
+        description="What the event changed, such as `succeeded`, `unchanged: succeeded` or `refund sync scheduled`"
+    )
+    error: str | None = Field(description="Why the last attempt failed")
+    attempts: int = Field(description="Attempts to process the event so far")
+    received_at: datetime = Field(description="Time at which the event was received")
+    next_attempt_at: datetime = Field(description="Time of the next attempt, while `status` is `pending`")
+    processed_at: datetime | None = Field(description="Time at which the event was processed")
 
     @model_validator(mode="after")
-    def _classify(self) -> "WebhookEventView":
+    def _set_handling(self) -> "WebhookEventView":
         if self.event is not None:
             self.handling = event_types.event_type_of(self.event).handling
         return self
 
 
 class WebhookEventDetail(WebhookEventView):
-    """A notice as it came."""
+    """A webhook event with its body and headers, as they were received."""
 
-    body: str = Field(description="As text; where it is none, in base64")
-    body_encoding: Literal["utf-8", "base64"]
-    headers: dict[str, Any]
+    body: str = Field(description="The received body: as text if it is UTF-8, in base64 otherwise")
+    body_encoding: Literal["utf-8", "base64"] = Field(description="How `body` is encoded")
+    headers: dict[str, Any] = Field(description="The received HTTP headers")
 
     @classmethod
-    def of(cls, notice: WebhookEvent) -> "WebhookEventDetail":
+    def of(cls, event: WebhookEvent) -> "WebhookEventDetail":
+        """Return the details of a stored event."""
         try:
-            body, encoding = notice.body.decode(), "utf-8"
+            body, encoding = event.body.decode(), "utf-8"
         except UnicodeDecodeError:
-            body, encoding = base64.b64encode(notice.body).decode(), "base64"
-        shown = WebhookEventView.model_validate(notice).model_dump()
-        return cls.model_validate({**shown, "body": body, "body_encoding": encoding, "headers": notice.headers})
+            body, encoding = base64.b64encode(event.body).decode(), "base64"
+        view = WebhookEventView.model_validate(event).model_dump()
+        return cls.model_validate({**view, "body": body, "body_encoding": encoding, "headers": event.headers})
 
 
 class WebhookEventPage(PageResponse[WebhookEventView]):
-    """One page of webhook events."""
+    """A page of webhook events."""
 
 
 class Reprocess(RequestModel):
-    """Which notices: all that every given field names; at least one field is needed."""
+    """Which webhook events to reprocess: those that match all given fields. At least one field is required."""
 
     model_config = example({"status": "failed", "from": "2026-11-23T00:00:00Z"})
 
-    ids: list[WebhookEventId] | None = Field(default=None, min_length=1, max_length=1000)
-    status: EntryStatus | None = None
-    event: EventName | None = None
-    from_: Moment | None = Field(default=None, alias="from", description="Received then or later")
-    to: Moment | None = Field(default=None, description="Received before")
+    ids: list[WebhookEventId] | None = Field(
+        default=None, min_length=1, max_length=1000, description="Only events with these ids"
+    )
+    status: EntryStatus | None = Field(default=None, description="Only events with this status")
+    event: EventName | None = Field(default=None, description="Only events of this type, such as charge.success")
+    from_: Moment | None = Field(default=None, alias="from", description="Only events received at this time or later")
+    to: Moment | None = Field(default=None, description="Only events received before this time")
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
-        default=None, description="`next_cursor` of the answer before, with the same fields"
+        default=None, description="`next_cursor` of the previous response; the other fields must be the same as before"
     )
 
     @model_validator(mode="after")
-    def _names_some(self) -> "Reprocess":
+    def _check_not_empty(self) -> "Reprocess":
         if self.ids is None and self.status is None and self.event is None and self.from_ is None and self.to is None:
-            raise ValueError("say which: ids, status, event, from or to")
+            raise ValueError("at least one of ids, status, event, from and to is required")
         return self
 
 
 class Reprocessed(ResponseModel):
+    """The result of a request to reprocess webhook events."""
+
     model_config = example({"count": 12, "next_cursor": None})
 
-    count: int = Field(description="Notices that are pending again")
-    next_cursor: str | None = Field(description="Where to go on, if there were more than 10,000")
+    count: int = Field(description="Number of events that were scheduled for processing")
+    next_cursor: str | None = Field(
+        description="Pass it as `cursor` to reprocess the next 10,000 events; null if there are no more"
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fixtures.payments import (  # noqa: F401
+from tests.fixtures.payments import (
     bad_plans,
     catalog,
     client,
@@ -17,7 +17,22 @@ from tests.fixtures.payments import (  # noqa: F401
     started_payments,
 )
 
+__all__ = [
+    "bad_plans",
+    "catalog",
+    "client",
+    "clients",
+    "jobs",
+    "notifier",
+    "operator",
+    "payer",
+    "payments",
+    "payments_database",
+    "paystack",
+    "started_payments",
+]
+
 
 @pytest.fixture(autouse=True)
-async def _empty_database(payments_database: None) -> None:  # noqa: F811
-    pass
+async def _empty_database(payments_database: None) -> None:
+    """Begin with an empty database."""

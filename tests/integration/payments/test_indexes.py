@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Select, select, text
 
 from services.payments.db import engine, sessions
-from services.payments.metrics import refunds_that_wait
+from services.payments.metrics import refunds_that_need_an_operator
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund
 from tests.fixtures.apps import RunningApp
@@ -40,7 +40,7 @@ LISTS = {
     "unfinished refunds": refunds_of_status("requested", "pending", "processing", "needs-attention")
     .order_by(Refund.number.desc())
     .limit(50),
-    "refunds for an operator": refunds_that_wait(),
+    "refunds for an operator": refunds_that_need_an_operator(),
 }
 
 

@@ -14,7 +14,7 @@ def test_settings_when_the_previous_key_is_of_another_mode_are_refused(
 ) -> None:
     monkeypatch.setenv("PAYSTACK_SECRET_KEY", key)
     monkeypatch.setenv("PAYSTACK_SECRET_KEY_PREVIOUS", previous)
-    with pytest.raises(ValidationError, match="of the other mode") as refused:
+    with pytest.raises(ValidationError, match="must have the same mode") as refused:
         PaymentsSettings()
     assert previous not in str(refused.value)
     assert refused.value.errors()[0]["loc"] == ("paystack_secret_key_previous",)

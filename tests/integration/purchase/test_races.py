@@ -18,4 +18,4 @@ from tests.fixtures.purchase_races import (
 async def test_operations_that_race_for_an_order_end_with_one_winner(shop: InProcessShop, race: Race) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    assert set(await race(shop, random.Random(seed), 40)) == OUTCOMES[race]
+    assert set(await race(shop, random.Random(seed), 24)) == OUTCOMES[race]

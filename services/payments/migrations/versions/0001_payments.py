@@ -85,7 +85,7 @@ def upgrade() -> None:
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name=op.f("ck_cards_usable_or_forgotten")
+            "deactivated_at IS NOT NULL OR authorization_code IS NOT NULL", name=op.f("ck_cards_usable_or_deactivated")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_cards")),
         sa.UniqueConstraint("payer_id", "domain", "signature", name=op.f("uq_cards_payer_id_domain_signature")),

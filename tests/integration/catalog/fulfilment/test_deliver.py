@@ -31,7 +31,7 @@ from tests.fixtures.catalog import (
     stock_of,
     undeliverable_payments,
 )
-from tests.loops import until
+from tests.fixtures.loops import until
 
 
 async def test_handle_when_an_order_is_paid_then_it_is_delivered(client: httpx.AsyncClient, customer: Headers) -> None:

@@ -5,9 +5,9 @@ import json
 
 import httpx
 
-from tests.conftest import ADMIN, Signer
 from tests.factories.catalog import Headers, create_order, create_product, place_order
 from tests.fixtures.catalog import stock_of
+from tests.fixtures.tokens import ADMIN, Signer
 
 
 async def test_orders_when_the_caller_is_not_the_owner_then_404(

@@ -7,10 +7,10 @@ import httpx
 import pytest
 
 from services.catalog.db import sessions
-from tests.conftest import Signer
-from tests.contention import BROKEN_UP, When, broken_up
 from tests.factories.catalog import Headers, create_order, create_product, place_order
 from tests.fixtures.catalog import stock_of
+from tests.fixtures.contention import BROKEN_UP, When, broken_up
+from tests.fixtures.tokens import Signer
 
 CONCURRENCY = 15
 """As many requests as there are database connections: a request that waits for a connection for three seconds gets a 503."""

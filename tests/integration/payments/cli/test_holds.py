@@ -1,4 +1,4 @@
-"""`held list`, `accept` and `refund`: operators review held money. `refunds list` shows what goes back."""
+"""`holds list`, `accept` and `refund`: operators review held money. `refunds list` shows what goes back."""
 
 import httpx
 from sqlalchemy import select
@@ -15,31 +15,32 @@ from tests.fixtures.payments_rows import all_refunds, find_payment, outbox_types
 async def test_accept_records_the_decision_with_its_reason(client: httpx.AsyncClient, command: CommandLine) -> None:
     one = await create_payment()
     await deliver(client, charge_success(one.reference, 49_950))
-    (listed,) = (await command.run("held", "list", "--json")).json
+    (listed,) = (await command.run("holds", "list", "--json")).json
     assert (listed["reference"], listed["held_reason"], listed["paid_amount"]) == (
         one.reference,
         "amount_differs",
         49_950,
     )
-    assert one.reference in (await command.run("held", "list")).out
-    assert (await command.run("held", "accept", one.reference)).code == 2  # a reason is needed
-    assert (await command.run("held", "accept", one.reference, "--reason", " ")).code == 2
-    accepted = (await command.run("held", "accept", one.reference, "--reason", "50 kobo short", "--json")).json
+    assert one.reference in (await command.run("holds", "list")).out
+    assert (await command.run("holds", "accept", one.reference)).code == 2  # a reason is needed
+    assert (await command.run("holds", "accept", one.reference, "--reason", " ")).code == 2
+    accepted = (await command.run("holds", "accept", one.reference, "--reason", "50 kobo short", "--json")).json
     assert accepted["status"] == "succeeded"
     async with sessions() as session:
         decision = (await session.execute(select(Decision))).scalar_one()
     assert (decision.decided_by, decision.reason) == (OPERATOR, "50 kobo short")
     assert await outbox_types() == ["payment.held", "payment.succeeded"]
-    twice = await command.run("held", "accept", one.reference, "--reason", "x")
+    twice = await command.run("holds", "accept", one.reference, "--reason", "x")
     assert (twice.code, twice.err.strip()) == (1, "The payment is succeeded.")
 
 
 async def test_refund_requests_all_that_is_held_and_lists_it(client: httpx.AsyncClient, command: CommandLine) -> None:
     one, paid = await create_payment(), await create_payment()
     await deliver(client, charge_success(one.reference, 49_950), charge_success(paid.reference))
-    refused = await command.run("held", "refund", paid.reference, "--reason", "x")
-    assert refused.err.strip() == "The payment is succeeded."
-    asked = (await command.run("held", "refund", one.reference, "--reason", "not ours", "--json")).json
+    refused = await command.run("holds", "refund", paid.reference, "--reason", "x")
+    instead = f"refund it with POST /payments/{paid.reference}/refunds."
+    assert (refused.code, refused.err.strip()) == (1, f"The payment is succeeded, not held: {instead}")
+    asked = (await command.run("holds", "refund", one.reference, "--reason", "not ours", "--json")).json
     assert (asked["amount"], asked["requested_by"], asked["status"]) == (49_950, OPERATOR, "requested")
     (refund,) = await all_refunds()
     assert (refund.requested_by, refund.reason) == (OPERATOR, "not ours")

@@ -20,8 +20,15 @@ def test_print_rows_however_narrow_the_terminal_is_cuts_nothing_off(
     output.print_rows(
         columns,
         [
-            (datetime(2026, 11, 24, 9, 30, tzinfo=UTC), "refund.processing", reference, "looked into", 1, None),
-            (datetime(2026, 11, 24, 9, 31, tzinfo=UTC), "moon.landed", None, "nothing new: succeeded", 12, "so it is"),
+            (
+                datetime(2026, 11, 24, 9, 30, tzinfo=UTC),
+                "refund.processing",
+                reference,
+                "refund sync scheduled",
+                1,
+                None,
+            ),
+            (datetime(2026, 11, 24, 9, 31, tzinfo=UTC), "moon.landed", None, "unchanged: succeeded", 12, "so it is"),
         ],
     )
     shown = written.getvalue()

@@ -23,13 +23,13 @@ async def test_sweep_when_it_is_interrupted_prints_what_it_did() -> None:
     slow = {"PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": "1"}
     sweeping = await start_process("sweep", "--all", "--json", PAYSTACK_URL=NOBODY_LISTENS, **slow)
     async with asyncio.timeout(60):
-        await read_until(sweeping, "verify failed")  # the first; the second call would come a minute later
+        await read_until(sweeping, "verification failed")  # the first; the second call would come a minute later
         sweeping.send_signal(signal.SIGINT)
         out, err = await sweeping.communicate()
     assert sweeping.returncode == 1
     found = json.loads(out)
-    assert (found["due"], found["asked"], found["interrupted"]) == (3, 1, True)
-    assert b"interrupted" in err
+    assert (found["due"], found["attempted"], found["interrupted"]) == (3, 1, True)
+    assert b"Interrupted" in err
 
 
 async def test_status_when_the_database_is_away_says_so_in_a_sentence() -> None:
@@ -47,11 +47,13 @@ async def test_help_lists_all_commands(command: CommandLine) -> None:
     shown = await command.run("--help")
     for name in (
         "status",
-        "notices",
+        "webhooks",
         "sweep",
         "backfill",
+        "reconcile",
         "republish",
-        "held",
+        "reprocess-events",
+        "holds",
         "refunds",
         "serve",
         "worker",

@@ -42,7 +42,7 @@ async def test_reconcile_prints_that_all_agree_and_then_a_difference(merchant: M
     await buy(merchant)
     await merchant.control("settlements")
     agreed = await command.run("reconcile", "--to", tomorrow())
-    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "all agree"), agreed
+    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "No differences."), agreed
     assert set((await ledger_balances())["NGN"]) == {"bank", "fees", "sales"}
     lost = await merchant.paid()
     found = await command.run("reconcile", "--to", tomorrow(), "--json")
@@ -54,7 +54,7 @@ async def test_reconcile_prints_that_all_agree_and_then_a_difference(merchant: M
     assert (difference["kind"], difference["reference"]) == ("missing_here", lost["reference"])
     shown = await command.run("reconcile", "--to", tomorrow())
     assert lost["reference"] in shown.out
-    assert shown.out.splitlines()[-1] == "1 differences"
+    assert shown.out.splitlines()[-1] == "Differences: 1"
 
 
 async def test_reconcile_when_a_refund_was_paid_out_agrees(
@@ -67,7 +67,7 @@ async def test_reconcile_when_a_refund_was_paid_out_agrees(
         await Jobs(client, notifier).sync_refunds(reference)
     await merchant.control("settlements")
     agreed = await command.run("reconcile", "--to", tomorrow())
-    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "all agree"), agreed
+    assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "No differences."), agreed
     sums = (await ledger_balances())["NGN"]
     assert (set(sums), sums["refunds"]) == ({"bank", "fees", "refunds", "sales"}, 100_000)
 

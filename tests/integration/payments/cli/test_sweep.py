@@ -31,9 +31,9 @@ async def test_sweep_verifies_payments_that_are_due_or_all(merchant: Merchant, c
     ones = [await create_payment(each["reference"]) for each in started]
     for one in ones[:2]:
         await merchant.pay(one.reference, outcome="success", deliveries=0)
-    assert (await command.run("sweep", "--json")).json["asked"] == 0  # none is due
+    assert (await command.run("sweep", "--json")).json["attempted"] == 0  # none is due
     swept = await command.run("sweep", "--all")
-    assert "asked about 3 in" in swept.err
+    assert "3 of 3 payments verified in" in swept.err
     assert [(await find_payment(one.reference)).status for one in ones] == ["succeeded", "succeeded", "pending"]
 
 
@@ -42,8 +42,8 @@ async def test_sweep_when_paystack_is_away_ends_with_exit_code_1(command: Comman
     await create_payment()
     away = await command.run("sweep", "--all", "--json")
     assert away.code == 1
-    assert {name: json.loads(away.out)[name] for name in ("asked", "answered")} == {"asked": 1, "answered": 0}
-    assert "1 were not answered" in away.err
+    assert {name: json.loads(away.out)[name] for name in ("attempted", "verified")} == {"attempted": 1, "verified": 0}
+    assert "1 payments could not be verified" in away.err
 
 
 async def test_sweep_when_others_hold_payments_says_so(command: CommandLine) -> None:
@@ -54,4 +54,8 @@ async def test_sweep_when_others_hold_payments_says_so(command: CommandLine) -> 
         await holder.execute(select(Payment.id).where(Payment.reference == one.reference).with_for_update())
         swept = await command.run("sweep")
     await own.dispose()
-    assert (swept.code, "asked about 0 in" in swept.err, "1 are in the hands" in swept.err) == (0, True, True)
+    assert (swept.code, "0 of 0 payments verified in" in swept.err, "1 due payments skipped" in swept.err) == (
+        0,
+        True,
+        True,
+    )

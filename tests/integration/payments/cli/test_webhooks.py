@@ -1,4 +1,4 @@
-"""`notices list`, `show` and `replay`: operators look at webhook events and reprocess them."""
+"""`webhooks list`, `show` and `reprocess`: operators look at webhook events and reprocess them."""
 
 import httpx
 
@@ -9,7 +9,7 @@ from tests.fixtures.payments_jobs import process_webhook_events
 from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import webhook_events
 
-WEBHOOKS, REPROCESS = "notices", "replay"
+WEBHOOKS, REPROCESS = "webhooks", "reprocess"
 
 
 async def test_list_filters_events(client: httpx.AsyncClient, command: CommandLine) -> None:
@@ -41,7 +41,7 @@ async def test_show_prints_headers_and_body_without_control_characters(
     assert (await command.run(WEBHOOKS, "show", str(paid.id), "--json")).json["body"] == paid.body.decode()
     nobody = await command.run(WEBHOOKS, "show", "999999999")
     assert (nobody.code, nobody.out) == (1, "")
-    assert "There is no such notice." in nobody.err
+    assert "There is no webhook event with this id" in nobody.err
 
 
 async def test_reprocess_makes_the_chosen_events_pending(client: httpx.AsyncClient, command: CommandLine) -> None:
@@ -52,7 +52,7 @@ async def test_reprocess_makes_the_chosen_events_pending(client: httpx.AsyncClie
     assert {event.status for event in await webhook_events()} == {"pending"}
     await process_webhook_events()
     again = await command.run(WEBHOOKS, REPROCESS, "--event", "moon.landed")
-    assert "1 notices are pending again" in again.err
+    assert "1 webhook events are pending again" in again.err
     assert (await command.run(WEBHOOKS, REPROCESS)).code == 2
     turned = await command.run(WEBHOOKS, REPROCESS, "--from", "1h", "--to", "2h")
     assert turned.code == 2

@@ -238,7 +238,7 @@ async def test_dispute_when_its_mode_is_another_changes_nothing(client: httpx.As
     one = await create_paid_payment()
     await deliver(client, dispute_event("create", dispute(1, one.reference, domain="live")))
     (stored,) = await webhook_events()
-    assert (stored.status, stored.outcome) == ("processed", "kept: mode_differs")
+    assert (stored.status, stored.outcome) == ("processed", "ignored: mode_differs")
     assert (await find_payment(one.reference)).status == "succeeded"
 
 

@@ -88,7 +88,7 @@ async def test_accept_when_a_part_was_refunded_accepts_the_rest(paystack: FakePa
 async def test_accept_when_a_refund_is_pending_raises_not_held(paystack: FakePaystack, jobs: Jobs) -> None:
     one = await create_overpaid_payment(paystack, jobs, (await create_payment()).reference)
     async with sessions.begin() as session:
-        await requests.request(session, one.reference, amount=100, reason="more", requested_by="test")
+        await requests.request_refund(session, one.reference, amount=100, reason="more", requested_by="test")
     with pytest.raises(NotHeld, match="under way"):
         await accept(one.reference)
 
@@ -96,7 +96,7 @@ async def test_accept_when_a_refund_is_pending_raises_not_held(paystack: FakePay
 async def test_bind_when_the_order_costs_exactly_what_is_left_pays_it(paystack: FakePaystack, jobs: Jobs) -> None:
     one = await create_overpaid_payment(paystack, jobs, "dva-1")
     order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
-    with pytest.raises(OrderNotPayable, match="50000 NGN is there"):
+    with pytest.raises(OrderNotPayable, match="the payment has 50000 NGN"):
         await bind(one.reference, order.model_copy(update={"amount": OVERPAID}))
     await bind(one.reference, order)
     bound = await find_payment(one.reference)

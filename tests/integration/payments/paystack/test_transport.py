@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from functools import partial
 
 import psutil
 import pytest
@@ -119,7 +120,7 @@ async def test_verify_whatever_the_fault_leaves_the_payment_pending_and_nothing_
 async def test_verify_when_the_status_flips_settles_the_payment_once(server: RawServer, raw_client: Paystack) -> None:
     one = await create_payment()
     for status in ("abandoned", "ongoing", "success", "failed", "abandoned", "success", "reversed", "pending"):
-        server.answer = answer_with_charge(lambda reference, status=status: charge(reference, status=status))
+        server.answer = answer_with_charge(partial(charge, status=status))
         await verify(raw_client, one.reference)
     assert (await find_payment(one.reference)).status == "succeeded"
     assert await outbox_types() == ["payment.succeeded"]

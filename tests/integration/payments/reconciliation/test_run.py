@@ -135,10 +135,10 @@ async def test_reconcile_when_a_fee_was_unknown_records_it(paystack: FakePaystac
     await settle_charges(charge(one.reference, fees=None))
     paystack.add_transaction(one.reference)
     result = await reconcile(fast_client)
-    assert (result.differences, result.fees_learned) == ([], 1)
+    assert (result.differences, result.fees_recorded) == ([], 1)
     assert (await find_payment(one.reference)).fees == 750
     assert (await ledger_balances())["NGN"] == {"paystack:receivable": 49_250, "fees": 750, "sales": -50_000}
-    assert (await reconcile(fast_client)).fees_learned == 0
+    assert (await reconcile(fast_client)).fees_recorded == 0
 
 
 async def test_reconcile_when_both_know_a_refund_finds_no_difference(
@@ -157,8 +157,8 @@ async def test_reconcile_when_a_payment_differs_from_the_ledger_names_each_fact(
     paystack.transactions[reference].fees = 1_000
     differences = (await reconcile(fast_client)).differences
     assert [(one.kind, one.here) for one in differences] == [
-        ("ledger_differs", "the payment says fee 1000, the ledger 750"),
-        ("ledger_differs", "the payment says refunded 7, the ledger 0"),
+        ("ledger_differs", "fee: 1000 in the payment, 750 in the ledger"),
+        ("ledger_differs", "refunded: 7 in the payment, 0 in the ledger"),
     ]
 
 
@@ -274,7 +274,7 @@ async def test_reconcile_when_paystack_fails_tries_again_unless_the_key_is_rejec
     limited = httpx.Response(429, headers={"x-ratelimit-reset": "0"}, json={"status": False})
     paystack.fail(limited, httpx.Response(502), httpx.Response(200, text="<html>"))
     assert named(await reconcile(fast_client)) == []
-    paystack.fail(httpx.Response(502), times=paystack_reader.TRIES)
+    paystack.fail(httpx.Response(502), times=paystack_reader.ATTEMPTS)
     with pytest.raises(NoAnswer):
         await reconcile(fast_client)
     invalid = {"status": False, "message": "Invalid key", "code": "invalid_Key"}

@@ -25,7 +25,7 @@ TOO_LARGE = refusal(400, "invalid_params", "Total refund amount cannot exceed or
 
 async def request_refund(reference: str, amount: int | None = None) -> None:
     async with sessions.begin() as session:
-        await requests.request(session, reference, amount=amount, reason=None, requested_by="test")
+        await requests.request_refund(session, reference, amount=amount, reason=None, requested_by="test")
 
 
 async def refund_statuses() -> list[str]:
@@ -46,7 +46,7 @@ async def test_executor_when_paystack_does_not_know_the_payment_asks_less_and_le
         pauses.append((next_attempt_at - datetime.now(UTC)).total_seconds())
     assert pauses == sorted(pauses)
     assert pauses[0] > 0
-    assert "does not know a payment that is to be refunded" in caplog.text
+    assert "payment unknown to Paystack" in caplog.text
     assert len(paystack.calls_to("verify")) == 4
 
 

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import update
 
-from contracts.events import OrderUndeliverable, OrderUndeliverableData
+from contracts.events import OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.refunds import undeliverable_orders
@@ -15,7 +15,11 @@ from tests.fixtures.payments_rows import all_refunds
 def undeliverable(one: Payment) -> OrderUndeliverable:
     assert one.order_id is not None
     data = OrderUndeliverableData(
-        reference=one.reference, order_id=one.order_id, amount=one.amount, currency=one.currency, reason="cancelled"
+        reference=one.reference,
+        order_id=one.order_id,
+        amount=one.amount,
+        currency=one.currency,
+        reason=UndeliverableReason.CANCELLED,
     )
     return OrderUndeliverable(subject=str(one.order_id), data=data)
 

@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from services.payments.db import sessions
+from services.payments.models import PaymentStatus
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, charge, charge_success
 from tests.fixtures.payments_jobs import process_webhook_events, settle_charges
@@ -119,13 +120,13 @@ async def test_settle_when_fifty_webhooks_of_one_payment_arrive_settles_once(cli
     await process_webhook_events()
     assert await outbox_types() == ["payment.succeeded"]
     outcomes = [str(event.outcome) for event in await webhook_events()]
-    assert sorted(outcomes) == ["nothing new: succeeded"] * 49 + ["succeeded"]
+    assert sorted(outcomes) == ["succeeded"] + ["unchanged: succeeded"] * 49
 
 
 async def test_settle_when_transactions_race_for_one_payment_settles_once() -> None:
     one = await create_payment()
     outcomes = await asyncio.gather(*(settle_charges(charge(one.reference)) for _ in range(8)))
-    assert sorted(outcome for (outcome,) in outcomes) == ["nothing new: succeeded"] * 7 + ["succeeded"]
+    assert sorted(outcome for (outcome,) in outcomes) == ["succeeded"] + ["unchanged: succeeded"] * 7
     assert await outbox_types() == ["payment.succeeded"]
 
 
@@ -157,7 +158,7 @@ async def test_settle_when_one_batch_says_failed_and_paid_succeeds(order: tuple[
 async def test_settle_when_a_paid_payment_is_said_to_have_failed_changes_nothing() -> None:
     one = await create_payment()
     assert await settle_charges(charge(one.reference)) == ["succeeded"]
-    assert await settle_charges(charge(one.reference, status="failed")) == ["nothing new: succeeded"]
+    assert await settle_charges(charge(one.reference, status="failed")) == ["unchanged: succeeded"]
     after = await find_payment(one.reference)
     assert (after.status, after.paid_amount) == ("succeeded", 50_000)
     assert await outbox_types() == ["payment.succeeded"]
@@ -174,7 +175,7 @@ async def test_settle_when_money_comes_late_succeeds(status: str) -> None:
 @pytest.mark.parametrize("shown", ["reversed", "reversal-pending", "failed", "abandoned", "success", "pending", "new"])
 async def test_settle_when_the_payment_is_settled_already_changes_nothing(status: str, shown: str) -> None:
     one = await create_payment(status=status)
-    assert await settle_charges(charge(one.reference, status=shown)) == [f"nothing new: {status}"]
+    assert await settle_charges(charge(one.reference, status=shown)) == [f"unchanged: {status}"]
     assert (await find_payment(one.reference)).status == status
     assert await outbox_types() == []
 
@@ -182,7 +183,7 @@ async def test_settle_when_the_payment_is_settled_already_changes_nothing(status
 @pytest.mark.parametrize("shown", ["abandoned", "ongoing", "pending", "processing", "queued", "something new"])
 async def test_settle_when_the_charge_is_not_decided_leaves_the_payment_pending(shown: str) -> None:
     one = await create_payment()
-    assert await settle_charges(charge(one.reference, status=shown)) == ["nothing new: pending"]
+    assert await settle_charges(charge(one.reference, status=shown)) == ["unchanged: pending"]
     assert (await find_payment(one.reference)).status == "pending"
     assert await outbox_types() == []
 
@@ -209,7 +210,7 @@ async def test_processing_when_one_payment_is_locked_delays_only_that_one(client
     assert [row.status for row in rows.values()].count("processed") == 4
     assert [(row.attempts, row.outcome) for row in waiting] == [(0, None)]
     assert "lock timeout" in (waiting[0].error or "")
-    assert [(await find_payment(one.reference)).status for one in ones].count("succeeded") == 4
+    assert [(await find_payment(one.reference)).status for one in ones].count(PaymentStatus.SUCCEEDED) == 4
     await execute("UPDATE webhook_events SET next_attempt_at = now()")
     await process_webhook_events()
     assert [row.attempts for row in await webhook_events()] == [1] * 5

@@ -67,7 +67,7 @@ async def test_sweep_when_thousands_of_payments_are_due_keeps_the_limit_and_its_
     async with sessions() as session:
         assert await sweeper.count_due(session) == many
     async with limited(paystack) as sweep:
-        estimate = sweeper.seconds_for(many, sweep.client.rate_limit)
+        estimate = sweeper.expected_seconds(many, sweep.client.rate_limit)
         assert len(await sweep.sweep()) == many
         assert sweep.limits.refused == 0
         assert max(sweep.limits.made.values()) <= 82  # of 100: the rest is for checkout
@@ -84,20 +84,20 @@ async def test_sweep_when_live_limits_are_announced_uses_them(paystack: FakePays
         paystack.add_transaction((await create_payment(verify_next_attempt_at=LONG_AGO)).reference, status="ongoing")
     async with limited(paystack, limit=600, verify_limit=3000) as sweep:
         await sweep.sweep()
-        assert sweeper.seconds_for(2250, sweep.client.rate_limit) == pytest.approx(60)
+        assert sweeper.expected_seconds(2250, sweep.client.rate_limit) == pytest.approx(60)
         assert sweep.seconds < 10
 
 
 async def test_sweep_when_paystack_answers_429_waits_and_finishes(paystack: FakePaystack) -> None:
-    for _ in range(150):
+    for _ in range(110):
         paystack.add_transaction((await create_payment(verify_next_attempt_at=LONG_AGO)).reference)
     async with limited(paystack, budget=1_000_000, announced=False) as sweep:
         await sweep.sweep()
         # Later, those that met the limit are due again.
         await execute("UPDATE payments SET verify_next_attempt_at = created_at WHERE status = 'pending'")
         await sweep.sweep()
-        assert await count_by_status() == {"succeeded": 150}
-        assert sweep.limits.refused <= sweeper.AT_ONCE
+        assert await count_by_status() == {"succeeded": 110}
+        assert sweep.limits.refused <= sweeper.CONCURRENCY
         assert sweep.seconds > 15
 
 
@@ -258,7 +258,7 @@ async def test_sweeper_when_the_key_is_rejected_stops_asking_and_fails_no_paymen
 
     async with living(jobs.sweeper.run):
         await until(asked)
-    assert len(paystack.calls) <= sweeper.AT_ONCE  # those that were on their way
+    assert len(paystack.calls) <= sweeper.CONCURRENCY  # those that were on their way
     assert [(await find_payment(one.reference)).status for one in ones] == ["pending"] * 30
 
 

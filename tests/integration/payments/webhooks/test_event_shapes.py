@@ -67,7 +67,7 @@ async def test_charge_when_it_is_incomplete_makes_the_payment_verified(client: h
     before = await create_payment(reference)
     await deliver(client, body)
     (stored,) = await webhook_events()
-    assert stored.outcome == "verify"
+    assert stored.outcome == "verification scheduled"
     assert (await find_payment(reference)).verify_next_attempt_at < before.verify_next_attempt_at
 
 

@@ -114,7 +114,7 @@ async def test_webhooks_when_connections_are_cut_are_all_stored(client: httpx.As
 async def test_webhooks_when_more_wait_than_may_answer_503_at_once(
     client: httpx.AsyncClient, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MOST_WAITING", 5)
+    monkeypatch.setattr(intake, "MAX_WAITING", 5)
     proxy.stall()
     began = time.monotonic()
     waiting = [asyncio.create_task(timed(client, n)) for n in range(20)]
@@ -128,7 +128,7 @@ async def test_webhooks_when_more_wait_than_may_answer_503_at_once(
 async def test_webhooks_when_large_bodies_wait_answer_503_beyond_the_memory_limit(
     client: httpx.AsyncClient, proxy: Proxy, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "MOST_WAITING_BYTES", 250_000)
+    monkeypatch.setattr(intake, "MAX_WAITING_BYTES", 250_000)
     proxy.stall()
     bodies = [b'{"event":"x","data":"%d%s"}' % (number, b"a" * 100_000) for number in range(20)]
     waiting = [asyncio.create_task(post_webhook(client, body)) for body in bodies]

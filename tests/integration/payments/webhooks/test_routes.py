@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.messaging.inbox import EntryStatus
 from services.payments.db import sessions
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
@@ -42,7 +43,7 @@ async def reprocess(client: httpx.AsyncClient, signer: Signer, **body: Any) -> h
 
 
 async def create_events(client: httpx.AsyncClient) -> list[str]:
-    """Process five charges, a kept event, an unknown one and one that fails. Return the references of the charges."""
+    """Process five charges, an ignored event, an unknown one and one that fails. Return the references of the charges."""
     references = [(await create_payment()).reference for _ in range(5)]
     for reference in references:
         await post_webhook(client, charge_success(reference))
@@ -56,7 +57,7 @@ async def test_list_shows_events_newest_first_and_filters_them(client: httpx.Asy
     references = await create_events(client)
     everything = await list_events(client, signer)
     assert [item["id"] for item in everything] == sorted((event.id for event in await webhook_events()), reverse=True)
-    assert [item["handling"] for item in everything] == [None, "unknown", "kept", *["handled"] * 5]
+    assert [item["handling"] for item in everything] == [None, "unknown", "ignored", *["processed"] * 5]
     assert [item["status"] for item in everything] == ["failed", *["processed"] * 7]
     assert "body" not in everything[0]
     (one,) = await list_events(client, signer, reference=references[2])
@@ -147,7 +148,7 @@ async def test_reprocess_when_an_event_failed_gives_it_all_its_attempts(
     assert (event.status, event.attempts) == ("pending", 0)
     await process_webhook_events()
     (event,) = await webhook_events()
-    assert (event.status, event.outcome, event.error) == ("processed", "verify", None)
+    assert (event.status, event.outcome, event.error) == ("processed", "verification scheduled", None)
 
 
 async def test_reprocess_when_events_were_processed_repeats_no_effect(
@@ -159,7 +160,7 @@ async def test_reprocess_when_events_were_processed_repeats_no_effect(
     await process_webhook_events()
     assert await outbox_types() == before
     assert {(await find_payment(reference)).status for reference in references} == {"succeeded"}
-    assert [event.outcome for event in await webhook_events()][:5] == ["nothing new: succeeded"] * 5
+    assert [event.outcome for event in await webhook_events()][:5] == ["unchanged: succeeded"] * 5
 
 
 async def test_reprocess_when_ids_or_times_are_given_takes_those_events(
@@ -189,7 +190,7 @@ async def test_page_when_a_period_is_given_finds_the_events_of_the_period() -> N
         since, until = now - timedelta(hours=begin), now - timedelta(hours=end)
         wanted = [event.id for event in await webhook_events() if since <= event.received_at < until]
         async with sessions() as session:
-            found = [row.id for row in await queries.page(session, Filter(since=since, until=until), 1000)]
+            found = [row.id for row in await queries.list_page(session, Filter(since=since, until=until), 1000)]
         assert found == wanted[::-1]
 
 
@@ -268,7 +269,7 @@ async def test_reprocess_when_the_plan_is_bad_takes_no_more_than_a_batch_at_once
     )
     counts, after = [], 0
     while True:
-        count, last = await queries.reprocess(bad_plans, Filter(status="processed"), after, 10)
+        count, last = await queries.reprocess(bad_plans, Filter(status=EntryStatus.PROCESSED), after, 10)
         counts.append(count)
         if last is None:
             break

@@ -1,0 +1,52 @@
+"""Outcomes of webhook events: the texts in the column `outcome` that tell operators what an event changed.
+
+A charge that changes its payment, and a dispute that is recorded, have the new status as their outcome.
+"""
+
+from contracts.events import HeldReason
+from services.payments.models import DisputeStatus, PaymentStatus
+from services.payments.paystack.event_types import EventType, Handling
+
+VERIFICATION_SCHEDULED = "verification scheduled"
+"""The charge in the event is incomplete: the sweeper verifies the payment at Paystack."""
+
+REFUND_SYNC_SCHEDULED = "refund sync scheduled"
+"""The refund executor reads the refunds of the payment from Paystack."""
+
+POLL_SCHEDULED = "poll scheduled"
+"""The dispute is recorded already: the dispute poller reads it from Paystack."""
+
+UNKNOWN_REFERENCE = "unknown reference"
+"""A charge without money, under a reference that is not ours."""
+
+UNREADABLE = "unreadable"
+"""The event has failed; the column `error` has the reason."""
+
+
+def settled(status: PaymentStatus, held_reason: HeldReason | None) -> str:
+    """Return the outcome of a charge that changed its payment."""
+    return f"{status}: {held_reason}" if held_reason else status
+
+
+def unchanged(status: PaymentStatus) -> str:
+    """Return the outcome of a charge that changes nothing in a payment with this status."""
+    return f"unchanged: {status}"
+
+
+def without_payment(status: DisputeStatus) -> str:
+    """Return the outcome of a recorded dispute about a payment that is not ours."""
+    return f"{status}: {HeldReason.UNKNOWN_REFERENCE}"
+
+
+def ignored(reason: str) -> str:
+    """Return the outcome of an event that is stored and changes nothing."""
+    return f"{Handling.IGNORED}: {reason}"
+
+
+def without_effect(event_type: EventType) -> str:
+    """Return the outcome of an event whose type is ignored or unknown."""
+    return f"{event_type.handling}: {event_type.effect}"
+
+
+UNKNOWN_MONEY = settled(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE)
+"""Money under a reference that is not ours: it is recorded as a held payment."""

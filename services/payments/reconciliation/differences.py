@@ -1,0 +1,68 @@
+"""Compare one payment with its charge at Paystack. Without I/O."""
+
+from typing import NamedTuple
+
+from contracts.events import HeldReason
+from services.payments.models import PaymentStatus
+from services.payments.paystack.charge import Charge
+from services.payments.reconciliation.report import DifferenceKind, Report
+from services.payments.settlement.rules import REVERSED
+
+NOT_FULLY_REFUNDED = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.DISPUTED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED}
+)
+MATCHING_STATUSES = {
+    "success": NOT_FULLY_REFUNDED,
+    "reversal-pending": NOT_FULLY_REFUNDED | {PaymentStatus.REFUNDED},
+    "reversed": frozenset({PaymentStatus.DISPUTED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED}),
+}
+"""For each status of a paid transaction at Paystack, the statuses that the payment can have here."""
+
+
+class ComparedPayment(NamedTuple):
+    """The columns of a payment that are compared."""
+
+    id: int
+    reference: str
+    status: PaymentStatus
+    held_reason: HeldReason | None
+    paid_amount: int | None
+    paid_currency: str | None
+    refunded_amount: int
+    fees: int | None
+
+
+def add_differences(report: Report, payment: ComparedPayment | None, charge: Charge) -> None:
+    """Add the differences between a payment and its charge at Paystack to the report."""
+    there = f"{charge.status}, {charge.amount} {charge.currency}"
+    if payment is None:
+        if charge.paid:
+            report.add(DifferenceKind.MISSING_HERE, reference=charge.reference, there=there)
+        return
+    here = describe(payment)
+    is_paid = payment.paid_amount is not None
+    if is_paid != charge.paid or (is_paid and not _status_matches(payment, charge)):
+        report.add(DifferenceKind.STATUS_DIFFERS, reference=charge.reference, here=here, there=there)
+    if not is_paid or not charge.paid:
+        return
+    if (payment.paid_amount, payment.paid_currency) != (charge.amount, charge.currency):
+        report.add(DifferenceKind.AMOUNT_DIFFERS, reference=charge.reference, here=here, there=there)
+    if payment.fees is not None and charge.fees is not None and payment.fees != charge.fees:
+        report.add(
+            DifferenceKind.FEE_DIFFERS, reference=charge.reference, here=str(payment.fees), there=str(charge.fees)
+        )
+
+
+def _status_matches(payment: ComparedPayment, charge: Charge) -> bool:
+    if payment.status == PaymentStatus.HELD and payment.held_reason == HeldReason.REVERSED:
+        return charge.status in REVERSED
+    # A partially refunded payment that is held counts as partially refunded.
+    is_partially_refunded = payment.status == PaymentStatus.HELD and payment.refunded_amount > 0
+    status = PaymentStatus.PARTIALLY_REFUNDED if is_partially_refunded else payment.status
+    return status in MATCHING_STATUSES[charge.status]
+
+
+def describe(payment: ComparedPayment) -> str:
+    """Return the status and the paid amount in words, for a report."""
+    status = f"{payment.status} ({payment.held_reason})" if payment.held_reason else payment.status
+    return status if payment.paid_amount is None else f"{status}, {payment.paid_amount} {payment.paid_currency}"

@@ -1,0 +1,87 @@
+"""Parse webhook events: name, reference and identity of the event, and the charge or the dispute in it."""
+
+import json
+from dataclasses import dataclass
+
+from services.payments.paystack import event_types
+from services.payments.paystack.charge import Charge, parse_charge
+from services.payments.paystack.disputes import PaystackDispute, parse_dispute
+from services.payments.paystack.parsing import Unreadable, parse_text
+
+MAX_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedBody:
+    """The body of a webhook event. `data` is JSON of any form."""
+
+    event: str
+    data: object
+
+    @property
+    def reference(self) -> str | None:
+        """Return the reference of the payment, or None if `data` has none."""
+        if not isinstance(self.data, dict):
+            return None
+        return parse_text(self.data.get("reference") or self.data.get("transaction_reference"), MAX_LENGTH)
+
+
+@dataclass(slots=True)
+class ParsedEvent:
+    """A webhook event while it is processed. `event`, `reference`, `identity` and `outcome` are stored with it.
+
+    `charge` and `dispute`: what the event reports. `invalid_charge`: why the charge could not be parsed, if its reference could be.
+    `failure`: why the event fails; no retry can help.
+    """
+
+    entry_id: int
+    data: object = None
+    event: str | None = None
+    reference: str | None = None
+    identity: str | None = None
+    charge: Charge | None = None
+    dispute: PaystackDispute | None = None
+    invalid_charge: str | None = None
+    failure: str | None = None
+    outcome: str | None = None
+
+    @property
+    def is_refund(self) -> bool:
+        """Return True if the event reports a change of a refund."""
+        return self.event is not None and self.event.startswith("refund.")
+
+
+def parse_event(entry_id: int, body: bytes) -> ParsedEvent:
+    """Parse a stored webhook event. If that is impossible, `failure` says why."""
+    parsed = ParsedEvent(entry_id)
+    try:
+        _parse_into(parsed, body)
+    except Unreadable as error:
+        parsed.failure = str(error)
+    return parsed
+
+
+def parse_body(body: bytes) -> ParsedBody:
+    """Parse the body of a webhook event. Raises Unreadable if it is not a JSON object with the name of an event."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {type(error).__name__}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("event"), str):
+        raise Unreadable("not a JSON object with the name of an event")
+    return ParsedBody(parse_text(found["event"], MAX_LENGTH) or "", found.get("data"))
+
+
+def _parse_into(parsed: ParsedEvent, body: bytes) -> None:
+    content = parse_body(body)
+    parsed.event, parsed.data, parsed.reference = content.event, content.data, content.reference
+    parsed.identity = event_types.identity(content.event, content.data, body)
+    if content.event.startswith("charge.dispute."):
+        parsed.dispute = parse_dispute(content.data)
+    elif content.event == "charge.success":
+        try:
+            parsed.charge = parse_charge(content.data)
+        except Unreadable as error:
+            if parsed.reference is None:
+                raise
+            parsed.invalid_charge = str(error)

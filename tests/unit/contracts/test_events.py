@@ -1,0 +1,114 @@
+"""Events evolve by addition: every published version is still parsed, and unknown fields are ignored."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.events import EVENT_ADAPTER, OrderUndeliverable, PaymentEvent
+from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
+from dev.asyncapi import PUBLISHED, event_type
+
+EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*.json"))
+TYPES = {event_type(event): event for sent in PUBLISHED.values() for event in sent}
+
+
+def example(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
+
+
+def test_every_event_has_an_example() -> None:
+    assert {path.name.rpartition(".v")[0] for path in EXAMPLES} == set(TYPES)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_published_version_is_parsed(path: Path) -> None:
+    event = EVENT_ADAPTER.validate_json(path.read_bytes())
+    assert type(event) is TYPES[path.name.rpartition(".v")[0]]
+    assert EVENT_ADAPTER.validate_json(event.model_dump_json(exclude_none=True)) == event
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_has_all_fields_that_are_published_today(path: Path) -> None:
+    event_json = example(path)
+    event = EVENT_ADAPTER.validate_json(path.read_bytes())
+    assert set(event_json) | {"traceparent"} == set(type(event).model_fields)
+    assert set(event_json["data"]) == set(type(event.data).model_fields)
+    assert event.subject == str(event.data.order_id)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_unknown_fields_are_ignored(path: Path) -> None:
+    event_json = example(path)
+    event_json |= {"comexampleextension": "x", "sequence": 7, "data": event_json["data"] | {"later": {"a": [1]}}}
+    assert EVENT_ADAPTER.validate_python(event_json) == EVENT_ADAPTER.validate_json(path.read_bytes())
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "missing", ["source", "type", "subject", "data", "reference", "order_id", "amount", "currency"]
+)
+def test_an_event_without_a_required_field_is_refused(path: Path, missing: str) -> None:
+    event_json = example(path)
+    if missing in event_json:
+        del event_json[missing]
+    else:
+        del event_json["data"][missing]
+    if missing == "source":
+        assert EVENT_ADAPTER.validate_python(event_json).source  # each type has only one
+        return
+    with pytest.raises(ValidationError):
+        EVENT_ADAPTER.validate_python(event_json)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("amount", -1),
+        ("amount", 1.5),
+        ("amount", 2**53 + 1),
+        ("currency", "ngn"),
+        ("currency", "NAIRA"),
+        ("reference", ""),
+        ("reference", "r" * 201),
+        ("order_id", "7"),
+    ],
+)
+def test_an_invalid_value_is_refused(path: Path, field: str, value: object) -> None:
+    event_json = example(path)
+    event_json["data"][field] = value
+    with pytest.raises(ValidationError):
+        EVENT_ADAPTER.validate_python(event_json)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"type": "payment.invented"}, {"specversion": "0.3"}, {"time": "2026-11-23T09:15:03"}]
+)
+def test_an_invalid_envelope_is_refused(changes: dict[str, str]) -> None:
+    with pytest.raises(ValidationError):
+        EVENT_ADAPTER.validate_python(example(EXAMPLES[0]) | changes)
+
+
+def test_each_service_parses_only_the_events_that_it_consumes() -> None:
+    for path in EXAMPLES:
+        for_catalog = path.name.startswith("payment.")
+        for events, wanted in (
+            (TypeAdapter[Any](PaymentEvent), for_catalog),
+            (TypeAdapter[Any](OrderUndeliverable), not for_catalog),
+        ):
+            try:
+                events.validate_json(path.read_bytes())
+                read = True
+            except ValidationError:
+                read = False
+            assert read is wanted
+
+
+def test_every_event_has_a_bound_queue() -> None:
+    """Otherwise the relay would keep it forever: an event that no queue takes stays in the outbox."""
+    bindings = {*CATALOG_PAYMENTS.bindings, *PAYMENTS_ORDERS.bindings}
+    assert {f"{name.partition('.')[0]}.*" for name in TYPES} <= bindings

@@ -1,0 +1,107 @@
+"""The limits on request bodies, over a real connection."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import pytest
+import uvicorn
+from fastapi import FastAPI, Form
+from pydantic import BaseModel
+
+from kit import errors
+from kit.http.body_limit import BodyLimit
+
+LIMIT = 1000
+SECONDS = 0.3
+
+
+class Note(BaseModel):
+    text: str
+
+
+@pytest.fixture(scope="module")
+async def port() -> AsyncIterator[int]:
+    app = FastAPI()
+    errors.install_error_handlers(app)
+    app.add_middleware(BodyLimit, default=LIMIT, seconds=SECONDS)
+
+    @app.post("/json")
+    async def read_json(note: Note) -> int:
+        return len(note.text)
+
+    @app.post("/form")
+    async def read_form(text: Annotated[str, Form()]) -> int:
+        return len(text)
+
+    @app.post("/slow-answer")
+    async def answer_slowly(note: Note) -> int:
+        await asyncio.sleep(2 * SECONDS)
+        return len(note.text)
+
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server.serve([listening]))
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def exchange(port: int, path: str, headers: list[str], *pieces: bytes) -> tuple[int, str]:
+    """Send the pieces and nothing more, and return the status and the code of the response."""
+    kind = "application/x-www-form-urlencoded" if path == "/form" else "application/json"
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        lines = [f"POST {path} HTTP/1.1", "Host: test", f"Content-Type: {kind}", *headers]
+        writer.write("".join(f"{line}\r\n" for line in lines).encode() + b"\r\n")
+        for piece in pieces:
+            writer.write(piece)
+        async with asyncio.timeout(5):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            body = await reader.read(10_000)
+            if "connection: close" in head.lower():
+                assert await reader.read() == b""
+        return int(head.split()[1]), json.loads(body).get("code", "") if body.startswith(b"{") else ""
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def body_of(path: str, size: int) -> bytes:
+    start, end = (b"text=", b"") if path == "/form" else (b'{"text":"', b'"}')
+    return start + b"x" * (size - len(start) - len(end)) + end
+
+
+@pytest.mark.parametrize("path", ["/json", "/form"])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("size", "wanted"), [(LIMIT, (200, "")), (LIMIT + 1, (413, "body_too_large"))])
+async def test_a_body_is_refused_when_it_is_one_byte_over_the_limit(
+    port: int, path: str, chunked: bool, size: int, wanted: tuple[int, str]
+) -> None:
+    body = body_of(path, size)
+    if chunked:
+        answer = await exchange(
+            port, path, ["Transfer-Encoding: chunked"], chunk(body[:600]), chunk(body[600:]), chunk(b"")
+        )
+    else:
+        answer = await exchange(port, path, [f"Content-Length: {size}"], body)
+    assert answer == wanted
+
+
+@pytest.mark.parametrize("path", ["/json", "/form"])
+@pytest.mark.parametrize("headers", [["Content-Length: 100"], ["Transfer-Encoding: chunked"]])
+async def test_a_body_that_does_not_arrive_is_408(port: int, path: str, headers: list[str]) -> None:
+    assert await exchange(port, path, headers) == (408, "body_too_slow")
+
+
+async def test_a_response_may_take_longer_than_the_body_deadline(port: int) -> None:
+    body = body_of("/slow-answer", 50)
+    assert await exchange(port, "/slow-answer", [f"Content-Length: {len(body)}"], body) == (200, "")

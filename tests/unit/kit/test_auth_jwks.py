@@ -1,0 +1,148 @@
+"""The cached signing keys: used while auth is unavailable, fetched once for many requests, fetched again after a rotation."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+
+from kit import auth as module
+from kit.auth import JwksCache, TokenVerifier, fetch_jwks
+from kit.errors import Unavailable
+from tests.fakes.jwks_endpoint import JwksEndpoint
+from tests.fixtures.tokens import ISSUER, Signer
+
+
+@pytest.fixture
+def endpoint(signer: Signer) -> JwksEndpoint:
+    return JwksEndpoint(signer)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of the key cache, which the test moves."""
+    now = [1000.0]
+
+    class Time:
+        @staticmethod
+        def monotonic() -> float:
+            return now[0]
+
+    monkeypatch.setattr(module, "time", Time)
+    return now
+
+
+async def test_cached_keys_are_used_while_auth_is_unavailable(endpoint: JwksEndpoint, clock: list[float]) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    endpoint.unavailable = True
+    for _ in range(100):
+        clock[0] += 3600
+        assert await keys.get("test-key") is not None
+    endpoint.unavailable = False
+    clock[0] += 3600
+    assert await keys.get("test-key") is not None
+
+
+@pytest.mark.parametrize(
+    "response", [{}, {"keys": []}, {"keys": None}, [], "x", {"keys": [{"kty": "RSA"}]}, {"keys": [1]}]
+)
+async def test_cached_keys_are_used_while_the_response_is_not_a_jwks(
+    endpoint: JwksEndpoint, clock: list[float], response: Any
+) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    endpoint.response = response
+    clock[0] += 3600
+    assert await keys.get("test-key") is not None
+
+
+async def test_verify_without_any_key_is_unavailable(endpoint: JwksEndpoint, signer: Signer) -> None:
+    verifier = TokenVerifier(endpoint, issuer=ISSUER, audience="shop")
+    endpoint.unavailable = True
+    with pytest.raises(Unavailable):
+        await verifier.verify(signer.token())
+
+
+async def test_concurrent_requests_share_one_fetch_when_auth_is_unavailable(
+    endpoint: JwksEndpoint, clock: list[float]
+) -> None:
+    keys = JwksCache(endpoint)
+    endpoint.unavailable = True
+    endpoint.may_respond.clear()
+    tasks = [asyncio.create_task(keys.get("test-key")) for _ in range(50)]
+    await endpoint.was_requested.wait()
+    endpoint.may_respond.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(result) for result in results} == {Unavailable}
+    assert endpoint.requests == 1
+    endpoint.unavailable = False
+    clock[0] += 1.1
+    assert await keys.get("test-key") is not None
+
+
+async def test_unknown_kids_cause_few_fetches(endpoint: JwksEndpoint, clock: list[float]) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    clock[0] += 11
+    for number in range(200):
+        assert await keys.get(f"kid-{number}") is None
+        clock[0] += 0.1
+    assert endpoint.requests <= 4
+
+
+async def test_a_new_key_is_fetched_after_a_rotation(
+    endpoint: JwksEndpoint, clock: list[float], signer: Signer
+) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    clock[0] += 11
+    both = (await signer.jwks())["keys"]
+    assert isinstance(both, list)
+    endpoint.response = {"keys": [*both, {**both[0], "kid": "new"}]}
+    assert await keys.get("new") is not None
+    assert endpoint.requests == 2
+
+
+async def test_requests_with_a_cached_key_do_not_wait_for_a_slow_fetch(
+    endpoint: JwksEndpoint, clock: list[float]
+) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    clock[0] += 3600
+    endpoint.may_respond.clear()
+    endpoint.was_requested.clear()
+    first = asyncio.create_task(keys.get("test-key"))
+    await endpoint.was_requested.wait()
+    async with asyncio.timeout(1):
+        assert await keys.get("test-key") is not None
+    endpoint.may_respond.set()
+    assert await first is not None
+
+
+async def test_a_response_that_arrives_too_slowly_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
+        try:
+            while not writer.is_closing():
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            closed.set()
+
+    monkeypatch.setattr(module, "FETCH_SECONDS", 0.2)
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        keys = JwksCache(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))
+        async with asyncio.timeout(2):
+            with pytest.raises(Unavailable):
+                await keys.get("test-key")
+            await closed.wait()
