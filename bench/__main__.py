@@ -119,7 +119,7 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
         running.push_async_callback(database.close, timeout=5)
         noop = await running.enter_async_context(intake.empty_route())
         one = intake.payments_server(_port(stack), database)
-        two = await running.enter_async_context(intake.two_workers(stack, one))
+        two = await running.enter_async_context(intake.two_web_processes(stack, one))
         results.servers = [noop, one, two]
         try:
             if not peer.is_installed():

@@ -80,12 +80,12 @@ def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
 
 
 @asynccontextmanager
-async def two_workers(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
+async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
     """Run a second server of payments with two web processes, which uses the tables of `one`."""
     (port,) = ports.free(1)
     environment = {**stack.service_env("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
     async with running("payments", databases.command("payments", "serve"), environment, port):
-        yield MeasuredServer("intake, two workers", Target(port, WEBHOOK), one.stored, one.clear)
+        yield MeasuredServer("intake, two web processes", Target(port, WEBHOOK), one.stored, one.clear)
 
 
 @asynccontextmanager

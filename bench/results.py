@@ -48,7 +48,7 @@ class Results:
         noop, intake, two, *peers = self.servers
         ratios = [
             Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.6),
-            Ratio(f"{two.name} / one", _against(two, intake), 1.25),
+            Ratio(f"{two.name} / one process", _against(two, intake), 1.25),
             *(Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers),
             Ratio("purchases / baseline", _each(self.shop, self.baseline), 0.5),
         ]

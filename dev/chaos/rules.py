@@ -101,7 +101,7 @@ def stock_consistent(snapshot: Snapshot, initial: dict[str, int]) -> Iterator[st
     yield from (f"product {row['id']}: stock {row['stock']}" for row in snapshot.negative_stock)
     for product, row in snapshot.stock.items():
         if row["mismatched"]:
-            yield f"product {product}: {row['mismatched']} items reserved by closed orders or not reserved by open ones"
+            yield f"product {product}: {row['mismatched']} items reserved by closed orders or not reserved by open orders"
         if product in initial and row["stock"] + row["reserved"] + row["sold"] != initial[product]:
             total = f"{row['stock']} + {row['reserved']} reserved + {row['sold']} sold"
             yield f"product {product}: {total} is not {initial[product]}"
@@ -151,7 +151,7 @@ def refunds_match(snapshot: Snapshot) -> Iterator[str]:
 
 
 def undeliverable_refunded_once(snapshot: Snapshot) -> Iterator[str]:
-    """Every payment of an undeliverable order is refunded in full by one automatic refund, and no other payment has one."""
+    """Every payment of an undeliverable order has one automatic refund in full. No other payment has an automatic refund."""
     outcomes = snapshot.order_payments.items()
     undeliverable = {reference for reference, row in outcomes if row["outcome"] == "undeliverable"}
     for reference in undeliverable:

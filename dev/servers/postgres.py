@@ -163,7 +163,7 @@ class Postgres:
 
 
 def is_running_in(data: Path) -> bool:
-    """Return True if a Postgres process has this data folder as its working directory, as all of them do."""
+    """Return True if a Postgres server uses this data folder, which is the working directory of all its processes."""
     for process in psutil.process_iter():
         try:
             if process.name() == "postgres" and process.cwd() == str(data):

@@ -74,7 +74,7 @@ async def initialize(request: Request, state: CurrentState) -> Response:
 
 @router.get("/transaction/verify/{reference}", name="verify", summary="Verify a transaction")
 async def verify(reference: str, state: CurrentState) -> Response:
-    """Show the status of a transaction. The call succeeds for unpaid ones too; the result is in `data.status`."""
+    """Show the status of a transaction. The call also succeeds if the transaction is not paid; the result is in `data.status`."""
     transaction = await state.store.run(lambda connection: queries.find(connection, reference))
     if transaction is None:
         raise ReferenceNotFound
