@@ -104,7 +104,9 @@ async def create_upload_url(
 
 
 @router.post("/{dispute_id}/evidence", summary="Add evidence to a dispute", responses=PROBLEMS)
-async def add_evidence(_: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence) -> DisputeView:
+async def add_evidence(
+    _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence
+) -> DisputeView:
     """Send evidence that the order was fulfilled. It replaces earlier evidence. Requires the scope `payments:refund`."""
     return DisputeView.model_validate(await responses.add_evidence(sessions, clients.paystack, dispute_id, evidence))
 

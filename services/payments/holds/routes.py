@@ -42,7 +42,11 @@ async def accept_payment(
     ),
 )
 async def bind_payment(
-    caller: ReviewOperator, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, request: BindPayment
+    caller: ReviewOperator,
+    clients: CurrentClients,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    request: BindPayment,
 ) -> PaymentView:
     """Bind a payment with an unknown reference to an order, so that the order is delivered.
 
