@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 import asyncpg
 from rich.console import Console
 
-from bench import databases, floor, intake, large_tables, memory, peer, purchases, report, sweep
+from bench import baseline, databases, intake, large_tables, memory, peer, purchases, report, sweep
 from bench.load import Target, begin_process, drive
-from bench.processes import LOGGING
+from bench.processes import PRODUCTION_SETTINGS
 from bench.results import Results
 from dev.process.console import Console as StackConsole
 from dev.process.program import NotStarted
@@ -102,7 +102,7 @@ async def measure(results: Results, size: Size, executor: Executor, console: Con
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     for name in [name for name in os.environ if "_DATABASE_URL" in name or name.startswith("PAYSTACK_")]:
         del os.environ[name]
-    async with Stack(extra_env=LOGGING, console=StackConsole(status=sys.stdout)) as stack:
+    async with Stack(extra_env=PRODUCTION_SETTINGS, console=StackConsole(status=sys.stdout)) as stack:
         results.idle = memory.measure(stack)
         await measure_intake(results, size, stack, executor, console)
         await measure_purchases(results, size, stack, executor, console)
@@ -117,9 +117,9 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close, timeout=5)
         noop = await running.enter_async_context(intake.empty_route())
-        one = intake.ours(_port(stack), database)
+        one = intake.payments_server(_port(stack), database)
         two = await running.enter_async_context(intake.two_workers(stack, one))
-        results.contenders = [noop, one, two]
+        results.servers = [noop, one, two]
         try:
             if not peer.is_installed():
                 console.print(f"installing {peer.PACKAGE} into its own virtual environment, {peer.home()}, once")
@@ -128,11 +128,11 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
             results.peer_missing = str(error)
         else:
             (url,) = await databases.create(stack, "peer")
-            results.contenders += await running.enter_async_context(peer.peers(python, url, key))
+            results.servers += await running.enter_async_context(peer.peers(python, url, key))
         console.print(
-            f"webhook intake: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.contenders)} servers"
+            f"webhook intake: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.servers)} servers"
         )
-        await intake.compete(results.contenders, size.rounds, size.seconds, key, executor)
+        await intake.measure_in_turns(results.servers, size.rounds, size.seconds, key, executor)
     await stack.start("payments-worker")
 
 
@@ -146,8 +146,8 @@ async def measure_purchases(results: Results, size: Size, stack: Stack, executor
     await purchases.prepare(catalog_url, payments_url, paced)
     results.paced = await loop.run_in_executor(executor, purchases.pace, paced, target, catalog_url, PACED_RATE)
 
-    floor_payments_url, floor_catalog_url = await databases.create(stack, "floor_payments", "floor_catalog")
-    await floor.migrate(floor_payments_url, floor_catalog_url)
+    baseline_payments_url, baseline_catalog_url = await databases.create(stack, "baseline_payments", "baseline_catalog")
+    await baseline.migrate(baseline_payments_url, baseline_catalog_url)
 
     async def shop(count: int) -> float:
         events = intake.new_events(count, key)
@@ -160,18 +160,18 @@ async def measure_purchases(results: Results, size: Size, stack: Stack, executor
 
     async def plain(count: int) -> float:
         events = intake.new_events(count, key)
-        await purchases.prepare(floor_catalog_url, floor_payments_url, events)
-        urls = floor_payments_url, floor_catalog_url, stack.env["AMQP_URL"]
-        return await purchases.sustained(floor_catalog_url, events, lambda: floor.begin(events, *urls, executor))
+        await purchases.prepare(baseline_catalog_url, baseline_payments_url, events)
+        urls = baseline_payments_url, baseline_catalog_url, stack.env["AMQP_URL"]
+        return await purchases.sustained(baseline_catalog_url, events, lambda: baseline.begin(events, *urls, executor))
 
     console.print(
-        f"maximum rate of purchases: {size.purchase_rounds} rounds of {size.purchases:,}, for the shop and for the floor"
+        f"maximum rate of purchases: {size.purchase_rounds} rounds of {size.purchases:,}, for the shop and for the baseline"
     )
     for warm_up in (shop, plain):
         await warm_up(200)
     for _ in range(size.purchase_rounds):
         results.shop.append(await shop(size.purchases))
-        results.floor.append(await plain(size.purchases))
+        results.baseline.append(await plain(size.purchases))
 
 
 async def measure_recovery(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:

@@ -31,7 +31,7 @@ class NotStored(Exception):
 
 
 @dataclass(slots=True)
-class Contender:
+class MeasuredServer:
     """A server under load. `stored` counts the events in its database; None if it stores nothing."""
 
     name: str
@@ -46,27 +46,29 @@ def new_events(count: int, key: str) -> WebhookEvents:
     return WebhookEvents(next(_batches), count, key)
 
 
-async def compete(contenders: list[Contender], rounds: int, seconds: float, key: str, executor: Executor) -> None:
-    """Measure in turns (A B C A B C …), so that other load on this machine affects all contenders. Raises NotStored."""
-    for contender in contenders:
-        await _round(contender, WARM_UP_SECONDS, key, executor)
+async def measure_in_turns(
+    servers: list[MeasuredServer], rounds: int, seconds: float, key: str, executor: Executor
+) -> None:
+    """Measure in turns (A B C A B C …), so that other load on this machine affects all servers. Raises NotStored."""
+    for server in servers:
+        await _round(server, WARM_UP_SECONDS, key, executor)
     for _ in range(rounds):
-        for contender in contenders:
-            contender.rounds.append(await _round(contender, seconds, key, executor))
+        for server in servers:
+            server.rounds.append(await _round(server, seconds, key, executor))
 
 
-async def _round(contender: Contender, seconds: float, key: str, executor: Executor) -> Round:
-    before = await contender.stored() if contender.stored else 0
+async def _round(server: MeasuredServer, seconds: float, key: str, executor: Executor) -> Round:
+    before = await server.stored() if server.stored else 0
     events = new_events(int(seconds * MAX_RATE), key)
-    found = await asyncio.get_running_loop().run_in_executor(executor, drive, events, contender.target, seconds)
-    if contender.stored and (stored := await contender.stored() - before) < found.accepted:
-        raise NotStored(f"{contender.name} answered 200 to {found.accepted} webhook events and stored {stored}")
-    await contender.clear()
+    found = await asyncio.get_running_loop().run_in_executor(executor, drive, events, server.target, seconds)
+    if server.stored and (stored := await server.stored() - before) < found.accepted:
+        raise NotStored(f"{server.name} answered 200 to {found.accepted} webhook events and stored {stored}")
+    await server.clear()
     return found
 
 
-def ours(port: int, database: asyncpg.Connection) -> Contender:
-    """Return payments as a contender. Its worker must be stopped: the stored events are counted and deleted after each round."""
+def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
+    """Return payments as a server. Its worker must be stopped: the stored events are counted and deleted after each round."""
 
     async def stored() -> int:
         return int(await database.fetchval("SELECT count(*) FROM webhook_events"))
@@ -74,22 +76,22 @@ def ours(port: int, database: asyncpg.Connection) -> Contender:
     async def clear() -> None:
         await database.execute("TRUNCATE webhook_events")
 
-    return Contender("webhook intake", Target(port, WEBHOOK), stored, clear)
+    return MeasuredServer("webhook intake", Target(port, WEBHOOK), stored, clear)
 
 
 @asynccontextmanager
-async def two_workers(stack: Stack, one: Contender) -> AsyncIterator[Contender]:
+async def two_workers(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
     """Run payments with two processes behind one port, on the same cores and tables."""
     (port,) = ports.free(1)
-    environment = {**stack.environment("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
+    environment = {**stack.service_env("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
     async with running("payments", databases.command("payments", "serve"), environment, port):
-        yield Contender("intake, two workers", Target(port, WEBHOOK), one.stored, one.clear)
+        yield MeasuredServer("intake, two workers", Target(port, WEBHOOK), one.stored, one.clear)
 
 
 @asynccontextmanager
-async def empty_route() -> AsyncIterator[Contender]:
+async def empty_route() -> AsyncIterator[MeasuredServer]:
     """Run a server whose route does nothing: the upper limit."""
     (port,) = ports.free(1)
     command = [sys.executable, "-m", "bench.noop"]
     async with running("noop", command, {"TOKEN_ISSUER": "http://127.0.0.1", "NOOP_PORT": str(port)}, port):
-        yield Contender("no-op route", Target(port, "/noop"))
+        yield MeasuredServer("no-op route", Target(port, "/noop"))

@@ -14,7 +14,7 @@ import aio_pika
 import asyncpg
 import httpx
 
-from bench import databases, floor, history, purchases
+from bench import baseline, databases, history, purchases
 from bench.intake import WEBHOOK, new_events
 from bench.load import Round, Target, drive, post, run
 from bench.processes import running
@@ -59,7 +59,7 @@ async def compare(stack: Stack, rows: int, rounds: int, events: int, key: str, e
     """Measure both databases. The workers of the stack must be stopped."""
     full_url, empty_url, unused = await databases.create(stack, "history_full", "history_empty", "history_unused")
     for url in (full_url, empty_url):
-        await floor.migrate(url, unused)
+        await baseline.migrate(url, unused)
     found = Comparison(await history.fill(full_url, rows), *(_side(stack, url) for url in (full_url, empty_url)))
     token = await _token(stack)
     loop = asyncio.get_running_loop()
@@ -92,7 +92,7 @@ def look_up(references: list[str], token: str, port: int, seconds: float) -> Rou
 def _side(stack: Stack, url: str) -> Side:
     own = ports.free(2)
     environment = {
-        **stack.environment("payments"),
+        **stack.service_env("payments"),
         "PAYMENTS_DATABASE_URL": url,
         "PAYMENTS_PORT": str(own[0]),
         "PAYMENTS_WORKER_PORT": str(own[1]),

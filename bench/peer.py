@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from bench.intake import Contender
+from bench.intake import MeasuredServer
 from bench.load import Target
 from bench.processes import run_once, running
 from dev.process import ports
@@ -79,7 +79,7 @@ async def install() -> Path:
 
 
 @asynccontextmanager
-async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list[Contender]]:
+async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list[MeasuredServer]]:
     """Run the peer twice: with Django's default of one connection per request, and with persistent connections."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="shop-peer-"))
     database = await asyncpg.connect(database_url, timeout=5)
@@ -92,19 +92,19 @@ async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list
     async with AsyncExitStack() as closing:
         closing.push_async_callback(asyncio.to_thread, shutil.rmtree, folder, ignore_errors=True)
         closing.push_async_callback(database.close, timeout=5)
-        contenders: list[Contender] = []
+        servers: list[MeasuredServer] = []
         for name, age in CONNECTIONS.items():
             (port,) = ports.free(1)
             project = folder / f"age_{age}"
             await asyncio.to_thread(project.mkdir)
             await run_once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})
             await asyncio.to_thread(_configure, project, database_url, key, age)
-            if not contenders:
+            if not servers:
                 await run_once("migrate", [str(python), "manage.py", "migrate", "--verbosity=0"], {}, cwd=project)
             command = [str(python), "-m", "gunicorn", "shop.wsgi", "-w", "1", "-b", f"127.0.0.1:{port}"]
             await closing.enter_async_context(running(f"gunicorn, {name}", command, {}, port, project))
-            contenders.append(Contender(f"paystack-django, {name}", Target(port, "/paystack/webhook/"), stored))
-        yield contenders
+            servers.append(MeasuredServer(f"paystack-django, {name}", Target(port, "/paystack/webhook/"), stored))
+        yield servers
 
 
 def _configure(project: Path, database_url: str, key: str, age: str) -> None:

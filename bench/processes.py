@@ -12,7 +12,7 @@ from dev.process.program import NotReady, Program
 from dev.process.spawn import run_to_completion
 from dev.process.supervisor import Supervisor
 
-LOGGING = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json", "WEB_CONCURRENCY": "1"}
+PRODUCTION_SETTINGS = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json", "WEB_CONCURRENCY": "1"}
 """As in production: one log line per request. One process per service."""
 
 
@@ -25,7 +25,7 @@ def _program(
         if port is not None and is_free(port):
             raise NotReady(f"port {port} is closed")
 
-    env = {**os.environ, **LOGGING, **environment}
+    env = {**os.environ, **PRODUCTION_SETTINGS, **environment}
     return Program(name=name, command=command, env=env, cwd=cwd, check_ready=check_ready)
 
 

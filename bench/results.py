@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from bench.intake import Contender
+from bench.intake import MeasuredServer
 from bench.large_tables import KINDS, Comparison
 from bench.memory import Memory
 from bench.purchases import Paced
@@ -16,11 +16,11 @@ NOISY = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The ratio of two figures in each round. `bar`: the minimum that is expected."""
+    """The ratio of two figures in each round. `expected_minimum`: a smaller ratio is reported as missed."""
 
     name: str
     rounds: list[float]
-    bar: float | None = None
+    expected_minimum: float | None = None
 
     @property
     def value(self) -> float:
@@ -30,14 +30,14 @@ class Ratio:
 
 @dataclass(slots=True)
 class Results:
-    """The results of one run. `shop` and `floor`: purchases per second, one per round."""
+    """The results of one run. `shop` and `baseline`: purchases per second, one per round."""
 
     load_before: float
-    contenders: list[Contender] = field(default_factory=list)
+    servers: list[MeasuredServer] = field(default_factory=list)
     peer_missing: str | None = None
     paced: Paced = field(default_factory=Paced)
     shop: list[float] = field(default_factory=list)
-    floor: list[float] = field(default_factory=list)
+    baseline: list[float] = field(default_factory=list)
     idle: dict[str, Memory] = field(default_factory=dict)
     after: dict[str, Memory] = field(default_factory=dict)
     sweep: Sweep | None = None
@@ -45,12 +45,12 @@ class Results:
 
     def ratios(self) -> list[Ratio]:
         """Return the ratios. Each compares figures of the same round, so that other load on the machine affects both."""
-        noop, intake, two, *peers = self.contenders
+        noop, intake, two, *peers = self.servers
         ratios = [
             Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.6),
             Ratio(f"{two.name} / one", _against(two, intake), 1.25),
             *(Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers),
-            Ratio("purchases / floor", _each(self.shop, self.floor), 0.5),
+            Ratio("purchases / baseline", _each(self.shop, self.baseline), 0.5),
         ]
         if self.large_tables:
             full, empty = self.large_tables.full, self.large_tables.empty
@@ -66,11 +66,11 @@ class Results:
 
     def rates(self) -> dict[str, list[float]]:
         """Return all rates per second by name, one per round."""
-        rates = {contender.name: [round_.rate for round_ in contender.rounds] for contender in self.contenders}
+        rates = {server.name: [round_.rate for round_ in server.rounds] for server in self.servers}
         if self.large_tables:
             for name, side in (("full", self.large_tables.full), ("empty", self.large_tables.empty)):
                 rates.update({f"{kind}, {name} tables": rounds for kind, rounds in side.rates.items()})
-        return {**rates, "purchases": self.shop, "floor": self.floor}
+        return {**rates, "purchases": self.shop, "baseline": self.baseline}
 
     def noisy(self) -> list[str]:
         """Return the names of the noisy figures."""
@@ -78,7 +78,7 @@ class Results:
         return [name for name, rounds in measured.items() if (max(rounds) - min(rounds)) / median(rounds) > NOISY]
 
 
-def _against(one: Contender, other: Contender) -> list[float]:
+def _against(one: MeasuredServer, other: MeasuredServer) -> list[float]:
     return _each([round_.rate for round_ in one.rounds], [round_.rate for round_ in other.rounds])
 
 

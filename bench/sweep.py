@@ -68,7 +68,7 @@ async def sweep(stack: Stack, payments: int, key: str) -> Sweep:
 
 async def _run_command(stack: Stack) -> dict[str, float]:
     environment = {
-        **stack.environment("payments"),
+        **stack.service_env("payments"),
         "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE": str(LIVE_LIMIT),
         "LOG_LEVEL": "ERROR",
     }

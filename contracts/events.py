@@ -80,11 +80,11 @@ def event_id_for(event_type: str, *facts: object) -> UUID:
     return uuid5(EVENT_ID_NAMESPACE, "/".join([event_type, *map(str, facts)]))
 
 
-class Data(BaseModel):
+class EventData(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class PaymentData(Data):
+class PaymentData(EventData):
     reference: Reference
     order_id: UUID
     amount: Subunits = Field(description="The amount of the order, with which the payment was compared")
@@ -134,7 +134,7 @@ class PaymentDisputeResolvedData(PaymentData):
     )
 
 
-class OrderUndeliverableData(Data):
+class OrderUndeliverableData(EventData):
     reference: Reference
     order_id: UUID
     amount: Subunits
@@ -217,5 +217,5 @@ PaymentEvent = (
     PaymentSucceeded | PaymentFailed | PaymentHeld | PaymentRefunded | PaymentDisputed | PaymentDisputeResolved
 )
 AnyEvent = Annotated[PaymentEvent | OrderUndeliverable, Field(discriminator="type")]
-EVENT: TypeAdapter[PaymentEvent | OrderUndeliverable] = TypeAdapter(AnyEvent)
-"""Parses any event: `EVENT.validate_json(body)`. Raises pydantic.ValidationError if it is not an event."""
+EVENT_ADAPTER: TypeAdapter[PaymentEvent | OrderUndeliverable] = TypeAdapter(AnyEvent)
+"""Parses any event: `EVENT_ADAPTER.validate_json(body)`. Raises pydantic.ValidationError if it is not an event."""

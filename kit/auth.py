@@ -18,10 +18,10 @@ from kit.errors import NotAllowed, NotAuthenticated, Unavailable
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 MAX_TOKEN_BYTES = 8 * 1024
-FRESH_SECONDS = 300
-REFETCH_SECONDS = 10
-RETRY_SECONDS = 1
-FETCH_SECONDS = 3.0
+MAX_AGE_SECONDS = 300
+FETCH_INTERVAL_SECONDS = 10
+FETCH_INTERVAL_WITHOUT_KEYS_SECONDS = 1
+FETCH_TIMEOUT_SECONDS = 3.0
 LEEWAY_SECONDS = 30
 
 log = structlog.get_logger("auth")
@@ -60,7 +60,7 @@ class JwksCache:
         # One request fetches; requests whose key is cached do not wait for it.
         if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
             async with self._lock:
-                pause = REFETCH_SECONDS if self._keys else RETRY_SECONDS
+                pause = FETCH_INTERVAL_SECONDS if self._keys else FETCH_INTERVAL_WITHOUT_KEYS_SECONDS
                 if self._is_due(kid) and time.monotonic() - self._tried_at > pause:
                     await self._refresh()
         if not self._keys:
@@ -70,7 +70,7 @@ class JwksCache:
         return self._keys.get(kid)
 
     def _is_due(self, kid: str) -> bool:
-        return time.monotonic() - self._fetched_at > FRESH_SECONDS or kid not in self._keys
+        return time.monotonic() - self._fetched_at > MAX_AGE_SECONDS or kid not in self._keys
 
     async def _refresh(self) -> None:
         try:
@@ -88,7 +88,7 @@ def fetch_jwks(url: str) -> FetchKeys:
     """Return a function that fetches a JWKS over HTTP within three seconds."""
 
     async def fetch() -> dict[str, Any]:
-        async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
+        async with asyncio.timeout(FETCH_TIMEOUT_SECONDS), httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS) as client:
             response = await client.get(url)
             response.raise_for_status()
             found: dict[str, Any] = response.json()

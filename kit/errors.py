@@ -32,13 +32,13 @@ class Problem(Exception):
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, detail: str | None = None, *, headers: Mapping[str, str] | None = None, **extra: Any) -> None:
-        self.detail = detail or self.sentence()
+        self.detail = detail or self.default_detail()
         self.headers = dict(headers or {})
         self.extra = extra
         super().__init__(self.detail)
 
     @classmethod
-    def sentence(cls) -> str:
+    def default_detail(cls) -> str:
         """Return the first line of the docstring."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
 
@@ -191,7 +191,7 @@ async def _on_database_error(_: Request, error: Exception) -> Response:
             error=type(error).__name__,
             reason=str(error).splitlines()[0][:200] if str(error) else "",
         )
-        return problem_response(503, Unavailable.code, Unavailable.sentence())
+        return problem_response(503, Unavailable.code, Unavailable.default_detail())
     if is_bad_value(error):
         return problem_response(
             422,
@@ -218,13 +218,13 @@ def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any
             kind.status, {"description": TITLES[kind.status], "content": {MEDIA_TYPE: {"examples": {}}}}
         )
         entry["content"][MEDIA_TYPE]["examples"][kind.code] = {
-            "summary": kind.sentence(),
+            "summary": kind.default_detail(),
             "value": {
                 "type": f"urn:problem-type:shop:{kind.code}",
                 "title": TITLES[kind.status],
                 "status": kind.status,
                 "code": kind.code,
-                "detail": kind.sentence(),
+                "detail": kind.default_detail(),
                 "request_id": "0b5c7d2e9f6a4c1d8e3b7a9f5d2c1e4b",
             },
         }

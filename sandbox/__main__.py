@@ -13,7 +13,7 @@ from sandbox.settings import Settings
 
 log = logging.getLogger("sandbox")
 
-CONNECTIONS = 4_000
+MAX_CONNECTIONS = 4_000
 """Connections beyond this number get a 503."""
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
     )

@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 ScheduledJob = Callable[[sqlite3.Connection, int], int | None]
 """Carries out the steps that are due at a time and returns when the next is due; both in milliseconds since 1970."""
 
-LONGEST_WAIT = 60.0
+MAX_WAIT_SECONDS = 60.0
 
 
 class Scheduler:
@@ -36,7 +36,7 @@ class Scheduler:
                 self._wake.clear()
                 next_at = await self._store.run(self._run_due)
                 self._sender.notify()
-                wait = LONGEST_WAIT if next_at is None else min(max(next_at - now(), 0) / 1000, LONGEST_WAIT)
+                wait = MAX_WAIT_SECONDS if next_at is None else min(max(next_at - now(), 0) / 1000, MAX_WAIT_SECONDS)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
                         await self._wake.wait()

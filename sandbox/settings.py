@@ -13,14 +13,14 @@ SECRET_KEY = re.compile(r"sk_(test|live)_[!-~]{4,200}")
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 
 
-def _web_address(value: str) -> str:
+def _check_http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("must start with http:// or https://")
     return value
 
 
-WebAddress = Annotated[str, Field(max_length=2048), AfterValidator(_web_address)]
+HttpUrl = Annotated[str, Field(max_length=2048), AfterValidator(_check_http_url)]
 
 
 class Settings(BaseSettings):
@@ -30,9 +30,9 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(8010, ge=1, le=65535)
-    public_url: WebAddress | None = None
+    public_url: HttpUrl | None = None
     """Origin at which a payer's browser reaches the checkout page. Default: http://HOST:PORT."""
-    webhook_url: WebAddress | None = None
+    webhook_url: HttpUrl | None = None
     """Receiver of webhooks. Without it none are sent, as with a Paystack dashboard that has no webhook URL."""
     database: str = MEMORY
     """SQLite file. In memory, all data is lost at exit."""

@@ -67,7 +67,7 @@ class Buyer:
         url = f"{self._client.env['CATALOG_URL']}/catalog/orders/{order['id']}/cancel"
         await self._client.retry("POST", url, headers=self._headers)
 
-    async def paid_and_settled(self) -> Json:
+    async def pay_and_wait_settled(self) -> Json:
         """Order, pay, wait until the payment is settled, and return it."""
         payment = await self.order_and_start()
         await self.pay(payment)

@@ -55,9 +55,9 @@ class ProcessFaults:
 
     def unexpected_exits(self) -> dict[str, int]:
         """Return how often each process exited without being hit: no process may die because another one died."""
-        hits = Counter(fault.process for fault in self.faults if fault.signal != "SIGSTOP")
+        injections = Counter(fault.process for fault in self.faults if fault.signal != "SIGSTOP")
         exits = {
-            process: self._stack.start_count(process) - before - hits[process]
+            process: self._stack.start_count(process) - before - injections[process]
             for process, before in self._start_counts.items()
         }
         return {process: count for process, count in exits.items() if count > 0}
@@ -65,7 +65,7 @@ class ProcessFaults:
     async def inject(self, seconds: float) -> None:
         """Inject faults for `seconds`; return when each process that was hit is ready again or RECOVERY_SECONDS are over."""
         began = time.monotonic()
-        async with asyncio.TaskGroup() as hits:
+        async with asyncio.TaskGroup() as injections:
             while True:
                 # Draw all random numbers in every round, so that the same seed gives the same choices.
                 pause, candidates = self._rng.uniform(*PAUSE), self._rng.sample(self._processes, len(self._processes))
@@ -75,17 +75,17 @@ class ProcessFaults:
                     return
                 await asyncio.sleep(pause)
                 at = time.monotonic() - began
-                process = next((each for each in candidates if self._may_hit(each, at)), None)
+                process = next((each for each in candidates if self._can_inject(each, at)), None)
                 if process is not None:
                     self._busy.add(process)
                     self.last_at = time.time()
-                    hits.create_task(self._hit(process, name, freeze, began))
+                    injections.create_task(self._inject_into(process, name, freeze, began))
 
-    def _may_hit(self, process: str, at: float) -> bool:
+    def _can_inject(self, process: str, at: float) -> bool:
         protected = process == "rabbitmq" and at < BROKER_SAFE_AFTER
         return process not in self._busy and self._stack.is_ready(process) and not protected
 
-    async def _hit(self, process: str, name: str, freeze: float, began: float) -> None:
+    async def _inject_into(self, process: str, name: str, freeze: float, began: float) -> None:
         at = time.monotonic() - began
         try:
             if name == "SIGSTOP":
@@ -95,7 +95,7 @@ class ProcessFaults:
                 number = self._stack.program(process).stop_signal if name == "SIGTERM" else signal.SIGKILL
                 name = number.name
                 os.kill(pid, number)
-                await self._stack.restarted(process, pid, RECOVERY_SECONDS)
+                await self._stack.wait_restarted(process, pid, RECOVERY_SECONDS)
         except (ProcessLookupError, NotStarted):
             return  # it exited just before the signal: `unexpected_exits` counts that
         except TimeoutError:

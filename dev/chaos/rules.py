@@ -70,14 +70,14 @@ def deliveries_paid(snapshot: Snapshot) -> Iterator[str]:
             yield f"order {order_id}: has a delivery but its status is {order['status']}"
         transaction = snapshot.transactions.get(reference)
         if transaction is not None and was_paid(transaction) and reference not in snapshot.decided:
-            yield from _paid_price(reference, order, transaction)
+            yield from _right_price_paid(reference, order, transaction)
     delivered = {str(row["order_id"]) for row in snapshot.deliveries}
     for order_id, order in snapshot.orders.items():
         if order["status"] == "delivered" and order_id not in delivered:
             yield f"order {order_id}: its status is delivered but it has no delivery"
 
 
-def _paid_price(reference: str, order: Row, transaction: Row) -> Iterator[str]:
+def _right_price_paid(reference: str, order: Row, transaction: Row) -> Iterator[str]:
     without_fees = transaction["amount"] - (transaction["fees"] or 0)
     right_amount = order["amount"] in {transaction["amount"], without_fees}
     if not (right_amount and transaction["requested_amount"] == order["amount"]) or (
@@ -180,7 +180,7 @@ def acknowledged_exists(snapshot: Snapshot, acknowledged: Acknowledged) -> Itera
     yield from (f"refund {refund}: answered with 202 but does not exist" for refund in acknowledged.refunds - known)
 
 
-def one_order_per_intent(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
+def one_order_per_request(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
     """Every customer has as many orders as they placed: a request repeated with the same key made one order."""
     placed = Counter(order["customer_id"] for order in snapshot.orders.values())
     for customer, orders in acknowledged.orders.items():

@@ -64,11 +64,11 @@ async def pay_other_currency(buyer: Buyer) -> None:
 
 
 async def refund_all(buyer: Buyer) -> None:
-    await buyer.refund(await buyer.paid_and_settled())
+    await buyer.refund(await buyer.pay_and_wait_settled())
 
 
 async def refund_twice_in_part(buyer: Buyer) -> None:
-    payment = await buyer.paid_and_settled()
+    payment = await buyer.pay_and_wait_settled()
     amount = payment["amount"] // 5
     await asyncio.gather(buyer.refund(payment, amount=amount), buyer.refund(payment, amount=amount))
 
@@ -86,7 +86,7 @@ async def cancel_and_pay(buyer: Buyer) -> None:
 
 
 async def pay_with_saved_card(buyer: Buyer) -> None:
-    await buyer.paid_and_settled()
+    await buyer.pay_and_wait_settled()
     cards = await buyer.saved_cards()
     if cards:
         await buyer.charge(await buyer.order(buyer.plenty), cards[0])

@@ -13,7 +13,7 @@ IMAGE_ACCOUNT = 10001
 """The UID of the images. Keys created by root are given to this account, because auth must not run as root."""
 COMPOSE_END = "# --- Without compose"
 """The heading in .env.example that ends the variables of docker compose."""
-EMPTY = re.compile(r"^([A-Z_]+)=$", re.MULTILINE)
+EMPTY_VARIABLE = re.compile(r"^([A-Z_]+)=$", re.MULTILINE)
 
 
 class NoSigningKey(Exception):
@@ -86,7 +86,7 @@ def fill(example: str, runs_as: str) -> str:
 
     head = "# Written by `make env` and never overwritten. Keep it secret and keep a copy: the databases use these passwords.\n"
     body = example[: example.index(COMPOSE_END)].split("\n\n", 1)[1]
-    return f"{head}\n{EMPTY.sub(value, body).rstrip()}\n"
+    return f"{head}\n{EMPTY_VARIABLE.sub(value, body).rstrip()}\n"
 
 
 def write_new(path: Path, text: str) -> bool:

@@ -53,15 +53,15 @@ class Purchase:
 
     async def make(self) -> None:
         """Add a product, register a customer, order, pay, and wait for the delivery. Raises PurchaseFailed."""
-        run = secrets.token_hex(4)
-        product = await self._add_product(run)
-        customer = await self._register(run)
-        order = await self._order(run, product, customer)
+        suffix = secrets.token_hex(4)
+        product = await self._add_product(suffix)
+        customer = await self._register(suffix)
+        order = await self._order(suffix, product, customer)
         payment = await self._call(
             f"the customer starts a payment of {format_money(order['amount'], order['currency'])}",
             "POST",
             f"{self._shop.payments}/payments",
-            headers={**customer, "Idempotency-Key": f"payment-{run}"},
+            headers={**customer, "Idempotency-Key": f"payment-{suffix}"},
             json={"order_id": order["id"]},
         )
         seconds = await self._pay(payment)
@@ -73,34 +73,40 @@ class Purchase:
         if stock != STOCK - QUANTITY:
             raise PurchaseFailed(f"the stock is {stock} instead of {STOCK - QUANTITY}")
 
-    async def _add_product(self, run: str) -> Json:
+    async def _add_product(self, suffix: str) -> Json:
         admin = await self._log_in("the administrator logs in", self._shop.admin_email, self._shop.admin_password)
         return await self._call(
             f"the administrator adds {STOCK} lamps, {format_money(PRICE, CURRENCY)} each",
             "POST",
             f"{self._shop.catalog}/catalog/products",
             headers=admin,
-            json={"name": f"Lamp {run}", "slug": f"lamp-{run}", "price": PRICE, "currency": CURRENCY, "stock": STOCK},
+            json={
+                "name": f"Lamp {suffix}",
+                "slug": f"lamp-{suffix}",
+                "price": PRICE,
+                "currency": CURRENCY,
+                "stock": STOCK,
+            },
         )
 
-    async def _register(self, run: str) -> dict[str, str]:
+    async def _register(self, suffix: str) -> dict[str, str]:
         """Register a customer and return their Authorization header."""
-        email, password = f"ada-{run}@example.com", secrets.token_urlsafe(18)
+        email, password = f"ada-{suffix}@example.com", secrets.token_urlsafe(18)
         account = {"email": email, "password": password, "name": "Ada"}
         await self._call(f"{email} registers", "POST", f"{self._shop.auth}/auth/users", json=account)
         return await self._log_in("the customer logs in", email, password)
 
-    async def _order(self, run: str, product: Json, customer: dict[str, str]) -> Json:
+    async def _order(self, suffix: str, product: Json, customer: dict[str, str]) -> Json:
         """Find the product with a search, and order it."""
         url = f"{self._shop.catalog}/catalog/products"
-        found = await self._call(f"the customer searches for {run}", "GET", url, params={"q": run})
+        found = await self._call(f"the customer searches for {suffix}", "GET", url, params={"q": suffix})
         if product["id"] not in [item["id"] for item in found["items"]]:
             raise PurchaseFailed(f"the search did not find the product: {found}")
         return await self._call(
             f"the customer orders {QUANTITY} lamps",
             "POST",
             f"{self._shop.catalog}/catalog/orders",
-            headers={**customer, "Idempotency-Key": f"order-{run}"},
+            headers={**customer, "Idempotency-Key": f"order-{suffix}"},
             json={"items": [{"product_id": product["id"], "quantity": QUANTITY}]},
         )
 

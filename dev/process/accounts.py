@@ -23,9 +23,9 @@ class Account:
     def can_enter(self, folder: Path) -> bool:
         """Return True if this account may enter `folder` and every folder above it."""
         folder = folder.resolve()
-        return all(self._may_pass(parent) for parent in (folder, *folder.parents))
+        return all(self._may_enter(parent) for parent in (folder, *folder.parents))
 
-    def _may_pass(self, folder: Path) -> bool:
+    def _may_enter(self, folder: Path) -> bool:
         status = folder.stat()
         if status.st_uid == self.uid:
             return bool(status.st_mode & stat.S_IXUSR)
@@ -34,7 +34,7 @@ class Account:
         return bool(status.st_mode & stat.S_IXOTH)
 
 
-def unprivileged() -> Account | None:
+def unprivileged_account() -> Account | None:
     """Return the account `nobody` when we are root, else None."""
     if os.geteuid() != 0:
         return None
@@ -42,7 +42,7 @@ def unprivileged() -> Account | None:
     return Account(nobody.pw_uid, nobody.pw_gid)
 
 
-def home_of(account: Account | None, wanted: Path) -> Path:
+def create_data_folder(account: Account | None, wanted: Path) -> Path:
     """Create the folder `wanted` where `account` can enter it, and return its real path.
 
     If the account cannot enter the parent folder, the data is created under RELOCATED and `wanted` becomes a link to it;

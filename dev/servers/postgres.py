@@ -12,7 +12,7 @@ from tempfile import NamedTemporaryFile
 import asyncpg
 import psutil
 
-from dev.process.accounts import Account, home_of, unprivileged
+from dev.process.accounts import Account, create_data_folder, unprivileged_account
 from dev.process.console import Console
 from dev.process.ports import LOOPBACK
 from dev.process.program import NotReady, NotStarted, Program
@@ -44,7 +44,7 @@ class Postgres:
         self._folder = folder
         self._state = state
         self._databases = databases
-        self._account: Account | None = unprivileged()
+        self._account: Account | None = unprivileged_account()
 
     def url(self, database: str) -> str:
         """Return the URL of `database` for the role that owns it."""
@@ -53,7 +53,7 @@ class Postgres:
 
     async def prepare(self, console: Console) -> Program:
         """Create the data folder if it does not exist, and return the server program."""
-        home = await asyncio.to_thread(home_of, self._account, self._folder)
+        home = await asyncio.to_thread(create_data_folder, self._account, self._folder)
         if self._folder.is_symlink():
             console.print_status(f"postgres: its account cannot enter {self._folder.parent}, so the data is in {home}")
         binaries = await asyncio.to_thread(self._binaries, home)

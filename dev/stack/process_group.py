@@ -55,7 +55,7 @@ class ProcessGroup:
         """Stop a process. It stays stopped until `start`."""
         await self._supervisors[name].stop()
 
-    async def restarted(self, name: str, pid: int, timeout: float = 60.0) -> int:
+    async def wait_restarted(self, name: str, pid: int, timeout: float = 60.0) -> int:
         """Wait until a process has another PID than `pid` and is ready; return the new PID. Raises TimeoutError."""
         supervisor = self._supervisors[name]
         async with asyncio.timeout(timeout):

@@ -7,7 +7,7 @@ signing key of auth ────────────────────
 async with Stack() as stack:                        # a temporary folder, free ports
     stack.env["PAYMENTS_URL"]                       # the same names as in .run/stack.env
     os.kill(stack.pid("payments-worker"), SIGKILL)
-    await stack.restarted("payments-worker", pid)   # it has another PID and is ready
+    await stack.wait_restarted("payments-worker", pid)   # it has another PID and is ready
     await stack.stop("rabbitmq")                    # it stays stopped
     await stack.start("rabbitmq")                   # the same port, the same data
 """
@@ -77,7 +77,7 @@ class Stack(ProcessGroup):
             **{f"PID_{variable_prefix(name)}": str(pid or "") for name, pid in pids.items()},
         }
 
-    def environment(self, service: str) -> dict[str, str]:
+    def service_env(self, service: str) -> dict[str, str]:
         """Return the environment of a service, to start another process of it."""
         return {**self._configured().env(service), **self._extra_env}
 
@@ -90,14 +90,14 @@ class Stack(ProcessGroup):
         (port,) = free(1)
         url = f"http://{LOOPBACK}:{port}"
         service = name.partition("-")[0]
-        own_env = {**self.environment(service), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}
+        own_env = {**self.service_env(service), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}
         program = replace(service_program(name, self._configured(), own_env, url), name=f"{name}-replica")
         return Supervisor(program, self._console), url
 
     async def run_command(self, service: str, command: str, *arguments: str) -> None:
         """Run a command of a service's command line, for example `migrate`. Raises NotStarted if it fails."""
         started = time.monotonic()
-        program = command_program(service, self.environment(service), command, *arguments)
+        program = command_program(service, self.service_env(service), command, *arguments)
         await run_to_completion(program, self._console)
         self._console.print_status(f"{service} {command} finished in {time.monotonic() - started:.1f} s")
 
@@ -159,7 +159,7 @@ class Stack(ProcessGroup):
             group.create_task(self._start_broker(node, broker_script))
         async with asyncio.TaskGroup() as group:
             for name in ports:
-                env = self.environment(name.partition("-")[0])
+                env = self.service_env(name.partition("-")[0])
                 group.create_task(self._supervise(service_program(name, self._configuration, env)))
         self._up = True
         self._write_stack_env()

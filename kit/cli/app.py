@@ -13,7 +13,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kit.db.migrations import on_connection
+from kit.db.migrations import run_alembic_command
 from kit.observability.logging import configure_logging
 from kit.settings import Secret, Settings
 
@@ -85,14 +85,14 @@ def service_cli(
     def migrate() -> None:
         """Migrate the database to the revision that this code needs. Safe to run repeatedly and concurrently."""
         configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
-        asyncio.run(on_connection(package, database_url, "upgrade", "head"))
+        asyncio.run(run_alembic_command(package, database_url, "upgrade", "head"))
         typer.echo(f"{name}: the database is at the newest revision.")
 
     @cli.command(name="check-migrations")
     def check_migrations() -> None:
         """Fail if the models and the migrations differ."""
         try:
-            asyncio.run(on_connection(package, database_url, "check"))
+            asyncio.run(run_alembic_command(package, database_url, "check"))
         except CommandError as error:
             raise SystemExit(f"{name}: {error}") from error
 

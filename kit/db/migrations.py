@@ -23,7 +23,7 @@ from kit.settings import Secret, read_secret_file
 LOCK = 0x5348_4F50  # "SHOP": one running migration in a database
 
 
-def config(package: str) -> Config:
+def alembic_config(package: str) -> Config:
     """Return Alembic's configuration for a service package such as `services.auth`."""
     folder = Path(str(import_module(package).__file__)).parent / "migrations"
     found = Config()
@@ -31,11 +31,11 @@ def config(package: str) -> Config:
     return found
 
 
-def run(metadata: MetaData) -> None:
+def run_migrations(metadata: MetaData) -> None:
     """Run migrations. Each service's migrations/env.py calls this.
 
-    Uses the connection from `on_connection`. The `alembic` command gives no connection: then the URL comes from the environment variable
-    that the section of alembic.ini names (`alembic -n catalog`).
+    Uses the connection from `run_alembic_command`. The `alembic` command gives no connection: then the URL comes from the environment
+    variable that the section of alembic.ini names (`alembic -n catalog`).
     """
 
     def migrate(connection: Connection) -> None:
@@ -57,24 +57,24 @@ def run(metadata: MetaData) -> None:
     url = read_secret_file(name) or os.environ.get(name)
     if not url:
         raise SystemExit(f"{name or 'database_url_variable in alembic.ini'} is not set")
-    asyncio.run(_locked(SecretStr(url), migrate))
+    asyncio.run(_run_locked(SecretStr(url), migrate))
 
 
-async def on_connection(package: str, url: Secret, name: str, *args: str) -> None:
+async def run_alembic_command(package: str, url: Secret, name: str, *args: str) -> None:
     """Run an Alembic command (`upgrade`, `check`, ...) on a connection of its own, under the migration lock.
 
     The transaction holds the lock, so it ends with the connection, and a migration that is killed midway leaves no changes behind.
     """
 
     def work(connection: Connection) -> None:
-        alembic_config = config(package)
-        alembic_config.attributes["connection"] = connection
-        getattr(command, name)(alembic_config, *args)
+        configuration = alembic_config(package)
+        configuration.attributes["connection"] = connection
+        getattr(command, name)(configuration, *args)
 
-    await _locked(url, work)
+    await _run_locked(url, work)
 
 
-async def _locked(url: SecretStr, work: Callable[[Connection], None]) -> None:
+async def _run_locked(url: SecretStr, work: Callable[[Connection], None]) -> None:
     engine = create_async_engine(async_url(url), poolclass=NullPool, connect_args={"timeout": 10})
     try:
         async with engine.begin() as connection:
@@ -86,7 +86,7 @@ async def _locked(url: SecretStr, work: Callable[[Connection], None]) -> None:
 
 def schema_check(package: str, engine: AsyncEngine) -> Check:
     """Return a readiness check: the database responds and is at the revision that this code needs."""
-    head = ScriptDirectory.from_config(config(package)).get_current_head()
+    head = ScriptDirectory.from_config(alembic_config(package)).get_current_head()
 
     async def check() -> str | None:
         async with engine.connect() as connection:

@@ -9,6 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from kit.errors import problem_response
 
+CHECK_SECONDS = 2.0
+
 Check = Callable[[], Awaitable[str | None]]
 """Returns None if the checked component works, else the reason why it does not."""
 
@@ -33,10 +35,10 @@ class Health:
 
     async def _run(self, check: Check) -> str | None:
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(CHECK_SECONDS):
                 return await check()
         except TimeoutError:
-            return "no response within 2 s"
+            return f"no response within {CHECK_SECONDS:g} s"
         except Exception as error:
             return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
 

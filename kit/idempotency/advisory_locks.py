@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from kit.errors import Unavailable
 from kit.worker.backoff import Backoff
 
-LOCK_SECONDS = 3.0
+LOCK_TIMEOUT_SECONDS = 3.0
 RESTORE_BACKOFF = Backoff(first=0.1, longest=0.2)  # much shorter than the grace period of long_running.py
 log = structlog.get_logger("locks")
 
@@ -22,26 +22,26 @@ class AdvisoryLocks:
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url
-        self._held: set[int] = set()
-        self._turn = asyncio.Lock()
+        self._acquired: set[int] = set()
+        self._connection_lock = asyncio.Lock()
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._restoring: asyncio.Task[None] | None = None
 
-    async def take(self, number: int) -> None:
-        """Take a lock. Raises Unavailable if that takes longer than LOCK_SECONDS."""
+    async def acquire(self, number: int) -> None:
+        """Take a lock. Raises Unavailable if that takes longer than LOCK_TIMEOUT_SECONDS."""
         try:
-            async with asyncio.timeout(LOCK_SECONDS), self._turn:
-                await self._lock({number})
-                self._held.add(number)
+            async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
+                await self._acquire({number})
+                self._acquired.add(number)
         except Exception as error:
             log.warning("lock not taken", error=type(error).__name__, reason=str(error)[:200])
             raise Unavailable from error
 
-    async def free(self, number: int) -> None:
+    async def release(self, number: int) -> None:
         """Free a lock, if necessary by closing the connection."""
-        self._held.discard(number)
+        self._acquired.discard(number)
         try:
-            async with asyncio.timeout(LOCK_SECONDS), self._turn:
+            async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
                 if self._connection is not None:
                     await self._connection.execute("SELECT pg_advisory_unlock($1)", number)
         except BaseException as error:
@@ -51,13 +51,13 @@ class AdvisoryLocks:
 
     async def close(self) -> None:
         """Free all locks."""
-        self._held.clear()
+        self._acquired.clear()
         if self._restoring is not None:
             self._restoring.cancel()
             await asyncio.gather(self._restoring, return_exceptions=True)
         self._drop()
 
-    async def _lock(self, numbers: set[int]) -> None:
+    async def _acquire(self, numbers: set[int]) -> None:
         try:
             if self._connection is None:
                 self._connection = await asyncpg.connect(
@@ -66,8 +66,8 @@ class AdvisoryLocks:
                     command_timeout=2,
                     server_settings={"application_name": "locks", "lock_timeout": "2000"},
                 )
-                self._connection.add_termination_listener(self._on_lost)
-                numbers = numbers | self._held
+                self._connection.add_termination_listener(self._on_connection_lost)
+                numbers = numbers | self._acquired
             # As text: for an array, asyncpg would first look up its type, and a connection lost during that breaks asyncpg too.
             listed = ",".join(map(str, numbers))
             await self._connection.execute(
@@ -81,21 +81,21 @@ class AdvisoryLocks:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-            self._on_lost(connection)  # the listener is not called if the connection is closed already
+            self._on_connection_lost(connection)  # the listener is not called if the connection is closed already
 
-    def _on_lost(self, connection: object) -> None:
+    def _on_connection_lost(self, connection: object) -> None:
         if connection is self._connection:
             self._connection = None
-        if self._held and (self._restoring is None or self._restoring.done()):
+        if self._acquired and (self._restoring is None or self._restoring.done()):
             self._restoring = asyncio.create_task(self._restore())
 
     async def _restore(self) -> None:
         failures = 0
-        while self._held and self._connection is None:
+        while self._acquired and self._connection is None:
             try:
-                async with asyncio.timeout(LOCK_SECONDS), self._turn:
-                    await self._lock(set())
+                async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
+                    await self._acquire(set())
             except Exception as error:
-                log.warning("locks of running requests lost", count=len(self._held), error=type(error).__name__)
+                log.warning("locks of running requests lost", count=len(self._acquired), error=type(error).__name__)
                 await asyncio.sleep(RESTORE_BACKOFF.seconds(failures))
                 failures += 1

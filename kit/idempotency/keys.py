@@ -119,7 +119,7 @@ async def begin(
     """
     if request is None or await insert_key(session, keys, request):
         return None
-    query = select(keys.fingerprint, keys.status, keys.body).where(*is_key(keys, request))
+    query = select(keys.fingerprint, keys.status, keys.body).where(*key_conditions(keys, request))
     row = (await session.execute(query)).one_or_none()
     if row is None:  # the first request failed and released the key after our INSERT met it
         raise IdempotencyKeyInUse
@@ -156,7 +156,7 @@ async def store_response(
     """Store the response for repetitions of the request. Without a key, do nothing."""
     if request is not None:
         values = {"status": status, "body": body.model_dump(mode="json")}
-        await session.execute(update(keys).where(*is_key(keys, request)).values(values))
+        await session.execute(update(keys).where(*key_conditions(keys, request)).values(values))
 
 
 async def prune(session: AsyncSession, keys: type[StoredKey], limit: int = 1000) -> int:
@@ -166,6 +166,6 @@ async def prune(session: AsyncSession, keys: type[StoredKey], limit: int = 1000)
     return len((await session.execute(pruned)).all())
 
 
-def is_key(keys: type[StoredKey], request: IdempotentRequest) -> tuple[ColumnElement[bool], ...]:
+def key_conditions(keys: type[StoredKey], request: IdempotentRequest) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions that select the row of a key."""
     return keys.caller == request.caller, keys.operation == request.operation, keys.key == request.key

@@ -30,7 +30,7 @@ from kit.idempotency.keys import (
     StoredKey,
     StoredResponse,
     insert_key,
-    is_key,
+    key_conditions,
 )
 
 GRACE_SECONDS = 1.0
@@ -74,7 +74,7 @@ class LockedRequest:
             return
         stored = await session.execute(
             update(self._keys)
-            .where(*_is_held(self._keys, self._request, self._holder))
+            .where(*_is_locked_by(self._keys, self._request, self._holder))
             .values(status=status, body=body.model_dump(mode="json"))
             .returning(self._keys.key)
         )
@@ -92,7 +92,7 @@ class LongRunningRequests:
         self._locks = AdvisoryLocks(url)
 
     @asynccontextmanager
-    async def hold(self, request: IdempotentRequest | None) -> AsyncIterator[LockedRequest]:
+    async def lock(self, request: IdempotentRequest | None) -> AsyncIterator[LockedRequest]:
         """Hold a key while its work is done. An exception inside the block releases the key, and so does the end of the process.
 
         Raises IdempotencyKeyReused, IdempotencyKeyInUse while another request holds the key, and Unavailable.
@@ -101,7 +101,7 @@ class LongRunningRequests:
             yield LockedRequest(self._keys)
             return
         holder = secrets.randbits(63)
-        await self._locks.take(holder)
+        await self._locks.acquire(holder)
         try:
             locked = LockedRequest(self._keys, request, holder, await self._acquire(request, holder))
             try:
@@ -110,7 +110,7 @@ class LongRunningRequests:
                 await self._release(request, holder)
                 raise
         finally:
-            await self._locks.free(holder)
+            await self._locks.release(holder)
 
     async def close(self) -> None:
         await self._locks.close()
@@ -126,7 +126,7 @@ class LongRunningRequests:
                 row = (
                     await session.execute(
                         select(keys.fingerprint, keys.status, keys.body, keys.holder, stale.label("stale")).where(
-                            *is_key(keys, request)
+                            *key_conditions(keys, request)
                         )
                     )
                 ).one_or_none()
@@ -151,7 +151,7 @@ class LongRunningRequests:
         unchanged = keys.holder.is_not_distinct_from(before)
         taken = await session.execute(
             update(keys)
-            .where(*is_key(keys, request), keys.status.is_(None), unchanged)
+            .where(*key_conditions(keys, request), keys.status.is_(None), unchanged)
             .values(holder=holder, created_at=func.now())
             .returning(keys.key)
         )
@@ -163,13 +163,13 @@ class LongRunningRequests:
         # If this fails, the key becomes free a little later, when its lock is released.
         try:
             async with self._sessions.begin() as session:
-                await session.execute(delete(self._keys).where(*_is_held(self._keys, request, holder)))
+                await session.execute(delete(self._keys).where(*_is_locked_by(self._keys, request, holder)))
         except Exception as error:
             log.warning("idempotency key not released", operation=request.operation, error=type(error).__name__)
 
 
-def _is_held(keys: type[LockedKey], request: IdempotentRequest, holder: int) -> tuple[ColumnElement[bool], ...]:
-    return *is_key(keys, request), keys.holder == holder, keys.status.is_(None)
+def _is_locked_by(keys: type[LockedKey], request: IdempotentRequest, holder: int) -> tuple[ColumnElement[bool], ...]:
+    return *key_conditions(keys, request), keys.holder == holder, keys.status.is_(None)
 
 
 async def _is_free(session: AsyncSession, holder: int) -> bool:

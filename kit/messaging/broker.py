@@ -1,6 +1,6 @@
 """Connections to RabbitMQ, and the topology on which no message is lost.
 
-Plain connections, not aio-pika's robust ones: a job that loses its connection is restarted and declares again what it needs.
+Plain connections, not aio-pika's robust ones: a job that loses its connection is restarted and declares its queues again.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from yarl import URL
 
 from contracts.topology import EXCHANGE, Queue
 
-TIMEOUT = 5.0
+TIMEOUT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10
 DELIVERY_LIMIT = 20
 """Redeliveries before a message goes to the dead letters, so that a message that kills its consumer does not do so forever. A crash counts
@@ -24,27 +24,29 @@ as one redelivery."""
 
 @asynccontextmanager
 async def connect(url: SecretStr, name: str) -> AsyncIterator[AbstractConnection]:
-    """Connect to the broker. Closing the connection takes at most TIMEOUT, even if the broker does not respond."""
+    """Connect to the broker. Closing the connection takes at most TIMEOUT_SECONDS, even if the broker does not respond."""
     target = URL(url.get_secret_value()).update_query(heartbeat=HEARTBEAT_SECONDS, name=name)
-    async with asyncio.timeout(2 * TIMEOUT):
-        connection = await aio_pika.connect(target, timeout=TIMEOUT)
+    async with asyncio.timeout(2 * TIMEOUT_SECONDS):
+        connection = await aio_pika.connect(target, timeout=TIMEOUT_SECONDS)
     try:
         yield connection
     finally:
         with contextlib.suppress(Exception):  # the connection may be closed or broken already
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await connection.close()
 
 
 async def declare_exchange(channel: AbstractChannel) -> AbstractExchange:
     """Declare the exchange for all events."""
-    return await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT)
+    return await channel.declare_exchange(EXCHANGE, aio_pika.ExchangeType.TOPIC, durable=True, timeout=TIMEOUT_SECONDS)
 
 
 async def declare_queue(channel: AbstractChannel, queue: Queue) -> AbstractQueue:
     """Declare the exchange, a queue with its bindings, and its dead-letter queue. Works on RabbitMQ 3.10 and 4.x."""
     await declare_exchange(channel)
-    await channel.declare_queue(queue.dead_letters, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT)
+    await channel.declare_queue(
+        queue.dead_letters, durable=True, arguments={"x-queue-type": "quorum"}, timeout=TIMEOUT_SECONDS
+    )
     declared = await channel.declare_queue(
         queue.name,
         durable=True,
@@ -54,8 +56,8 @@ async def declare_queue(channel: AbstractChannel, queue: Queue) -> AbstractQueue
             "x-dead-letter-exchange": "",
             "x-dead-letter-routing-key": queue.dead_letters,
         },
-        timeout=TIMEOUT,
+        timeout=TIMEOUT_SECONDS,
     )
     for key in queue.bindings:
-        await declared.bind(EXCHANGE, key, timeout=TIMEOUT)
+        await declared.bind(EXCHANGE, key, timeout=TIMEOUT_SECONDS)
     return declared

@@ -15,8 +15,8 @@ from contracts.events import Event
 from contracts.topology import Queue
 from kit.db.errors import is_unavailable
 from kit.messaging import inbox, outbox, processor
-from kit.messaging.broker import TIMEOUT, connect, declare_queue
-from kit.messaging.inbox import Entry, InboxEntry
+from kit.messaging.broker import TIMEOUT_SECONDS, connect, declare_queue
+from kit.messaging.inbox import Entry, InboxEntry, Message
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import BATCHING_SECONDS, SMALL_BATCH, BatchResult
 from kit.observability.tracing import valid_traceparent
@@ -73,21 +73,21 @@ class Consumer(Generic[E]):
         self.handler = handler
         self.notifier = notifier
         self.wake = wake
-        self._up = False
+        self._receiving = False
 
     async def check(self) -> str | None:
         """Return None while the broker delivers messages to this consumer, else the reason (a readiness check)."""
-        return None if self._up else f"not consuming {self.queue.name}"
+        return None if self._receiving else f"not consuming {self.queue.name}"
 
-    async def handle(self, session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
+    async def handle_entries(self, session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
         """Process stored events again: the handler of the Processor that retries."""
-        return await self._handle(session, [self.events.validate_json(entry.body) for entry in entries])
+        return await self._run_handler(session, [self.events.validate_json(entry.body) for entry in entries])
 
     async def run(self, shutdown: Shutdown) -> None:
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
         async with connect(self.amqp_url, f"{self.queue.name}-consumer") as connection:
             channel = await connection.channel()
-            await channel.set_qos(prefetch_count=PREFETCH, timeout=TIMEOUT)
+            await channel.set_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_SECONDS)
             queue = await declare_queue(channel, self.queue)
             lost = asyncio.ensure_future(channel.closed())
             underlay: UnderlayChannel = await channel.get_underlay_channel()
@@ -96,24 +96,24 @@ class Consumer(Generic[E]):
                 lost.cancel()
 
             underlay.on_consumer_cancel_callbacks.add(on_cancel)
-            tag = await queue.consume(arrived.put, timeout=TIMEOUT)
+            tag = await queue.consume(arrived.put, timeout=TIMEOUT_SECONDS)
             log.info("consumer started", queue=self.queue.name)
-            self._set_up(True)
+            self._set_receiving(True)
             try:
                 while batch := await self._next_batch(arrived, shutdown, lost):
-                    await self._take(batch, shutdown, lost)
+                    await self._process_and_acknowledge(batch, shutdown, lost)
                     if len(batch) > SMALL_BATCH:
                         await shutdown.wait(BATCHING_SECONDS)
-                await queue.cancel(tag, timeout=TIMEOUT)
+                await queue.cancel(tag, timeout=TIMEOUT_SECONDS)
                 while not arrived.empty():
-                    await self._take(_drain(arrived), shutdown, lost)
+                    await self._process_and_acknowledge(_drain(arrived), shutdown, lost)
             finally:
-                self._set_up(False)
+                self._set_receiving(False)
                 lost.cancel()
 
-    def _set_up(self, up: bool) -> None:
-        self._up = up
-        consumer_up.labels(self.queue.name).set(up)
+    def _set_receiving(self, receiving: bool) -> None:
+        self._receiving = receiving
+        consumer_up.labels(self.queue.name).set(receiving)
 
     async def _next_batch(
         self, arrived: asyncio.Queue[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
@@ -132,18 +132,18 @@ class Consumer(Generic[E]):
             raise ConsumerLost(self.queue.name)
         return []
 
-    async def _take(
+    async def _process_and_acknowledge(
         self, messages: Sequence[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
     ) -> None:
         """Process a batch of messages and acknowledge them."""
         received = [parsed for message in messages if (parsed := await self._parse(message)) is not None]
         if received:
-            wake = await self._process(received, shutdown, lost)
+            wake = await self._store_and_process(received, shutdown, lost)
             self.notifier.wake(outbox.TOPIC)
             if wake:
                 self.notifier.notify(*wake)
             # The messages are in the order of delivery: the tag of the last one acknowledges all before it.
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await received[-1].message.ack(multiple=True)
         consumed_total.labels(self.queue.name, "taken").inc(len(received))
 
@@ -155,29 +155,25 @@ class Consumer(Generic[E]):
             log.error(
                 "event unreadable", queue=self.queue.name, message_id=message.message_id, errors=error.error_count()
             )
-            async with asyncio.timeout(TIMEOUT):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await message.reject(requeue=False)
             return None
 
-    async def _process(
+    async def _store_and_process(
         self, received: Sequence[_Received[E]], shutdown: Shutdown, lost: asyncio.Future[Any]
     ) -> frozenset[str]:
         """Store and process events in one transaction. Return the topics to notify."""
         events = {str(event.id): event for _, event in received}
-        rows = [
-            {
-                "key": str(event.id),
-                "body": message.body,
-                "headers": {"traceparent": valid_traceparent(event.traceparent)},
-            }
+        messages = [
+            Message(str(event.id), message.body, {"traceparent": valid_traceparent(event.traceparent)})
             for message, event in received
         ]
         failures = 0
         while True:
             try:
                 async with self.sessions.begin() as session:
-                    entries = await inbox.store_processed(session, self.inbox, rows)
-                    return await processor.process(session, self.inbox, entries, self._handler_of(events))
+                    entries = await inbox.store_processed(session, self.inbox, messages)
+                    return await processor.process(session, self.inbox, entries, self._handler_for(events))
             except Exception as error:
                 # While the database is unavailable, keep the messages and wait. Requeueing them would count as redeliveries.
                 if not is_unavailable(error):
@@ -188,15 +184,15 @@ class Consumer(Generic[E]):
                 if shutdown.requested or lost.done():
                     raise
 
-    def _handler_of(self, events: Mapping[str, E]) -> processor.Handler:
+    def _handler_for(self, events: Mapping[str, E]) -> processor.Handler:
         """Return a handler that finds the events of entries among those that were parsed already."""
 
         async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-            return await self._handle(session, [events[entry.key] for entry in entries])
+            return await self._run_handler(session, [events[entry.key] for entry in entries])
 
         return handle
 
-    async def _handle(self, session: AsyncSession, events: Sequence[E]) -> BatchResult:
+    async def _run_handler(self, session: AsyncSession, events: Sequence[E]) -> BatchResult:
         await self.handler(session, events)
         return BatchResult(wake=self.wake)
 

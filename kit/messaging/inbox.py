@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client import Gauge
 from sqlalchemy import (
@@ -92,6 +92,14 @@ class InboxEntry:
         )
 
 
+class Message(NamedTuple):
+    """A message to be stored in an inbox. Messages with the same `key` are the same message."""
+
+    key: str
+    body: bytes
+    headers: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """An inbox entry as a handler gets it. `new`: it was stored in this same transaction (`store_processed`)."""
@@ -110,22 +118,17 @@ class Entry:
         return self.headers.get("traceparent")
 
 
-async def store(session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]) -> list[Entry]:
-    """Store messages to be processed later. Return those that were not known before, in the given order.
-
-    `rows`: mappings with key, body and headers.
-    """
-    return [Entry(*row) for row in await _insert(session, _pending_insert(table_of(inbox)), rows)]
+async def store(session: AsyncSession, inbox: type[InboxEntry], messages: Iterable[Message]) -> list[Entry]:
+    """Store messages to be processed later. Return those that were not known before, in the given order."""
+    return [Entry(*row) for row in await _insert(session, _pending_insert(table_of(inbox)), messages)]
 
 
-async def store_processed(
-    session: AsyncSession, inbox: type[InboxEntry], rows: Iterable[Mapping[str, Any]]
-) -> list[Entry]:
+async def store_processed(session: AsyncSession, inbox: type[InboxEntry], messages: Iterable[Message]) -> list[Entry]:
     """Store messages that are processed in this same transaction: like `store`, but with the status `processed` from the start.
 
-    Nobody sees that status before the commit, and `processor.process` sets the status of what failed.
+    That status is invisible before the commit, and `processor.process` changes the status of entries that fail.
     """
-    return [Entry(*row, new=True) for row in await _insert(session, _processed_insert(table_of(inbox)), rows)]
+    return [Entry(*row, new=True) for row in await _insert(session, _processed_insert(table_of(inbox)), messages)]
 
 
 async def lock_due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
@@ -159,12 +162,16 @@ async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 100
 
 
 async def _insert(
-    session: AsyncSession, statement: ReturningInsert[*Row], rows: Iterable[Mapping[str, Any]]
+    session: AsyncSession, statement: ReturningInsert[*Row], messages: Iterable[Message]
 ) -> Iterable[Row]:
-    by_key = {row["key"]: row for row in rows}
-    if not by_key:
+    distinct = {message.key: message for message in messages}.values()
+    if not distinct:
         return []
-    values = array_values(**{name: [row[name] for row in by_key.values()] for name in ("key", "body", "headers")})
+    values = array_values(
+        key=[message.key for message in distinct],
+        body=[message.body for message in distinct],
+        headers=[message.headers for message in distinct],
+    )
     return await session.execute(statement, values)
 
 

@@ -74,16 +74,16 @@ class Notifier:
 
     async def _send(self) -> None:
         now = asyncio.get_running_loop().time
-        while self._pending:  # also what was requested while the connection went back to the pool
+        while self._pending:  # also for notifications that arrive while the connection returns to the pool
             try:
                 async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS) as limit, self._engine.connect() as connection:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
-                    while self._pending:  # on one connection, for as long as requests keep coming
+                    while self._pending:  # on one connection, as long as there are new notifications
                         topics, self._pending = sorted(self._pending), set()
                         for topic in topics:
                             await connection.execute(select(func.pg_notify(self._channel, topic)))
                         await asyncio.sleep(MIN_INTERVAL_SECONDS)
                         limit.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
-            except Exception:  # the jobs of other processes find the work when they poll
+            except Exception:  # jobs of other processes find their work when they poll
                 self._pending = set()
                 return

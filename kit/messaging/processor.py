@@ -16,7 +16,7 @@ from kit.db.errors import is_contention, is_unavailable
 from kit.messaging import outbox
 from kit.messaging.inbox import BATCH, Entry, EntryStatus, InboxEntry, lock_due, measure, status_literal
 from kit.messaging.notifier import Notifier
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
@@ -77,7 +77,7 @@ async def _process(
     session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler
 ) -> frozenset[str]:
     if len(entries) == 1:
-        with continued(entries[0].traceparent):
+        with continue_trace(entries[0].traceparent):
             return await _attempt(session, inbox, entries, handler)
     return await _attempt(session, inbox, entries, handler)
 
@@ -116,7 +116,7 @@ async def _finish(
         await session.execute(_finish_statement(table_of(inbox), tuple(columns)), rows)
     for entry in entries:
         if entry.id in failed:
-            with continued(entry.traceparent):
+            with continue_trace(entry.traceparent):
                 log.error("entry failed", inbox=inbox.__tablename__, entry=entry.id, reason=failed[entry.id])
     entries_total.labels(inbox.__tablename__, "processed").inc(len(entries) - len(failed))
     entries_total.labels(inbox.__tablename__, "failed").inc(len(failed))

@@ -1,7 +1,7 @@
 """Queue markers show whether a queue is still the one to which our events were published.
 
-A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost, and nothing
-would show it: whoever needs the queue next, consumer or publisher, declares it again. So the relay, and only the relay, creates a marker
+A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost without a trace,
+because the consumer or the publisher declares the queue again. So the relay, and only the relay, creates a marker
 that disappears together with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes
 the bindings of a queue together with the queue, and an auto-delete exchange together with its last binding; an empty broker has neither. A
 queue without its marker has therefore received none of our events: recent events are published again, and then the marker is created.
@@ -27,7 +27,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from prometheus_client import Counter
 
 from contracts.topology import Queue
-from kit.messaging.broker import TIMEOUT, declare_queue
+from kit.messaging.broker import TIMEOUT_SECONDS, declare_queue
 from kit.messaging.republish import Republish
 from kit.worker.shutdown import Shutdown
 
@@ -66,19 +66,24 @@ async def declare_and_mark(
         declared = await declare_queue(channel, queue)
         if queue in unmarked:
             await channel.declare_exchange(
-                queue.marker, ExchangeType.FANOUT, durable=True, auto_delete=True, internal=True, timeout=TIMEOUT
+                queue.marker,
+                ExchangeType.FANOUT,
+                durable=True,
+                auto_delete=True,
+                internal=True,
+                timeout=TIMEOUT_SECONDS,
             )
-        await declared.bind(queue.marker, timeout=TIMEOUT)
+        await declared.bind(queue.marker, timeout=TIMEOUT_SECONDS)
 
 
 async def check_markers(channel: AbstractChannel, queues: Sequence[Queue]) -> None:
     """Raise ChannelNotFoundEntity if a marker is missing. The broker closes the channel then."""
     for queue in queues:
-        await channel.declare_exchange(queue.marker, passive=True, timeout=TIMEOUT)
+        await channel.declare_exchange(queue.marker, passive=True, timeout=TIMEOUT_SECONDS)
 
 
 async def _is_marked(broker: AbstractConnection, queue: Queue) -> bool:
-    async with asyncio.timeout(2 * TIMEOUT):
+    async with asyncio.timeout(2 * TIMEOUT_SECONDS):
         # On a channel of its own, because the broker closes a channel on which a passive declaration fails.
         async with broker.channel() as channel:
             try:

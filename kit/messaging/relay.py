@@ -1,4 +1,4 @@
-"""The relay: publishes outbox rows in id order and deletes what the broker confirmed."""
+"""The relay: publishes the events of the outbox in id order and deletes those that the broker confirmed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from contracts.events import CONTENT_TYPE
 from contracts.topology import EXCHANGE, Queue
 from kit.db.bulk import table_of
 from kit.messaging import queue_markers
-from kit.messaging.broker import TIMEOUT, connect, declare_exchange
+from kit.messaging.broker import TIMEOUT_SECONDS, connect, declare_exchange
 from kit.messaging.notifier import Notifier
 from kit.messaging.outbox import TOPIC, OutboxEvent, backlog
 from kit.messaging.republish import Republish
@@ -30,9 +30,9 @@ from kit.worker.shutdown import Shutdown
 WINDOW = 100
 POLL_SECONDS = 1.0
 MEASURE_SECONDS = 1.0
-CHECK_SECONDS = 5.0
+MARKER_CHECK_SECONDS = 5.0
 STANDBY_SECONDS = 1.0
-PUBLISH_SECONDS = 10.0
+PUBLISH_TIMEOUT_SECONDS = 10.0
 REFUSED_BACKOFF = Backoff(first=0.5, longest=30.0)
 
 LOCK = 0x4F55_5442  # "OUTB": one active relay in a database
@@ -108,7 +108,7 @@ class Relay:
             clock = asyncio.get_running_loop().time
             measured_at, checked_at = -MEASURE_SECONDS, clock()
             while not shutdown.requested:
-                if clock() - checked_at > CHECK_SECONDS:
+                if clock() - checked_at > MARKER_CHECK_SECONDS:
                     await queue_markers.check_markers(channel, self.queues)
                     checked_at = clock()
                 if not await self._publish_window(database, underlay):
@@ -123,7 +123,7 @@ class Relay:
         rows = (await database.execute(_select_due(table_of(outbox)))).all()
         if not rows:
             return False
-        async with asyncio.timeout(PUBLISH_SECONDS + TIMEOUT):
+        async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS + TIMEOUT_SECONDS):
             results = await asyncio.gather(
                 *(self._publish(channel, row.event_id, row.type, row.body) for row in rows), return_exceptions=True
             )
@@ -164,7 +164,7 @@ class Relay:
             routing_key=event_type,
             properties=message.properties,
             mandatory=True,
-            timeout=PUBLISH_SECONDS,
+            timeout=PUBLISH_TIMEOUT_SECONDS,
             wait=False,
         )
 

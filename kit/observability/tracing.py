@@ -30,7 +30,7 @@ def start_trace(value: str) -> None:
 
 
 @contextmanager
-def continued(value: str | None) -> Iterator[None]:
+def continue_trace(value: str | None) -> Iterator[None]:
     """Continue the trace of an event, an inbox entry or a payment inside the `with` block: log lines carry its `trace_id`.
 
     Without a valid trace context the current trace goes on, or a new one starts if there is none.

@@ -1,7 +1,7 @@
 """Take due rows: of several workers, one gets each row, until its lease ends."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -12,12 +12,12 @@ from sqlalchemy.sql.dml import ReturningUpdate
 def take_due(
     *returning: InstrumentedAttribute[Any],
     key: InstrumentedAttribute[Any],
-    due_at: InstrumentedAttribute[Any],
+    due_at: InstrumentedAttribute[datetime | None] | InstrumentedAttribute[datetime],
     attempts: InstrumentedAttribute[int],
-    lease: timedelta | ColumnElement[Any],
-    leased_until: InstrumentedAttribute[Any] | None = None,
+    lease: timedelta | ColumnElement[timedelta],
+    leased_until: InstrumentedAttribute[datetime | None] | None = None,
     where: Sequence[ColumnElement[bool]] = (),
-    before: ColumnElement[Any] | None = None,
+    before: ColumnElement[datetime] | datetime | None = None,
     limit: int = 1,
 ) -> ReturningUpdate[*tuple[Any, ...]]:
     """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
@@ -26,7 +26,7 @@ def take_due(
     no such column) `lease` into the future, so a worker that dies loses nothing: the row is due again when the lease ends. RETURNING gives
     the columns `returning` with their new values.
 
-    `before`: take what was due at this time instead of now.
+    `before`: take rows that were due at this time, instead of now.
     """
     model = key.class_
     free = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
@@ -36,13 +36,13 @@ def take_due(
         .order_by(due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
-        # A CTE runs once. As a subquery of IN, Postgres may run it once for each row, and the limit limits nothing.
+        # A CTE runs once. A subquery of IN may run again for each row, and then its limit has no effect.
         .cte("due")
     )
-    held = due_at if leased_until is None else leased_until
+    lease_column = due_at if leased_until is None else leased_until
     return (
         update(model)
         .where(key.in_(select(due.c.key)))
-        .values({attempts: attempts + 1, held: func.now() + lease})
+        .values({attempts: attempts + 1, lease_column: func.now() + lease})
         .returning(*returning)
     )

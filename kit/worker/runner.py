@@ -76,7 +76,7 @@ async def run_jobs(jobs: Mapping[str, Job], checks: Mapping[str, Check], *, host
     tasks = [asyncio.create_task(keep_running(name, job, shutdown), name=name) for name, job in jobs.items()]
     serving = asyncio.create_task(server.serve())
     log.info("worker started", jobs=list(jobs), port=port)
-    # If the server ends, for example because its port is taken, nobody can observe this process: stop it.
+    # If the server ends, for example because its port is taken, the process has no health checks and no metrics: stop it.
     serving.add_done_callback(lambda _: shutdown.request())
     await shutdown.wait_requested()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -4,7 +4,7 @@ import asyncio
 
 
 class Shutdown:
-    """Tells background jobs that the process was asked to stop.
+    """The state of a shutdown, shared by all background jobs of the process.
 
     A job checks `requested` between two pieces of work and returns when it is set.
     """
@@ -14,6 +14,7 @@ class Shutdown:
 
     @property
     def requested(self) -> bool:
+        """Whether the process was asked to stop."""
         return self._stop.is_set()
 
     def request(self) -> None:

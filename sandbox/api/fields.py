@@ -32,7 +32,7 @@ def is_utf8(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def optional_text(fields: dict[str, Any], name: str, max_length: int) -> str | None:
+def optional_string(fields: dict[str, Any], name: str, max_length: int) -> str | None:
     """Return a text field, or None when it is absent or empty. Errors: InvalidParams."""
     value = fields.get(name)
     if value is None or value == "":
@@ -42,9 +42,9 @@ def optional_text(fields: dict[str, Any], name: str, max_length: int) -> str | N
     return value
 
 
-def required_text(fields: dict[str, Any], name: str, max_length: int) -> str:
+def required_string(fields: dict[str, Any], name: str, max_length: int) -> str:
     """Return a text field. Errors: InvalidParams."""
-    value = optional_text(fields, name, max_length)
+    value = optional_string(fields, name, max_length)
     if value is None:
         raise InvalidParams(f"{name} is required")
     return value

@@ -14,9 +14,9 @@ from sandbox.state import CurrentState, State
 from sandbox.timestamps import iso_timestamp
 from sandbox.transactions import queries
 from sandbox.transactions.cards import CARDS
-from sandbox.transactions.charges import Attempt, charge
+from sandbox.transactions.charges import PaymentAttempt, charge
 from sandbox.transactions.models import Transaction
-from sandbox.transactions.parsing import parse_web_address
+from sandbox.transactions.parsing import parse_http_url
 from sandbox.webhooks import queue
 
 SHOP = "Sandbox Shop"
@@ -25,7 +25,7 @@ OVERVIEW_LENGTH = 25
 router = APIRouter(include_in_schema=False)
 
 
-def return_address(transaction: Transaction) -> str | None:
+def return_url(transaction: Transaction) -> str | None:
     """Return the merchant's callback_url with trxref and reference added to its query."""
     if transaction.callback_url is None:
         return None
@@ -35,8 +35,8 @@ def return_address(transaction: Transaction) -> str | None:
     return urlunsplit(parts._replace(query=f"{parts.query}&{added}" if parts.query else added))
 
 
-def _redirect(address: str) -> Response:
-    return RedirectResponse(address, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
+def _redirect(url: str) -> Response:
+    return RedirectResponse(url, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
 
 
 def _checkout_page(
@@ -73,13 +73,13 @@ def _receipt_page(transaction: Transaction, *, already_paid: bool) -> Response:
         "receipt.html",
         transaction=transaction,
         shop=SHOP,
-        return_address=return_address(transaction),
+        return_url=return_url(transaction),
         already_paid=already_paid,
     )
 
 
-def _unknown_page() -> Response:
-    return render_page("unknown.html", 404, shop=SHOP)
+def _not_found_page() -> Response:
+    return render_page("not_found.html", 404, shop=SHOP)
 
 
 async def _find_transaction(state: State, access_code: str) -> Transaction | None:
@@ -91,7 +91,7 @@ async def show_checkout(access_code: str, state: CurrentState) -> Response:
     """Show the checkout page, or a receipt if the transaction is paid."""
     transaction = await _find_transaction(state, access_code)
     if transaction is None:
-        return _unknown_page()
+        return _not_found_page()
     return _receipt_page(transaction, already_paid=True) if transaction.paid else _checkout_page(transaction)
 
 
@@ -102,17 +102,17 @@ async def submit_checkout(
     state: CurrentState,
     action: Annotated[CheckoutAction, Form()],
     card: Annotated[CardName, Form()] = CardName.SUCCESS,
-    asked: Annotated[int, Form(ge=0, le=9)] = 0,
+    question_index: Annotated[int, Form(ge=0, le=9)] = 0,
     answer: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    """Apply a button of the checkout page. `asked`: index of the question that `answer` belongs to."""
+    """Apply a button of the checkout page. `question_index`: index of the question that `answer` belongs to."""
     transaction = await _find_transaction(state, access_code)
     if transaction is None:
-        return _unknown_page()
+        return _not_found_page()
     if action == CheckoutAction.CANCEL and transaction.status != TransactionStatus.ONGOING:
         return _after_payment(transaction) if transaction.paid else _after_cancel(transaction)
     chosen = CardName.DECLINED if action == CheckoutAction.DECLINE else card
-    attempt = _attempt(action, chosen, asked, answer, request.client.host if request.client else None)
+    attempt = _attempt(action, chosen, question_index, answer, request.client.host if request.client else None)
     try:
         transaction = await charge(state, transaction.reference, attempt)
     except AlreadyPaid:
@@ -123,36 +123,38 @@ async def submit_checkout(
     if attempt.outcome == ChargeOutcome.ABANDONED:
         return _after_cancel(transaction)
     if attempt.outcome == ChargeOutcome.ONGOING:
-        return _question_page(transaction, chosen, asked + 1 if action == CheckoutAction.ANSWER else 0)
+        return _question_page(transaction, chosen, question_index + 1 if action == CheckoutAction.ANSWER else 0)
     return _checkout_page(transaction, chosen, transaction.gateway_response)
 
 
-def _attempt(action: CheckoutAction, name: CardName, asked: int, answer: str, ip_address: str | None) -> Attempt:
-    """Return the attempt to pay that a button stands for. `asked`: index of the answered question of the card."""
+def _attempt(
+    action: CheckoutAction, name: CardName, question_index: int, answer: str, ip_address: str | None
+) -> PaymentAttempt:
+    """Return the attempt to pay that a button stands for. `question_index`: index of the answered question of the card."""
     card = CARDS[name]
     if action == CheckoutAction.CANCEL:
-        return Attempt(ChargeOutcome.ABANDONED)
+        return PaymentAttempt(ChargeOutcome.ABANDONED)
     remaining = card.questions
     if action == CheckoutAction.ANSWER:
-        answered, remaining = card.questions[asked : asked + 1], card.questions[asked + 1 :]
+        answered, remaining = card.questions[question_index : question_index + 1], card.questions[question_index + 1 :]
         for question, expected_answer in answered:
             if expected_answer and answer.strip() != expected_answer:
                 message = QUESTION_TEXTS[question].wrong_answer
-                return Attempt(ChargeOutcome.FAILED, card, ip_address, gateway_response=message)
+                return PaymentAttempt(ChargeOutcome.FAILED, card, ip_address, gateway_response=message)
     if remaining:
-        return Attempt(ChargeOutcome.ONGOING, card, ip_address)
-    return Attempt(ChargeOutcome.FAILED if card.decline_message else ChargeOutcome.SUCCESS, card, ip_address)
+        return PaymentAttempt(ChargeOutcome.ONGOING, card, ip_address)
+    return PaymentAttempt(ChargeOutcome.FAILED if card.decline_message else ChargeOutcome.SUCCESS, card, ip_address)
 
 
 def _after_payment(transaction: Transaction) -> Response:
-    address = return_address(transaction)
-    return _redirect(address) if address else _receipt_page(transaction, already_paid=False)
+    url = return_url(transaction)
+    return _redirect(url) if url else _receipt_page(transaction, already_paid=False)
 
 
 def _after_cancel(transaction: Transaction) -> Response:
     """Redirect to the `cancel_action` of the metadata, or show that the checkout was cancelled and can still be paid."""
-    address = parse_web_address(transaction.cancel_action)
-    return _redirect(address) if address else render_page("closed.html", transaction=transaction, shop=SHOP)
+    url = parse_http_url(transaction.cancel_action)
+    return _redirect(url) if url else render_page("cancelled.html", transaction=transaction, shop=SHOP)
 
 
 @router.get("/")

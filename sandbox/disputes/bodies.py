@@ -15,7 +15,7 @@ NO_RECEIVER = {"receiver_bank_account_number": None, "receiver_bank": None}
 NO_PHONE = {"international_format_phone": None}
 
 
-def _head(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
+def _common(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
     return {
         "id": dispute.id,
         "refund_amount": dispute.refund_amount,
@@ -57,7 +57,7 @@ def fetched_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
         "source": source_body(transaction),
     }
     return (
-        _head(dispute, transaction)
+        _common(dispute, transaction)
         | {"transaction": disputed, "customer": customer(transaction.email)}
         | _history(dispute, transaction)
         | _times(dispute)
@@ -90,7 +90,7 @@ def resolved_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
     """Return the dispute with the id of the transaction in place of the transaction."""
     at = iso_timestamp(dispute.updated_at)
     return (
-        _head(dispute, transaction)
+        _common(dispute, transaction)
         | _times(dispute)
         | {
             "merchant_transaction_reference": transaction.reference,
@@ -119,7 +119,7 @@ def webhook_body(event: DisputeEvent, dispute: Dispute, transaction: Transaction
     for name in ("receipt_number", "createdAt", "source", "fees_breakdown", "connect"):
         del disputed[name]
     data = (
-        _head(dispute, transaction)
+        _common(dispute, transaction)
         | {"transaction": disputed, "customer": customer(transaction.email)}
         | _history(dispute, transaction)
         | {"created_at": iso_timestamp(dispute.created_at), "updated_at": iso_timestamp(dispute.updated_at)}

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from sandbox.controls import DeliveryControls, RowId
 from sandbox.disputes import bodies, uploads
-from sandbox.disputes.lifecycle import Complaint
+from sandbox.disputes.lifecycle import DisputeRequest
 from sandbox.enums import DisputeCategory, DisputeOutcome, DisputeResolution
 from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
@@ -36,9 +36,9 @@ class DisputeChange(DeliveryControls):
 @router.post("/disputes")
 async def open_dispute(new: NewDispute, state: CurrentState) -> ApiResponse:
     """Dispute a paid transaction. Reminders are sent every 4 hours; after 16 the dispute is accepted automatically."""
-    complaint = Complaint(new.reference, new.amount, new.category, new.message, new.hours)
+    request = DisputeRequest(new.reference, new.amount, new.category, new.message, new.hours)
     dispute, transaction = await state.store.run(
-        lambda connection: state.disputes.open(connection, complaint, new.delivery)
+        lambda connection: state.disputes.open(connection, request, new.delivery)
     )
     state.notify()
     return success("Dispute opened", bodies.fetched_body(dispute, transaction))

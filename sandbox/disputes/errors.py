@@ -36,7 +36,7 @@ class DisputeAlreadyResolved(ApiError):
     """This dispute is already resolved and cannot be changed. Open another dispute."""
 
     status = 409
-    code = "dispute_is_over"
+    code = "dispute_resolved"
 
 
 class UploadRefused(ApiError):

@@ -33,7 +33,7 @@ BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class DisputeRequest:
     """A dispute that a control call opens."""
 
     reference: str
@@ -65,22 +65,22 @@ class DisputeLifecycle:
     def open(
         self,
         connection: sqlite3.Connection,
-        complaint: Complaint,
+        request: DisputeRequest,
         delivery: DeliveryOptions = DEFAULT_DELIVERY,
     ) -> tuple[Dispute, Transaction]:
         """Open a dispute of a paid transaction. Errors: UnknownReference, NotDisputable, AlreadyDisputed."""
-        transaction = transaction_queries.find(connection, complaint.reference)
+        transaction = transaction_queries.find(connection, request.reference)
         if transaction is None:
             raise UnknownReference
         refundable = transaction.amount - sum_refunded(connection, transaction.id)
-        amount = refundable if complaint.amount is None else complaint.amount
+        amount = refundable if request.amount is None else request.amount
         if not transaction.paid or not 0 < amount <= refundable:
             raise NotDisputable
         latest = queries.find_latest(connection, transaction.id)
         if latest is not None and latest.status != DisputeStatus.RESOLVED:
             raise AlreadyDisputed
         at = now()
-        due_at = self._hours_after(at, complaint.hours)
+        due_at = self._hours_after(at, request.hours)
         dispute = queries.add(
             connection,
             Dispute(
@@ -91,8 +91,8 @@ class DisputeLifecycle:
                 resolution=None,
                 refund_amount=amount,
                 currency=transaction.currency,
-                category=complaint.category,
-                payer_message=complaint.message,
+                category=request.category,
+                payer_message=request.message,
                 merchant_message=None,
                 attachments=None,
                 evidence=None,
@@ -103,7 +103,7 @@ class DisputeLifecycle:
                 next_step_at=min(self._hours_after(at, REMINDER_HOURS), due_at),
             ),
         )
-        self._publish(connection, DisputeEvent.CREATE, dispute, transaction, delivery)
+        self._queue_webhook(connection, DisputeEvent.CREATE, dispute, transaction, delivery)
         return dispute, transaction
 
     def update(
@@ -175,7 +175,7 @@ class DisputeLifecycle:
             next_step_at=min(self._hours_after(at, REMINDER_HOURS), dispute.due_at),
         )
         queries.save(connection, reminded)
-        self._publish(connection, DisputeEvent.REMIND, reminded, transaction, delivery)
+        self._queue_webhook(connection, DisputeEvent.REMIND, reminded, transaction, delivery)
         return reminded, transaction
 
     def advance(self, connection: sqlite3.Connection, at: int) -> int | None:
@@ -231,10 +231,10 @@ class DisputeLifecycle:
         queries.save(connection, resolved)
         if resolution != DisputeResolution.DECLINED:
             transaction = refund_dispute(connection, transaction, dispute.refund_amount, dispute.id)
-        self._publish(connection, DisputeEvent.RESOLVE, resolved, transaction, delivery)
+        self._queue_webhook(connection, DisputeEvent.RESOLVE, resolved, transaction, delivery)
         return resolved, transaction
 
-    def _publish(
+    def _queue_webhook(
         self,
         connection: sqlite3.Connection,
         event: DisputeEvent,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.api.fields import optional_text, required_text
+from sandbox.api.fields import optional_string, required_string
 from sandbox.api.query_string import NUMERIC_ID
 from sandbox.disputes.errors import DisputeNotFound
 from sandbox.disputes.lifecycle import MerchantResponse
@@ -40,21 +40,21 @@ def parse_refund_amount(fields: dict[str, Any]) -> int:
 
 def parse_filename(fields: dict[str, Any]) -> str | None:
     """Return the name of an uploaded file. Errors: InvalidParams."""
-    return optional_text(fields, "uploaded_filename", 200)
+    return optional_string(fields, "uploaded_filename", 200)
 
 
 def parse_evidence(fields: dict[str, Any]) -> dict[str, str | None]:
     """Return all evidence fields. Errors: InvalidParams."""
-    required = {name: required_text(fields, name, TEXT_LENGTH) for name in REQUIRED_EVIDENCE}
-    return required | {name: optional_text(fields, name, TEXT_LENGTH) for name in OPTIONAL_EVIDENCE}
+    required = {name: required_string(fields, name, TEXT_LENGTH) for name in REQUIRED_EVIDENCE}
+    return required | {name: optional_string(fields, name, TEXT_LENGTH) for name in OPTIONAL_EVIDENCE}
 
 
 def parse_response(fields: dict[str, Any]) -> MerchantResponse:
     """Parse the body of resolve. Errors: InvalidParams, and those of parse_refund_amount."""
-    value = required_text(fields, "resolution", 50)
+    value = required_string(fields, "resolution", 50)
     resolution = next((each for each in RESOLUTIONS if each == value), None)
     if resolution is None:
         raise InvalidParams(f"resolution must be one of {', '.join(RESOLUTIONS)}")
-    message = required_text(fields, "message", TEXT_LENGTH)
-    filename = required_text(fields, "uploaded_filename", 200)
+    message = required_string(fields, "message", TEXT_LENGTH)
+    filename = required_string(fields, "uploaded_filename", 200)
     return MerchantResponse(resolution, message, parse_refund_amount(fields), filename)

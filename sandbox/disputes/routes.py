@@ -120,8 +120,8 @@ async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
     row_id = parsing.parse_id(dispute_id)
     await state.store.run(lambda connection: find_with_transaction(connection, row_id))
     name, settings = uploads.new_name(), state.settings
-    address = uploads.signed_address(settings.origin, settings.key, name)
-    return success("Upload url generated", {"signedUrl": address, "fileName": name})
+    url = uploads.signed_url(settings.origin, settings.key, name)
+    return success("Upload url generated", {"signedUrl": url, "fileName": name})
 
 
 @router.post("/{dispute_id}/evidence", name="dispute", summary="Add evidence", openapi_extra=body_of(EVIDENCE))

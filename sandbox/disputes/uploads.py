@@ -15,7 +15,7 @@ def new_name() -> str:
     return secrets.token_hex(10)
 
 
-def signed_address(origin: str, key: bytes, name: str) -> str:
+def signed_url(origin: str, key: bytes, name: str) -> str:
     expires = int(time.time()) + LIFETIME
     return f"{origin}/sandbox/uploads/{name}?expires={expires}&signature={_signature(key, name, expires)}"
 

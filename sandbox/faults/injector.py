@@ -18,7 +18,7 @@ from sandbox.responses import ApiResponse
 
 Handler = Callable[[], Awaitable[Response]]
 
-HOLD_SECONDS = 120.0
+NO_RESPONSE_SECONDS = 120.0
 """Seconds that a call without a response is kept open, unless the caller disconnects earlier."""
 RATE_LIMIT_WINDOW = 60
 """Seconds."""
@@ -35,7 +35,7 @@ class CutOffResponse(Response):
 
 async def _no_response(request: Request) -> Response:
     try:
-        async with asyncio.timeout(HOLD_SECONDS):
+        async with asyncio.timeout(NO_RESPONSE_SECONDS):
             while (await request.receive())["type"] != "http.disconnect":
                 pass
     except (TimeoutError, asyncio.CancelledError):

@@ -51,4 +51,4 @@ class RefundFinished(ApiError):
     """This refund is already processed or failed and cannot be changed. Create another refund."""
 
     status = 409
-    code = "refund_is_over"
+    code = "refund_finished"

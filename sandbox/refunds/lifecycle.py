@@ -72,7 +72,7 @@ class RefundLifecycle:
                 next_step_at=self._next_step_at(draft.created_at),
             ),
         )
-        self._publish(connection, refund)
+        self._report_status(connection, refund)
         return refund, transaction
 
     def set_outcome(
@@ -126,10 +126,10 @@ class RefundLifecycle:
         changed = replace(refund, status=status, updated_at=at, refunded_at=refunded_at, next_step_at=next_step_at)
         queries.save(connection, changed)
         if changed.status != refund.status:
-            self._publish(connection, changed, delivery)
+            self._report_status(connection, changed, delivery)
         return changed
 
-    def _publish(
+    def _report_status(
         self, connection: sqlite3.Connection, refund: Refund, delivery: DeliveryOptions = DEFAULT_DELIVERY
     ) -> None:
         """Set the status of the transaction and queue the webhook refund.<status>."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.api.fields import is_utf8, optional_text, required_text
+from sandbox.api.fields import is_utf8, optional_string, required_string
 from sandbox.api.query_string import NUMERIC_ID
 from sandbox.errors import InvalidParams
 from sandbox.refunds.errors import RefundNotFound, TransactionMissing
@@ -26,9 +26,9 @@ def parse_refund_request(fields: dict[str, Any]) -> RefundRequest:
     return RefundRequest(
         transaction=_parse_transaction(fields.get("transaction")),
         amount=None if amount is None or amount == "" else parse_amount(amount),
-        currency=optional_text(fields, "currency", 3),
-        customer_note=optional_text(fields, "customer_note", NOTE_LENGTH),
-        merchant_note=optional_text(fields, "merchant_note", NOTE_LENGTH),
+        currency=optional_string(fields, "currency", 3),
+        customer_note=optional_string(fields, "customer_note", NOTE_LENGTH),
+        merchant_note=optional_string(fields, "merchant_note", NOTE_LENGTH),
     )
 
 
@@ -37,7 +37,7 @@ def parse_account_currency(fields: dict[str, Any]) -> str:
     details = fields.get("refund_account_details")
     if not isinstance(details, dict):
         raise InvalidParams("refund_account_details is required")
-    account = {name: required_text(details, name, 50) for name in ("currency", "account_number", "bank_id")}
+    account = {name: required_string(details, name, 50) for name in ("currency", "account_number", "bank_id")}
     return account["currency"]
 
 

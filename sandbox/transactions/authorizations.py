@@ -4,7 +4,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from sandbox.enums import Channel
-from sandbox.transactions.channels import REUSABLE, saved_code
+from sandbox.transactions.channels import REUSABLE, authorization_code_of
 from sandbox.transactions.models import Transaction
 
 KEPT = 200_000
@@ -26,7 +26,7 @@ def save(connection: sqlite3.Connection, transaction: Transaction) -> None:
     cursor = connection.execute(
         "INSERT INTO authorizations (code, email, card, channel) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (code) DO UPDATE SET active = 1 WHERE NOT active",
-        (saved_code(transaction), transaction.email.lower(), transaction.card, transaction.channel),
+        (authorization_code_of(transaction), transaction.email.lower(), transaction.card, transaction.channel),
     )
     if cursor.rowcount and cursor.lastrowid and cursor.lastrowid % 1_000 == 0:
         connection.execute("DELETE FROM authorizations WHERE id <= ?", (cursor.lastrowid - KEPT,))

@@ -31,10 +31,10 @@ RESPONSES: dict[Channel, ChannelResponse] = {
 }
 REUSABLE = (Channel.CARD, Channel.DIRECT_DEBIT)
 """Channels whose authorizations can be charged again."""
-TRANSFER = {"card_type": "transfer", "brand": "Managed Account", "bin": "009XXX", "last4": "X042"}
+TRANSFER_FIELDS = {"card_type": "transfer", "brand": "Managed Account", "bin": "009XXX", "last4": "X042"}
 
 
-def saved_code(transaction: Transaction) -> str:
+def authorization_code_of(transaction: Transaction) -> str:
     return authorization_code(
         transaction.email, transaction.card if transaction.channel == Channel.CARD else transaction.channel
     )
@@ -50,7 +50,7 @@ def authorization(transaction: Transaction) -> dict[str, Any]:
         return {"exp_month": None, "exp_year": None, "account_name": None} | _receiver(None, None)
     paid = datetime.fromtimestamp((transaction.paid_at or 0) / 1000, UTC)
     common = {
-        "authorization_code": saved_code(transaction),
+        "authorization_code": authorization_code_of(transaction),
         "bin": None,
         "last4": None,
         "exp_month": f"{paid:%m}",
@@ -69,7 +69,7 @@ def authorization(transaction: Transaction) -> dict[str, Any]:
 
 def _channel_fields(transaction: Transaction, country: str) -> dict[str, Any]:
     if transaction.channel in (Channel.BANK_TRANSFER, Channel.DEDICATED_NUBAN):
-        return TRANSFER | _transfer(transaction, country)
+        return TRANSFER_FIELDS | _transfer(transaction, country)
     fields: dict[Channel, dict[str, Any]] = {
         Channel.DIRECT_DEBIT: {"exp_month": None, "exp_year": None, "bank": "Sandbox Bank"},
         Channel.MOBILE_MONEY: {

@@ -42,7 +42,7 @@ class ReportedValues(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class PaymentAttempt:
     """One attempt to pay a transaction."""
 
     outcome: ChargeOutcome
@@ -57,7 +57,7 @@ class Attempt:
     """Response of the bank; None: that of the channel for a success, that of the card for a decline."""
 
 
-async def charge(state: State, reference: str, attempt: Attempt) -> Transaction:
+async def charge(state: State, reference: str, attempt: PaymentAttempt) -> Transaction:
     """Apply an attempt to a transaction. A failed or abandoned one can be paid again. Errors: UnknownReference, AlreadyPaid."""
 
     def job(connection: sqlite3.Connection) -> Transaction:
@@ -73,7 +73,7 @@ async def charge(state: State, reference: str, attempt: Attempt) -> Transaction:
 
 
 def apply_attempt(
-    connection: sqlite3.Connection, dispatcher: WebhookDispatcher, transaction: Transaction, attempt: Attempt
+    connection: sqlite3.Connection, dispatcher: WebhookDispatcher, transaction: Transaction, attempt: PaymentAttempt
 ) -> Transaction:
     """Apply an attempt in the store's thread. Errors: AlreadyPaid."""
     if transaction.paid:
@@ -91,7 +91,7 @@ def apply_attempt(
     return paid
 
 
-def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Attempt) -> Transaction:
+def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: PaymentAttempt) -> Transaction:
     reported = attempt.reported or {}
     amount = reported.get("amount", transaction.amount)
     currency = reported.get("currency", transaction.currency)
@@ -121,7 +121,7 @@ def _pay(connection: sqlite3.Connection, transaction: Transaction, attempt: Atte
     return queries.save_attempt(connection, paid)
 
 
-def _decline(connection: sqlite3.Connection, transaction: Transaction, attempt: Attempt) -> Transaction:
+def _decline(connection: sqlite3.Connection, transaction: Transaction, attempt: PaymentAttempt) -> Transaction:
     message = attempt.gateway_response or attempt.card.decline_message or CARDS[CardName.DECLINED].decline_message or ""
     timeline = append_entries(
         transaction,

@@ -12,7 +12,7 @@ from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
 from sandbox.transactions import bodies, queries
 from sandbox.transactions.cards import CARDS
-from sandbox.transactions.charges import Attempt, ReportedValues, charge
+from sandbox.transactions.charges import PaymentAttempt, ReportedValues, charge
 from sandbox.webhooks import queue
 
 router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
@@ -63,7 +63,7 @@ async def pay(reference: str, state: CurrentState, payment: Payment | None = Non
     payment = payment or Payment()
     card = CARDS[payment.card]
     card_outcome = ChargeOutcome.FAILED if card.decline_message else ChargeOutcome.SUCCESS
-    attempt = Attempt(
+    attempt = PaymentAttempt(
         payment.outcome or card_outcome,
         card,
         ip_address="127.0.0.1",

@@ -58,7 +58,7 @@ def parse_amount(value: Any) -> int:
     return value
 
 
-def parse_web_address(value: Any) -> str | None:
+def parse_http_url(value: Any) -> str | None:
     """Return `value` if a browser can be redirected to it, else None."""
     if not isinstance(value, str) or len(value) > 2048 or not value.isprintable() or " " in value:
         return None
@@ -98,10 +98,10 @@ def _parse_reference(value: Any) -> str | None:
 def _parse_callback_url(value: Any) -> str | None:
     if value is None or value == "":
         return None
-    address = parse_web_address(value)
-    if address is None:
+    url = parse_http_url(value)
+    if url is None:
         raise InvalidParams("callback_url must be an http or https address")
-    return address
+    return url
 
 
 def _parse_label(value: Any) -> str | None:

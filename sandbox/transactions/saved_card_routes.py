@@ -5,7 +5,7 @@ import sqlite3
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from sandbox.api.fields import parse_fields, required_text
+from sandbox.api.fields import parse_fields, required_string
 from sandbox.api.openapi import body_of
 from sandbox.enums import ChargeOutcome, SavedCardOutcome
 from sandbox.errors import ApiError
@@ -14,7 +14,7 @@ from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
 from sandbox.transactions import authorizations, bodies, queries
 from sandbox.transactions.cards import BY_NUMBER
-from sandbox.transactions.charges import Attempt, apply_attempt
+from sandbox.transactions.charges import PaymentAttempt, apply_attempt
 from sandbox.transactions.models import Transaction
 from sandbox.transactions.parsing import parse_initialize
 
@@ -70,7 +70,7 @@ DEACTIVATE = {
 async def charge_authorization(request: Request, state: CurrentState) -> Response:
     """Charge a saved card without the payer. The result is in `data.status`; a 400 creates no transaction."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())
-    new, code = parse_initialize(fields), required_text(fields, "authorization_code", 100)
+    new, code = parse_initialize(fields), required_string(fields, "authorization_code", 100)
     outcome = state.faults.faults.saved_cards
 
     def job(connection: sqlite3.Connection) -> Transaction:
@@ -83,7 +83,7 @@ async def charge_authorization(request: Request, state: CurrentState) -> Respons
         if outcome == SavedCardOutcome.PAUSED:
             return added
         charged = outcome == SavedCardOutcome.CHARGED
-        attempt = Attempt(
+        attempt = PaymentAttempt(
             ChargeOutcome.SUCCESS if charged else ChargeOutcome.FAILED,
             BY_NUMBER[card.card],
             channel=card.channel,
@@ -115,7 +115,7 @@ async def charge_authorization(request: Request, state: CurrentState) -> Respons
 async def deactivate_authorization(request: Request, state: CurrentState) -> Response:
     """Deactivate a saved card: it can no longer be charged."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())
-    code = required_text(fields, "authorization_code", 100)
+    code = required_string(fields, "authorization_code", 100)
     if not await state.store.run(lambda connection: authorizations.deactivate(connection, code)):
         raise CardNotFound
     return ApiResponse({"status": True, "message": "Authorization has been deactivated"})

@@ -72,11 +72,11 @@ def _pos(transaction: Transaction, data: Data) -> Data:
 
 
 def _legacy(transaction: Transaction, data: Data) -> Data:
-    known = _without(data, *ABSENT_IN_OLDER_CHANNELS, "fees_split", "subaccount", "paidAt")
+    remaining = _without(data, *ABSENT_IN_OLDER_CHANNELS, "fees_split", "subaccount", "paidAt")
     card = _without(
         data["authorization"], "channel", "reusable", "signature", "receiver_bank_account_number", "receiver_bank"
     )
-    return known | {
+    return remaining | {
         "gateway_response": "Approved by Financial Institution",
         "metadata": data["metadata"] or 0,
         "log": _without(log_body(transaction) or {}, "start_time") | {"authentication": "pin", "channel": None},
@@ -104,8 +104,8 @@ def _subscription(transaction: Transaction, data: Data) -> Data:
         "send_sms": True,
         "currency": transaction.currency,
     }
-    known = _without(data, "pos_transaction_data", "source", "fees_breakdown")
-    return known | _with_metadata(data, {"invoice_action": "create"}) | {"plan": plan}
+    remaining = _without(data, "pos_transaction_data", "source", "fees_breakdown")
+    return remaining | _with_metadata(data, {"invoice_action": "create"}) | {"plan": plan}
 
 
 def _virtual_terminal(_: Transaction, data: Data) -> Data:
@@ -124,12 +124,12 @@ def _multi_split(transaction: Transaction, data: Data) -> Data:
     """Return the short form, without currency, channel, fees and customer."""
     fields = ("id", "domain", "status", "reference", "amount", "message", "gateway_response", "paid_at")
     share = {"subaccount_code": "ACCT_sandbox0partner", "id": 12_001}
-    partner, kept = transaction.amount // 5, transaction.fees or 0
+    partner, fees = transaction.amount // 5, transaction.fees or 0
     formula = {"type": "percentage", "subaccounts": [share | {"share": 20, "name": "Partner"}], "integration": 80}
     shares = {
-        "paystack": kept,
+        "paystack": fees,
         "subaccounts": [share | {"amount": partner}],
-        "integration": transaction.amount - partner - kept,
+        "integration": transaction.amount - partner - fees,
     }
     split = {"id": 11, "name": "Partner", "split_code": "SPL_sandbox01", "formula": formula, "shares": shares}
     return {name: data[name] for name in fields} | {"split": split}

@@ -19,7 +19,7 @@ STATUS: dict[WebhookState, WebhookEventStatus] = {
     WebhookState.GIVEN_UP: WebhookEventStatus.FAILED,
     WebhookState.LOST: WebhookEventStatus.FAILED,
 }
-KEY = re.compile(r"[0-9a-f]{24}")
+PUBLIC_ID = re.compile(r"[0-9a-f]{24}")
 ATTEMPTS_KEPT = 200
 """Attempts that are kept of an event when it is resent."""
 RESEND_LIMIT = 1_000
@@ -64,7 +64,7 @@ class StoredEvent:
         return cls(**values | {"state": WebhookState(values["state"])})
 
     @property
-    def key(self) -> str:
+    def public_id(self) -> str:
         """Paystack's _id: the second of its creation, then the row id, so that no deleted database has given it out."""
         return f"{self.created_at // 1_000:08x}{self.id:016x}"
 
@@ -97,13 +97,13 @@ def list_oldest(connection: sqlite3.Connection, wanted: Filter) -> list[StoredEv
     return [StoredEvent.from_row(row) for row in rows]
 
 
-def find(connection: sqlite3.Connection, key: str) -> StoredEvent | None:
+def find(connection: sqlite3.Connection, public_id: str) -> StoredEvent | None:
     """Find an event by its _id."""
-    if not KEY.fullmatch(key):
+    if not PUBLIC_ID.fullmatch(public_id):
         return None
-    row = connection.execute(SELECT + " AND id = ?", (min(int(key[8:], 16), 2**63 - 1),)).fetchone()
+    row = connection.execute(SELECT + " AND id = ?", (min(int(public_id[8:], 16), 2**63 - 1),)).fetchone()
     event = StoredEvent.from_row(row) if row else None
-    return event if event and event.key == key else None
+    return event if event and event.public_id == public_id else None
 
 
 def find_latest_by_row_id(connection: sqlite3.Connection, row_id: int) -> StoredEvent | None:
@@ -141,7 +141,7 @@ def summary_body(event: StoredEvent, domain: Domain) -> dict[str, Any]:
     attempts = event.attempts
     last = attempts[-1] if attempts else {}
     return {
-        "_id": event.key,
+        "_id": event.public_id,
         "domain": domain,
         "category": event.category,
         "event_name": event.event,
@@ -167,13 +167,13 @@ def detail_body(event: StoredEvent, domain: Domain, url: str | None) -> dict[str
     return summary_body(event, domain) | {
         "event_payload": json.loads(event.body),
         "webhook_url": url,
-        "merchant_response_body": attempts[-1].get("answer") if attempts else None,
+        "merchant_response_body": attempts[-1].get("response_body") if attempts else None,
         "trials": [
             {
                 "created_at": attempt["at"],
                 "response_code": attempt["status"],
                 "status_detail": attempt["error"],
-                "merchant_response_body": attempt.get("answer"),
+                "merchant_response_body": attempt.get("response_body"),
             }
             for attempt in attempts
         ],

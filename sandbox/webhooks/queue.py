@@ -20,7 +20,7 @@ QUICK_WAIT, SLOW_WAIT = 1.0, 5.0
 """Seconds that stand for Paystack's waits in live mode: 3 minutes (the first four attempts), then an hour (72 attempts)."""
 LEASE = 15_000
 """Milliseconds after which a webhook whose delivery was started and never recorded is due again."""
-LONGEST_WAIT = 60.0
+MAX_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """Result of one attempt to deliver a webhook."""
 
     at: int
     """Milliseconds since 1970."""
     status: int | None
     error: str | None
-    answer: str
+    response_body: str
     milliseconds: int
 
     def to_json(self) -> str:
@@ -63,7 +63,7 @@ class Attempt:
                 "at": iso_timestamp(self.at),
                 "status": self.status,
                 "error": self.error,
-                "answer": self.answer,
+                "response_body": self.response_body,
                 "milliseconds": self.milliseconds,
             }
         )
@@ -130,12 +130,12 @@ def take_due(connection: sqlite3.Connection, limit: int) -> tuple[list[Delivery]
         (at + LEASE, at, limit),
     ).fetchall()
     (next_at,) = connection.execute("SELECT min(next_attempt_at) FROM webhooks WHERE state = 'pending'").fetchone()
-    wait = LONGEST_WAIT if next_at is None else min(max(next_at - at, 0) / 1000, LONGEST_WAIT)
+    wait = MAX_WAIT_SECONDS if next_at is None else min(max(next_at - at, 0) / 1000, MAX_WAIT_SECONDS)
     return [Delivery(*row) for row in rows], wait
 
 
 def record_attempt(
-    connection: sqlite3.Connection, delivery: Delivery, attempt: Attempt, time_scale: float
+    connection: sqlite3.Connection, delivery: Delivery, attempt: DeliveryAttempt, time_scale: float
 ) -> WebhookState:
     """Record an attempt. Status 200 means delivered; after anything else the next attempt of the schedule follows."""
     attempts = delivery.attempts + 1
@@ -164,19 +164,19 @@ def count_by_state(connection: sqlite3.Connection) -> dict[str, int]:
     return {state: counts.get(state, 0) for state in WebhookState}
 
 
-COLUMNS = "SELECT id, event, reference, state, attempts, attempt_log, created_at, next_attempt_at FROM webhooks"
+SELECT = "SELECT id, event, reference, state, attempts, attempt_log, created_at, next_attempt_at FROM webhooks"
 
 
 def list_by_reference(connection: sqlite3.Connection, reference: str, limit: int = 200) -> list[dict[str, Any]]:
     """Return the latest webhooks of a transaction, as the control routes show them."""
-    rows = connection.execute(COLUMNS + " WHERE reference = ? ORDER BY id DESC LIMIT ?", (reference, limit))
+    rows = connection.execute(SELECT + " WHERE reference = ? ORDER BY id DESC LIMIT ?", (reference, limit))
     return [_webhook_body(row) for row in rows]
 
 
 def list_latest(connection: sqlite3.Connection, state: WebhookState | None, limit: int = 50) -> list[dict[str, Any]]:
     """Return the latest webhooks of one state or of all, as the control routes show them."""
     rows = connection.execute(
-        COLUMNS + " WHERE (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit",
+        SELECT + " WHERE (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit",
         {"state": state, "limit": limit},
     )
     return [_webhook_body(row) for row in rows]
@@ -189,8 +189,8 @@ def _webhook_body(row: Any) -> dict[str, Any]:
         "event": event,
         "reference": reference,
         "state": state,
-        "tries": attempts,
+        "attempt_count": attempts,
         "created_at": iso_timestamp(created_at),
-        "next_at": iso_timestamp(next_attempt_at) if state == WebhookState.PENDING else None,
+        "next_attempt_at": iso_timestamp(next_attempt_at) if state == WebhookState.PENDING else None,
         "attempts": [json.loads(line) for line in attempt_log.splitlines()],
     }

@@ -80,10 +80,10 @@ async def look_up_event(request: Request, state: CurrentState) -> Response:
     return success("Webhook retrieved", events.summary_body(event, state.settings.domain))
 
 
-@router.get("/{key}", name="events", summary="Fetch a webhook event")
-async def fetch_event(key: str, state: CurrentState) -> Response:
+@router.get("/{event_id}", name="events", summary="Fetch a webhook event")
+async def fetch_event(event_id: str, state: CurrentState) -> Response:
     """Show one event with its payload and all attempts to deliver it."""
-    event = await state.store.run(lambda connection: events.find(connection, key))
+    event = await state.store.run(lambda connection: events.find(connection, event_id))
     if event is None:
         raise WebhookNotFound
     settings = state.settings
@@ -105,12 +105,12 @@ FILTERS = {
 @router.post("/resend", name="resend", summary="Resend webhook events", openapi_extra=body_of(IDS))
 async def resend_events(request: Request, state: CurrentState) -> Response:
     """Send events again. Every call sends them once more."""
-    keys = _parse_ids(parse_fields(request.headers.get("content-type", ""), await request.body()).get("ids"))
+    ids = _parse_ids(parse_fields(request.headers.get("content-type", ""), await request.body()).get("ids"))
     if state.settings.webhook_url is None:
         raise NoWebhookUrl
 
     def job(connection: sqlite3.Connection) -> int:
-        found = [events.find(connection, key) for key in keys]
+        found = [events.find(connection, event_id) for event_id in ids]
         if None in found:
             raise WebhookNotFound
         for event in found:
@@ -151,7 +151,7 @@ def _parse_ids(value: Any) -> list[str]:
     if (
         not isinstance(value, list)
         or not 1 <= len(value) <= RESEND_IDS
-        or not all(isinstance(key, str) for key in value)
+        or not all(isinstance(each, str) for each in value)
     ):
         raise InvalidParams(f"ids must be a list of 1 to {RESEND_IDS} webhook ids")
     return value

@@ -11,7 +11,7 @@ from sandbox.enums import WebhookState
 from sandbox.store import Store
 from sandbox.timestamps import now
 from sandbox.webhooks import queue
-from sandbox.webhooks.queue import Attempt, Delivery
+from sandbox.webhooks.queue import Delivery, DeliveryAttempt
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class WebhookSender:
         if free:
             due, wait = await self._store.run(partial(queue.take_due, limit=free))
         else:
-            due, wait = [], queue.LONGEST_WAIT
+            due, wait = [], queue.MAX_WAIT_SECONDS
         for delivery in due:
             task = asyncio.create_task(self._deliver(delivery))
             self._deliveries.add(task)
@@ -96,10 +96,12 @@ class WebhookSender:
         started, at = time.perf_counter(), now()
         client = self._idle_clients.pop() if self._idle_clients else self._new_client()
         try:
-            status, error, answer = await self._post(client, delivery)
+            status, error, response_body = await self._post(client, delivery)
         finally:
             self._idle_clients.append(client)
-        attempt = Attempt(at, status, error, answer, milliseconds=round((time.perf_counter() - started) * 1000))
+        attempt = DeliveryAttempt(
+            at, status, error, response_body, milliseconds=round((time.perf_counter() - started) * 1000)
+        )
         state = await self._store.run(
             lambda connection: queue.record_attempt(connection, delivery, attempt, self._time_scale)
         )

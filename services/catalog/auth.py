@@ -9,7 +9,7 @@ from kit.auth import Caller, authenticate, require_scope
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
 
-Buyer = Annotated[Caller, Depends(require_scope("orders:write"))]
+Customer = Annotated[Caller, Depends(require_scope("orders:write"))]
 """A caller who may place and cancel orders."""
 
 Editor = Annotated[Caller, Depends(require_scope("catalog:write"))]

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from contracts.events import EVENT
+from contracts.events import EVENT_ADAPTER
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.migrations import schema_check
 from kit.messaging.consumer import Consumer
@@ -24,8 +24,10 @@ async def work() -> None:
     """Run the background jobs until SIGTERM."""
     notifier = Notifier(engine, "catalog")
     relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], partial(republish, sessions), notifier)
-    consumer = Consumer(sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT, deliver.handle, notifier)
-    processor = Processor(sessions, InboxRow, consumer.handle, notifier, topic="inbox")
+    consumer = Consumer(
+        sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT_ADAPTER, deliver.handle, notifier
+    )
+    processor = Processor(sessions, InboxRow, consumer.handle_entries, notifier, topic="inbox")
     try:
         await runner.run_jobs(
             {

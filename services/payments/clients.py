@@ -60,7 +60,7 @@ def problem_from_paystack(error: PaystackError, refusal: type[Problem] = Payment
     A refusal by Paystack becomes `refusal` with Paystack's message. Every other failure becomes PaystackUnavailable.
     """
     if isinstance(error, Refused):
-        return refusal(f"{refusal.sentence().rstrip('.')}: {error.message}")
+        return refusal(f"{refusal.default_detail().rstrip('.')}: {error.message}")
     if isinstance(error, RateLimited):
         return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
     return PaystackUnavailable()

@@ -45,7 +45,7 @@ async def work() -> None:
     jobs: dict[str, runner.Job] = {
         "process": Processor(sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS).run,
         "consume": orders.run,
-        "retry": Processor(sessions, Inbox, orders.handle, notifier, topic=Topic.INBOX).run,
+        "retry": Processor(sessions, Inbox, orders.handle_entries, notifier, topic=Topic.INBOX).run,
         "relay": Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listen": listen,
         "measure": metrics.run,

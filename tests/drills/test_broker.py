@@ -77,7 +77,7 @@ async def test_paid_orders_when_the_broker_is_killed_five_times_are_delivered(sh
         pid = stack.pid("rabbitmq")
         os.kill(pid, signal.SIGKILL)
         purchases += await buy_many(shop, product, 10)
-        await stack.restarted("rabbitmq", pid)
+        await stack.wait_restarted("rabbitmq", pid)
         for process in WORKERS:
             await wait_ready(shop, stack, process, 20)
     await wait_all_delivered(shop, purchases, 30)

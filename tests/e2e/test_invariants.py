@@ -172,10 +172,10 @@ async def test_delivery_without_payment_and_second_order_are_found(
     assert purchases.reference not in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
     snapshot.transactions[purchases.reference] = {**snapshot.transactions[purchases.reference], "paid_at": None}
     assert purchases.reference in "".join(rules.deliveries_paid_at_paystack(snapshot, shop.acknowledged))
-    assert not list(rules.one_order_per_intent(snapshot, shop.acknowledged))
+    assert not list(rules.one_order_per_request(snapshot, shop.acknowledged))
     order = snapshot.orders[purchases.order["id"]]
     snapshot.orders["another"] = order
-    assert list(rules.one_order_per_intent(snapshot, shop.acknowledged)) == [
+    assert list(rules.one_order_per_request(snapshot, shop.acknowledged)) == [
         f"customer {order['customer_id']}: 2 orders for 1 requests"
     ]
 

@@ -126,7 +126,7 @@ async def test_payment_for_an_expired_and_sold_out_order_is_refunded(shop: Stack
     (refund,) = await _refunds(shop, late_payment["reference"])
     assert (refund["requested_by"], refund["reason"]) == (
         "catalog",
-        "The payment came after the order had expired, and what was ordered is sold out",
+        "Your payment arrived after your order had expired, and the products are sold out",
     )
 
 

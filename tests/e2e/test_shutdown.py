@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("invariants")
 
 async def _wait_exit(stack: Stack, process: str, pid: int) -> None:
     """Wait until the process was restarted, and check that it had exited with 0."""
-    await stack.restarted(process, pid, SECONDS)
+    await stack.wait_restarted(process, pid, SECONDS)
     assert stack.exit_code(process) == 0
 
 

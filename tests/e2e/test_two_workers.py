@@ -61,7 +61,7 @@ async def test_relay_when_killed_is_replaced_by_the_other_worker(
             for buyer, order, _ in begun:
                 await shop.wait_delivered(buyer, order)
             if killed == own:
-                await stack.restarted("payments-worker", pid)  # it stands by now
+                await stack.wait_restarted("payments-worker", pid)  # it stands by now
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -23,7 +23,7 @@ class ClientCredentials:
     secret: str
 
 
-async def authenticate(session: AsyncSession, credentials: ClientCredentials) -> Client:
+async def authenticate_client(session: AsyncSession, credentials: ClientCredentials) -> Client:
     """Return the client. Raises InvalidClient, the same for an unknown id and for a wrong secret."""
     known = CLIENT_ID.fullmatch(credentials.client_id)
     client = await session.get(Client, credentials.client_id) if known else None

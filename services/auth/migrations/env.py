@@ -3,7 +3,7 @@
 import services.auth.clients.models
 import services.auth.sessions.models
 import services.auth.throttling.models  # noqa: F401
-from kit.db.migrations import run
+from kit.db.migrations import run_migrations
 from services.auth.models import Base
 
-run(Base.metadata)
+run_migrations(Base.metadata)

@@ -18,7 +18,7 @@ from services.auth.throttling.models import FailedLogin
 
 FREE_ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 60
-KEPT = timedelta(days=1)
+RETENTION = timedelta(days=1)
 """Failures are deleted this long after the last one."""
 
 
@@ -83,7 +83,7 @@ async def reset(session: AsyncSession, username: str) -> None:
 
 async def delete_old(session: AsyncSession, limit: int) -> int:
     """Delete up to `limit` user names whose last failure is a day old. Returns their number."""
-    old = select(FailedLogin.username_digest).where(FailedLogin.last_failure_at < func.now() - KEPT).limit(limit)
+    old = select(FailedLogin.username_digest).where(FailedLogin.last_failure_at < func.now() - RETENTION).limit(limit)
     deleted = await session.execute(
         delete(FailedLogin).where(FailedLogin.username_digest.in_(old)).returning(FailedLogin.username_digest)
     )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from services.auth.accounts import records
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
-from services.auth.clients.authentication import ClientCredentials, authenticate
+from services.auth.clients.authentication import ClientCredentials, authenticate_client
 from services.auth.clients.records import PUBLIC_CLIENT
 from services.auth.email_addresses import normalize_email
 from services.auth.errors import InvalidGrant, InvalidRequest
@@ -84,5 +84,5 @@ async def refresh(sessions: async_sessionmaker[AsyncSession], token: str, scope:
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:
     """Grant a client access for itself, without a refresh token: it can ask again at any time. Raises InvalidClient, InvalidScope."""
-    client = await authenticate(session, credentials)
+    client = await authenticate_client(session, credentials)
     return Grant(client.id, client.id, select_scope(scope, set(client.scope.split())))

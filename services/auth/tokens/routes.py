@@ -69,12 +69,12 @@ async def token(
     response.headers.update(NO_STORE)
     match grant_type:
         case GrantType.PASSWORD:
-            _check_public(client)
+            _refuse_client_credentials(client)
             if username is None or password is None:
                 raise InvalidRequest("The grant type password needs username and password.")
             grant = await grants.log_in(sessions, hasher, username, password, scope)
         case GrantType.REFRESH_TOKEN:
-            _check_public(client)
+            _refuse_client_credentials(client)
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
             grant = await grants.refresh(sessions, refresh_token, scope)
@@ -115,7 +115,7 @@ async def revoke(
     await refresh_tokens.revoke(session, token)
 
 
-def _check_public(client: ClientCredentials | None) -> None:
+def _refuse_client_credentials(client: ClientCredentials | None) -> None:
     """Raise UnauthorizedClient if a request to log in a customer carries the credentials of a client."""
     if client is not None:
         raise UnauthorizedClient

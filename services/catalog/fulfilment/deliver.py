@@ -21,7 +21,7 @@ from contracts.events import (
     PaymentSucceeded,
 )
 from kit.db.bulk import array_parameters, array_values, table_of
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
 from services.catalog.fulfilment.decisions import FulfilmentState, OrderState, PaymentState
@@ -77,7 +77,7 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
     """
     for event in events:
         if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved):
-            with continued(event.traceparent):
+            with continue_trace(event.traceparent):
                 _log_ignored(event)
     relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
     if not relevant:
@@ -166,11 +166,11 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
 def _report(state: FulfilmentState) -> None:
     metrics.orders_delivered.inc(len(state.delivered))
     for order_id, payment in state.delivered.items():
-        with continued(payment.traceparent):
+        with continue_trace(payment.traceparent):
             log.info("order delivered", order_id=str(order_id), reference=payment.data.reference)
     for event in state.undeliverable:
         metrics.orders_undeliverable.labels(event.data.reason).inc()
-        with continued(event.traceparent):
+        with continue_trace(event.traceparent):
             log.warning(
                 "order undeliverable", order_id=event.subject, reference=event.data.reference, reason=event.data.reason
             )

@@ -1,5 +1,5 @@
 import services.catalog.fulfilment.models  # noqa: F401
-from kit.db.migrations import run
+from kit.db.migrations import run_migrations
 from services.catalog.models import Base
 
-run(Base.metadata)
+run_migrations(Base.metadata)

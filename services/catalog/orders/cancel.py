@@ -9,7 +9,7 @@ from kit.auth import Caller
 from services.catalog.errors import OrderNotFound, OrderNotPending
 from services.catalog.models import Order
 from services.catalog.orders.schemas import OrderView
-from services.catalog.orders.views import ORDERS, OrderRow, load_views
+from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
 from services.catalog.stock import reservations
 
@@ -28,7 +28,7 @@ async def cancel_order(session: AsyncSession, customer: Caller, order_id: UUID) 
     )
     if cancelled.scalar_one_or_none() is not None:
         await reservations.release(session, [order_id])
-    row = (await session.execute(ORDERS.where(*own))).one_or_none()
+    row = (await session.execute(SELECT_ORDERS.where(*own))).one_or_none()
     if row is None:
         raise OrderNotFound
     if row.status != OrderStatus.CANCELLED:

@@ -11,7 +11,7 @@ from kit.pagination import decode_cursor, encode_cursor, split_page
 from services.catalog.errors import OrderNotFound
 from services.catalog.models import Order
 from services.catalog.orders.schemas import OrderPage, OrderView
-from services.catalog.orders.views import ORDERS, OrderRow, load_views
+from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
 
 SORT = "orders"
@@ -24,7 +24,7 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
 
 async def get_order(session: AsyncSession, caller: Caller, order_id: UUID) -> OrderView:
     """Return an order that the caller may see. Raises OrderNotFound."""
-    row = (await session.execute(ORDERS.where(Order.id == order_id, _visible_to(caller)))).one_or_none()
+    row = (await session.execute(SELECT_ORDERS.where(Order.id == order_id, _visible_to(caller)))).one_or_none()
     if row is None:
         raise OrderNotFound
     return (await load_views(session, [OrderRow(*row)]))[0]
@@ -34,7 +34,7 @@ async def list_orders(
     session: AsyncSession, customer: Caller, *, status: OrderStatus | None, limit: int, cursor: str | None
 ) -> OrderPage:
     """Return a page of the customer's own orders, newest first. Raises InvalidCursor."""
-    query = ORDERS.where(Order.customer_id == customer.id)
+    query = SELECT_ORDERS.where(Order.customer_id == customer.id)
     if status is not None:
         query = query.where(Order.status == status)
     if cursor is not None:

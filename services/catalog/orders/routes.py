@@ -9,7 +9,7 @@ from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_respon
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
-from services.catalog.auth import AnyCaller, Buyer
+from services.catalog.auth import AnyCaller, Customer
 from services.catalog.db import Transaction
 from services.catalog.errors import (
     AmountTooLarge,
@@ -46,16 +46,18 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
         IdempotencyKeyReused,
     ),
 )
-async def place_order(request: PlaceOrder, buyer: Buyer, session: Transaction, key: KeyHeader = None) -> OrderView:
+async def place_order(
+    request: PlaceOrder, customer: Customer, session: Transaction, key: KeyHeader = None
+) -> OrderView:
     """Place an order at today's prices. Its stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
     With an `Idempotency-Key`, a repeated request places no second order within a day; it returns the response of the first one.
     """
-    idempotent = IdempotentRequest.of(buyer.id, "place_order", key, request)
+    idempotent = IdempotentRequest.of(customer.id, "place_order", key, request)
     stored = await keys.begin(session, IdempotencyKey, idempotent)
     if stored is not None:
         return OrderView.model_validate(stored.body)
-    order = await place.place_order(session, buyer, request)
+    order = await place.place_order(session, customer, request)
     await keys.store_response(session, IdempotencyKey, idempotent, 201, order)
     return order
 
@@ -87,9 +89,9 @@ async def get_order(order_id: OrderId, caller: AnyCaller, session: Transaction) 
     summary="Cancel an order",
     responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, OrderNotFound, OrderNotPending),
 )
-async def cancel_order(order_id: OrderId, buyer: Buyer, session: Transaction) -> OrderView:
+async def cancel_order(order_id: OrderId, customer: Customer, session: Transaction) -> OrderView:
     """Cancel one of your own pending orders and release its stock. Cancelling it again changes nothing.
 
     A payment that succeeds later is refunded. Requires the scope `orders:write`.
     """
-    return await cancel.cancel_order(session, buyer, order_id)
+    return await cancel.cancel_order(session, customer, order_id)

@@ -14,7 +14,7 @@ from services.catalog.statuses import OrderStatus
 
 
 class OrderRow(NamedTuple):
-    """A row of ORDERS."""
+    """A row of SELECT_ORDERS."""
 
     id: UUID
     customer_id: str
@@ -27,7 +27,7 @@ class OrderRow(NamedTuple):
     delivered_at: datetime | None
 
 
-ORDERS = select(
+SELECT_ORDERS = select(
     Order.id,
     Order.customer_id,
     Order.status,

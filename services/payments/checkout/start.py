@@ -57,7 +57,7 @@ async def start_payment(
     if caller.email is None:
         raise PayerUnknown
     idempotent = IdempotentRequest.of(caller.id, "POST /payments", key, request)
-    async with long_running.hold(idempotent) as locked:
+    async with long_running.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
         order = await get_payable_order(clients.catalog, request.order_id, caller)

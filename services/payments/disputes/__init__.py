@@ -1,1 +1,1 @@
-"""What payers complain of at their bank: sixteen hours to answer, and silence is consent."""
+"""Disputes: payers claim money back through their bank. Paystack accepts a dispute on our behalf if we do not respond within 16 hours."""

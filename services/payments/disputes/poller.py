@@ -1,4 +1,4 @@
-"""Follows disputes to their end: the truth from GET /dispute/:id, a dispute at a time; and looks for those that no notice told of."""
+"""The dispute poller: follow disputes with GET /dispute/:id until they are resolved, and search for those whose webhook event was lost."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.messaging.notifier import Notifier
+from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
@@ -16,25 +17,26 @@ from services.payments.disputes import records
 from services.payments.models import UNPAID, Dispute, DisputeStatus, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
-from services.payments.refunds.chargebacks import FINAL, has_requested_refund, refund_of
+from services.payments.refunds.chargebacks import find_chargeback, has_requested_refund
+from services.payments.refunds.models import FINAL
 
 POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 BACKOFF = Backoff(first=30, longest=3600)
 DUE_SOON = timedelta(hours=4)
-"""Of the sixteen hours, the last: each look says so aloud."""
+"""The last part of the 16 hours to respond: each poll of an unanswered dispute logs a critical line."""
 
-FORGOTTEN_AFTER = timedelta(days=30)
-"""A lost dispute whose money Paystack never reports as gone is no longer asked about."""
+CHARGEBACK_TIMEOUT = timedelta(days=30)
+"""How long after its resolution a lost dispute is polled, if Paystack never reports that its money went back."""
 
 SEARCH_SECONDS = 600.0
-MOST_PAGES = 20
+MAX_PAGES = 20
 
 log = structlog.get_logger("disputes")
 
 
 class DisputePoller:
-    """The background job that asks Paystack how disputes stand, and searches for disputes whose webhook event was lost."""
+    """The background job that polls due disputes, and every few minutes searches for disputes that are not recorded."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -44,51 +46,55 @@ class DisputePoller:
 
     async def run(self, shutdown: Shutdown) -> None:
         clock = asyncio.get_running_loop().time
-        searched = -SEARCH_SECONDS
+        searched_at = -SEARCH_SECONDS
         while not shutdown.requested:
             try:
-                if clock() - searched > SEARCH_SECONDS:
+                if clock() - searched_at > SEARCH_SECONDS:
                     await self.search(shutdown)
-                    searched = clock()
+                    searched_at = clock()
                 if await self.poll_due(shutdown):
                     continue
             except PaystackError as error:
-                log.warning("disputes could not be looked at", error=type(error).__name__, reason=str(error)[:200])
+                log.warning("dispute poll failed", error=type(error).__name__, reason=str(error)[:200])
             await shutdown.wait(POLL_SECONDS, self._wakeup)
 
     async def search(self, shutdown: Shutdown) -> None:
-        """Hear of every dispute that waits for our answer, whether or not its notice came."""
-        for page in range(1, MOST_PAGES + 1):
+        """Record the disputes that wait for our response, whether or not their webhook event arrived. Raises PaystackError."""
+        for page in range(1, MAX_PAGES + 1):
             if not await self.paystack.rate_limit.acquire("others", shutdown):
                 return
-            told = await self.paystack.disputes.list_with_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
+            reported = await self.paystack.disputes.list_with_status(DisputeStatus.AWAITING_MERCHANT_FEEDBACK, page)
             async with self.sessions.begin() as session:
-                await records.record(session, told)
-            if not told:
+                await records.record(session, reported)
+            if not reported:
                 return
             self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
 
     async def poll_due(self, shutdown: Shutdown) -> bool:
-        """Look, when it is our turn, at one that is due. Whether there was one. Raises PaystackError; it is due again in a minute."""
-        taken = await self._take()
+        """Poll one dispute that is due. Return False if there is none, or on shutdown.
+
+        Raises PaystackError; then the dispute is due again when the lease ends.
+        """
+        taken = await self._take_due()
         if taken is None:
             return False
         dispute_id, attempts = taken
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return False
         try:
-            told = await self.paystack.disputes.fetch(dispute_id)
+            reported = await self.paystack.disputes.fetch(dispute_id)
         except Refused as refused:
-            log.error("Paystack does not know a dispute", dispute=dispute_id, reason=str(refused)[:200])
-            told = None
+            log.error("dispute unknown to Paystack", dispute=dispute_id, reason=str(refused)[:200])
+            reported = None
         async with self.sessions.begin() as session:
-            if told is not None and told.id == dispute_id:
-                await records.apply(session, told)
-            await self._put_off(session, dispute_id, attempts)
+            if reported is not None and reported.id == dispute_id:
+                await records.apply(session, reported)
+            await self._schedule_next(session, dispute_id, attempts)
         self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
         return True
 
-    async def _take(self) -> tuple[int, int] | None:
+    async def _take_due(self) -> tuple[int, int] | None:
+        """Take a due dispute with a lease. Return its id and the number of earlier polls, or None."""
         due = take_due(
             Dispute.id,
             Dispute.attempts,
@@ -101,21 +107,19 @@ class DisputePoller:
             row = (await session.execute(due)).one_or_none()
         return None if row is None else (row.id, row.attempts - 1)
 
-    async def _put_off(self, session: AsyncSession, dispute_id: int, attempts: int) -> None:
-        """Ever less often while it goes on, and when its time is over; a nudge that came meanwhile stays."""
+    async def _schedule_next(self, session: AsyncSession, dispute_id: int, attempts: int) -> None:
+        """Schedule the next poll with exponential backoff, or stop polling a finished dispute.
+
+        An unanswered dispute is polled at its deadline at the latest. Keeps an earlier poll that a webhook event asked for meanwhile.
+        """
         dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one()
         now = datetime.now(UTC)
         next_at: datetime | None = now + timedelta(seconds=BACKOFF.seconds(attempts))
         if await _is_finished(session, dispute, now):
             next_at = None
-        elif _waits_for_us(dispute):
+        elif _awaits_response(dispute):
             if now < dispute.due_at < now + DUE_SOON:
-                log.critical(
-                    "a dispute is about to be accepted in our name",
-                    dispute=dispute_id,
-                    reference=dispute.reference,
-                    due_at=dispute.due_at.isoformat(),
-                )
+                await _log_due_soon(session, dispute)
             if next_at is not None and now < dispute.due_at < next_at:
                 next_at = dispute.due_at
         await session.execute(
@@ -125,20 +129,33 @@ class DisputePoller:
         )
 
 
-def _waits_for_us(dispute: Dispute) -> bool:
+def _awaits_response(dispute: Dispute) -> bool:
     return dispute.lost is None and dispute.status != DisputeStatus.AWAITING_BANK_FEEDBACK
 
 
+async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
+    query = select(Payment.order_id, Payment.traceparent).where(Payment.id == dispute.payment_id)
+    payment = (await session.execute(query)).one_or_none()
+    with continue_trace(payment.traceparent if payment else None):
+        log.critical(
+            "dispute due soon: Paystack accepts it on our behalf unless it is answered",
+            dispute=dispute.id,
+            reference=dispute.reference,
+            order_id=str(payment.order_id) if payment else None,
+            due_at=dispute.due_at.isoformat(),
+        )
+
+
 async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -> bool:
-    """Over, and nothing of it to come."""
+    """Return True if the dispute is resolved, and either won or its chargeback is final or known to Paystack."""
     if dispute.lost is None:
         return False
-    if not dispute.lost or dispute.payment_id is None or now - (dispute.resolved_at or now) > FORGOTTEN_AFTER:
+    if not dispute.lost or dispute.payment_id is None or now - (dispute.resolved_at or now) > CHARGEBACK_TIMEOUT:
         return True
-    refund = await refund_of(session, dispute.id)
-    if refund is not None:
-        return refund.paystack_id is not None or refund.status in FINAL
+    chargeback = await find_chargeback(session, dispute.id)
+    if chargeback is not None:
+        return chargeback.paystack_id is not None or chargeback.status in FINAL
     if await has_requested_refund(session, dispute.payment_id):
         return False
-    paid = select(Payment.status).where(Payment.id == dispute.payment_id)
-    return (await session.execute(paid)).scalar_one() not in UNPAID
+    payment_status = select(Payment.status).where(Payment.id == dispute.payment_id)
+    return (await session.execute(payment_status)).scalar_one() not in UNPAID

@@ -1,4 +1,4 @@
-"""Our answers to a dispute: evidence, and accept or decline. No transaction is open while Paystack is asked."""
+"""Respond to disputes: upload evidence, accept or decline. No transaction is open during the calls of Paystack."""
 
 from typing import Any
 
@@ -10,22 +10,25 @@ from kit.auth import Caller
 from kit.errors import Problem
 from services.payments.clients import problem_from_paystack
 from services.payments.disputes import records
-from services.payments.disputes.schemas import Evidence, Resolve
+from services.payments.disputes.schemas import Evidence, ResolveDispute
 from services.payments.errors import DisputeNotAwaitingResponse, DisputeNotFound, DisputeRefused
 from services.payments.models import Dispute, DisputeResolution, DisputeStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.disputes import PaystackDispute, Upload
 from services.payments.paystack.errors import NoAnswer, PaystackError
 
-WAITING = frozenset({DisputeStatus.AWAITING_MERCHANT_FEEDBACK, DisputeStatus.PENDING})
+AWAITING_RESPONSE = frozenset({DisputeStatus.AWAITING_MERCHANT_FEEDBACK, DisputeStatus.PENDING})
 log = structlog.get_logger("disputes")
 
 
-async def upload_address(
+async def create_upload_url(
     sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, filename: str
 ) -> Upload:
-    """Raises DisputeNotFound, DisputeNotWaiting, DisputeRefused, PaystackUnavailable; so for all of these."""
-    await _waiting(sessions, dispute_id)
+    """Create an upload URL for a file of evidence.
+
+    Raises DisputeNotFound, DisputeNotAwaitingResponse, DisputeRefused, PaystackUnavailable, as do the other functions here.
+    """
+    await _find_awaiting_response(sessions, dispute_id)
     try:
         return await paystack.disputes.create_upload_url(dispute_id, filename)
     except PaystackError as error:
@@ -35,65 +38,78 @@ async def upload_address(
 async def add_evidence(
     sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, evidence: Evidence
 ) -> Dispute:
-    """The newest evidence stands; sent again, it does no harm."""
-    await _waiting(sessions, dispute_id)
-    sent = evidence.model_dump(mode="json", exclude_none=True)
+    """Send evidence to Paystack and record it. New evidence replaces earlier evidence, so it may be sent again."""
+    await _find_awaiting_response(sessions, dispute_id)
+    body = evidence.model_dump(mode="json", exclude_none=True)
     try:
-        number = await paystack.disputes.add_evidence(dispute_id, sent)
+        evidence_id = await paystack.disputes.add_evidence(dispute_id, body)
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
     async with sessions.begin() as session:
-        return await _write(session, dispute_id, evidence=sent, evidence_id=number)
+        return await _set_values(session, dispute_id, evidence=body, evidence_id=evidence_id)
 
 
-async def resolve(
-    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, asked: Resolve, caller: Caller
+async def resolve_dispute(
+    sessions: async_sessionmaker[AsyncSession],
+    paystack: Paystack,
+    dispute_id: int,
+    request: ResolveDispute,
+    caller: Caller,
 ) -> Dispute:
-    """Where the answer to our answer is lost, Paystack is asked what became of it before anything is said."""
-    dispute = await _waiting(sessions, dispute_id)
-    answer: dict[str, Any] = asked.model_dump(mode="json", exclude_none=True)
-    if asked.refund_amount is None:
-        answer["refund_amount"] = (
-            (dispute.amount or 0) if asked.resolution == DisputeResolution.MERCHANT_ACCEPTED else 0
-        )
-    if dispute.evidence_id is not None:
-        answer["evidence"] = dispute.evidence_id
+    """Accept or decline a dispute at Paystack, and record the response.
+
+    If Paystack's response is lost, the dispute is fetched: only if it still waits for our response, PaystackUnavailable is raised.
+    """
+    dispute = await _find_awaiting_response(sessions, dispute_id)
+    body = _resolve_body(dispute, request)
     try:
-        told = await paystack.disputes.resolve(dispute_id, answer)
+        reported = await paystack.disputes.resolve(dispute_id, body)
     except NoAnswer as error:
-        looked = await _look(paystack, dispute_id)
-        if looked is None or records.dispute_status(looked) in WAITING:
+        fetched = await _fetch(paystack, dispute_id)
+        if fetched is None or records.dispute_status(fetched) in AWAITING_RESPONSE:
             raise await _problem(sessions, dispute_id, error) from error
-        told = looked
+        reported = fetched
     except PaystackError as error:
         raise await _problem(sessions, dispute_id, error) from error
     async with sessions.begin() as session:
-        # An answer about another dispute would be nonsense: the watch finds out.
-        if told.id == dispute_id:
-            await records.apply(session, told)
+        # A response about another dispute is not applied; the poll reads the state of the right one.
+        if reported.id == dispute_id:
+            await records.apply(session, reported)
         await records.schedule_poll(session, dispute_id)
-        return await _write(session, dispute_id, answer=asked.message, answered_by=caller.id)
+        return await _set_values(session, dispute_id, answer=request.message, answered_by=caller.id)
 
 
-async def _look(paystack: Paystack, dispute_id: int) -> PaystackDispute | None:
+def _resolve_body(dispute: Dispute, request: ResolveDispute) -> dict[str, Any]:
+    """Return the body of Paystack's resolve call. Without an amount, accepting refunds the disputed amount, declining nothing."""
+    body: dict[str, Any] = request.model_dump(mode="json", exclude_none=True)
+    if request.refund_amount is None:
+        accepted = request.resolution == DisputeResolution.MERCHANT_ACCEPTED
+        body["refund_amount"] = (dispute.amount or 0) if accepted else 0
+    if dispute.evidence_id is not None:
+        body["evidence"] = dispute.evidence_id
+    return body
+
+
+async def _fetch(paystack: Paystack, dispute_id: int) -> PaystackDispute | None:
     try:
         return await paystack.disputes.fetch(dispute_id)
     except PaystackError as error:
-        log.warning("dispute could not be looked at", dispute=dispute_id, reason=str(error)[:200])
+        log.warning("dispute not fetched", dispute=dispute_id, error=type(error).__name__, reason=str(error)[:200])
         return None
 
 
-async def _waiting(sessions: async_sessionmaker[AsyncSession], dispute_id: int) -> Dispute:
+async def _find_awaiting_response(sessions: async_sessionmaker[AsyncSession], dispute_id: int) -> Dispute:
     async with sessions() as session:
         dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
     if dispute is None:
         raise DisputeNotFound
-    if dispute.status not in WAITING:
-        raise DisputeNotAwaitingResponse(f"The dispute is {dispute.status}.")
+    if dispute.status not in AWAITING_RESPONSE:
+        raise DisputeNotAwaitingResponse(f"The dispute is {dispute.status}: it does not accept a response any more.")
     return dispute
 
 
-async def _write(session: AsyncSession, dispute_id: int, **values: object) -> Dispute:
+async def _set_values(session: AsyncSession, dispute_id: int, **values: object) -> Dispute:
+    """Lock a dispute, set attributes and return it."""
     found = await session.execute(select(Dispute).where(Dispute.id == dispute_id).with_for_update())
     dispute = found.scalar_one()
     for name, value in values.items():
@@ -103,7 +119,7 @@ async def _write(session: AsyncSession, dispute_id: int, **values: object) -> Di
 
 
 async def _problem(sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError) -> Problem:
-    """Return the problem to answer, and schedule a poll: whatever went wrong, Paystack may have changed the dispute."""
+    """Return the problem to answer, and schedule a poll: Paystack may have changed the dispute in spite of the error."""
     async with sessions.begin() as session:
         await records.schedule_poll(session, dispute_id)
     return problem_from_paystack(error, DisputeRefused)

@@ -1,4 +1,4 @@
-"""What those may ask about disputes who hold the scope payments:refund."""
+"""Routes of disputes. All require the scope payments:refund."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,13 +11,13 @@ from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, enc
 from services.payments.auth import RefundOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
-from services.payments.disputes import responses as answering
+from services.payments.disputes import responses
 from services.payments.disputes.schemas import (
     DisputePage,
     DisputeView,
     Evidence,
     RequestUpload,
-    Resolve,
+    ResolveDispute,
     UploadView,
 )
 from services.payments.errors import (
@@ -30,8 +30,8 @@ from services.payments.errors import (
 from services.payments.models import Dispute
 
 router = APIRouter(prefix="/payments/disputes", tags=["disputes"])
-DisputeId = Annotated[int, Path(ge=0, lt=2**63, description="Paystack's number of the dispute")]
-TO_PAYSTACK = problem_responses(
+DisputeId = Annotated[int, Path(ge=0, lt=2**63, description="Paystack's id of the dispute")]
+PROBLEMS = problem_responses(
     NotAuthenticated,
     NotAllowed,
     DisputeNotFound,
@@ -40,19 +40,23 @@ TO_PAYSTACK = problem_responses(
     DisputeRefused,
     PaystackUnavailable,
 )
+"""Problems of the routes that send a response to Paystack."""
 
 
-@router.get("", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.get("", summary="List disputes", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_disputes(
     _: RefundOperator,
     session: Transaction,
     state: Annotated[
-        Literal["open", "over"], Query(description="open: due soonest first; over: latest first")
+        Literal["open", "over"],
+        Query(
+            description="`open`: not resolved, the earliest `due_at` first; `over`: resolved, the latest `due_at` first"
+        ),
     ] = "open",
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> DisputePage:
-    """Disputes that a person must answer before they are due, or those of the past."""
+    """Return open disputes, which need a response before `due_at`, or resolved ones. Requires the scope `payments:refund`."""
     key = tuple_(Dispute.due_at, Dispute.id)
     sort = f"disputes {state}"
     query = select(Dispute).limit(limit + 1)
@@ -61,43 +65,64 @@ async def list_disputes(
     else:
         query = query.where(Dispute.lost.is_not(None)).order_by(Dispute.due_at.desc(), Dispute.id.desc())
     if cursor is not None:
-        due_at, last = decode_cursor(cursor, sort, datetime, int)
-        after = tuple_(literal(due_at), last)
-        query = query.where(key > after if state == "open" else key < after)
-    found = list((await session.execute(query)).scalars())
-    page, next_cursor = split_page(found, limit, lambda row: encode_cursor(sort, row.due_at, row.id))
+        due_at, last_id = decode_cursor(cursor, sort, datetime, int)
+        last = tuple_(literal(due_at), last_id)
+        query = query.where(key > last if state == "open" else key < last)
+    disputes = list((await session.execute(query)).scalars())
+    page, next_cursor = split_page(disputes, limit, lambda dispute: encode_cursor(sort, dispute.due_at, dispute.id))
     return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in page], next_cursor=next_cursor)
 
 
-@router.get("/{dispute_id}", responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound))
-async def read(_: RefundOperator, session: Transaction, dispute_id: DisputeId) -> DisputeView:
-    """How a dispute stands, as far as we have heard."""
+@router.get(
+    "/{dispute_id}",
+    summary="Get a dispute",
+    responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound),
+)
+async def get_dispute(_: RefundOperator, session: Transaction, dispute_id: DisputeId) -> DisputeView:
+    """Return the state of a dispute that Paystack reported last. Requires the scope `payments:refund`."""
     dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
     if dispute is None:
         raise DisputeNotFound
     return DisputeView.model_validate(dispute)
 
 
-@router.post("/{dispute_id}/uploads", status_code=201, responses=TO_PAYSTACK)
-async def upload(_: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, asked: RequestUpload) -> UploadView:
-    """An address to which a file goes that speaks for us."""
-    address = await answering.upload_address(sessions, clients.paystack, dispute_id, asked.filename)
-    return UploadView(upload_url=address.url, uploaded_filename=address.filename)
+@router.post(
+    "/{dispute_id}/uploads",
+    status_code=201,
+    summary="Create an upload URL for dispute evidence",
+    responses=PROBLEMS,
+)
+async def create_upload_url(
+    _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, request: RequestUpload
+) -> UploadView:
+    """Create an upload URL. PUT the file there within 30 minutes, then pass `uploaded_filename` to `/resolve`.
+
+    Requires the scope `payments:refund`.
+    """
+    upload = await responses.create_upload_url(sessions, clients.paystack, dispute_id, request.filename)
+    return UploadView(upload_url=upload.url, uploaded_filename=upload.filename)
 
 
-@router.post("/{dispute_id}/evidence", responses=TO_PAYSTACK)
+@router.post("/{dispute_id}/evidence", summary="Add evidence to a dispute", responses=PROBLEMS)
 async def add_evidence(
     _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence
 ) -> DisputeView:
-    """What speaks for us. The newest stands."""
-    return DisputeView.model_validate(await answering.add_evidence(sessions, clients.paystack, dispute_id, evidence))
+    """Send evidence that the order was fulfilled. It replaces earlier evidence. Requires the scope `payments:refund`."""
+    return DisputeView.model_validate(await responses.add_evidence(sessions, clients.paystack, dispute_id, evidence))
 
 
-@router.post("/{dispute_id}/resolve", responses=TO_PAYSTACK)
-async def resolve(
-    caller: RefundOperator, clients: CurrentClients, notifier: CurrentNotifier, dispute_id: DisputeId, asked: Resolve
+@router.post("/{dispute_id}/resolve", summary="Accept or decline a dispute", responses=PROBLEMS)
+async def resolve_dispute(
+    caller: RefundOperator,
+    clients: CurrentClients,
+    notifier: CurrentNotifier,
+    dispute_id: DisputeId,
+    request: ResolveDispute,
 ) -> DisputeView:
-    """Accept: money goes back at once. Decline: the bank decides, on what we sent."""
-    dispute = await answering.resolve(sessions, clients.paystack, dispute_id, asked, caller)
+    """Respond to a dispute. If you accept it, the payer is refunded; if you decline it, the bank decides on the evidence.
+
+    Requires the scope `payments:refund`.
+    """
+    dispute = await responses.resolve_dispute(sessions, clients.paystack, dispute_id, request, caller)
     notifier.notify(Topic.DISPUTES, Topic.REFUNDS, Topic.OUTBOX)
     return DisputeView.model_validate(dispute)

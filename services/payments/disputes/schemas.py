@@ -1,4 +1,4 @@
-"""What operators send and see of disputes."""
+"""Requests and responses of disputes."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -9,12 +9,12 @@ from kit.fields import MAX_AMOUNT, Line, Paragraph
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import DisputeResolution, DisputeStatus
 
-Words = Annotated[Paragraph, StringConstraints(min_length=1, max_length=2000)]
+LongText = Annotated[Paragraph, StringConstraints(min_length=1, max_length=2000)]
 Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$")]
 
 
 class Evidence(RequestModel):
-    """What speaks for us."""
+    """Evidence that the order was fulfilled, for the bank."""
 
     model_config = example(
         {
@@ -27,27 +27,35 @@ class Evidence(RequestModel):
         }
     )
 
-    customer_email: Annotated[Line, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
-    customer_name: Line
-    customer_phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")]
-    service_details: Words
-    delivery_address: Line | None = None
-    delivery_date: date | None = None
+    customer_email: Annotated[Line, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(
+        description="Email address of the customer"
+    )
+    customer_name: Line = Field(description="Name of the customer")
+    customer_phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] = Field(
+        description="Phone number of the customer"
+    )
+    service_details: LongText = Field(description="What was sold and how it was delivered")
+    delivery_address: Line | None = Field(default=None, description="Address to which the order was delivered")
+    delivery_date: date | None = Field(default=None, description="Date of the delivery")
 
 
 class RequestUpload(RequestModel):
+    """Which file to upload."""
+
     model_config = example({"filename": "receipt.pdf"})
 
-    filename: Filename
+    filename: Filename = Field(description="Name of the file, with its extension")
 
 
 class UploadView(ResponseModel):
-    upload_url: str = Field(description="PUT the file there within half an hour")
-    uploaded_filename: str = Field(description="Name it so when the dispute is resolved")
+    """An upload URL for a file of evidence."""
+
+    upload_url: str = Field(description="PUT the file there within 30 minutes")
+    uploaded_filename: str = Field(description="Pass it to `/resolve` after the upload")
 
 
-class Resolve(RequestModel):
-    """Our answer: give the money back, or decline and let the bank decide."""
+class ResolveDispute(RequestModel):
+    """The response to a dispute: accept it and refund the payer, or decline it and let the bank decide."""
 
     model_config = example(
         {
@@ -57,17 +65,22 @@ class Resolve(RequestModel):
         }
     )
 
-    resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED]
-    message: Words = Field(description="Told to Paystack, and recorded")
+    resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED] = Field(
+        description="`merchant-accepted`: refund the payer; `declined`: let the bank decide"
+    )
+    message: LongText = Field(description="Explanation of the response. It is sent to Paystack and stored")
     refund_amount: Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)] | None = Field(
-        default=None, description="Subunits to give back; what the payer wants when accepted, nothing when declined"
+        default=None,
+        description="Amount to refund, in subunits; if absent, the disputed amount for `merchant-accepted` and 0 for `declined`",
     )
     uploaded_filename: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] = Field(
-        description="From the upload: Paystack asks for a file with either answer"
+        description="`uploaded_filename` of an upload. Paystack requires a file for both resolutions"
     )
 
 
 class DisputeView(ResponseModel):
+    """A dispute."""
+
     model_config = example(
         {
             "id": 358950,
@@ -87,21 +100,27 @@ class DisputeView(ResponseModel):
         }
     )
 
-    id: int = Field(description="Paystack's, as its dashboard shows it")
-    reference: str | None = Field(description="The payment's; of money that we know nothing of, Paystack's")
-    amount: int | None = Field(description="Subunits that the payer wants back; of a lost one, what goes back")
-    currency: str | None
-    category: str | None
-    status: DisputeStatus
-    resolution: str | None = Field(description="merchant-accepted, auto-accepted or declined")
-    lost: bool | None = Field(description="Whether money goes back; empty until it is over")
-    opened_at: datetime
-    due_at: datetime = Field(description="Unanswered until then, it is accepted in our name")
-    resolved_at: datetime | None
-    evidence: dict[str, Any] | None = Field(description="What we sent last")
-    answer: str | None
-    answered_by: str | None = Field(description="An account's id")
+    id: int = Field(description="Paystack's id of the dispute, as its dashboard shows it")
+    reference: str | None = Field(
+        description="Reference of the payment. There may be no payment with it, if the money was not paid to this shop"
+    )
+    amount: int | None = Field(
+        description="Amount that the payer claims back, or gets back if the dispute is lost, in subunits"
+    )
+    currency: str | None = Field(description="ISO 4217 code")
+    category: str | None = Field(description="Paystack's category, such as `chargeback` or `fraud`")
+    status: DisputeStatus = Field(
+        description="Paystack's status; `awaiting-merchant-feedback` and `pending` wait for a response"
+    )
+    resolution: str | None = Field(description="`merchant-accepted`, `auto-accepted` or `declined`")
+    lost: bool | None = Field(description="True if the payer gets money back; null until the dispute is resolved")
+    opened_at: datetime = Field(description="Time at which the payer opened the dispute")
+    due_at: datetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
+    resolved_at: datetime | None = Field(description="Time at which the dispute was resolved")
+    evidence: dict[str, Any] | None = Field(description="The evidence that was sent last")
+    answer: str | None = Field(description="`message` of the response")
+    answered_by: str | None = Field(description="Id of the account that responded")
 
 
 class DisputePage(PageResponse[DisputeView]):
-    """One page of disputes."""
+    """A page of disputes."""

@@ -1,4 +1,4 @@
-"""The table of decisions about held payments."""
+"""The table of decisions about held payments. Times are UTC."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,14 +12,14 @@ from services.payments.models import Base
 
 
 class DecisionKind(StrEnum):
-    """What an operator can decide about a held payment besides a refund."""
+    """What an operator can decide about a held payment. A refund is not recorded here: it is a row of `refunds`."""
 
     ACCEPT = "accept"
     BIND = "bind"
 
 
 class Decision(Base):
-    """What a person decided about held money, and why. Never changed."""
+    """An operator's decision about a held payment, and the reason for it. A decision is never changed."""
 
     __tablename__ = "decisions"
     __table_args__ = (

@@ -1,20 +1,22 @@
-"""Held money waits for a person, who accepts it, binds it to an order, or gives it back (refunds.py); each with a recorded reason.
+"""Manual review of held payments: an operator accepts a payment, binds it to an order, or refunds it (refunds/requests.py).
 
-held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, and the order is delivered
-held (reversed), whose refund has failed              ── accept ──► the same
-held (unknown_reference)                              ── bind ────► succeeded for that order
-held (any)                                            ── refund ──► refunded; a part only: what is left is held still
+    held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, the order is delivered
+    held (reversed), all refunds failed                   ── accept ──► succeeded, the order is delivered
+    held (unknown_reference)                              ── bind ────► succeeded, the chosen order is delivered
+    held (any reason)                                     ── refund ──► refunded; after a partial refund the rest is still held
 
-Where a part went back before, it is partially_refunded in place of succeeded.
+If a part was refunded before the decision, the payment becomes partially_refunded instead of succeeded. Each decision has a reason, which
+is stored.
 """
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import HeldReason
 from kit.auth import Caller
 from kit.messaging import outbox
-from kit.observability.tracing import traceparent
+from kit.observability.tracing import continue_trace, traceparent
 from services.payments.catalog_client import Order
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
 from services.payments.events import succeeded
@@ -29,72 +31,81 @@ from services.payments.settings import settings
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
 
 MOVEMENTS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
+log = structlog.get_logger("holds")
 
 
 async def accept(session: AsyncSession, reference: str, caller: Caller, reason: str) -> Payment:
-    """Deliver for what was paid, or is left of it. Raises PaymentNotFound, NotHeld."""
-    payment = await _held(session, reference)
-    if payment.held_reason == HeldReason.REVERSED and await _failed_to_go_back(session, payment):
-        return await _decide(session, payment, DecisionKind.ACCEPT, caller, reason)
-    if payment.held_reason not in ACCEPTABLE:
+    """Accept a held payment although it differs from the order, so that the order is delivered. Raises PaymentNotFound, NotHeld."""
+    payment = await _lock_held_payment(session, reference)
+    refund_failed = payment.held_reason == HeldReason.REVERSED and await _all_refunds_failed(session, payment)
+    if payment.held_reason not in ACCEPTABLE and not refund_failed:
         instead = (
-            ": bind it to its order, or give it back" if payment.held_reason == HeldReason.UNKNOWN_REFERENCE else ""
+            "bind it to its order, or refund it" if payment.held_reason == HeldReason.UNKNOWN_REFERENCE else "refund it"
         )
-        raise NotHeld(f"Money that is held for {payment.held_reason} cannot be accepted{instead}.")
+        raise NotHeld(f"A payment that is held because of {payment.held_reason} cannot be accepted: {instead}.")
     return await _decide(session, payment, DecisionKind.ACCEPT, caller, reason)
 
 
 async def bind(session: AsyncSession, reference: str, caller: Caller, order: Order, reason: str) -> Payment:
-    """Let what is left of it pay for this order. Raises PaymentNotFound, NotHeld, OrderNotPayable."""
-    payment = await _held(session, reference)
+    """Bind a held payment with an unknown reference to an order that costs its remaining amount.
+
+    Raises PaymentNotFound, NotHeld, OrderNotPayable.
+    """
+    payment = await _lock_held_payment(session, reference)
     if payment.held_reason != HeldReason.UNKNOWN_REFERENCE:
-        raise NotHeld(f"Money that is held for {payment.held_reason} belongs to an order already.")
+        raise NotHeld(
+            f"A payment that is held because of {payment.held_reason} already belongs to an order: accept or refund it."
+        )
     if payment.domain != settings.domain:
-        raise NotHeld("The money is of the other mode: it pays for nothing here.")
+        raise NotHeld(f"The payment was made in {payment.domain} mode and cannot pay for an order here: refund it.")
     if order.status not in {"pending", "expired"}:
-        raise OrderNotPayable(f"The order is {order.status}.")
+        raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
     if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, and {payment.refundable} {payment.paid_currency} is there for it."
+            f"The order costs {order.amount} {order.currency}, but the payment has {payment.refundable} "
+            f"{payment.paid_currency}: choose an order with exactly this amount."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
     payment.traceparent = traceparent()
     return await _decide(session, payment, DecisionKind.BIND, caller, reason)
 
 
-async def _held(session: AsyncSession, reference: str) -> Payment:
+async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
     found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
     if payment.status != PaymentStatus.HELD:
-        raise NotHeld(f"The payment is {payment.status}.")
+        raise NotHeld(f"The payment is {payment.status}, not held: there is nothing to decide.")
     if await refunded_or_pending(session, payment.id) > payment.refunded_amount:
-        raise NotHeld("A refund of this payment is under way.")
+        raise NotHeld("A refund of this payment is under way: decide when it has been processed or has failed.")
     return payment
 
 
-async def _failed_to_go_back(session: AsyncSession, payment: Payment) -> bool:
-    """Whether the refund that was told of is known to have failed, so that the money is here after all."""
-    refunds = [refund.status for refund in await list_refunds(session, payment.id)]
-    return bool(refunds) and set(refunds) == {RefundStatus.FAILED}
+async def _all_refunds_failed(session: AsyncSession, payment: Payment) -> bool:
+    """Return True if Paystack reported refunds of a reversed payment and all of them failed: then the money is still here."""
+    statuses = {refund.status for refund in await list_refunds(session, payment.id)}
+    return statuses == {RefundStatus.FAILED}
 
 
-async def _decide(
-    session: AsyncSession, payment: Payment, decision: DecisionKind, caller: Caller, reason: str
-) -> Payment:
-    decided = Decision(
-        payment_id=payment.id,
-        decision=decision,
-        held_reason=payment.held_reason,
-        reason=reason,
-        decided_by=caller.id,
+async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, caller: Caller, reason: str) -> Payment:
+    """Record the decision, move the money in the ledger to sales, and publish payment.succeeded."""
+    decision = Decision(
+        payment_id=payment.id, decision=kind, held_reason=payment.held_reason, reason=reason, decided_by=caller.id
     )
-    session.add(decided)
+    session.add(decision)
     payment.status = PaymentStatus.PARTIALLY_REFUNDED if payment.refunded_amount else PaymentStatus.SUCCEEDED
     payment.held_reason = None
     await session.flush()
-    await journal.record(session, [movements.decided(payment, MOVEMENTS[decision])])
+    await journal.record(session, [movements.decided(payment, MOVEMENTS[kind])])
     event = succeeded(payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
+    with continue_trace(payment.traceparent):
+        log.info(
+            "payment accepted" if kind == DecisionKind.ACCEPT else "payment bound",
+            reference=payment.reference,
+            order_id=str(payment.order_id),
+            status=payment.status,
+            by=caller.id,
+        )
     return payment

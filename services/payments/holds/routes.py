@@ -1,4 +1,4 @@
-"""What those may decide who hold the scope payments:decide."""
+"""Routes for decisions about held payments. All require the scope payments:decide."""
 
 from fastapi import APIRouter
 
@@ -8,19 +8,26 @@ from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
 from services.payments.holds import review
-from services.payments.holds.schemas import Accept, Bind
+from services.payments.holds.schemas import AcceptPayment, BindPayment
 from services.payments.schemas import PaymentView
 
-router = APIRouter(prefix="/payments/{reference}", tags=["held money"])
+router = APIRouter(prefix="/payments/{reference}", tags=["held payments"])
 
 
-@router.post("/accept", responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld))
-async def accept(
-    caller: ReviewOperator, notifier: CurrentNotifier, reference: Reference, decided: Accept
+@router.post(
+    "/accept",
+    summary="Accept a held payment",
+    responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld),
+)
+async def accept_payment(
+    caller: ReviewOperator, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
 ) -> PaymentView:
-    """Deliver for what was paid, although its amount, currency or mode differs."""
+    """Accept a payment whose amount, currency or mode differs from the order, so that the order is delivered.
+
+    A payment that was reversed at Paystack can be accepted if its refund failed. Requires the scope `payments:decide`.
+    """
     async with sessions.begin() as session:
-        payment = await review.accept(session, reference, caller, decided.reason)
+        payment = await review.accept(session, reference, caller, request.reason)
         await session.refresh(payment)
         view = PaymentView.model_validate(payment)
     notifier.notify(Topic.OUTBOX)
@@ -29,17 +36,25 @@ async def accept(
 
 @router.post(
     "/bind",
+    summary="Bind a held payment to an order",
     responses=problem_responses(
         NotAuthenticated, NotAllowed, PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable
     ),
 )
-async def bind(
-    caller: ReviewOperator, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, decided: Bind
+async def bind_payment(
+    caller: ReviewOperator,
+    clients: CurrentClients,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    request: BindPayment,
 ) -> PaymentView:
-    """Let money that came under a reference of nobody pay for an order of exactly its amount."""
-    order = await clients.catalog.get(decided.order_id, caller)
+    """Bind a payment with an unknown reference to an order, so that the order is delivered.
+
+    The order must be pending or expired, and must cost exactly the remaining amount of the payment. Requires the scope `payments:decide`.
+    """
+    order = await clients.catalog.get(request.order_id, caller)
     async with sessions.begin() as session:
-        payment = await review.bind(session, reference, caller, order, decided.reason)
+        payment = await review.bind(session, reference, caller, order, request.reason)
         await session.refresh(payment)
         view = PaymentView.model_validate(payment)
     notifier.notify(Topic.OUTBOX)

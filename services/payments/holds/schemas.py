@@ -1,4 +1,4 @@
-"""Request bodies of decisions about held payments."""
+"""Requests for decisions about held payments."""
 
 from uuid import UUID
 
@@ -8,20 +8,20 @@ from kit.fields import Line
 from kit.schemas import RequestModel, example
 
 
-class Accept(RequestModel):
-    """Deliver for what was paid, although it differs."""
+class AcceptPayment(RequestModel):
+    """Accept a held payment although it differs from the order."""
 
-    model_config = example({"reason": "50 kobo short; waived for a regular"})
+    model_config = example({"reason": "50 kobo short; waived for a regular customer"})
 
-    reason: Line = Field(description="Recorded with the decision")
+    reason: Line = Field(description="Reason of the decision. It is stored")
 
 
-class Bind(RequestModel):
-    """Let money that came under a reference of nobody pay for an order."""
+class BindPayment(RequestModel):
+    """Bind a held payment with an unknown reference to an order."""
 
     model_config = example(
-        {"order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55", "reason": "Transfer of 3 May, told us by phone"}
+        {"order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55", "reason": "Bank transfer of 3 May, confirmed by phone"}
     )
 
-    order_id: UUID
-    reason: Line = Field(description="Recorded with the decision")
+    order_id: UUID = Field(description="Id of the order that the payment is for")
+    reason: Line = Field(description="Reason of the decision. It is stored")

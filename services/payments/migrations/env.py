@@ -3,7 +3,7 @@ import services.payments.holds.models
 import services.payments.ledger.models
 import services.payments.refunds.models
 import services.payments.webhooks.models  # noqa: F401
-from kit.db.migrations import run
+from kit.db.migrations import run_migrations
 from services.payments.models import Base
 
-run(Base.metadata)
+run_migrations(Base.metadata)

@@ -1,63 +1,69 @@
-"""A lost dispute gives money back without our asking: it is written down as a refund by `paystack`, one for each dispute.
+"""Chargebacks: money that a lost dispute gives back without a request of ours. Each is recorded as a refund by `paystack`.
 
-Paystack may list it among the transaction's refunds, where refunding.py finds it, before or after we hear of the dispute's end; or not at
-all: then the transaction, once it is `reversed`, tells that the money is back.
+Paystack may list it among the refunds of the transaction, before or after we know how the dispute ended; then sync.py finds it there. Or it
+does not list it at all; then the status `reversed` of the transaction shows that the money went back.
 """
 
 import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.observability.tracing import continue_trace
 from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.refunds.models import FINAL, Refund, RefundStatus
 
-FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
 log = structlog.get_logger("disputes")
 
 
-async def record_chargeback(session: AsyncSession, payment: Payment, dispute: Dispute, told: PaystackDispute) -> None:
-    """Write the refund down where it is not yet, and its end where the transaction tells it. The payment is locked by the caller."""
-    refund = await refund_of(session, dispute.id) or await _listed(session, payment, dispute)
+async def record_chargeback(
+    session: AsyncSession, payment: Payment, dispute: Dispute, reported: PaystackDispute
+) -> None:
+    """Record the refund of a lost dispute, and set it to processed once its transaction is reversed. The caller has locked the payment.
+
+    While a refund of ours is requested and not sent, nothing is recorded: Paystack's answer decides how much was left for the dispute.
+    """
+    refund = await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute)
     if refund is None and not await has_requested_refund(session, payment.id):
-        refund = await _made(session, payment, dispute)
+        refund = await _create_refund(session, payment, dispute)
     if refund is None:
         return
-    if refund.status not in FINAL and refund.paystack_id is None and told.transaction_status == "reversed":
+    if refund.status not in FINAL and refund.paystack_id is None and reported.transaction_status == "reversed":
         refund.status = RefundStatus.PROCESSED
-    # Have the refunds of this payment looked at and added up.
+    # The refund executor adds up the refunds of the payment.
     payment.refunds_next_attempt_at = func.now()
     payment.refunds_attempts = 0
 
 
 async def record_pending_chargebacks(session: AsyncSession, payment: Payment) -> None:
-    """A refund of ours was refused: what lost disputes have taken instead is known now. The payment is locked by the caller."""
+    """Record the chargebacks that waited for the result of a requested refund. The caller has locked the payment."""
     if await has_requested_refund(session, payment.id):
         return
-    waiting = select(Dispute).where(Dispute.payment_id == payment.id, Dispute.lost.is_(True)).order_by(Dispute.id)
-    for dispute in (await session.execute(waiting)).scalars().all():
-        if await refund_of(session, dispute.id) or await _listed(session, payment, dispute):
+    lost = select(Dispute).where(Dispute.payment_id == payment.id, Dispute.lost.is_(True)).order_by(Dispute.id)
+    for dispute in (await session.execute(lost)).scalars().all():
+        if await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute):
             continue
-        if await _made(session, payment, dispute):
-            # Whether the money is back already, Paystack tells.
+        if await _create_refund(session, payment, dispute):
+            # The poll shows whether the money went back already.
             dispute.next_attempt_at, dispute.attempts = func.now(), 0
 
 
 async def has_requested_refund(session: AsyncSession, payment_id: int) -> bool:
-    """Whether a refund of ours is on its way to Paystack: until it is taken or refused, nobody knows what was left for the dispute."""
+    """Return True if a refund is requested and not sent. Until Paystack accepts or refuses it, the rest of the payment is unknown."""
     query = (
         select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == RefundStatus.REQUESTED).limit(1)
     )
     return (await session.execute(query)).scalar_one_or_none() is not None
 
 
-async def refund_of(session: AsyncSession, dispute_id: int) -> Refund | None:
+async def find_chargeback(session: AsyncSession, dispute_id: int) -> Refund | None:
+    """Return the refund that is recorded for a dispute, or None."""
     return (await session.execute(select(Refund).where(Refund.dispute_id == dispute_id))).scalar_one_or_none()
 
 
-async def _listed(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
-    """The one that Paystack has listed already, before we heard what it is for."""
+async def _link_listed_refund(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+    """Find the refund that Paystack listed before the dispute was known to be lost, and link it to the dispute."""
     candidates = (
         select(Refund)
         .where(
@@ -77,13 +83,19 @@ async def _listed(session: AsyncSession, payment: Payment, dispute: Dispute) -> 
     return refund
 
 
-async def _made(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+async def _create_refund(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+    """Create the refund of a lost dispute: the disputed amount, at most the rest of the payment. Return None if nothing is left."""
     if payment.paid_amount is None:
         return None
     left = payment.paid_amount - await requests.refunded_or_pending(session, payment.id)
     amount = left if dispute.amount is None else min(dispute.amount, left)
     if amount <= 0:
-        log.warning("a lost dispute about money that went back before", dispute=dispute.id, reference=payment.reference)
+        with continue_trace(payment.traceparent):
+            log.warning(
+                "chargeback not recorded: payment already refunded",
+                **requests.log_fields(payment),
+                dispute=dispute.id,
+            )
         return None
     refund = Refund(
         payment_id=payment.id,

@@ -1,57 +1,60 @@
-"""Carries refunds out at Paystack and follows them: a payment at a time, the truth from GET /refund, never from a notice.
+"""The refund executor: send requested refunds to Paystack and follow them until they are final.
 
-A refund is sent once. Whether one whose answer was lost is there is looked up by our id in its `merchant_note`, before it would be sent
-again: two equal partial refunds are two.
+It works on one payment at a time, and takes the state of refunds from GET /refund only, never from a webhook event. A refund is sent once:
+if the response to a request was lost, the refund is found by its id in `merchant_note` before it would be sent again. Amounts do not
+identify a refund, because two partial refunds can be equal.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
-from prometheus_client import Counter
 from sqlalchemy import DateTime, Update, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.messaging import outbox
 from kit.messaging.notifier import Notifier
+from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments import events
 from services.payments.db import Topic
-from services.payments.ledger import journal, movements
-from services.payments.models import UNPAID, OutboxRow, Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import PaystackRefund
-from services.payments.refunds import chargebacks
 from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED
-from services.payments.settings import settings
+from services.payments.refunds.sync import fail_refused_refund, merchant_note, sync_refunds
 
 LEASE = timedelta(seconds=45)
-"""Longer than what is done between two renewals: two calls of Paystack and what they tell, each within its limits."""
+"""Longer than the work between two renewals: two calls of Paystack and the transactions after them, each with its own time limit."""
 
 POLL_SECONDS = 1.0
-AT_PAYSTACK = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
 BACKOFF = Backoff(first=5, longest=6 * 3600)
-refunds_total = Counter("refunds_total", "Refunds by what became of them", ["status"])
 log = structlog.get_logger("refunds")
 
 
 @dataclass(frozen=True, slots=True)
 class DuePayment:
+    """A payment whose refunds are due, and the lease of this executor on it. `paystack_id`: Paystack's id of the transaction, if known."""
+
     payment_id: int
     reference: str
+    order_id: UUID | None
+    traceparent: str | None
     paystack_id: int | None
     attempts: int
     due_at: datetime
     leased_until: datetime
 
+    def for_log(self) -> dict[str, str | None]:
+        """Return the fields that every log line about the payment has."""
+        return {"reference": self.reference, "order_id": str(self.order_id) if self.order_id else None}
+
 
 class RefundExecutor:
-    """The background job that sends refunds to Paystack and follows them to their end."""
+    """The background job that sends refunds to Paystack and follows them. Several may run: each takes other payments."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -65,16 +68,19 @@ class RefundExecutor:
             if due is None:
                 await shutdown.wait(POLL_SECONDS, self._wakeup)
             else:
-                await self._process(shutdown, due)
+                with continue_trace(due.traceparent):
+                    await self._process(shutdown, due)
 
     async def _take_due(self) -> DuePayment | None:
-        """One payment whose refunds are due and that nobody has in hand; it is ours for a minute, whatever nudges come meanwhile.
+        """Take a payment whose refunds are due, with a lease. Return None if there is none.
 
-        What went back of a payment of which we have not heard that it was paid waits until we have.
+        Refunds of a payment that is not known to be paid wait until it is.
         """
         due = take_due(
             Payment.id,
             Payment.reference,
+            Payment.order_id,
+            Payment.traceparent,
             Payment.paystack_id,
             Payment.refunds_attempts,
             Payment.refunds_next_attempt_at,
@@ -91,174 +97,100 @@ class RefundExecutor:
         return None if row is None else DuePayment(*row)
 
     async def _renew(self, due: DuePayment) -> DuePayment | None:
-        """A whole minute again. None where the lease has run out and another has it: that one sends what is to be sent."""
-        ours = _change(due.payment_id, refunds_leased_until=func.now() + LEASE).where(
-            Payment.refunds_leased_until == due.leased_until
+        """Renew the lease. Return None if it has ended and another executor has the payment: that one sends the remaining refunds."""
+        renewed = (
+            _update(due.payment_id, refunds_leased_until=func.now() + LEASE)
+            .where(Payment.refunds_leased_until == due.leased_until)
+            .returning(Payment.refunds_leased_until)
         )
         async with self.sessions.begin() as session:
-            leased = (await session.execute(ours.returning(Payment.refunds_leased_until))).scalar_one_or_none()
-        return replace(due, leased_until=leased) if leased is not None else None
+            leased_until = (await session.execute(renewed)).scalar_one_or_none()
+        return None if leased_until is None else replace(due, leased_until=leased_until)
 
     async def _process(self, shutdown: Shutdown, due: DuePayment) -> None:
-        # Waiting for our turn may take longer than the lease.
+        # The wait for the rate limit can be longer than the lease, so the lease is renewed after it.
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return
-        held = await self._renew(due)
-        if held is None:
+        leased = await self._renew(due)
+        if leased is None:
             return
         try:
-            await self._execute(held)
+            await self._sync_and_send(leased)
         except PaystackError as error:
-            log.warning(
-                "refunds could not be looked at",
-                reference=due.reference,
-                error=type(error).__name__,
-                reason=str(error)[:200],
-            )
+            # The refunds are due again when the lease ends.
+            failure = {"error": type(error).__name__, "reason": str(error)[:200]}
+            log.warning("refund sync failed", **due.for_log(), **failure)
 
-    async def _execute(self, due: DuePayment) -> None:
-        transaction = due.paystack_id or await self._transaction(due)
-        if transaction is None:
-            log.error("Paystack does not know a payment that is to be refunded", reference=due.reference)
-            await self._next_look(due)
+    async def _sync_and_send(self, due: DuePayment) -> None:
+        """Apply the refunds that Paystack lists, send the requested refunds that are not among them, and schedule the next sync."""
+        transaction_id = due.paystack_id or await self._fetch_transaction_id(due)
+        if transaction_id is None:
+            log.error("refund not sent: payment unknown to Paystack", **due.for_log())
+            await self._schedule_next(due)
             return
-        told = await self.paystack.refunds.list_for_transaction(transaction)
-        await self._sync(due, told)
+        await self._apply(due, await self.paystack.refunds.list_for_transaction(transaction_id))
         async with self.sessions() as session:
-            waiting = await session.execute(
-                select(Refund)
-                .where(Refund.payment_id == due.payment_id, Refund.status == RefundStatus.REQUESTED)
-                .order_by(Refund.number)
-            )
-            requested = waiting.scalars().all()
+            query = select(Refund).where(Refund.payment_id == due.payment_id, Refund.status == RefundStatus.REQUESTED)
+            requested = (await session.execute(query.order_by(Refund.number))).scalars().all()
         for refund in requested:
-            held = await self._renew(due)
-            if held is None:
+            renewed = await self._renew(due)
+            if renewed is None:
                 return
-            due = held
+            due = renewed
             await self._send(due, refund)
-        await self._next_look(due)
+        await self._schedule_next(due)
 
-    async def _transaction(self, due: DuePayment) -> int | None:
-        """Paystack's id of the transaction, which its list of refunds goes by, where no notice has told it yet."""
+    async def _fetch_transaction_id(self, due: DuePayment) -> int | None:
+        """Return Paystack's id of the transaction, by which it lists refunds, for a payment that has none stored yet."""
         charge = await self.paystack.transactions.verify(due.reference)
         if charge is None or charge.id is None:
             return None
         async with self.sessions.begin() as session:
-            await session.execute(_change(due.payment_id, paystack_id=charge.id))
+            await session.execute(_update(due.payment_id, paystack_id=charge.id))
         return charge.id
 
     async def _send(self, due: DuePayment, refund: Refund) -> None:
         try:
-            told = await self.paystack.refunds.create(
-                due.reference, refund.amount, refund.currency, note=note(refund), customer_note=refund.reason
+            reported = await self.paystack.refunds.create(
+                due.reference,
+                refund.amount,
+                refund.currency,
+                note=merchant_note(refund),
+                customer_note=refund.reason,
             )
         except Refused as refused:
-            log.error("Paystack refuses a refund", reference=due.reference, refund=str(refund.id), reason=str(refused))
             async with self.sessions.begin() as session:
-                # Behind the payment's lock as all that is done to it: whoever holds that reckons with what is asked for (losses.py).
-                locked = select(Payment).where(Payment.id == due.payment_id).with_for_update()
-                payment = (await session.execute(locked)).scalar_one()
-                await session.execute(
-                    update(Refund)
-                    .where(Refund.id == refund.id)
-                    .values(status=RefundStatus.FAILED, error=str(refused)[:500])
-                )
-                await chargebacks.record_pending_chargebacks(session, payment)
-            refunds_total.labels("refused").inc()
+                await fail_refused_refund(session, refund, str(refused))
             return
-        await self._sync(due, [told])
+        log.info("refund sent", **due.for_log(), refund=str(refund.id), amount=refund.amount, currency=refund.currency)
+        await self._apply(due, [reported])
 
-    async def _sync(self, due: DuePayment, told: Sequence[PaystackRefund]) -> None:
-        """Write down what Paystack says of this payment's refunds, and tell the shop of money that went back."""
+    async def _apply(self, due: DuePayment, reported: list[PaystackRefund]) -> None:
         async with self.sessions.begin() as session:
-            payment = (
-                await session.execute(select(Payment).where(Payment.id == due.payment_id).with_for_update())
-            ).scalar_one()
-            ours = (await session.execute(select(Refund).where(Refund.payment_id == due.payment_id))).scalars().all()
-            for one in told:
-                await self._match(session, payment, ours, one)
-            await session.flush()
-            await self._total(session, payment)
+            await sync_refunds(session, due.payment_id, reported)
         self.notifier.wake(Topic.OUTBOX)
 
-    async def _match(
-        self, session: AsyncSession, payment: Payment, ours: Sequence[Refund], told: PaystackRefund
-    ) -> None:
-        known = next((refund for refund in ours if refund.paystack_id == told.id), None)
-        if known is None:
-            known = next((r for r in ours if r.paystack_id is None and told.note and note(r) == told.note), None)
-        if known is None:
-            # What a lost dispute gives back is written down before it is listed.
-            lost = (r for r in ours if r.paystack_id is None and r.dispute_id is not None and r.amount == told.amount)
-            known = next(lost, None)
-        if known is None:
-            # Made on Paystack's dashboard, or by Paystack itself: it is money that went back all the same.
-            known = Refund(
-                payment_id=payment.id, amount=told.amount, currency=payment.paid_currency, requested_by="paystack"
-            )
-            session.add(known)
-        status = RefundStatus(told.status) if told.status in AT_PAYSTACK else RefundStatus.PENDING
-        if known.status in chargebacks.FINAL and known.paystack_id is not None:
-            return  # final
-        if known.status != status:
-            refunds_total.labels(status).inc()
-            if status in {RefundStatus.FAILED, RefundStatus.NEEDS_ATTENTION}:
-                log.error("refund needs a person", reference=payment.reference, refund=str(known.id), status=status)
-        known.paystack_id, known.status = told.id, status
+    async def _schedule_next(self, due: DuePayment) -> None:
+        """End the lease. While a refund is unfinished, schedule the next sync with exponential backoff.
 
-    async def _total(self, session: AsyncSession, payment: Payment) -> None:
-        query = select(Refund).where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PROCESSED)
-        processed = (await session.execute(query)).scalars().all()
-        await journal.record(
-            session,
-            [
-                movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.domain)
-                for refund in processed
-            ],
-        )
-        total = sum(refund.amount for refund in processed)
-        if total <= payment.refunded_amount:
-            return
-        payment.refunded_amount = total
-        if payment.refundable <= 0:
-            payment.status = PaymentStatus.REFUNDED
-        elif payment.status not in {
-            PaymentStatus.DISPUTED,
-            PaymentStatus.HELD,
-        }:  # what is left of held money still waits for a person
-            payment.status = PaymentStatus.PARTIALLY_REFUNDED
-        if payment.order_id is not None:
-            await outbox.add(session, OutboxRow, events.refunded(payment, total))
-
-    async def _next_look(self, due: DuePayment) -> None:
-        """While one is open, look again, ever less often; notices make it sooner."""
+        If the sync was scheduled anew meanwhile, for example by a webhook event, that time stays.
+        """
         pause = timedelta(seconds=BACKOFF.seconds(due.attempts - 1))
         async with self.sessions.begin() as session:
             unfinished = (
                 select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(UNFINISHED)).limit(1)
             )
-            is_open = (await session.execute(unfinished)).scalar_one_or_none() is not None
-            # Where a nudge came meanwhile, it is due already, and stays so.
-            nudged = Payment.refunds_next_attempt_at != due.due_at
-            next_at = datetime.now(UTC) + pause if is_open else None
-            await session.execute(
-                update(Payment)
-                .where(Payment.id == due.payment_id, Payment.refunds_leased_until == due.leased_until)
-                .values(
-                    refunds_next_attempt_at=case(
-                        (nudged, Payment.refunds_next_attempt_at), else_=literal(next_at, DateTime(timezone=True))
-                    ),
-                    refunds_leased_until=None,
-                    refunds_attempts=Payment.refunds_attempts if is_open else 0,
-                )
+            is_unfinished = (await session.execute(unfinished)).scalar_one_or_none() is not None
+            rescheduled = Payment.refunds_next_attempt_at != due.due_at
+            next_at = literal(datetime.now(UTC) + pause if is_unfinished else None, DateTime(timezone=True))
+            ended = _update(
+                due.payment_id,
+                refunds_next_attempt_at=case((rescheduled, Payment.refunds_next_attempt_at), else_=next_at),
+                refunds_leased_until=None,
+                refunds_attempts=Payment.refunds_attempts if is_unfinished else 0,
             )
+            await session.execute(ended.where(Payment.refunds_leased_until == due.leased_until))
 
 
-def note(refund: Refund) -> str:
-    """What we write into `merchant_note`, to find the refund again."""
-    return f"refund {refund.id}"
-
-
-def _change(payment_id: int, **values: object) -> Update:
+def _update(payment_id: int, **values: object) -> Update:
     return update(Payment).where(Payment.id == payment_id).values(values)

@@ -12,7 +12,7 @@ from services.payments.models import Base
 
 
 class RefundStatus(StrEnum):
-    """`requested` is ours: not sent to Paystack yet. The other values are Paystack's words."""
+    """The status of a refund. `requested` is ours: it is not sent to Paystack yet. The other values are Paystack's words."""
 
     REQUESTED = "requested"
     PENDING = "pending"
@@ -22,8 +22,16 @@ class RefundStatus(StrEnum):
     NEEDS_ATTENTION = "needs-attention"
 
 
+FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
+"""A refund with one of these statuses does not change any more."""
+
+
 class Refund(Base):
-    """Money on its way back to the payer. `requested` is not told to Paystack yet; the other statuses are Paystack's words."""
+    """A refund of a payment, or a part of it. `paystack_id` is null until Paystack has accepted it.
+
+    `requested_by`: the id of an account, `catalog` for an undeliverable order, or `paystack` for refunds that were not requested here.
+    `dispute_id`: the lost dispute that caused it; a dispute has at most one refund.
+    """
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -36,7 +44,6 @@ class Refund(Base):
     number: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     id: Mapped[UUID] = mapped_column(unique=True, default=uuid4)
     payment_id: Mapped[int] = mapped_column(ForeignKey("payments.id", ondelete="RESTRICT"))
-    # The lost dispute that gives it back: one refund each.
     dispute_id: Mapped[int | None] = mapped_column(ForeignKey("disputes.id", ondelete="RESTRICT"), unique=True)
     paystack_id: Mapped[int | None] = mapped_column(unique=True)
     amount: Mapped[int]

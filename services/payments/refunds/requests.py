@@ -1,18 +1,20 @@
-"""Refunds: asked for here at once, carried out at Paystack in days, followed to the end.
+"""Request refunds, list them, and schedule their synchronization. The refund executor sends them to Paystack in the background.
 
-    requested ──► pending ──► processing ──► processed          payment: partially_refunded, then refunded
-                                        └──► failed             the money stays; another refund may be asked for
-                                        └──► needs-attention    Paystack needs the payer's account: retry with it
+    requested ──► pending ──► processing ──► processed          payment: partially_refunded or refunded
+                                        └──► failed             the payer has not got the money; another refund can be requested
+                                        └──► needs-attention    Paystack needs the payer's bank account: retry with it
 
-`requested` is ours: not told to Paystack yet. The other words are Paystack's.
+`requested` is ours: the refund is not sent to Paystack yet. The other words are Paystack's.
 """
 
 from collections.abc import Sequence
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
 from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
@@ -31,15 +33,18 @@ FAILED_AUTOMATIC_REFUND = (
     & (Refund.requested_by == "catalog")
     & (Payment.refunded_amount < Payment.paid_amount)
 )
-"""Of refunds joined with their payments: what should have gone back by itself and did not. Nobody else would miss it."""
+"""Condition on refunds joined with payments: the automatic refund of an undeliverable order failed, and an operator has to act."""
+
+log = structlog.get_logger("refunds")
 
 
 async def request_refund(
     session: AsyncSession, reference: str, *, amount: int | None, reason: str | None, requested_by: str
 ) -> Refund:
-    """Ask for a refund: `amount` subunits, or all that is left. The payment's row lock makes the sum of all refunds safe.
+    """Request a refund of `amount` subunits, or of everything that can be refunded.
 
-    Raises PaymentNotFound, NothingToRefund, ReasonNeeded, RefundTooLarge.
+    Locks the payment, so that concurrent requests cannot refund more than was paid. Raises PaymentNotFound, NothingToRefund, ReasonNeeded,
+    RefundTooLarge.
     """
     found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
     payment = found.scalar_one_or_none()
@@ -47,11 +52,16 @@ async def request_refund(
         raise PaymentNotFound
     left = payment.received - await refunded_or_pending(session, payment.id)
     if payment.status not in REFUNDABLE or left <= 0:
-        raise NothingToRefund(f"The payment is {payment.status}, and {max(left, 0)} subunits of it are left.")
+        raise NothingToRefund(
+            f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
+            f"list its refunds with GET /payments/{reference}/refunds."
+        )
     if payment.status == PaymentStatus.HELD and reason is None:
         raise ReasonNeeded
     if amount is not None and amount > left:
-        raise RefundTooLarge(f"{left} subunits are left of this payment.", left=left)
+        raise RefundTooLarge(
+            f"The amount is greater than the refundable amount: request at most {left} subunits.", left=left
+        )
     refund = Refund(
         id=uuid4(),
         payment_id=payment.id,
@@ -63,26 +73,45 @@ async def request_refund(
     session.add(refund)
     payment.refunds_next_attempt_at = func.now()
     await session.flush()
+    with continue_trace(payment.traceparent):
+        log.info(
+            "refund requested",
+            **log_fields(payment),
+            refund=str(refund.id),
+            amount=refund.amount,
+            by=requested_by,
+        )
     return refund
 
 
+def log_fields(payment: Payment) -> dict[str, str | None]:
+    """Return the fields that log lines about the refunds of a payment have in common."""
+    return {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}
+
+
 async def list_refunds(session: AsyncSession, payment_id: int) -> Sequence[Refund]:
-    """Oldest first."""
+    """Return the refunds of a payment, oldest first."""
     found = await session.execute(select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.number))
     return found.scalars().all()
 
 
-async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> None:
-    """A notice told of refunds of these payments: look at Paystack soon. What the notice itself says is not believed.
+async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:
+    """Return a refund of a payment, or None."""
+    query = select(Refund).where(Refund.payment_id == payment_id, Refund.id == refund_id)
+    return (await session.execute(query)).scalar_one_or_none()
 
-    Where we have not heard that it was paid, ask about that first: only what was paid goes back.
+
+async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> None:
+    """Make the refunds of these payments due for a sync with Paystack, after a webhook event about them.
+
+    The content of the event is not used. A payment that is not known to be paid is verified first: only paid money can be refunded.
     """
     if not references:
         return
-    unpaid, listed = Payment.status.in_(UNPAID), Payment.paystack_id.is_not(None)
+    unpaid, has_transaction = Payment.status.in_(UNPAID), Payment.paystack_id.is_not(None)
     due = (
         update(Payment)
-        .where(Payment.reference.in_(references), unpaid | listed)
+        .where(Payment.reference.in_(references), unpaid | has_transaction)
         .values(
             refunds_next_attempt_at=func.now(),
             status=case((unpaid, PaymentStatus.PENDING), else_=Payment.status),
@@ -92,20 +121,15 @@ async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> Non
     await session.execute(due)
 
 
-async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:
-    query = select(Refund).where(Refund.payment_id == payment_id, Refund.id == refund_id)
-    return (await session.execute(query)).scalar_one_or_none()
-
-
 async def pending_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:
-    """Subunits that are to go back and have not yet, by payment."""
+    """Return the sum of the unfinished refunds of each payment, in subunits. Payments without one are left out."""
     unfinished = Refund.payment_id.in_(payment_ids), Refund.status.in_(UNFINISHED)
     sums = select(Refund.payment_id, func.sum(Refund.amount)).where(*unfinished).group_by(Refund.payment_id)
     return {payment_id: int(amount) for payment_id, amount in await session.execute(sums)}
 
 
 async def refunded_or_pending(session: AsyncSession, payment_id: int) -> int:
-    """Subunits that were given back or are on their way."""
+    """Return the sum of all refunds of a payment that have not failed, in subunits."""
     query = select(func.coalesce(func.sum(Refund.amount), 0)).where(
         Refund.payment_id == payment_id, Refund.status != RefundStatus.FAILED
     )

@@ -1,4 +1,4 @@
-"""What those may ask who hold the scope payments:refund."""
+"""Routes of refunds. To request or retry a refund requires the scope payments:refund."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
+from kit.observability.tracing import continue_trace
 from services.payments.auth import AnyCaller, Reference, RefundOperator, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
@@ -38,6 +39,7 @@ log = structlog.get_logger("refunds")
 @router.post(
     "",
     status_code=202,
+    summary="Request a refund",
     responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
@@ -49,40 +51,45 @@ log = structlog.get_logger("refunds")
         IdempotencyKeyReused,
     ),
 )
-async def request(
+async def request_refund(
     caller: RefundOperator,
     notifier: CurrentNotifier,
     reference: Reference,
-    asked: RequestRefund | None = None,
+    request: RequestRefund | None = None,
     idempotency_key: KeyHeader = None,
 ) -> RefundView:
-    """Give money back: an amount, or all that is left. It is carried out at Paystack in the background, and may take days."""
-    asked = asked or RequestRefund()
-    intent = IdempotentRequest.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, asked)
+    """Request a refund of a payment: of `amount`, or of everything that can be refunded. Requires the scope `payments:refund`.
+
+    The refund is sent to Paystack in the background. Paystack may take days; the list of refunds shows the status.
+    """
+    request = request or RequestRefund()
+    idempotent = IdempotentRequest.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, request)
     async with sessions.begin() as session:
-        kept = await keys.begin(session, IdempotencyKey, intent)
-        if kept is not None:
-            return RefundView.model_validate(kept.body)
+        stored = await keys.begin(session, IdempotencyKey, idempotent)
+        if stored is not None:
+            return RefundView.model_validate(stored.body)
         refund = await requests.request_refund(
-            session, reference, amount=asked.amount, reason=asked.reason, requested_by=caller.id
+            session, reference, amount=request.amount, reason=request.reason, requested_by=caller.id
         )
         await session.refresh(refund)
         view = RefundView.model_validate(refund)
-        await keys.store_response(session, IdempotencyKey, intent, 202, view)
+        await keys.store_response(session, IdempotencyKey, idempotent, 202, view)
     notifier.notify(Topic.REFUNDS)
     return view
 
 
-@router.get("", responses=problem_responses(NotAuthenticated, PaymentNotFound))
-async def read(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
-    """The refunds of a payment, one's own or anybody's with the scope payments:read, oldest first."""
-    found = await requests.list_refunds(session, (await find_payment(session, caller, reference)).id)
-    return Refunds(items=[RefundView.model_validate(refund) for refund in found])
+@router.get("", summary="List the refunds of a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
+async def list_refunds(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
+    """Return the refunds of one of the caller's own payments, oldest first; with the scope `payments:read`, of any payment."""
+    payment = await find_payment(session, caller, reference)
+    refunds = await requests.list_refunds(session, payment.id)
+    return Refunds(items=[RefundView.model_validate(refund) for refund in refunds])
 
 
 @router.post(
     "/{refund_id}/retry",
     status_code=202,
+    summary="Retry a refund with the payer's bank account",
     responses=problem_responses(
         NotAuthenticated,
         NotAllowed,
@@ -94,27 +101,32 @@ async def read(caller: AnyCaller, session: Transaction, reference: Reference) ->
         PaystackUnavailable,
     ),
 )
-async def retry(
+async def retry_refund(
     caller: RefundOperator,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     reference: Reference,
-    refund_id: Annotated[UUID, Path()],
+    refund_id: Annotated[UUID, Path(description="Id of the refund")],
     account: RefundAccount,
 ) -> RefundView:
-    """Send a refund that needs attention to the payer's account."""
+    """Send a refund with status `needs-attention` to a bank account of the payer. Requires the scope `payments:refund`.
+
+    Paystack sets this status if the money cannot be returned to the card or account that paid.
+    """
     async with sessions() as session:
-        refund = await _waiting(session, reference, refund_id)
+        payment = await _find_payment(session, reference)
+        refund = await _find_refund_awaiting_account(session, payment, refund_id)
     paystack = clients.paystack
-    # Money goes where this caller says: who it was, and where to, is found again.
-    log.warning(
-        "a refund is sent to an account",
-        reference=reference,
-        refund=str(refund_id),
-        account_ends=account.account_number[-4:],
-        bank_id=account.bank_id,
-        by=caller.id,
-    )
+    # Logged before the call: the caller chooses the account that gets the money, so who chose it must be known in any case.
+    with continue_trace(payment.traceparent):
+        log.warning(
+            "refund retry sent",
+            **requests.log_fields(payment),
+            refund=str(refund_id),
+            account_ends=account.account_number[-4:],
+            bank_id=account.bank_id,
+            by=caller.id,
+        )
     try:
         await paystack.refunds.retry(
             refund.paystack_id or 0,
@@ -125,25 +137,27 @@ async def retry(
     except PaystackError as error:
         raise problem_from_paystack(error) from error
     finally:
-        # Also where the answer is lost: it may have been done.
+        # Also after an error: Paystack may have carried out a request whose response was lost.
         async with sessions.begin() as session:
-            soon = update(Payment).where(Payment.id == refund.payment_id).values(refunds_next_attempt_at=func.now())
-            await session.execute(soon)
+            due = update(Payment).where(Payment.id == payment.id).values(refunds_next_attempt_at=func.now())
+            await session.execute(due)
         notifier.notify(Topic.REFUNDS)
     return RefundView.model_validate(refund)
 
 
-async def _payment_id(session: AsyncSession, reference: str) -> int:
-    found = (await session.execute(select(Payment.id).where(Payment.reference == reference))).scalar_one_or_none()
-    if found is None:
+async def _find_payment(session: AsyncSession, reference: str) -> Payment:
+    payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one_or_none()
+    if payment is None:
         raise PaymentNotFound
-    return found
+    return payment
 
 
-async def _waiting(session: AsyncSession, reference: str, refund_id: UUID) -> Refund:
-    refund = await requests.find_refund(session, await _payment_id(session, reference), refund_id)
+async def _find_refund_awaiting_account(session: AsyncSession, payment: Payment, refund_id: UUID) -> Refund:
+    refund = await requests.find_refund(session, payment.id, refund_id)
     if refund is None:
         raise RefundNotFound
     if refund.status != RefundStatus.NEEDS_ATTENTION:
-        raise RefundNotAwaitingAccount(f"The refund is {refund.status}.")
+        raise RefundNotAwaitingAccount(
+            f"Only a refund with status needs-attention can be sent to an account, and this one is {refund.status}."
+        )
     return refund

@@ -1,4 +1,4 @@
-"""Request and response bodies of refunds."""
+"""Requests and responses of refunds."""
 
 from datetime import datetime
 from typing import Annotated
@@ -12,26 +12,35 @@ from services.payments.refunds.models import RefundStatus
 
 
 class RequestRefund(RequestModel):
+    """Which amount to refund, and why."""
+
     model_config = example({"amount": 50000, "reason": "One item short"})
 
-    amount: Amount | None = Field(default=None, description="Subunits; all that is left where it is absent")
+    amount: Amount | None = Field(
+        default=None, description="Amount to refund, in subunits; if absent, everything that can be refunded"
+    )
     reason: Line | None = Field(
-        default=None, description="Kept with the refund, and told to the payer; held money needs one"
+        default=None,
+        description="Reason of the refund. It is stored and sent to the payer. Required if the payment is held",
     )
 
 
 class RefundAccount(RequestModel):
-    """The payer's own account, where the money could not go back the way it came."""
+    """A bank account of the payer, for money that cannot be returned to the card or account that paid."""
 
     model_config = example({"account_number": "0123456789", "bank_id": "9"})
 
-    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{4,40}$")]
+    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{4,40}$")] = Field(
+        description="Account number of the payer"
+    )
     bank_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")] = Field(
-        description="Of Paystack's list of banks"
+        description="Id of the bank in Paystack's list of banks"
     )
 
 
 class RefundView(ResponseModel):
+    """A refund."""
+
     model_config = example(
         {
             "id": "5d2f0c1e-8a4b-4f6d-9c3e-7b1a2d4e6f80",
@@ -45,14 +54,21 @@ class RefundView(ResponseModel):
         }
     )
 
-    id: UUID
-    amount: int
-    currency: str
-    status: RefundStatus
-    reason: str | None
-    requested_by: str = Field(description="An account's id, `catalog` for an undeliverable order, or `paystack`")
-    error: str | None
-    created_at: datetime
+    id: UUID = Field(description="Id of the refund")
+    amount: int = Field(description="Amount of the refund, in subunits of the currency")
+    currency: str = Field(description="ISO 4217 code")
+    status: RefundStatus = Field(
+        description="`requested`: not sent to Paystack yet; `pending`, `processing`: Paystack works on it; "
+        "`processed`: refunded; `failed`: not refunded, request another refund; "
+        "`needs-attention`: retry it with the payer's bank account"
+    )
+    reason: str | None = Field(description="Reason of the refund, as it was sent to the payer")
+    requested_by: str = Field(
+        description="Id of the account that requested it, `catalog` for an undeliverable order, "
+        "or `paystack` for a refund that was not requested here"
+    )
+    error: str | None = Field(description="Why Paystack refused the refund")
+    created_at: datetime = Field(description="Time at which the refund was requested or first reported")
 
 
 class Refunds(ListResponse[RefundView]):

@@ -1,4 +1,4 @@
-"""Money for an order that cannot be delivered is given back: all of it, once, by itself."""
+"""Refund payments of orders that cannot be delivered: the whole payment, once, automatically."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,8 @@ from pydantic import TypeAdapter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import OrderUndeliverable
+from contracts.events import OrderUndeliverable, UndeliverableReason
+from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound
 from services.payments.models import Payment
 from services.payments.refunds import requests
@@ -15,35 +16,43 @@ from services.payments.refunds.models import Refund
 
 EVENTS: TypeAdapter[OrderUndeliverable] = TypeAdapter(OrderUndeliverable)
 REASONS = {
-    "expired_and_sold_out": "The payment came after the order had expired, and what was ordered is sold out",
-    "cancelled": "The order was cancelled before the payment came",
-    "already_paid": "The order was paid already",
-    "unknown_order": "The order that this payment is for does not exist",
-    "amount_differs": "The payment is not of the order's amount",
+    UndeliverableReason.EXPIRED_AND_SOLD_OUT: "Your payment arrived after your order had expired, and the products are sold out",
+    UndeliverableReason.CANCELLED: "Your order was cancelled before your payment arrived",
+    UndeliverableReason.ALREADY_PAID: "Your order was already paid",
+    UndeliverableReason.UNKNOWN_ORDER: "There is no order for this payment",
+    UndeliverableReason.AMOUNT_DIFFERS: "Your payment is not the amount of your order",
 }
-"""What the payer reads."""
+"""The reasons of refunds, which Paystack sends to the payer."""
 
 BY = "catalog"
-log = structlog.get_logger("undeliverable")
+log = structlog.get_logger("refunds")
 
 
 async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
-    """Told twice, or after a person has given it back, it changes nothing: then there is nothing left to refund.
+    """Request a refund for the payment of each event.
 
-    Nor after Paystack has failed it: that is a person's to see to, who may have given the money back by another way.
+    A payment for which catalog has requested a refund before gets no second one, even if Paystack failed the first: then an operator
+    decides, who may have paid the money back in another way. Nor does a payment that is already refunded.
     """
-    references = sorted({event.data.reference for event in events})
-    asked = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
-    asked = asked.where(Payment.reference.in_(references), Refund.requested_by == BY)
-    known = set((await session.execute(asked)).scalars())
-    for event in sorted(events, key=lambda event: event.data.reference):  # one order of locks for everybody
-        reason = REASONS[event.data.reason]
-        if event.data.reference in known:
-            log.warning("told again that an order cannot be delivered", reference=event.data.reference)
-            continue
-        try:
-            await requests.request_refund(session, event.data.reference, amount=None, reason=reason, requested_by=BY)
-        except (PaymentNotFound, NothingToRefund) as nothing:
-            log.warning("nothing to refund", reference=event.data.reference, reason=str(nothing))
-        else:
-            log.warning("paid order cannot be delivered, refunding", reference=event.data.reference, reason=reason)
+    references = {event.data.reference for event in events}
+    query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
+    query = query.where(Payment.reference.in_(references), Refund.requested_by == BY)
+    refunded = set((await session.execute(query)).scalars())
+    # In the order of the references: concurrent transactions lock payments in the same order.
+    for event in sorted(events, key=lambda event: event.data.reference):
+        with continue_trace(event.traceparent):
+            await _refund(session, event, already_requested=event.data.reference in refunded)
+
+
+async def _refund(session: AsyncSession, event: OrderUndeliverable, *, already_requested: bool) -> None:
+    reference, order_id = event.data.reference, str(event.data.order_id)
+    if already_requested:
+        log.warning("undeliverable order already refunded", reference=reference, order_id=order_id)
+        return
+    reason = REASONS[event.data.reason]
+    try:
+        await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=BY)
+    except (PaymentNotFound, NothingToRefund) as problem:
+        log.warning("undeliverable order not refunded", reference=reference, order_id=order_id, reason=str(problem))
+    else:
+        log.warning("undeliverable order refunded", reference=reference, order_id=order_id, reason=reason)

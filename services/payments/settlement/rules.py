@@ -1,4 +1,4 @@
-"""Rules of settlement: what a charge does to a payment. Pure functions: no settings, no database, no log.
+"""Rules of settlement: how a charge changes a payment. Pure functions: no settings, no database, no log.
 
     pending | failed | abandoned ── success, amount check passed ──► succeeded      event payment.succeeded
                                  ── success, amount check failed ──► held           event payment.held: manual review

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, HeldReason
 from kit.messaging import outbox
-from kit.observability.tracing import continued
+from kit.observability.tracing import continue_trace
 from services.payments import events as payment_events
 from services.payments import outcomes
 from services.payments.cards import saved_cards
@@ -138,7 +138,7 @@ def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Ev
 def _log_settled(payment: LockedPayment, transition: Transition, charge: Charge) -> None:
     """Log the transition, and again as an error if an operator has to review the payment."""
     reference, order_id, reason = payment.reference, str(payment.order_id), transition.held_reason
-    with continued(payment.traceparent):
+    with continue_trace(payment.traceparent):
         log.info("payment settled", reference=reference, order_id=order_id, status=transition.status, reason=reason)
         if reason is not None and reason != HeldReason.REVERSED:
             log.error(

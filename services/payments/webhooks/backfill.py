@@ -1,4 +1,4 @@
-"""The backfill: fetch webhook events that never arrived from Paystack's Webhook Events API, and store them like received ones.
+"""The backfill: fetch missed webhook events from Paystack's Webhook Events API, and store them like received events.
 
 Events are recognized by their identity or by Paystack's id, so a backfill that runs twice, or ends midway, stores nothing twice.
 """
@@ -157,11 +157,11 @@ class Backfill:
             log.warning("listed webhook event not fetched", event_id=listed.id, reason=str(refused)[:200])
             return 0
         body = event.body or json.dumps({"event": event.event, "data": {"id": event.row_id}}).encode()
-        row = {"key": _key(event, body), "body": body, "headers": {EVENT_HEADER: event.id}}
+        message = inbox.Message(_key(event, body), body, {EVENT_HEADER: event.id})
         async with self.sessions.begin() as session:
             if await _is_stored(session, event, body):
                 return 0
-            stored = len(await inbox.store(session, WebhookEvent, [row]))
+            stored = len(await inbox.store(session, WebhookEvent, [message]))
         if stored:
             backfilled_total.inc()
             self._notifier.notify(Topic.WEBHOOK_EVENTS)

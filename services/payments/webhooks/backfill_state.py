@@ -49,5 +49,5 @@ class BackfillLease:
 
     async def _update(self, **values: object) -> None:
         async with self._sessions.begin() as session:
-            held = update(BackfillState).where(BackfillState.holder == self._holder)
-            await session.execute(held.values(values))
+            own = update(BackfillState).where(BackfillState.holder == self._holder)
+            await session.execute(own.values(values))

@@ -1,4 +1,4 @@
-"""Parse webhook events: the name of the event, what identifies it, and the charge or the dispute in it."""
+"""Parse webhook events: name, reference and identity of the event, and the charge or the dispute in it."""
 
 import json
 from dataclasses import dataclass

@@ -44,7 +44,6 @@ class Hold:
     operation: str
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    after_effect: bool = False
 
 
 @dataclass
@@ -80,9 +79,9 @@ class Faults:
     def clear(self) -> None:
         self.orders.clear()
 
-    def hold(self, operation: str, *, after_effect: bool = False) -> Hold:
-        """Hold the calls of an operation; `after_effect` holds back the answer only."""
-        hold = Hold(operation, after_effect=after_effect)
+    def hold(self, operation: str) -> Hold:
+        """Hold the calls of an operation before they are carried out."""
+        hold = Hold(operation)
         self.holds.append(hold)
         return hold
 
@@ -97,9 +96,9 @@ class Faults:
                 return order
         return None
 
-    async def wait(self, operation: str, *, after_effect: bool) -> None:
+    async def wait(self, operation: str) -> None:
         """Wait while calls of this operation are held."""
         for hold in list(self.holds):  # a hold that is added meanwhile is for later calls
-            if hold.operation == operation and hold.after_effect is after_effect:
+            if hold.operation == operation:
                 hold.arrived.set()
                 await hold.release.wait()

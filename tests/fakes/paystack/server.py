@@ -98,9 +98,9 @@ class FakePaystack(State, httpx.AsyncBaseTransport):
         """Forget all ordered faults."""
         self.faults.clear()
 
-    def hold(self, operation: str, *, after_effect: bool = False) -> Hold:
+    def hold(self, operation: str) -> Hold:
         """Hold the calls of an operation until the test releases them."""
-        return self.faults.hold(operation, after_effect=after_effect)
+        return self.faults.hold(operation)
 
     def take_webhooks(self) -> list[SignedWebhook]:
         """Return the undelivered webhooks, signed; they are delivered then."""
@@ -127,20 +127,19 @@ class FakePaystack(State, httpx.AsyncBaseTransport):
             if not allowed:
                 return too_many(headers)
         self.calls.append(call)
-        await self.faults.wait(operation, after_effect=False)
-        found = await self._carry_out(call, answer)
+        await self.faults.wait(operation)
+        found = self._carry_out(call, answer)
         found.headers.update(headers)
         found.request = request
         return found
 
-    async def _carry_out(self, call: Call, answer: Callable[[], httpx.Response]) -> httpx.Response:
+    def _carry_out(self, call: Call, answer: Callable[[], httpx.Response]) -> httpx.Response:
         order = self.faults.take(call.operation, call.reference)
         if order is not None and not order.after_effect:
             return response(order.fault, call.request)
         self.before_call()
         found = answer()
         self.after_call()
-        await self.faults.wait(call.operation, after_effect=True)
         return found if order is None else response(order.fault, call.request)
 
     def _route(self, method: str, parts: Sequence[str], body: Json) -> tuple[str, Callable[[], httpx.Response]]:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from dev.process import ports
 from dev.servers.postgres import Postgres
-from kit.db.migrations import on_connection
+from kit.db.migrations import run_alembic_command
 from tests.fixtures.failpoints import environment
 
 PACKAGE = "services.payments"
@@ -28,7 +28,7 @@ async def half(postgres: Postgres) -> AsyncIterator[str]:
     """The URL of an empty database."""
     url = postgres.url("half")
     yield url
-    await on_connection(PACKAGE, SecretStr(url), "downgrade", "base")
+    await run_alembic_command(PACKAGE, SecretStr(url), "downgrade", "base")
 
 
 async def _run(url: str, verb: str, env: dict[str, str] | None = None) -> int:
@@ -94,15 +94,15 @@ async def test_migration_when_it_is_killed_leaves_nothing_and_runs_again(half: s
         assert "run the migrations" in answer.json()["checks"]["database"]
     assert await _run(half, "migrate") == 0
     # Again, and the comparison with the models: as the commands do it, without processes of their own.
-    await on_connection(PACKAGE, SecretStr(half), "upgrade", "head")
-    await on_connection(PACKAGE, SecretStr(half), "check")
+    await run_alembic_command(PACKAGE, SecretStr(half), "upgrade", "head")
+    await run_alembic_command(PACKAGE, SecretStr(half), "check")
     assert await _fetch(half, TABLES) > 0
 
 
 @pytest.mark.parametrize("verb", ["serve", "worker"])
 async def test_readyz_when_the_schema_is_older_answers_503(half: str, rabbitmq: str, verb: str) -> None:
-    await on_connection(PACKAGE, SecretStr(half), "upgrade", "head")
-    await on_connection(PACKAGE, SecretStr(half), "downgrade", "-1")
+    await run_alembic_command(PACKAGE, SecretStr(half), "upgrade", "head")
+    await run_alembic_command(PACKAGE, SecretStr(half), "downgrade", "-1")
     async with _serving(half, verb) as answer:
         assert answer.status_code == 503
         assert "this code needs" in answer.json()["checks"]["database"]

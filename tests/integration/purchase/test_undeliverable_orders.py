@@ -39,11 +39,14 @@ async def amount_differs(shop: InProcessShop, product: str, order: str) -> None:
 
 
 KINDS = {
-    expired_and_sold_out: ("expired", "The payment came after the order had expired, and what was ordered is sold out"),
-    cancelled: ("cancelled", "The order was cancelled before the payment came"),
-    already_paid: ("delivered", "The order was paid already"),
-    unknown_order: (None, "The order that this payment is for does not exist"),
-    amount_differs: ("pending", "The payment is not of the order's amount"),
+    expired_and_sold_out: (
+        "expired",
+        "Your payment arrived after your order had expired, and the products are sold out",
+    ),
+    cancelled: ("cancelled", "Your order was cancelled before your payment arrived"),
+    already_paid: ("delivered", "Your order was already paid"),
+    unknown_order: (None, "There is no order for this payment"),
+    amount_differs: ("pending", "Your payment is not the amount of your order"),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.events import EVENT
+from contracts.events import EVENT_ADAPTER
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from dev import asyncapi
 
@@ -78,7 +78,7 @@ def test_every_sent_event_is_received() -> None:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_schemas_describe_the_examples(path: Path) -> None:
     said = json.loads(path.read_bytes())
-    schema = DOCUMENT["components"]["schemas"][type(EVENT.validate_python(said)).__name__]
+    schema = DOCUMENT["components"]["schemas"][type(EVENT_ADAPTER.validate_python(said)).__name__]
     assert set(schema["required"]) <= set(said) <= set(schema["properties"])
     data = at(schema["properties"]["data"]["$ref"])
     assert set(data["required"]) <= set(said["data"]) <= set(data["properties"])

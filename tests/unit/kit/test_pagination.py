@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
@@ -36,13 +36,12 @@ def test_encoded_times_keep_their_order_and_microseconds(first: datetime, second
     assert one.utcoffset() == timedelta(0)
 
 
-@given(st.datetimes(timezones=st.timezones()))
+zones = st.builds(timezone, st.timedeltas(timedelta(hours=-14), timedelta(hours=14)))
+
+
+@given(st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=zones))  # noqa: DTZ001 -- the zone is drawn
 def test_encoded_times_of_any_zone_are_the_same_moment(moment: datetime) -> None:
-    try:
-        (decoded,) = decode_cursor(encode_cursor("newest", moment), "newest", datetime)
-    except InvalidCursor:
-        assert moment.astimezone(UTC) is None
-    assert decoded == moment.astimezone(UTC)
+    assert decode_cursor(encode_cursor("newest", moment), "newest", datetime) == (moment.astimezone(UTC),)
 
 
 @pytest.mark.parametrize("value", ["now", 1.5, True, None, 10**18, -(10**18), 10**400])

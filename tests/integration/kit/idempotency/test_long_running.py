@@ -34,7 +34,7 @@ async def requests(sessions: Sessions, postgres: Postgres) -> AsyncIterator[Long
 
 async def pay(requests: LongRunningRequests, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
     """Do what a route does: hold the key, work, store the response, each in a transaction of its own."""
-    async with requests.hold(make_request(key)) as locked:
+    async with requests.lock(make_request(key)) as locked:
         if locked.stored_response is not None:
             return str(locked.stored_response.body["by"])
         async with sessions.begin() as session:
@@ -44,7 +44,7 @@ async def pay(requests: LongRunningRequests, sessions: Sessions, key: str = "k-1
 
 async def is_in_use(requests: LongRunningRequests) -> bool:
     try:
-        async with requests.hold(make_request("k-1")):
+        async with requests.lock(make_request("k-1")):
             return False
     except IdempotencyKeyInUse:
         return True
@@ -93,15 +93,15 @@ async def holding(url: str) -> AsyncIterator[Holder]:
 async def test_a_repeated_request_gets_the_stored_response(requests: LongRunningRequests, sessions: Sessions) -> None:
     assert await pay(requests, sessions, by="first") == "first"
     assert await pay(requests, sessions, by="second") == "first"
-    async with requests.hold(make_request("k-1")) as locked:
+    async with requests.lock(make_request("k-1")) as locked:
         assert locked.stored_response == StoredResponse(201, {"by": "first"})
     with pytest.raises(IdempotencyKeyReused):
-        async with requests.hold(make_request("k-1", item="saucer")):
+        async with requests.lock(make_request("k-1", item="saucer")):
             pass
 
 
 async def test_a_request_without_a_key_stores_nothing(requests: LongRunningRequests, sessions: Sessions) -> None:
-    async with requests.hold(None) as locked, sessions.begin() as session:
+    async with requests.lock(None) as locked, sessions.begin() as session:
         assert locked.stored_response is None
         await locked.store_response(session, 201, Receipt(by="me"))
     async with sessions() as session:
@@ -110,7 +110,7 @@ async def test_a_request_without_a_key_stores_nothing(requests: LongRunningReque
 
 async def test_a_failed_request_releases_its_key_at_once(requests: LongRunningRequests, sessions: Sessions) -> None:
     with pytest.raises(RuntimeError):
-        async with requests.hold(make_request("k-1")):
+        async with requests.lock(make_request("k-1")):
             raise RuntimeError
     async with asyncio.timeout(GRACE_SECONDS):
         assert await pay(requests, sessions) == "me"
@@ -122,7 +122,7 @@ async def test_a_failure_after_the_response_was_stored_keeps_the_response(
     """For example if the connection breaks after the commit and before its confirmation."""
 
     async def cut_off() -> None:
-        async with requests.hold(make_request("k-1")) as locked:
+        async with requests.lock(make_request("k-1")) as locked:
             async with sessions.begin() as session:
                 await locked.store_response(session, 201, Receipt(by="first"))
             raise ConnectionError
@@ -196,7 +196,7 @@ async def test_a_request_whose_key_was_taken_over_stores_and_releases_nothing(
 ) -> None:
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         proxy.refuse()  # the process is alive but has no connection
-        async with requests.hold(make_request("k-1")) as ours:
+        async with requests.lock(make_request("k-1")) as ours:
             assert ours.stored_response is None
             proxy.flow()
             assert await holder.finish() == "in use"
@@ -215,7 +215,7 @@ async def test_a_key_that_could_not_be_released_is_taken_over(
         other = LongRunningRequests(create_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
 
         async def cut_off() -> None:
-            async with other.hold(make_request("k-1")):
+            async with other.lock(make_request("k-1")):
                 proxy.refuse()
                 raise RuntimeError
 
@@ -243,7 +243,7 @@ async def test_a_key_older_than_any_request_is_taken_over_once(
 
 
 async def test_a_key_without_a_holder_is_in_use(requests: LongRunningRequests, sessions: Sessions) -> None:
-    async with requests.hold(make_request("k-1")):
+    async with requests.lock(make_request("k-1")):
         async with sessions.begin() as session:
             await session.execute(update(LongKeys).values(holder=None))
         assert await is_in_use(requests)

@@ -21,7 +21,7 @@ from kit.messaging.broker import connect
 from kit.messaging.consumer import Consumer
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
-from kit.observability.tracing import continued, new_traceparent
+from kit.observability.tracing import continue_trace, new_traceparent
 from kit.worker.backoff import Backoff
 from kit.worker.runner import job_failures
 from tests.fixtures.kit_messaging import Broker, Sessions, make_event
@@ -256,7 +256,7 @@ async def test_a_failed_event_is_retried_from_the_inbox(
 ) -> None:
     handler.fails = True
     one = consumer()
-    retrier = Processor(sessions, Inbox, one.handle, notifier, topic="inbox")
+    retrier = Processor(sessions, Inbox, one.handle_entries, notifier, topic="inbox")
 
     async def waits() -> bool:
         async with sessions() as session:
@@ -287,7 +287,7 @@ async def test_an_event_that_always_fails_delays_no_other_and_can_be_reprocessed
     monkeypatch.setattr(processor, "POLL_SECONDS", 0.01)
     handler.poison = "pay-13"
     one = consumer()
-    retrier = Processor(sessions, Inbox, one.handle, notifier, topic="inbox")
+    retrier = Processor(sessions, Inbox, one.handle_entries, notifier, topic="inbox")
 
     async def given_up() -> bool:
         async with sessions() as session:
@@ -365,7 +365,7 @@ async def test_an_event_is_parsed_once_and_only_a_retry_parses_it_again(
     handler.poison = ""
     async with sessions.begin() as session:
         await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
-    async with living(Processor(sessions, Inbox, consumer.handle, notifier, topic="inbox").run):
+    async with living(Processor(sessions, Inbox, consumer.handle_entries, notifier, topic="inbox").run):
         await until(taken(sessions, 5))
     assert CountedEvent.parsed == {f"pay-{number}": 2 if number == 3 else 1 for number in range(5)}
 
@@ -386,7 +386,7 @@ async def test_log_lines_and_new_events_of_a_handler_carry_the_trace_of_their_ev
 
     async def handle(session: AsyncSession, events: Sequence[PaymentSucceeded]) -> None:
         for event in events:
-            with continued(event.traceparent):
+            with continue_trace(event.traceparent):
                 log.info("order delivered", reference=event.data.reference)
                 await outbox.add(session, Outbox, make_event(int(event.data.reference.removeprefix("pay-"))))
         if failing & {event.data.reference for event in events}:
@@ -405,7 +405,7 @@ async def test_log_lines_and_new_events_of_a_handler_carry_the_trace_of_their_ev
                 return len((await session.execute(query.returning(Inbox.id))).all()) == 1
 
         await until(postponed)
-        async with living(Processor(sessions, Inbox, consumer.handle, notifier, topic="inbox").run):
+        async with living(Processor(sessions, Inbox, consumer.handle_entries, notifier, topic="inbox").run):
             await until(taken(sessions, 3))
     output = json_logs.readouterr().out
     for reference, trace in traces.items():

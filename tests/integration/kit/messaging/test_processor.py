@@ -12,7 +12,7 @@ from sqlalchemy import event, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from kit.messaging import inbox, processor
-from kit.messaging.inbox import BATCH, RETENTION, Entry
+from kit.messaging.inbox import BATCH, RETENTION, Entry, Message
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import ATTEMPTS, BatchResult, Processor
 from kit.observability.tracing import new_traceparent
@@ -21,8 +21,8 @@ from tests.fixtures.kit_tables import Effect, Inbox
 from tests.fixtures.loops import living, until
 
 
-def row(key: object, body: bytes = b"{}") -> dict[str, Any]:
-    return {"key": str(key), "body": body, "headers": {}}
+def message(key: object, body: bytes = b"{}", traceparent: str | None = None) -> Message:
+    return Message(str(key), body, {"traceparent": traceparent})
 
 
 async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
@@ -40,9 +40,9 @@ async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     return BatchResult({entry.id: "cannot be read" for entry in entries if entry.body == b"failed"})
 
 
-async def store(sessions: Sessions, *rows: dict[str, Any]) -> list[Entry]:
+async def store(sessions: Sessions, *messages: Message) -> list[Entry]:
     async with sessions.begin() as session:
-        return await inbox.store(session, Inbox, rows)
+        return await inbox.store(session, Inbox, messages)
 
 
 async def process(sessions: Sessions) -> int:
@@ -68,20 +68,20 @@ async def make_due(sessions: Sessions) -> None:
 
 
 async def test_store_returns_only_unknown_messages(sessions: Sessions) -> None:
-    first = await store(sessions, row(1), row(2), row(2))
-    again = await store(sessions, row(2), row(3))
+    first = await store(sessions, message(1), message(2), message(2))
+    again = await store(sessions, message(2), message(3))
     assert [entry.key for entry in first] == ["1", "2"]
     assert [entry.key for entry in again] == ["3"]
     assert await store(sessions) == []
 
 
 async def test_concurrent_stores_return_each_message_once(sessions: Sessions) -> None:
-    stored = await asyncio.gather(*(store(sessions, *(row(n) for n in range(50))) for _ in range(8)))
+    stored = await asyncio.gather(*(store(sessions, *(message(n) for n in range(50))) for _ in range(8)))
     assert sorted(entry.key for entries in stored for entry in entries) == sorted(str(n) for n in range(50))
 
 
 async def test_processing_commits_effects_and_status_together(sessions: Sessions) -> None:
-    await store(sessions, row(1), row(2))
+    await store(sessions, message(1), message(2))
     assert await process(sessions) == 2
     assert await process(sessions) == 0
     assert await effects(sessions) == ["1", "2"]
@@ -93,7 +93,7 @@ async def test_processing_commits_effects_and_status_together(sessions: Sessions
 
 @pytest.mark.parametrize("bad", [b"raise", b"constraint", b"syntax"])
 async def test_a_failing_entry_does_not_delay_the_others(sessions: Sessions, bad: bytes) -> None:
-    await store(sessions, *(row(n, bad if n == 3 else b"{}") for n in range(6)))
+    await store(sessions, *(message(n, bad if n == 3 else b"{}") for n in range(6)))
     await process(sessions)
     assert await effects(sessions) == ["0", "1", "2", "4", "5"]
     waiting = [entry for entry in await entries(sessions) if entry.status != "processed"]
@@ -103,7 +103,7 @@ async def test_a_failing_entry_does_not_delay_the_others(sessions: Sessions, bad
 
 
 async def test_an_unreadable_entry_fails_without_retries(sessions: Sessions) -> None:
-    await store(sessions, row(1), row(2, b"failed"))
+    await store(sessions, message(1), message(2, b"failed"))
     await process(sessions)
     assert [(entry.status, entry.error) for entry in await entries(sessions)] == [
         ("processed", None),
@@ -112,7 +112,7 @@ async def test_an_unreadable_entry_fails_without_retries(sessions: Sessions) -> 
 
 
 async def test_retries_back_off_until_the_entry_fails(sessions: Sessions) -> None:
-    await store(sessions, row(1, b"raise"))
+    await store(sessions, message(1, b"raise"))
     pauses = []
     for attempt in range(1, ATTEMPTS + 1):
         await make_due(sessions)
@@ -132,7 +132,7 @@ async def test_retries_back_off_until_the_entry_fails(sessions: Sessions) -> Non
 
 
 async def test_a_reprocessed_entry_takes_effect(sessions: Sessions) -> None:
-    await store(sessions, row(1, b"raise"))
+    await store(sessions, message(1, b"raise"))
     await process(sessions)
     async with sessions.begin() as session:
         await session.execute(update(Inbox).values(body=b"{}", status="pending", next_attempt_at=text("now()")))
@@ -143,7 +143,7 @@ async def test_a_reprocessed_entry_takes_effect(sessions: Sessions) -> None:
 
 
 async def test_an_unavailable_database_uses_no_attempt(sessions: Sessions) -> None:
-    await store(sessions, row(1), row(2, b"away"))
+    await store(sessions, message(1), message(2, b"away"))
     with pytest.raises(ConnectionRefusedError):
         await process(sessions)
     assert [(entry.status, entry.attempts) for entry in await entries(sessions)] == [("pending", 0)] * 2
@@ -151,14 +151,14 @@ async def test_an_unavailable_database_uses_no_attempt(sessions: Sessions) -> No
 
 
 async def test_several_workers_process_each_entry_once(sessions: Sessions) -> None:
-    await store(sessions, *(row(n) for n in range(300)))
+    await store(sessions, *(message(n) for n in range(300)))
     counts = await asyncio.gather(*(process(sessions) for _ in range(4)))
     assert sum(counts) == 300
     assert sorted(await effects(sessions)) == sorted(str(n) for n in range(300))
 
 
 async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions, notifier: Notifier) -> None:
-    await store(sessions, *(row(n) for n in range(2 * BATCH + 50)))
+    await store(sessions, *(message(n) for n in range(2 * BATCH + 50)))
     relay_wakeup = notifier.subscribe("outbox")
     retrier = Processor(sessions, Inbox, work, notifier, topic="inbox")
 
@@ -168,14 +168,14 @@ async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions
     async with living(retrier.run):
         await until(all_done)
         assert relay_wakeup.is_set()
-        await store(sessions, row("late"))
+        await store(sessions, message("late"))
         notifier.wake("inbox")
         await until(all_done)
     assert len(await effects(sessions)) == 2 * BATCH + 51
 
 
 async def test_prune_deletes_only_old_processed_entries(sessions: Sessions) -> None:
-    await store(sessions, row(1), row(2, b"failed"), row(3, b"raise"), row(4))
+    await store(sessions, message(1), message(2, b"failed"), message(3, b"raise"), message(4))
     await process(sessions)
     async with sessions.begin() as session:
         assert await inbox.prune(session, Inbox) == 0
@@ -187,7 +187,7 @@ async def test_prune_deletes_only_old_processed_entries(sessions: Sessions) -> N
 
 
 async def test_measure_counts_pending_and_failed_entries(sessions: Sessions) -> None:
-    await store(sessions, row(1), row(2, b"failed"), row(3, b"raise"))
+    await store(sessions, message(1), message(2, b"failed"), message(3, b"raise"))
     await process(sessions)
     async with sessions.begin() as session:
         await inbox.measure(session, Inbox)
@@ -257,8 +257,7 @@ async def test_log_lines_about_a_failed_entry_carry_the_trace_of_its_message(
 ) -> None:
     traces = [new_traceparent() for _ in range(3)]
     bodies = (b"{}", b"failed", b"raise")
-    rows = [row(body, body) | {"headers": {"traceparent": trace}} for body, trace in zip(bodies, traces, strict=True)]
-    await store(sessions, *rows)
+    await store(sessions, *(message(body, body, trace) for body, trace in zip(bodies, traces, strict=True)))
     await process(sessions)
     lines = [json.loads(line) for line in json_logs.readouterr().out.splitlines()]
     assert {line["event"]: line["trace_id"] for line in lines} == {
@@ -273,7 +272,7 @@ async def test_the_processor_notifies_the_topics_that_its_handler_names(sessions
         return BatchResult(result.failed, wake=frozenset({"refunds"}))
 
     refunds, disputes = notifier.subscribe("refunds"), notifier.subscribe("disputes")
-    await store(sessions, row(1), row(2, b"raise"))
+    await store(sessions, message(1), message(2, b"raise"))
     async with living(Processor(sessions, Inbox, handle, notifier, topic="inbox").run), asyncio.timeout(10):
         await refunds.wait()
     assert await effects(sessions) == ["1"]

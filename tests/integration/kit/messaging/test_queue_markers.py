@@ -1,4 +1,4 @@
-"""The relay notices that a queue was lost with its events, whoever declared it again, and publishes the events again."""
+"""The relay notices that a queue was lost with its events, even if the consumer declared it again, and publishes the events again."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.events import EVENT, Event
+from contracts.events import EVENT_ADAPTER, Event
 from contracts.topology import Queue
 from kit.messaging import outbox, queue_markers
 from kit.messaging import relay as relay_module
@@ -71,7 +71,7 @@ async def redeclare(broker: Broker) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(relay_module, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr(relay_module, "MARKER_CHECK_SECONDS", 0.05)
     monkeypatch.setattr(relay_module, "POLL_SECONDS", 0.05)
 
 
@@ -108,7 +108,7 @@ async def test_events_are_republished_when_the_consumer_declared_a_deleted_queue
     await redeclare(broker)
     async with living(history.relay(engine, broker).run):
         again = await broker.take(20)
-    assert [EVENT.validate_json(message.body) for message in again] == events
+    assert [EVENT_ADAPTER.validate_json(message.body) for message in again] == events
     assert lost(broker) == 1
 
 

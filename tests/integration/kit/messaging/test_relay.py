@@ -13,7 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import CapturingLogger
 from yarl import URL
 
-from contracts.events import CONTENT_TYPE, EVENT, OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
+from contracts.events import (
+    CONTENT_TYPE,
+    EVENT_ADAPTER,
+    OrderUndeliverable,
+    OrderUndeliverableData,
+    UndeliverableReason,
+)
 from contracts.topology import EXCHANGE
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
@@ -57,7 +63,7 @@ async def test_events_are_published_in_order_and_once(
     async with living(relay(engine, broker, notifier).run):
         messages = await broker.take(350)
         await until(left(sessions))
-    assert [EVENT.validate_json(message.body) for message in messages] == events
+    assert [EVENT_ADAPTER.validate_json(message.body) for message in messages] == events
     first = messages[0]
     assert first.delivery_mode == 2
     assert (first.content_type, first.type, first.message_id) == (CONTENT_TYPE, events[0].type, str(events[0].id))
@@ -173,7 +179,7 @@ async def test_events_are_kept_while_the_queue_is_full(
         await control("clear_policy", "full")
         await until(left(sessions), 40)
         messages = await broker.take(sent)
-    assert {EVENT.validate_json(message.body).data.amount for message in messages} == set(range(sent))
+    assert {EVENT_ADAPTER.validate_json(message.body).data.amount for message in messages} == set(range(sent))
 
 
 async def test_a_wrong_password_is_logged_and_retried_with_backoff(
@@ -208,7 +214,7 @@ async def test_a_cut_connection_loses_no_event(
                 notifier.wake("outbox")
                 await until(left(sessions, 0))
                 proxy.cut()
-    numbers = {EVENT.validate_json(message.body).data.amount for message in await broker.take(300)}
+    numbers = {EVENT_ADAPTER.validate_json(message.body).data.amount for message in await broker.take(300)}
     assert numbers == set(range(300))
 
 
@@ -263,7 +269,7 @@ async def test_a_standby_relay_takes_over(
     finally:
         await other.dispose()
     messages = await broker.take(100)
-    assert [EVENT.validate_json(message.body).data.amount for message in messages] == list(range(100))
+    assert [EVENT_ADAPTER.validate_json(message.body).data.amount for message in messages] == list(range(100))
     assert await holders(engine) == []
 
 
@@ -281,7 +287,7 @@ async def test_a_relay_whose_session_is_killed_loses_its_lock(
                     await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         await put(sessions, make_event(3))
         await until(left(sessions))
-    numbers = [EVENT.validate_json(message.body).data.amount for message in await broker.take(4)]
+    numbers = [EVENT_ADAPTER.validate_json(message.body).data.amount for message in await broker.take(4)]
     assert numbers == [0, 1, 2, 3]
 
 

@@ -66,7 +66,7 @@ async def test_poll_when_a_deadline_is_near_logs_a_critical_line_and_polls_befor
         client, paystack, dueAt=(datetime.now(UTC) + timedelta(minutes=10)).isoformat()
     )
     await jobs.poll_disputes()
-    assert "about to be accepted" in caplog.text
+    assert "dispute due soon" in caplog.text
     stored = await find_dispute(body["id"])
     assert stored.next_attempt_at is not None
     assert stored.next_attempt_at <= stored.due_at

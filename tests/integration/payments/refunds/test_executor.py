@@ -46,7 +46,7 @@ async def test_executor_when_paystack_does_not_know_the_payment_asks_less_and_le
         pauses.append((next_attempt_at - datetime.now(UTC)).total_seconds())
     assert pauses == sorted(pauses)
     assert pauses[0] > 0
-    assert "does not know a payment that is to be refunded" in caplog.text
+    assert "payment unknown to Paystack" in caplog.text
     assert len(paystack.calls_to("verify")) == 4
 
 

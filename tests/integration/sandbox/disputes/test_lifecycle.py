@@ -113,7 +113,7 @@ async def test_control_of_a_dispute_reminds_and_resolves(merchant: Merchant, rec
     settled = (await merchant.control(path, outcome="merchant-accepted")).json()["data"]
     assert (settled["status"], settled["resolution"], settled["category"]) == ("resolved", "merchant-accepted", "fraud")
     await receiver.wait(4)
-    assert (await merchant.control(path, outcome="declined")).json()["code"] == "dispute_is_over"
+    assert (await merchant.control(path, outcome="declined")).json()["code"] == "dispute_resolved"
     assert (await merchant.control("disputes/1", outcome="remind")).status_code == 404
     assert (await merchant.control(f"disputes/{2**63}", outcome="remind")).status_code == 422
     await open_dispute(merchant, paid["reference"], amount=250_000 - 7)  # what is not refunded yet

@@ -102,7 +102,7 @@ async def test_control_of_a_refund_sets_its_status_until_it_is_finished(
     assert len(webhooks_named(receiver, "refund.processed")) == 3
     for outcome in ("failed", "processed"):
         response = await merchant.control(path, outcome=outcome)
-        assert (response.status_code, response.json()["code"]) == (409, "refund_is_over")
+        assert (response.status_code, response.json()["code"]) == (409, "refund_finished")
     assert (await merchant.control("refunds/1", outcome="failed")).status_code == 404
     assert (await merchant.control(f"refunds/{2**63}", outcome="failed")).status_code == 422
     for nonsense in ({}, {"outcome": "pending"}, {"outcome": "failed", "deliveries": -1}):

@@ -108,7 +108,7 @@ async def test_cancel_at_a_question_abandons_the_transaction(shared_merchant: Me
 async def test_answer_sent_twice_is_charged_once(merchant: Merchant, receiver: WebhookReceiver) -> None:
     page, _ = await open_checkout(merchant)
     await page.press("pay", card="pin")
-    form = {"card": "pin", "asked": "0", "answer": "1111"}
+    form = {"card": "pin", "question_index": "0", "answer": "1111"}
     for _ in range(2):
         assert "Payment successful" in (await page.press("answer", **form)).text
     await merchant.webhooks(pending=0, delivered=1)

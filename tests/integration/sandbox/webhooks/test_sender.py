@@ -93,7 +93,7 @@ async def test_webhook_after_the_last_attempt_is_given_up() -> None:
         started = await merchant.start()
         await merchant.pay(started["reference"])
         data = await merchant.webhooks(pending=0, given_up=1)
-        assert data["webhooks"][0]["tries"] == QUICK_ATTEMPTS + SLOW_ATTEMPTS
+        assert data["webhooks"][0]["attempt_count"] == QUICK_ATTEMPTS + SLOW_ATTEMPTS
         assert "ConnectError" in data["webhooks"][0]["attempts"][0]["error"]
         assert (await merchant.http.get("/sandbox/webhooks?state=delivered")).json()["data"]["webhooks"] == []
 

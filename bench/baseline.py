@@ -1,4 +1,4 @@
-"""The floor: the same durable writes with plain asyncpg and aio-pika, without a framework, HTTP or error handling.
+"""The baseline: the same durable writes with plain asyncpg and aio-pika, without a framework, HTTP or error handling.
 
 Three processes, as in the shop: one stores webhook events, one settles payments, writes the ledger and relays events, one
 consumes and delivers. The rows, tables, indexes and batch sizes are the same, and every commit and confirm is awaited.
@@ -16,7 +16,7 @@ import aio_pika
 import asyncpg
 from aio_pika.abc import AbstractIncomingMessage
 
-from bench import floor_queries as queries
+from bench import baseline_queries as queries
 from bench.load import run
 from bench.processes import run_once
 from bench.webhook_events import WebhookEvents
@@ -25,13 +25,13 @@ from dev.dummy_environment import DUMMY_ENVIRONMENT
 STORE_BATCH, SETTLE_BATCH, RELAY_BATCH, CONSUME_BATCH = 100, 200, 100, 200
 """Rows per transaction, or messages per window of confirms: the values of the shop."""
 
-QUEUE = "bench.floor"
+QUEUE = "bench.baseline"
 IDLE_SECONDS = 0.005
 MAX_SECONDS = 60.0
 
 
 async def migrate(payments_url: str, catalog_url: str) -> None:
-    """Create the tables of the shop in the databases of the floor."""
+    """Create the tables of the shop in the databases of the baseline."""
     databases = {"PAYMENTS_DATABASE_URL": payments_url, "CATALOG_DATABASE_URL": catalog_url}
     for service in ("payments", "catalog"):
         command = [sys.executable, "-m", f"services.{service}", "migrate"]

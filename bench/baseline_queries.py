@@ -1,4 +1,4 @@
-"""SQL of the floor: the writes that the shop makes for one batch of purchases."""
+"""SQL of the baseline: the writes that the shop makes for one batch of purchases."""
 
 WEBHOOK_EVENTS = """
 INSERT INTO webhook_events (key, body, headers)

@@ -1,0 +1,78 @@
+"""What a dispute changes: the status of its payment, the ledger, the chargeback, and the events about it.
+
+succeeded, partially_refunded ── opened ──► disputed                             event payment.disputed: an operator responds
+disputed ── declined ──► its status before                                       event payment.dispute_resolved
+disputed ── merchant-accepted, auto-accepted ──► its status before, and a refund event payment.dispute_resolved with `lost`
+"""
+
+from datetime import UTC, datetime
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.messaging import outbox
+from kit.observability.tracing import continue_trace
+from services.payments import events
+from services.payments.ledger import dispute_holds
+from services.payments.models import UNPAID, Dispute, OutboxRow, Payment, PaymentStatus
+from services.payments.paystack.disputes import PaystackDispute
+from services.payments.refunds.chargebacks import record_chargeback
+
+disputes_total = Counter("disputes_total", "Disputes that were opened, won or lost", ["result"])
+log = structlog.get_logger("disputes")
+
+
+async def publish_opened(session: AsyncSession, payment: Payment | None, dispute: Dispute) -> None:
+    """Log and count an opened dispute; publish payment.disputed if its payment is for an order."""
+    disputes_total.labels("opened").inc()
+    with continue_trace(payment.traceparent if payment else None):
+        log.error("dispute opened", **_fields(payment, dispute), due_at=dispute.due_at.isoformat())
+    if payment is not None and payment.order_id is not None:
+        await outbox.add(session, OutboxRow, events.disputed(payment, dispute))
+
+
+async def publish_resolution(session: AsyncSession, payment: Payment | None, dispute: Dispute) -> None:
+    """Log and count a resolved dispute; publish payment.dispute_resolved if its payment is for an order."""
+    disputes_total.labels("lost" if dispute.lost else "won").inc()
+    with continue_trace(payment.traceparent if payment else None):
+        log.warning("dispute resolved", **_fields(payment, dispute), resolution=dispute.resolution, lost=dispute.lost)
+    if payment is not None and payment.order_id is not None:
+        await outbox.add(session, OutboxRow, events.dispute_resolved(payment, dispute))
+
+
+async def apply_to_payment(
+    session: AsyncSession, payment: Payment, dispute: Dispute, reported: PaystackDispute
+) -> None:
+    """Bring the payment into the state that the dispute requires. Idempotent; the dispute may be resolved already."""
+    if payment.status in UNPAID:
+        # Only a paid payment can be disputed: the sweeper verifies it now.
+        payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)
+    elif dispute.lost is None:
+        await dispute_holds.hold(session, payment, dispute.id, dispute.amount)
+        if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED}:
+            payment.status = PaymentStatus.DISPUTED
+    else:
+        await dispute_holds.release(session, payment, dispute.id, lost=dispute.lost)
+        if dispute.lost:
+            await record_chargeback(session, payment, dispute, reported)
+        if payment.status == PaymentStatus.DISPUTED and not await _has_open_dispute(session, payment.id):
+            payment.status = _status_without_dispute(payment)
+    await session.flush()
+
+
+def _status_without_dispute(payment: Payment) -> PaymentStatus:
+    if payment.refunded_amount <= 0:
+        return PaymentStatus.SUCCEEDED
+    return PaymentStatus.REFUNDED if payment.refundable <= 0 else PaymentStatus.PARTIALLY_REFUNDED
+
+
+async def _has_open_dispute(session: AsyncSession, payment_id: int) -> bool:
+    query = select(Dispute.id).where(Dispute.payment_id == payment_id, Dispute.lost.is_(None)).limit(1)
+    return (await session.execute(query)).scalar_one_or_none() is not None
+
+
+def _fields(payment: Payment | None, dispute: Dispute) -> dict[str, object]:
+    order_id = str(payment.order_id) if payment is not None and payment.order_id is not None else None
+    return {"dispute": dispute.id, "reference": dispute.reference, "order_id": order_id}

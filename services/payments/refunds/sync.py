@@ -1,0 +1,138 @@
+"""Apply Paystack's reports about the refunds of a payment: refund status, ledger, payment status and the event payment.refunded."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.messaging import outbox
+from kit.observability.tracing import continue_trace
+from services.payments import events
+from services.payments.ledger import journal, movements
+from services.payments.models import OutboxRow, Payment, PaymentStatus
+from services.payments.paystack.refunds import PaystackRefund
+from services.payments.refunds import chargebacks
+from services.payments.refunds.models import FINAL, Refund, RefundStatus
+from services.payments.refunds.requests import log_fields
+from services.payments.settings import settings
+
+PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
+refunds_total = Counter("refunds_total", "Changes of refunds, by new status; refused: Paystack refused it", ["status"])
+log = structlog.get_logger("refunds")
+
+
+def merchant_note(refund: Refund) -> str:
+    """Return the `merchant_note` that we send with a refund. It identifies the refund in Paystack's list."""
+    return f"refund {refund.id}"
+
+
+async def sync_refunds(session: AsyncSession, payment_id: int, reported: Sequence[PaystackRefund]) -> None:
+    """Apply refunds that Paystack reports for a payment: all of them, or some. Locks the payment."""
+    payment = await _lock_payment(session, payment_id)
+    refunds = (await session.execute(select(Refund).where(Refund.payment_id == payment_id))).scalars().all()
+    with continue_trace(payment.traceparent):
+        for paystack_refund in reported:
+            _apply_refund(session, payment, refunds, paystack_refund)
+        await session.flush()
+        await _apply_total(session, payment)
+
+
+async def fail_refused_refund(session: AsyncSession, refund: Refund, reason: str) -> None:
+    """Set a refund that Paystack refused to failed.
+
+    Locks the payment first: recording a chargeback counts requested refunds under the same lock.
+    """
+    payment = await _lock_payment(session, refund.payment_id)
+    failed = update(Refund).where(Refund.id == refund.id).values(status=RefundStatus.FAILED, error=reason[:500])
+    await session.execute(failed)
+    await chargebacks.record_pending_chargebacks(session, payment)
+    refunds_total.labels("refused").inc()
+    _log_error("refund failed", payment, refund, reason)
+
+
+async def _lock_payment(session: AsyncSession, payment_id: int) -> Payment:
+    return (await session.execute(select(Payment).where(Payment.id == payment_id).with_for_update())).scalar_one()
+
+
+def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Refund], reported: PaystackRefund) -> None:
+    refund = _find_refund(refunds, reported)
+    if refund is None:
+        # It was made on Paystack's dashboard, or by Paystack itself. It is recorded, because the payer gets the money.
+        refund = Refund(
+            id=uuid4(),
+            payment_id=payment.id,
+            amount=reported.amount,
+            currency=payment.paid_currency,
+            requested_by="paystack",
+        )
+        session.add(refund)
+    if refund.status in FINAL and refund.paystack_id is not None:
+        return
+    status = RefundStatus(reported.status) if reported.status in PAYSTACK_STATUSES else RefundStatus.PENDING
+    if refund.status != status:
+        refunds_total.labels(status).inc()
+        if status == RefundStatus.FAILED:
+            _log_error("refund failed", payment, refund, "failed at Paystack")
+        elif status == RefundStatus.NEEDS_ATTENTION:
+            _log_error("refund needs attention", payment, refund, "Paystack needs the payer's account")
+    refund.paystack_id, refund.status = reported.id, status
+
+
+def _find_refund(refunds: Sequence[Refund], reported: PaystackRefund) -> Refund | None:
+    """Return our row of a reported refund: the one with its id, with its note, or of a lost dispute about the same amount."""
+    for refund in refunds:
+        if refund.paystack_id == reported.id:
+            return refund
+    unlinked = [refund for refund in refunds if refund.paystack_id is None]
+    for refund in unlinked:
+        if reported.note and merchant_note(refund) == reported.note:
+            return refund
+    # The refund of a lost dispute can be recorded here before Paystack lists it.
+    for refund in unlinked:
+        if refund.dispute_id is not None and refund.amount == reported.amount:
+            return refund
+    return None
+
+
+async def _apply_total(session: AsyncSession, payment: Payment) -> None:
+    """Record processed refunds in the ledger. If their total has grown, update the payment and publish payment.refunded."""
+    query = select(Refund).where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PROCESSED)
+    processed = (await session.execute(query)).scalars().all()
+    await journal.record(
+        session,
+        [
+            movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.domain)
+            for refund in processed
+        ],
+    )
+    total = sum(refund.amount for refund in processed)
+    if total <= payment.refunded_amount:
+        return
+    payment.refunded_amount = total
+    if payment.refundable <= 0:
+        payment.status = PaymentStatus.REFUNDED
+    elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
+        # The rest of a held payment is still held: an operator decides about it.
+        payment.status = PaymentStatus.PARTIALLY_REFUNDED
+    log.info(
+        "payment refunded",
+        **log_fields(payment),
+        refunded_amount=total,
+        status=payment.status,
+    )
+    if payment.order_id is not None:
+        await outbox.add(session, OutboxRow, events.refunded(payment, total))
+
+
+def _log_error(event: str, payment: Payment, refund: Refund, reason: str) -> None:
+    with continue_trace(payment.traceparent):
+        log.error(
+            event,
+            **log_fields(payment),
+            refund=str(refund.id),
+            amount=refund.amount,
+            reason=reason,
+        )

@@ -1,3 +1,0 @@
-from tests.fixtures.broker_control import BrokerControl
-
-__all__ = ["BrokerControl"]

@@ -1,0 +1,78 @@
+"""Every call of Paystack counts once against the rate limit, whoever makes it."""
+
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+
+from services.payments.clients import Clients
+from services.payments.paystack.client import Paystack
+from services.payments.paystack.rate_limit import Bucket, RateLimit
+from tests.factories.payments import create_paid_payment, create_payment
+from tests.fakes.catalog import FakeCatalog
+from tests.fakes.paystack import FakePaystack
+from tests.fakes.shutdown import UntilIdle
+from tests.fixtures.apps import RunningApp
+from tests.fixtures.payments import paystack_client
+from tests.fixtures.payments_jobs import Jobs
+from tests.fixtures.payments_requests import charge_card, save_card
+
+ALLOWED_AT_ONCE = 10
+"""With 120 background calls per minute, five seconds' worth may be made at once."""
+
+
+@pytest.fixture
+async def limited(payments: RunningApp, paystack: FakePaystack, clients: Clients) -> AsyncIterator[Paystack]:
+    """The Paystack client of the app. Its clock stands still, so no call that was made is forgiven."""
+    rate_limit = RateLimit(600, 120, lambda: 0.0)
+    async with paystack_client(paystack, rate_limit) as client:
+        payments.state["clients"] = Clients(catalog=clients.catalog, configured_paystack=client)
+        yield client
+
+
+async def calls_left(paystack: Paystack, bucket: Bucket = "others") -> int:
+    """Make background calls until one would have to wait. Return how many could be made."""
+    count = 0
+    while await paystack.rate_limit.acquire(bucket, UntilIdle()):
+        paystack.rate_limit.count(bucket)
+        count += 1
+    return count
+
+
+async def test_no_call_leaves_the_whole_allowance(limited: Paystack) -> None:
+    assert await calls_left(limited) == ALLOWED_AT_ONCE
+
+
+async def test_checkout_counts_one_call(
+    client: httpx.AsyncClient, catalog: FakeCatalog, payer: dict[str, str], limited: Paystack
+) -> None:
+    answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=payer)
+    assert answer.status_code == 201, answer.text
+    assert await calls_left(limited) == ALLOWED_AT_ONCE - 1
+
+
+async def test_verify_counts_one_call(client: httpx.AsyncClient, payer: dict[str, str], limited: Paystack) -> None:
+    payment = await create_payment()
+    answer = await client.post(f"/payments/{payment.reference}/verify", headers=payer)
+    assert answer.status_code == 200, answer.text
+    assert await calls_left(limited) == ALLOWED_AT_ONCE - 1
+
+
+async def test_charging_a_saved_card_counts_one_call(
+    client: httpx.AsyncClient, catalog: FakeCatalog, payer: dict[str, str], limited: Paystack
+) -> None:
+    card = await save_card(client, payer)
+    assert (await charge_card(client, payer, catalog.add_order(), card)).status_code == 201
+    assert await calls_left(limited) == ALLOWED_AT_ONCE - 1
+
+
+async def test_a_background_job_counts_each_call_once(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs, limited: Paystack
+) -> None:
+    payment = await create_paid_payment()
+    paystack.add_transaction(payment.reference)
+    made_before = len(paystack.calls)
+    await Jobs(limited, jobs.notifier).sync_refunds(payment.reference)
+    made = len(paystack.calls) - made_before
+    assert made >= 1
+    assert await calls_left(limited) == ALLOWED_AT_ONCE - made

@@ -1,3 +1,0 @@
-from tests.fixtures.loops import living, until
-
-__all__ = ["living", "until"]

@@ -1,3 +1,0 @@
-from tests.fixtures.proxy import Proxy
-
-__all__ = ["Proxy"]
