@@ -11,12 +11,12 @@ from bench.purchases import Paced
 from bench.sweep import Sweep
 
 NOISY = 0.25
-"""A figure is noisy if its rounds differ by more than this part of their median."""
+"""A figure is noisy if its rounds differ by more than this fraction of their median."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The ratio of two figures in each round. `expected_minimum`: a smaller ratio is reported as missed."""
+    """The ratio of two figures, one value per round. `expected_minimum`: a smaller ratio is reported as missed."""
 
     name: str
     rounds: list[float]

@@ -1,7 +1,7 @@
 """Set-based statements: many rows in one statement, passed as one array for each column.
 
-Such a statement reads the same for any number of rows, so SQLAlchemy compiles it and Postgres plans it once. With VALUES or IN of a list,
-each number of rows is another statement.
+The text of such a statement does not depend on the number of rows, so SQLAlchemy compiles it once and Postgres plans it once. The text of a
+statement with VALUES or IN (...) differs for each number of rows.
 
     rows = array_parameters(id=BigInteger, status=Text)
     FINISH = update(orders).where(orders.c.id == rows.c.id).values(status=rows.c.status)
@@ -18,20 +18,20 @@ ColumnType = type[TypeEngine[Any]] | TypeEngine[Any]
 
 
 def array_parameters(**columns: ColumnType) -> TableValuedAlias:
-    """Return rows with these columns for a statement that is built once. Their values come with each execution (`array_values`)."""
+    """Return a table-valued expression with these columns, for a statement that is built once. Each execution passes `array_values`."""
     return _unnest(columns, [bindparam(f"{name}_list", type_=ARRAY(kind)) for name, kind in columns.items()])
 
 
 def array_values(**columns: Sequence[Any]) -> dict[str, Sequence[Any]]:
-    """Return the parameters of a statement with `array_parameters`.
+    """Return the parameters for a statement with `array_parameters`.
 
-    They have names of their own, because SQLAlchemy reserves the names of a table's columns in INSERT and UPDATE.
+    Their names end in `_list`, because SQLAlchemy reserves the names of a table's columns as parameters of INSERT and UPDATE.
     """
     return {f"{name}_list": values for name, values in columns.items()}
 
 
 def arrays(**columns: tuple[ColumnType, Sequence[Any]]) -> TableValuedAlias:
-    """Return rows with their values, as name=(type, values), for a statement that is built for each execution."""
+    """Return a table-valued expression that contains the values, given as name=(type, values), for a statement that is built each time."""
     kinds = {name: kind for name, (kind, _) in columns.items()}
     return _unnest(kinds, [literal(list(values), ARRAY(kind)) for kind, values in columns.values()])
 
