@@ -31,7 +31,8 @@ async def test_accept_records_the_decision_with_its_reason(client: httpx.AsyncCl
     assert (decision.decided_by, decision.reason) == (OPERATOR, "50 kobo short")
     assert await outbox_types() == ["payment.held", "payment.succeeded"]
     twice = await command.run("holds", "accept", one.reference, "--reason", "x")
-    assert (twice.code, twice.err.strip()) == (1, "The payment is succeeded.")
+    decided = "The payment is succeeded, not held: there is nothing to decide."
+    assert (twice.code, twice.err.strip()) == (1, decided)
 
 
 async def test_refund_requests_all_that_is_held_and_lists_it(client: httpx.AsyncClient, command: CommandLine) -> None:
