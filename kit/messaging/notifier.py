@@ -83,7 +83,7 @@ class Notifier:
                         for topic in topics:
                             await connection.execute(select(func.pg_notify(self._channel, topic)))
                         await asyncio.sleep(MIN_INTERVAL_SECONDS)
-                        limit.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
+                        deadline.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
             except Exception:  # jobs of other processes find their work when they poll
                 self._pending = set()
                 return
