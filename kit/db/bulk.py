@@ -8,10 +8,10 @@ statement with VALUES or IN (...) differs for each number of rows.
     await session.execute(FINISH, array_values(id=[1, 2], status=["paid", "expired"]))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, Table, TableValuedAlias, bindparam, column, func, literal
+from sqlalchemy import ARRAY, Table, TableValuedAlias, bindparam, column, func
 from sqlalchemy.types import TypeEngine
 
 ColumnType = type[TypeEngine[Any]] | TypeEngine[Any]
@@ -19,7 +19,9 @@ ColumnType = type[TypeEngine[Any]] | TypeEngine[Any]
 
 def array_parameters(**columns: ColumnType) -> TableValuedAlias:
     """Return a table-valued expression with these columns, for a statement that is built once. Each execution passes `array_values`."""
-    return _unnest(columns, [bindparam(f"{name}_list", type_=ARRAY(kind)) for name, kind in columns.items()])
+    parameters = [bindparam(f"{name}_list", type_=ARRAY(kind)) for name, kind in columns.items()]
+    typed = [column(name, kind) for name, kind in columns.items()]
+    return func.unnest(*parameters).table_valued(*typed).render_derived()
 
 
 def array_values(**columns: Sequence[Any]) -> dict[str, Sequence[Any]]:
@@ -30,17 +32,6 @@ def array_values(**columns: Sequence[Any]) -> dict[str, Sequence[Any]]:
     return {f"{name}_list": values for name, values in columns.items()}
 
 
-def arrays(**columns: tuple[ColumnType, Sequence[Any]]) -> TableValuedAlias:
-    """Return a table-valued expression that contains the values, given as name=(type, values), for a statement that is built each time."""
-    kinds = {name: kind for name, (kind, _) in columns.items()}
-    return _unnest(kinds, [literal(list(values), ARRAY(kind)) for kind, values in columns.values()])
-
-
 def table_of(model: type[Any]) -> Table:
     """Return the table of a model. Statements on it are compiled by SQLAlchemy Core, which is faster than the ORM."""
     return cast(Table, model.__table__)
-
-
-def _unnest(columns: Mapping[str, ColumnType], values: Sequence[Any]) -> TableValuedAlias:
-    typed = [column(name, kind) for name, kind in columns.items()]
-    return func.unnest(*values).table_valued(*typed).render_derived()

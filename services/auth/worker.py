@@ -20,6 +20,8 @@ async def prune(session: AsyncSession) -> int:
     """Delete up to BATCH_SIZE expired refresh families and up to BATCH_SIZE old failed logins. Return the larger of the two numbers."""
     families = await refresh_tokens.delete_expired(session, BATCH_SIZE)
     usernames = await failed_logins.delete_old(session, BATCH_SIZE)
+    if families or usernames:
+        log.info("expired rows deleted", refresh_families=families, failed_logins=usernames)
     return max(families, usernames)
 
 
@@ -28,8 +30,6 @@ async def prune_regularly(shutdown: Shutdown) -> None:
     while not shutdown.requested:
         async with sessions.begin() as session:
             deleted = await prune(session)
-        if deleted:
-            log.info("expired rows deleted", rows=deleted)
         if deleted < BATCH_SIZE:
             await shutdown.wait(INTERVAL_SECONDS)
 
