@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.bulk import array_parameters, array_values
+from kit.db.bulk import array_parameters, array_values, table_of
 from services.payments.cards.models import Card
 from services.payments.errors import CardNotFound
 from services.payments.paystack.charge import Authorization
@@ -45,7 +45,7 @@ _INCOMING = array_parameters(
     bank=Text,
     seen_at=DateTime(timezone=True),
 )
-_INSERT = insert(Card).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
+_INSERT = insert(table_of(Card)).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
 _REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
     Card.deactivated_at.is_(None)
     | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
