@@ -32,7 +32,7 @@ COPY contracts/ contracts/
 COPY kit/ kit/
 COPY services/__init__.py services/
 COPY services/${SERVICE}/ services/${SERVICE}/
-# An exec-form ENTRYPOINT cannot contain the build argument. This script replaces itself by Python, so that Python receives the signals.
+# An exec-form ENTRYPOINT cannot contain the build argument, so it calls this script. `exec` makes Python receive the signals.
 RUN python -m compileall -q . \
  && printf '#!/bin/sh\nexec python -m services.%s "$@"\n' "${SERVICE}" > /usr/local/bin/service \
  && chmod 755 /usr/local/bin/service

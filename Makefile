@@ -1,4 +1,4 @@
-# `make` lists the verbs.
+# `make` lists the commands.
 .DEFAULT_GOAL := help
 .PHONY: help run demo logs psql test unit drills chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
@@ -13,10 +13,10 @@ help:
 run: .venv/installed.txt ## start the whole shop on this machine; stop it with Ctrl-C
 	@exec $(python) -m dev run
 
-demo: .venv/installed.txt ## make one purchase, from registration to delivery (GATEWAY=url: through that gateway)
+demo: .venv/installed.txt ## make one purchase, from registration to delivery (GATEWAY=url: of the shop behind that gateway)
 	@exec $(python) -m dev demo
 
-logs: .venv/installed.txt ## follow the log files of `make run` (SERVICE=payments: of that service only)
+logs: .venv/installed.txt ## follow the log files of `make run` (SERVICE=payments: only those of payments)
 	@exec $(python) -m dev logs
 
 psql: .venv/installed.txt ## open psql on a database of `make run` (SERVICE=auth|catalog|payments)
@@ -31,13 +31,13 @@ unit: .venv/installed.txt ## run the unit tests: no servers, no environment vari
 drills: .venv/installed.txt ## run the tests that take minutes: long outages, full disks, hundreds of races (ARGS as for test)
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile -m drill $(ARGS)
 
-chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120, SEED=number to repeat a run)
+chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120; SEED=number repeats a run)
 	@exec $(python) -m dev chaos
 
-coverage: .venv/installed.txt ## run the tests and report the lines that they do not reach (ARGS as for test)
+coverage: .venv/installed.txt ## run the tests and list the lines that no test executes (ARGS as for test)
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term-missing:skip-covered $(ARGS)
 
-bench: .venv/installed.txt ## measure throughput, latency and memory as ratios, and write bench/latest.json
+bench: .venv/installed.txt ## measure throughput, latency and memory, and write bench/latest.json
 	@exec $(python) -m bench
 
 lint: .venv/installed.txt ## check style, types and import rules
@@ -53,10 +53,10 @@ fix: .venv/installed.txt ## fix style and formatting
 	@$(python) -m ruff check --fix
 	@$(python) -m ruff format
 
-env: .venv/installed.txt ## write .env with fresh secrets for docker compose; never overwrites it
+env: .venv/installed.txt ## write .env with fresh secrets for docker compose, unless it exists
 	@exec $(python) -m dev env
 
-migration: .venv/installed.txt ## write the next migration of a service from its models (SERVICE=catalog NAME="add weight")
+migration: .venv/installed.txt ## write the next migration of a service from its changed models (SERVICE=catalog NAME="add weight")
 	@exec $(python) -m dev migration
 
 openapi: .venv/installed.txt ## write docs/openapi/*.json from the services' routes
@@ -71,7 +71,7 @@ lock: .venv/installed.txt ## write requirements/*.txt from pyproject.toml
 
 # Without this rule, `make tests` would find the folder and do nothing.
 tests:
-	@echo "there is no verb 'tests': use make test" >&2; exit 2
+	@echo "there is no command 'tests': use make test" >&2; exit 2
 
 .venv/installed.txt: requirements/dev.txt
 	@sh dev/install.sh

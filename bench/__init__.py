@@ -1,1 +1,1 @@
-"""`make bench`: benchmarks of the shop as ratios, measured side by side in one run."""
+"""`make bench`: throughput, latency and memory of the shop. Ratios compare the shop with other servers in the same run."""

@@ -1,7 +1,8 @@
 """The baseline: the same durable writes with plain asyncpg and aio-pika, without a framework, HTTP or error handling.
 
-Three processes, as in the shop: one stores webhook events, one settles payments, writes the ledger and relays events, one
-consumes and delivers. The rows, tables, indexes and batch sizes are the same, and every commit and confirm is awaited.
+Three processes share the work as in the shop. The first stores webhook events; the second settles payments, writes the ledger and
+relays events; the third consumes events and delivers orders. Rows, tables, indexes and batch sizes are the same, and every commit
+and confirm is awaited.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from bench.webhook_events import WebhookEvents
 from dev.dummy_environment import DUMMY_ENVIRONMENT
 
 STORE_BATCH, SETTLE_BATCH, RELAY_BATCH, CONSUME_BATCH = 100, 200, 100, 200
-"""Rows per transaction, or messages per window of confirms: the values of the shop."""
+"""Rows per transaction, or messages per window of publisher confirms. The shop uses the same values."""
 
 QUEUE = "bench.baseline"
 IDLE_SECONDS = 0.005
@@ -39,7 +40,7 @@ async def migrate(payments_url: str, catalog_url: str) -> None:
 
 
 async def begin(events: WebhookEvents, payments_url: str, catalog_url: str, amqp_url: str, executor: Executor) -> float:
-    """Make the purchases; return the time at which they began."""
+    """Make the purchases. Return the time at which the first process began to store webhook events."""
     start = time.time() + 1.0  # enough time for the three processes to connect
     loop = asyncio.get_running_loop()
     await asyncio.gather(

@@ -8,7 +8,7 @@ CHUNK_ROWS = 50_000
 FILL_SECONDS = 600.0
 """The time limit of one statement."""
 
-# References, ids and hashes are random like the real ones, so that new rows are inserted anywhere in an index, not at its end.
+# References, ids and hashes are random like the real ones, so that inserts reach all pages of an index, not only the last one.
 PAYMENTS = """
 INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, status, paystack_id, paid_amount, paid_currency, fees,
     domain, channel, gateway_response, paid_at, verify_next_attempt_at, created_at, updated_at)
@@ -37,7 +37,7 @@ WHERE t.payment_id BETWEEN $1 AND $2
 
 
 async def fill(url: str, rows: int) -> dict[str, int]:
-    """Insert `rows` payments, as many webhook events and ledger entries (those of a quarter of the payments); return the rows by table."""
+    """Insert `rows` payments, `rows` webhook events, and the ledger entries of a quarter of the payments. Return the row count by table."""
     (body,) = WebhookEvents(0, 1, "").bodies()
     database = await asyncpg.connect(url, timeout=5)
     try:

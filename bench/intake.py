@@ -1,4 +1,4 @@
-"""Webhook intake: how many events per second one process commits and answers, compared with an empty route and with a peer."""
+"""Webhook intake: how many webhook events per second one process stores and answers, compared with an empty route and with the peer."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ from dev.stack.stack import Stack
 
 WEBHOOK = "/payments/webhooks/paystack"
 MAX_RATE = 8_000
-"""Requests that are prepared per second of a round; a round that uses them up ends early."""
+"""Number of requests that are prepared per second of a round. A round that has sent all of them ends early."""
 
 WARM_UP_SECONDS = 1.0
 _batches = itertools.count(1)
@@ -32,7 +32,7 @@ class NotStored(Exception):
 
 @dataclass(slots=True)
 class MeasuredServer:
-    """A server under load. `stored` counts the events in its database; None if it stores nothing."""
+    """A server that is measured. `stored` counts the events in its database; None: the server stores nothing."""
 
     name: str
     target: Target
@@ -49,7 +49,7 @@ def new_events(count: int, key: str) -> WebhookEvents:
 async def measure_in_turns(
     servers: list[MeasuredServer], rounds: int, seconds: float, key: str, executor: Executor
 ) -> None:
-    """Measure in turns (A B C A B C …), so that other load on this machine affects all servers. Raises NotStored."""
+    """Measure the servers in turns (A B C A B C …), so that other load on this machine affects all of them. Raises NotStored."""
     for server in servers:
         await _round(server, WARM_UP_SECONDS, key, executor)
     for _ in range(rounds):
@@ -68,7 +68,7 @@ async def _round(server: MeasuredServer, seconds: float, key: str, executor: Exe
 
 
 def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
-    """Return payments as a server. Its worker must be stopped: the stored events are counted and deleted after each round."""
+    """Return the server of payments. The worker must be stopped, because stored events are counted and deleted after each round."""
 
     async def stored() -> int:
         return int(await database.fetchval("SELECT count(*) FROM webhook_events"))
@@ -80,17 +80,17 @@ def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
 
 
 @asynccontextmanager
-async def two_workers(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
-    """Run payments with two processes behind one port, on the same cores and tables."""
+async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
+    """Run a second server of payments with two web processes, which uses the tables of `one`."""
     (port,) = ports.free(1)
     environment = {**stack.service_env("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
     async with running("payments", databases.command("payments", "serve"), environment, port):
-        yield MeasuredServer("intake, two workers", Target(port, WEBHOOK), one.stored, one.clear)
+        yield MeasuredServer("intake, two web processes", Target(port, WEBHOOK), one.stored, one.clear)
 
 
 @asynccontextmanager
 async def empty_route() -> AsyncIterator[MeasuredServer]:
-    """Run a server whose route does nothing: the upper limit."""
+    """Run a server whose route does nothing, as the upper limit."""
     (port,) = ports.free(1)
     command = [sys.executable, "-m", "bench.noop"]
     async with running("noop", command, {"TOKEN_ISSUER": "http://127.0.0.1", "NOOP_PORT": str(port)}, port):

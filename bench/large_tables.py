@@ -1,6 +1,6 @@
 """The cost of large tables: intake, settlement and lookup with millions of stored rows, compared with empty tables.
 
-Each database has its own server and worker of payments, which are measured in turns.
+Each database has its own server and worker of payments. The two databases are measured in turns.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from dev.stack.stack import Stack
 MAX_SECONDS = 120.0
 POLL_SECONDS = 0.02
 LOOKUPS = 20_000
-"""Different payments that are looked up."""
+"""Number of payments that are looked up."""
 
 KINDS = ("intake", "settlement", "lookup")
 PENDING = "SELECT count(*) FROM webhook_events WHERE status = 'pending'"
@@ -38,7 +38,7 @@ class NotSettled(Exception):
 
 @dataclass(slots=True)
 class Side:
-    """One of the two databases. `rates`: per second, by kind, one per round."""
+    """One of the two databases with its server. `rates`: operations per second by kind, one number per round."""
 
     url: str
     port: int
@@ -48,7 +48,7 @@ class Side:
 
 @dataclass(slots=True)
 class Comparison:
-    """Both sides; `rows`: the rows of the full one by table."""
+    """The two databases. `rows`: the row count of the full one by table."""
 
     rows: dict[str, int]
     full: Side
@@ -118,7 +118,7 @@ async def _store_payments(url: str, events: WebhookEvents) -> None:
 
 
 async def _settle(side: Side, count: int) -> float:
-    """Return the events per second, from the first batch of a starting worker to its last. Raises NotSettled."""
+    """Start a worker and return its settled events per second, measured after its first batch. Raises NotSettled."""
     database = await asyncpg.connect(side.url, timeout=5)
     worker = int(side.environment["PAYMENTS_WORKER_PORT"])
     deadline = monotonic() + MAX_SECONDS
@@ -162,7 +162,7 @@ async def _token(stack: Stack) -> str:
 
 
 async def _purge_events(stack: Stack) -> None:
-    """Delete the published events: catalog does not have these orders."""
+    """Delete the published events, because catalog does not know their orders."""
     async with await aio_pika.connect(stack.env["AMQP_URL"], timeout=5) as connection:
         channel = await connection.channel()
         queue = await channel.get_queue(CATALOG_PAYMENTS.name)

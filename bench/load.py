@@ -45,7 +45,7 @@ class Round:
 
 
 class Connection(asyncio.Protocol):
-    """Sends one request after another. `take` returns the next one; `answered` receives the status and the seconds that it took."""
+    """Sends one request after another. `take` returns the next request; `answered` receives the status and the response time in seconds."""
 
     def __init__(self, take: Callable[[], bytes | None], answered: Callable[[int, float], None]) -> None:
         self._take = take
@@ -131,7 +131,7 @@ def drive(events: WebhookEvents, target: Target, seconds: float) -> Round:
 
 
 def begin_process() -> None:
-    """Initialise a load process: it ends together with the benchmark, and Ctrl-C ends it without a traceback."""
+    """Initialise a load process: it is killed when the benchmark ends, and Ctrl-C ends it without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent(signal.SIGKILL)
 

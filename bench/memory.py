@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """MiB of one process and its children.
+    """Memory of one process and its children, in MiB.
 
     `resident` counts a shared page once per process, `own` counts unshared pages only, and `proportional` (Linux) divides
     a shared page by the number of processes that share it.
@@ -25,7 +25,7 @@ class Memory:
 
     @property
     def used(self) -> float:
-        """Return the memory that the process occupies: the resident sum would count Postgres's buffers once per child process."""
+        """Return `resident` for one process, else `proportional`: the sum of `resident` would count Postgres's buffers once per child."""
         return self.resident if self.processes == 1 or self.proportional is None else self.proportional
 
 

@@ -1,4 +1,4 @@
-"""The upper limit: a route that reads the body and answers like the webhook route, on the same server with the same middleware."""
+"""A route that reads the body and does nothing, on the same server with the same middleware: the upper limit of the webhook route."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

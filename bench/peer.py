@@ -1,4 +1,4 @@
-"""The peer: paystack-django under gunicorn, in its own virtual environment, on the same Postgres server.
+"""The peer, a comparable product: paystack-django under gunicorn, in its own virtual environment, on the same Postgres server.
 
 The project is created by `django-admin startproject` and configured as in the package's README, with one sync worker.
 """
@@ -51,7 +51,7 @@ class NotInstalled(Exception):
 
 
 def home() -> Path:
-    """Return the folder of the peer's virtual environment, which later runs use again."""
+    """Return the folder of the peer's virtual environment, which is kept for later runs."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "paystack-shop" / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
 

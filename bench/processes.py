@@ -13,7 +13,7 @@ from dev.process.spawn import run_to_completion
 from dev.process.supervisor import Supervisor
 
 PRODUCTION_SETTINGS = {"LOG_LEVEL": "INFO", "LOG_FORMAT": "json", "WEB_CONCURRENCY": "1"}
-"""As in production: one log line per request. One process per service."""
+"""As in production: JSON logs with one line per request, and one web process per service."""
 
 
 def _program(

@@ -12,7 +12,7 @@ from bench.load import Target, run
 from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_id_of
 
 POLL_SECONDS = 0.008
-"""The interval of the queries for deliveries: a measured duration is at most this much too long."""
+"""The interval of the queries for deliveries. It is also the maximum error of a measured duration."""
 
 COUNT_POLL_SECONDS = 0.05
 MAX_SECONDS = 60.0
@@ -41,14 +41,14 @@ class NotDelivered(Exception):
 
 @dataclass(slots=True)
 class Paced:
-    """Seconds of each purchase from the scheduled time of its webhook to the answer, and to the visible delivery."""
+    """For each purchase, the seconds from the scheduled time of its webhook to the answer and to the visible delivery."""
 
     answer_seconds: list[float] = field(default_factory=list)
     delivery_seconds: list[float] = field(default_factory=list)
 
 
 async def prepare(catalog_url: str, payments_url: str, events: WebhookEvents) -> None:
-    """Insert pending orders and payments as the API would, directly in SQL because the API would take minutes."""
+    """Insert the pending orders and payments that the API would create. SQL is used because the API would take minutes."""
     references = events.references()
     orders = [order_id_of(reference) for reference in references]
     product = uuid4()
@@ -69,7 +69,7 @@ async def prepare(catalog_url: str, payments_url: str, events: WebhookEvents) ->
 
 
 async def sustained(catalog_url: str, events: WebhookEvents, begin: Callable[[], Awaitable[float]]) -> float:
-    """Return the purchases per second, from the time that `begin` returns until the last delivery is visible. Raises NotDelivered."""
+    """Return the purchases per second, from the start time (the value of `begin`) to the last visible delivery. Raises NotDelivered."""
     catalog = await asyncpg.connect(catalog_url, timeout=5)
     references = events.references()
     started = asyncio.ensure_future(begin())

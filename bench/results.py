@@ -11,12 +11,12 @@ from bench.purchases import Paced
 from bench.sweep import Sweep
 
 NOISY = 0.25
-"""A figure is noisy if its rounds differ by more than this part of their median."""
+"""A figure is noisy if its rounds differ by more than this fraction of their median."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """The ratio of two figures in each round. `expected_minimum`: a smaller ratio is reported as missed."""
+    """The ratio of two figures, one value per round. `expected_minimum`: a smaller ratio is reported as missed."""
 
     name: str
     rounds: list[float]
@@ -48,7 +48,7 @@ class Results:
         noop, intake, two, *peers = self.servers
         ratios = [
             Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.6),
-            Ratio(f"{two.name} / one", _against(two, intake), 1.25),
+            Ratio(f"{two.name} / one process", _against(two, intake), 1.25),
             *(Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers),
             Ratio("purchases / baseline", _each(self.shop, self.baseline), 0.5),
         ]

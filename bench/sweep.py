@@ -14,9 +14,9 @@ from dev import PROJECT
 from dev.stack.stack import Stack
 
 LIVE_LIMIT = 3_000
-"""Calls of verify per 60 seconds that Paystack documents for live mode; the sandbox refuses more, as Paystack does."""
+"""Calls of verify per 60 seconds in live mode, as Paystack documents. The benchmark sets this rate limit at the sandbox."""
 TEST_LIMIT = 100
-"""The same for test mode."""
+"""Calls per 60 seconds in test mode."""
 
 MANY_PAYMENTS = 10_000
 MAX_SECONDS = 180.0
@@ -41,12 +41,12 @@ class Sweep:
         return self.verified / self.took * 60
 
     def seconds_for(self, payments: int, limit: int) -> float:
-        """Return the seconds for a number of payments, at the share of the rate limit that was measured here."""
+        """Return the seconds for a number of payments under `limit`, if the sweep uses the same fraction of the rate limit as here."""
         return payments / (self.per_minute / self.limit * limit) * 60
 
 
 async def sweep(stack: Stack, payments: int, key: str) -> Sweep:
-    """Run the operators' command; the worker must be stopped. Raises NotSwept."""
+    """Insert pending payments and run the operators' command `sweep`. The worker must be stopped. Raises NotSwept."""
     references = new_events(payments, key).references()
     database = await asyncpg.connect(stack.env["PAYMENTS_DATABASE_URL"], timeout=5)
     try:

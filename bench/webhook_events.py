@@ -10,7 +10,7 @@ AMOUNT = 50_000
 
 CURRENCY = "NGN"
 _REFERENCE, _ID = "%reference%", 4_099_260_516
-# The members of charge.success for a card payment, as Paystack sends it today: about 1.4 KB.
+# The body of charge.success for a card payment with all fields that Paystack sends: about 1.4 KB.
 _CARD = {
     "event": "charge.success",
     "data": {
@@ -79,7 +79,7 @@ _TEMPLATE = json.dumps(_CARD, separators=(",", ":")).encode()
 
 @dataclass(frozen=True, slots=True)
 class WebhookEvents:
-    """`count` webhook events of unique payments. They are generated on request, at 10 µs each."""
+    """`count` signed webhook events, each for another payment. Each call generates them again, which takes 10 µs per event."""
 
     batch: int
     count: int

@@ -1,7 +1,7 @@
 """The events that one service publishes and another consumes: CloudEvents 1.0, structured JSON.
 
-`type` is the routing key and `subject` the order's id. Events evolve by addition only: consumers ignore unknown fields, and one example of
-every published version must still be parsed (tests/unit/contracts/examples).
+`type` is the routing key and `subject` the order's id. Changes only add fields: consumers ignore unknown fields, and an example of every
+published version must still parse (tests/unit/contracts/examples).
 """
 
 from datetime import UTC, datetime
@@ -46,56 +46,59 @@ class HeldReason(StrEnum):
     """A payment in Paystack's test mode reached a live system, or the other way round."""
 
     UNKNOWN_REFERENCE = "unknown_reference"
-    """No payment has this reference, so there is no order and no event."""
+    """We have no payment with this reference. No order belongs to it, so `payment.held` is not published."""
 
     REVERSED = "reversed"
-    """The payment was already reversed when we first saw it, so it is not published."""
+    """The payment was paid and reversed before we received an event from Paystack. `payment.held` is not published."""
 
 
 PublishedHeldReason = Literal[HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS]
-"""The reasons that payment.held can have: only payments of known orders are published as held."""
+"""The reasons that `payment.held` can have: it is published only for payments of known orders."""
 
 
 class UndeliverableReason(StrEnum):
     """Why an order cannot be fulfilled for a payment: the `reason` of `order.undeliverable`."""
 
     EXPIRED_AND_SOLD_OUT = "expired_and_sold_out"
-    """The payment came after the order had expired, and the stock no longer suffices."""
+    """The payment arrived after the order had expired, and there is no longer enough stock."""
 
     CANCELLED = "cancelled"
-    """The order was cancelled before the payment came."""
+    """The order was cancelled before the payment arrived."""
 
     ALREADY_PAID = "already_paid"
-    """Another payment has paid for the order."""
+    """The order was already paid by another payment."""
 
     UNKNOWN_ORDER = "unknown_order"
     """Catalog has no order with this id."""
 
     AMOUNT_DIFFERS = "amount_differs"
-    """Amount or currency of the payment are not those of the order."""
+    """The amount or the currency of the payment differs from that of the order."""
 
 
-def event_id_for(event_type: str, *facts: object) -> UUID:
-    """Return the id of an event about `facts`. A republished event has the same id, so that inboxes that processed it recognize it."""
-    return uuid5(EVENT_ID_NAMESPACE, "/".join([event_type, *map(str, facts)]))
+def event_id_for(event_type: str, *identifiers: object) -> UUID:
+    """Derive an event's id from its type and from the values that identify it, such as the payment's reference.
+
+    The same values always give the same id, so inboxes recognize a republished event.
+    """
+    return uuid5(EVENT_ID_NAMESPACE, "/".join([event_type, *map(str, identifiers)]))
 
 
 class EventData(BaseModel):
+    """Base class of the `data` of all events."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class PaymentData(EventData):
     reference: Reference
     order_id: UUID
-    amount: Subunits = Field(description="The amount of the order, with which the payment was compared")
+    amount: Subunits = Field(description="The amount of the order that the payer had to pay")
     currency: CurrencyCode
 
 
 class PaymentSucceededData(PaymentData):
     paid_amount: Subunits = Field(description="The amount that the payer paid, including fees if the payer bears them")
-    channel: str | None = Field(
-        default=None, max_length=50, description="How it was paid, in Paystack's words: card, …"
-    )
+    channel: str | None = Field(default=None, max_length=50, description="Paystack's payment channel: card, bank, …")
     paid_at: AwareDatetime | None = None
 
 
@@ -112,7 +115,7 @@ class PaymentHeldData(PaymentData):
 class PaymentRefundedData(PaymentData):
     refunded_amount: Subunits = Field(description="The sum of all refunds of this payment so far")
     fully_refunded: bool | None = Field(
-        default=None, description="True if all that was paid is refunded, which may be more or less than `amount`"
+        default=None, description="True if the whole paid amount is refunded. The paid amount may differ from `amount`"
     )
 
 
@@ -130,7 +133,7 @@ class PaymentDisputeResolvedData(PaymentData):
         default=None, max_length=50, description="Paystack's resolution: merchant-accepted, auto-accepted, declined"
     )
     lost: bool = Field(
-        description="True if the payer gets money back. payment.refunded follows when that is done, with the amount"
+        description="True if the payer gets money back. payment.refunded follows with the amount when it is returned"
     )
 
 
@@ -218,4 +221,4 @@ PaymentEvent = (
 )
 AnyEvent = Annotated[PaymentEvent | OrderUndeliverable, Field(discriminator="type")]
 EVENT_ADAPTER: TypeAdapter[PaymentEvent | OrderUndeliverable] = TypeAdapter(AnyEvent)
-"""Parses any event: `EVENT_ADAPTER.validate_json(body)`. Raises pydantic.ValidationError if it is not an event."""
+"""Parses any event: `EVENT_ADAPTER.validate_json(body)`. Raises pydantic.ValidationError if the body is not an event."""

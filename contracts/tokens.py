@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 TOKEN_TYPE: Literal["at+jwt"] = "at+jwt"
-"""The `typ` of an access token (RFC 9068 section 2.1): so that an ID token or a refresh token is not accepted as one."""
+"""The `typ` of an access token (RFC 9068 section 2.1). Other JWTs of auth, which have another `typ`, are refused."""
 
 Scope = Literal[
     "orders:write",
@@ -27,7 +27,7 @@ ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "payments:decide",
     "catalog:write",
 }
-"""The scopes of an operator: also read all orders and payments, refund, decide about held payments, and change the catalog."""
+"""The scopes of an administrator: also read all orders and payments, refund, decide on held payments, and change the catalog."""
 
 
 class AccessClaims(BaseModel):
@@ -37,7 +37,7 @@ class AccessClaims(BaseModel):
 
     iss: str
     sub: str = Field(
-        min_length=1, max_length=64, description="The account's id, or the client's for client_credentials"
+        min_length=1, max_length=64, description="The account's id; for client_credentials, the client's id"
     )
     aud: str | list[str]
     exp: int
@@ -45,7 +45,9 @@ class AccessClaims(BaseModel):
     jti: str = Field(min_length=1, max_length=64)
     client_id: str = Field(min_length=1, max_length=64)
     scope: str = Field(default="", max_length=1000, description="Space-separated (RFC 6749 section 3.3)")
-    email: str | None = Field(default=None, max_length=320, description="The account's address; absent for a client")
+    email: str | None = Field(
+        default=None, max_length=320, description="The account's email address; absent for a client"
+    )
 
     @property
     def scopes(self) -> frozenset[str]:

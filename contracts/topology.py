@@ -1,4 +1,4 @@
-"""The broker topology: which service publishes to which queue. Each service declares what it needs, idempotently."""
+"""The broker topology: which service publishes to which queue. Each service declares the exchange and its queues; this is idempotent."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -7,7 +7,7 @@ EXCHANGE = "shop.events"
 
 
 class Queue(BaseModel):
-    """A durable quorum queue with one consuming service. Unreadable messages go to `<name>.dead-letters`."""
+    """A durable quorum queue with one consuming service. Dead letters go to the queue `<name>.dead-letters`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -20,7 +20,7 @@ class Queue(BaseModel):
 
     @property
     def marker(self) -> str:
-        """The exchange by which the publisher recognizes the queue. No message goes through it."""
+        """The name of the queue marker, an exchange without messages (see kit/messaging/queue_markers.py)."""
         return f"{self.name}.marker"
 
 

@@ -1,4 +1,4 @@
-"""Development tools: `make run`, `make demo`, `make chaos` and the servers that tests and benchmarks start."""
+"""Development tools: the commands of the Makefile, and the private servers that tests and benchmarks start."""
 
 from pathlib import Path
 

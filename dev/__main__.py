@@ -1,4 +1,4 @@
-"""`python -m dev COMMAND`: the commands behind the Makefile's verbs. Each one imports only the modules it needs."""
+"""`python -m dev COMMAND` runs a command of the Makefile. Only the modules of that command are imported."""
 
 import importlib
 import sys

@@ -28,14 +28,14 @@ Json = dict[str, Any]
 
 
 class UntitledSchemas(GenerateJsonSchema):
-    """Generate schemas without titles that repeat the field name."""
+    """Generates schemas without field titles, which would only repeat the field names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 class ReadableDumper(yaml.SafeDumper):
-    """Write multi-line strings as blocks, and repeated objects in full instead of as aliases."""
+    """Writes multi-line strings as blocks, and repeated objects in full instead of as aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -166,12 +166,12 @@ def _schemas(events: Sequence[type[Event]]) -> Json:
 
 
 def text() -> str:
-    """Return the text of the file."""
+    """Return the content of docs/asyncapi.yaml."""
     return HEAD + yaml.dump(document(), Dumper=ReadableDumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 def main() -> None:
-    """Write the file."""
+    """Write docs/asyncapi.yaml."""
     FILE.write_text(text())
     print("wrote docs/asyncapi.yaml")
 

@@ -19,12 +19,13 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
 fi
 
-# A checkout changes the file's date but not its content.
+# make runs this script if requirements/dev.txt is newer than .venv/installed.txt. After a git checkout only the date may be newer:
+# nothing needs to be installed then.
 cmp -s requirements/dev.txt .venv/installed.txt 2>/dev/null && .venv/bin/python -c '' 2>/dev/null && touch .venv/installed.txt && exit 0
 
 started=$(date +%s)
 .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
-echo "installing $(grep -c '==' requirements/dev.txt) packages into .venv ($(.venv/bin/python --version)), once"
+echo "installing $(grep -c '==' requirements/dev.txt) packages into .venv ($(.venv/bin/python --version))"
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
 cp requirements/dev.txt .venv/installed.txt
 echo "installed in $(($(date +%s) - started)) s"

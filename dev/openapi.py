@@ -1,4 +1,4 @@
-"""`make openapi`: write docs/openapi/<service>.json from the services' apps. Needs no running server and no environment."""
+"""`make openapi`: write docs/openapi/<service>.json from the services' apps. Needs no running server and no environment variables."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ sys.stdout.write(json.dumps(app.openapi(), indent=2, sort_keys=True, ensure_asci
 def document(service: str) -> str:
     """Return the OpenAPI document of a service: sorted keys, indented by two spaces, with a newline at the end.
 
-    A process of its own imports the app, because a service reads its settings from the environment when it is imported.
+    The app is imported in a separate process, because a service reads its settings from the environment at import.
     """
     result = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(service=service)],

@@ -15,7 +15,7 @@ from kit.observability.middleware import Telemetry
 from kit.settings import Settings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
-"""Creates the objects that requests share (clients, key sets, pools) and yields them by name. Requests find each of them as an attribute of
+"""Creates the objects that requests share (clients, key sets, pools) and yields them by name. Each of them becomes an attribute of
 `request.state`."""
 
 

@@ -18,23 +18,31 @@ from kit.errors import NotAllowed, NotAuthenticated, Unavailable
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 MAX_TOKEN_BYTES = 8 * 1024
-MAX_AGE_SECONDS = 300
-FETCH_INTERVAL_SECONDS = 10
-FETCH_INTERVAL_WITHOUT_KEYS_SECONDS = 1
-FETCH_TIMEOUT_SECONDS = 3.0
 LEEWAY_SECONDS = 30
+"""Allowed difference between the clocks of auth and of this service."""
+
+MAX_AGE_SECONDS = 300
+"""Cached keys older than this are fetched again."""
+
+FETCH_INTERVAL_SECONDS = 10
+"""Minimum time between two fetches, so that tokens with unknown `kid`s cannot cause more."""
+
+FETCH_INTERVAL_WITHOUT_KEYS_SECONDS = 1
+"""Minimum time between two fetches while no key is cached."""
+
+FETCH_TIMEOUT_SECONDS = 3.0
 
 log = structlog.get_logger("auth")
 bearer = HTTPBearer(auto_error=False, description="An access token from POST /auth/token")
 FETCH_ERRORS = (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError)
-"""Auth did not respond, or the response is not a JWKS."""
+"""The errors of a fetch: auth did not respond, or the response is not a JWKS."""
 
 FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The account (or client) of a verified token. `token` is sent along with requests to other services on behalf of the caller."""
+    """The account or client that a verified access token was issued to. `token` authenticates requests to other services on its behalf."""
 
     id: str
     email: str | None
@@ -45,8 +53,8 @@ class Caller:
 class JwksCache:
     """The public keys of auth by `kid`, at most five minutes old, or older while auth is unavailable.
 
-    An unknown `kid` (after a rotation) causes another fetch, at most once every ten seconds so that invalid tokens cannot cause more. While
-    no key is known, it fetches at most once a second.
+    A token with an unknown `kid` (after a rotation) causes another fetch, at most once every ten seconds, or every second while no key is
+    cached.
     """
 
     def __init__(self, fetch: FetchKeys) -> None:
@@ -56,8 +64,8 @@ class JwksCache:
         self._lock = asyncio.Lock()
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        """Return a key, or None if auth has no key with this `kid`. Raises Unavailable while no key is known."""
-        # One request fetches; requests whose key is cached do not wait for it.
+        """Return a key, or None if auth has no key with this `kid`. Raises Unavailable while no key is cached."""
+        # One request fetches the keys. Requests whose key is cached do not wait for the fetch.
         if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
             async with self._lock:
                 pause = FETCH_INTERVAL_SECONDS if self._keys else FETCH_INTERVAL_WITHOUT_KEYS_SECONDS
@@ -65,7 +73,7 @@ class JwksCache:
                     await self._refresh()
         if not self._keys:
             raise Unavailable(
-                "Access tokens cannot be verified right now, because auth is unavailable. Try again in a moment."
+                "Access tokens cannot be verified now, because the auth service is unavailable. Try again in a moment."
             )
         return self._keys.get(kid)
 
@@ -106,7 +114,7 @@ class TokenVerifier:
         self._audience = audience
 
     async def verify(self, token: str) -> AccessClaims:
-        """Return the claims of a valid access token. Raises NotAuthenticated, or Unavailable while no key is known."""
+        """Return the claims of a valid access token. Raises NotAuthenticated, or Unavailable while no key is cached."""
         if len(token) > MAX_TOKEN_BYTES:
             raise NotAuthenticated
         try:
@@ -130,7 +138,7 @@ class TokenVerifier:
 
 
 class AuthState(TypedDict):
-    """The entries of `request.state` that the dependencies below need. The lifespan of a service yields them."""
+    """The attributes of `request.state` that the dependencies below need. The lifespan of each service yields them."""
 
     verifier: TokenVerifier
 
@@ -152,7 +160,7 @@ def require_scope(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     async def check(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
         if scope not in caller.scopes:
             raise NotAllowed(
-                f"The access token does not have the scope {scope}, which this request needs.",
+                f"The access token does not have the scope {scope}, which this request requires.",
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
             )
         return caller

@@ -19,10 +19,10 @@ log = structlog.get_logger()
 
 
 class Problem(Exception):
-    """The request failed.
+    """An error that is sent to the client. Each subclass is one kind of error.
 
-    Each subclass is one error. Its name gives the code (`OutOfStock`: `out_of_stock`), the first line of its docstring is the sentence for
-    the client, and `status` is the HTTP status. Keyword arguments become members of the response.
+    The code is the name of the subclass in snake case (`OutOfStock`: `out_of_stock`). The default `detail` is the first line of its
+    docstring. Additional keyword arguments become members of the response.
     """
 
     status: ClassVar[int] = 400
@@ -39,7 +39,7 @@ class Problem(Exception):
 
     @classmethod
     def default_detail(cls) -> str:
-        """Return the first line of the docstring."""
+        """Return the first line of the docstring, which is the `detail` unless the raiser gives another one."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
 
 
@@ -50,13 +50,13 @@ class Unavailable(Problem):
 
 
 class NotAuthenticated(Problem):
-    """This request needs a valid access token (header `Authorization: Bearer ...`). Get one from POST /auth/token."""
+    """This request requires a valid access token (header `Authorization: Bearer ...`). Get one from POST /auth/token."""
 
     status = 401
 
 
 class NotAllowed(Problem):
-    """The access token does not have the scope that this request needs."""
+    """The access token does not have the scope that this request requires."""
 
     status = 403
 
@@ -84,7 +84,7 @@ TITLES = {
 def problem_response(
     status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **extra: Any
 ) -> Response:
-    """Return a problem+json response. Its `request_id` is also in the log lines of the request."""
+    """Return a problem+json response. Its `request_id` is also in the log messages of the request."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
     body = {
         "type": f"urn:problem-type:shop:{code}",
@@ -110,7 +110,7 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    # The input is not repeated: it may be a secret, and it may not be encodable.
+    # The response does not contain the invalid input: it may be a secret, and it may not be encodable in UTF-8.
     errors = [
         {
             "in": _encodable(".".join(str(part) for part in e["loc"]))[:200],
@@ -123,16 +123,16 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
 
 
 def _first_error(error: RequestValidationError) -> str:
-    """Return the first error in words, such as `quantity: must be at least 1.`"""
+    """Return the first error as a sentence, such as `quantity: must be at least 1.`"""
     first = error.errors()[0]
-    place = first["loc"][1:]  # without the part of the request ("body", "query", ...)
-    if not place or first["type"] == "json_invalid":
-        place = first["loc"][:1]
-    where = _encodable(".".join(map(str, place)))[:200]
-    return f"{where}: {_in_words(first)}."
+    location = first["loc"][1:]  # the first item is "body", "query", ...
+    if not location or first["type"] == "json_invalid":
+        location = first["loc"][:1]
+    field = _encodable(".".join(map(str, location)))[:200]
+    return f"{field}: {_error_message(first)}."
 
 
-WORDS = {
+VALIDATION_MESSAGES = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
     "greater_than_equal": "must be at least {ge}",
@@ -159,13 +159,13 @@ WORDS = {
     "enum": "must be one of {expected}",
     "json_invalid": "is not valid JSON",
 }
-"""Messages by pydantic's error type. Other types keep pydantic's own message."""
+"""Our messages by pydantic's error type. The other types have pydantic's message."""
 
 
-def _in_words(error: Mapping[str, Any]) -> str:
-    words = WORDS.get(error["type"])
-    if words is not None:
-        return words.format_map(error.get("ctx", {}))[:500]
+def _error_message(error: Mapping[str, Any]) -> str:
+    message_format = VALIDATION_MESSAGES.get(error["type"])
+    if message_format is not None:
+        return message_format.format_map(error.get("ctx", {}))[:500]
     if error["type"] == "value_error":  # raised by our own validators
         return _encodable(str(error["msg"]).removeprefix("Value error, "))[:500].rstrip(".")
     message = _encodable(str(error["msg"]))[:500].rstrip(".")
@@ -173,6 +173,7 @@ def _in_words(error: Mapping[str, Any]) -> str:
 
 
 def _encodable(value: str) -> str:
+    """Replace the characters that UTF-8 cannot encode (lone surrogates)."""
     return value.encode("utf-8", "replace").decode()
 
 
@@ -211,7 +212,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of the errors of a route: `responses=problem_responses(OutOfStock, OrderNotFound)`."""
+    """Return the OpenAPI responses for the errors of a route: `responses=problem_responses(OutOfStock, OrderNotFound)`."""
     found: dict[int | str, dict[str, Any]] = {}
     for kind in problems:
         entry = found.setdefault(

@@ -1,4 +1,4 @@
-"""Types for values from requests: bounded, and storable in Postgres."""
+"""Types of request fields: limited in size, and without characters that Postgres cannot store."""
 
 import re
 from typing import Annotated, Literal
@@ -9,27 +9,30 @@ Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
 """The currencies that Paystack settles (Paystack's documentation, "Supported currency")."""
 
 MAX_AMOUNT = 1_000_000_000
-"""In subunits. Paystack refuses more than 10,000,000 of any currency."""
+"""The largest payment, in subunits: Paystack refuses more than 10,000,000.00 of any currency."""
 
 Amount = Annotated[
     int, Field(strict=True, ge=1, le=MAX_AMOUNT, description="Subunits of the currency (kobo, pesewa, cent)")
 ]
 
 
-def _storable(text: str) -> str:
+def _check_storable(text: str) -> str:
     if re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]", text):
         raise ValueError("must not contain control characters")
     return text
 
 
-def _one_line(text: str) -> str:
+def _check_one_line(text: str) -> str:
     if re.search("[\t\n\r\x85\u2028\u2029]", text):
         raise ValueError("must not contain line breaks or tabs")
-    return _storable(text)
+    return _check_storable(text)
 
 
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_one_line)]
-Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_storable)]
+# Text of one line, and of several lines.
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_check_one_line)
+]
+Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_check_storable)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 """Visible ASCII, at most 255 characters."""

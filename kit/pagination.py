@@ -1,4 +1,4 @@
-"""Keyset pagination: a cursor names the last row of a page, so inserted and deleted rows shift nothing."""
+"""Keyset pagination: a cursor contains the sort keys of the last row of a page, so inserted or deleted rows do not shift the next pages."""
 
 import base64
 import binascii
@@ -24,14 +24,14 @@ CursorParam = Annotated[str | None, Query(max_length=1000, description="`next_cu
 
 
 class InvalidCursor(Problem):
-    """The cursor was not issued by this list. Start again without a cursor."""
+    """This cursor does not belong to this list. Start again without a cursor."""
 
     status = 400
 
 
 def encode_cursor(sort: str, *keys: Key) -> str:
-    """Return an opaque cursor for the sort order it belongs to and the sort keys of the last row. Times keep their microseconds."""
-    raw = json.dumps([sort, *map(_value, keys)]).encode()
+    """Return an opaque cursor that contains the sort order and the sort keys of the last row. Times are encoded in microseconds."""
+    raw = json.dumps([sort, *map(_encode_key, keys)]).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
@@ -48,9 +48,9 @@ def decode_cursor(cursor: str, sort: str, first: type[A], second: type[B], third
 
 
 def decode_cursor(cursor: str, sort: str, *kinds: Any) -> Any:
-    """Return the sort keys in a cursor; `kinds` are their types.
+    """Return the sort keys of a cursor. `kinds` are the types of the keys.
 
-    Raises InvalidCursor on anything that `encode_cursor` did not make for this sort order.
+    Raises InvalidCursor if the cursor does not have this sort order and keys of these types.
     """
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
@@ -59,26 +59,26 @@ def decode_cursor(cursor: str, sort: str, *kinds: Any) -> Any:
         raise InvalidCursor from error
     if not isinstance(found, list) or len(found) != len(kinds) + 1 or found[0] != sort:
         raise InvalidCursor
-    return tuple(_key(value, kind) for value, kind in zip(found[1:], kinds, strict=True))
+    return tuple(_decode_key(value, kind) for value, kind in zip(found[1:], kinds, strict=True))
 
 
 def split_page(rows: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:
-    """Return a page and the cursor of the next one, from the rows of a query with LIMIT `limit` + 1.
+    """Return a page and the cursor of the next page, or None on the last page. `rows` are the result of a query with LIMIT `limit` + 1.
 
-    `cursor_of` makes the cursor that points behind a row.
+    `cursor_of` returns the cursor of the page that begins after a row.
     """
     if len(rows) <= limit:
         return rows, None
     return rows[:limit], cursor_of(rows[limit - 1])
 
 
-def _value(key: Key) -> str | int:
+def _encode_key(key: Key) -> str | int:
     if isinstance(key, datetime):
         return (key - EPOCH) // timedelta(microseconds=1)
     return key.hex if isinstance(key, UUID) else key
 
 
-def _key(value: object, kind: type[Key]) -> Key:
+def _decode_key(value: object, kind: type[Key]) -> Key:
     try:
         if isinstance(value, str) and kind is UUID:
             return UUID(hex=value)

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class RequestModel(BaseModel):
-    """A request body. Unknown fields are refused, so that a misspelled field is an error and not ignored."""
+    """A request body. Unknown fields are refused, so that a misspelled field is not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -34,5 +34,5 @@ class PageResponse(ResponseModel, Generic[T]):
 
 
 def example(value: Mapping[str, Any]) -> ConfigDict:
-    """Return the model configuration that shows `value` as the example in OpenAPI. Merges with the configuration of the base class."""
+    """Return a model configuration with `value` as the example in OpenAPI. Pydantic merges it with the configuration of the base class."""
     return ConfigDict(json_schema_extra={"examples": [dict(value)]})

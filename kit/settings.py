@@ -1,4 +1,4 @@
-"""Settings come from environment variables, or from the file named by NAME_FILE. Placeholders are refused as secrets."""
+"""Read settings from environment variables. The value of NAME can also be in a file, whose path is in NAME_FILE."""
 
 import os
 import re
@@ -17,20 +17,20 @@ PLACEHOLDER = re.compile(
 def _check_secret(secret: SecretStr) -> SecretStr:
     value = secret.get_secret_value()
     if PLACEHOLDER.search(value):
-        raise ValueError("is a placeholder: set a real value (`make env` writes fresh ones)")
+        raise ValueError("is a placeholder: set a real secret (`make env` generates them)")
     if len(value) < 12:
         raise ValueError("is too short for a secret: use at least 12 characters")
     return secret
 
 
-def _list(value: Any) -> Any:
+def _split_at_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """A secret of at least 12 characters that is not a placeholder. It is never printed."""
 
-CommaList = Annotated[list[str], NoDecode, BeforeValidator(_list)]
+CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_at_commas)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -44,11 +44,13 @@ def read_secret_file(name: str) -> str | None:
     except OSError as error:
         raise SystemExit(f"{name}_FILE: cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SystemExit(f"{name}_FILE: {path} is not UTF-8 text") from None  # the error itself would show the contents
+        raise SystemExit(
+            f"{name}_FILE: {path} is not UTF-8 text"
+        ) from None  # the message of the UnicodeDecodeError contains the secret
 
 
 class FileSource(PydanticBaseSettingsSource):
-    """NAME_FILE=/run/secrets/name gives NAME: the convention of the official container images."""
+    """Reads NAME from the file in NAME_FILE (NAME_FILE=/run/secrets/name), as the official Docker images do."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         return read_secret_file(field_name.upper()), field_name, False

@@ -14,10 +14,11 @@ from sandbox.settings import Settings
 log = logging.getLogger("sandbox")
 
 MAX_CONNECTIONS = 4_000
-"""Connections beyond this number get a 503."""
+"""The server answers further connections with 503."""
 
 
 def _setting_error(location: tuple[int | str, ...], message: str) -> str:
+    """Return an error of pydantic as `SANDBOX_PORT: message`, with the name of the environment variable."""
     message = message.removeprefix("Value error, ")
     if not location:
         return message
@@ -30,7 +31,7 @@ def _exit(_: int, __: FrameType | None) -> None:
 
 
 def main() -> None:
-    # After its own shutdown on SIGTERM, uvicorn raises the signal again for the previous handler: this one exits with 0.
+    # uvicorn shuts down on SIGTERM, then restores this handler and raises SIGTERM again. The handler makes the exit code 0.
     signal.signal(signal.SIGTERM, _exit)
     try:
         settings = Settings()

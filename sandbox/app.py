@@ -2,7 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.responses import JSONResponse
 
@@ -34,13 +34,40 @@ from sandbox.webhooks.sender import WebhookSender
 
 DESCRIPTION = """Offline emulator of Paystack: the same API calls, a checkout page and signed webhooks.
 
-With the calls under `/sandbox/`, a script pays in place of the payer and orders faults. They need no key: do not expose this server."""
+With the control calls under `/sandbox/`, a script pays in place of the payer and sets faults. Control calls require no key, so do not
+expose this server to a network."""
 
 BODY_LIMIT = 2 * 1024 * 1024
-"""Bytes. Twice the limit of a webhook receiver, so that a script can send it a body that is too large."""
+"""Bytes. Twice the limit of the webhook receiver, so that a script can make the sandbox send a webhook that is too large."""
+
+
+PAYSTACK_ROUTES = (saved_card_routes, transactions, refunds, disputes, settlements, webhooks)
+CONTROL_ROUTES = (
+    transaction_controls,
+    webhook_controls,
+    fault_controls,
+    refund_controls,
+    dispute_controls,
+    settlement_controls,
+)
+health_router = APIRouter(tags=["Health"])
+
+
+@health_router.get("/livez", summary="Liveness")
+async def livez() -> JSONResponse:
+    """Report that the process answers requests."""
+    return JSONResponse({"status": "ok"})
+
+
+@health_router.get("/readyz", summary="Readiness")
+async def readyz(state: CurrentState) -> JSONResponse:
+    """Report that the database answers."""
+    await state.store.run(lambda connection: connection.execute("SELECT 1").fetchone())
+    return JSONResponse({"status": "ok"})
 
 
 def create_app(settings: Settings) -> FastAPI:
+    """Return the app with its routes. The background tasks run in its lifespan."""
     store = Store(settings.database)
     faults = FaultInjector()
     sender = WebhookSender(store, settings.webhook_url, settings.time_scale)
@@ -74,29 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(TrailingSlashMiddleware)
     errors.install(app)
-    app.include_router(saved_card_routes.router)
-    app.include_router(transactions.router)
-    app.include_router(refunds.router)
-    app.include_router(disputes.router)
-    app.include_router(settlements.router)
-    app.include_router(webhooks.router)
-    app.include_router(transaction_controls.router)
-    app.include_router(webhook_controls.router)
-    app.include_router(fault_controls.router)
-    app.include_router(refund_controls.router)
-    app.include_router(dispute_controls.router)
-    app.include_router(settlement_controls.router)
-    app.include_router(checkout.router)
-
-    @app.get("/livez", summary="Liveness", tags=["Health"])
-    async def livez() -> JSONResponse:
-        """Report that the process answers requests."""
-        return JSONResponse({"status": "ok"})
-
-    @app.get("/readyz", summary="Readiness", tags=["Health"])
-    async def readyz(state: CurrentState) -> JSONResponse:
-        """Report that the database answers."""
-        await state.store.run(lambda connection: connection.execute("SELECT 1").fetchone())
-        return JSONResponse({"status": "ok"})
-
+    for routes in (*PAYSTACK_ROUTES, *CONTROL_ROUTES, checkout):
+        app.include_router(routes.router)
+    app.include_router(health_router)
     return app

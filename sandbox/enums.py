@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Domain(StrEnum):
-    """Mode of a secret key, and of everything made with it."""
+    """Mode of a secret key, and of all transactions, refunds and disputes that are created with it."""
 
     TEST = "test"
     LIVE = "live"
@@ -50,7 +50,7 @@ class Channel(StrEnum):
 
 
 class WebhookShape(StrEnum):
-    """Forms of charge.success for a card payment that differ from the usual one."""
+    """Unusual shapes of the webhook charge.success for a card payment."""
 
     BULK_CHARGE = "bulk_charge"
     LEGACY = "legacy"
@@ -146,7 +146,7 @@ class DisputeOutcome(StrEnum):
 
 
 class DisputeEvent(StrEnum):
-    """Last part of the webhook event charge.dispute.<...>."""
+    """Last word in the name of the webhook event charge.dispute.<event>."""
 
     CREATE = "create"
     REMIND = "remind"
@@ -161,7 +161,7 @@ class WebhookState(StrEnum):
     GIVEN_UP = "given_up"
     """The last attempt of the schedule failed."""
     LOST = "lost"
-    """Never sent, because `deliveries: 0` was ordered."""
+    """Never sent, because a fault or a control call set `deliveries` to 0."""
 
 
 class WebhookEventStatus(StrEnum):
@@ -181,7 +181,7 @@ class WebhookSignature(StrEnum):
 
 
 class CallFaultMode(StrEnum):
-    """Faults of any API call. The two that store first carry out the call and lose only its response."""
+    """Faults of any API call. TIMEOUT_AFTER_STORE and RESET carry out the call; the others do not."""
 
     NONE = "none"
     TIMEOUT_AFTER_STORE = "timeout_after_store"
@@ -190,7 +190,7 @@ class CallFaultMode(StrEnum):
     ERROR_401 = "error_401"
     HTML_200 = "html_200"
     RESET = "reset"
-    """Carries out the call, sends half a response and closes the connection."""
+    """Sends half a response and closes the connection."""
     RATE_LIMITED = "rate_limited"
 
 

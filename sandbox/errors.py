@@ -91,7 +91,7 @@ class InvalidParams(ApiError):
 class ReferenceNotFound(ApiError):
     """Transaction reference not found."""
 
-    # Paystack's test API has been seen to answer 400 and 404, the specification says 404. Callers must use the code.
+    # Paystack's specification says 404, but its test API answered 400 and 404. Callers must check the code, not the status.
     code = "transaction_not_found"
     next_step = "Check that the reference belongs to a transaction of this integration"
 

@@ -11,7 +11,8 @@ from sandbox.webhooks.sender import WebhookSender
 log = logging.getLogger(__name__)
 
 ScheduledJob = Callable[[sqlite3.Connection, int], int | None]
-"""Carries out the steps that are due at a time and returns when the next is due; both in milliseconds since 1970."""
+"""Carries out the steps that are due at the given time, and returns the due time of the next step; None: there is no next step.
+Times are milliseconds since 1970."""
 
 MAX_WAIT_SECONDS = 60.0
 

@@ -1,7 +1,7 @@
 import sqlite3
 
 VERSION = 7
-"""Increase it with every change of TABLES: there are no migrations, a database of another version is refused."""
+"""Increase this number with every change of TABLES. There are no migrations: a database of another version is refused."""
 
 TABLES = """
 CREATE TABLE transactions (
@@ -115,8 +115,8 @@ CREATE TABLE settlements (
 """
 
 FIRST_ID_DIVISORS = {"transactions": 1, "refunds": 10, "disputes": 100, "settlements": 1_000}
-"""Ids start at the current time in milliseconds divided by this number: larger than 32 bits, never an id that a deleted
-database gave out, and never the same id in two tables."""
+"""The ids of a table start at the current time in milliseconds divided by this number. Ids are therefore unique across these tables, and
+are not reused after the database was deleted. Only the ids of settlements fit into 32 bits."""
 
 
 class WrongSchemaVersion(Exception):

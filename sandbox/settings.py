@@ -31,14 +31,14 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8010, ge=1, le=65535)
     public_url: HttpUrl | None = None
-    """Origin at which a payer's browser reaches the checkout page. Default: http://HOST:PORT."""
+    """Origin (scheme, host and port) at which a payer's browser reaches the checkout page. Default: http://HOST:PORT."""
     webhook_url: HttpUrl | None = None
-    """Receiver of webhooks. Without it none are sent, as with a Paystack dashboard that has no webhook URL."""
+    """URL that receives the webhooks. Without it no webhooks are sent, as without a webhook URL in Paystack's dashboard."""
     database: str = MEMORY
     """SQLite file. In memory, all data is lost at exit."""
     time_scale: float = Field(1.0, gt=0, le=1000)
-    """Multiplies the waits between webhook attempts and the hours of disputes. At 1, one second stands for Paystack's
-    3 minutes and five seconds for its hour."""
+    """Multiplies the waits between webhook attempts and the hours of disputes. At 1, the 3 minutes between Paystack's first
+    attempts take one second, and an hour takes five seconds."""
     refund_seconds: float = Field(1.0, ge=0, le=86_400)
     """Duration of each of the two steps of a refund (to processing, then to its final status), which take days at Paystack.
     At 0, refunds change only by control calls."""

@@ -16,6 +16,7 @@ Job = Callable[[sqlite3.Connection], T]
 
 MEMORY = ":memory:"
 BATCH = 256
+"""Jobs per commit, at most."""
 TIMEOUT = 30.0
 """Seconds that a caller waits for its job."""
 
@@ -109,6 +110,7 @@ class Store:
         return connection
 
     def _work(self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None]) -> None:
+        """Execute the queued jobs in batches until the store is closed. Runs in the store's thread."""
         try:
             connection = self._connect()
         except Exception as error:

@@ -16,14 +16,14 @@ SERVICES = ("catalog", "payments")
 NAMES = r"shop\.events|(catalog\.payments|payments\.orders)(\.dead-letters|\.marker)?"
 START_SECONDS = 60
 
-# A publisher declares the queue of its consumer too, so that no event is published before the queue exists. Both services
-# therefore need permissions for the same names, and have none for others. Declaring a queue with a dead-letter exchange
+# A publisher also declares the queue of the consumer, so that no event is published before the queue exists. Both services
+# therefore need permissions for the same exchange and queues. They have no other permissions. Declaring a queue with a dead-letter exchange
 # requires write permission on that exchange, here `amq.default` (https://www.rabbitmq.com/docs/access-control).
 PERMISSIONS = {"configure": f"^({NAMES})$", "write": rf"^({NAMES}|amq\.default)$", "read": f"^({NAMES})$"}
 
 
 def put(path: str, body: dict[str, str]) -> None:
-    """Send a PUT to the management API. Retries while the broker is starting."""
+    """Send a PUT request to the management API. Retries for START_SECONDS while the broker is starting; exits on errors."""
     credentials = base64.b64encode(f"{ADMIN}:{os.environ['RABBITMQ_PASSWORD']}".encode()).decode()
     request = urllib.request.Request(  # noqa: S310 -- the URL comes from the operator
         f"{os.environ['RABBITMQ_API']}{path}",

@@ -1,1 +1,1 @@
-"""`make chaos`: buyers order and pay while processes are killed; then the invariants are checked. The tests use the same checker."""
+"""`make chaos`: buyers order and pay while processes are killed; afterwards the invariants are checked. Tests check them, too."""

@@ -1,4 +1,4 @@
-"""Buyers arrive at a steady rate, whatever has crashed, and each follows one scenario."""
+"""Buyers arrive at a steady rate, even while processes are down. Each follows one scenario."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from dev.chaos.scenarios import SCENARIOS
 
 
 class Arrivals:
-    """Starts `rate` buyers per second, at most `limit` at a time. A buyer's random choices depend on the seed and its number only."""
+    """Starts `rate` buyers per second, at most `limit` at a time. The random choices of a buyer depend only on the seed and its number."""
 
     def __init__(self, client: Client, seed: int, rate: float, limit: int) -> None:
         self.started = 0
@@ -30,7 +30,7 @@ class Arrivals:
         return len(self._tasks)
 
     async def run(self, seconds: float, plenty: Json, scarce: Json) -> None:
-        """Start buyers for `seconds`; a new one waits while the limit is reached."""
+        """Start buyers for `seconds`. No buyer is started while `limit` buyers are active."""
         clock = asyncio.get_running_loop().time
         began = clock()
         while (elapsed := clock() - began) < seconds:
@@ -43,7 +43,7 @@ class Arrivals:
                 await asyncio.sleep(0.5 / self._rate)
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the active buyers; those who need longer than `seconds` have failed."""
+        """Wait for the active buyers. Buyers who do not finish within `seconds` are cancelled and counted as failed."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             self.failures += [f"a buyer did not finish within {seconds:.0f} s" for _ in late]

@@ -1,4 +1,4 @@
-"""One buyer: the actions from which scenarios are composed."""
+"""One buyer, with the actions that scenarios consist of."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ REFUSED = frozenset({409, 422})
 
 
 class TooLate(Exception):
-    """The order expired or its product was sold out before this buyer could pay: a valid outcome."""
+    """The order expired or its product was sold out before this buyer could pay. This is a valid outcome."""
 
 
 class Buyer:
@@ -63,7 +63,7 @@ class Buyer:
         await self._client.retry("GET", f"{self._payments}/callback", params={"reference": payment["reference"]})
 
     async def cancel(self, order: Json) -> None:
-        """Cancel an order; it may be paid already."""
+        """Cancel an order. A refusal is valid, because the order may be paid already."""
         url = f"{self._client.env['CATALOG_URL']}/catalog/orders/{order['id']}/cancel"
         await self._client.retry("POST", url, headers=self._headers)
 
@@ -82,7 +82,7 @@ class Buyer:
         return payment
 
     async def refund(self, payment: Json, **body: int) -> None:
-        """Request a refund as an operator. An undeliverable order is refunded already, so a refusal is valid too."""
+        """Request a refund as an operator. A refusal is valid, because an undeliverable order may be refunded already."""
         headers = {**self._client.admin, "Idempotency-Key": uuid4().hex}
         url = f"{self._payments}/{payment['reference']}/refunds"
         answer = await self._client.retry("POST", url, json=body, headers=headers)
@@ -97,7 +97,7 @@ class Buyer:
         return list(answer.json()["items"])
 
     async def charge(self, order: Json, card: Json) -> None:
-        """Pay an order with a saved card; Paystack may decline it."""
+        """Pay an order with a saved card. A refusal is valid, because Paystack may decline the card."""
         body = {"order_id": order["id"], "card_id": card["id"]}
         headers = {**self._headers, "Idempotency-Key": uuid4().hex}
         answer = await self._client.retry("POST", f"{self._payments}/charge", json=body, headers=headers)

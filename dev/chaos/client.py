@@ -1,4 +1,5 @@
-"""A client of the shop as documented: one idempotency key per intent, retries with the same key. It records all answers."""
+"""A client that follows docs/integrating.md: one idempotency key per order, payment or refund, and retries with the same key. It counts
+all answers of the services, and records what they acknowledged."""
 
 import asyncio
 import random
@@ -60,7 +61,7 @@ async def until(probe: Callable[[], Awaitable[T | None]], seconds: float = WAIT_
 
 @dataclass(slots=True)
 class Answers:
-    """The answers of the services. `invalid`: every 5xx that is not a 503 with Retry-After."""
+    """The answers of the services. `invalid`: 5xx answers other than a 503 with Retry-After, at most MAX_INVALID."""
 
     by_status: Counter[int] = field(default_factory=Counter)
     connection_errors: int = 0
@@ -76,7 +77,7 @@ class Answers:
 
 @dataclass(slots=True)
 class Acknowledged:
-    """What was answered with 201 or 202: it must exist, whatever crashes afterwards. `orders` by customer."""
+    """Ids of everything that was answered with 201 or 202. It must exist even if processes crash afterwards. `orders`: by customer."""
 
     orders: dict[str, set[str]] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)
@@ -129,7 +130,7 @@ class Client:
     async def retry(
         self, method: str, url: str, *, expect: int | None = None, seconds: float = RETRY_SECONDS, **kwargs: Any
     ) -> httpx.Response:
-        """Repeat a request with exponential backoff until it is answered by something other than an outage.
+        """Repeat a request with exponential backoff while there is an outage. Raises ExpectationFailed after `seconds`.
 
         An outage is a connection error, a 502, 503 or 504, or an idempotency key that is still in use.
         """

@@ -1,4 +1,4 @@
-"""The invariants of a stack after all work is done, whatever crashed before. Tests use the same checker as `make chaos`."""
+"""The invariants of a stack after all work is finished, even if processes crashed before. `make chaos` and tests check them."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from dev.process.console import Console
 from dev.stack.stack import Stack
 
 IDLE_SECONDS = 90.0
-"""How long unfinished work may take: longer than the lease of a refund whose worker was killed."""
+"""Time limit for unfinished work. It is longer than the lease of a refund whose worker was killed."""
 MIN_PAUSE, MAX_PAUSE = 0.05, 2.0
 MAX_MESSAGES = 10
 OUTAGE = (
@@ -53,7 +53,7 @@ class InvariantViolated(AssertionError):
 
 
 class Invariants:
-    """Checks a stack. `client` adds what its answers acknowledged; `logs` and the `console` that writes them add the search for secrets."""
+    """Checks a stack. With `client`, also checks its answers; with `logs` and the `console` that writes them, also searches for secrets."""
 
     def __init__(
         self, stack: Stack, client: Client | None = None, logs: LogScanner | None = None, console: Console | None = None
@@ -82,7 +82,7 @@ class Invariants:
         return await self.reader.dead_letters()
 
     async def wait_idle(self, seconds: float = IDLE_SECONDS) -> None:
-        """Wait until all work is done: webhook events, events, refunds, settlements, deliveries. Raises ExpectationFailed."""
+        """Wait until all webhook events, events, refunds and deliveries are finished. Raises ExpectationFailed after `seconds`."""
 
         async def idle() -> bool | None:
             try:
@@ -97,7 +97,7 @@ class Invariants:
         await until(idle, seconds)
 
     def check_snapshot(self, snapshot: Snapshot) -> Violations:
-        """Return the violations of each invariant; an empty list for one that holds."""
+        """Return the violations by invariant. The list of an invariant that holds is empty."""
         client, acknowledged = self._client, self.acknowledged
         answers = Answers(invalid=client.answers.invalid[self._invalid_before :]) if client else Answers()
         found = {
@@ -120,7 +120,7 @@ class Invariants:
         return {name: list(each) for name, each in found.items()}
 
     async def violations(self, seconds: float = IDLE_SECONDS) -> Violations:
-        """Return no violations as soon as there are none, or those that are left after `seconds`."""
+        """Repeat the checks until all invariants hold or `seconds` are over. Return the violations of the last check."""
         deadline = time.monotonic() + seconds
         pause = MIN_PAUSE
         while True:
@@ -134,7 +134,7 @@ class Invariants:
             pause = min(2 * pause, MAX_PAUSE)
 
     async def check(self, seconds: float = IDLE_SECONDS) -> None:
-        """Raise InvariantViolated with all violations that are left after `seconds`."""
+        """Repeat the checks as in `violations`. Raises InvariantViolated if violations are left after `seconds`."""
         violations = await self.violations(seconds)
         if any(violations.values()):
             raise InvariantViolated(f"invariants violated:\n{format_violations(violations)}")

@@ -48,7 +48,7 @@ def leaks_in(lines: Iterable[str], secrets: Iterable[str]) -> Iterator[str]:
 
 
 def _context(line: str, start: int, end: int) -> str:
-    """Return the text around a secret: the report must not contain the secret either."""
+    """Return the text around a secret, without the secret: it must not appear in the report either."""
     return f"{line[max(0, start - CONTEXT) : start]}…{line[end : end + CONTEXT]}".strip()
 
 
@@ -56,10 +56,10 @@ class LogScanner:
     """Scans the logs of a stack; each call continues after the last line of the previous one."""
 
     def __init__(self, *paths: Path) -> None:
-        """Scan files, and all log files of folders."""
+        """Scan the given files, and all log files in the given folders."""
         self._paths = paths
         self._offsets: dict[int, int] = {}
-        """By inode, because log files are renamed when they are full."""
+        """Position after the last scanned line, by inode because full log files are renamed."""
         self.leaks: list[str] = []
 
     def scan(self, secrets: set[str]) -> None:

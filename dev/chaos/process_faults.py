@@ -1,4 +1,4 @@
-"""Kill, freeze or stop random processes of a stack; each fault ends when the process is ready again."""
+"""Kill, freeze or stop random processes of a stack. A fault is over when its process is ready again."""
 
 import asyncio
 import os
@@ -14,18 +14,18 @@ from dev.stack.names import PROCESSES
 from dev.stack.stack import Stack
 
 SIGNALS = (("SIGKILL", 8), ("SIGSTOP", 2), ("SIGTERM", 2))
-"""The faults with their relative frequency. SIGTERM stands for the process's own stop signal, SIGINT for Postgres."""
+"""The faults with their relative frequencies. SIGTERM means the stop signal of the process, which is SIGINT for Postgres."""
 PAUSE = (2.0, 5.0)
 FREEZE = (1.0, 4.0)
 RECOVERY_SECONDS = 90.0
 BROKER_SAFE_AFTER = 8.0
-"""Seconds before RabbitMQ is hit: version 3.10 itself loses a quorum queue if it is killed within a second or so of the
-declaration; the declaration is called safe after 5 s."""
+"""Seconds of the run in which RabbitMQ gets no fault. RabbitMQ 3.10 loses a quorum queue if it is killed within about a second after
+the declaration of the queue (docs/decisions/0003)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessFault:
-    """`at` and `recovered_at` are seconds since the start of the run; `recovered_at` is None if the process was not ready again."""
+    """A fault of a process. `at` and `recovered_at`: seconds since the start of the run; `recovered_at` is None if it did not recover."""
 
     at: float
     process: str
@@ -34,7 +34,7 @@ class ProcessFault:
 
 
 class ProcessFaults:
-    """Injects faults. `on_fault` is called when a fault is over. If the chosen process is not ready, the next one is hit instead."""
+    """Injects faults and calls `on_fault` when a fault is over. If the chosen process is not ready, the next one gets the fault."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class ProcessFaults:
         self._start_counts = {process: stack.start_count(process) for process in PROCESSES}
 
     def unexpected_exits(self) -> dict[str, int]:
-        """Return how often each process exited without being hit: no process may die because another one died."""
+        """Return how often each process exited without a fault. No process may exit because another one did."""
         injections = Counter(fault.process for fault in self.faults if fault.signal != "SIGSTOP")
         exits = {
             process: self._stack.start_count(process) - before - injections[process]
@@ -63,7 +63,7 @@ class ProcessFaults:
         return {process: count for process, count in exits.items() if count > 0}
 
     async def inject(self, seconds: float) -> None:
-        """Inject faults for `seconds`; return when each process that was hit is ready again or RECOVERY_SECONDS are over."""
+        """Inject faults for `seconds`. Return when all faults are over, or RECOVERY_SECONDS after the last fault."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as injections:
             while True:
@@ -97,7 +97,7 @@ class ProcessFaults:
                 os.kill(pid, number)
                 await self._stack.wait_restarted(process, pid, RECOVERY_SECONDS)
         except (ProcessLookupError, NotStarted):
-            return  # it exited just before the signal: `unexpected_exits` counts that
+            return  # the process exited before the signal; `unexpected_exits` counts this
         except TimeoutError:
             recovered_at = None
         else:

@@ -16,12 +16,12 @@ from dev.chaos.process_faults import ProcessFault
 from dev.chaos.snapshot import Snapshot
 
 MAX_DELIVERY_SECONDS = 30.0
-"""After the last fault, every paid order must be delivered within this time, unless its payment ended otherwise."""
+"""After the last fault or the payment, whichever is later, an order must be delivered within this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """Seconds from each payment to its delivery; and the longest time from the later of payment and last fault to a delivery."""
+    """`waits`: seconds from each payment to its delivery. `after_last_fault`: the longest wait, without the time before the last fault."""
 
     waits: list[float]
     after_last_fault: float
@@ -47,9 +47,9 @@ def counts(snapshot: Snapshot, webhooks_delivered: int, webhook_events: int) -> 
     return {
         "payments paid at Paystack": sum(map(rules.was_paid, snapshot.transactions.values())),
         "orders delivered": len(snapshot.deliveries),
-        "refunded in full or in part": status["refunded"] + status["partially_refunded"],
-        "of these automatically": outcomes["undeliverable"],
-        "held": status["held"],
+        "payments refunded, fully or partially": status["refunded"] + status["partially_refunded"],
+        "payments of undeliverable orders": outcomes["undeliverable"],
+        "payments held": status["held"],
         "orders expired": sum(row["status"] == "expired" for row in snapshot.orders.values()),
         "duplicate webhooks ignored": max(0, webhooks_delivered - webhook_events),
     }

@@ -10,13 +10,13 @@ from dev.chaos.snapshot import Row
 from dev.stack.names import PROCESSES, variable_prefix
 
 MAX_FILE_GROWTH = 150
-"""A client may keep a hundred connections alive."""
+"""More than the hundred connections that a client may keep alive."""
 MAX_MEMORY_GROWTH = {"rabbitmq": 512}
 """In MB."""
 DEFAULT_MEMORY_GROWTH = 150
-"""In MB: far more than caches and a warm interpreter need, far less than a leak reaches within an hour."""
+"""In MB. Caches need far less; a memory leak reaches far more within an hour."""
 MAX_CONNECTIONS = 24
-"""Per process name. A pool has 10 + 5 connections, and briefly more while a killed process is replaced."""
+"""Per process name. A pool has up to 15 connections; those of a killed process may remain for a moment."""
 MAX_IDLE_IN_TRANSACTION_SECONDS = 2.0
 MAX_ACTIVE_SECONDS = 10.0
 MEGABYTE = 1024 * 1024

@@ -1,4 +1,4 @@
-"""The rules that every snapshot of a finished run must satisfy. A rule yields one message per violation and never stops at the first."""
+"""The rules that a snapshot must satisfy when all work is finished. A rule is a generator of one message per violation."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def was_paid(transaction: Row) -> bool:
 
 
 def payments_settled(snapshot: Snapshot) -> Iterator[str]:
-    """Every transaction paid at Paystack is settled here with the same amount, currency and fees."""
+    """Every transaction that is paid at Paystack is settled here, with the same amount, currency and fees."""
     for reference, transaction in snapshot.transactions.items():
         if not was_paid(transaction):
             continue
@@ -51,7 +51,7 @@ def _refunded_in_full(snapshot: Snapshot, payment: Row) -> bool:
 
 
 def deliveries_paid(snapshot: Snapshot) -> Iterator[str]:
-    """Every delivery belongs to a payment of that order with the order's amount and currency."""
+    """Every delivery belongs to a payment of its order, with the amount and currency of the order."""
     for delivery in snapshot.deliveries:
         reference, order_id = delivery["payment_reference"], str(delivery["order_id"])
         payment, order = snapshot.payments.get(reference), snapshot.orders.get(order_id)
@@ -78,6 +78,7 @@ def deliveries_paid(snapshot: Snapshot) -> Iterator[str]:
 
 
 def _right_price_paid(reference: str, order: Row, transaction: Row) -> Iterator[str]:
+    """The transaction at Paystack has the amount (with or without fees) and the currency of the order."""
     without_fees = transaction["amount"] - (transaction["fees"] or 0)
     right_amount = order["amount"] in {transaction["amount"], without_fees}
     if not (right_amount and transaction["requested_amount"] == order["amount"]) or (
@@ -88,7 +89,7 @@ def _right_price_paid(reference: str, order: Row, transaction: Row) -> Iterator[
 
 
 def deliveries_paid_at_paystack(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
-    """Every delivery was paid at Paystack. Valid only where all webhooks come from Paystack, not from a test."""
+    """Every delivery was paid at Paystack. Check it only if the sandbox sent all webhooks: tests also sign webhooks themselves."""
     for reference in (row["payment_reference"] for row in snapshot.deliveries):
         transaction = snapshot.transactions.get(reference)
         if reference in acknowledged.payments and (transaction is None or not was_paid(transaction)):
@@ -100,7 +101,7 @@ def stock_consistent(snapshot: Snapshot, initial: dict[str, int]) -> Iterator[st
     yield from (f"product {row['id']}: stock {row['stock']}" for row in snapshot.negative_stock)
     for product, row in snapshot.stock.items():
         if row["mismatched"]:
-            yield f"product {product}: {row['mismatched']} items reserved by closed orders or not reserved by open ones"
+            yield f"product {product}: {row['mismatched']} items reserved by closed orders or not reserved by open orders"
         if product in initial and row["stock"] + row["reserved"] + row["sold"] != initial[product]:
             total = f"{row['stock']} + {row['reserved']} reserved + {row['sold']} sold"
             yield f"product {product}: {total} is not {initial[product]}"
@@ -150,7 +151,7 @@ def refunds_match(snapshot: Snapshot) -> Iterator[str]:
 
 
 def undeliverable_refunded_once(snapshot: Snapshot) -> Iterator[str]:
-    """Every payment of an undeliverable order is refunded in full by one automatic refund, and no other payment has one."""
+    """Every payment of an undeliverable order has one automatic refund in full. No other payment has an automatic refund."""
     outcomes = snapshot.order_payments.items()
     undeliverable = {reference for reference, row in outcomes if row["outcome"] == "undeliverable"}
     for reference in undeliverable:
@@ -181,7 +182,7 @@ def acknowledged_exists(snapshot: Snapshot, acknowledged: Acknowledged) -> Itera
 
 
 def one_order_per_request(snapshot: Snapshot, acknowledged: Acknowledged) -> Iterator[str]:
-    """Every customer has as many orders as they placed: a request repeated with the same key made one order."""
+    """Every customer has as many orders as they placed: repetitions of a request with the same key create no further order."""
     placed = Counter(order["customer_id"] for order in snapshot.orders.values())
     for customer, orders in acknowledged.orders.items():
         if placed[customer] > len(orders):

@@ -24,7 +24,7 @@ from dev.stack.stack import Stack
 
 BUYERS_PER_SECOND = 6.0
 MAX_ACTIVE_BUYERS = 120
-"""What two cores can serve in addition to the restarts."""
+"""As many as two cores can serve while processes restart."""
 PROGRESS_SECONDS = 10.0
 FINISH_SECONDS = 150.0
 PLENTY, SCARCE = 1_000_000, 12
@@ -32,7 +32,7 @@ PLENTY, SCARCE = 1_000_000, 12
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of a run. `numbers`: what the report lists. `deliveries`: how many orders were delivered."""
+    """The result of a run. `numbers`: the numbers of the report by title. `deliveries`: the number of delivered orders."""
 
     violations: Violations
     numbers: dict[str, object]
@@ -41,7 +41,7 @@ class Result:
 
     @property
     def passed(self) -> bool:
-        """Return True if all invariants hold, something was delivered and some process was hit."""
+        """Return True if all invariants hold, at least one order was delivered and at least one process fault was injected."""
         return not any(self.violations.values()) and self.deliveries > 0 and len(self.faults) > 0
 
 
@@ -55,7 +55,7 @@ async def run(
     progress: Callable[[str], None],
     processes: Sequence[str] = PROCESSES,
 ) -> Result:
-    """Run chaos for `seconds`. `progress` receives a line for each fault and every ten seconds; only `processes` are hit."""
+    """Run chaos for `seconds` with faults of `processes`. `progress` receives a line after each fault and every ten seconds."""
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
     async with httpx.AsyncClient(timeout=15, trust_env=False, limits=limits) as http:
         client = Client(stack.env, stack.folder / "keys", http)

@@ -1,4 +1,4 @@
-"""Faults of Paystack, ordered from the sandbox: lost answers, errors, slow answers, repeated and reordered webhooks."""
+"""Faults of Paystack that are set at the sandbox: lost, slow and failed responses, and repeated and reordered webhooks."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ PAUSE = (3.0, 8.0)
 
 
 class SandboxFaults:
-    """Orders other faults every few seconds, and removes all faults at the end."""
+    """Sets other faults every few seconds, and removes all faults at the end."""
 
     def __init__(self, client: Client, rng: random.Random) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class SandboxFaults:
         self._url = f"{client.env['SANDBOX_URL']}/sandbox/faults"
 
     async def inject(self, seconds: float) -> None:
-        """Order faults for `seconds`. An order is skipped while the sandbox is down."""
+        """Set faults for `seconds`. While the sandbox is down, no faults are set."""
         clock = asyncio.get_running_loop().time
         began = clock()
         try:

@@ -22,7 +22,7 @@ async def webhook_delayed(buyer: Buyer) -> None:
 
 
 async def webhook_lost(buyer: Buyer) -> None:
-    """The sweeper must find this payment."""
+    """No webhook is sent, so the sweeper must verify the payment."""
     await buyer.pay(await buyer.order_and_start(), deliveries=0)
 
 

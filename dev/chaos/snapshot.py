@@ -1,4 +1,4 @@
-"""A snapshot of a stack: the two databases, the broker, and the transactions and refunds at Paystack, the source of truth for money."""
+"""A snapshot of a stack: the databases of payments and catalog, the dead-letter queues, and the transactions and refunds at Paystack."""
 
 import asyncio
 from collections import defaultdict
@@ -24,7 +24,7 @@ QUERY_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """An entry of a work queue that is not finished. `table`: service and table."""
+    """An unfinished entry of a work queue. `table`: the table with its service, for example payments.outbox."""
 
     table: str
     state: str
@@ -34,7 +34,7 @@ class Unfinished:
 
 @dataclass(slots=True)
 class Snapshot:
-    """Rows by their key: payments, refunds, ledger and order payments by reference, orders and stock by id."""
+    """Rows by key. The key of payments, refunds, ledger and order payments is the reference, that of orders and stock the id."""
 
     payments: dict[str, Row] = field(default_factory=dict)
     refunds: dict[str, list[Row]] = field(default_factory=dict)
@@ -45,19 +45,19 @@ class Snapshot:
     orders: dict[str, Row] = field(default_factory=dict)
     deliveries: Sequence[Row] = ()
     order_payments: dict[str, Row] = field(default_factory=dict)
-    """Catalog's record of each payment, with its outcome."""
+    """Rows of catalog's table order_payments, which contains the outcome of each payment."""
     negative_stock: Sequence[Row] = ()
     stock: dict[str, Row] = field(default_factory=dict)
     unfinished: list[Unfinished] = field(default_factory=list)
     connections: Sequence[Row] = ()
     dead_letters: dict[str, int] = field(default_factory=dict)
     transactions: dict[str, Row] = field(default_factory=dict)
-    """At Paystack."""
+    """Transactions at Paystack, by reference."""
     paystack_refunds: dict[str, list[Row]] = field(default_factory=dict)
 
 
 class SnapshotReader:
-    """Reads snapshots of a stack. `since`: the oldest transaction that is read from Paystack."""
+    """Reads snapshots of a stack. `since`: older transactions and refunds are not read from Paystack."""
 
     def __init__(self, env: Mapping[str, str], since: datetime | None = None) -> None:
         self.env = env
@@ -73,7 +73,7 @@ class SnapshotReader:
             await connection.close(timeout=5)
 
     async def read(self) -> Snapshot:
-        """Read all sources at about the same time. They are consistent with each other only when all work is done."""
+        """Read all sources at about the same time. Their rows agree with each other only if all work is finished."""
         snapshot = Snapshot()
         (payments, catalog), snapshot.unfinished, snapshot.dead_letters, _ = await asyncio.gather(
             asyncio.gather(self._query("payments", PAYMENTS), self._query("catalog", CATALOG)),

@@ -1,4 +1,4 @@
-"""Sign access tokens for any account with the stack's own key: hundreds of logins would spend their time on password hashing."""
+"""Sign access tokens for any account with the stack's own key. Hundreds of logins would take too long, because of password hashing."""
 
 import base64
 import hashlib

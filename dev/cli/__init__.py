@@ -1,1 +1,1 @@
-"""Commands of the Makefile, one module per verb."""
+"""Commands of the Makefile, one module per command."""

@@ -1,4 +1,4 @@
-"""Arguments of the make verbs: make passes `NAME=value` on in the environment."""
+"""Arguments of the make commands. `make psql SERVICE=auth` passes SERVICE to the command as an environment variable."""
 
 import os
 
@@ -7,7 +7,7 @@ from dev.stack.names import SERVICES
 
 
 def service_argument(command: str, *, required: bool = True, usage: str = "") -> str:
-    """Return SERVICE; an empty string when it is optional and missing. Raises NotStarted if it is missing or unknown."""
+    """Return SERVICE, or an empty string if it is optional and missing. Raises NotStarted if it is unknown, or required and missing."""
     service = os.environ.get("SERVICE", "")
     if not service and not required:
         return ""

@@ -1,4 +1,4 @@
-"""`make chaos SECONDS=120`: buyers order and pay while processes are killed at random; then print each invariant and its violations."""
+"""`make chaos`: buyers order and pay while processes are killed at random. Prints each invariant with its violations."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ EXTERNAL_SERVERS = (
     "PAYSTACK_URL",
     "PAYSTACK_SECRET_KEY",
 )
-"""Variables that are ignored: chaos must never kill, fill or charge servers that it did not start."""
+"""Environment variables that are ignored: chaos must use only servers that it has started itself."""
 MIN_SECONDS, MAX_SECONDS = 5, 24 * 3600
 terminal = Terminal(highlight=False, soft_wrap=True)
 
@@ -43,7 +43,7 @@ class NotANumber(Exception):
 
 
 def main() -> int:
-    """Run chaos; return 0 only if all invariants hold, something was delivered and some process was hit."""
+    """Run chaos. Return 0 only if all invariants hold, at least one order was delivered and at least one process fault was injected."""
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)
     for name in EXTERNAL_SERVERS:
@@ -65,12 +65,12 @@ def main() -> int:
         if passed or interrupted or not os.path.getsize(name):
             os.unlink(name)
         else:
-            terminal.print(f"log of all processes: {name}")
+            terminal.print(f"the log of all processes is in {name}")
     return 0 if passed else 1
 
 
 def number(name: str, default: int, minimum: int, maximum: int) -> int:
-    """Return a whole number from the environment; make passes its variables on there. Raises NotANumber."""
+    """Return a whole number from an environment variable. Raises NotANumber."""
     value = os.environ.get(name) or str(default)
     if not value.isdecimal() or not minimum <= int(value) <= maximum:
         raise NotANumber(f"{name}={value}: use a whole number from {minimum} to {maximum}")
@@ -91,7 +91,9 @@ async def chaos(seconds: int, seed: int, log: Path, console: Console) -> bool:
     if result.passed:
         terminal.print("\n[bold green]passed[/]: all invariants hold")
     else:
-        reason = "" if result.deliveries and result.faults else ": nothing was delivered, or no process was hit"
+        reason = (
+            "" if result.deliveries and result.faults else ": no order was delivered, or no process fault was injected"
+        )
         terminal.print(f"\n[bold red]failed[/]{reason}  (to repeat: SECONDS={seconds} SEED={seed} make chaos)")
     return result.passed
 

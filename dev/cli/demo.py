@@ -1,4 +1,4 @@
-"""`make demo`: make one purchase through the public API, from registration to delivery. Exits with 0 only if the order was delivered."""
+"""`make demo`: make one purchase through the public API, from registration to delivery. The exit code is 0 if the order was delivered."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ async def demo() -> int:
 
 @asynccontextmanager
 async def open_shop() -> AsyncIterator[Shop]:
-    """Yield the shop behind GATEWAY, else the one that `make run` started here, else a temporary one."""
+    """Yield the shop behind GATEWAY if it is set, else the stack of `make run` if it is running, else a temporary stack."""
     if gateway := os.environ.get("GATEWAY"):
         env = read_env_file(PROJECT / ".env")
         missing = [name for name in ("AUTH_ADMIN_EMAIL", "AUTH_ADMIN_PASSWORD") if not env.get(name)]

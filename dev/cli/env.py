@@ -10,7 +10,7 @@ from pathlib import Path
 from dev import PROJECT
 
 IMAGE_ACCOUNT = 10001
-"""The UID of the images. Keys created by root are given to this account, because auth must not run as root."""
+"""The UID in the images. Keys that root created are given to this account, because auth must not run as root."""
 COMPOSE_END = "# --- Without compose"
 """The heading in .env.example that ends the variables of docker compose."""
 EMPTY_VARIABLE = re.compile(r"^([A-Z_]+)=$", re.MULTILINE)
@@ -21,7 +21,7 @@ class NoSigningKey(Exception):
 
 
 def main() -> int:
-    """Write the missing files of this project. Returns 0 if `.env` exists afterwards."""
+    """Write the missing files of this project. Returns 0 if `.env` exists afterwards, else 1."""
     try:
         return write_env(PROJECT)
     except (NoSigningKey, OSError) as error:
@@ -42,7 +42,7 @@ def write_env(project: Path) -> int:
 
 
 def create_signing_key(folder: Path) -> bool:
-    """Create the first key in `folder` (mode 700) with auth's own command. Returns False if there is one."""
+    """Create the first key in `folder` (mode 700) with auth's own command. Returns False if a key exists already."""
     folder.parent.mkdir(mode=0o700, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     before = set(folder.iterdir())
@@ -75,7 +75,7 @@ def owner(folder: Path) -> str:
 
 
 def fill(example: str, runs_as: str) -> str:
-    """Return the compose part of `.env.example` with a fresh value for each secret."""
+    """Return the section of `.env.example` for docker compose, with a fresh value for each secret."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1]

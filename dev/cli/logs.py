@@ -1,4 +1,4 @@
-"""`make logs`: follow the log files of the running stack, of one service with SERVICE=payments."""
+"""`make logs`: follow the log files of the running stack. SERVICE=payments selects the files of one service."""
 
 import os
 import sys
@@ -10,7 +10,7 @@ from dev.process.program import NotStarted
 from dev.stack.running import require_running_stack
 
 LINES = "20"
-"""Lines of each file that are printed at the beginning."""
+"""Number of existing lines of each file that are printed first."""
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     except NotStarted as error:
         print(error, file=sys.stderr)
         return 1
-    # -F follows the name: a file that is rotated is opened again.
+    # With -F, tail opens a log file again after it was rotated.
     return os.execvp("tail", ["tail", "-n", LINES, "-F", *map(str, files)])  # noqa: S606
 
 

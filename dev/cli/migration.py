@@ -1,6 +1,6 @@
 """`make migration SERVICE=catalog NAME="add weight"`: write the next migration of a service by comparing its models with its migrations.
 
-A temporary private Postgres is migrated to the newest revision; alembic's autogenerate then compares it with the models.
+A temporary private Postgres is migrated to the newest revision. Alembic's autogenerate then compares its tables with the models.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from dev.stack.addresses import server_ports
 
 NAME = re.compile(r"[a-z0-9][a-z0-9 _-]*", re.IGNORECASE)
 MAX_NAME = 40
-"""Alembic cuts longer names in the file name."""
+"""Alembic truncates longer names in the file name."""
 NUMBER = re.compile(r"(\d+)_.*\.py")
 
 
@@ -45,9 +45,9 @@ def main() -> int:
         accounts.remove_relocated(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
         console.close()
-    print(f"wrote {path.relative_to(PROJECT)}: read it, and give it a docstring that says why")
+    print(f"wrote {path.relative_to(PROJECT)}: review it, and add a docstring that explains the reason for the change")
     if is_empty(path.read_text()):
-        print("the models and the migrations do not differ, so upgrade() is empty")
+        print("upgrade() is empty, because the models do not differ from the migrations")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`make psql SERVICE=payments`: open psql on the database of a service of the running stack."""
+"""`make psql SERVICE=payments`: open psql on the database of that service in the running stack."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def find_psql() -> str:
 
 
 def connection_variables(url: str) -> dict[str, str]:
-    """Return the libpq variables of a database URL: unlike an argument, they do not show the password in the process list."""
+    """Return the libpq variables for a database URL. A URL as an argument would show the password in the process list."""
     parts = urlsplit(url)
     variables = {
         "PGHOST": parts.hostname,

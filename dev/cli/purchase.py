@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class PurchaseFailed(Exception):
-    """A step of the purchase failed; the message is the answer of the service."""
+    """A step of the purchase failed. The message contains the service's response or the reason."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Purchase:
         return {"Authorization": f"Bearer {token['access_token']}"}
 
     async def _pay(self, payment: Json) -> float:
-        """Pay at the sandbox, or ask the developer to pay at the real Paystack; return how long to wait for the delivery."""
+        """Pay at the sandbox, or ask the developer to pay at the real Paystack. Return the seconds to wait for the delivery."""
         page = urlsplit(payment["authorization_url"])
         if page.hostname and page.hostname.endswith("paystack.com"):
             self._terminal.print(

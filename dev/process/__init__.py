@@ -1,1 +1,1 @@
-"""Processes on this machine: start, supervise, read their output, stop them without leftovers."""
+"""Processes on this machine: start and supervise them, read their output, and stop them with all their children."""

@@ -1,4 +1,4 @@
-"""Run Postgres as an unprivileged account when we are root: it refuses to run as root, and its data must be reachable for it."""
+"""Run Postgres under an unprivileged account if this process is root. Postgres refuses to run as root."""
 
 import os
 import pwd
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RELOCATED = Path("/var/lib/shop-dev")
-"""Holds the data when the account cannot enter the project's folder, for example /root with mode 700."""
+"""The folder of the data if the account cannot enter the project's folder, for example below /root with mode 700."""
 ORIGIN_FILE = "belongs-to"
 
 
@@ -35,7 +35,7 @@ class Account:
 
 
 def unprivileged_account() -> Account | None:
-    """Return the account `nobody` when we are root, else None."""
+    """Return the account `nobody` if this process runs as root, else None."""
     if os.geteuid() != 0:
         return None
     nobody = pwd.getpwnam("nobody")
@@ -43,10 +43,10 @@ def unprivileged_account() -> Account | None:
 
 
 def create_data_folder(account: Account | None, wanted: Path) -> Path:
-    """Create the folder `wanted` where `account` can enter it, and return its real path.
+    """Create the folder `wanted` unless it exists, and return its real path, which `account` can enter.
 
-    If the account cannot enter the parent folder, the data is created under RELOCATED and `wanted` becomes a link to it;
-    no permission of an existing folder is changed. The folder belongs to us, so the account cannot replace it by a link.
+    If the account cannot enter the parent folder, the folder is created in RELOCATED and `wanted` becomes a symlink to it;
+    no permission of an existing folder is changed. The current user owns the folder, so `account` cannot replace it with a symlink.
     """
     if wanted.exists():
         home = wanted.resolve()
@@ -68,7 +68,7 @@ def create_data_folder(account: Account | None, wanted: Path) -> Path:
 
 
 def remove_relocated(wanted: Path) -> None:
-    """Remove the relocated data of `wanted`, and the link to it."""
+    """Remove the folder in RELOCATED that belongs to `wanted`, and the symlink to it."""
     if RELOCATED.is_dir():
         for origin in RELOCATED.glob(f"*/{ORIGIN_FILE}"):
             if origin.read_text() == str(wanted.absolute()):

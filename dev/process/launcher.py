@@ -16,7 +16,7 @@ MAX_OPEN_FILES = 65_536
 
 
 def die_with_parent(number: int) -> None:
-    """Ask the kernel to send us this signal when our parent process dies (Linux only; a no-op elsewhere)."""
+    """Ask the kernel to send this signal to this process when its parent dies. Does nothing except on Linux."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 

@@ -6,8 +6,8 @@ import socket
 import psutil
 
 LOOPBACK = "127.0.0.1"
-# Below the range from which the kernel takes ports for outgoing connections. Within that range, a client that waits for a
-# server that is down can be given that server's own port and connect to itself.
+# Below the range of ports that the kernel uses for outgoing connections. In that range, a client that tries to reach a stopped
+# server could get the server's port as its own source port, and would then connect to itself.
 PORT_RANGE = range(20_000, 30_000)
 
 
@@ -34,7 +34,7 @@ def free(count: int) -> list[int]:
 
 
 def owner(port: int) -> str:
-    """Describe the process that listens on a port; an empty string when the system does not tell."""
+    """Describe the process that listens on a port. Returns an empty string if the process is not known."""
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:

@@ -1,4 +1,4 @@
-"""The description of a program to run, and the two errors that starting one can raise."""
+"""The description of a program to run, and the two errors that can occur when it starts."""
 
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ class NotStarted(Exception):
 
 
 class NotReady(Exception):
-    """A process cannot be used yet. The message says what is still missing."""
+    """A process is running but not ready. The message is the reason."""
 
 
 async def do_nothing() -> None:
@@ -24,8 +24,8 @@ async def do_nothing() -> None:
 class Program:
     """How to run a process.
 
-    `check_ready` raises NotReady until the process can be used. `before_start` runs before every start and removes what a
-    killed process left behind. `hint` is appended to the error when the program fails.
+    `check_ready` raises NotReady until the process is ready. `before_start` runs before every start, for example to remove the
+    PID file of a killed process. `hint` is appended to the error when the program fails.
     """
 
     name: str

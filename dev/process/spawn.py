@@ -17,7 +17,7 @@ ERROR_LINES = 20
 
 
 class LineReader(asyncio.Protocol):
-    """Split the output of a process into lines. A line longer than MAX_LINE_BYTES is passed on in pieces."""
+    """Splits the output of a process into lines. A line longer than MAX_LINE_BYTES becomes several lines."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line
@@ -37,16 +37,18 @@ class LineReader(asyncio.Protocol):
 
 
 async def spawn(program: Program, env: Mapping[str, str], console: Console) -> asyncio.subprocess.Process:
-    """Start a program in its own process group. It dies with this process; its output goes to the console or to its log file."""
+    """Start a program in its own process group. It is killed when this process ends. Its output goes to the console or its log file."""
     account = ("-", "-") if program.account is None else (str(program.account.uid), str(program.account.gid))
     command = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), *account, *program.command]
     if program.log_file:
         reader = -1
         if program.log_file.exists():
-            program.log_file.replace(f"{program.log_file}.before")  # keeps the reason why the previous process ended
+            program.log_file.replace(
+                f"{program.log_file}.before"
+            )  # keeps the log of the previous process: it may contain the error
         writer = os.open(program.log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     else:
-        # asyncio's own pipe would delay the end of the process until its children have closed their output too.
+        # With a pipe of asyncio, `process.wait` would return only after the children of the process have closed their output too.
         reader, writer = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(

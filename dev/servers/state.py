@@ -16,13 +16,13 @@ class State:
         self._values: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
 
     def secret(self, name: str, prefix: str = "") -> str:
-        """Return the secret `name`; generate it (192 bits) at the first call. Letters and digits only: safe in a URL and in SQL."""
+        """Return the secret `name`. The first call generates it: 192 bits as hexadecimal digits, which need no escaping in URLs and SQL."""
         if name not in self._values:
             self.store(name, prefix + secrets.token_hex(24))
         return str(self._values[name])
 
     def port(self, name: str) -> int | None:
-        """Return the port stored under `name`."""
+        """Return the port that is stored under `name`, or None."""
         return self._values.get(name)
 
     def store(self, name: str, value: str | int) -> None:

@@ -10,7 +10,7 @@ SERVER_PORTS = ("postgres", "rabbitmq", "distribution", "epmd")
 
 
 def listening_processes() -> list[str]:
-    """Return the APIs and workers of a stack; the sandbox only when PAYSTACK_URL names no other Paystack."""
+    """Return the APIs and workers of a stack. The sandbox is one of them unless PAYSTACK_URL is set."""
     return [name for name in (*APIS, *WORKERS) if name != "sandbox" or not from_environment("PAYSTACK_URL")]
 
 
@@ -43,7 +43,7 @@ def free_ports(names: list[str]) -> dict[str, int]:
 
 
 def server_ports(state: State) -> dict[str, int]:
-    """Return the ports of our own Postgres and RabbitMQ: those of the last run in this folder if they are still free."""
+    """Return the ports of the stack's own Postgres and RabbitMQ: those of the last run in this folder if they are free, else others."""
     spare = ports.free(len(SERVER_PORTS))
     chosen: dict[str, int] = {}
     for name in SERVER_PORTS:

@@ -15,12 +15,12 @@ ADMIN_EMAIL = "admin@example.com"
 SECRET_SUFFIXES = ("_DATABASE_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
 CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
 SANDBOX_CALLS_PER_MINUTE = "60000"
-"""The sandbox has no rate limit until one is ordered; Paystack's default limit would only slow down the stack."""
+"""Used with the sandbox, which has no rate limit unless a fault sets one. Paystack's limit would only slow down the stack."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Addresses and secrets of one stack. `ports` has no entry for the sandbox when PAYSTACK_URL names another Paystack."""
+    """Addresses and secrets of one stack. `ports` has no entry for the sandbox if PAYSTACK_URL is set."""
 
     folder: Path
     ports: Mapping[str, int]
@@ -32,7 +32,7 @@ class Configuration:
     admin_password: str
 
     def url(self, name: str) -> str:
-        """Return the URL of an API or a worker; an empty string for one that is not part of this stack."""
+        """Return the URL of an API or a worker, or an empty string if this stack does not run it."""
         return f"http://{LOOPBACK}:{self.ports[name]}" if name in self.ports else ""
 
     def env(self, service: str) -> dict[str, str]:
@@ -51,7 +51,7 @@ class Configuration:
         return {**inherited, **common, **own}
 
     def stack_env(self) -> dict[str, str]:
-        """Return the content of stack.env without the PIDs. It is a complete environment for the operators' command line."""
+        """Return the content of stack.env without the PIDs. The operators' commands of payments can run in this environment."""
         return {
             **{f"{api.upper()}_URL": self.url(api) for api in APIS},
             "ADMIN_EMAIL": self.admin_email,

@@ -36,7 +36,7 @@ class ProcessGroup:
         return self._supervisors[name].starts
 
     def exit_code(self, name: str) -> int | None:
-        """Return the exit code of the last process of that name that ended; None if none has ended."""
+        """Return the exit code of the last process of that name that exited, or None if none has exited."""
         return self._supervisors[name].exit_code
 
     def program(self, name: str) -> Program:

@@ -10,8 +10,8 @@ import httpx
 from dev.process.program import NotReady, NotStarted
 
 NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-"""For clients that use plain HTTP on loopback. By default httpx loads the machine's certificates for every client, which takes longer
-than a hundred requests and would block the supervisor while services start."""
+"""For clients that use plain HTTP on loopback. By default, httpx loads the machine's certificates for every client. This takes longer
+than a hundred requests, and blocks the event loop of the supervisor."""
 
 
 async def check_http(url: str) -> None:

@@ -11,7 +11,7 @@ REQUIRED = ("AUTH", "CATALOG", "PAYMENTS", "PAYMENTS_WORKER", "CATALOG_WORKER")
 
 
 def running_stack() -> dict[str, str] | None:
-    """Return the content of stack.env, or None when its processes do not run: a killed stack leaves the file behind."""
+    """Return the content of stack.env, or None if its processes are not running. A killed stack leaves the file behind."""
     env = read_env_file(STACK_ENV)
     pids = [env.get(f"PID_{name}", "") for name in REQUIRED]
     return env if all(pid.isdecimal() and psutil.pid_exists(int(pid)) for pid in pids) else None

@@ -78,7 +78,7 @@ class Stack(ProcessGroup):
         }
 
     def service_env(self, service: str) -> dict[str, str]:
-        """Return the environment of a service, to start another process of it."""
+        """Return the environment of a service, for example to start a second process of the service."""
         return {**self._configured().env(service), **self._extra_env}
 
     def url(self, name: str) -> str:
@@ -111,19 +111,19 @@ class Stack(ProcessGroup):
         await self.down()
 
     async def up(self) -> None:
-        """Start everything. Raises NotStarted if a process does not start; nothing is left running then."""
+        """Start all processes. If one does not start, stop all others and raise NotStarted."""
         started = time.monotonic()
         try:
             await self._start_all()
         except BaseException as error:
             await self.down()
-            while isinstance(error, BaseExceptionGroup):  # report the first failure of processes that start together
+            while isinstance(error, BaseExceptionGroup):  # processes start together: report the first failure only
                 error = error.exceptions[0]
             raise error from None
         self._console.print_status(f"all processes ready after {time.monotonic() - started:.1f} s")
 
     async def down(self) -> None:
-        """Stop the services, then the broker, then Postgres. No process is left."""
+        """Stop the services, then RabbitMQ, then Postgres, and remove a temporary folder."""
         self._up = False
         if self.folder == NO_FOLDER:
             return

@@ -1,4 +1,4 @@
-"""The commands of every service (serve, worker, migrate, check-migrations), and the frame for commands of its own."""
+"""The commands that every service has (serve, worker, migrate, check-migrations), and a helper for other commands that use the database."""
 
 import asyncio
 import signal
@@ -18,15 +18,16 @@ from kit.observability.logging import configure_logging
 from kit.settings import Secret, Settings
 
 T = TypeVar("T")
-KEEP_ALIVE_SECONDS = (
-    75  # longer than the gateway keeps idle connections; otherwise its next request may meet a closed one
-)
+KEEP_ALIVE_SECONDS = 75
+"""Longer than the gateway keeps idle connections open, so that it never sends a request on a connection that we are closing."""
+
 GRACE_SECONDS = 15
+"""Time that running requests have to complete after SIGTERM."""
 
 
 def serve(app: str, settings: Settings, port: int) -> None:
     """Serve the app `module:attribute` until SIGTERM."""
-    # uvicorn shuts down on SIGTERM and then raises the signal again for the previous handler. Make that a clean exit.
+    # uvicorn shuts down on SIGTERM and then raises the signal again for the previous handler: exit with code 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,
@@ -43,7 +44,7 @@ def serve(app: str, settings: Settings, port: int) -> None:
 
 
 def run_command(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
-    """Run an operator's command that uses the database. If the database is unavailable, print one sentence and exit with code 1."""
+    """Run an operator's command that uses the database. After a database error, print one sentence and exit with code 1."""
     configure_logging("WARNING", "console", service)
 
     async def run() -> T:
@@ -63,7 +64,7 @@ def run_command(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[
 def service_cli(
     package: str, settings: Settings, *, port: int, database_url: Secret, worker: Callable[[], Awaitable[None]]
 ) -> typer.Typer:
-    """Return the commands of `python -m <package>`. A service adds its own."""
+    """Return the common commands of `python -m <package>`. A service adds its own commands to them."""
     name = package.rpartition(".")[2]
     cli = typer.Typer(
         help=f"The {name} service.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -71,7 +72,7 @@ def service_cli(
 
     @cli.command(name="serve")
     def serve_requests() -> None:
-        """Answer HTTP requests."""
+        """Serve HTTP requests."""
         serve(f"{package}.app:app", settings, port)
 
     @cli.command(name="worker")

@@ -1,4 +1,4 @@
-"""The operator's command `reprocess-events`: process failed events again, after the cause of the failure was fixed."""
+"""The operator's command `reprocess-events`: reprocess failed events after the cause of the failure was fixed."""
 
 from collections.abc import Callable
 from typing import Annotated
@@ -15,21 +15,20 @@ BATCH = 500
 
 
 async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
-    """Make up to BATCH failed entries pending again, with all their attempts. Return how many."""
-    # A CTE runs once. A subquery may run again for each row, and then its limit has no effect.
+    """Set up to BATCH failed entries to pending, due now, with no attempts used. Return their number."""
+    # A CTE runs once. A subquery may run once for each row, and then its LIMIT has no effect.
     query = select(inbox.id).where(inbox.status == status_literal(EntryStatus.FAILED)).order_by(inbox.id).limit(BATCH)
     failed = query.with_for_update().cte("failed")
-    again = (
+    reset = (
         update(inbox)
         .where(inbox.id.in_(select(failed.c.id)))
         .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now())
     )
-    found = await session.execute(again.returning(inbox.id))
-    return len(found.all())
+    return len((await session.execute(reset.returning(inbox.id))).all())
 
 
 def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine) -> Callable[..., None]:
-    """Return the command function."""
+    """Return the function of the command `reprocess-events`."""
     sessions = create_sessionmaker(engine)
 
     async def work() -> int:
@@ -42,7 +41,7 @@ def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine
                 return total
 
     def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-        """Process the failed events again. Idempotent: an event that took effect before takes no effect twice."""
+        """Reprocess failed events. Idempotent: the effect of an event is never applied twice."""
         total = run_command(service, engine, work)
         if as_json:
             typer.echo(f'{{"events": {total}}}')

@@ -1,4 +1,4 @@
-"""The operator's command `republish`: publish the events of a period again. Consumers ignore events that they have processed."""
+"""The operator's command `republish`: add the events of a period to the outbox again. Consumers ignore events that they have processed."""
 
 import sys
 from collections.abc import Callable
@@ -14,15 +14,15 @@ from kit.messaging.republish import Republish
 
 
 def republish_command(service: str, republish: Republish, engine: AsyncEngine) -> Callable[..., None]:
-    """Return the command function."""
+    """Return the function of the command `republish`."""
 
-    async def work(since: datetime, until: datetime, *, shown: bool) -> int:
+    async def work(since: datetime, until: datetime, *, show_progress: bool) -> int:
         total = 0
         async for count in republish(since, until):
             total += count
-            if shown:
+            if show_progress:
                 typer.echo(f"\r{total} events", nl=False, err=True)
-        if shown:
+        if show_progress:
             typer.echo(err=True)
         return total
 
@@ -33,7 +33,7 @@ def republish_command(service: str, republish: Republish, engine: AsyncEngine) -
                 "--from",
                 parser=parse_time,
                 metavar="TIME",
-                help="Start of the period; 2h: two hours ago.",
+                help="Start of the period, such as 2026-11-23T09:30, or 2h for two hours ago.",
             ),
         ],
         until: Annotated[
@@ -42,10 +42,12 @@ def republish_command(service: str, republish: Republish, engine: AsyncEngine) -
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     ) -> None:
-        """Publish the events of a period again, for example after a queue was purged. Consumers ignore events that they have processed."""
+        """Republish the events of a period, for example after a queue was purged. Consumers ignore events that they have processed."""
         check_period(since, until)
-        shown = not as_json and sys.stderr.isatty()
-        total = run_command(service, engine, lambda: work(since, until or datetime.now(UTC), shown=shown))
+        show_progress = not as_json and sys.stderr.isatty()
+        total = run_command(
+            service, engine, lambda: work(since, until or datetime.now(UTC), show_progress=show_progress)
+        )
         if as_json:
             typer.echo(f'{{"events": {total}}}')
         else:

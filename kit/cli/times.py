@@ -9,22 +9,22 @@ AGO = re.compile(r"(\d{1,6})([smhd])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def parse_time(typed: str) -> datetime:
-    """Parse a time: 2026-11-23, 2026-11-23T09:30:00+01:00 (UTC without an offset), or a time ago such as 90m, 2h, 3d."""
-    ago = AGO.fullmatch(typed)
+def parse_time(value: str) -> datetime:
+    """Parse a time: 2026-11-23, 2026-11-23T09:30:00+01:00 (UTC without an offset), or 90m, 2h or 3d for that long ago."""
+    ago = AGO.fullmatch(value)
     try:
         if ago:
             return datetime.now(UTC) - timedelta(**{UNITS[ago[2]]: int(ago[1])})
-        found = datetime.fromisoformat(typed)
+        found = datetime.fromisoformat(value)
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        raise typer.BadParameter("use a time such as 2026-11-23T09:30, or a time ago such as 2h") from error
+        raise typer.BadParameter("use a time such as 2026-11-23T09:30, or 2h for two hours ago") from error
     if not 2000 <= found.year < 2200:
         raise typer.BadParameter("use a time between the years 2000 and 2200")
     return found
 
 
 def check_period(since: datetime | None, until: datetime | None) -> None:
-    """Refuse a period that ends before it begins, which would find nothing without an error."""
+    """Raise BadParameter if a period ends before it begins. The command would otherwise find nothing and report success."""
     if since is not None and since >= (until or datetime.now(UTC)):
-        raise typer.BadParameter("the period ends before it begins: --from is the earlier time")
+        raise typer.BadParameter("the period ends before it begins: --from must be earlier than --to")

@@ -1,4 +1,4 @@
-"""Columns that hold the values of a StrEnum: stored as text, limited by a CHECK constraint, read as members of the enum."""
+"""Columns for the values of a StrEnum: stored as text, limited by a CHECK constraint, read as members of the enum."""
 
 from enum import StrEnum
 from typing import Any, Generic, Literal, TypeVar
@@ -12,7 +12,8 @@ E = TypeVar("E", bound=StrEnum)
 class TextEnum(TypeDecorator[E], Generic[E]):
     """A text column whose values are members of `enum`.
 
-    Postgres' own enum types cannot drop a value and change only outside a transaction, so the limit is a CHECK constraint (`one_of`).
+    A CHECK constraint (`one_of`) limits the values. A Postgres enum type would be harder to migrate: it cannot drop a value, and a value
+    that a transaction adds cannot be used before its commit.
     """
 
     impl = Text
@@ -23,7 +24,7 @@ class TextEnum(TypeDecorator[E], Generic[E]):
         super().__init__()
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        # `str`: a driver need not know subclasses of it. A value outside the enum is a ValueError here and not an error of the database.
+        # A driver may accept only plain `str`. For a value outside the enum, this raises ValueError before the database refuses it.
         return None if value is None else str(self.enum(value))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> E | None:
@@ -39,7 +40,7 @@ def text_enum(enum: type[E]) -> TextEnum[E]:
 
 
 def one_of(column: str, enum: type[StrEnum]) -> CheckConstraint:
-    """Return the constraint that limits `column` to the values of `enum`. It is named after the column; NULL passes."""
+    """Return the constraint that limits `column` to the values of `enum`. The constraint has the name of the column. NULL is allowed."""
     values = ", ".join(f"'{member}'" for member in enum)
     return CheckConstraint(f"{column} IN ({values})", name=column)
 

@@ -1,4 +1,4 @@
-"""Counts that stop at a limit: a gauge or a status line needs no exact number among millions of rows."""
+"""Count rows up to a limit. Metrics and status messages do not need the exact number of millions of rows."""
 
 from datetime import datetime
 from typing import Any

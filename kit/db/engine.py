@@ -37,7 +37,7 @@ TYPES: dict[Any, Any] = {
     datetime: DateTime(timezone=True),
     dict[str, Any]: JSONB,
 }
-"""Column types of annotations: money needs 64 bits, times are timezone-aware."""
+"""The column type for each Python type: money needs 64 bits, and times are timezone-aware."""
 
 
 def async_url(url: SecretStr) -> URL:
@@ -55,7 +55,7 @@ CLOSED_CONNECTION_MESSAGES = (
 
 
 def _mark_closed_connections(context: ExceptionContext) -> None:
-    """Mark connections that the server has closed, so that the pool discards them and a checkout takes another."""
+    """Mark connections that the server has closed, so that the pool discards them."""
     if sqlstate(context.original_exception) in {"57P01", "57P02", "57P03"} or any(
         words in str(context.original_exception) for words in CLOSED_CONNECTION_MESSAGES
     ):
@@ -65,8 +65,8 @@ def _mark_closed_connections(context: ExceptionContext) -> None:
 def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflow: int = 5) -> AsyncEngine:
     """Create an engine on which every wait is bounded: connecting, waiting for the pool, locks, statements and idle transactions.
 
-    With a server that does not respond, a request waits longest: for the client's statement timeout, and two seconds until asyncpg gives up
-    closing the connection; together less than six seconds. A healthy server ends a slow statement itself, a moment before the client does.
+    A healthy server cancels a slow statement after 3.5 seconds. The longest wait is for a server that does not respond: 3.8 seconds until
+    asyncpg gives up the statement, and 2 seconds until it gives up closing the connection, together less than six seconds.
     """
     engine = create_async_engine(
         async_url(url),
@@ -94,7 +94,7 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
 
 
 def create_sessionmaker(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Create the sessions of a service.
+    """Create the sessionmaker of a service.
 
     Objects keep their loaded values after the commit. Bulk UPDATE and DELETE statements do not search the session for the rows they
     change: `synchronize_session` costs a round trip, and code here never reads an object again after such a statement.

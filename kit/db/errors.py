@@ -12,7 +12,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Return True if a retry may succeed: the server is unreachable, full or restarting, or a lock was not available in time."""
+    """Return True if a retry may succeed: the server is unreachable, restarting or out of resources, or a lock timed out."""
     if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
         return True
     state = sqlstate(error)
@@ -25,9 +25,9 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 def is_contention(error: BaseException) -> bool:
-    """Return True if a lock or a statement timed out, or the database broke up a deadlock.
+    """Return True if a lock or a statement timed out, or Postgres ended a deadlock or a serialization conflict.
 
-    After a rollback to a savepoint the transaction can go on.
+    The transaction can continue after a rollback to a savepoint.
     """
     return sqlstate(error) in {"55P03", "40001", "40P01", "57014"}
 

@@ -1,4 +1,4 @@
-"""Migrations of a service: run under a lock, and checked by readiness, so that a service does not run on another schema than its own."""
+"""Run the migrations of a service under a lock, and check that the database is at the revision that the code needs."""
 
 import asyncio
 import os
@@ -20,7 +20,8 @@ from kit.db.engine import async_url
 from kit.http.health import Check
 from kit.settings import Secret, read_secret_file
 
-LOCK = 0x5348_4F50  # "SHOP": one running migration in a database
+LOCK = 0x5348_4F50  # the bytes of "SHOP"
+"""The advisory lock that allows one migration of a database at a time."""
 
 
 def alembic_config(package: str) -> Config:
@@ -32,7 +33,7 @@ def alembic_config(package: str) -> Config:
 
 
 def run_migrations(metadata: MetaData) -> None:
-    """Run migrations. Each service's migrations/env.py calls this.
+    """Run the migrations. Each service's migrations/env.py calls this.
 
     Uses the connection from `run_alembic_command`. The `alembic` command gives no connection: then the URL comes from the environment
     variable that the section of alembic.ini names (`alembic -n catalog`).
@@ -49,9 +50,9 @@ def run_migrations(metadata: MetaData) -> None:
         with context.begin_transaction():
             context.run_migrations()
 
-    given: Connection | None = context.config.attributes.get("connection")
-    if given is not None:
-        migrate(given)
+    existing: Connection | None = context.config.attributes.get("connection")
+    if existing is not None:
+        migrate(existing)
         return
     name = context.config.get_main_option("database_url_variable") or ""
     url = read_secret_file(name) or os.environ.get(name)
@@ -61,9 +62,9 @@ def run_migrations(metadata: MetaData) -> None:
 
 
 async def run_alembic_command(package: str, url: Secret, name: str, *args: str) -> None:
-    """Run an Alembic command (`upgrade`, `check`, ...) on a connection of its own, under the migration lock.
+    """Run an Alembic command (`upgrade`, `check`, ...) on a new connection, in one transaction, under the migration lock.
 
-    The transaction holds the lock, so it ends with the connection, and a migration that is killed midway leaves no changes behind.
+    If the process is killed midway, the transaction is rolled back and the lock is released.
     """
 
     def work(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Health routes. /livez: the process responds. /readyz: it can do its work, or the reasons why not. /metrics: Prometheus."""
+"""Health routes. /livez: the process responds. /readyz: the process is ready, or the reasons why it is not. /metrics: Prometheus."""
 
 import asyncio
 import time
@@ -16,21 +16,21 @@ Check = Callable[[], Awaitable[str | None]]
 
 
 class Health:
-    """Runs the checks at most once a second, however many requests there are. Each check has two seconds."""
+    """Runs the readiness checks at most once a second, for any number of requests. A check fails after two seconds."""
 
     def __init__(self, checks: Mapping[str, Check]) -> None:
         self.checks = checks
         self._lock = asyncio.Lock()
-        self._at = 0.0
+        self._checked_at = 0.0
         self._reasons: dict[str, str] = {}
 
     async def reasons(self) -> dict[str, str]:
         """Return the reasons of the failed checks by name. Empty if the process is ready."""
         async with self._lock:
-            if time.monotonic() - self._at > 1:
+            if time.monotonic() - self._checked_at > 1:
                 results = await asyncio.gather(*(self._run(check) for check in self.checks.values()))
                 self._reasons = {name: reason for name, reason in zip(self.checks, results, strict=True) if reason}
-                self._at = time.monotonic()
+                self._checked_at = time.monotonic()
             return self._reasons
 
     async def _run(self, check: Check) -> str | None:
@@ -43,6 +43,7 @@ class Health:
             return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
 
     def router(self) -> APIRouter:
+        """Return the health routes."""
         router = APIRouter(tags=["health"])
 
         @router.get("/livez")

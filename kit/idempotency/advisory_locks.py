@@ -1,6 +1,7 @@
-"""Advisory locks that a process holds for its running requests. They end when the process ends, however it ends.
+"""Postgres advisory locks for the running requests of a process. Postgres releases them when the process ends, even if it is killed.
 
-All locks are on one connection, which is opened for the first lock. When it is lost, it is opened again and all locks are taken again.
+All locks of a process belong to one connection, which is opened for the first lock. If the connection is lost, the process opens another
+one and acquires all locks again.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ log = structlog.get_logger("locks")
 
 
 class AdvisoryLocks:
-    """Locks by number. The caller takes each number once and frees it."""
+    """Acquires and releases locks by number. The caller acquires each number once."""
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url
@@ -28,34 +29,34 @@ class AdvisoryLocks:
         self._restoring: asyncio.Task[None] | None = None
 
     async def acquire(self, number: int) -> None:
-        """Take a lock. Raises Unavailable if that takes longer than LOCK_TIMEOUT_SECONDS."""
+        """Acquire a lock. Raises Unavailable after an error, or after LOCK_TIMEOUT_SECONDS."""
         try:
             async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
                 await self._acquire({number})
                 self._acquired.add(number)
         except Exception as error:
-            log.warning("lock not taken", error=type(error).__name__, reason=str(error)[:200])
+            log.warning("advisory lock not acquired", error=type(error).__name__, reason=str(error)[:200])
             raise Unavailable from error
 
     async def release(self, number: int) -> None:
-        """Free a lock, if necessary by closing the connection."""
+        """Release a lock. If that fails, close the connection, which releases the lock too."""
         self._acquired.discard(number)
         try:
             async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
                 if self._connection is not None:
                     await self._connection.execute("SELECT pg_advisory_unlock($1)", number)
         except BaseException as error:
-            self._drop()  # frees this lock too; the others are taken again
+            self._close_connection()  # the other locks are acquired again
             if not isinstance(error, Exception):
                 raise
 
     async def close(self) -> None:
-        """Free all locks."""
+        """Release all locks."""
         self._acquired.clear()
         if self._restoring is not None:
             self._restoring.cancel()
             await asyncio.gather(self._restoring, return_exceptions=True)
-        self._drop()
+        self._close_connection()
 
     async def _acquire(self, numbers: set[int]) -> None:
         try:
@@ -68,20 +69,21 @@ class AdvisoryLocks:
                 )
                 self._connection.add_termination_listener(self._on_connection_lost)
                 numbers = numbers | self._acquired
-            # As text: for an array, asyncpg would first look up its type, and a connection lost during that breaks asyncpg too.
-            listed = ",".join(map(str, numbers))
+            # Pass the numbers as text. For an array, asyncpg would first query its type, and it breaks if the connection is lost meanwhile.
+            numbers_text = ",".join(map(str, numbers))
             await self._connection.execute(
-                "SELECT pg_advisory_lock(n::bigint) FROM string_to_table($1, ',') AS n", listed
+                "SELECT pg_advisory_lock(n::bigint) FROM string_to_table($1, ',') AS n", numbers_text
             )
         except BaseException:
-            self._drop()
+            self._close_connection()
             raise
 
-    def _drop(self) -> None:
+    def _close_connection(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.terminate()
-            self._on_connection_lost(connection)  # the listener is not called if the connection is closed already
+            # asyncpg does not call the listener if the connection is already closed.
+            self._on_connection_lost(connection)
 
     def _on_connection_lost(self, connection: object) -> None:
         if connection is self._connection:
@@ -96,6 +98,6 @@ class AdvisoryLocks:
                 async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
                     await self._acquire(set())
             except Exception as error:
-                log.warning("locks of running requests lost", count=len(self._acquired), error=type(error).__name__)
+                log.warning("advisory locks not acquired again", count=len(self._acquired), error=type(error).__name__)
                 await asyncio.sleep(RESTORE_BACKOFF.seconds(failures))
                 failures += 1

@@ -1,8 +1,8 @@
-"""Idempotency-Key: a repeated request has one effect and gets the first response again (draft-ietf-httpapi-idempotency-key-header).
+"""Idempotency-Key: a repeated request has no second effect and gets the stored response (draft-ietf-httpapi-idempotency-key-header).
 
-The key is inserted in the transaction that does the work. A second request with the key waits at the unique index for the commit of the
-first, at most for the lock timeout. A request that failed leaves no key behind and may be sent again. Work that takes several
-transactions uses kit.idempotency.long_running.
+The key is inserted in the transaction of the request. A concurrent request with the same key waits at the unique index until the first one
+commits, at most for the lock timeout. A failed request stores no key, so the client may send it again. Requests that take several
+transactions use kit.idempotency.long_running.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ KeyHeader = Annotated[
     Header(
         alias="Idempotency-Key",
         description="A unique value that you choose for each operation. Send it again to repeat the request safely: "
-        "you get the first response again. Kept for 24 hours.",
+        "you get the stored response of the first request. Keys expire after 24 hours.",
     ),
 ]
 
@@ -69,7 +69,7 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A caller's key for one operation, with a hash of the request."""
+    """A request with an idempotency key, which is unique for its caller and operation. `fingerprint` is a hash of the body."""
 
     caller: str
     operation: str
@@ -78,7 +78,7 @@ class IdempotentRequest:
 
     @classmethod
     def of(cls, caller: str, operation: str, key: str | None, request: BaseModel) -> "IdempotentRequest | None":
-        """Return the idempotent request, or None if the client sent no key."""
+        """Return the request with its fingerprint, or None if the client sent no key."""
         if key is None:
             return None
         canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()
@@ -93,14 +93,14 @@ class StoredResponse:
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key that was inserted before. `status` and `body` are None while it has no response."""
+    """An existing row of an idempotency key. `status` and `body` are None while it has no response."""
 
     fingerprint: str
     status: int | None
     body: dict[str, Any] | None
 
     def check_same_request(self, request: IdempotentRequest) -> None:
-        """Raise IdempotencyKeyReused if the key came with another request."""
+        """Raise IdempotencyKeyReused if the key belongs to another request."""
         if self.fingerprint != request.fingerprint:
             raise IdempotencyKeyReused
 
@@ -112,16 +112,16 @@ class FoundKey:
 async def begin(
     session: AsyncSession, keys: type[StoredKey], request: IdempotentRequest | None
 ) -> StoredResponse | None:
-    """Insert the key and return None, or return the stored response if the key was used before.
+    """Insert the key and return None, or return the stored response if the key exists.
 
-    After None, do the work and call `store_response`, both in this transaction. Raises IdempotencyKeyReused, and IdempotencyKeyInUse while
-    the first request has no response yet.
+    If the result is None, do the work and call `store_response` in this transaction. Raises IdempotencyKeyReused, and IdempotencyKeyInUse
+    while the first request has no response.
     """
     if request is None or await insert_key(session, keys, request):
         return None
     query = select(keys.fingerprint, keys.status, keys.body).where(*key_conditions(keys, request))
     row = (await session.execute(query)).one_or_none()
-    if row is None:  # the first request failed and released the key after our INSERT met it
+    if row is None:  # the first request failed between our INSERT and this SELECT
         raise IdempotencyKeyInUse
     found = FoundKey(*row)
     found.check_same_request(request)
@@ -133,7 +133,7 @@ async def begin(
 async def insert_key(
     session: AsyncSession, keys: type[StoredKey], request: IdempotentRequest, **columns: object
 ) -> bool:
-    """Insert the key. Return False if it exists. Raises IdempotencyKeyInUse if another transaction locks it for too long."""
+    """Insert the key. Return False if it exists. Raises IdempotencyKeyInUse if another transaction has locked it until the timeout."""
     row = {
         "caller": request.caller,
         "operation": request.operation,
@@ -153,7 +153,7 @@ async def insert_key(
 async def store_response(
     session: AsyncSession, keys: type[StoredKey], request: IdempotentRequest | None, status: int, body: BaseModel
 ) -> None:
-    """Store the response for repetitions of the request. Without a key, do nothing."""
+    """Store the response to return when the request is repeated. Does nothing for a request without a key."""
     if request is not None:
         values = {"status": status, "body": body.model_dump(mode="json")}
         await session.execute(update(keys).where(*key_conditions(keys, request)).values(values))

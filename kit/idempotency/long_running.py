@@ -1,11 +1,13 @@
-"""Idempotency keys for work that takes several transactions: inserted before the work, given a response after it, released if it fails.
+"""Idempotency keys for requests that take several transactions.
 
-While a request works, its process holds an advisory lock for it, on one connection that all its requests share (advisory_locks.py). The
-lock ends with the request or with the process, however they end. A frozen process keeps its lock. A request that gets the lock of another
-may take over its key.
+The key is inserted before the work, the response is stored after it, and the key is deleted if the work fails. While a request runs, its
+process has an advisory lock for it (advisory_locks.py). Postgres releases the lock when the request or the process ends, even if the
+process is killed, but not while the process is suspended. So if a second request with the same key finds the lock free, the first request
+has ended without a response, and the second one takes over the key.
 
-A process that loses its connection is still alive and locks again at once. So before a takeover the lock must be found free twice, a
-second apart. As a fence behind that, a key that was taken over can no longer be given a response or be released by its first request.
+A process that loses its database connection is still alive and acquires its locks again at once. Therefore the second request checks twice,
+a second apart, that the lock is free. If it takes over the key of a request that is still alive, that request can no longer store a
+response or delete the key.
 """
 
 import asyncio
@@ -34,11 +36,11 @@ from kit.idempotency.keys import (
 )
 
 GRACE_SECONDS = 1.0
-"""How long a lock must be free before its key is taken over. A process that lost its connection has locked again sooner."""
+"""How long a lock must be free before its key is taken over. A live process that lost its connection acquires its locks again sooner."""
 
 STALE_AFTER = timedelta(seconds=40)
-"""Longer than any request takes. An older key without a response is free even if it is locked: its machine may be gone without the server
-having noticed."""
+"""Longer than any request takes. An older key without a response is taken over even if it is locked: the machine of its process may have
+disappeared while Postgres still considers the connection open."""
 
 log = structlog.get_logger("idempotency")
 
@@ -47,11 +49,11 @@ class LockedKey(StoredKey):
     """Mixin for a table of keys that are inserted in one transaction and get their response in another."""
 
     holder: Mapped[int | None]
-    """The number of the advisory lock of the request that works, or worked, on the key."""
+    """The number of the advisory lock of the request that inserted the key or took it over last."""
 
 
 class LockedRequest:
-    """A request that holds its key. If the key has a `stored_response` already, return that and do nothing."""
+    """A request that has locked its key. If `stored_response` is not None, return it to the client and do no work."""
 
     def __init__(
         self,
@@ -66,9 +68,9 @@ class LockedRequest:
         self._holder = holder
 
     async def store_response(self, session: AsyncSession, status: int, body: BaseModel) -> None:
-        """Store the response for repetitions of the request.
+        """Store the response to return when the request is repeated.
 
-        Raises IdempotencyKeyInUse if another request took over the key: the response is that one's.
+        Raises IdempotencyKeyInUse if another request took over the key and will store its own response.
         """
         if self._request is None:
             return
@@ -79,12 +81,12 @@ class LockedRequest:
             .returning(self._keys.key)
         )
         if stored.scalar_one_or_none() is None:
-            log.warning("idempotency key lost to another request", operation=self._request.operation)
+            log.warning("idempotency key taken over by another request", operation=self._request.operation)
             raise IdempotencyKeyInUse
 
 
 class LongRunningRequests:
-    """The keys that the requests of this process hold."""
+    """Locks the idempotency keys of the requests of this process."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], keys: type[LockedKey], url: SecretStr) -> None:
         self._sessions = sessions
@@ -93,9 +95,9 @@ class LongRunningRequests:
 
     @asynccontextmanager
     async def lock(self, request: IdempotentRequest | None) -> AsyncIterator[LockedRequest]:
-        """Hold a key while its work is done. An exception inside the block releases the key, and so does the end of the process.
+        """Lock the key of a request inside the `with` block. An exception inside the block deletes the key, so the request can be repeated.
 
-        Raises IdempotencyKeyReused, IdempotencyKeyInUse while another request holds the key, and Unavailable.
+        Raises IdempotencyKeyReused, IdempotencyKeyInUse while another request has locked the key, and Unavailable.
         """
         if request is None:
             yield LockedRequest(self._keys)
@@ -107,17 +109,19 @@ class LongRunningRequests:
             try:
                 yield locked
             except BaseException:
-                await self._release(request, holder)
+                await self._delete_key(request, holder)
                 raise
         finally:
             await self._locks.release(holder)
 
     async def close(self) -> None:
+        """Release all locks."""
         await self._locks.close()
 
     async def _acquire(self, request: IdempotentRequest, holder: int) -> StoredResponse | None:
         """Insert the key or take it over and return None, or return its stored response."""
-        keys, free_holder = self._keys, None
+        keys = self._keys
+        free_holder = None  # the holder whose lock was free at the previous check
         while True:
             async with self._sessions.begin() as session:
                 if await insert_key(session, keys, request, holder=holder):
@@ -130,7 +134,7 @@ class LongRunningRequests:
                         )
                     )
                 ).one_or_none()
-                if row is None:  # the first request failed and released the key after our INSERT met it
+                if row is None:  # the first request failed between our INSERT and this SELECT
                     raise IdempotencyKeyInUse
                 found = FoundKey(row.fingerprint, row.status, row.body)
                 found.check_same_request(request)
@@ -157,15 +161,15 @@ class LongRunningRequests:
         )
         if taken.scalar_one_or_none() is None:
             raise IdempotencyKeyInUse
-        log.warning("abandoned idempotency key taken over", operation=request.operation)
+        log.warning("idempotency key taken over", operation=request.operation)
 
-    async def _release(self, request: IdempotentRequest, holder: int) -> None:
-        # If this fails, the key becomes free a little later, when its lock is released.
+    async def _delete_key(self, request: IdempotentRequest, holder: int) -> None:
+        # If the DELETE fails, the next request takes over the key after the lock is released.
         try:
             async with self._sessions.begin() as session:
                 await session.execute(delete(self._keys).where(*_is_locked_by(self._keys, request, holder)))
         except Exception as error:
-            log.warning("idempotency key not released", operation=request.operation, error=type(error).__name__)
+            log.warning("idempotency key not deleted", operation=request.operation, error=type(error).__name__)
 
 
 def _is_locked_by(keys: type[LockedKey], request: IdempotentRequest, holder: int) -> tuple[ColumnElement[bool], ...]:
@@ -182,4 +186,4 @@ def _long_running(request: Request) -> LongRunningRequests:
 
 
 LongRunning = Annotated[LongRunningRequests, Depends(_long_running)]
-"""The registry that the service's lifespan yields as `long_running`."""
+"""The LongRunningRequests that the service's lifespan yields as `long_running`."""

@@ -1,4 +1,4 @@
-"""Connections to RabbitMQ, and the topology on which no message is lost.
+"""Connect to RabbitMQ and declare the exchange and the queues.
 
 Plain connections, not aio-pika's robust ones: a job that loses its connection is restarted and declares its queues again.
 """
@@ -18,8 +18,8 @@ from contracts.topology import EXCHANGE, Queue
 TIMEOUT_SECONDS = 5.0
 HEARTBEAT_SECONDS = 10
 DELIVERY_LIMIT = 20
-"""Redeliveries before a message goes to the dead letters, so that a message that kills its consumer does not do so forever. A crash counts
-as one redelivery."""
+"""After this many redeliveries a message becomes a dead letter, so that a message that crashes its consumer is not redelivered forever. A
+crash counts as one redelivery."""
 
 
 @asynccontextmanager

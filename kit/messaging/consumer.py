@@ -36,7 +36,7 @@ EventHandler = Callable[[AsyncSession, Sequence[E]], Awaitable[None]]
 
 
 class ConsumerLost(Exception):
-    """The broker closed the channel or cancelled the consumer, because the queue was deleted or the connection was lost."""
+    """The broker cancelled the consumer (the queue was deleted), or the channel was closed."""
 
 
 class _Received(NamedTuple, Generic[E]):
@@ -47,10 +47,10 @@ class _Received(NamedTuple, Generic[E]):
 class Consumer(Generic[E]):
     """Background job: consumes one queue into one inbox table.
 
-    A message that is not a valid event is rejected into the dead letters. An event whose processing fails stays in the inbox, from where a
-    Processor with `handle` retries it.
+    A message that is not a valid event is rejected and becomes a dead letter. An event whose processing fails stays in the inbox, and a
+    Processor with the handler `handle_entries` retries it.
 
-    `wake`: topics to notify after each batch, because its events may have made work for other jobs.
+    `wake`: topics to notify after each batch, because its events may be work for other jobs.
     """
 
     def __init__(
@@ -80,11 +80,12 @@ class Consumer(Generic[E]):
         return None if self._receiving else f"not consuming {self.queue.name}"
 
     async def handle_entries(self, session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-        """Process stored events again: the handler of the Processor that retries."""
+        """Process inbox entries. This is the handler of the Processor that retries them."""
         return await self._run_handler(session, [self.events.validate_json(entry.body) for entry in entries])
 
     async def run(self, shutdown: Shutdown) -> None:
-        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # bounded by the prefetch
+        """Consume until shutdown is requested. Raises when the connection or the queue is lost."""
+        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # its size is limited by the prefetch count
         async with connect(self.amqp_url, f"{self.queue.name}-consumer") as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_SECONDS)
@@ -118,7 +119,7 @@ class Consumer(Generic[E]):
     async def _next_batch(
         self, arrived: asyncio.Queue[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
     ) -> list[AbstractIncomingMessage]:
-        """Wait for a message and return all that have arrived, or none if shutdown is requested."""
+        """Wait for a message and return all messages that have arrived. Return an empty list if shutdown is requested."""
         first = asyncio.ensure_future(arrived.get())
         end = asyncio.ensure_future(shutdown.wait_requested())
         try:
@@ -142,7 +143,7 @@ class Consumer(Generic[E]):
             self.notifier.wake(outbox.TOPIC)
             if wake:
                 self.notifier.notify(*wake)
-            # The messages are in the order of delivery: the tag of the last one acknowledges all before it.
+            # The messages are in the order of delivery, so acknowledging the last one with `multiple` acknowledges all of them.
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await received[-1].message.ack(multiple=True)
         consumed_total.labels(self.queue.name, "taken").inc(len(received))
@@ -185,7 +186,7 @@ class Consumer(Generic[E]):
                     raise
 
     def _handler_for(self, events: Mapping[str, E]) -> processor.Handler:
-        """Return a handler that finds the events of entries among those that were parsed already."""
+        """Return a handler that uses these parsed events, by entry key, instead of parsing the entries again."""
 
         async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
             return await self._run_handler(session, [events[entry.key] for entry in entries])
@@ -198,7 +199,7 @@ class Consumer(Generic[E]):
 
 
 def _drain(arrived: asyncio.Queue[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:
-    found = []
+    messages = []
     while not arrived.empty():
-        found.append(arrived.get_nowait())
-    return found
+        messages.append(arrived.get_nowait())
+    return messages

@@ -1,4 +1,4 @@
-"""The inbox table: a message is stored as it arrived, takes effect once, and is retried from the database until it has (processor.py)."""
+"""The inbox table: stores each message unchanged. Its effect is applied once; the processor retries failures (processor.py)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ from kit.db.counting import count_up_to
 BATCH = 200
 
 RETENTION = timedelta(days=30)
-"""How long a processed entry is kept to recognize its redeliveries. Paystack retries a webhook for 72 hours."""
+"""Processed entries are deleted after this time. Until then redeliveries are recognized. Paystack retries a webhook for 72 hours."""
 
 Row = tuple[int, str, bytes, dict[str, Any], int, datetime]
 
@@ -50,7 +50,7 @@ unprocessed_entries = Gauge(
 
 class EntryStatus(StrEnum):
     PENDING = "pending"
-    """Will be processed, or retried, at `next_attempt_at`."""
+    """Is processed, or processed again after a failure, at `next_attempt_at`."""
 
     PROCESSED = "processed"
     """Its effect is committed."""
@@ -60,12 +60,12 @@ class EntryStatus(StrEnum):
 
 
 def status_literal(status: EntryStatus) -> ColumnElement[str]:
-    """Return a status written into the SQL. A parameter would hide from the planner that a partial index on the status fits."""
+    """Return a status as an SQL literal. If it were a parameter, the planner could not use a partial index on the status."""
     return literal_column(f"'{status}'")
 
 
 class InboxEntry:
-    """Mixin for an inbox table. Messages with the same `key` are the same message. `body` holds the bytes as they arrived."""
+    """Mixin for an inbox table. Messages with the same `key` are the same message. `body` is the unchanged body."""
 
     if TYPE_CHECKING:
         __tablename__: Any
@@ -102,7 +102,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An inbox entry as a handler gets it. `new`: it was stored in this same transaction (`store_processed`)."""
+    """An inbox entry that is passed to a handler. `new`: it was stored in the same transaction by `store_processed`."""
 
     id: int
     key: str
@@ -114,7 +114,7 @@ class Entry:
 
     @property
     def traceparent(self) -> str | None:
-        """The trace context that arrived with the message; not validated."""
+        """The trace context in the headers of the message; not validated."""
         return self.headers.get("traceparent")
 
 
@@ -132,7 +132,7 @@ async def store_processed(session: AsyncSession, inbox: type[InboxEntry], messag
 
 
 async def lock_due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
-    """Lock up to `limit` pending entries whose next attempt is due, the longest due first. Skip entries that another worker locked."""
+    """Lock up to `limit` pending entries whose next attempt is due, the longest due first. Skip entries that another worker has locked."""
     return [Entry(*row) for row in await session.execute(_select_due(table_of(inbox)), {"limit": limit})]
 
 
@@ -146,8 +146,8 @@ async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
     """Delete up to `limit` processed entries that arrived longer than RETENTION ago. Return how many were deleted.
 
-    Ids grow with time, so the oldest entries are at the start of the primary key. The index on `received_at` would not find them for long:
-    a BRIN forgets nothing that was deleted, and new rows take the space of old ones.
+    Ids increase with time, so the oldest entries are at the start of the primary key. The BRIN index on `received_at` would become useless:
+    new rows reuse the space of deleted rows, and then every block range has old and new values.
     """
     oldest = (
         select(inbox.id, inbox.received_at)
@@ -204,8 +204,8 @@ def _select_due(inbox: Table) -> Select[*Row]:
     due = select(*_entry_columns(inbox)).where(
         c.status == status_literal(EntryStatus.PENDING), c.next_attempt_at <= func.now()
     )
-    # In the order of the index of pending entries. Ordered by id alone, the planner may read all processed entries, as long as its
-    # statistics say that many are pending.
+    # Order by the index of pending entries. With ORDER BY id, the planner may read all processed entries while its statistics say that
+    # many entries are pending.
     return (
         due.order_by(c.next_attempt_at, c.id)
         .limit(bindparam("limit", type_=BigInteger))

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kit.worker.shutdown import Shutdown
 
 MIN_INTERVAL_SECONDS = 0.01
-"""NOTIFY takes a database-wide lock at commit, so it runs at most a hundred times a second however often it is requested."""
+"""NOTIFY takes a database-wide lock at commit, so it runs at most a hundred times a second."""
 
 NOTIFY_TIMEOUT_SECONDS = 5.0
 KEEPALIVE_SECONDS = 10.0
@@ -34,27 +34,27 @@ class Notifier:
         self._sending: asyncio.Task[None] | None = None
 
     def subscribe(self, *topics: str) -> asyncio.Event:
-        """Return an event that is set whenever one of the topics is notified. The job that waits for it clears it."""
-        event = asyncio.Event()
+        """Return an asyncio.Event that is set when one of the topics is notified. The job that waits for it must clear it."""
+        wakeup = asyncio.Event()
         for topic in topics:
-            self._subscribers[topic].append(event)
-        return event
+            self._subscribers[topic].append(wakeup)
+        return wakeup
 
     def wake(self, *topics: str) -> None:
         """Wake the jobs of this process only."""
         for topic in topics:
-            for event in self._subscribers[topic]:
-                event.set()
+            for wakeup in self._subscribers[topic]:
+                wakeup.set()
 
     def notify(self, *topics: str) -> None:
-        """Wake the jobs of this process and of all others. Cheap, never waits and never fails; call it after the commit."""
+        """Wake the jobs of this process and of all other processes. Returns at once and never raises. Call it after the commit."""
         self.wake(*topics)
         self._pending.update(topics)
         if self._pending and (self._sending is None or self._sending.done()):
             self._sending = asyncio.create_task(self._send())
 
     async def flush(self) -> None:
-        """Wait until pending notifications were sent or given up. For processes that end right after `notify`."""
+        """Wait until pending notifications are sent, or dropped after an error. For processes that end right after `notify`."""
         if self._sending is not None:
             await self._sending
 
@@ -65,7 +65,7 @@ class Notifier:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
             await connection.add_listener(self._channel, lambda *args: self.wake(str(args[-1])))
-            self.wake(*self._subscribers)  # for notifications that were sent before this process listened
+            self.wake(*self._subscribers)  # notifications may have been sent before this process listened
             while not shutdown.requested:
                 await shutdown.wait(KEEPALIVE_SECONDS, lost)
                 await connection.execute("SELECT 1")  # raises if the connection is lost
@@ -76,14 +76,14 @@ class Notifier:
         now = asyncio.get_running_loop().time
         while self._pending:  # also for notifications that arrive while the connection returns to the pool
             try:
-                async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS) as limit, self._engine.connect() as connection:
+                async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS) as deadline, self._engine.connect() as connection:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     while self._pending:  # on one connection, as long as there are new notifications
                         topics, self._pending = sorted(self._pending), set()
                         for topic in topics:
                             await connection.execute(select(func.pg_notify(self._channel, topic)))
                         await asyncio.sleep(MIN_INTERVAL_SECONDS)
-                        limit.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
+                        deadline.reschedule(now() + NOTIFY_TIMEOUT_SECONDS)
             except Exception:  # jobs of other processes find their work when they poll
                 self._pending = set()
                 return

@@ -19,7 +19,7 @@ TOPIC = "outbox"
 
 
 class OutboxEvent:
-    """Mixin for a service's outbox table. `id` is the order of insertion, not of commit: never remember the last id that was read."""
+    """Mixin for a service's outbox table. Ids are in order of insertion, not of commit: a smaller id may become visible later."""
 
     __tablename__ = "outbox"
 
@@ -34,9 +34,9 @@ class OutboxEvent:
 
 
 async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> None:
-    """Write events to the outbox, in the transaction that causes them. An event that still waits there is not written twice.
+    """Write events to the outbox, in the transaction that causes them. An event that is still in the outbox is not written again.
 
-    An event without a trace context gets the current one.
+    An event without a trace context gets the current trace context.
     """
     if events:
         values = array_values(

@@ -1,4 +1,4 @@
-"""Process inbox entries: all due entries of a batch together, one by one if that fails, with retries in the database."""
+"""Process inbox entries: a batch in one transaction, or one by one if that fails, and retry with backoff."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,19 +21,19 @@ from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
 ATTEMPTS = 12
-"""Attempts before an entry needs an operator. With the pauses below the last one is made about an hour after the first."""
+"""Attempts before an entry needs an operator. With BACKOFF, the last attempt is about an hour after the first one."""
 
 BACKOFF = Backoff(first=2.0, longest=6 * 3600.0)
 
 SMALL_BATCH, BATCHING_SECONDS = 8, 0.05
-"""After a batch larger than SMALL_BATCH, wait this long so that more entries share the next one: a statement for many costs as much as for
-one."""
+"""After a batch larger than SMALL_BATCH, wait BATCHING_SECONDS, so that the next batch is larger: the cost of a batch hardly depends on its
+size."""
 
 POLL_SECONDS = 1.0
 MEASURE_SECONDS = 5.0
 
 SHORT_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '300ms'")
-"""If a row stays locked for longer, only the entry that needs it is retried later, and not the whole batch."""
+"""If a row stays locked for longer, the entries of the batch are processed one by one, and only the entry that needs the row is retried."""
 
 entries_total = Counter("inbox_entries_total", "Inbox entries by result", ["inbox", "result"])
 log = structlog.get_logger("inbox")
@@ -43,8 +43,8 @@ log = structlog.get_logger("inbox")
 class BatchResult:
     """The result of processing a batch.
 
-    `failed`: reasons by entry id, for entries that no retry can help. They need an operator.
-    `columns`: values for the inbox table's own columns: by column name, the value for each entry id. Of all entries of the batch.
+    `failed`: reasons by entry id, for entries that need an operator because a retry cannot succeed.
+    `columns`: values by entry id for additional columns of the inbox table, by column name. Each has a value for every entry of the batch.
     `wake`: topics to notify after the commit, because other jobs now have work.
     """
 
@@ -56,7 +56,7 @@ class BatchResult:
 Handler = Callable[[AsyncSession, Sequence[Entry]], Awaitable[BatchResult]]
 """Processes entries in the given transaction.
 
-If it raises, everything it did is rolled back and the entries are processed one by one, so that one bad entry delays no other.
+If it raises, its changes are rolled back and the entries are processed one by one, so that one bad entry does not delay the others.
 """
 
 
@@ -65,7 +65,7 @@ async def process(
 ) -> frozenset[str]:
     """Process entries in this transaction: all together, and one by one if that fails. Return the topics to notify after the commit.
 
-    Raises only if the database itself is unavailable. Then nothing has happened, and no attempt was used.
+    Raises only if the database is unavailable. In that case nothing was changed and no attempt was used.
     """
     if not entries:
         return frozenset()
@@ -76,6 +76,7 @@ async def process(
 async def _process(
     session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler
 ) -> frozenset[str]:
+    """Process entries. If there is only one, continue its trace."""
     if len(entries) == 1:
         with continue_trace(entries[0].traceparent):
             return await _attempt(session, inbox, entries, handler)
@@ -85,6 +86,7 @@ async def _process(
 async def _attempt(
     session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], handler: Handler
 ) -> frozenset[str]:
+    """Call the handler in a savepoint. If it fails, process the entries one by one, or postpone the only entry."""
     try:
         async with session.begin_nested():
             result = await handler(session, entries)
@@ -102,7 +104,10 @@ async def _attempt(
 async def _finish(
     session: AsyncSession, inbox: type[InboxEntry], entries: Sequence[Entry], result: BatchResult
 ) -> None:
-    """Write the result of a batch. A new entry without failure or columns of its own is stored as processed already."""
+    """Write the result of a batch.
+
+    New entries are already stored as processed, so they are updated only if they failed or if the handler returned columns.
+    """
     failed, columns = result.failed, result.columns
     changed = entries if columns else [entry for entry in entries if not entry.new or entry.id in failed]
     if changed:
@@ -117,23 +122,23 @@ async def _finish(
     for entry in entries:
         if entry.id in failed:
             with continue_trace(entry.traceparent):
-                log.error("entry failed", inbox=inbox.__tablename__, entry=entry.id, reason=failed[entry.id])
+                log.error("inbox entry failed", inbox=inbox.__tablename__, entry=entry.id, reason=failed[entry.id])
     entries_total.labels(inbox.__tablename__, "processed").inc(len(entries) - len(failed))
     entries_total.labels(inbox.__tablename__, "failed").inc(len(failed))
 
 
 @cache
 def _finish_statement(inbox: Table, columns: tuple[str, ...]) -> Update:
-    own = {name: inbox.c[name].type for name in columns}
-    rows = array_parameters(id=BigInteger, status=Text, attempts=BigInteger, error=Text, **own)
-    new = {name: rows.c[name] for name in ("status", "attempts", "error", *columns)}
+    additional = {name: inbox.c[name].type for name in columns}
+    rows = array_parameters(id=BigInteger, status=Text, attempts=BigInteger, error=Text, **additional)
+    values = {name: rows.c[name] for name in ("status", "attempts", "error", *columns)}
     processed_at = case((rows.c.status == status_literal(EntryStatus.PROCESSED), func.now()))
-    return update(inbox).where(inbox.c.id == rows.c.id).values({**new, "processed_at": processed_at})
+    return update(inbox).where(inbox.c.id == rows.c.id).values({**values, "processed_at": processed_at})
 
 
 async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry, error: Exception) -> None:
-    """Schedule the next attempt of an entry, or mark it as failed after the last one."""
-    # That another transaction holds a row is not a failure of the entry: it uses no attempt.
+    """Schedule the next attempt of an entry, or set it to failed after the last attempt."""
+    # A lock conflict is not a failure of the entry and uses no attempt. `attempts` of a new entry already counts this attempt.
     attempts = entry.attempts - entry.new + (0 if is_contention(error) else 1)
     last = attempts >= ATTEMPTS
     reason = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "").encode("utf-8", "replace").decode()
@@ -149,9 +154,9 @@ async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry
         )
     )
     entries_total.labels(inbox.__tablename__, "failed" if last else "retried").inc()
-    write = log.error if last else log.warning
-    write(
-        "entry failed" if last else "entry postponed",
+    log_message = log.error if last else log.warning
+    log_message(
+        "inbox entry failed" if last else "inbox entry postponed",
         inbox=inbox.__tablename__,
         entry=entry.id,
         attempts=attempts,
@@ -160,7 +165,7 @@ async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry
 
 
 class Processor:
-    """Background job: processes due inbox entries, one batch per transaction. Waits for `topic`."""
+    """Background job: processes due inbox entries, one batch per transaction. A notification of `topic` wakes it."""
 
     def __init__(
         self,
@@ -178,6 +183,7 @@ class Processor:
         self.wakeup = notifier.subscribe(topic)
 
     async def run(self, shutdown: Shutdown) -> None:
+        """Process due entries until shutdown is requested. Raises if the database is unavailable."""
         clock = asyncio.get_running_loop().time
         measured_at = -MEASURE_SECONDS
         while not shutdown.requested:

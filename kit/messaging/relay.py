@@ -35,12 +35,13 @@ STANDBY_SECONDS = 1.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
 REFUSED_BACKOFF = Backoff(first=0.5, longest=30.0)
 
-LOCK = 0x4F55_5442  # "OUTB": one active relay in a database
+LOCK = 0x4F55_5442  # the bytes of "OUTB"
+"""The advisory lock of the active relay of a database."""
 
 published_total = Counter("outbox_published_total", "Events published by result", ["result"])
 pending_events = Gauge("outbox_pending", "Events in the outbox that the broker has not confirmed, counted up to 10,000")
 oldest_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest event in the outbox")
-relay_active = Gauge("outbox_relay_active", "1 in the process whose relay is active, 0 where it stands by")
+relay_active = Gauge("outbox_relay_active", "1 in the process whose relay is active, 0 in the others")
 log = structlog.get_logger("outbox")
 
 
@@ -59,10 +60,10 @@ def _delete_confirmed(outbox: Table) -> Delete:
 class Relay:
     """Background job: publishes the outbox in id order, one window at a time, and deletes the events that the broker confirmed.
 
-    One relay of a database is active at a time, under a session-level advisory lock. All its statements run on that session, so a relay
-    that lost its lock cannot delete anything. The others stand by.
+    Each database has one active relay, which has a session-level advisory lock. It runs all statements on the session of the lock, so a
+    relay that lost its lock cannot delete rows. The other relays wait for the lock.
 
-    `republish` writes recent events to the outbox again when a queue was lost with the events it held (queue_markers.py).
+    `republish` adds recent events to the outbox again if a queue was lost (queue_markers.py).
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Relay:
         self.wakeup = notifier.subscribe(TOPIC)
 
     async def run(self, shutdown: Shutdown) -> None:
+        """Wait for the lock, then publish until shutdown is requested. Raises if the broker or the database is unavailable."""
         async with self.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             while not (await connection.execute(select(func.pg_try_advisory_lock(LOCK)))).scalar():
@@ -94,7 +96,7 @@ class Relay:
                 await self._relay(shutdown, connection)
             finally:
                 relay_active.set(0)
-                # The session holds the lock, so it must not go back into the pool.
+                # The lock belongs to the session, so the connection must not be returned to the pool.
                 await connection.invalidate()
 
     async def _relay(self, shutdown: Shutdown, database: AsyncConnection) -> None:
@@ -118,7 +120,7 @@ class Relay:
                     await shutdown.wait(POLL_SECONDS, self.wakeup)
 
     async def _publish_window(self, database: AsyncConnection, channel: UnderlayChannel) -> bool:
-        """Publish one window. Return True if there may be more."""
+        """Publish one window. Return True if there may be more due events."""
         outbox = self.outbox
         rows = (await database.execute(_select_due(table_of(outbox)))).all()
         if not rows:
@@ -133,14 +135,14 @@ class Relay:
             await database.execute(_delete_confirmed(table_of(outbox)), {"ids": confirmed})
             published_total.labels("confirmed").inc(len(confirmed))
         if refused:
-            # No queue accepted the event, or the queue is full: keep it for later and publish the others. The error that is raised below
-            # restarts the relay, which declares the queues again.
+            # No queue is bound for the event, or its queue is full: try again later, and publish the other events. The error that is
+            # raised below restarts the relay, which declares the queues again.
             published_total.labels("refused").inc(len(refused))
             later = func.now() + REFUSED_BACKOFF.interval(outbox.attempts)
             await database.execute(
                 update(outbox)
                 .where(outbox.id.in_(refused))
-                .values(attempts=outbox.attempts + 1, error="no queue took it", next_attempt_at=later)
+                .values(attempts=outbox.attempts + 1, error="no queue accepted the event", next_attempt_at=later)
             )
         for result in results:
             if isinstance(result, BaseException):
@@ -157,7 +159,7 @@ class Relay:
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             timestamp=datetime.now(UTC),
         )
-        # Like Exchange.publish, but with wait=False: with `wait`, each message waits until the one before it is written to the socket.
+        # Like Exchange.publish, but with wait=False. Otherwise each message waits until the previous message is written to the socket.
         await channel.basic_publish(
             message.body,
             exchange=EXCHANGE,

@@ -1,4 +1,4 @@
-"""Log lines: JSON or readable, on stdout."""
+"""Write log messages to stdout, as JSON or as readable text."""
 
 import logging
 import sys
@@ -11,14 +11,15 @@ lines_lost = Counter("log_lines_lost_total", "Log lines that could not be writte
 
 
 class JsonLines:
-    """Writes JSON lines to stdout. A log record of the standard library would double the cost of a line."""
+    """Writes JSON lines to stdout. Records of the standard library's logging would double the cost of a line."""
 
     def msg(self, line: str) -> None:
+        """Write a line. Counts the line as lost if stdout cannot be written."""
         try:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
         except (OSError, ValueError):
-            # The disk is full or the pipe is closed. A payment must not fail because it cannot be logged.
+            # The disk is full or the pipe is closed. A payment must not fail because a log line cannot be written.
             lines_lost.inc()
 
     debug = info = warning = error = critical = msg
@@ -26,59 +27,68 @@ class JsonLines:
 
 def configure_logging(level: str, style: Literal["json", "console"], service: str) -> None:
     """Log to stdout as JSON or readable lines. Libraries that use the standard library's logging get the same format."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts")
-        if style == "json"
-        else structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False, key="ts"),
-    ]
-    renderer: list[Any] = (
-        [
-            # Without local variables: they include secrets, tokens and bodies, and rendering them blocks the event loop.
-            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-            lambda _, __, event: {"service": service, **event},
-            structlog.processors.JSONRenderer(),
-        ]
-        if style == "json"
-        else [
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(),
-                timestamp_key="ts",
-                pad_event_to=0,
-                exception_formatter=structlog.dev.plain_traceback,
-            )
-        ]
-    )
-    least = logging.getLevelNamesMapping()[level]
+    min_level = logging.getLevelNamesMapping()[level]
     if style == "json":
+        common_processors = _common_processors(structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"))
+        renderer = _json_renderer(service)
         structlog.configure(
-            processors=[*shared, *renderer],
+            processors=[*common_processors, *renderer],
             logger_factory=lambda *_: JsonLines(),
-            wrapper_class=structlog.make_filtering_bound_logger(least),
+            wrapper_class=structlog.make_filtering_bound_logger(min_level),
             cache_logger_on_first_use=True,
         )
     else:
+        common_processors = _common_processors(structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False, key="ts"))
+        renderer = _console_renderer()
         structlog.configure(
             processors=[
                 structlog.stdlib.filter_by_level,
-                *shared,
+                *common_processors,
                 structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
             ],
             logger_factory=structlog.stdlib.LoggerFactory(),
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer]
+    _configure_standard_logging(min_level, common_processors, renderer)
+
+
+def _common_processors(timestamp: structlog.processors.TimeStamper) -> list[Any]:
+    return [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, timestamp]
+
+
+def _json_renderer(service: str) -> list[Any]:
+    return [
+        # Do not log local variables: they include secrets, tokens and bodies, and rendering them blocks the event loop.
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        lambda _, __, event: {"service": service, **event},
+        structlog.processors.JSONRenderer(),
+    ]
+
+
+def _console_renderer() -> list[Any]:
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=sys.stdout.isatty(),
+            timestamp_key="ts",
+            pad_event_to=0,
+            exception_formatter=structlog.dev.plain_traceback,
         )
+    ]
+
+
+def _configure_standard_logging(min_level: int, common_processors: list[Any], renderer: list[Any]) -> None:
+    """Give the log records of libraries the same format, and drop most of them."""
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=common_processors,
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "uvicorn.error", "alembic"):
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, least))
-    for silent in ("aiormq", "aio_pika"):  # our jobs log the loss of their connections themselves
-        logging.getLogger(silent).setLevel(logging.CRITICAL)
+    root.setLevel(min_level)
+    for name in ("httpx", "httpcore", "uvicorn.error", "alembic"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, min_level))
+    for name in ("aiormq", "aio_pika"):  # our jobs log it when they lose a connection
+        logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -3,8 +3,6 @@
 from prometheus_client import Counter, Histogram
 
 requests_total = Counter("http_requests_total", "HTTP requests", ["method", "route", "status"])
-
-
 request_seconds = Histogram(
     "http_request_seconds",
     "Duration of HTTP requests in seconds",

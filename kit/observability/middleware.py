@@ -1,4 +1,4 @@
-"""The outermost middleware: request id, trace, duration, one log line and one measurement for each request."""
+"""The outermost middleware: request id, trace, duration, log message and metrics of each request."""
 
 import re
 import secrets
@@ -15,21 +15,18 @@ from kit.observability.tracing import TRACEPARENT, start_trace
 
 log = structlog.get_logger("http")
 
-
 REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 
-
 CLIENT_CLOSED_REQUEST = 499
-"""Logged and counted if the client disconnected before it had sent its request (nginx's status for it; none is registered)."""
-
+"""The status of a request whose client disconnected before it had sent the whole request. nginx uses 499 for this; there is no standard."""
 
 UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Telemetry:
-    """Pure ASGI middleware, outermost.
+    """ASGI middleware that must be the outermost.
 
-    Adds X-Request-ID and X-Process-Time, starts or continues the trace, logs and measures the request, and answers unhandled errors with
+    Adds X-Request-ID and X-Process-Time, starts or continues the trace, logs and counts the request, and answers unhandled errors with
     problem+json.
     """
 
@@ -41,15 +38,7 @@ class Telemetry:
             await self.app(scope, receive, send)
             return
         started = time.perf_counter()
-        given_id = given_trace = b""
-        for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                given_id = value
-            elif name == b"traceparent":
-                given_trace = value
-        chance = secrets.token_hex(40)  # one system call for all three ids
-        request_id = given_id.decode() if REQUEST_ID.fullmatch(given_id) else chance[48:]
-        trace = given_trace.decode() if TRACEPARENT.fullmatch(given_trace) else f"00-{chance[:32]}-{chance[32:48]}-01"
+        request_id, trace = _request_id_and_trace(scope)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         start_trace(trace)
@@ -67,7 +56,7 @@ class Telemetry:
         try:
             await self.app(scope, receive, send_response)
         except ClientDisconnect:
-            status = status or CLIENT_CLOSED_REQUEST  # there is no client left to answer
+            status = status or CLIENT_CLOSED_REQUEST
         except Exception:
             log.exception("unhandled error", method=scope["method"], path=scope["path"][:200])
             if status:
@@ -75,7 +64,7 @@ class Telemetry:
             await problem_response(
                 500,
                 "internal_error",
-                "Something went wrong on our side. Try again later; if it persists, report the request_id.",
+                "The server failed to process the request. Try again later; if this happens again, report the request_id.",
             )(scope, receive, send_response)
         finally:
             self._record(scope, status, time.perf_counter() - started)
@@ -91,3 +80,18 @@ class Telemetry:
         request_seconds.labels(method, route).observe(seconds)
         if route not in UNLOGGED_ROUTES:
             log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2))
+
+
+def _request_id_and_trace(scope: Scope) -> tuple[str, str]:
+    """Return the request id and the trace context that the client sent, or new ones."""
+    client_request_id = client_traceparent = b""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            client_request_id = value
+        elif name == b"traceparent":
+            client_traceparent = value
+    random_hex = secrets.token_hex(40)  # one system call for the request id, trace id and span id
+    request_id = client_request_id.decode() if REQUEST_ID.fullmatch(client_request_id) else random_hex[48:]
+    if TRACEPARENT.fullmatch(client_traceparent):
+        return request_id, client_traceparent.decode()
+    return request_id, f"00-{random_hex[:32]}-{random_hex[32:48]}-01"

@@ -14,7 +14,7 @@ _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 
 
 def traceparent() -> str | None:
-    """Return the trace context of the current work, to be sent with requests and events."""
+    """Return the trace context of the current task, to be sent with requests and events."""
     return _current.get()
 
 
@@ -24,16 +24,16 @@ def valid_traceparent(value: object) -> str | None:
 
 
 def start_trace(value: str) -> None:
-    """Use a valid trace context until the end of the current task: log lines carry its `trace_id`."""
+    """Use a valid trace context until the end of the current task. Log messages carry its `trace_id`."""
     _current.set(value)
     structlog.contextvars.bind_contextvars(trace_id=value[3:35])
 
 
 @contextmanager
 def continue_trace(value: str | None) -> Iterator[None]:
-    """Continue the trace of an event, an inbox entry or a payment inside the `with` block: log lines carry its `trace_id`.
+    """Continue the trace of an event, an inbox entry or a payment inside the `with` block. Log messages carry its `trace_id`.
 
-    Without a valid trace context the current trace goes on, or a new one starts if there is none.
+    If `value` is not a valid trace context, continue the current trace, or start a new trace if there is none.
     """
     trace = valid_traceparent(value) or _current.get() or new_traceparent()
     token = _current.set(trace)
@@ -46,5 +46,5 @@ def continue_trace(value: str | None) -> Iterator[None]:
 
 def new_traceparent() -> str:
     """Return the context of a new trace."""
-    chance = secrets.token_hex(24)
-    return f"00-{chance[:32]}-{chance[32:]}-01"
+    random_hex = secrets.token_hex(24)
+    return f"00-{random_hex[:32]}-{random_hex[32:]}-01"

@@ -35,4 +35,5 @@ class Backoff:
 
     @property
     def _longest_mean(self) -> float:
+        """The longest pause before jitter, so that no pause with jitter is longer than `longest`."""
         return self.longest / (1 + self.jitter)

@@ -1,4 +1,4 @@
-"""Take due rows: of several workers, one gets each row, until its lease ends."""
+"""Take due rows with a lease: until the lease ends, no other worker takes the row."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -23,16 +23,16 @@ def take_due(
     """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
 
     Rows locked by another transaction are skipped. The statement adds 1 to `attempts` and moves `leased_until` (`due_at` itself if there is
-    no such column) `lease` into the future, so a worker that dies loses nothing: the row is due again when the lease ends. RETURNING gives
+    no such column) `lease` into the future, so the row of a worker that dies is due again when the lease ends. The statement returns
     the columns `returning` with their new values.
 
     `before`: take rows that were due at this time, instead of now.
     """
     model = key.class_
-    free = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
+    not_leased = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
     due = (
         select(key.label("key"))
-        .where(due_at <= (func.now() if before is None else before), *free, *where)
+        .where(due_at <= (func.now() if before is None else before), *not_leased, *where)
         .order_by(due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -1,4 +1,4 @@
-"""The worker process: runs background jobs, restarts those that fail, and stops in order on SIGTERM."""
+"""The worker process: runs background jobs, restarts failed jobs, and shuts down on SIGTERM."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,20 @@ from kit.worker.shutdown import Shutdown
 
 RESTART_BACKOFF = Backoff(first=0.2, longest=7.5, jitter=0.5)
 STABLE_SECONDS = 10.0
-"""A job that ran for this long before it failed starts again with the first pause."""
+"""If a job ran for longer than this before it failed, the backoff starts again with the first pause."""
 
 DRAIN_SECONDS = 15
+"""Time that jobs have to end after shutdown was requested. Then they are cancelled."""
 
 job_failures = Counter("worker_job_failures_total", "Times a background job failed and was restarted", ["job"])
 log = structlog.get_logger("worker")
 
 Job = Callable[[Shutdown], Awaitable[None]]
-"""Works until `shutdown.requested`. May raise whenever something that it needs is unavailable: it is restarted."""
+"""Runs until `shutdown.requested`. It may raise, for example if the database is unavailable: it is restarted."""
 
 
 async def keep_running(name: str, job: Job, shutdown: Shutdown) -> None:
-    """Run a job until shutdown is requested. Restart it with backoff when it fails."""
+    """Run a job until shutdown is requested. Restart it with backoff after a failure."""
     clock = asyncio.get_running_loop().time
     failures = 0
     while not shutdown.requested:
@@ -81,10 +82,10 @@ async def run_jobs(jobs: Mapping[str, Job], checks: Mapping[str, Check], *, host
     await shutdown.wait_requested()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.remove_signal_handler(number)
-    # Jobs end between two pieces of work; cancelling them is the last resort.
+    # Jobs check `shutdown.requested` between two units of work. Cancel those that do not end in time.
     _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
     for task in late:
-        log.warning("job cancelled: it did not end in time", job=task.get_name())
+        log.warning("job cancelled", reason="did not end in time", job=task.get_name())
         task.cancel()
     server.should_exit = True
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""The request to shut down, and waits that end early because of it."""
+"""A shutdown request, and waits that end when shutdown is requested."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ import asyncio
 class Shutdown:
     """The state of a shutdown, shared by all background jobs of the process.
 
-    A job checks `requested` between two pieces of work and returns when it is set.
+    A job checks `requested` between two units of work and returns when it is True.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Shutdown:
         self._stop.set()
 
     async def wait(self, seconds: float, wakeup: asyncio.Event | None = None) -> None:
-        """Wait until `wakeup` is set (it is cleared afterwards), shutdown is requested, or `seconds` have passed."""
+        """Wait until `wakeup` is set, shutdown is requested, or `seconds` have passed. Then clear `wakeup`."""
         waits = {asyncio.ensure_future(self._stop.wait())}
         if wakeup is not None:
             waits.add(asyncio.ensure_future(wakeup.wait()))

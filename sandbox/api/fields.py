@@ -23,27 +23,27 @@ def parse_fields(content_type: str, body: bytes) -> dict[str, Any]:
 
 
 def reject_constant(name: str) -> None:
-    """Refuse NaN and Infinity (`parse_constant` of json.loads)."""
+    """Raise ValueError for NaN and Infinity (`parse_constant` of json.loads)."""
     raise ValueError(name)
 
 
 def is_utf8(text: str) -> bool:
-    """Return False for a text with lone surrogates, which cannot be stored as UTF-8."""
+    """Return False for a string with lone surrogates, which cannot be stored as UTF-8."""
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def optional_string(fields: dict[str, Any], name: str, max_length: int) -> str | None:
-    """Return a text field, or None when it is absent or empty. Errors: InvalidParams."""
+    """Return a string field, or None when it is absent or empty. Errors: InvalidParams."""
     value = fields.get(name)
     if value is None or value == "":
         return None
     if not isinstance(value, str) or len(value) > max_length or not is_utf8(value):
-        raise InvalidParams(f"{name} must be a text of {max_length} characters at most")
+        raise InvalidParams(f"{name} must be a string of {max_length} characters at most")
     return value
 
 
 def required_string(fields: dict[str, Any], name: str, max_length: int) -> str:
-    """Return a text field. Errors: InvalidParams."""
+    """Return a string field. Errors: InvalidParams, also when it is absent or empty."""
     value = optional_string(fields, name, max_length)
     if value is None:
         raise InvalidParams(f"{name} is required")

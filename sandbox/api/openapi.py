@@ -1,4 +1,4 @@
-"""OpenAPI descriptions of bodies and queries that the routes parse themselves, as leniently or strictly as Paystack does."""
+"""OpenAPI descriptions of bodies and query parameters that the routes parse without pydantic, to accept what Paystack accepts."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ PAGING = ("perPage", "page")
 
 
 def body_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Describe a body that may be JSON or a form."""
+    """Describe a body that may be JSON or form-encoded."""
     content_types = ("application/json", "application/x-www-form-urlencoded")
     return {
         "requestBody": {

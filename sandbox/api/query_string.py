@@ -30,7 +30,7 @@ class PageRequest:
         return (self.page - 1) * self.per_page
 
     def meta(self, total: int, **more: Any) -> dict[str, Any]:
-        """Return the `meta` of the response, given the number of all matching rows."""
+        """Return the `meta` of the response. `total`: number of all matching rows."""
         return {
             "total": total,
             **more,
@@ -61,7 +61,7 @@ def parse_integer(query: QueryParams, name: str) -> int | None:
 
 
 def parse_numeric_id(query: QueryParams, name: str) -> int | None:
-    """Parse a numeric id. Any other text becomes -1: it matches nothing and is no error, as on Paystack's test API."""
+    """Parse a numeric id. An invalid id becomes -1, which matches no row: Paystack's test API returns an empty list too, not an error."""
     value = query.get(name)
     if value is None or value == "":
         return None

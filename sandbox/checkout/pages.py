@@ -1,4 +1,4 @@
-"""Rendering of HTML pages: escaped, self-contained, never cached and never framed."""
+"""Rendering of HTML pages. All values are escaped, and the headers forbid caching, framing and external resources."""
 
 import hashlib
 from base64 import b64encode
@@ -14,7 +14,7 @@ STYLE = (TEMPLATES / "style.css").read_text("utf-8")
 HEADERS = {
     "content-security-policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; img-src data:;"
     f" style-src 'sha256-{b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()}';"
-    # Browsers apply form-action also to the redirect after a form, which leads to the shop.
+    # Browsers apply form-action also to the redirect after a form, here to the shop's callback_url.
     " form-action http: https:",
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",

@@ -26,7 +26,7 @@ router = APIRouter(include_in_schema=False)
 
 
 def return_url(transaction: Transaction) -> str | None:
-    """Return the merchant's callback_url with trxref and reference added to its query."""
+    """Return the callback_url of the transaction with trxref and reference added to its query."""
     if transaction.callback_url is None:
         return None
     parts = urlsplit(transaction.callback_url)
@@ -105,7 +105,7 @@ async def submit_checkout(
     question_index: Annotated[int, Form(ge=0, le=9)] = 0,
     answer: Annotated[str, Form(max_length=100)] = "",
 ) -> Response:
-    """Apply a button of the checkout page. `question_index`: index of the question that `answer` belongs to."""
+    """Handle a button of the checkout page. `question_index`: index of the question that `answer` belongs to."""
     transaction = await _find_transaction(state, access_code)
     if transaction is None:
         return _not_found_page()
@@ -130,7 +130,7 @@ async def submit_checkout(
 def _attempt(
     action: CheckoutAction, name: CardName, question_index: int, answer: str, ip_address: str | None
 ) -> PaymentAttempt:
-    """Return the attempt to pay that a button stands for. `question_index`: index of the answered question of the card."""
+    """Return the attempt to pay that the pressed button requests. `question_index`: index of the answered question of the card."""
     card = CARDS[name]
     if action == CheckoutAction.CANCEL:
         return PaymentAttempt(ChargeOutcome.ABANDONED)

@@ -1,1 +1,1 @@
-"""Disputes: a payer complains at the bank, and the merchant has sixteen hours to respond before it counts as accepted."""
+"""Disputes: a payer complains at the bank. If the merchant does not respond within sixteen hours, the dispute is accepted automatically."""

@@ -18,14 +18,14 @@ router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
 
 class NewDispute(DeliveryControls):
     reference: str = Field(pattern=r"^[!-~]{1,200}$", description="Reference of a paid transaction.")
-    amount: int | None = Field(None, ge=1, le=10**15, description="Subunits. Omitted: all that was not refunded.")
+    amount: int | None = Field(None, ge=1, le=10**15, description="Subunits. Omitted: the amount that is not refunded.")
     category: DisputeCategory = Field(DisputeCategory.CHARGEBACK, strict=False)
     message: str = Field("Customer says that nothing was delivered", min_length=1, max_length=500)
     hours: float = Field(
         16,
         gt=0,
         le=1_000,
-        description="Hours until the dispute is accepted automatically. One hour takes five seconds.",
+        description="Hours until the dispute is accepted automatically. One hour takes 5 s × SANDBOX_TIME_SCALE.",
     )
 
 
@@ -35,7 +35,7 @@ class DisputeChange(DeliveryControls):
 
 @router.post("/disputes")
 async def open_dispute(new: NewDispute, state: CurrentState) -> ApiResponse:
-    """Dispute a paid transaction. Reminders are sent every 4 hours; after 16 the dispute is accepted automatically."""
+    """Open a dispute of a paid transaction. Reminders are sent every 4 hours. The dispute is accepted automatically after `hours`."""
     request = DisputeRequest(new.reference, new.amount, new.category, new.message, new.hours)
     dispute, transaction = await state.store.run(
         lambda connection: state.disputes.open(connection, request, new.delivery)
@@ -56,7 +56,7 @@ async def change_dispute(dispute_id: RowId, change: DisputeChange, state: Curren
         )
     )
     state.notify()
-    return success("Dispute moved", bodies.fetched_body(dispute, transaction))
+    return success("Dispute changed", bodies.fetched_body(dispute, transaction))
 
 
 @router.put("/uploads/{name}", tags=["Uploads"])
@@ -67,7 +67,7 @@ async def upload_file(
     expires: Annotated[int, Query()],
     signature: Annotated[str, Query(max_length=200)],
 ) -> Response:
-    """Accept a file at a signed upload address. The file is not stored."""
+    """Accept a file at a signed upload URL. The file is not stored."""
     uploads.check_signature(state.settings.key, name, expires, signature)
     await request.body()
     return Response()

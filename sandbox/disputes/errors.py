@@ -40,6 +40,6 @@ class DisputeAlreadyResolved(ApiError):
 
 
 class UploadRefused(ApiError):
-    """The upload address is invalid or has expired. Request a new one."""
+    """The upload URL is invalid or has expired. Request a new one."""
 
     status = 403

@@ -1,4 +1,4 @@
-"""Steps of a dispute: opened, responded to, reminded of and resolved. Each of them but the response queues a webhook."""
+"""Steps of a dispute: open, update, add evidence, respond, remind, resolve. Opening, reminding and resolving queue a webhook."""
 
 import json
 import sqlite3
@@ -25,24 +25,24 @@ from sandbox.transactions.models import Transaction
 from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
 
 REMINDER_HOURS = 4
-"""Hours between two reminders, of the sixteen that a merchant has."""
+"""Hours between two reminders."""
 BANK_HOURS = 4
-"""Hours until the bank agrees with a merchant who declined. Paystack's real duration is not known."""
+"""Hours until the bank decides for a merchant who declined the dispute. Paystack's real duration is not known."""
 BATCH = 200
-"""Disputes that take a step in one commit."""
+"""Disputes whose due step is carried out in one commit, at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class DisputeRequest:
-    """A dispute that a control call opens."""
+    """Parsed body of POST /sandbox/disputes."""
 
     reference: str
     amount: int | None
-    """Subunits. None: all that was not refunded."""
+    """Subunits. None: the amount that is not refunded."""
     category: DisputeCategory
     message: str
     hours: float
-    """Paystack's hours until the dispute counts as accepted."""
+    """Hours until the dispute is accepted automatically."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class MerchantResponse:
 
 
 class DisputeLifecycle:
-    """`hour_seconds`: seconds that stand for one of Paystack's hours."""
+    """Carries out the steps of disputes. `hour_seconds`: duration of one of Paystack's hours in the sandbox."""
 
     def __init__(self, dispatcher: WebhookDispatcher, hour_seconds: float) -> None:
         self._dispatcher = dispatcher
@@ -69,16 +69,7 @@ class DisputeLifecycle:
         delivery: DeliveryOptions = DEFAULT_DELIVERY,
     ) -> tuple[Dispute, Transaction]:
         """Open a dispute of a paid transaction. Errors: UnknownReference, NotDisputable, AlreadyDisputed."""
-        transaction = transaction_queries.find(connection, request.reference)
-        if transaction is None:
-            raise UnknownReference
-        refundable = transaction.amount - sum_refunded(connection, transaction.id)
-        amount = refundable if request.amount is None else request.amount
-        if not transaction.paid or not 0 < amount <= refundable:
-            raise NotDisputable
-        latest = queries.find_latest(connection, transaction.id)
-        if latest is not None and latest.status != DisputeStatus.RESOLVED:
-            raise AlreadyDisputed
+        transaction, amount = self._find_disputable(connection, request)
         at = now()
         due_at = self._hours_after(at, request.hours)
         dispute = queries.add(
@@ -130,7 +121,7 @@ class DisputeLifecycle:
     def respond(
         self, connection: sqlite3.Connection, dispute_id: int, response: MerchantResponse
     ) -> tuple[Dispute, Transaction]:
-        """Resolve a dispute that the merchant accepts; pass one that the merchant declines to the bank.
+        """Resolve the dispute if the merchant accepts it. If the merchant declines it, leave the decision to the bank.
 
         Errors: DisputeNotFound, DisputeNotAwaitingMerchant, RefundAboveAmount.
         """
@@ -160,7 +151,7 @@ class DisputeLifecycle:
         resolution: DisputeResolution,
         delivery: DeliveryOptions,
     ) -> tuple[Dispute, Transaction]:
-        """Resolve a dispute as a control call orders. Errors: DisputeNotFound, DisputeAlreadyResolved."""
+        """Resolve a dispute at the request of a control call. Errors: DisputeNotFound, DisputeAlreadyResolved."""
         return self._resolve(connection, *self._find_open(connection, dispute_id), resolution, delivery)
 
     def remind(
@@ -194,6 +185,20 @@ class DisputeLifecycle:
 
     def _hours_after(self, at: int, hours: float) -> int:
         return at + int(hours * self._hour_seconds * 1000)
+
+    def _find_disputable(self, connection: sqlite3.Connection, request: DisputeRequest) -> tuple[Transaction, int]:
+        """Return the transaction that is to be disputed, and the disputed amount."""
+        transaction = transaction_queries.find(connection, request.reference)
+        if transaction is None:
+            raise UnknownReference
+        refundable = transaction.amount - sum_refunded(connection, transaction.id)
+        amount = refundable if request.amount is None else request.amount
+        if not transaction.paid or not 0 < amount <= refundable:
+            raise NotDisputable
+        latest = queries.find_latest(connection, transaction.id)
+        if latest is not None and latest.status != DisputeStatus.RESOLVED:
+            raise AlreadyDisputed
+        return transaction, amount
 
     def _find_awaiting_merchant(
         self, connection: sqlite3.Connection, dispute_id: int, refund_amount: int

@@ -52,7 +52,7 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which disputes to list; None matches all. Times in milliseconds since 1970, both included."""
+    """Which disputes to list; None matches all. `since` and `until` are inclusive, in milliseconds since 1970."""
 
     transaction_id: int | None = None
     status: DisputeStatus | None = None

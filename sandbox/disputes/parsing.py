@@ -18,14 +18,14 @@ RESOLUTIONS = (DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED)
 
 
 def parse_id(value: str) -> int:
-    """Errors: DisputeNotFound, for texts that are no numeric id."""
+    """Parse the numeric id in a path. Errors: DisputeNotFound for any other string."""
     if not NUMERIC_ID.fullmatch(value):
         raise DisputeNotFound
     return int(value)
 
 
 def parse_refund_amount(fields: dict[str, Any]) -> int:
-    """Return subunits; 0 refunds nothing. Errors: AmountMissing, AmountNotInteger, InvalidAmount."""
+    """Return subunits; 0 means that nothing is refunded. Errors: AmountMissing, AmountNotInteger, InvalidAmount."""
     amount = fields.get("refund_amount")
     if amount is None or amount == "":
         raise AmountMissing("refund_amount is required")

@@ -34,6 +34,7 @@ def find_latest(connection: sqlite3.Connection, transaction_id: int) -> Dispute 
 
 
 def list_due(connection: sqlite3.Connection, at: int, limit: int) -> list[Dispute]:
+    """Return the disputes whose next step is due, the longest overdue first. `at`: milliseconds since 1970."""
     rows = connection.execute(
         "SELECT * FROM disputes WHERE next_step_at <= ? ORDER BY next_step_at LIMIT ?", (at, limit)
     )

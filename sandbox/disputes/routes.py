@@ -73,7 +73,7 @@ async def list_disputes(request: Request, state: CurrentState) -> Response:
 
 @router.get("/transaction/{transaction_id}", name="disputes", summary="Fetch the dispute of a transaction")
 async def fetch_dispute_of_transaction(transaction_id: str, state: CurrentState) -> Response:
-    """Show the latest dispute of a transaction, which is given by its numeric id."""
+    """Show the latest dispute of a transaction. The path contains the numeric id of the transaction."""
     row_id = parsing.parse_id(transaction_id)
 
     def job(connection: sqlite3.Connection) -> Response:
@@ -113,9 +113,9 @@ async def update_dispute(dispute_id: str, request: Request, state: CurrentState)
     openapi_extra=query_of("upload_filename"),
 )
 async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
-    """Create an address for a file of evidence. PUT the file there within 30 minutes.
+    """Create a URL to which an evidence file can be uploaded. PUT the file there within 30 minutes.
 
-    `upload_filename` is optional, because the specification and Paystack's SDK leave it out.
+    `upload_filename` is optional, because Paystack's specification and SDK do not send it.
     """
     row_id = parsing.parse_id(dispute_id)
     await state.store.run(lambda connection: find_with_transaction(connection, row_id))

@@ -1,4 +1,4 @@
-"""Signed addresses for file uploads, valid for half an hour, like those of a storage bucket."""
+"""Signed URLs for file uploads, valid for 30 minutes, like the presigned URLs of an object store."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ def signed_url(origin: str, key: bytes, name: str) -> str:
 
 
 def check_signature(key: bytes, name: str, expires: int, signature: str) -> None:
-    """Errors: UploadRefused, for a wrong signature or an expired address."""
+    """Check the signature and the expiry time of an upload URL. Errors: UploadRefused."""
     expected = _signature(key, name, expires).encode()
     if not hmac.compare_digest(expected, signature.encode()) or expires < time.time():
         raise UploadRefused

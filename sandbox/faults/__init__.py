@@ -1,1 +1,1 @@
-"""Faults on demand: failing, slow and wrong responses, the rate limit, and lost, repeated, late or reordered webhooks."""
+"""Faults that a script sets: failing, slow and wrong responses, a rate limit, and lost, repeated, late or reordered webhooks."""

@@ -13,8 +13,8 @@ router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
 async def replace_faults(faults: Faults, state: CurrentState) -> ApiResponse:
     """Replace all faults. Omitted fields mean no fault.
 
-    `timeout_after_store` and `reset` carry out the call and lose its response. `wrong_…` at verify carries out the call and
-    changes one value of the response. The other modes refuse the call without carrying it out.
+    The modes `timeout_after_store` and `reset` carry out the call and lose its response. The `wrong_…` modes of verify carry out
+    the call and change one value of the response. All other modes do not carry out the call.
     """
     state.faults.replace(faults)
     return success("Faults set", faults.model_dump())

@@ -1,4 +1,4 @@
-"""Applies the ordered faults to calls of Paystack's API."""
+"""Applies the current faults to calls of Paystack's API."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def _no_response(request: Request) -> Response:
             while (await request.receive())["type"] != "http.disconnect":
                 pass
     except (TimeoutError, asyncio.CancelledError):
-        pass  # cancelled when the sandbox stops: the caller must not get a response then either
+        pass  # the sandbox stops and cancels the call: the caller must not get a complete response then either
     return CutOffResponse()
 
 
@@ -100,7 +100,7 @@ WRONG_VALUES: dict[VerifyFaultMode, Callable[[dict[str, Any]], dict[str, Any]]] 
         "domain": Domain.TEST if data["domain"] == Domain.LIVE else Domain.LIVE
     },
 }
-"""Values that replace the true ones in `data` of verify."""
+"""By mode: function of the true `data` of verify that returns the field with the wrong value."""
 
 
 def _with_wrong_value(mode: VerifyFaultMode, response: Response) -> Response:
@@ -117,7 +117,7 @@ class FaultInjector:
     def __init__(self) -> None:
         self.faults = Faults()
         self._calls: dict[str, int] = {}
-        """Number of calls that each limited fault has affected."""
+        """By name of a fault with `times`: number of calls that it has affected."""
         self._window_ends_at = 0.0
         self._calls_in_window = 0
 
@@ -141,7 +141,7 @@ class FaultInjector:
         return _rate_limit_headers(limit, limit - self._calls_in_window, reset)
 
     async def respond(self, route_name: str, request: Request, handle: Handler) -> Response:
-        """Answer a call with `handle`, or with the fault that is ordered for its route."""
+        """Answer a call with `handle`, or with the current fault of its route."""
         mode, latency_ms = self._take_fault(route_name)
         if latency_ms := latency_ms + self.faults.latency_ms:
             await asyncio.sleep(latency_ms / 1000)

@@ -28,7 +28,7 @@ class VerifyFault(StrictModel):
 
 
 class WebhookFaults(StrictModel):
-    """Delivery of webhooks, unless the control call that causes one says otherwise."""
+    """How webhooks are delivered. A control call that causes a webhook can override `deliveries` and `delay_ms`."""
 
     deliveries: Deliveries = 1
     delay_ms: Delay = 0
@@ -36,10 +36,13 @@ class WebhookFaults(StrictModel):
         None,
         ge=0,
         le=3_600_000,
-        description="Send every webhook once more after that time, as Paystack's dashboard can.",
+        description="Milliseconds after which every webhook is sent once more, like a resend from Paystack's dashboard.",
     )
     reverse_ms: int = Field(
-        0, ge=0, le=60_000, description="Collect webhooks for that time, then send them in reverse order."
+        0,
+        ge=0,
+        le=60_000,
+        description="Milliseconds for which webhooks are collected before they are sent in reverse order.",
     )
 
 
@@ -48,7 +51,7 @@ class Faults(StrictModel):
     verify: VerifyFault = VerifyFault()
     refund: CallFault = Field(CallFault(), description="POST /refund and the retry of a refund.")
     refunds: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
-    events: CallFault = Field(CallFault(), description="GET of the webhook events.")
+    events: CallFault = Field(CallFault(), description="GET calls of the Webhook Events API.")
     others: CallFault = Field(CallFault(), description="All other calls of Paystack's API.")
     webhooks: WebhookFaults = WebhookFaults()
     saved_cards: SavedCardOutcome = Field(
@@ -60,7 +63,7 @@ class Faults(StrictModel):
         0, ge=0, le=LATENCY_LIMIT, description="Milliseconds added to every response of Paystack's API."
     )
     rate_limit: int | None = Field(
-        None, ge=1, le=1_000_000, description="Calls per 60 s, after which calls get 429. null: no limit."
+        None, ge=1, le=1_000_000, description="Number of calls per 60 s; further calls get 429. null: no limit."
     )
 
     def fault_for(self, route_name: str) -> tuple[str, CallFault | VerifyFault]:

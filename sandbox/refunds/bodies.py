@@ -12,7 +12,7 @@ from sandbox.transactions.models import Transaction
 
 PROCESSOR = "instant-transfer"
 EXPECTED_AFTER = 10 * 24 * 3_600_000
-"""Milliseconds after which the payer should have the money."""
+"""Milliseconds after which the payer is expected to have the money."""
 
 
 def created_body(refund: Refund, transaction: Transaction) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def retried_body(refund: Refund) -> dict[str, Any]:
 
 
 def _reference(refund: Refund) -> str | None:
-    """Derive refund_reference from the transaction and the amount, so that the webhooks of two equal refunds are the same bytes."""
+    """Return refund_reference. It is derived from the transaction and the amount: webhooks of two equal refunds are byte-identical."""
     code = derive_code("refund", str(refund.transaction_id), str(refund.amount), length=16)
     references: dict[RefundStatus, str] = {
         RefundStatus.PROCESSED: str(int(code, 36) % 10**12).zfill(12),
@@ -149,7 +149,7 @@ def _reference(refund: Refund) -> str | None:
 
 
 def webhook_body(refund: Refund) -> bytes:
-    """Return the webhook body of refund.<status>. Only refund.needs-attention has the id of the refund."""
+    """Return the webhook body of refund.<status>. Only the body of refund.needs-attention contains the id of the refund."""
     payer = customer(refund.email)
     amount_is_number = refund.status in (RefundStatus.FAILED, RefundStatus.NEEDS_ATTENTION)
     data: dict[str, Any] = {

@@ -21,15 +21,15 @@ class RefundChange(DeliveryControls):
 
 @router.post("/refunds/{refund_id}")
 async def change_refund(refund_id: RowId, change: RefundChange, state: CurrentState) -> ApiResponse:
-    """Change the status of a refund now, and send its webhook. The refund takes no timed steps afterwards.
+    """Change the status of a refund now, and send its webhook. Afterwards, only control calls change the refund.
 
-    Skipped statuses send no webhook. A refund that is processed or failed cannot be changed: 409.
+    No webhook is sent for a skipped status. A processed or failed refund cannot be changed: 409.
     """
 
     def job(connection: sqlite3.Connection) -> ApiResponse:
         refund = state.refunds.set_outcome(connection, refund_id, change.outcome, change.delivery)
         transaction = transaction_queries.find_by_id(connection, refund.transaction_id)
-        return success("Refund moved", bodies.fetched_body(refund, transaction))
+        return success("Refund changed", bodies.fetched_body(refund, transaction))
 
     response = await state.store.run(job)
     state.notify()

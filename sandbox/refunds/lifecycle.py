@@ -27,7 +27,7 @@ from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
 MINIMUM_AMOUNT = {"GHS": 100}
 """Subunits, seen on Paystack's test API. The minimums of other currencies are not known."""
 BATCH = 200
-"""Refunds that take a step in one commit."""
+"""Refunds whose due step is carried out in one commit, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class RefundRequest:
     transaction: str
     """Reference or numeric id."""
     amount: int | None
-    """Subunits. None: the original amount, which is too large after a partial refund."""
+    """Subunits. None: the full amount of the transaction, which RefundTooLarge refuses after a partial refund."""
     currency: str | None
     customer_note: str | None
     merchant_note: str | None
 
 
 class RefundLifecycle:
-    """`step_seconds`: duration of each of the two timed steps. At 0, refunds change only by control calls."""
+    """Carries out the steps of refunds. `step_seconds`: duration of each of the two timed steps; 0: only control calls change refunds."""
 
     def __init__(self, dispatcher: WebhookDispatcher, step_seconds: float) -> None:
         self._dispatcher = dispatcher
@@ -78,7 +78,7 @@ class RefundLifecycle:
     def set_outcome(
         self, connection: sqlite3.Connection, refund_id: int, outcome: RefundOutcome, delivery: DeliveryOptions
     ) -> Refund:
-        """Change the status as a control call orders, and stop the timed steps. Errors: RefundNotFound, RefundFinished."""
+        """Change the status at the request of a control call, and stop the timed steps. Errors: RefundNotFound, RefundFinished."""
         refund = queries.find(connection, refund_id)
         if refund is None:
             raise RefundNotFound
@@ -87,7 +87,7 @@ class RefundLifecycle:
         return self._set_status(connection, refund, RefundStatus(outcome), None, delivery)
 
     def retry(self, connection: sqlite3.Connection, refund_id: int, currency: str) -> Refund:
-        """Continue a refund that needed the payer's bank account; its final status is then processed.
+        """Continue a refund that needed the payer's bank account. Its final status becomes processed.
 
         Errors: RefundNotFound, RefundNotRetryable, CurrencyDiffers.
         """
@@ -140,7 +140,7 @@ class RefundLifecycle:
 
 
 def refund_dispute(connection: sqlite3.Connection, transaction: Transaction, amount: int, dispute: int) -> Transaction:
-    """Refund an accepted dispute at once, at most what is left of the transaction. Paystack sends no refund webhook for it."""
+    """Refund an accepted dispute at once, at most the amount that is not refunded. Paystack sends no refund webhook for it."""
     amount = min(amount, transaction.amount - queries.sum_refunded(connection, transaction.id))
     if amount <= 0:
         return transaction

@@ -18,7 +18,7 @@ class Refund:
     currency: str
     status: RefundStatus
     final_status: RefundStatus
-    """Status that the last timed step gives to it."""
+    """Status after the last timed step."""
     customer_note: str
     merchant_note: str
     dispute: int | None
@@ -27,7 +27,7 @@ class Refund:
     updated_at: int
     refunded_at: int | None
     next_step_at: int | None
-    """Time of the next timed step; None: only control calls change it."""
+    """Time of the next timed step. None: only control calls change the refund."""
 
     @classmethod
     def from_row(cls, row: Any) -> Self:
@@ -48,7 +48,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which refunds to list; None matches all. Times in milliseconds since 1970, both included."""
+    """Which refunds to list; None matches all. `since` and `until` are inclusive, in milliseconds since 1970."""
 
     transaction_id: int | None = None
     currency: str | None = None
@@ -66,4 +66,4 @@ class Page:
     total: int
     """Number of all matching refunds."""
     failed: int
-    """Number of those that failed."""
+    """Number of matching refunds that failed."""

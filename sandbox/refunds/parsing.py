@@ -14,7 +14,7 @@ NOTE_LENGTH = 1_000
 
 
 def parse_refund_id(value: str) -> int:
-    """Errors: RefundNotFound, for texts that are no numeric id."""
+    """Parse the numeric id in a path. Errors: RefundNotFound for any other string."""
     if not NUMERIC_ID.fullmatch(value):
         raise RefundNotFound
     return int(value)

@@ -27,6 +27,7 @@ def find(connection: sqlite3.Connection, refund_id: int) -> Refund | None:
 
 
 def list_due(connection: sqlite3.Connection, at: int, limit: int) -> list[Refund]:
+    """Return the refunds whose next step is due, the longest overdue first. `at`: milliseconds since 1970."""
     rows = connection.execute(
         "SELECT * FROM refunds WHERE next_step_at <= ? ORDER BY next_step_at LIMIT ?", (at, limit)
     )

@@ -14,7 +14,7 @@ router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
 async def settle(state: CurrentState) -> ApiResponse:
     """Settle all paid transactions that are not settled, with one settlement per currency.
 
-    Processed refunds are deducted as far as the payout covers them; the others are deducted from the next one.
+    Processed refunds are deducted as far as the payout covers them. The others are deducted from the next settlement.
     """
     settlements = await state.store.run(lambda connection: queries.settle(connection, state.settings.domain))
     return success("Settled", [settlement_body(settlement) for settlement in settlements])

@@ -20,7 +20,7 @@ class Authorization:
 
 
 def save(connection: sqlite3.Connection, transaction: Transaction) -> None:
-    """Save the authorization of a paid transaction. A deactivated one becomes active again."""
+    """Save the authorization of a paid transaction if it is reusable. A deactivated authorization becomes active again."""
     if transaction.channel not in REUSABLE:
         return
     cursor = connection.execute(

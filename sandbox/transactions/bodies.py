@@ -21,6 +21,7 @@ def source_body(transaction: Transaction) -> dict[str, Any]:
 
 
 def _common(transaction: Transaction, empty_metadata: Any) -> dict[str, Any]:
+    """Return the fields that most bodies have. `empty_metadata`: value for a transaction without metadata."""
     paid_at, created_at = iso_timestamp(transaction.paid_at), iso_timestamp(transaction.created_at)
     return {
         "id": transaction.id,
@@ -72,8 +73,22 @@ def listed_body(transaction: Transaction) -> dict[str, Any]:
 
 
 CHARGE_ATTEMPT_FIELDS = (
-    *("amount", "currency", "status", "reference", "domain", "metadata", "gateway_response", "message", "channel"),
-    *("ip_address", "log", "fees", "authorization", "customer", "plan", "id"),
+    "amount",
+    "currency",
+    "status",
+    "reference",
+    "domain",
+    "metadata",
+    "gateway_response",
+    "message",
+    "channel",
+    "ip_address",
+    "log",
+    "fees",
+    "authorization",
+    "customer",
+    "plan",
+    "id",
 )
 
 
@@ -90,7 +105,7 @@ def disputed_body(transaction: Transaction) -> dict[str, Any]:
 
 
 def webhook_data(transaction: Transaction) -> dict[str, Any]:
-    """Return the data of charge.success in its most common form; see webhook_bodies.py for the others."""
+    """Return `data` of charge.success for a card payment in its usual shape; webhook_bodies.py changes it for the others."""
     data = _common(transaction, "") | {"log": None, "plan": {}, "source": source_body(transaction)}
     del data["receipt_number"], data["createdAt"], data["connect"]
     if transaction.channel == Channel.CARD:

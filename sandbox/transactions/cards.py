@@ -1,6 +1,7 @@
 """Paystack's test cards, and the customer and authorization of a payment.
 
-Codes are derived, not stored: the same card of the same payer always has the same code, like a saved card at Paystack.
+Codes are not stored but derived from the email and the card number: as at Paystack, the same card of the same payer always has the
+same code.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Card:
     decline_message: str | None = None
     """Response of the bank that declines the card; None: the bank approves."""
     refund_status: RefundStatus = RefundStatus.PROCESSED
-    """Final status of refunds of payments with this card, unless a control call orders another."""
+    """Final status of refunds of payments with this card, unless a control call sets another."""
     questions: tuple[tuple[CardQuestion, str], ...] = ()
     """Questions of the checkout page with their correct answers. An empty answer accepts anything."""
     brand: str = "visa"
@@ -79,7 +80,7 @@ BY_NUMBER = {card.number: card for card in CARDS.values()}
 
 
 def derive_code(*parts: str, length: int) -> str:
-    """Derive a code of letters and digits from `parts`, always the same."""
+    """Derive a code of letters and digits from `parts`. The same parts always give the same code."""
     number = int.from_bytes(blake2b("\0".join(parts).encode(errors="replace")).digest())
     characters = []
     for _ in range(length):

@@ -35,6 +35,7 @@ TRANSFER_FIELDS = {"card_type": "transfer", "brand": "Managed Account", "bin": "
 
 
 def authorization_code_of(transaction: Transaction) -> str:
+    """Return the authorization code of a paid transaction. Channels without a card use the channel in place of the card number."""
     return authorization_code(
         transaction.email, transaction.card if transaction.channel == Channel.CARD else transaction.channel
     )

@@ -1,4 +1,4 @@
-"""Attempts to pay. A successful one queues its webhook in the same commit."""
+"""Attempts to pay. A successful attempt queues its webhook in the same commit."""
 
 import sqlite3
 from dataclasses import dataclass, replace
@@ -52,13 +52,13 @@ class PaymentAttempt:
     delivery: DeliveryOptions = DEFAULT_DELIVERY
     channel: Channel = Channel.CARD
     shape: WebhookShape | None = None
-    """Form of the webhook; None: the usual one of the channel."""
+    """Shape of the webhook; None: the usual shape for the channel."""
     gateway_response: str | None = None
-    """Response of the bank; None: that of the channel for a success, that of the card for a decline."""
+    """Response of the bank. None: a success uses the response of the channel, a decline that of the card."""
 
 
 async def charge(state: State, reference: str, attempt: PaymentAttempt) -> Transaction:
-    """Apply an attempt to a transaction. A failed or abandoned one can be paid again. Errors: UnknownReference, AlreadyPaid."""
+    """Apply an attempt to a transaction. A failed or abandoned transaction can still be paid. Errors: UnknownReference, AlreadyPaid."""
 
     def job(connection: sqlite3.Connection) -> Transaction:
         transaction = queries.find(connection, reference)

@@ -22,29 +22,34 @@ class Payment(DeliveryControls):
     """An attempt to pay. `amount`, `currency`, `fees` and `domain` change the reported values, not the requested ones."""
 
     outcome: ChargeOutcome | None = Field(
-        None, strict=False, description="Omitted: the outcome of the card, whose questions count as answered."
+        None, strict=False, description="Omitted: the outcome of the card. Its questions count as answered correctly."
     )
     card: CardName = Field(CardName.SUCCESS, strict=False, description="One of Paystack's test cards.")
     amount: Subunits | None = Field(None, description="Reported amount. Omitted: the requested amount.")
     currency: str | None = Field(
         None, pattern=r"^[A-Z]{3}$", description="Reported currency. Omitted: the requested currency."
     )
-    fees: Subunits | None = Field(None, description="Reported fees. Omitted: those of the tariff. null: not known.")
-    domain: Domain | None = Field(None, strict=False, description="Reported domain. Omitted: that of the secret key.")
+    fees: Subunits | None = Field(
+        None, description="Reported fees. Omitted: the fees of the tariff. null: fees that are not known."
+    )
+    domain: Domain | None = Field(
+        None, strict=False, description="Reported domain. Omitted: the domain of the secret key."
+    )
     channel: Channel = Field(Channel.CARD, strict=False)
     shape: WebhookShape | None = Field(
-        None, strict=False, description="Form of the webhook of a card payment. Omitted: the usual form."
+        None, strict=False, description="Shape of the webhook of a card payment. Omitted: the usual shape."
     )
 
     @model_validator(mode="after")
     def _check_card(self) -> Self:
         if self.shape is not None and self.channel != Channel.CARD:
-            raise ValueError("shape is only for the channel card")
+            raise ValueError("shape can be set only with the channel card")
         if self.outcome == ChargeOutcome.SUCCESS and CARDS[self.card].decline_message:
-            raise ValueError("this card is always declined")
+            raise ValueError("the outcome cannot be success: this card is always declined")
         return self
 
     def reported_values(self) -> ReportedValues:
+        """Return the values in the body that replace the requested ones."""
         reported: ReportedValues = {}
         if self.amount is not None:
             reported["amount"] = self.amount

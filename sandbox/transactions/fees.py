@@ -12,7 +12,7 @@ class Tariff:
     basis_points: int
     flat: int = 0
     flat_from: int = 0
-    """The flat part is waived below this amount."""
+    """Below this amount, the flat fee is waived."""
     cap: int | None = None
 
     def fee(self, amount: int) -> int:
@@ -31,7 +31,7 @@ TARIFFS = {
     "RWF": Tariff("RW", 290),
     "USD": Tariff("NG", 390),
 }
-"""Currencies that the sandbox accepts. A real account accepts that of its country and perhaps USD."""
+"""Currencies that the sandbox accepts. A real account accepts the currency of its country, and some accounts USD too."""
 
 
 def calculate_fees(amount: int, currency: str) -> int | None:

@@ -51,12 +51,12 @@ class Transaction:
 
     @property
     def paid(self) -> bool:
-        """Whether it was ever paid; also True after a refund."""
+        """Whether the transaction was paid. Remains True after a refund."""
         return self.paid_at is not None
 
     @property
     def cancel_action(self) -> Any:
-        """Address for the cancel button, from the metadata and unchecked."""
+        """`cancel_action` of the metadata, the URL for the cancel button. Not validated."""
         metadata = json.loads(self.metadata) if self.metadata else None
         return metadata.get("cancel_action") if isinstance(metadata, dict) else None
 
@@ -77,7 +77,7 @@ class NewTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which transactions to list; None matches all. Times in milliseconds since 1970, both included."""
+    """Which transactions to list; None matches all. `since` and `until` are inclusive, in milliseconds since 1970."""
 
     status: TransactionStatus | None = None
     customer: int | None = None
@@ -98,7 +98,7 @@ class Page:
     total: int
     """Number of all matching transactions."""
     volume: int
-    """Sum of their amounts."""
+    """Sum of the amounts of all matching transactions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,4 +109,4 @@ class CurrencyTotal:
     count: int
     volume: int
     unsettled: int
-    """Amounts less fees that are in no settlement."""
+    """Sum of the amounts less fees of the transactions that are in no settlement."""

@@ -1,4 +1,4 @@
-"""Parsing of /transaction/initialize and of amounts, as lenient and as strict as Paystack's."""
+"""Parsing of /transaction/initialize and of amounts. Accepts and refuses the same values as Paystack."""
 
 import json
 import re
@@ -28,7 +28,9 @@ REFERENCE = re.compile(r"[A-Za-z0-9.=_-]{1,200}")
 
 
 def parse_initialize(fields: dict[str, Any]) -> NewTransaction:
-    """Parse the fields of initialize. Errors: all errors of initialize but DuplicateReference."""
+    """Parse the fields of initialize. Errors: AmountMissing, AmountNotInteger, CurrencyNotSupported, EmailMissing, InvalidAmount,
+    InvalidEmail, InvalidParams.
+    """
     return NewTransaction(
         email=_parse_email(fields.get("email")),
         amount=parse_amount(fields.get("amount")),
@@ -78,8 +80,8 @@ def _parse_email(value: Any) -> str:
 
 
 def _parse_currency(value: Any) -> str:
-    # Paystack accepts an absent or null currency and charges in the default one. This mischarges customers of shops that
-    # forget it, so the sandbox does the same.
+    # Without a currency, or with null, Paystack charges in its default currency. A shop that forgets the currency charges a wrong
+    # amount; the sandbox behaves the same, so that tests of the shop find the error.
     if value is None:
         return DEFAULT_CURRENCY
     if not isinstance(value, str) or value not in TARIFFS:
@@ -91,7 +93,7 @@ def _parse_reference(value: Any) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str) or not REFERENCE.fullmatch(value):
-        raise InvalidParams("Reference may hold letters, digits and - . = only, 200 at most")
+        raise InvalidParams("reference must have 1 to 200 characters: letters, digits and - . = _")
     return value
 
 
@@ -100,7 +102,7 @@ def _parse_callback_url(value: Any) -> str | None:
         return None
     url = parse_http_url(value)
     if url is None:
-        raise InvalidParams("callback_url must be an http or https address")
+        raise InvalidParams("callback_url must be an http or https URL")
     return url
 
 
@@ -109,7 +111,9 @@ def _parse_label(value: Any) -> str | None:
 
 
 def _parse_metadata(value: Any) -> str | None:
-    """Return JSON. Numbers become strings in an object, and stay numbers in a string of JSON; Paystack was seen to do both."""
+    """Return metadata as JSON. As observed at Paystack, numbers become strings if metadata is an object, and stay numbers if metadata is
+    a string that contains JSON.
+    """
     if value is None or value == "":
         return None
     try:
@@ -120,7 +124,7 @@ def _parse_metadata(value: Any) -> str | None:
         except ValueError:
             return compact_json(value).decode()
     except (ValueError, RecursionError) as error:
-        raise InvalidParams("Metadata cannot be read") from error
+        raise InvalidParams("metadata cannot be stored as JSON") from error
 
 
 def _numbers_as_strings(value: Any) -> Any:

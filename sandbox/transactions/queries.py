@@ -26,7 +26,7 @@ def add(
     domain: Domain,
     entry_point: str = "transaction_initialize",
 ) -> Transaction:
-    """Insert an unpaid transaction. Errors: DuplicateReference, whatever the status of the first transaction is."""
+    """Insert an unpaid transaction. Errors: DuplicateReference, also if the existing transaction failed or was abandoned."""
     row = connection.execute(
         "INSERT INTO transactions (reference, access_code, domain, status, email, customer, amount, requested_amount,"
         " currency, metadata, callback_url, label, gateway_response, created_at, entry_point)"

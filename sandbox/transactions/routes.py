@@ -38,8 +38,11 @@ INITIALIZE = {
     "properties": {
         "email": {"type": "string", "format": "email"},
         "amount": {"description": "Subunits.", "anyOf": [{"type": "integer"}, {"type": "string"}]},
-        "currency": {"type": "string", "description": "Omitted or null: NGN, without a warning."},
-        "reference": {"type": "string", "description": "Letters, digits and - . =, never used before."},
+        "currency": {"type": "string", "description": "Omitted or null: NGN."},
+        "reference": {
+            "type": "string",
+            "description": "Letters, digits and - . = _; must be unused. Omitted: generated.",
+        },
         "callback_url": {"type": "string", "format": "uri"},
         "metadata": {"anyOf": [{"type": "object"}, {"type": "string"}]},
         "label": {"type": "string"},
@@ -55,7 +58,7 @@ INITIALIZE = {
     openapi_extra=body_of(INITIALIZE),
 )
 async def initialize(request: Request, state: CurrentState) -> Response:
-    """Start a transaction and return the address of its checkout page."""
+    """Start a transaction and return the URL of its checkout page."""
     new = parse_initialize(parse_fields(request.headers.get("content-type", ""), await request.body()))
     settings = state.settings
     added = await state.store.run(lambda connection: queries.add(connection, new, settings.domain))
@@ -71,7 +74,7 @@ async def initialize(request: Request, state: CurrentState) -> Response:
 
 @router.get("/transaction/verify/{reference}", name="verify", summary="Verify a transaction")
 async def verify(reference: str, state: CurrentState) -> Response:
-    """Show the status of a transaction. The call succeeds for unpaid ones too; the result is in `data.status`."""
+    """Show the status of a transaction. The call also succeeds if the transaction is not paid; the result is in `data.status`."""
     transaction = await state.store.run(lambda connection: queries.find(connection, reference))
     if transaction is None:
         raise ReferenceNotFound
@@ -80,7 +83,7 @@ async def verify(reference: str, state: CurrentState) -> Response:
 
 @router.get("/transaction/totals", name="totals", summary="Show transaction totals", openapi_extra=query_of(*PERIOD))
 async def totals(request: Request, state: CurrentState) -> Response:
-    """Sum the paid transactions and those not yet settled. The sums without a currency are those of NGN, the default."""
+    """Sum the amounts that were paid, and the amounts that are not settled yet. `total_volume` and `pending_transfers` are in NGN."""
     query = request.query_params
     since, until = query_string.parse_time(query, "from"), query_string.parse_time(query, "to")
     found = await state.store.run(lambda connection: queries.sum_by_currency(connection, since, until))
@@ -104,7 +107,7 @@ async def totals(request: Request, state: CurrentState) -> Response:
 
 @router.get("/transaction/timeline/{id_or_reference}", name="timeline", summary="Show the timeline of a transaction")
 async def show_timeline(id_or_reference: str, state: CurrentState) -> Response:
-    """Show what the payer did. The transaction is given by its numeric id or reference."""
+    """Show what the payer did on the checkout page. The path contains the numeric id or the reference of the transaction."""
 
     def job(connection: sqlite3.Connection) -> Transaction | None:
         is_id = NUMERIC_ID.fullmatch(id_or_reference)
@@ -129,8 +132,16 @@ async def fetch(transaction_id: str, state: CurrentState) -> Response:
 
 
 LIST_PARAMETERS = (
-    *("status", "customer", "amount", "channel", "settlement"),
-    *(*PERIOD, *PAGING, "use_cursor", "next", "previous"),
+    "status",
+    "customer",
+    "amount",
+    "channel",
+    "settlement",
+    *PERIOD,
+    *PAGING,
+    "use_cursor",
+    "next",
+    "previous",
 )
 
 

@@ -32,14 +32,14 @@ class CardNotUsable(ApiError):
     """Authorization code is not one that can be charged"""
 
     code = "invalid_params"
-    next_step = "Charge the authorization of a payment whose reusable was true"
+    next_step = "Send the authorization_code of an active authorization whose reusable is true"
 
 
 class EmailDiffers(ApiError):
     """Email does not match the authorization code"""
 
     code = "invalid_params"
-    next_step = "Send the email with which the authorization was made"
+    next_step = "Send the email of the payment that created the authorization"
 
 
 CHARGE = {
@@ -68,7 +68,7 @@ DEACTIVATE = {
     openapi_extra=body_of(CHARGE),
 )
 async def charge_authorization(request: Request, state: CurrentState) -> Response:
-    """Charge a saved card without the payer. The result is in `data.status`; a 400 creates no transaction."""
+    """Charge a saved card without the payer. The result is in `data.status`. If the response is 400, no transaction was created."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())
     new, code = parse_initialize(fields), required_string(fields, "authorization_code", 100)
     outcome = state.faults.faults.saved_cards

@@ -13,7 +13,7 @@ Data = dict[str, Any]
 
 
 def charge_success_body(transaction: Transaction, shape: WebhookShape | None = None) -> bytes:
-    """Return the webhook body of a paid transaction, in the usual form of its channel or in `shape`."""
+    """Return the webhook body of a paid transaction, in the usual shape for its channel or in `shape`."""
     data = webhook_data(transaction)
     change = SHAPES[shape] if shape else CHANNELS.get(transaction.channel)
     if change is not None:
@@ -26,7 +26,7 @@ def _without(data: Data, *names: str) -> Data:
 
 
 def _fees_breakdown(data: Data) -> Data:
-    """Return fees_breakdown, in which the amount is a text."""
+    """Return fees_breakdown, in which the amount is a string."""
     return {"amount": str(data["fees"] or 0), "formula": None, "type": "paystack"}
 
 
@@ -40,7 +40,7 @@ def _customer_of_older_channels(data: Data) -> Data:
 
 
 ABSENT_IN_OLDER_CHANNELS = ("requested_amount", "pos_transaction_data", "source", "fees_breakdown", "split", "order_id")
-"""Fields that the older channels leave out."""
+"""Fields that are absent for channels with an older shape."""
 
 
 def _ussd(_: Transaction, data: Data) -> Data:
@@ -121,7 +121,7 @@ def _virtual_terminal(_: Transaction, data: Data) -> Data:
 
 
 def _multi_split(transaction: Transaction, data: Data) -> Data:
-    """Return the short form, without currency, channel, fees and customer."""
+    """Return `data` with few fields: without currency, channel, fees and customer."""
     fields = ("id", "domain", "status", "reference", "amount", "message", "gateway_response", "paid_at")
     share = {"subaccount_code": "ACCT_sandbox0partner", "id": 12_001}
     partner, fees = transaction.amount // 5, transaction.fees or 0

@@ -34,7 +34,7 @@ class WebhookRequest(StrictModel):
 
 @router.post("/webhooks")
 async def send_webhook(webhook: WebhookRequest, state: CurrentState) -> ApiResponse:
-    """Send any event through the webhook queue, with its retries. Returns the ids of the deliveries."""
+    """Send any event through the webhook queue, which retries failed deliveries. Returns the id of each delivery."""
     if state.settings.webhook_url is None:
         raise NoWebhookUrl
     body = compact_json({"event": webhook.event, "data": webhook.data})
@@ -54,7 +54,7 @@ async def send_webhook(webhook: WebhookRequest, state: CurrentState) -> ApiRespo
 
 
 def _subject(data: Any) -> tuple[str | None, int | None]:
-    """Return the reference and the numeric id in the data of an event, where they have the usual form."""
+    """Return the reference and the numeric id in the data of an event; None for one that is missing or invalid."""
     if not isinstance(data, dict):
         return None, None
     reference, row_id = data.get("reference"), data.get("id")
@@ -66,7 +66,7 @@ def _subject(data: Any) -> tuple[str | None, int | None]:
 
 @router.get("/webhooks")
 async def list_webhooks(sandbox: CurrentState, state: Annotated[WebhookState | None, Query()] = None) -> ApiResponse:
-    """Count webhooks by state, and list the latest 50, of one state when it is given."""
+    """Return the number of webhooks in each state, and the latest 50 webhooks. `state` restricts the list, not the numbers."""
     counts, latest = await sandbox.store.run(
         lambda connection: (queue.count_by_state(connection), queue.list_latest(connection, state))
     )

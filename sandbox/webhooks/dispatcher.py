@@ -1,4 +1,4 @@
-"""Signs webhook events and puts them into the queue, with the deliveries and delays that the current faults order."""
+"""Signs webhook events and adds them to the queue, with the deliveries and delays of the current faults."""
 
 import sqlite3
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class WebhookDispatcher:
             queue.enqueue(connection, webhook, 1, delay + faults.again_after_ms, first_copy=deliveries)
 
     def _reverse_delay(self, window: int) -> int:
-        """Return milliseconds until the end of the window, plus more the earlier the event came in it."""
+        """Return the delay of an event in milliseconds. The delay ends after the window, and later for events that came earlier in it."""
         at = now()
         if at >= self._window_started_at + window:
             self._window_started_at, self._events_in_window = at, 0

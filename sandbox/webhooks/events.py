@@ -1,4 +1,4 @@
-"""Webhooks as Paystack's Webhook Events API shows them: one per event, however often it was sent.
+"""Webhook events as Paystack's Webhook Events API shows them: one entry per event, even if it was sent several times.
 
 All functions that take a connection run in the store's thread.
 """
@@ -21,14 +21,14 @@ STATUS: dict[WebhookState, WebhookEventStatus] = {
 }
 PUBLIC_ID = re.compile(r"[0-9a-f]{24}")
 ATTEMPTS_KEPT = 200
-"""Attempts that are kept of an event when it is resent."""
+"""Number of latest attempts that stay recorded when an event is resent."""
 RESEND_LIMIT = 1_000
-"""Matching events that one call resends, the oldest first."""
+"""Number of matching events that one call resends, at most. The oldest are resent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events to list; None matches all. Times in milliseconds since 1970, both included."""
+    """Which events to list; None matches all. `since` and `until` are inclusive, in milliseconds since 1970."""
 
     category: str | None = None
     event: str | None = None
@@ -65,7 +65,7 @@ class StoredEvent:
 
     @property
     def public_id(self) -> str:
-        """Paystack's _id: the second of its creation, then the row id, so that no deleted database has given it out."""
+        """Paystack's _id: creation time in seconds and row id, in hex. The time makes it differ from ids of a deleted database."""
         return f"{self.created_at // 1_000:08x}{self.id:016x}"
 
     @property
@@ -113,7 +113,7 @@ def find_latest_by_row_id(connection: sqlite3.Connection, row_id: int) -> Stored
 
 
 def resend(connection: sqlite3.Connection, event: StoredEvent) -> None:
-    """Queue the same bytes again. For an event that is still pending, a copy is queued."""
+    """Queue the webhook of an event again with the same body. If it is still pending, a copy is added to the queue."""
     if event.state != WebhookState.PENDING:
         kept = "".join(event.attempt_log.splitlines(keepends=True)[-ATTEMPTS_KEPT:])
         connection.execute(
@@ -156,7 +156,7 @@ def summary_body(event: StoredEvent, domain: Domain) -> dict[str, Any]:
 
 
 def _status_detail(attempt: dict[str, Any]) -> str:
-    """Describe an attempt. Always a text, because pypaystack2, tested against Paystack, requires one; Paystack's words are unknown."""
+    """Describe an attempt. Never None, because pypaystack2 requires a string here. The texts of Paystack are not known."""
     if not attempt:
         return "Not sent"
     return attempt["error"] or f"The receiver responded with status {attempt['status']}"

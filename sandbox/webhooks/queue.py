@@ -1,4 +1,4 @@
-"""Queue of webhooks and the result of each. All functions that take a connection run in the store's thread."""
+"""Queue of webhooks with their delivery attempts. All functions that take a connection run in the store's thread."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ QUICK_ATTEMPTS, SLOW_ATTEMPTS = 4, 72
 QUICK_WAIT, SLOW_WAIT = 1.0, 5.0
 """Seconds that stand for Paystack's waits in live mode: 3 minutes (the first four attempts), then an hour (72 attempts)."""
 LEASE = 15_000
-"""Milliseconds after which a webhook whose delivery was started and never recorded is due again."""
+"""Milliseconds after which a webhook is due again if its delivery was started but no result was recorded."""
 MAX_WAIT_SECONDS = 60.0
 
 
@@ -88,7 +88,7 @@ def enqueue(
     delay_ms: int = 0,
     first_copy: int = 0,
 ) -> list[int]:
-    """Add `deliveries` copies, each with its own attempts; with 0, record the webhook as lost. Returns their ids.
+    """Add `deliveries` copies of a webhook, each with its own attempts. 0: record the webhook as lost. Returns the row ids.
 
     Copies are numbered from `first_copy`. The Webhook Events API shows copy 0.
     """
@@ -121,7 +121,7 @@ def enqueue(
 
 
 def take_due(connection: sqlite3.Connection, limit: int) -> tuple[list[Delivery], float]:
-    """Lease up to `limit` due webhooks. Also returns the seconds until the next one is due, a minute at most."""
+    """Lease up to `limit` due webhooks. Returns them and the seconds until the next webhook is due, 60 at most."""
     at = now()
     rows = connection.execute(
         "UPDATE webhooks SET sending = 1, next_attempt_at = ? WHERE id IN (SELECT id FROM webhooks"
@@ -137,7 +137,7 @@ def take_due(connection: sqlite3.Connection, limit: int) -> tuple[list[Delivery]
 def record_attempt(
     connection: sqlite3.Connection, delivery: Delivery, attempt: DeliveryAttempt, time_scale: float
 ) -> WebhookState:
-    """Record an attempt. Status 200 means delivered; after anything else the next attempt of the schedule follows."""
+    """Record an attempt. Status 200 means delivered; otherwise schedule the next attempt, or give up after the last one."""
     attempts = delivery.attempts + 1
     wait = wait_after(attempts)
     failed = WebhookState.GIVEN_UP if wait is None else WebhookState.PENDING
@@ -151,7 +151,7 @@ def record_attempt(
 
 
 def release_leases(connection: sqlite3.Connection) -> int:
-    """Make the webhooks due that were being sent when the last process ended. Returns the number of pending webhooks."""
+    """Make webhooks due whose delivery was interrupted by the end of the last process. Returns the number of pending webhooks."""
     connection.execute(
         "UPDATE webhooks SET sending = 0, next_attempt_at = ? WHERE state = 'pending' AND sending = 1", (now(),)
     )

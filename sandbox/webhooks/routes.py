@@ -22,7 +22,7 @@ from sandbox.webhooks.events import Filter
 
 PAGE_LIMIT = 50
 RESEND_IDS = 100
-"""Ids that one call may contain."""
+"""Number of ids in one call, at most."""
 
 router = APIRouter(prefix="/integration/webhooks/events", tags=["Paystack's API"], route_class=PaystackRoute)
 
@@ -64,7 +64,7 @@ async def list_events(request: Request, state: CurrentState) -> Response:
 async def look_up_event(request: Request, state: CurrentState) -> Response:
     """Find one event. `reference` is its _id, or the numeric id of a transaction, refund or dispute.
 
-    The reference of a transaction finds nothing.
+    The reference of a transaction is answered with 404.
     """
     reference = request.query_params.get("reference", "")
 
@@ -104,7 +104,7 @@ FILTERS = {
 
 @router.post("/resend", name="resend", summary="Resend webhook events", openapi_extra=body_of(IDS))
 async def resend_events(request: Request, state: CurrentState) -> Response:
-    """Send events again. Every call sends them once more."""
+    """Send the given events again. They are sent once per call, so the call is not idempotent."""
     ids = _parse_ids(parse_fields(request.headers.get("content-type", ""), await request.body()).get("ids"))
     if state.settings.webhook_url is None:
         raise NoWebhookUrl
@@ -130,7 +130,7 @@ async def resend_events(request: Request, state: CurrentState) -> Response:
     openapi_extra=body_of(FILTERS) | query_of("preview"),
 )
 async def resend_matching_events(request: Request, state: CurrentState) -> Response:
-    """Send all events that match the filters again, at most the oldest 1,000. With ?preview=true, only count them."""
+    """Send the events that match the filters again, at most the oldest 1,000. With `preview=true`, only count them."""
     wanted = _parse_filters(parse_fields(request.headers.get("content-type", ""), await request.body()).get("filters"))
     preview = request.query_params.get("preview", "").lower() == "true"
     if state.settings.webhook_url is None:
@@ -159,7 +159,7 @@ def _parse_ids(value: Any) -> list[str]:
 
 def _parse_filters(value: Any) -> Filter:
     if not isinstance(value, dict) or not all(isinstance(each, (str, int)) for each in value.values()):
-        raise InvalidParams("filters must be an object of texts and numbers")
+        raise InvalidParams("filters must be an object whose values are strings or numbers")
     if not all(is_utf8(str(each)) for each in value.values()):
         raise InvalidParams("filters must not contain lone surrogates")
     return _parse_filter(QueryParams({name: str(each) for name, each in value.items()}))

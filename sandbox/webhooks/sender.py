@@ -16,9 +16,9 @@ from sandbox.webhooks.queue import Delivery, DeliveryAttempt
 log = logging.getLogger(__name__)
 
 CONCURRENCY = 64
-"""Webhooks that are sent at the same time."""
+"""Number of webhooks that are sent at the same time, at most."""
 TIMEOUT = 5.0
-"""Seconds that a receiver has for its whole response; less than the lease."""
+"""Seconds within which the receiver must complete its response. Must be less than the lease."""
 RESPONSE_LIMIT = 64 * 1024
 """Bytes of the response that are read, so that the connection can be used again."""
 RESPONSE_KEPT = 300
@@ -31,7 +31,7 @@ ONE_CONNECTION = httpx.Limits(max_connections=1, max_keepalive_connections=1, ke
 
 
 class WebhookSender:
-    """Background task that posts due webhooks, many at once, until the receiver answers 200."""
+    """Background task that sends due webhooks concurrently. An unsuccessful delivery is repeated on the schedule of queue.py."""
 
     def __init__(self, store: Store, url: str | None, time_scale: float) -> None:
         self._store = store
@@ -117,7 +117,7 @@ class WebhookSender:
         return httpx.AsyncClient(limits=ONE_CONNECTION, timeout=TIMEOUT, trust_env=False, verify=self._tls)
 
     async def _post(self, client: httpx.AsyncClient, delivery: Delivery) -> tuple[int | None, str | None, str]:
-        """Return the status, or None and an error; and the start of the response body."""
+        """Return the status (or None), the error (or None), and the first bytes of the response body as text."""
         headers = {"content-type": "application/json"}
         if delivery.signature is not None:
             headers["x-paystack-signature"] = delivery.signature

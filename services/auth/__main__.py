@@ -21,11 +21,11 @@ cli = service_cli(
 )
 
 RETIREMENT_MARGIN_SECONDS = 600
-"""An old key stays published this much longer than tokens signed with it can be valid."""
+"""An old key stays published for this long after the last access token that it signed has expired."""
 
 
 @cli.callback()
-def before(context: typer.Context) -> None:
+def check_signing_keys(context: typer.Context) -> None:
     """The auth service."""
     if context.invoked_subcommand == "serve":
         try:
@@ -38,9 +38,7 @@ def before(context: typer.Context) -> None:
 def signing_keys(
     rotate: Annotated[
         bool,
-        typer.Option(
-            "--rotate", help="Create a new key even if there is one, and delete the old keys that are no longer needed"
-        ),
+        typer.Option("--rotate", help="Create another key, and delete old keys that no valid access token needs"),
     ] = False,
     key_type: Annotated[
         KeyType, typer.Option("--type", help="Type of the new key: rsa (RS256), p256 (ES256) or ed25519 (EdDSA)")
@@ -48,8 +46,8 @@ def signing_keys(
 ) -> None:
     """Create a signing key in AUTH_KEYS_DIR if there is none.
 
-    With --rotate, the new key signs after AUTH_KEY_ACTIVATION_SECONDS, without a restart. An old key is deleted when no access token
-    that it signed can still be valid.
+    With --rotate, create another key. It signs after AUTH_KEY_ACTIVATION_SECONDS, without a restart. The command also deletes each old
+    key whose access tokens have all expired.
     """
     folder = settings.auth_keys_dir
     try:
@@ -67,9 +65,9 @@ def signing_keys(
 
 @cli.command(name="admin")
 def admin() -> None:
-    """Create the administrator's account from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD, or set its password."""
+    """Create the administrator's account from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD, or set the password of the existing account."""
     if settings.auth_admin_email is None:
-        raise typer.BadParameter("set this and AUTH_ADMIN_PASSWORD", param_hint="AUTH_ADMIN_EMAIL")
+        raise typer.BadParameter("set AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD", param_hint="AUTH_ADMIN_EMAIL")
 
     async def ensure() -> bool:
         hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds)
@@ -86,10 +84,10 @@ def client(
         list[str] | None, typer.Option("--scope", help=f"Repeatable. One of {', '.join(sorted(get_args(Scope)))}")
     ] = None,
     renew: Annotated[
-        bool, typer.Option("--renew", help="Replace the existing client of this name; its secret stops working")
+        bool, typer.Option("--renew", help="Replace the existing client of this name. The old secret stops working")
     ] = False,
 ) -> None:
-    """Create an OAuth client, with which a program gets tokens for itself, and print its secret once."""
+    """Create an OAuth client for the grant type client_credentials. Prints the secret, which cannot be shown again."""
 
     async def create() -> str:
         async with sessions.begin() as session:

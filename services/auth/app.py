@@ -20,11 +20,11 @@ from services.auth.tokens import routes as token_routes
 from services.auth.tokens import server_metadata
 
 checks: dict[str, Check] = {"database": schema_check("services.auth", engine)}
-"""Readiness checks. The lifespan adds those of the objects that it creates."""
+"""Readiness checks. The lifespan adds the checks of the objects that it creates."""
 
 
 class State(AuthState):
-    """What requests share; each entry is an attribute of `request.state`."""
+    """The objects that requests share. Each of them is an attribute of `request.state`."""
 
     key_ring: KeyRing
     password_hasher: PasswordHasher

@@ -14,9 +14,10 @@ sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
+    """Yield the session of the request's transaction. Commit it afterwards, or roll it back after an error."""
     async with sessions.begin() as session:
         yield session
 
 
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
-"""One transaction for the request. Function scope commits before the response is sent; FastAPI's default scope commits after it."""
+"""The transaction of the request. With scope="function" it is committed before the response is sent; with FastAPI's default, after it."""

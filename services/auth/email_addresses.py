@@ -1,4 +1,4 @@
-"""Email addresses in one normalized spelling, so that one address is one account."""
+"""Normalize email addresses, so that different spellings of an address belong to the same account."""
 
 import re
 import unicodedata
@@ -13,13 +13,14 @@ LABEL_SEPARATORS = re.compile("[.\u3002\uff0e\uff61]")
 
 
 def normalize_email(address: str) -> str:
-    """Return the address in lower case and NFC, with its domain in Unicode. Asks no DNS server.
+    """Return the address in lower case and NFC, with its domain in Unicode. Sends no DNS query.
 
-    Raises ValueError if it is not an email address. Names that the public DNS never resolves (`admin@shop.local`) are accepted, because
-    mail servers inside a company use them.
+    Raises ValueError if it is not an email address. Reserved top-level domains (`admin@shop.local`) are accepted, because companies use
+    them for internal mail.
     """
     address = address.strip()
     top_level = _special_use_top_level(address)
+    # The validator refuses reserved domains, so let it check the address with a top-level domain of as many letters x instead.
     checked = address if top_level is None else address[: -len(top_level)] + "x" * len(top_level)
     try:
         found = email_validator.validate_email(checked, check_deliverability=False)
@@ -31,7 +32,7 @@ def normalize_email(address: str) -> str:
 
 
 def _special_use_top_level(address: str) -> str | None:
-    """Return the last label of the domain if email_validator refuses it as reserved (`local`, `test`); it has no parameter to accept it."""
+    """Return the top-level domain if email_validator refuses it as reserved (`local`, `test`). It has no option to accept them."""
     last = LABEL_SEPARATORS.split(address.rpartition("@")[2])[-1]
     return last if _ascii(last) in email_validator.SPECIAL_USE_DOMAIN_NAMES else None
 

@@ -1,4 +1,4 @@
-"""Errors of auth: problems (RFC 9457), and the errors of the token endpoint (RFC 6749 section 5.2).
+"""The errors of auth: problems (RFC 9457), and these errors of the token endpoint (RFC 6749 section 5.2).
 
 OAuthError
 ├── InvalidRequest
@@ -35,7 +35,7 @@ class AccountNeeded(Problem):
 
 
 class TooBusy(Problem):
-    """The server is checking too many passwords. Nothing was changed; try again in a few seconds."""
+    """Too many logins and registrations are waiting. Nothing was changed; try again in a few seconds."""
 
     status = 503
 
@@ -46,7 +46,7 @@ class TooBusy(Problem):
 class OAuthError(Exception):
     """The token request was refused.
 
-    The first line of a subclass's docstring is its `error_description`; `error` is its code.
+    The default `error_description` is the first line of the subclass's docstring. `error` is the code of RFC 6749.
     """
 
     status: ClassVar[int] = 400
@@ -54,7 +54,7 @@ class OAuthError(Exception):
 
     def __init__(self, description: str | None = None, *, headers: dict[str, str] | None = None) -> None:
         description = description or (self.__doc__ or "").strip().splitlines()[0]
-        # RFC 6749 section 5.2 allows these characters and no others.
+        # RFC 6749 section 5.2 allows no other characters.
         self.description = re.sub(r'[^\x20-\x7e]|["\\]', "", description)[:500]
         self.headers = headers or {}
         super().__init__(self.description)
@@ -95,7 +95,7 @@ class UnsupportedGrantType(OAuthError):
 
 
 class InvalidScope(OAuthError):
-    """The requested scope exceeds what can be granted. Ask for less, or leave scope out."""
+    """The requested scope contains scopes that cannot be granted. Request fewer scopes, or leave scope out."""
 
     error = "invalid_scope"
 

@@ -3,5 +3,7 @@
 from prometheus_client import Counter
 
 token_requests_total = Counter(
-    "auth_token_requests_total", "Token requests by grant type and result", ["grant", "result"]
+    "auth_token_requests_total",
+    "Token requests by grant type (`refused` for all refusals) and result (`granted` or the error code)",
+    ["grant", "result"],
 )

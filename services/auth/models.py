@@ -1,4 +1,4 @@
-"""The declarative base of auth's tables, and the accounts that other tables refer to."""
+"""The base class of auth's tables, and the table of accounts, to which other tables refer."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,8 @@ from kit.db.engine import NAMING, TYPES
 
 
 class Base(DeclarativeBase):
+    """The base class of all tables of auth."""
+
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = TYPES
 
@@ -22,11 +24,11 @@ class Role(StrEnum):
     """Places orders and pays for them."""
 
     ADMIN = "admin"
-    """Also works on the orders, payments and products of the whole shop."""
+    """An operator: can also read all orders and payments, refund, decide on held payments, and change the catalog."""
 
 
 class Account(Base):
-    """A person who can log in with an email address and a password."""
+    """The account of a customer or an operator, who logs in with an email address and a password."""
 
     __tablename__ = "accounts"
     __table_args__ = (one_of("role", Role),)

@@ -1,4 +1,4 @@
-"""Settings of auth, read from the environment."""
+"""The settings of auth, read from environment variables."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -29,17 +29,21 @@ class AuthSettings(Settings):
     auth_port: Port = 8001
     auth_worker_port: Port = 8101
     auth_database_url: Secret
-    auth_keys_dir: Path = Field(description="Folder of the private signing keys (PEM). `keys` creates the first one")
+    auth_keys_dir: Path = Field(
+        description="Folder of the private signing keys (PEM). The command `keys` creates the first key"
+    )
     auth_key_activation_seconds: int = Field(
         default=15,
         ge=0,
         le=86_400,
-        description="Time between publishing a new key and signing with it. Choose more than verifiers cache the JWKS",
+        description="Seconds between publishing a new key and signing with it; also the max-age of the JWKS",
     )
-    auth_access_token_seconds: int = Field(default=900, ge=60, le=3600, description="Lifetime of an access token")
+    auth_access_token_seconds: int = Field(
+        default=900, ge=60, le=3600, description="Lifetime of an access token in seconds"
+    )
     auth_password_scheme: PasswordScheme = PasswordScheme.BCRYPT_SHA256
     auth_bcrypt_rounds: int = Field(
-        default=12, ge=10, le=15, description="Cost of bcrypt, as a power of two: one more takes twice as long"
+        default=12, ge=10, le=15, description="Cost parameter of bcrypt. Adding 1 doubles the time of a hash"
     )
     auth_admin_email: Email | None = None
     auth_admin_password: Secret | None = None

@@ -1,4 +1,4 @@
-"""Background jobs of auth: delete what has expired."""
+"""The background job of auth: delete expired rows."""
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,25 +17,25 @@ log = structlog.get_logger("pruning")
 
 
 async def prune(session: AsyncSession) -> int:
-    """Delete up to a thousand expired refresh families and as many old failed logins. Returns the larger of the two numbers."""
+    """Delete up to BATCH_SIZE expired refresh families and up to BATCH_SIZE old failed logins. Return the larger of the two numbers."""
     families = await refresh_tokens.delete_expired(session, BATCH_SIZE)
     usernames = await failed_logins.delete_old(session, BATCH_SIZE)
+    if families or usernames:
+        log.info("expired rows deleted", refresh_families=families, failed_logins=usernames)
     return max(families, usernames)
 
 
 async def prune_regularly(shutdown: Shutdown) -> None:
-    """Prune once a minute, and again at once while there is more than one batch."""
+    """Prune once a minute. Prune again at once while a batch is full."""
     while not shutdown.requested:
         async with sessions.begin() as session:
             deleted = await prune(session)
-        if deleted:
-            log.info("expired rows deleted", rows=deleted)
         if deleted < BATCH_SIZE:
             await shutdown.wait(INTERVAL_SECONDS)
 
 
 async def work() -> None:
-    """Run the background jobs until the process is asked to stop."""
+    """Run the background jobs until SIGTERM."""
     try:
         await runner.run_jobs(
             {"pruning": prune_regularly},

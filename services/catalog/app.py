@@ -17,7 +17,7 @@ from services.catalog.settings import settings
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
-    """Create the token verifier; close the database connections at the end."""
+    """Create the token verifier. Close the database connections at shutdown."""
     keys = fetch_jwks(settings.jwks_url)
     yield AuthState(verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience))
     await engine.dispose()
@@ -26,7 +26,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
 app = create_app(
     "catalog",
     settings,
-    description="Products, categories and orders. Money is integer subunits of a currency (kobo, pesewa, cent); times are UTC.",
+    description="Products, categories and orders. Amounts are integers in subunits of the currency (kobo, pesewa, cent). Times are UTC.",
     checks={"database": schema_check("services.catalog", engine)},
     lifespan=lifespan,
 )

@@ -14,10 +14,10 @@ sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
-    """Yield the session of the request's transaction; commit it afterwards, or roll it back after an error."""
+    """Yield the session of the request's transaction. Commit it afterwards, or roll it back after an error."""
     async with sessions.begin() as session:
         yield session
 
 
-# With scope="function" FastAPI commits before it sends the response; by default it would commit after it.
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
+"""The transaction of the request. With scope="function" it is committed before the response is sent; with FastAPI's default, after it."""

@@ -1,4 +1,4 @@
-"""The base class of catalog's tables, and the tables that several folders use. Money is subunits of `currency`; times are UTC."""
+"""The base class of catalog's tables, and the tables that several folders use. Money is in subunits of `currency`; times are UTC."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -15,14 +15,16 @@ from kit.messaging.outbox import OutboxEvent
 from services.catalog.statuses import OrderStatus, PaymentOutcome
 
 WORD_SEPARATORS = "/.@_-"
-"""Postgres would read `wireless/mouse` or `v2.0` as one path, host or number, so these characters become spaces before indexing."""
+"""These characters are replaced by spaces before indexing. Postgres would index `wireless/mouse` or `v2.0` as one path or host name."""
 
 _SEARCHED = f"translate(name || ' ' || description, '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}')"
-# The index holds words as they are written and their English stems: a search finds half-typed words and inflected ones.
+# The index has each word and its English stem, so that a search finds beginnings of words and inflected words.
 SEARCH_VECTOR = f"to_tsvector('simple', {_SEARCHED}) || to_tsvector('english', {_SEARCHED})"
 
 
 class Base(DeclarativeBase):
+    """The base class of all tables of catalog."""
+
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = TYPES
 
@@ -39,7 +41,7 @@ class Category(Base):
 
 
 class Product(Base):
-    """A product. `stock` is the quantity that can still be ordered, without what orders have reserved; NULL means unlimited."""
+    """A product. `stock` is the quantity that can be ordered, excluding reserved units; NULL means unlimited."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -68,7 +70,7 @@ class Product(Base):
 
 
 class Order(Base):
-    """An order. `payment_reference` is the payment that paid for it; other payments for it are refunded."""
+    """An order. `payment_reference` identifies the payment that paid for the order. Other payments for the order are refunded."""
 
     __tablename__ = "orders"
     __table_args__ = (
@@ -89,7 +91,7 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """One product of an order, with its price and name at the time of the order. `reserved`: its quantity was taken from the stock."""
+    """One product of an order, with its price and name at the time of the order. `reserved`: the quantity was subtracted from `stock`."""
 
     __tablename__ = "order_items"
     __table_args__ = (
@@ -108,7 +110,7 @@ class OrderItem(Base):
 
 
 class Delivery(Base):
-    """The delivery of an order. The keys allow one for each order and one for each payment, even if events are repeated."""
+    """The delivery of an order. The unique keys allow one delivery for each order and for each payment, even if events are repeated."""
 
     __tablename__ = "deliveries"
 
@@ -118,9 +120,9 @@ class Delivery(Base):
 
 
 class OrderPayment(Base):
-    """The outcome of each payment that events have reported, so that events may be repeated and arrive in any order.
+    """A payment that events have reported, and its outcome, so that events may be repeated and arrive in any order.
 
-    There is no foreign key: a payment may refer to an order that catalog does not know.
+    There is no foreign key to orders, because the order may not exist in catalog.
     """
 
     __tablename__ = "order_payments"

@@ -12,7 +12,7 @@ INTERVAL_SECONDS = 600.0
 
 
 async def prune(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:
-    """Delete old rows until shutdown, one batch in each transaction."""
+    """Delete old rows until shutdown is requested, one batch in each transaction."""
     while not shutdown.requested:
         async with sessions.begin() as session:
             keys = await idempotency.prune(session, IdempotencyKey, BATCH)

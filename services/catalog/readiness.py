@@ -12,9 +12,9 @@ OVERDUE_SECONDS = 60
 
 
 async def check_backlog(sessions: async_sessionmaker[AsyncSession]) -> str | None:
-    """Return what is overdue by more than OVERDUE_SECONDS, or None.
+    """Return a reason if inbox entries or outbox events are overdue by more than OVERDUE_SECONDS, else None.
 
-    A failed entry that waits for its next attempt is not overdue; the metric `inbox_unprocessed_entries` counts it.
+    An entry is not overdue before its next attempt is due. The metric `inbox_unprocessed_entries` counts all pending and failed entries.
     """
     overdue = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, OVERDUE_SECONDS)
     entries = select(InboxRow.id).where(InboxRow.status == EntryStatus.PENDING, InboxRow.next_attempt_at < overdue)
@@ -25,5 +25,5 @@ async def check_backlog(sessions: async_sessionmaker[AsyncSession]) -> str | Non
     if overdue_entries:
         reasons.append(f"{overdue_entries} events are overdue for processing")
     if age > OVERDUE_SECONDS:
-        reasons.append(f"{events} events wait for the broker, the oldest for {age:.0f} s")
+        reasons.append(f"{events} events are not published yet, the oldest is {age:.0f} s old")
     return "; ".join(reasons) or None

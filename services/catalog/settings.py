@@ -1,4 +1,4 @@
-"""The settings of catalog, read from the environment."""
+"""The settings of catalog, read from environment variables."""
 
 from pydantic import Field
 

@@ -24,22 +24,22 @@ def _refuse_id(slug: str) -> str:
 
 
 ChosenSlug = Annotated[Slug, AfterValidator(_refuse_id)]
-"""A slug from a client. One path serves ids and slugs, so a slug must not look like an id."""
+"""A slug in a request. A slug must not have the format of an id, because a path parameter can be an id or a slug."""
 
 
 def has_id_or_slug(
     id_or_slug: str, ids: InstrumentedAttribute[UUID], slugs: InstrumentedAttribute[str]
 ) -> ColumnElement[bool]:
-    """Return the condition that a row has this id or this slug. It is false for text that is neither."""
+    """Return the condition that a row has this id or this slug. The condition is false if the text has neither format."""
     if UUID_FORMAT.fullmatch(id_or_slug):
         return ids == UUID(id_or_slug)
     return slugs == id_or_slug if SLUG_FORMAT.fullmatch(id_or_slug) else false()
 
 
 def candidates(name: str, fallback: str) -> list[str]:
-    """Return slugs to try for a name: the plain one first, then some with a random suffix.
+    """Return slugs to try for a name: first the slug of the name, then slugs with a random suffix.
 
-    `fallback` replaces a name without any letter or digit that a slug can contain.
+    `fallback` is used if the name has no letter or digit that a slug can contain.
     """
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     plain = re.sub(r"[^a-z0-9]+", "-", ascii_name)[:MAX_LENGTH].strip("-") or fallback

@@ -1,4 +1,4 @@
-"""The values of statuses, outcomes and reasons. Pure: imports nothing."""
+"""The statuses of orders and the outcomes of payments. This module imports only the standard library."""
 
 from enum import StrEnum
 
@@ -7,35 +7,35 @@ class OrderStatus(StrEnum):
     """The status of an order. See fulfilment/decisions.py for the transitions."""
 
     PENDING = "pending"
-    """Waits for its payment; its stock is reserved until `expires_at`."""
+    """Not paid yet. The stock is reserved until `expires_at`."""
 
     PAID = "paid"
-    """Paid, not delivered yet. Today payment and delivery are committed together, so no order stays in this status."""
+    """Paid, but not delivered. Not used at present, because payment and delivery are committed together."""
 
     DELIVERED = "delivered"
     """Paid and delivered."""
 
     CANCELLED = "cancelled"
-    """Cancelled by its customer before it was paid."""
+    """Cancelled by the customer before it was paid."""
 
     EXPIRED = "expired"
-    """Not paid in time; its stock was released. A late payment still delivers it if there is enough stock."""
+    """Not paid in time; the stock was released. A later payment delivers the order if there is enough stock."""
 
     REFUNDED = "refunded"
     """The whole amount was refunded and the stock was released."""
 
 
 class PaymentOutcome(StrEnum):
-    """What a payment led to for its order."""
+    """The effect of a payment on its order."""
 
     AWAITED = "awaited"
-    """Only refunds of the payment have been reported so far, not the payment itself."""
+    """Refunds of the payment were reported, but not yet the payment itself."""
 
     DELIVERED = "delivered"
-    """The payment paid for the order, which was delivered."""
+    """The payment paid for the order, and the order was delivered."""
 
     UNDELIVERABLE = "undeliverable"
-    """The order cannot be fulfilled for this payment; payments refunds it."""
+    """The order cannot be fulfilled for this payment. The payments service refunds it."""
 
     REFUNDED = "refunded"
     """The payment was fully refunded."""

@@ -16,14 +16,14 @@ AnyCaller = Annotated[Caller, Depends(authenticate)]
 Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
 """A caller who may pay for orders."""
 
-Reading = Annotated[Caller, Depends(require_scope("payments:read"))]
+PaymentsReader = Annotated[Caller, Depends(require_scope("payments:read"))]
 """A caller who may read all payments, the ledger and the webhook events."""
 
-Refunding = Annotated[Caller, Depends(require_scope("payments:refund"))]
+RefundOperator = Annotated[Caller, Depends(require_scope("payments:refund"))]
 """An operator who may refund payments and respond to disputes."""
 
-Deciding = Annotated[Caller, Depends(require_scope("payments:decide"))]
-"""An operator who may accept held payments and bind them to orders."""
+ReviewOperator = Annotated[Caller, Depends(require_scope("payments:decide"))]
+"""An operator who may decide about held payments and reprocess webhook events."""
 
 Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Reference of the payment")]
 

@@ -116,8 +116,9 @@ async def charge_saved_card(
 ) -> PaymentView:
     """Pay for an order with a saved card. Requires the scope `payments:write`. The result is in `status`.
 
-    `succeeded` and `failed` are final. `pending` with an `authorization_url`: the bank requires the payer to authorize the charge on
-    that page. `pending` without an `authorization_url`: the result is not known yet; get the payment again in a moment.
+    `succeeded`: the order is paid. `failed`: the charge was declined. `pending` with an `authorization_url`: the bank requires the payer
+    to authorize the charge on that page. `pending` without an `authorization_url`: the result is not known yet; get the payment again in
+    a moment.
     """
     return await saved_card.charge_saved_card(sessions, long_running, clients, payer, request, idempotency_key)
 

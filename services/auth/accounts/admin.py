@@ -21,10 +21,10 @@ log = structlog.get_logger("admin")
 async def ensure_admin(
     sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, settings: AuthSettings
 ) -> bool:
-    """Create the administrator's account, or give it the configured password. Returns True if anything was changed.
+    """Create the administrator's account, or set its role and password. Return True if anything was changed.
 
-    Idempotent, also in concurrent processes. An account that a customer had registered with the address becomes the administrator's:
-    its old password and its refresh tokens are no longer valid.
+    Idempotent, also in concurrent processes. If a customer has registered this email address, the account becomes the administrator's
+    account, and its old password and refresh tokens are no longer valid.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password
     if email is None or secret is None:
@@ -50,7 +50,7 @@ async def ensure_admin(
 
 
 class AdminBootstrap:
-    """Ensures the administrator's account when the service starts, and retries in the background while the database is unavailable."""
+    """Creates or updates the administrator's account when the service starts. Retries in the background until that succeeds."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class AdminBootstrap:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Try once before the block, then keep trying until it has worked or the block ends."""
+        """Try once before the block. Then retry until an attempt succeeds or the block ends."""
         await self._try()
         retrying = asyncio.create_task(self._retry())
         try:
@@ -77,7 +77,7 @@ class AdminBootstrap:
             await asyncio.wait([retrying])
 
     async def check(self) -> str | None:
-        """Check readiness: return the reason while the account is not ensured."""
+        """Return None if the account is up to date, else the reason (a readiness check)."""
         return None if self.done else "the administrator account is not created yet"
 
     async def _try(self) -> None:

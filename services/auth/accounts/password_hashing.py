@@ -1,7 +1,7 @@
 """Hash and verify passwords in a bounded pool of threads.
 
-Hashing is slow on purpose, so it never runs on the event loop, and never in more threads than there are cores. The scheme `bcrypt_sha256`
-hashes the password with SHA-256 first, so all of it counts: bcrypt alone reads only 72 bytes.
+Hashing is slow on purpose, so it does not run on the event loop, and not in more threads than there are cores. bcrypt alone uses only the
+first 72 bytes of a password. The scheme `bcrypt_sha256` uses all bytes, because it applies SHA-256 first.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS = 10
 
 
 class PasswordHasher:
-    """Runs one hash per core at a time. Others wait in a short queue; beyond it TooBusy is raised."""
+    """Computes one hash per core at a time. Further callers wait in a queue; if the queue is full, TooBusy is raised."""
 
     def __init__(self, context: CryptContext, threads: int) -> None:
         self.threads = threads
@@ -52,7 +52,7 @@ class PasswordHasher:
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Wait for a free thread; call `hash` and `verify` within. Raises TooBusy if the queue is full or the wait too long."""
+        """Reserve a thread for the `with` block, in which `hash` and `verify` are called. Raises TooBusy if the queue is full or slow."""
         if self._waiting >= self._max_waiting:
             raise TooBusy
         self._waiting += 1
@@ -73,21 +73,21 @@ class PasswordHasher:
         return str(password_hash)
 
     async def verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
-        """Return whether the password is right, and a new hash to store if the stored one is outdated.
+        """Return whether the password is correct, and a new hash to store if the stored hash is outdated.
 
-        Without a stored hash the same work is done, so the response time does not show whether there is an account.
+        `stored_hash` is None if there is no account. This takes as long, so the response time does not show whether an account exists.
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._verify, password, stored_hash)
 
     def _verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
         try:
-            right, new_hash = self._context.verify_and_update(password, stored_hash)
-        except ValueError:  # plain bcrypt refuses more than 72 bytes; or the stored text is not a hash
+            correct, new_hash = self._context.verify_and_update(password, stored_hash)
+        except ValueError:  # more than 72 bytes for plain bcrypt, or the stored text is not a hash
             return False, None
-        return bool(right), new_hash
+        return bool(correct), new_hash
 
     async def warm_up(self) -> None:
-        """Create the hash that unknown users are verified against, so that the first of them takes no longer than the others."""
+        """Compute the hash that is used for unknown users, so that the first login of an unknown user is not slower than others."""
         async with self.slot():
             await self.verify("", None)
 

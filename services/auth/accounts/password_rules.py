@@ -1,4 +1,4 @@
-"""The passwords that an account may have."""
+"""Check the passwords of new accounts."""
 
 import re
 from functools import cache
@@ -22,9 +22,9 @@ def check_characters(password: str) -> str:
 
 
 def check_not_easy(password: str, email: str) -> None:
-    """Refuse the passwords that an attacker tries first (NIST SP 800-63B section 3.1.1.2).
+    """Raise PasswordTooEasy for passwords that are easy to guess (NIST SP 800-63B section 3.1.1.2).
 
-    Raises PasswordTooEasy for the most common passwords, for the account's email address or the part before its @, and for fewer than three
+    These are the most common passwords, the account's email address or the part of it before the @, and passwords with fewer than three
     different characters.
     """
     lower = password.strip().lower()

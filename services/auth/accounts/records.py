@@ -24,7 +24,7 @@ async def create(session: AsyncSession, *, email: str, name: str | None, passwor
 
 
 async def find_by_email(session: AsyncSession, email: str) -> Account | None:
-    """Return the account with this normalized email address."""
+    """Return the account with this normalized email address, or None."""
     account: Account | None = await session.scalar(select(Account).where(Account.email == email))
     return account
 
@@ -44,6 +44,6 @@ async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
 
 
 async def upgrade_password_hash(session: AsyncSession, account: Account, password_hash: str) -> None:
-    """Replace the hash by a newer one of the same password, unless the password was changed meanwhile."""
+    """Replace an outdated hash by a new hash of the same password, unless the password was changed meanwhile."""
     unchanged = update(Account).where(Account.id == account.id, Account.password_hash == account.password_hash)
     await session.execute(unchanged.values(password_hash=password_hash))

@@ -18,7 +18,7 @@ from services.auth.models import Account
 router = APIRouter(prefix="/auth", tags=["accounts"])
 
 login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
-"""Checks nothing. It makes "Authorize" on /docs ask for a user name and a password."""
+"""Performs no check. It makes "Authorize" on /docs ask for a user name and a password."""
 
 
 @router.post(

@@ -23,9 +23,9 @@ class Registration(RequestModel):
         "extra": "ignore"
     }
 
-    email: Email = Field(description="Stored in lower case. Each address can have one account")
+    email: Email = Field(description="Stored in lower case. There can be one account for each address")
     password: NewPassword = Field(description="8 to 128 characters of any kind; the most common passwords are refused")
-    name: Line | None = Field(default=None, description="The name to show, for example on orders")
+    name: Line | None = Field(default=None, description="Display name")
 
 
 class AccountView(ResponseModel):

@@ -17,14 +17,14 @@ from services.auth.errors import InvalidClient, InvalidRequest
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """What a client sent to authenticate itself; not yet verified."""
+    """The client_id and client_secret of a request, not verified."""
 
     client_id: str
     secret: str
 
 
 async def authenticate_client(session: AsyncSession, credentials: ClientCredentials) -> Client:
-    """Return the client. Raises InvalidClient, the same for an unknown id and for a wrong secret."""
+    """Return the client. Raises InvalidClient for an unknown id and for a wrong secret; the client cannot tell these apart."""
     known = CLIENT_ID.fullmatch(credentials.client_id)
     client = await session.get(Client, credentials.client_id) if known else None
     if client is None or not hmac.compare_digest(client.secret_digest, secret_digest(credentials.secret)):
@@ -45,13 +45,15 @@ def parse_basic(authorization: str) -> ClientCredentials:
 async def _sent_credentials(
     request: Request,
     client_id: Annotated[
-        str | None, Form(max_length=200, description="Your client's id, if it does not use HTTP Basic")
+        str | None,
+        Form(max_length=200, description="The id of your client, if the request has no HTTP Basic credentials"),
     ] = None,
     client_secret: Annotated[
-        str | None, Form(max_length=200, description="Your client's secret, if it does not use HTTP Basic")
+        str | None,
+        Form(max_length=200, description="The secret of your client, if the request has no HTTP Basic credentials"),
     ] = None,
 ) -> ClientCredentials | None:
-    """Read the credentials from the header or the form. Returns None for the public client, which has no secret."""
+    """Return the client credentials in the header or the form, or None for the public client, which has no secret."""
     credentials = ClientCredentials(client_id or "", client_secret or "")
     header = request.headers.get("authorization", "")
     if header[:6].lower() == "basic ":

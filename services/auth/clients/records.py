@@ -13,10 +13,10 @@ from contracts.tokens import Scope
 from services.auth.clients.models import Client
 
 PUBLIC_CLIENT = "shop"
-"""The `client_id` in the tokens of customers, who log in with a password. Their apps cannot keep a client's secret."""
+"""The `client_id` in the tokens of customers, who log in with a password. Their apps cannot keep a secret confidential."""
 
 CLIENT_ID = re.compile(r"[a-z][a-z0-9-]{0,29}")
-"""Shorter than any spelling of an account's UUID: the `sub` of a client must never be the id of an account."""
+"""At most 30 characters, which is shorter than a UUID, so that the `sub` of a client is never the id of an account."""
 
 
 class ClientRefused(ValueError):
@@ -50,7 +50,7 @@ async def create(session: AsyncSession, client_id: str, scopes: Set[str]) -> str
 
 
 async def delete(session: AsyncSession, client_id: str) -> bool:
-    """Delete a client. Returns False if there was none. Its access tokens stay valid until they expire, minutes later."""
+    """Delete a client. Return False if it did not exist. Its access tokens stay valid until they expire."""
     client = await session.get(Client, client_id)
     if client is not None:
         await session.delete(client)

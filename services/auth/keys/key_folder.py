@@ -46,28 +46,28 @@ def read_keys(folder: Path) -> list[SigningKey]:
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise KeysUnusable(f"{path}: {error}") from error
         if stat.st_mode & 0o007:
-            log.warning("signing key file is accessible to every user of this machine: chmod 600", file=str(path))
+            log.warning("signing key file is accessible to all users of this machine: run chmod 600", file=str(path))
     if not keys:
         raise KeysUnusable(f"{folder}: no signing key; create one with `python -m services.auth keys`")
     return keys
 
 
 def create_first(folder: Path, key_type: KeyType) -> Path | None:
-    """Create a key if the folder has none. Returns its file, or None if there was a key."""
+    """Create a key if the folder has none. Return the file of the new key, or None if there already was a key."""
     with _locked(folder):
         return None if list_files(folder) else _write(folder, key_type)
 
 
 def rotate(folder: Path, key_type: KeyType) -> Path:
-    """Add a key, which signs as soon as its activation time is over. The older keys stay published. Returns its file."""
+    """Add a key and return its file. The new key signs after the activation time. The older keys stay published."""
     with _locked(folder):
         return _write(folder, key_type)
 
 
 def retire(folder: Path, after_seconds: float) -> list[Path]:
-    """Delete the keys whose successor is older than `after_seconds`. Returns their files.
+    """Delete each key whose next newer key is older than `after_seconds`. Return the deleted files.
 
-    Give more than the lifetime of an access token: then no valid token needs them.
+    `after_seconds` must be longer than the activation time plus the lifetime of an access token, so that no valid token needs the keys.
     """
     with _locked(folder):
         successors = pairwise(list_files(folder))
@@ -79,7 +79,7 @@ def retire(folder: Path, after_seconds: float) -> list[Path]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lock the folder against other processes, so that two commands started together create one first key."""
+    """Lock the folder against other processes, so that two concurrent commands do not both create a first key."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -90,15 +90,15 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def _write(folder: Path, key_type: KeyType) -> Path:
-    """Write a new key under a temporary name and rename it: a reader never sees half a file."""
+    """Write a new key under a temporary name and rename the file, so that readers never see an incomplete file."""
     private = generate(key_type)
     kid = signing_key(private, 0).kid
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}-{kid[:8]}.pem"
-    unfinished = folder / f".{secrets.token_hex(8)}"
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    temporary = folder / f".{secrets.token_hex(8)}"
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
-    unfinished.rename(path)
+    temporary.rename(path)
     return path

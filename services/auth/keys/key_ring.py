@@ -1,7 +1,6 @@
-"""The signing keys of a running process. All keys of the folder are published; the newest active one signs.
+"""The signing keys of a running process. All keys of the folder are published; the newest active key signs.
 
-A new key is published for `activation_seconds` before it signs, so that verifiers have fetched it by then. A key without an older one signs
-at once.
+A new key becomes active after `activation_seconds`, so that verifiers have time to fetch it. The first key is active at once.
 """
 
 import asyncio
@@ -21,9 +20,9 @@ log = structlog.get_logger("keys")
 
 
 class KeyRing:
-    """Reads the folder again when it has changed, at most every two seconds: a rotation needs no restart.
+    """Reads the folder again after it was changed, so that a rotation needs no restart. Checks for changes at most every two seconds.
 
-    Keeps the last keys while the folder cannot be read.
+    Uses the last keys while the folder cannot be read.
     """
 
     def __init__(self, folder: Path, activation_seconds: float, reload_seconds: float = RELOAD_SECONDS) -> None:
@@ -36,7 +35,7 @@ class KeyRing:
         self._lock = asyncio.Lock()
 
     def load(self) -> None:
-        """Read the folder if it has changed. Blocks; raises KeysUnusable."""
+        """Read the folder if it has changed. Blocks the thread. Raises KeysUnusable."""
         files = [(path.name, stat.st_mtime_ns, stat.st_size) for path, stat in list_files(self.folder)]
         if files != self._loaded_files or not self._keys:
             self._keys = read_keys(self.folder)
@@ -49,24 +48,24 @@ class KeyRing:
                 try:
                     await asyncio.to_thread(self.load)
                 except KeysUnusable as error:
-                    log.error("signing keys not loaded", reason=str(error), kept=len(self._keys))
+                    log.error("signing keys not loaded", reason=str(error), loaded_keys=len(self._keys))
                 self._checked_at = time.monotonic()
         if not self._keys:
             raise Unavailable("There is no signing key.")
         return self._keys
 
     async def signing_key(self) -> SigningKey:
-        """Return the newest key whose activation time is over, or the oldest key if there is none. Raises Unavailable without a key."""
+        """Return the newest active key, or the oldest key if none is active. Raises Unavailable if there is no key."""
         keys = await self._current()
         latest = time.time() - self.activation_seconds
         return next((key for key in reversed(keys) if key.published_at <= latest), keys[0])
 
     async def jwks(self) -> dict[str, list[Jwk]]:
-        """Return the public keys as a JWK Set (RFC 7517 section 5), newest first. Raises Unavailable without a key."""
+        """Return the public keys as a JWK Set (RFC 7517 section 5), newest first. Raises Unavailable if there is no key."""
         return {"keys": [key.jwk for key in reversed(await self._current())]}
 
     async def check(self) -> str | None:
-        """Check readiness: return the reason if there is no key."""
+        """Return None if there is a key, else the reason (a readiness check)."""
         try:
             await self._current()
         except Unavailable as error:

@@ -13,6 +13,6 @@ router = APIRouter(prefix="/.well-known", tags=["discovery"])
 @router.get("/jwks.json", summary="Get the public keys", responses=problem_responses(Unavailable))
 async def jwks(response: Response, key_ring: CurrentKeyRing) -> JwkSet:
     """Return the public keys that verify access tokens, newest first (RFC 7517). Fetch them again when a token names an unknown `kid`."""
-    # Who caches the keys no longer than this has a new key before it signs.
+    # A verifier that caches the keys for at most this time has each new key before the key signs.
     response.headers["Cache-Control"] = f"public, max-age={settings.auth_key_activation_seconds}"
     return JwkSet.model_validate(await key_ring.jwks())

@@ -34,13 +34,15 @@ class KeyType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
+    """A private key with its algorithm and its public half."""
+
     kid: str
     algorithm: str
     private: PrivateKey
     jwk: Jwk
     """The public half (RFC 7517)."""
     published_at: float
-    """The time when the key's file was written, in seconds since the epoch."""
+    """The time when the file of the key was written, in seconds since the epoch. The key is published since then."""
 
 
 def thumbprint(jwk: Jwk) -> str:
@@ -51,6 +53,7 @@ def thumbprint(jwk: Jwk) -> str:
 
 
 def generate(key_type: KeyType) -> PrivateKey:
+    """Generate a private key."""
     match key_type:
         case KeyType.RSA:
             return generate_rsa(public_exponent=65537, key_size=RSA_BITS)
@@ -61,17 +64,21 @@ def generate(key_type: KeyType) -> PrivateKey:
 
 
 def signing_key(private: object, published_at: float) -> SigningKey:
-    """Describe a private key: its type determines the algorithm. Raises ValueError for a type that cannot sign access tokens."""
+    """Return the signing key for a private key, whose type determines the algorithm. Raises ValueError for an unsupported type."""
     if isinstance(private, RSAPrivateKey) and private.key_size >= RSA_BITS:
-        return _described(private, "RS256", RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
+        return _with_public_half(
+            private, "RS256", RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at
+        )
     if isinstance(private, EllipticCurvePrivateKey) and isinstance(private.curve, SECP256R1):
-        return _described(private, "ES256", ECAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
+        return _with_public_half(private, "ES256", ECAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
     if isinstance(private, Ed25519PrivateKey):
-        return _described(private, "EdDSA", OKPAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
+        return _with_public_half(
+            private, "EdDSA", OKPAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at
+        )
     raise ValueError(f"must be an RSA key of at least {RSA_BITS} bits, a P-256 key or an Ed25519 key")
 
 
-def _described(private: PrivateKey, algorithm: str, public: Jwk, published_at: float) -> SigningKey:
+def _with_public_half(private: PrivateKey, algorithm: str, public: Jwk, published_at: float) -> SigningKey:
     # A JWK has `use` or `key_ops`, not both (RFC 7517 section 4.3).
     jwk = {name: value for name, value in public.items() if name != "key_ops"}
     kid = thumbprint(jwk)

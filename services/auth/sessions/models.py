@@ -10,9 +10,9 @@ from services.auth.models import Base
 
 
 class RefreshFamily(Base):
-    """One login: the family of all refresh tokens that were rotated from its first one.
+    """A login: its first refresh token and all refresh tokens that replaced it.
 
-    The row holds the SHA-256 of the only secret that is valid now. A family that was revoked has no row.
+    The row has the SHA-256 of the secret that is valid now. Revoking a family deletes its row.
     """
 
     __tablename__ = "refresh_families"
@@ -21,8 +21,8 @@ class RefreshFamily(Base):
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
     scope: Mapped[str]
-    """Granted at login, space-separated. A later token carries this or less."""
+    """The scopes granted at login, space-separated. Later access tokens have these scopes or fewer."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
-    """Moved on at every rotation, never beyond `absolute_expires_at`."""
+    """Extended at every rotation, at most to `absolute_expires_at`."""
     absolute_expires_at: Mapped[datetime]

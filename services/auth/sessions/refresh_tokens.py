@@ -1,7 +1,7 @@
-"""Refresh tokens: each is valid for one use, which returns the next one. Reuse revokes the family (RFC 9700 section 4.14.2).
+"""Refresh tokens: each token can be used once and is replaced by the next token. Reuse revokes the family (RFC 9700 section 4.14.2).
 
-A token is `<family id>.<secret>`. Any secret of a family other than the valid one was used before, by the owner or by a thief. The server
-cannot tell which of them sent it, so both must log in again.
+A token is `<family id>.<secret>`. A token with another secret than the valid one was used before, either by its owner or by a thief. The
+server cannot distinguish them, so it revokes the family, and the owner must log in again.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Rotation:
 
     account_id: UUID
     scopes: Set[str]
-    """Granted at login."""
+    """The scopes granted at login."""
     next_token: str
 
 
@@ -40,7 +40,7 @@ def _digest(secret: str) -> bytes:
 
 
 async def issue(session: AsyncSession, account: Account, scope: str) -> str:
-    """Start a new family and return its first token. It expires after 30 days without use, and 90 days after the login in any case."""
+    """Start a family and return its first token. The family expires after 30 days without use, at the latest 90 days after the login."""
     family_id, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     row = insert(RefreshFamily).values(
         id=family_id,
@@ -55,10 +55,10 @@ async def issue(session: AsyncSession, account: Account, scope: str) -> str:
 
 
 async def rotate(session: AsyncSession, token: str) -> Rotation | None:
-    """Use a refresh token: return what it grants and the next token, or None if it is not valid.
+    """Use a refresh token. Return the account, its scopes and the next token, or None if the token is not valid.
 
-    Commit in both cases: with None, the family of a used token has been revoked. Of several concurrent uses of one token, one succeeds;
-    the others count as reuse.
+    The caller must commit in both cases: if the result is None, the family of a reused token was revoked. If a token is used several times
+    concurrently, one use succeeds and the others are reuse.
     """
     parts = TOKEN.fullmatch(token)
     if parts is None:
@@ -89,12 +89,12 @@ async def rotate(session: AsyncSession, token: str) -> Rotation | None:
     )
     for account_id, was_valid in revoked:
         if was_valid:
-            log.warning("refresh token reused, family revoked", account_id=str(account_id))
+            log.warning("refresh token reused and family revoked", account_id=str(account_id))
     return None
 
 
 async def revoke(session: AsyncSession, token: str) -> None:
-    """Revoke the family of a token, whichever token of the family it is. Does nothing for an unknown token."""
+    """Revoke the family of a token, even if the token was already used. Does nothing for an unknown token."""
     parts = TOKEN.fullmatch(token)
     if parts is not None:
         await session.execute(delete(RefreshFamily).where(RefreshFamily.id == parts[1]))

@@ -1,7 +1,7 @@
-"""Slow down password guessing: after five failed logins in a row, a user name must wait before the next attempt.
+"""Slow down password guessing: after five failed logins in a row with a user name, further logins are refused during a pause.
 
-The pause doubles with each further failure, up to a minute. Failures are counted by user name, whether or not an account has it, so pauses
-do not show which accounts exist. An account is never locked permanently: an attacker could use that to lock its owner out.
+The pause doubles with each further failure, up to a minute. Failures are counted for user names without an account too, so pauses do not
+show which accounts exist. An account is never locked permanently, because an attacker could use that to lock out the owner.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from services.auth.throttling.models import FailedLogin
 FREE_ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 60
 RETENTION = timedelta(days=1)
-"""Failures are deleted this long after the last one."""
+"""Failures of a user name are deleted this long after the last failure."""
 
 
 def _digest(username: str) -> bytes:
@@ -29,7 +29,7 @@ def _digest(username: str) -> bytes:
 def _pause(failures: SQLColumnExpression[int]) -> ColumnElement[object]:
     """Return the pause as an SQL interval: 2 s after the fifth failure, then 4, 8, 16, 32, 60, 60 ...
 
-    That allows ten guesses in the first minute, then one a minute.
+    That allows nine guesses in the first minute, then one a minute.
     """
     exponent = func.least(failures - FREE_ATTEMPTS + 1, 6)
     seconds = case((failures < FREE_ATTEMPTS, 0), else_=func.least(func.power(2, exponent), LONGEST_PAUSE_SECONDS))
@@ -49,19 +49,19 @@ async def check_not_paused(session: AsyncSession, username: str) -> None:
 
 
 async def start_attempt(session: AsyncSession, username: str) -> None:
-    """Allow one attempt and start the next pause at once, so that of many concurrent attempts after a pause only the first one passes.
+    """Allow one attempt and start the next pause at once.
 
-    Raises TooManyFailedLogins for the others.
+    Of several concurrent attempts after a pause, the first is allowed, and the others raise TooManyFailedLogins.
     """
-    of_username = FailedLogin.username_digest == _digest(username)
-    await session.execute(select(FailedLogin.username_digest).where(of_username).with_for_update())
+    has_username = FailedLogin.username_digest == _digest(username)
+    await session.execute(select(FailedLogin.username_digest).where(has_username).with_for_update())
     await check_not_paused(session, username)
-    paused = update(FailedLogin).where(of_username, FailedLogin.failures >= FREE_ATTEMPTS)
+    paused = update(FailedLogin).where(has_username, FailedLogin.failures >= FREE_ATTEMPTS)
     await session.execute(paused.values(next_attempt_at=func.now() + _pause(FailedLogin.failures)))
 
 
 async def record_failure(session: AsyncSession, username: str) -> None:
-    """Count a failed login and start the pause that follows it."""
+    """Count a failed login and start the next pause."""
     failures = FailedLogin.failures + 1
     first = insert(FailedLogin).values(username_digest=_digest(username))
     await session.execute(
@@ -77,12 +77,12 @@ async def record_failure(session: AsyncSession, username: str) -> None:
 
 
 async def reset(session: AsyncSession, username: str) -> None:
-    """Forget the failures of a user name, after a successful login."""
+    """Delete the failures of a user name after a successful login."""
     await session.execute(delete(FailedLogin).where(FailedLogin.username_digest == _digest(username)))
 
 
 async def delete_old(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` user names whose last failure is a day old. Returns their number."""
+    """Delete up to `limit` user names whose last failure is older than RETENTION. Return their number."""
     old = select(FailedLogin.username_digest).where(FailedLogin.last_failure_at < func.now() - RETENTION).limit(limit)
     deleted = await session.execute(
         delete(FailedLogin).where(FailedLogin.username_digest.in_(old)).returning(FailedLogin.username_digest)

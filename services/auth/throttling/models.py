@@ -9,7 +9,7 @@ from services.auth.models import Base
 
 
 class FailedLogin(Base):
-    """Consecutive failed logins with one user name, whether or not an account has it."""
+    """Consecutive failed logins with a user name. The user name may have no account."""
 
     __tablename__ = "failed_logins"
 
@@ -18,4 +18,4 @@ class FailedLogin(Base):
     failures: Mapped[int] = mapped_column(server_default=text("1"))
     last_failure_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    """Logins with this user name are refused before this time, once the free attempts are used up."""
+    """After FREE_ATTEMPTS failures, logins with this user name are refused before this time."""

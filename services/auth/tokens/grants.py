@@ -1,6 +1,6 @@
 """The grant types of the token endpoint: password, refresh token and client credentials (RFC 6749 sections 4.3, 6 and 4.4).
 
-No transaction is open while a password is hashed. A refusal that must be remembered is committed before it is raised.
+No transaction is open while a password is hashed. A failed login and a revoked family are committed before the error is raised.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from services.auth.tokens.scopes import select_scope
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What an access token is issued for."""
+    """The contents of an access token, and the refresh token that is issued with it."""
 
     subject: str
     client_id: str
@@ -40,7 +40,7 @@ async def log_in(
 ) -> Grant:
     """Log in with a user name and a password.
 
-    Raises InvalidGrant, the same for an unknown user and for a wrong password; InvalidRequest, InvalidScope, TooManyFailedLogins, TooBusy.
+    Raises InvalidGrant for an unknown user and for a wrong password, InvalidRequest, InvalidScope, TooManyFailedLogins, TooBusy.
     """
     try:
         check_characters(password)
@@ -48,7 +48,7 @@ async def log_in(
         raise InvalidRequest(f"password: {error}") from error
     try:
         name = email = normalize_email(username)
-    except ValueError:
+    except ValueError:  # no account has this user name, but its failures are counted
         name, email = username.strip().lower(), ""
     async with sessions.begin() as session:
         await failed_logins.check_not_paused(session, name)
@@ -56,8 +56,8 @@ async def log_in(
         async with sessions.begin() as session:
             await failed_logins.start_attempt(session, name)
             account = await records.find_by_email(session, email)
-        right, new_hash = await hasher.verify(password, account.password_hash if account else None)
-    if account is None or not right:
+        correct, new_hash = await hasher.verify(password, account.password_hash if account else None)
+    if account is None or not correct:
         async with sessions.begin() as session:
             await failed_logins.record_failure(session, name)
         raise InvalidGrant
@@ -71,7 +71,7 @@ async def log_in(
 
 
 async def refresh(sessions: async_sessionmaker[AsyncSession], token: str, scope: str | None) -> Grant:
-    """Use a refresh token. Raises InvalidGrant; InvalidScope, which rolls back: the token stays valid."""
+    """Use a refresh token. Raises InvalidGrant, and InvalidScope, after which the token is still valid."""
     async with sessions.begin() as session:
         rotation = await refresh_tokens.rotate(session, token)
         if rotation is not None:
@@ -83,6 +83,6 @@ async def refresh(sessions: async_sessionmaker[AsyncSession], token: str, scope:
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:
-    """Grant a client access for itself, without a refresh token: it can ask again at any time. Raises InvalidClient, InvalidScope."""
+    """Return the grant of a client. It has no refresh token, because the client can request a new token at any time."""
     client = await authenticate_client(session, credentials)
     return Grant(client.id, client.id, select_scope(scope, set(client.scope.split())))

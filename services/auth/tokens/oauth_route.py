@@ -18,7 +18,7 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class OAuthRoute(APIRoute):
-    """Answers OAuthError, and a malformed form as `invalid_request`, with the body of RFC 6749 section 5.2."""
+    """Answers an OAuthError or a malformed form (`invalid_request`) with an error response of RFC 6749 section 5.2."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -45,7 +45,7 @@ def _error_response(error: OAuthError) -> Response:
 
 
 async def refuse_repeated_parameters(request: Request) -> None:
-    """Raise InvalidRequest if a form parameter is sent twice (RFC 6749 section 3.2). For `Depends`."""
+    """Raise InvalidRequest if a form parameter is repeated (RFC 6749 section 3.2). For `Depends`."""
     form = await request.form()
     if len(form.multi_items()) != len(form):
         raise InvalidRequest("Send each parameter once.")

@@ -47,24 +47,29 @@ async def token(
     grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
     username: Annotated[
         str | None,
-        Form(max_length=MAX_LENGTH, description="For password: the email address", examples=["ada@example.com"]),
+        Form(
+            max_length=MAX_LENGTH,
+            description="For grant_type=password: the email address",
+            examples=["ada@example.com"],
+        ),
     ] = None,
     password: Annotated[
-        str | None, Form(max_length=MAX_BYTES, description="For password", examples=["a gate of nine hinges"])
+        str | None,
+        Form(max_length=MAX_BYTES, description="For grant_type=password", examples=["a gate of nine hinges"]),
     ] = None,
     refresh_token: Annotated[
         str | None,
-        Form(max_length=200, description="For refresh_token: the one of the latest response, valid for one use"),
+        Form(max_length=200, description="For grant_type=refresh_token: the refresh token of the latest response"),
     ] = None,
     scope: Annotated[
         str | None,
-        Form(max_length=1000, description="Space-separated; to ask for less than everything that can be granted"),
+        Form(max_length=1000, description="Requested scopes, space-separated. Default: all scopes that can be granted"),
     ] = None,
 ) -> TokenResponse:
-    """Log in with a password, use a refresh token, or get a token for a client itself.
+    """Log in with a password, use a refresh token, or get an access token for an OAuth client.
 
     Customers and their apps send no client credentials. A login returns an access token and a refresh token. A refresh token can be used
-    once; using it again revokes all tokens of its login, and the customer must log in again.
+    once. Using it again revokes all refresh tokens of the login, and the customer must log in again.
     """
     response.headers.update(NO_STORE)
     match grant_type:
@@ -107,15 +112,18 @@ async def token(
 async def revoke(
     session: Transaction,
     token: Annotated[
-        str, Form(max_length=8192, description="A refresh token. Access tokens cannot be revoked; they expire soon")
+        str,
+        Form(
+            max_length=8192, description="A refresh token. Access tokens cannot be revoked; they expire after minutes"
+        ),
     ],
     token_type_hint: Annotated[str | None, Form(max_length=100, description="Ignored (RFC 7009 section 2.1)")] = None,
 ) -> None:
-    """Revoke all refresh tokens of the login that this token belongs to (RFC 7009). Answers 200 for an invalid token too."""
+    """Revoke all refresh tokens of the login to which this token belongs (RFC 7009). The answer to an invalid token is 200, too."""
     await refresh_tokens.revoke(session, token)
 
 
 def _refuse_client_credentials(client: ClientCredentials | None) -> None:
-    """Raise UnauthorizedClient if a request to log in a customer carries the credentials of a client."""
+    """Raise UnauthorizedClient if a login or a refresh has client credentials. Only client_credentials may have them."""
     if client is not None:
         raise UnauthorizedClient

@@ -15,7 +15,7 @@ class GrantType(StrEnum):
 
 
 class TokenResponse(ResponseModel):
-    """RFC 6749 section 5.1."""
+    """A successful response (RFC 6749 section 5.1)."""
 
     model_config = example(
         {
@@ -31,18 +31,18 @@ class TokenResponse(ResponseModel):
     token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 -- a name of RFC 6750
     expires_in: int = Field(description="Lifetime of the access token in seconds")
     refresh_token: str | None = Field(
-        default=None, description="Valid for one use, which returns the next one. Absent for client_credentials"
+        default=None, description="Can be used once, to get the next tokens. Absent for client_credentials"
     )
     scope: str = Field(description="The granted scopes, space-separated")
 
 
 class OAuthErrorResponse(ResponseModel):
-    """RFC 6749 section 5.2."""
+    """An error response (RFC 6749 section 5.2)."""
 
     model_config = example({"error": "invalid_grant", "error_description": "The user name or the password is wrong."})
 
     error: str = Field(description="A stable code")
-    error_description: str = Field(description="The reason, for the developer of the client")
+    error_description: str = Field(description="The reason, for developers")
 
 
 class ServerMetadata(ResponseModel):

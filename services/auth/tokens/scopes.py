@@ -6,8 +6,8 @@ from services.auth.errors import InvalidScope
 
 
 def select_scope(requested: str | None, grantable: Set[str]) -> str:
-    """Return the scope of a token, space-separated: the requested one, or all of `grantable` if none is requested. Raises InvalidScope."""
-    wanted = set((requested or "").split())
-    if not wanted <= grantable:
+    """Return the scopes of a token, space-separated: the requested scopes. Default: all of `grantable`. Raises InvalidScope."""
+    requested_scopes = set((requested or "").split())
+    if not requested_scopes <= grantable:
         raise InvalidScope
-    return " ".join(sorted(wanted or grantable))
+    return " ".join(sorted(requested_scopes or grantable))

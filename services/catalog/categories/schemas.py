@@ -15,7 +15,7 @@ class CreateCategory(RequestModel):
     model_config = example({"name": "Headphones", "slug": "headphones"})
 
     name: Line = Field(description="Name of the category")
-    slug: ChosenSlug | None = Field(default=None, description="Name in URLs; made from `name` if absent")
+    slug: ChosenSlug | None = Field(default=None, description="Unique name in URLs. Default: made from `name`")
 
 
 class CategoryView(ResponseModel):

@@ -1,9 +1,9 @@
-"""Decide what payment events do to orders. Pure: no database, no environment.
+"""Decide how payment events change orders. This module does no I/O and reads no settings.
 
-Events may be repeated, late and in any order; the result is the same for every order of events. The status of an order changes only so:
+Events may be repeated, late and in any order. The result does not depend on their order. These are all transitions of an order:
 
     pending ──► delivered ──► refunded        pending ──► cancelled
-    pending ──► expired ──► delivered         (paid late, while there is enough stock)
+    pending ──► expired ──► delivered         (paid late, if there is enough stock)
     pending, expired ──► refunded             (the refund was reported before the payment)
 """
 
@@ -25,12 +25,12 @@ from services.catalog.statuses import OrderStatus, PaymentOutcome
 
 
 class ReferenceReused(Exception):
-    """Two orders have the same payment reference. Payments never does that, so an operator must find out why."""
+    """Events of two orders have the same payment reference. The payments service never does this: an operator must investigate."""
 
 
 @dataclass(slots=True)
 class OrderState:
-    """An order. `quantities`: quantity by product; filled only for orders whose stock may change."""
+    """An order. `quantities`: quantity by product id; loaded only for orders whose stock may change."""
 
     status: OrderStatus
     amount: int
@@ -41,7 +41,7 @@ class OrderState:
 
 @dataclass(slots=True)
 class PaymentState:
-    """A payment and what it led to. `refunded_amount`: subunits of the order's amount."""
+    """A payment and its effect on the order. `refunded_amount`: how much of the order's amount was refunded, in subunits."""
 
     order_id: UUID
     outcome: PaymentOutcome
@@ -50,9 +50,9 @@ class PaymentState:
 
 @dataclass(slots=True)
 class FulfilmentState:
-    """Orders by id, payments by reference, and stock by product (None: unlimited), updated by each event.
+    """Orders by id, payments by reference, and stock by product id (None: unlimited). `apply` updates them.
 
-    The other fields collect the changes that have to be stored or published.
+    The other fields contain the changes that must be stored or published.
     """
 
     orders: dict[UUID, OrderState]
@@ -157,7 +157,7 @@ class FulfilmentState:
 
 
 def order_undeliverable(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:
-    """Return the event for a payment whose order cannot be fulfilled. Its id is the same every time it is published."""
+    """Return the event for a payment whose order cannot be fulfilled. Its id depends only on the reference of the payment."""
     event_id = event_id_for("order.undeliverable", data.reference)
     return OrderUndeliverable(id=event_id, subject=str(data.order_id), traceparent=traceparent, data=data)
 
@@ -176,7 +176,8 @@ def _undeliverable_event(event: PaymentSucceeded, reason: UndeliverableReason) -
 def _refunded_share(data: PaymentRefundedData) -> int:
     """Return how much of the order's amount was refunded.
 
-    The payer may have paid more or less than that amount: then it counts as completely refunded only if payments says so.
+    The payer may have paid more or less than the order's amount. So if the event has `fully_refunded`, that field decides whether the whole
+    amount was refunded.
     """
     if data.fully_refunded is None:
         return data.refunded_amount

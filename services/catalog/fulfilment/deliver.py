@@ -1,6 +1,6 @@
 """Deliver paid orders and apply refunds: a batch of payment events in a constant number of statements.
 
-decisions.py decides; this module loads what a decision needs and stores its result.
+decisions.py makes the decisions. This module loads the data for them and stores the results.
 """
 
 from collections.abc import Sequence
@@ -53,8 +53,8 @@ UPDATE_ORDERS = (
 _delivered = array_parameters(order_id=Uuid, payment_reference=Text)
 INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
 
-# The rows come in order of reference, so that two workers do not deadlock. For an unknown order nothing is locked: a worker that still
-# awaits the payment must not overwrite what another one has found out meanwhile.
+# The rows are in order of reference, so that two workers do not deadlock. For an unknown order there is no row to lock: a worker that
+# knows only a refund (`awaited`) must not overwrite the outcome that another worker has stored meanwhile.
 _outcomes = array_parameters(reference=Text, order_id=Uuid, outcome=PAYMENTS.c.outcome.type, refunded_amount=BigInteger)
 _upsert = insert(PAYMENTS).from_select(list(_outcomes.c.keys()), select(_outcomes))
 UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
@@ -72,8 +72,8 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
 async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
     """Apply payment events to their orders (the consumer's handler).
 
-    A failed or held payment changes no order: the order may still be paid. Nor does a dispute: a delivered order stays delivered, and
-    refunded money is reported by `payment.refunded`.
+    A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: a delivered
+    order stays delivered, and `payment.refunded` reports refunded money.
     """
     for event in events:
         if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved):
@@ -85,21 +85,21 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
     state = await _load(session, relevant)
     state.apply(relevant)
     await _store(session, state)
-    _report(state)
+    _log_and_count(state)
 
 
 def _log_ignored(event: PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved) -> None:
-    facts = {"order_id": event.subject, "reference": event.data.reference, "event_id": str(event.id)}
+    fields = {"order_id": event.subject, "reference": event.data.reference, "event_id": str(event.id)}
     if isinstance(event, PaymentDisputeResolved) and event.data.lost:
-        log.warning("dispute lost", **facts)
+        log.warning("dispute lost", **fields)
     else:
-        log.info("event ignored", event_type=event.type, **facts)
+        log.info("event ignored", event_type=event.type, **fields)
 
 
 async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> FulfilmentState:
     """Load the orders and payments of the events.
 
-    Locks the orders in order of id: until the commit they can neither expire nor be cancelled.
+    Locks the orders in order of id, so that they cannot expire or be cancelled before the commit.
     """
     ids = list({event.data.order_id for event in events})
     orders = {
@@ -124,7 +124,10 @@ async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | Payme
 def _orders_with_stock_changes(
     state: FulfilmentState, events: Sequence[PaymentSucceeded | PaymentRefunded]
 ) -> set[UUID]:
-    """Return the orders that are refunded, or paid after they expired. An ordinary payment changes no stock: it is already reserved."""
+    """Return the ids of the orders whose stock may change: the order has expired, or a refund of the payment is in the batch or known.
+
+    Other payments change no stock, because it is already reserved.
+    """
     affected = set()
     for event in events:
         order = state.orders.get(event.data.order_id)
@@ -144,7 +147,7 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
             reference=[order.payment_reference for order in orders],
         )
         await session.execute(UPDATE_ORDERS, rows)
-    # Release first: an order of the batch may reserve again what another order of the batch has released.
+    # Release first: an order of the batch may need the stock that another order of the batch releases.
     await reservations.release(session, sorted(state.released - state.reserved_again))
     await reservations.reserve_again(session, sorted(state.reserved_again - state.released))
     if state.delivered:
@@ -163,7 +166,7 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
     await undeliverable.publish(session, state.undeliverable)
 
 
-def _report(state: FulfilmentState) -> None:
+def _log_and_count(state: FulfilmentState) -> None:
     metrics.orders_delivered.inc(len(state.delivered))
     for order_id, payment in state.delivered.items():
         with continue_trace(payment.traceparent):

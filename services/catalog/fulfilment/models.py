@@ -1,4 +1,4 @@
-"""The table of payments whose order could not be fulfilled. Money is subunits of `currency`; times are UTC."""
+"""The table of payments whose order could not be fulfilled. Money is in subunits of `currency`; times are UTC."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Payments whose order cannot be fulfilled: store and publish them, so that payments refunds them, and publish them again on request."""
+"""Publish and republish `order.undeliverable`, after which the payments service refunds the payment."""
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ BATCH = 500
 
 
 async def publish(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
-    """Store the payments and add the events to the outbox."""
+    """Store the undeliverable payments and add their events to the outbox."""
     if events:
         await session.execute(insert(UndeliverablePayment), [event.data.model_dump() for event in events])
         await outbox.add(session, OutboxRow, *events)

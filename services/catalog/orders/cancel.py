@@ -15,7 +15,7 @@ from services.catalog.stock import reservations
 
 
 async def cancel_order(session: AsyncSession, customer: Caller, order_id: UUID) -> OrderView:
-    """Cancel the customer's own pending order and release its stock. A cancelled order stays as it is.
+    """Cancel the customer's own pending order and release its stock. Does nothing if the order is already cancelled.
 
     Raises OrderNotFound, OrderNotPending.
     """

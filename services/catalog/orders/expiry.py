@@ -16,9 +16,9 @@ log = structlog.get_logger("expiry")
 
 
 async def expire(session: AsyncSession) -> int:
-    """Expire orders whose time has passed, at most BATCH of them, and return their number.
+    """Expire up to BATCH orders whose `expires_at` has passed, and return their number.
 
-    Orders that another transaction has locked (a delivery, a cancellation) are skipped; the next call finds them if they are still
+    Orders that another transaction has locked (a delivery, a cancellation) are skipped. The next call expires them if they are still
     pending.
     """
     due = select(Order.id).where(Order.status == OrderStatus.PENDING, Order.expires_at <= func.now())
@@ -34,7 +34,7 @@ async def expire(session: AsyncSession) -> int:
 
 
 async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:
-    """Expire orders until shutdown, one batch in each transaction."""
+    """Expire orders until shutdown is requested, one batch in each transaction."""
     while not shutdown.requested:
         async with sessions.begin() as session:
             count = await expire(session)

@@ -1,4 +1,4 @@
-"""Place orders: fix the prices and reserve the stock."""
+"""Place orders: copy the current prices and reserve the stock."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from services.catalog.stock import reservations
 
 
 class ProductRow(NamedTuple):
-    """The facts of a product that an order copies."""
+    """The columns of a product that are needed to place an order."""
 
     id: UUID
     name: str
@@ -30,7 +30,7 @@ class ProductRow(NamedTuple):
 
 
 async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrder) -> OrderView:
-    """Reserve the stock and insert the order at today's prices.
+    """Reserve the stock and insert the order at the current prices.
 
     Raises ProductNotFound, CurrenciesDiffer, AmountTooLarge, OutOfStock.
     """
@@ -39,7 +39,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
     amount = sum(product.price * quantities[product.id] for product in products)
     if amount > MAX_AMOUNT:
         raise AmountTooLarge(
-            f"The order's amount is {amount}, but a payment can be at most {MAX_AMOUNT}: split it into several orders."
+            f"The order's amount is {amount}, but a payment can be at most {MAX_AMOUNT}. Split it into several orders."
         )
     limited = [product.id for product in products if product.stock is not None]
     reserved = await _reserve(session, {product_id: quantities[product_id] for product_id in limited})
@@ -59,16 +59,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
         )
     )
     items = [
-        {
-            "order_id": order_id,
-            "product_id": product.id,
-            "position": position,
-            "name": product.name,
-            "slug": product.slug,
-            "quantity": quantities[product.id],
-            "unit_price": product.price,
-            "reserved": product.id in reserved,
-        }
+        _item_row(order_id, position, product, quantities[product.id], reserved=product.id in reserved)
         for position, product in enumerate(products)
     ]
     await session.execute(insert(OrderItem), items)
@@ -87,7 +78,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
 
 
 def _add_up(lines: Collection[OrderLine]) -> dict[UUID, int]:
-    """Return the quantity of each product, in the order of the lines."""
+    """Return the total quantity of each product, in the order of the lines."""
     quantities: dict[UUID, int] = {}
     for line in lines:
         quantities[line.product_id] = quantities.get(line.product_id, 0) + line.quantity
@@ -101,7 +92,7 @@ async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -
     products = {row.id: row for row in (ProductRow(*row) for row in rows)}
     missing = [str(product_id) for product_id in product_ids if product_id not in products]
     if missing:
-        raise ProductNotFound(f"There is no product {missing[0]}: remove it from the order.", products=missing)
+        raise ProductNotFound(f"There is no product {missing[0]}. Remove it from the order.", products=missing)
     currencies = sorted({product.currency for product in products.values()})
     if len(currencies) > 1:
         raise CurrenciesDiffer(currencies=currencies)
@@ -109,20 +100,35 @@ async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -
 
 
 async def _reserve(session: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
-    """Reserve all quantities or raise OutOfStock. Return the products whose stock is still limited."""
+    """Reserve all quantities, or raise OutOfStock. Return the products with limited stock, whose quantity was subtracted."""
     if not quantities:
         return set()
     reserved = await reservations.reserve(session, quantities)
-    short = [product_id for product_id in quantities if product_id not in reserved]
-    if short:
-        query = select(Product.id, Product.name, Product.stock).where(Product.id.in_(short))
+    insufficient = [product_id for product_id in quantities if product_id not in reserved]
+    if insufficient:
+        query = select(Product.id, Product.name, Product.stock).where(Product.id.in_(insufficient))
         found = [
             {"product_id": str(product_id), "name": name, "wanted": quantities[product_id], "left": stock}
             for product_id, name, stock in await session.execute(query)
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
-        raise OutOfStock(f"There is not enough stock of {names}: reduce the quantities.", products=found)
+        raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
     return {product_id for product_id, limited in reserved.items() if limited}
+
+
+def _item_row(
+    order_id: UUID, position: int, product: ProductRow, quantity: int, *, reserved: bool
+) -> dict[str, object]:
+    return {
+        "order_id": order_id,
+        "product_id": product.id,
+        "position": position,
+        "name": product.name,
+        "slug": product.slug,
+        "quantity": quantity,
+        "unit_price": product.price,
+        "reserved": reserved,
+    }
 
 
 def _item_view(product: ProductRow, quantity: int) -> OrderItemView:

@@ -49,9 +49,9 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
 async def place_order(
     request: PlaceOrder, customer: Customer, session: Transaction, key: KeyHeader = None
 ) -> OrderView:
-    """Place an order at today's prices. Its stock is reserved until `expires_at`. Requires the scope `orders:write`.
+    """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
-    With an `Idempotency-Key`, a repeated request places no second order within a day; it returns the response of the first one.
+    If a request with an `Idempotency-Key` is repeated within 24 hours, no second order is placed, and the first response is returned.
     """
     idempotent = IdempotentRequest.of(customer.id, "place_order", key, request)
     stored = await keys.begin(session, IdempotencyKey, idempotent)
@@ -80,7 +80,7 @@ async def list_orders(
     responses=problem_responses(NotAuthenticated, Unavailable, OrderNotFound),
 )
 async def get_order(order_id: OrderId, caller: AnyCaller, session: Transaction) -> OrderView:
-    """Return one of the caller's own orders; with the scope `orders:read`, any order."""
+    """Return one of the caller's own orders, or any order with the scope `orders:read`."""
     return await lists.get_order(session, caller, order_id)
 
 
@@ -90,8 +90,8 @@ async def get_order(order_id: OrderId, caller: AnyCaller, session: Transaction) 
     responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, OrderNotFound, OrderNotPending),
 )
 async def cancel_order(order_id: OrderId, customer: Customer, session: Transaction) -> OrderView:
-    """Cancel one of your own pending orders and release its stock. Cancelling it again changes nothing.
+    """Cancel one of your own pending orders and release its stock. Cancelling a cancelled order changes nothing.
 
-    A payment that succeeds later is refunded. Requires the scope `orders:write`.
+    If a payment for the order succeeds later, it is refunded. Requires the scope `orders:write`.
     """
     return await cancel.cancel_order(session, customer, order_id)

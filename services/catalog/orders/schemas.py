@@ -25,7 +25,7 @@ class PlaceOrder(RequestModel):
     items: list[OrderLine] = Field(
         min_length=1,
         max_length=50,
-        description="Lines for the same product are added up; all products must have the same currency",
+        description="Quantities of the same product are added up. All products must have the same currency",
     )
 
 
@@ -41,8 +41,8 @@ class OrderItemView(ResponseModel):
 class OrderPaymentView(ResponseModel):
     reference: str = Field(description="Reference of the payment")
     outcome: PaymentOutcome = Field(
-        description="`delivered`: paid for the order; `undeliverable`: came too late or for a paid order, and is refunded; "
-        "`refunded`: completely refunded; `awaited`: a refund was reported before the payment itself"
+        description="`delivered`: paid for the order, which was delivered; `undeliverable`: the order cannot be fulfilled, "
+        "and the payment is refunded; `refunded`: completely refunded; `awaited`: a refund was reported before the payment itself"
     )
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
 
@@ -80,10 +80,12 @@ class OrderView(ResponseModel):
     currency: str = Field(description="ISO 4217 code")
     created_at: datetime = Field(description="When the order was placed")
     expires_at: datetime = Field(
-        description="Until when the stock is reserved; a later payment delivers the order only if there is enough stock"
+        description="The stock is reserved until this time. A later payment delivers the order only if there is enough stock"
     )
-    payment_reference: str | None = Field(description="Reference of the payment that paid for the order")
-    delivered_at: datetime | None = Field(description="When the order was delivered; null before that")
+    payment_reference: str | None = Field(
+        description="Reference of the payment that paid for the order; null if it is not paid"
+    )
+    delivered_at: datetime | None = Field(description="When the order was delivered; null if it was not")
     items: list[OrderItemView] = Field(description="The products of the order")
     payments: list[OrderPaymentView] = Field(default=[], description="Payments received for the order, oldest first")
 

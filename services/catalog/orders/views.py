@@ -14,7 +14,7 @@ from services.catalog.statuses import OrderStatus
 
 
 class OrderRow(NamedTuple):
-    """A row of SELECT_ORDERS."""
+    """A row of the result of SELECT_ORDERS."""
 
     id: UUID
     customer_id: str
@@ -41,7 +41,7 @@ SELECT_ORDERS = select(
 
 
 async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[OrderView]:
-    """Return the orders with their items and payments, in the given order."""
+    """Return the orders with their items and payments, in the given order. The payments of pending orders are not loaded."""
     items = await _items(session, [order.id for order in orders])
     payments = await _payments(session, [order.id for order in orders if order.status != OrderStatus.PENDING])
     return [
@@ -66,7 +66,7 @@ async def _items(session: AsyncSession, order_ids: Iterable[UUID]) -> dict[UUID,
 
 
 async def _payments(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, list[OrderPaymentView]]:
-    """Return the payments of these orders, including those that are refunded."""
+    """Return the payments of these orders, including refunded payments."""
     payments: dict[UUID, list[OrderPaymentView]] = {}
     if order_ids:
         columns = (OrderPayment.order_id, OrderPayment.reference, OrderPayment.outcome, OrderPayment.refunded_amount)

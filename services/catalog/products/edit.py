@@ -30,7 +30,7 @@ async def create_product(session: AsyncSession, request: CreateProduct) -> Produ
 
 
 async def update_product(session: AsyncSession, product_id: UUID, request: UpdateProduct) -> ProductView:
-    """Change the fields that the request contains. Raises CategoryNotFound, ProductNotFound."""
+    """Change the fields that are in the request. Raises CategoryNotFound, ProductNotFound."""
     values = request.model_dump(exclude_unset=True)
     await _check_category(session, request.category_id)
     if "tags" in values:

@@ -33,8 +33,8 @@ class ProductFilter:
         conditions: list[ColumnElement[bool]] = []
         if self.q is not None and self.q.strip():
             terms = to_tsquery(self.q)
-            either = func.to_tsquery("simple", terms).op("||")(func.to_tsquery("english", terms))
-            conditions.append(Product.search.op("@@")(either))
+            tsquery = func.to_tsquery("simple", terms).op("||")(func.to_tsquery("english", terms))
+            conditions.append(Product.search.op("@@")(tsquery))
         if self.category is not None:
             categories = select(Category.id).where(has_id_or_slug(self.category, Category.id, Category.slug))
             conditions.append(Product.category_id.in_(categories))
@@ -50,9 +50,9 @@ class ProductFilter:
 
 
 def to_tsquery(q: str) -> str:
-    """Return the text of a tsquery that requires every word of `q`. Each word matches as a prefix, so half-typed words match.
+    """Return the text of a tsquery that requires the first MAX_TERMS words of `q`. A word also matches the beginning of a longer word.
 
-    Every word is quoted, so no character of it is an operator
+    Every word is quoted, so that none of its characters is an operator
     (https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY).
     """
     words = re.sub(rf"[{re.escape(WORD_SEPARATORS)}'\\\\\x00-\x1f]", " ", q).split()[:MAX_TERMS]

@@ -30,7 +30,7 @@ NAME = func.lower(Product.name)
 
 
 async def get_product(session: AsyncSession, id_or_slug: str) -> ProductView:
-    """Return a product. Raises ProductNotFound."""
+    """Return the product with this id or slug. Raises ProductNotFound."""
     query = select(*COLUMNS).where(has_id_or_slug(id_or_slug, Product.id, Product.slug))
     row = (await session.execute(query)).one_or_none()
     if row is None:

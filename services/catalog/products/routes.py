@@ -17,14 +17,20 @@ from services.catalog.products.schemas import CreateProduct, ProductPage, Produc
 
 router = APIRouter(prefix="/catalog/products", tags=["products"])
 
-Search = Annotated[str | None, Query(max_length=200, description="Words of the name or description; prefixes match")]
+Search = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="Words, or beginnings of words, in the name or description. At most ten words are used",
+    ),
+]
 CategoryParam = Annotated[str | None, Query(max_length=200, description="Id or slug of a category")]
 TagsParam = Annotated[
-    list[Tag] | None, Query(max_length=20, description="May be repeated; a product must have all of the tags")
+    list[Tag] | None, Query(max_length=20, description="Repeatable. Only products that have all of these tags")
 ]
 MinPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Lowest price, in subunits of the currency")]
 MaxPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Highest price, in subunits of the currency")]
-CurrencyParam = Annotated[Currency | None, Query(description="Currency of the price")]
+CurrencyParam = Annotated[Currency | None, Query(description="Only products with this currency")]
 SortParam = Annotated[
     ProductSort, Query(description="`newest` first, lowest `price` first, highest price first (`-price`), or by `name`")
 ]
@@ -47,8 +53,8 @@ async def list_products(
 ) -> ProductPage:
     """Return the products that match all filters.
 
-    Repeat the request with `cursor` set to `next_cursor` until that is null. Products that are created or deleted in between do not shift
-    the pages.
+    To get the next page, repeat the request with `cursor` set to `next_cursor`. On the last page `next_cursor` is null. Products that are
+    created or deleted meanwhile do not shift the pages.
     """
     filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency)
     return await lists.list_products(session, filters, sort=sort, limit=limit, cursor=cursor)
@@ -67,7 +73,7 @@ async def create_product(request: CreateProduct, _: Editor, session: Transaction
 
 @router.get("/{id_or_slug}", summary="Get a product", responses=problem_responses(ProductNotFound))
 async def get_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductView:
-    """Return one product with the stock that can still be ordered."""
+    """Return a product by its id or slug."""
     return await lists.get_product(session, id_or_slug)
 
 
@@ -77,7 +83,7 @@ async def get_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductView
     responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, ProductNotFound, CategoryNotFound),
 )
 async def update_product(product_id: ProductId, request: UpdateProduct, _: Editor, session: Transaction) -> ProductView:
-    """Change the fields that the body contains, for example the price or the stock. Existing orders keep their price.
+    """Change the fields that are in the request body. The prices of existing orders do not change.
 
     Requires the scope `catalog:write`.
     """

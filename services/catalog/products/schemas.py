@@ -20,7 +20,7 @@ def _lower(tag: str) -> str:
 
 Tag = Annotated[Line, StringConstraints(max_length=50), AfterValidator(_lower)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
-STOCK = "Quantity that can still be ordered; null means unlimited"
+STOCK = "Quantity that can be ordered, excluding reserved units; null means unlimited"
 TAGS = "Labels for filtering, stored in lower case without duplicates"
 
 
@@ -46,7 +46,7 @@ class CreateProduct(RequestModel):
     )
 
     name: Line = Field(description="Name of the product")
-    slug: ChosenSlug | None = Field(default=None, description="Name in URLs; made from `name` if absent")
+    slug: ChosenSlug | None = Field(default=None, description="Unique name in URLs. Default: made from `name`")
     description: Paragraph | None = Field(default=None, description="Text for customers")
     price: Amount = Field(description="Price of one unit, in subunits of the currency (kobo, pesewa, cent)")
     currency: Currency = Field(description="ISO 4217 code; it cannot be changed later")
@@ -56,7 +56,7 @@ class CreateProduct(RequestModel):
 
 
 class UpdateProduct(RequestModel):
-    """Fields that are absent stay as they are. Orders keep the price and the name that they were placed with."""
+    """Absent fields do not change. Existing orders have the price and the name at the time of the order."""
 
     model_config = example({"price": 4_200_000, "stock": 35})
 
@@ -71,7 +71,7 @@ class UpdateProduct(RequestModel):
     @classmethod
     def _refuse_null(cls, value: object) -> object:
         if value is None:
-            raise ValueError("cannot be null; leave it out to keep the current value")
+            raise ValueError("cannot be null; leave the field out to keep its current value")
         return value
 
 
@@ -102,7 +102,7 @@ class ProductView(ResponseModel):
     category_id: UUID | None = Field(description="Id of the product's category, or null")
     tags: list[str] = Field(description="Labels in lower case")
     created_at: datetime = Field(description="When the product was created")
-    updated_at: datetime = Field(description="When the product was last changed; orders do not change it")
+    updated_at: datetime = Field(description="When the product was created or last changed with PATCH")
 
 
 class ProductPage(PageResponse[ProductView]):

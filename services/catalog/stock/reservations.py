@@ -1,4 +1,4 @@
-"""Reserve and release stock. Statements lock orders first, then products in order of id, so concurrent transactions do not deadlock."""
+"""Reserve and release stock. Orders are locked first, then products in order of id, so that concurrent transactions do not deadlock."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -19,7 +19,7 @@ _locked = (
     .with_for_update(key_share=True, of=PRODUCTS)
     .cte("locked")
 )
-# Take the quantities of a new order from the products that have enough. Unlimited products match and keep their NULL.
+# Subtract the quantities of a new order from the products that have enough stock. Unlimited products match too; their stock stays NULL.
 RESERVE = (
     update(PRODUCTS)
     .where(
@@ -30,7 +30,7 @@ RESERVE = (
     .returning(PRODUCTS.c.id, PRODUCTS.c.stock.is_not(None).label("limited"))
 )
 
-# Return to the products what the items of these orders have reserved.
+# Add the reserved quantities of these orders to the stock of the products again.
 RELEASE = text("""
 WITH moved AS (
     UPDATE order_items SET reserved = false WHERE order_id = ANY(CAST(:orders AS uuid[])) AND reserved
@@ -43,7 +43,7 @@ WITH moved AS (
 UPDATE products SET stock = stock + locked.quantity FROM locked WHERE products.id = locked.id AND stock IS NOT NULL
 """)
 
-# Take the quantities of these orders' items from the products again. Items of unlimited products reserve nothing.
+# Subtract the quantities of these orders from the stock of the products again. Items of unlimited products reserve nothing.
 RESERVE_AGAIN = text("""
 WITH moved AS (
     UPDATE order_items SET reserved = true FROM products
@@ -59,9 +59,9 @@ UPDATE products SET stock = stock - locked.quantity FROM locked WHERE products.i
 
 
 async def reserve(session: AsyncSession, quantities: Mapping[UUID, int]) -> dict[UUID, bool]:
-    """Take the quantities from the products that have enough stock.
+    """Subtract the quantities from the stock of the products that have enough.
 
-    Return those products, each with whether its stock is limited. A product that is missing from the result has too little.
+    Return these products; the value is True if the stock is limited. Products without enough stock are not in the result.
     """
     ids = sorted(quantities)
     rows = await session.execute(RESERVE, array_values(id=ids, quantity=[quantities[product_id] for product_id in ids]))
@@ -69,7 +69,7 @@ async def reserve(session: AsyncSession, quantities: Mapping[UUID, int]) -> dict
 
 
 async def release(session: AsyncSession, order_ids: Sequence[UUID]) -> None:
-    """Return the reserved stock of these orders to the products. The caller has locked the orders."""
+    """Release the reserved stock of these orders. The caller has locked the orders."""
     if order_ids:
         await session.execute(RELEASE, {"orders": list(order_ids)})
 

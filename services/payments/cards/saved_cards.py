@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, DateTime, Select, Text, Uuid, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.bulk import arrays
+from kit.db.bulk import array_parameters, array_values
 from services.payments.cards.models import Card
 from services.payments.errors import CardNotFound
 from services.payments.paystack.charge import Authorization
@@ -31,6 +31,36 @@ class PaidCard:
     authorization: Authorization | None
 
 
+_INCOMING = array_parameters(
+    id=Uuid,
+    payer_id=Text,
+    domain=Text,
+    signature=Text,
+    authorization_code=Text,
+    email=Text,
+    last4=Text,
+    brand=Text,
+    exp_month=BigInteger,
+    exp_year=BigInteger,
+    bank=Text,
+    seen_at=DateTime(timezone=True),
+)
+_INSERT = insert(Card).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
+_REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
+    Card.deactivated_at.is_(None)
+    | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
+)
+IDENTITY = ("payer_id", "domain", "signature")
+SAVE = _INSERT.on_conflict_do_update(
+    index_elements=IDENTITY,
+    set_={
+        **{name: _INSERT.excluded[name] for name in _INCOMING.c.keys() if name not in ("id", *IDENTITY)},  # noqa: SIM118
+        "deactivated_at": None,
+    },
+    where=_REPLACES,
+)
+
+
 async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
     """Save the cards of payments. If several payments used one card, the payment that was started last wins.
 
@@ -46,32 +76,21 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
         return
     # Sorted, so that concurrent transactions lock the rows in the same order.
     rows = [(payer_id, *newest[payer_id, signature]) for payer_id, signature in sorted(newest)]
-    saved = arrays(
-        id=(Uuid, [uuid4() for _ in rows]),
-        payer_id=(Text, [payer_id for payer_id, _, _, _ in rows]),
-        domain=(Text, [settings.domain for _ in rows]),
-        signature=(Text, [card.signature for _, card, _, _ in rows]),
-        authorization_code=(Text, [card.code for _, card, _, _ in rows]),
-        email=(Text, [email for _, _, email, _ in rows]),
-        last4=(Text, [card.last4 for _, card, _, _ in rows]),
-        brand=(Text, [card.brand for _, card, _, _ in rows]),
-        exp_month=(BigInteger, [card.exp_month for _, card, _, _ in rows]),
-        exp_year=(BigInteger, [card.exp_year for _, card, _, _ in rows]),
-        bank=(Text, [card.bank for _, card, _, _ in rows]),
-        seen_at=(DateTime(timezone=True), [seen_at for _, _, _, seen_at in rows]),
+    columns = array_values(
+        id=[uuid4() for _ in rows],
+        payer_id=[payer_id for payer_id, _, _, _ in rows],
+        domain=[settings.domain for _ in rows],
+        signature=[card.signature for _, card, _, _ in rows],
+        authorization_code=[card.code for _, card, _, _ in rows],
+        email=[email for _, _, email, _ in rows],
+        last4=[card.last4 for _, card, _, _ in rows],
+        brand=[card.brand for _, card, _, _ in rows],
+        exp_month=[card.exp_month for _, card, _, _ in rows],
+        exp_year=[card.exp_year for _, card, _, _ in rows],
+        bank=[card.bank for _, card, _, _ in rows],
+        seen_at=[seen_at for _, _, _, seen_at in rows],
     )
-    new = insert(Card).from_select(list(saved.c.keys()), select(saved))
-    unchanged = {"id", "payer_id", "domain", "signature"}
-    changed = {column.name: new.excluded[column.name] for column in saved.c if column.name not in unchanged}
-    newer = (new.excluded.seen_at > Card.seen_at) & (
-        Card.deactivated_at.is_(None)
-        | ((new.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
-    )
-    await session.execute(
-        new.on_conflict_do_update(
-            index_elements=["payer_id", "domain", "signature"], set_={**changed, "deactivated_at": None}, where=newer
-        )
-    )
+    await session.execute(SAVE, columns)
 
 
 async def find(session: AsyncSession, payer_id: str, card_id: UUID) -> Card:

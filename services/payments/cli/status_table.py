@@ -126,9 +126,9 @@ def _sweep(sweep: SweepStatus) -> str:
 def _disputes(disputes: DisputeCounts) -> str:
     seconds = disputes["due_seconds"]
     if seconds is None:
-        return f"{disputes['open']} open, none waits for our response"
+        return f"{disputes['open']} open, no response is due"
     due = f"due in {duration(seconds)}" if seconds > 0 else f"overdue by {duration(-seconds)}"
-    text = f"the first that waits for our response is {due}"
+    text = f"the first response is {due}"
     return f"{disputes['open']} open, {f'[red]{text}[/]' if seconds < DUE_SOON.total_seconds() else text}"
 
 

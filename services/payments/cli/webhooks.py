@@ -19,12 +19,14 @@ from services.payments.webhooks.schemas import WebhookEventDetail, WebhookEventV
 cli = typer.Typer(help="List, show and reprocess the webhook events that Paystack sent.", no_args_is_help=True)
 Status = Annotated[
     EntryStatus | None,
-    typer.Option("--status", help="Only with this status. `failed`: out of attempts, needs an operator."),
+    typer.Option("--status", help="Only events with this status. `failed`: out of attempts, needs an operator."),
 ]
 EventName = Annotated[
-    str | None, typer.Option("--event", metavar="NAME", help="Only of this type, such as charge.success.")
+    str | None, typer.Option("--event", metavar="NAME", help="Only events of this type, such as charge.success.")
 ]
-ReferenceOption = Annotated[str | None, typer.Option("--reference", help="Only about the payment with this reference.")]
+ReferenceOption = Annotated[
+    str | None, typer.Option("--reference", help="Only events about the payment with this reference.")
+]
 MAX_ID = 2**63 - 1
 COLUMNS = ("id", "received_at", "event", "reference", "status", "outcome", "attempts", "error")
 

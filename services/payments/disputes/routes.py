@@ -8,7 +8,7 @@ from sqlalchemy import literal, select, tuple_
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import Refunding
+from services.payments.auth import RefundOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.disputes import responses
@@ -45,7 +45,7 @@ PROBLEMS = problem_responses(
 
 @router.get("", summary="List disputes", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_disputes(
-    _: Refunding,
+    _: RefundOperator,
     session: Transaction,
     state: Annotated[
         Literal["open", "over"],
@@ -78,7 +78,7 @@ async def list_disputes(
     summary="Get a dispute",
     responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound),
 )
-async def get_dispute(_: Refunding, session: Transaction, dispute_id: DisputeId) -> DisputeView:
+async def get_dispute(_: RefundOperator, session: Transaction, dispute_id: DisputeId) -> DisputeView:
     """Return the state of a dispute that Paystack reported last. Requires the scope `payments:refund`."""
     dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
     if dispute is None:
@@ -93,7 +93,7 @@ async def get_dispute(_: Refunding, session: Transaction, dispute_id: DisputeId)
     responses=PROBLEMS,
 )
 async def create_upload_url(
-    _: Refunding, clients: CurrentClients, dispute_id: DisputeId, request: RequestUpload
+    _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, request: RequestUpload
 ) -> UploadView:
     """Create an upload URL. PUT the file there within 30 minutes, then pass `uploaded_filename` to `/resolve`.
 
@@ -104,14 +104,16 @@ async def create_upload_url(
 
 
 @router.post("/{dispute_id}/evidence", summary="Add evidence to a dispute", responses=PROBLEMS)
-async def add_evidence(_: Refunding, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence) -> DisputeView:
+async def add_evidence(
+    _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence
+) -> DisputeView:
     """Send evidence that the order was fulfilled. It replaces earlier evidence. Requires the scope `payments:refund`."""
     return DisputeView.model_validate(await responses.add_evidence(sessions, clients.paystack, dispute_id, evidence))
 
 
 @router.post("/{dispute_id}/resolve", summary="Accept or decline a dispute", responses=PROBLEMS)
 async def resolve_dispute(
-    caller: Refunding,
+    caller: RefundOperator,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     dispute_id: DisputeId,

@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from services.payments.auth import Deciding, Reference
+from services.payments.auth import Reference, ReviewOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/payments/{reference}", tags=["held payments"])
     responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld),
 )
 async def accept_payment(
-    caller: Deciding, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
+    caller: ReviewOperator, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
 ) -> PaymentView:
     """Accept a payment whose amount, currency or mode differs from the order, so that the order is delivered.
 
@@ -42,7 +42,11 @@ async def accept_payment(
     ),
 )
 async def bind_payment(
-    caller: Deciding, clients: CurrentClients, notifier: CurrentNotifier, reference: Reference, request: BindPayment
+    caller: ReviewOperator,
+    clients: CurrentClients,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    request: BindPayment,
 ) -> PaymentView:
     """Bind a payment with an unknown reference to an order, so that the order is delivered.
 

@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit
-from services.payments.auth import Reading
+from services.payments.auth import PaymentsReader
 from services.payments.db import Transaction, sessions
 from services.payments.ledger import csv_export, queries
 from services.payments.ledger.models import Account
@@ -37,7 +37,7 @@ To = Annotated[
     responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
 )
 async def list_entries(
-    _: Reading,
+    _: PaymentsReader,
     session: Transaction,
     account: AccountParam = None,
     currency: CurrencyParam = None,
@@ -58,7 +58,7 @@ async def list_entries(
     summary="List account balances",
     responses=problem_responses(NotAuthenticated, NotAllowed),
 )
-async def list_balances(_: Reading, session: Transaction, until: To = None) -> Balances:
+async def list_balances(_: PaymentsReader, session: Transaction, until: To = None) -> Balances:
     """Return the balance of each account in each currency, now or at the time `to`. Requires the scope `payments:read`."""
     rows = await queries.balances(session, until)
     return Balances(items=[BalanceView.model_validate(row) for row in rows])
@@ -74,7 +74,11 @@ async def list_balances(_: Reading, session: Transaction, until: To = None) -> B
     },
 )
 async def export_csv(
-    _: Reading, account: AccountParam = None, currency: CurrencyParam = None, since: From = None, until: To = None
+    _: PaymentsReader,
+    account: AccountParam = None,
+    currency: CurrencyParam = None,
+    since: From = None,
+    until: To = None,
 ) -> StreamingResponse:
     """Return the entries of a period as CSV with a header line, up to now if `to` is missing. Requires the scope `payments:read`."""
     end = until or datetime.now(UTC)

@@ -12,7 +12,7 @@ from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.observability.tracing import continue_trace
-from services.payments.auth import AnyCaller, Reference, Refunding, find_payment
+from services.payments.auth import AnyCaller, Reference, RefundOperator, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
@@ -52,7 +52,7 @@ log = structlog.get_logger("refunds")
     ),
 )
 async def request_refund(
-    caller: Refunding,
+    caller: RefundOperator,
     notifier: CurrentNotifier,
     reference: Reference,
     request: RequestRefund | None = None,
@@ -102,7 +102,7 @@ async def list_refunds(caller: AnyCaller, session: Transaction, reference: Refer
     ),
 )
 async def retry_refund(
-    caller: Refunding,
+    caller: RefundOperator,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     reference: Reference,

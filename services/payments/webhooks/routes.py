@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.messaging.inbox import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import Deciding, Reading
+from services.payments.auth import PaymentsReader, ReviewOperator
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
@@ -35,7 +35,7 @@ log = structlog.get_logger("webhooks")
 
 @router.get("", summary="List webhook events", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_webhook_events(
-    _: Reading,
+    _: PaymentsReader,
     session: Transaction,
     status: Annotated[
         EntryStatus | None, Query(description="Only events with this status; `failed` events need an operator")
@@ -63,7 +63,9 @@ async def list_webhook_events(
     summary="Reprocess webhook events",
     responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
 )
-async def reprocess_webhook_events(caller: Deciding, notifier: CurrentNotifier, request: Reprocess) -> Reprocessed:
+async def reprocess_webhook_events(
+    caller: ReviewOperator, notifier: CurrentNotifier, request: Reprocess
+) -> Reprocessed:
     """Process webhook events again in the background, with all automatic attempts. Idempotent: no effect happens twice.
 
     One request reprocesses at most 10,000 events, the oldest first. To reprocess the others, send the request again with `cursor`. Requires
@@ -85,7 +87,9 @@ async def reprocess_webhook_events(caller: Deciding, notifier: CurrentNotifier, 
     responses=problem_responses(NotAuthenticated, NotAllowed, WebhookEventNotFound),
 )
 async def get_webhook_event(
-    _: Reading, session: Transaction, event_id: Annotated[WebhookEventId, Path(description="Id of the webhook event")]
+    _: PaymentsReader,
+    session: Transaction,
+    event_id: Annotated[WebhookEventId, Path(description="Id of the webhook event")],
 ) -> WebhookEventDetail:
     """Return a webhook event with its body and headers, as they were received. Requires the scope `payments:read`."""
     event = await queries.find(session, event_id)

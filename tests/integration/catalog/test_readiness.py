@@ -25,4 +25,4 @@ async def test_check_backlog_when_work_is_overdue_then_it_is_named() -> None:
     reason = await check_backlog(sessions)
     assert reason is not None
     assert "1 events are overdue" in reason
-    assert "1 events wait for the broker" in reason
+    assert "1 events are not published yet" in reason

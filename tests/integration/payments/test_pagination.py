@@ -24,7 +24,7 @@ class Listing(NamedTuple):
 
 
 NUMBERS, NAME = "generate_series(CAST(:first AS bigint), CAST(:last AS bigint))", "CAST(:stays AS text) || n"
-NOW = datetime(2026, 11, 23, tzinfo=UTC).isoformat()
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LISTS = [
     Listing(
         "/payments",
@@ -32,14 +32,14 @@ LISTS = [
         "INSERT INTO payments (reference, payer_id, amount, currency, verify_next_attempt_at)"
         f" SELECT {NAME}, 'p', 1, 'NGN', now() FROM {NUMBERS} n",
         "DELETE FROM payments WHERE reference LIKE 'goes%' AND id % 2 = 0",
-        [encode_cursor("payments", "1"), encode_cursor("payments", 2**63), encode_cursor("notices", 1)],
+        [encode_cursor("payments", "1"), encode_cursor("payments", 2**63), encode_cursor("webhook events", 1)],
     ),
     Listing(
         "/payments/webhook-events",
         "reference",
         f"INSERT INTO webhook_events (key, body, reference) SELECT {NAME}, '', {NAME} FROM {NUMBERS} n",
         "DELETE FROM webhook_events WHERE reference LIKE 'goes%' AND id % 2 = 0",
-        [encode_cursor("notices", "1"), encode_cursor("notices", 2**63), encode_cursor("payments", 1)],
+        [encode_cursor("webhook events", "1"), encode_cursor("webhook events", 2**63), encode_cursor("payments", 1)],
     ),
     Listing(
         "/payments/disputes",
@@ -48,12 +48,12 @@ LISTS = [
         f" SELECT n, {NAME}, 'pending', now(), now() + n % 7 * interval '1 s' FROM {NUMBERS} n",
         "DELETE FROM disputes WHERE reference LIKE 'goes%' AND id % 2 = 0",
         [
-            encode_cursor("disputes open", 1, 1),
+            encode_cursor("disputes open", "1", 1),
             encode_cursor("disputes over", NOW, 1),
             encode_cursor("disputes open", "yesterday", 1),
             encode_cursor("disputes open", "2026-11-23T09:00:00", 1),
-            encode_cursor("disputes open", "0001-01-01T00:00:00+14:00", 1),
-            encode_cursor("disputes open", "9999-12-31T23:59:59-14:00", 1),
+            encode_cursor("disputes open", -(10**17), 1),  # before year 1
+            encode_cursor("disputes open", 10**18, 1),  # after year 9999
             encode_cursor("disputes open", NOW, 2**63),
         ],
     ),

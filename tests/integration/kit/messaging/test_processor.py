@@ -1,83 +1,23 @@
-"""The inbox: an entry takes effect once, is retried until then, and fails after the last attempt."""
+"""Processing of inbox entries: each takes effect once, is retried until then, and fails after the last attempt."""
 
 import asyncio
 import json
-import re
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import event, func, insert, select, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
+from sqlalchemy import text, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.messaging import inbox, processor
-from kit.messaging.inbox import BATCH, RETENTION, Entry, Message
+from kit.messaging import processor
+from kit.messaging.inbox import BATCH, Entry
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import ATTEMPTS, BatchResult, Processor
 from kit.observability.tracing import new_traceparent
+from tests.fixtures.kit_inbox import effects, entries, handle, make_due, message, process, store
 from tests.fixtures.kit_messaging import Sessions
-from tests.fixtures.kit_tables import Effect, Inbox
+from tests.fixtures.kit_tables import Inbox
 from tests.fixtures.loops import living, until
-
-
-def message(key: object, body: bytes = b"{}", traceparent: str | None = None) -> Message:
-    return Message(str(key), body, {"traceparent": traceparent})
-
-
-async def work(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-    """Write an effect for each entry, and fail as the body orders."""
-    for entry in entries:
-        await session.execute(insert(Effect).values(of=entry.key))
-        if entry.body == b"raise":
-            raise RuntimeError("no\x00t today \ud800")
-        if entry.body == b"constraint":
-            await session.execute(text("INSERT INTO inbox (key, body, status) VALUES ('x', 'x', 'nonsense')"))
-        if entry.body == b"syntax":
-            await session.execute(text("SELEC"))
-        if entry.body == b"away":
-            raise ConnectionRefusedError
-    return BatchResult({entry.id: "cannot be read" for entry in entries if entry.body == b"failed"})
-
-
-async def store(sessions: Sessions, *messages: Message) -> list[Entry]:
-    async with sessions.begin() as session:
-        return await inbox.store(session, Inbox, messages)
-
-
-async def process(sessions: Sessions) -> int:
-    async with sessions.begin() as session:
-        entries = await inbox.lock_due(session, Inbox)
-        await processor.process(session, Inbox, entries, work)
-    return len(entries)
-
-
-async def entries(sessions: Sessions) -> list[Inbox]:
-    async with sessions() as session:
-        return list((await session.execute(select(Inbox).order_by(Inbox.id))).scalars())
-
-
-async def effects(sessions: Sessions) -> list[str]:
-    async with sessions() as session:
-        return list((await session.execute(select(Effect.of).order_by(Effect.id))).scalars())
-
-
-async def make_due(sessions: Sessions) -> None:
-    async with sessions.begin() as session:
-        await session.execute(update(Inbox).values(next_attempt_at=text("now()")))
-
-
-async def test_store_returns_only_unknown_messages(sessions: Sessions) -> None:
-    first = await store(sessions, message(1), message(2), message(2))
-    again = await store(sessions, message(2), message(3))
-    assert [entry.key for entry in first] == ["1", "2"]
-    assert [entry.key for entry in again] == ["3"]
-    assert await store(sessions) == []
-
-
-async def test_concurrent_stores_return_each_message_once(sessions: Sessions) -> None:
-    stored = await asyncio.gather(*(store(sessions, *(message(n) for n in range(50))) for _ in range(8)))
-    assert sorted(entry.key for entries in stored for entry in entries) == sorted(str(n) for n in range(50))
 
 
 async def test_processing_commits_effects_and_status_together(sessions: Sessions) -> None:
@@ -160,7 +100,7 @@ async def test_several_workers_process_each_entry_once(sessions: Sessions) -> No
 async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions, notifier: Notifier) -> None:
     await store(sessions, *(message(n) for n in range(2 * BATCH + 50)))
     relay_wakeup = notifier.subscribe("outbox")
-    retrier = Processor(sessions, Inbox, work, notifier, topic="inbox")
+    retrier = Processor(sessions, Inbox, handle, notifier, topic="inbox")
 
     async def all_done() -> bool:
         return all(entry.status == "processed" for entry in await entries(sessions))
@@ -172,84 +112,6 @@ async def test_the_processor_processes_stored_and_new_entries(sessions: Sessions
         notifier.wake("inbox")
         await until(all_done)
     assert len(await effects(sessions)) == 2 * BATCH + 51
-
-
-async def test_prune_deletes_only_old_processed_entries(sessions: Sessions) -> None:
-    await store(sessions, message(1), message(2, b"failed"), message(3, b"raise"), message(4))
-    await process(sessions)
-    async with sessions.begin() as session:
-        assert await inbox.prune(session, Inbox) == 0
-        old = update(Inbox).where(Inbox.key != "4")
-        await session.execute(old.values(received_at=func.now() - RETENTION - timedelta(days=1)))
-    async with sessions.begin() as session:
-        assert await inbox.prune(session, Inbox) == 1
-    assert [entry.key for entry in await entries(sessions)] == ["2", "3", "4"]
-
-
-async def test_measure_counts_pending_and_failed_entries(sessions: Sessions) -> None:
-    await store(sessions, message(1), message(2, b"failed"), message(3, b"raise"))
-    await process(sessions)
-    async with sessions.begin() as session:
-        await inbox.measure(session, Inbox)
-    measured = {
-        status: inbox.unprocessed_entries.labels("inbox", status)._value.get() for status in ("pending", "failed")
-    }
-    assert measured == {"pending": 1, "failed": 1}
-
-
-async def test_prune_reads_only_the_oldest_entries(sessions: Sessions, engine: AsyncEngine) -> None:
-    """In a table that is older than RETENTION, where new entries use the space of old ones."""
-    fill = text(
-        "INSERT INTO inbox (key, body, status, received_at)"
-        " SELECT :name || n, repeat('x', 200)::bytea, 'processed', now() - make_interval(days => :days)"
-        " FROM generate_series(1, 20000) n"
-    )
-    async with sessions.begin() as session:
-        await session.execute(fill, {"name": "old", "days": 31})
-    async with sessions.begin() as session:
-        assert await inbox.prune(session, Inbox, 20_000) == 20_000
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("VACUUM inbox"))
-    async with sessions.begin() as session:
-        await session.execute(fill, {"name": "new", "days": 0})
-    async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("VACUUM ANALYZE inbox"))
-        plan = await _explained(connection, lambda session: inbox.prune(session, Inbox, 100))
-    assert "Index Scan using pk_inbox" in plan
-    assert "Seq Scan" not in plan
-    assert max(int(n) for n in re.findall(r"Rows Removed by [A-Za-z ]+: (\d+)", plan)) <= 100, plan
-
-
-async def test_lock_due_reads_only_pending_entries(engine: AsyncEngine, sessions: Sessions) -> None:
-    """Even if the statistics say that many entries are pending, as after an outage: they are updated only when the table has grown."""
-    fill = text(
-        "INSERT INTO inbox (key, body, status) SELECT :status || n, '{}', :status FROM generate_series(1, 20000) AS n"
-    )
-    async with sessions.begin() as session:
-        for status in ("processed", "pending"):
-            await session.execute(fill, {"status": status})
-        await session.execute(text("ANALYZE inbox"))
-        await session.execute(update(Inbox).values(status="processed"))
-    async with engine.connect() as connection:
-        plan = await _explained(connection, lambda session: inbox.lock_due(session, Inbox))
-    assert "ix_inbox_next_attempt_at" in plan
-    assert "Rows Removed by Filter" not in plan, plan
-
-
-async def _explained(connection: AsyncConnection, work: Callable[[AsyncSession], Awaitable[object]]) -> str:
-    """Return the plan of the one statement that `work` executes."""
-    statements: list[tuple[str, Any]] = []
-
-    def listen(_c: object, _x: object, statement: str, parameters: Any, *_: object) -> None:
-        statements.append((statement, parameters))
-
-    event.listen(connection.sync_connection, "before_cursor_execute", listen)
-    await work(AsyncSession(connection))
-    ((statement, parameters),) = statements
-    rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", parameters)
-    return "\n".join(row[0] for row in rows)
 
 
 async def test_log_lines_about_a_failed_entry_carry_the_trace_of_its_message(
@@ -267,13 +129,13 @@ async def test_log_lines_about_a_failed_entry_carry_the_trace_of_its_message(
 
 
 async def test_the_processor_notifies_the_topics_that_its_handler_names(sessions: Sessions, notifier: Notifier) -> None:
-    async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-        result = await work(session, entries)
+    async def handle_and_wake(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
+        result = await handle(session, entries)
         return BatchResult(result.failed, wake=frozenset({"refunds"}))
 
     refunds, disputes = notifier.subscribe("refunds"), notifier.subscribe("disputes")
     await store(sessions, message(1), message(2, b"raise"))
-    async with living(Processor(sessions, Inbox, handle, notifier, topic="inbox").run), asyncio.timeout(10):
+    async with living(Processor(sessions, Inbox, handle_and_wake, notifier, topic="inbox").run), asyncio.timeout(10):
         await refunds.wait()
     assert await effects(sessions) == ["1"]
     assert not disputes.is_set()

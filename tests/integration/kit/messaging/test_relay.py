@@ -105,7 +105,7 @@ async def test_an_event_that_no_queue_takes_is_kept_and_the_others_are_published
         await until(left(sessions, 1))
     async with sessions() as session:
         kept = (await session.execute(select(Outbox))).scalar_one()
-    assert (kept.type, kept.error) == ("order.undeliverable", "no queue took it")
+    assert (kept.type, kept.error) == ("order.undeliverable", "no queue accepted the event")
     assert kept.attempts >= 1
 
 
@@ -170,7 +170,7 @@ async def test_events_are_kept_while_the_queue_is_full(
         await put(sessions, *(make_event(number) for number in range(sent, sent + 30)))
         sent += 30
         async with sessions() as session:
-            found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue took it"))
+            found = await session.execute(select(Outbox.attempts).where(Outbox.error == "no queue accepted the event"))
             return any(attempts > 0 for attempts in found.scalars())
 
     one = relay(engine, broker, notifier)

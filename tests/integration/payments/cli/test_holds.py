@@ -31,7 +31,7 @@ async def test_accept_records_the_decision_with_its_reason(client: httpx.AsyncCl
     assert (decision.decided_by, decision.reason) == (OPERATOR, "50 kobo short")
     assert await outbox_types() == ["payment.held", "payment.succeeded"]
     twice = await command.run("holds", "accept", one.reference, "--reason", "x")
-    assert (twice.code, twice.err.strip()) == (1, "The payment is succeeded.")
+    assert (twice.code, twice.err.strip()) == (1, "The payment is succeeded, not held: there is nothing to decide.")
 
 
 async def test_refund_requests_all_that_is_held_and_lists_it(client: httpx.AsyncClient, command: CommandLine) -> None:

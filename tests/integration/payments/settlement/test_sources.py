@@ -20,7 +20,7 @@ from tests.fixtures.payments_jobs import process_webhook_events
 from tests.fixtures.payments_requests import deliver, post_webhook
 from tests.fixtures.payments_rows import find_payment, outbox_events, webhook_events
 
-TRIALS = 100
+TRIALS = 50
 
 
 async def movements() -> Counter[tuple[int | None, str]]:

@@ -119,7 +119,7 @@ async def test_cancel_without_a_valid_cancel_action_shows_that_it_is_closed(
     path, reference = await open_checkout(shared_merchant, metadata=metadata)
     response = await press_button(shared_merchant, path, "cancel")
     assert response.status_code == 200
-    assert "Checkout closed" in response.text
+    assert "Payment cancelled" in response.text
     assert (await shared_merchant.pay(reference)).status_code == 200  # it can still be paid
 
 
@@ -139,7 +139,7 @@ async def test_page_of_an_unknown_access_code_is_not_found(shared_merchant: Merc
         await press_button(shared_merchant, "/checkout/nothing", "pay"),
     ):
         assert response.status_code == 404
-        assert "There is nothing to pay here" in response.text
+        assert "Checkout not found" in response.text
 
 
 async def test_form_with_an_unknown_action_or_card_is_refused(shared_merchant: Merchant) -> None:

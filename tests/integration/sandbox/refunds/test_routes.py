@@ -75,8 +75,8 @@ async def test_concurrent_refunds_never_exceed_the_payment(shared_merchant: Merc
         ({"amount": 1.5}, 400, '"amount" must be an integer', "invalid_amount"),
         ({"amount": 250_001}, 400, "Total refund amount cannot exceed original transaction amount", "invalid_params"),
         ({"currency": "GHS"}, 400, "Refund currency must match the currency of the transaction", "invalid_params"),
-        ({"customer_note": "x" * 1_001}, 400, "customer_note must be a text of 1000 characters", "invalid_params"),
-        ({"merchant_note": 7}, 400, "merchant_note must be a text of 1000 characters", "invalid_params"),
+        ({"customer_note": "x" * 1_001}, 400, "customer_note must be a string of 1000 characters", "invalid_params"),
+        ({"merchant_note": 7}, 400, "merchant_note must be a string of 1000 characters", "invalid_params"),
     ],
 )
 async def test_refund_with_an_invalid_field_is_refused(

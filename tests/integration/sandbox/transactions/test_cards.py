@@ -101,7 +101,7 @@ async def test_wrong_answer_to_a_question_fails_the_attempt(
 async def test_cancel_at_a_question_abandons_the_transaction(shared_merchant: Merchant) -> None:
     page, reference = await open_checkout(shared_merchant)
     await page.press("pay", card="pin")
-    assert "Checkout closed" in (await page.press("cancel")).text
+    assert "Payment cancelled" in (await page.press("cancel")).text
     assert (await shared_merchant.verify(reference))["status"] == "abandoned"
 
 

@@ -78,11 +78,19 @@ async def test_metadata_of_each_type_is_returned_as_paystack_returns_it(
         ({"currency": "EUR"}, "Currency not supported by merchant", "unsupported_currency"),
         ({"currency": "ngn"}, "Currency not supported by merchant", "unsupported_currency"),
         ({"currency": 566}, "Currency not supported by merchant", "unsupported_currency"),
-        ({"reference": "a/b"}, "Reference may hold letters, digits and - . = only, 200 at most", "invalid_params"),
-        ({"reference": "a" * 201}, "Reference may hold letters, digits and - . = only, 200 at most", "invalid_params"),
-        ({"callback_url": "javascript:alert(1)"}, "callback_url must be an http or https address", "invalid_params"),
-        ({"callback_url": "https://[::"}, "callback_url must be an http or https address", "invalid_params"),
-        ({"callback_url": "https://a\r\nb"}, "callback_url must be an http or https address", "invalid_params"),
+        (
+            {"reference": "a/b"},
+            "reference must have 1 to 200 characters: letters, digits and - . = _",
+            "invalid_params",
+        ),
+        (
+            {"reference": "a" * 201},
+            "reference must have 1 to 200 characters: letters, digits and - . = _",
+            "invalid_params",
+        ),
+        ({"callback_url": "javascript:alert(1)"}, "callback_url must be an http or https URL", "invalid_params"),
+        ({"callback_url": "https://[::"}, "callback_url must be an http or https URL", "invalid_params"),
+        ({"callback_url": "https://a\r\nb"}, "callback_url must be an http or https URL", "invalid_params"),
     ],
 )
 async def test_initialize_with_an_invalid_field_is_refused(

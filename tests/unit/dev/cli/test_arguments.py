@@ -1,4 +1,4 @@
-"""Wrong arguments of a verb give one line that says how to call it."""
+"""Wrong arguments of a command give one line that says how to call it."""
 
 import pytest
 
