@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from sqlalchemy.pool import NullPool
 
 from kit.db.columns import render_item
 from kit.db.engine import async_url
-from kit.http.health import Check
 from kit.settings import Secret, read_secret_file
 
 LOCK = 0x5348_4F50  # the bytes of "SHOP"
@@ -85,7 +84,7 @@ async def _run_locked(url: SecretStr, work: Callable[[Connection], None]) -> Non
         await engine.dispose()
 
 
-def schema_check(package: str, engine: AsyncEngine) -> Check:
+def schema_check(package: str, engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
     """Return a readiness check: the database responds and is at the revision that this code needs."""
     head = ScriptDirectory.from_config(alembic_config(package)).get_current_head()
 
