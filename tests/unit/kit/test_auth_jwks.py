@@ -138,7 +138,7 @@ async def test_a_response_that_arrives_too_slowly_is_unavailable(monkeypatch: py
                 await writer.wait_closed()
             closed.set()
 
-    monkeypatch.setattr(module, "FETCH_SECONDS", 0.2)
+    monkeypatch.setattr(module, "FETCH_TIMEOUT_SECONDS", 0.2)
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         keys = JwksCache(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))
