@@ -140,7 +140,7 @@ class Payment(Base):
         return self.paid_amount or 0
 
     @property
-    def refundable(self) -> int:
+    def remaining_amount(self) -> int:
         """The paid amount less processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
         return self.received - self.refunded_amount
 

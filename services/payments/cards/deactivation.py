@@ -64,7 +64,7 @@ class CardDeactivator:
             due_at=Card.next_attempt_at,
             attempts=Card.attempts,
             lease=BACKOFF.interval(Card.attempts),
-            where=[Card.domain == settings.domain],
+            where=[Card.domain == settings.mode],
         )
         async with self.sessions.begin() as session:
             card = (await session.execute(due)).one_or_none()

@@ -18,7 +18,7 @@ from services.payments.settings import settings
 
 def active_cards_of(payer_id: str) -> Select[Card]:
     """Select the payer's cards that can be charged: not deactivated, and saved in the mode of our key (test or live)."""
-    return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.domain, Card.deactivated_at.is_(None))
+    return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.mode, Card.deactivated_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
     columns = array_values(
         id=[uuid4() for _ in rows],
         payer_id=[payer_id for payer_id, _, _, _ in rows],
-        domain=[settings.domain for _ in rows],
+        domain=[settings.mode for _ in rows],
         signature=[card.signature for _, card, _, _ in rows],
         authorization_code=[card.code for _, card, _, _ in rows],
         email=[email for _, _, email, _ in rows],

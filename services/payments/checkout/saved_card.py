@@ -141,7 +141,7 @@ async def _with_requested_amount(paystack: Paystack, payment: Payment, charge: C
     """
     if charge.status != "success":
         return charge
-    if check_amount(payment.amount, payment.currency, charge, settings.domain) is None:
+    if check_amount(payment.amount, payment.currency, charge, settings.mode) is None:
         return charge
     try:
         return await paystack.transactions.verify(charge.reference) or charge

@@ -101,7 +101,7 @@ async def _initialize_payment(
                 continue
             raise problem_from_paystack(error) from error
         else:
-            return await _store_page(sessions, payment.reference, initialized)
+            return await _store_payment_page(sessions, payment.reference, initialized)
     raise PaystackUnavailable
 
 
@@ -170,7 +170,7 @@ async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
     )
 
 
-async def _store_page(
+async def _store_payment_page(
     sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized
 ) -> PaymentView:
     """Store the payment page that Paystack returned."""

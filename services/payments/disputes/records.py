@@ -39,7 +39,7 @@ async def record(session: AsyncSession, reported: Sequence[PaystackDispute]) -> 
 
 
 async def _record(session: AsyncSession, payment: Payment | None, reported: PaystackDispute) -> str:
-    if reported.domain not in {None, settings.domain}:
+    if reported.domain not in {None, settings.mode}:
         log.error("dispute ignored: it is of the other mode", dispute=reported.id, domain=reported.domain)
         return outcomes.ignored(HeldReason.MODE_DIFFERS)
     dispute = await _insert(session, payment, reported)

@@ -25,7 +25,7 @@ from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import RefundStatus
-from services.payments.refunds.requests import list_refunds, refunded_or_pending
+from services.payments.refunds.requests import list_refunds, refunded_or_unfinished
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
@@ -56,13 +56,13 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         raise NotHeld(
             f"A payment that is held because of {payment.held_reason} already belongs to an order: accept or refund it."
         )
-    if payment.domain != settings.domain:
+    if payment.domain != settings.mode:
         raise NotHeld(f"The payment was made in {payment.domain} mode and cannot pay for an order here: refund it.")
     if order.status not in {"pending", "expired"}:
         raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
-    if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
+    if (payment.remaining_amount, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, but the payment has {payment.refundable} "
+            f"The order costs {order.amount} {order.currency}, but the payment has {payment.remaining_amount} "
             f"{payment.paid_currency}: choose an order with exactly this amount."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
@@ -77,7 +77,7 @@ async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
         raise PaymentNotFound
     if payment.status != PaymentStatus.HELD:
         raise NotHeld(f"The payment is {payment.status}, not held: there is nothing to decide.")
-    if await refunded_or_pending(session, payment.id) > payment.refunded_amount:
+    if await refunded_or_unfinished(session, payment.id) > payment.refunded_amount:
         raise NotHeld("A refund of this payment is under way: decide when it has been processed or has failed.")
     return payment
 

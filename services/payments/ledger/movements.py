@@ -84,7 +84,7 @@ def decided(payment: Payment, kind: MovementKind) -> Movement:
         kind,
         Account.HELD,
         Account.SALES,
-        payment.refundable,
+        payment.remaining_amount,
         payment.paid_currency or payment.currency,
         payment.id,
     )
@@ -134,7 +134,7 @@ def dispute_resolved(payment: Payment, dispute_id: int, amount: int, mode: Mode,
     )
 
 
-def settled(payout: Payout) -> Movement:
+def paid_out(payout: Payout) -> Movement:
     """Return the movement of a payout from Paystack to our bank account."""
     return Movement(
         f"settled:{payout.id}",

@@ -28,19 +28,19 @@ class Filter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions as SQL."""
-        found: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = []
         if self.account is not None:
-            found.append(LedgerEntry.account == self.account)
+            conditions.append(LedgerEntry.account == self.account)
         if self.currency is not None:
-            found.append(LedgerEntry.currency == self.currency)
+            conditions.append(LedgerEntry.currency == self.currency)
         if self.reference is not None:
             payment = select(Payment.id).where(Payment.reference == self.reference).scalar_subquery()
-            found.append(LedgerTransaction.payment_id == payment)
+            conditions.append(LedgerTransaction.payment_id == payment)
         if self.since is not None:
-            found.append(LedgerEntry.recorded_at >= self.since)
+            conditions.append(LedgerEntry.recorded_at >= self.since)
         if self.until is not None:
-            found.append(LedgerEntry.recorded_at < self.until)
-        return found
+            conditions.append(LedgerEntry.recorded_at < self.until)
+        return conditions
 
 
 class EntryRow(NamedTuple):

@@ -60,7 +60,7 @@ def parse_charge(data: object) -> Charge:
         if not found:
             raise Unreadable(f"{name} is missing")
         texts[name] = found
-    identifier = parse_integer(data.get("id"), most=MAX_ID)
+    identifier = parse_integer(data.get("id"), maximum=MAX_ID)
     return Charge(
         reference=texts["reference"],
         status=texts["status"].lower(),
@@ -84,6 +84,6 @@ def _authorization(data: object) -> Authorization | None:
     code, signature = parse_text(data.get("authorization_code"), 100), parse_text(data.get("signature"), 100)
     if code is None or signature is None:
         return None
-    texts = {name: parse_text(data.get(name), most) for name, most in (("last4", 4), ("brand", 50), ("bank", 100))}
-    month, year = parse_integer(data.get("exp_month"), most=12), parse_integer(data.get("exp_year"), most=9999)
+    texts = {name: parse_text(data.get(name), length) for name, length in (("last4", 4), ("brand", 50), ("bank", 100))}
+    month, year = parse_integer(data.get("exp_month"), maximum=12), parse_integer(data.get("exp_year"), maximum=9999)
     return Authorization(code, signature, exp_month=month, exp_year=year, **texts)

@@ -52,7 +52,7 @@ class CircuitBreaker:
             self._probe_until = self._clock() + PROBE_SECONDS
         return True
 
-    def record_answer(self) -> None:
+    def record_response(self) -> None:
         """Record that Paystack answered, whatever the answer says."""
         if self.open:
             log.info("background calls resumed: Paystack answers again")
@@ -78,11 +78,11 @@ class CircuitBreaker:
     def _probe_left(self) -> float:
         return self._probe_until - self._clock()
 
-    def _open(self, seconds: float, why: str) -> None:
+    def _open(self, seconds: float, reason: str) -> None:
         if self.open and self._probe_left() <= 0:
             return  # calls that were already sent when the breaker opened say nothing new
         pause = seconds * random.uniform(0.8, 1.2)  # noqa: S311 -- jitter: workers must not retry together
         self._open_until, self._probe_until = self._clock() + pause, 0.0
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         circuit_open.set(1)
-        log.warning("background calls stopped", reason=why, seconds=round(pause, 1))
+        log.warning("background calls stopped", reason=reason, seconds=round(pause, 1))

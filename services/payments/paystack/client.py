@@ -23,14 +23,14 @@ class Paystack:
         transport: httpx.AsyncBaseTransport | None = None,
         rate_limit: RateLimit | None = None,
     ) -> None:
-        self._connection = connection = Transport(url, key, transport, rate_limit)
-        self.rate_limit = connection.rate_limit
-        self.transactions = Transactions(connection)
-        self.authorizations = Authorizations(connection)
-        self.refunds = Refunds(connection)
-        self.disputes = Disputes(connection)
-        self.webhook_events = WebhookEvents(connection)
-        self.settlements = Settlements(connection)
+        self._transport = Transport(url, key, transport, rate_limit)
+        self.rate_limit = self._transport.rate_limit
+        self.transactions = Transactions(self._transport)
+        self.authorizations = Authorizations(self._transport)
+        self.refunds = Refunds(self._transport)
+        self.disputes = Disputes(self._transport)
+        self.webhook_events = WebhookEvents(self._transport)
+        self.settlements = Settlements(self._transport)
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._transport.close()

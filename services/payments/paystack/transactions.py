@@ -35,14 +35,14 @@ def parse_transactions(data: list[object], *, last: bool) -> TransactionPage:
         try:
             charges.append(parse_charge(each))
         except Unreadable as error:
-            unreadable.append(name_unreadable(each, error))
+            unreadable.append(describe_unreadable(each, error))
     return TransactionPage(charges, unreadable, last)
 
 
-def name_unreadable(data: object, error: Unreadable) -> str:
+def describe_unreadable(data: object, error: Unreadable) -> str:
     """Return the id of an item and why it could not be parsed, for a report."""
     identifier = data.get("id") if isinstance(data, dict) else None
-    return f"{parse_integer(identifier, most=MAX_ID)}: {error}"
+    return f"{parse_integer(identifier, maximum=MAX_ID)}: {error}"
 
 
 class Transactions:
@@ -78,7 +78,7 @@ class Transactions:
             if refused.code == "transaction_not_found" or refused.status == 404:
                 return None
             raise
-        return parse_answer(data, reference)
+        return parse_charge_response(data, reference)
 
     async def list_created(self, since: datetime, until: datetime, page: int) -> TransactionPage:
         """GET /transaction: transactions created from `since` to `until`, both included; 50 per page, the first page is 1."""
@@ -87,7 +87,7 @@ class Transactions:
         return parse_transactions(data, last=last)
 
 
-def parse_answer(data: object, reference: str) -> Charge:
+def parse_charge_response(data: object, reference: str) -> Charge:
     """Parse the charge in a response. Raises NoAnswer if it cannot be parsed or is about another reference."""
     try:
         charge = parse_charge(data)

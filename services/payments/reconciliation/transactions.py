@@ -70,12 +70,12 @@ class Transactions:
         await self._record_fees([charge for charge in charges if _has_new_fee(payments.get(charge.reference), charge)])
         for charge in charges:
             if not self._agrees(payments.get(charge.reference), charge):
-                await self.confirm(charge.reference)
+                await self.verify_and_report(charge.reference)
         return {payment.id for payment in payments.values()}
 
     async def _compare_payments(self, start: datetime, end: datetime, listed_ids: set[int]) -> None:
         """Confirm the payments that are paid here and that Paystack did not list."""
-        paid = (Payment.paid_amount.is_not(None), Payment.domain == settings.domain)
+        paid = (Payment.paid_amount.is_not(None), Payment.domain == settings.mode)
         query = select(Payment.id, Payment.reference).where(
             Payment.created_at >= start, Payment.created_at < end, *paid
         )
@@ -88,11 +88,11 @@ class Transactions:
             for payment_id, reference in rows:
                 last_id = payment_id
                 if payment_id not in listed_ids:
-                    await self.confirm(reference)
+                    await self.verify_and_report(reference)
             if len(rows) < BATCH:
                 return
 
-    async def confirm(self, reference: str) -> None:
+    async def verify_and_report(self, reference: str) -> None:
         """Verify one transaction, read the payment again, and report what still differs."""
         if self.report.full:
             self.report.more += 1
@@ -132,7 +132,7 @@ class Transactions:
             if rows:
                 values = [{"b_id": row.id, "fees": by_reference[row.reference].fees} for row in rows]
                 await (await session.connection()).execute(set_fee.values(fees=bindparam("fees")), values)
-            fees = [movements.fee(row.id, by_reference[row.reference], settings.domain) for row in rows]
+            fees = [movements.fee(row.id, by_reference[row.reference], settings.mode) for row in rows]
             await journal.record(session, chain.from_iterable(fees))
         self.report.fees_recorded += len(rows)
 

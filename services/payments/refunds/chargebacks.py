@@ -26,7 +26,7 @@ async def record_chargeback(
     """
     refund = await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute)
     if refund is None and not await has_requested_refund(session, payment.id):
-        refund = await _create_refund(session, payment, dispute)
+        refund = await _create_chargeback(session, payment, dispute)
     if refund is None:
         return
     if refund.status not in FINAL and refund.paystack_id is None and reported.transaction_status == "reversed":
@@ -44,7 +44,7 @@ async def record_pending_chargebacks(session: AsyncSession, payment: Payment) ->
     for dispute in (await session.execute(lost)).scalars().all():
         if await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute):
             continue
-        if await _create_refund(session, payment, dispute):
+        if await _create_chargeback(session, payment, dispute):
             # The poll shows whether the money went back already.
             dispute.next_attempt_at, dispute.attempts = func.now(), 0
 
@@ -83,11 +83,11 @@ async def _link_listed_refund(session: AsyncSession, payment: Payment, dispute: 
     return refund
 
 
-async def _create_refund(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+async def _create_chargeback(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
     """Create the refund of a lost dispute: the disputed amount, at most the rest of the payment. Return None if nothing is left."""
     if payment.paid_amount is None:
         return None
-    left = payment.paid_amount - await requests.refunded_or_pending(session, payment.id)
+    left = payment.paid_amount - await requests.refunded_or_unfinished(session, payment.id)
     amount = left if dispute.amount is None else min(dispute.amount, left)
     if amount <= 0:
         with continue_trace(payment.traceparent):

@@ -48,7 +48,7 @@ class DuePayment:
     due_at: datetime
     leased_until: datetime
 
-    def for_log(self) -> dict[str, str | None]:
+    def log_fields(self) -> dict[str, str | None]:
         """Return the fields that every log line about the payment has."""
         return {"reference": self.reference, "order_id": str(self.order_id) if self.order_id else None}
 
@@ -119,13 +119,13 @@ class RefundExecutor:
         except PaystackError as error:
             # The refunds are due again when the lease ends.
             failure = {"error": type(error).__name__, "reason": str(error)[:200]}
-            log.warning("refund sync failed", **due.for_log(), **failure)
+            log.warning("refund sync failed", **due.log_fields(), **failure)
 
     async def _sync_and_send(self, due: DuePayment) -> None:
         """Apply the refunds that Paystack lists, send the requested refunds that are not among them, and schedule the next sync."""
         transaction_id = due.paystack_id or await self._fetch_transaction_id(due)
         if transaction_id is None:
-            log.error("refund not sent: payment unknown to Paystack", **due.for_log())
+            log.error("refund not sent: payment unknown to Paystack", **due.log_fields())
             await self._schedule_next(due)
             return
         await self._apply(due, await self.paystack.refunds.list_for_transaction(transaction_id))
@@ -162,7 +162,9 @@ class RefundExecutor:
             async with self.sessions.begin() as session:
                 await fail_refused_refund(session, refund, str(refused))
             return
-        log.info("refund sent", **due.for_log(), refund=str(refund.id), amount=refund.amount, currency=refund.currency)
+        log.info(
+            "refund sent", **due.log_fields(), refund=str(refund.id), amount=refund.amount, currency=refund.currency
+        )
         await self._apply(due, [reported])
 
     async def _apply(self, due: DuePayment, reported: list[PaystackRefund]) -> None:

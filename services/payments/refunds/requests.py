@@ -50,7 +50,7 @@ async def request_refund(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
-    left = payment.received - await refunded_or_pending(session, payment.id)
+    left = payment.received - await refunded_or_unfinished(session, payment.id)
     if payment.status not in REFUNDABLE or left <= 0:
         raise NothingToRefund(
             f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
@@ -121,14 +121,14 @@ async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> Non
     await session.execute(due)
 
 
-async def pending_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:
+async def unfinished_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:
     """Return the sum of the unfinished refunds of each payment, in subunits. Payments without one are left out."""
     unfinished = Refund.payment_id.in_(payment_ids), Refund.status.in_(UNFINISHED)
     sums = select(Refund.payment_id, func.sum(Refund.amount)).where(*unfinished).group_by(Refund.payment_id)
     return {payment_id: int(amount) for payment_id, amount in await session.execute(sums)}
 
 
-async def refunded_or_pending(session: AsyncSession, payment_id: int) -> int:
+async def refunded_or_unfinished(session: AsyncSession, payment_id: int) -> int:
     """Return the sum of all refunds of a payment that have not failed, in subunits."""
     query = select(func.coalesce(func.sum(Refund.amount), 0)).where(
         Refund.payment_id == payment_id, Refund.status != RefundStatus.FAILED

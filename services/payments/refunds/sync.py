@@ -103,16 +103,13 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
     processed = (await session.execute(query)).scalars().all()
     await journal.record(
         session,
-        [
-            movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.domain)
-            for refund in processed
-        ],
+        [movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.mode) for refund in processed],
     )
     total = sum(refund.amount for refund in processed)
     if total <= payment.refunded_amount:
         return
     payment.refunded_amount = total
-    if payment.refundable <= 0:
+    if payment.remaining_amount <= 0:
         payment.status = PaymentStatus.REFUNDED
     elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
         # The rest of a held payment is still held: an operator decides about it.

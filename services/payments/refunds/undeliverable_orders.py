@@ -24,7 +24,7 @@ REASONS = {
 }
 """The reasons of refunds, which Paystack sends to the payer."""
 
-BY = "catalog"
+REQUESTED_BY = "catalog"
 log = structlog.get_logger("refunds")
 
 
@@ -36,7 +36,7 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
     """
     references = {event.data.reference for event in events}
     query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
-    query = query.where(Payment.reference.in_(references), Refund.requested_by == BY)
+    query = query.where(Payment.reference.in_(references), Refund.requested_by == REQUESTED_BY)
     refunded = set((await session.execute(query)).scalars())
     # In the order of the references: concurrent transactions lock payments in the same order.
     for event in sorted(events, key=lambda event: event.data.reference):
@@ -51,7 +51,7 @@ async def _refund(session: AsyncSession, event: OrderUndeliverable, *, already_r
         return
     reason = REASONS[event.data.reason]
     try:
-        await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=BY)
+        await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=REQUESTED_BY)
     except (PaymentNotFound, NothingToRefund) as problem:
         log.warning("undeliverable order not refunded", reference=reference, order_id=order_id, reason=str(problem))
     else:

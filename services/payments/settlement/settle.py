@@ -63,7 +63,7 @@ class Batch:
                 return outcomes.UNKNOWN_REFERENCE
             self.unknown_charges.setdefault(charge.reference, charge)
             return outcomes.UNKNOWN_MONEY
-        mismatch = check_amount(payment.amount, payment.currency, charge, settings.domain) if paid else None
+        mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if paid else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
         transition = decide(status, charge, mismatch)
@@ -82,7 +82,7 @@ class Batch:
             self.events[charge.reference] = event
         if charge.paid:
             account = Account.HELD if transition.held_reason else Account.SALES
-            self.movements += movements.received(payment.id, charge, settings.domain, credited=account)
+            self.movements += movements.received(payment.id, charge, settings.mode, credited=account)
         if transition.held_reason == HeldReason.REVERSED:
             self.refund_syncs.append(charge.reference)
         settled_total.labels(transition.status, transition.held_reason or "").inc()
@@ -112,7 +112,7 @@ async def _hold_unknown_money(session: AsyncSession, batch: Batch) -> None:
     """Record money under references that are not ours as held payments: an operator binds it to an order or refunds it."""
     for payment_id, reference in await insert_unknown_payments(session, batch.unknown_charges.values()):
         charge = batch.unknown_charges[reference]
-        batch.movements += movements.received(payment_id, charge, settings.domain, credited=Account.HELD)
+        batch.movements += movements.received(payment_id, charge, settings.mode, credited=Account.HELD)
         settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
         log.error(
             "payment held",

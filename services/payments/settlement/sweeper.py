@@ -85,11 +85,11 @@ class Sweeper:
             if len(due) < BATCH:
                 await shutdown.wait(POLL_SECONDS)
 
-    async def sweep(self, shutdown: Shutdown, verified: Callable[[bool], None]) -> None:
-        """Verify all payments that are due at the start, once. Calls `verified` after each: True if Paystack answered."""
+    async def sweep(self, shutdown: Shutdown, on_result: Callable[[bool], None]) -> None:
+        """Verify all payments that are due at the start, once. Calls `on_result` after each: True if Paystack answered."""
         started_at = datetime.now(UTC)
         while not shutdown.requested and (due := await self._take_due(started_at)):
-            await self._verify_all(shutdown, due, verified)
+            await self._verify_all(shutdown, due, on_result)
 
     async def _take_due(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
         """Take due payments and schedule their next attempts, so that a crash loses none. Return references and creation times."""
@@ -108,7 +108,7 @@ class Sweeper:
             return [(row.reference, row.created_at) for row in (await session.execute(due)).all()]
 
     async def _verify_all(
-        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], verified: Callable[[bool], None] | None = None
+        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], on_result: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
 
@@ -118,8 +118,8 @@ class Sweeper:
                 if not await self.paystack.rate_limit.acquire("verify", shutdown):
                     return
                 answered = await self._verify(reference, created_at)
-                if verified is not None:
-                    verified(answered)
+                if on_result is not None:
+                    on_result(answered)
 
         try:
             async with asyncio.TaskGroup() as group:

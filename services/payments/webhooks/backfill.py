@@ -108,12 +108,12 @@ class Backfill:
     ) -> bool:
         """Read all pages of the list, and store the missing events. Return False if that was not completed."""
         paystack = self._paystack
-        following: str | None = None
+        cursor: str | None = None
         for _ in range(MAX_PAGES):
             if not await paystack.rate_limit.acquire("others", shutdown):
                 return False
-            page = await paystack.webhook_events.page(since, until, following)
-            for event in await self._select_missing(page.events):
+            page = await paystack.webhook_events.page(since, until, cursor)
+            for event in await self._select_possibly_missing(page.events):
                 if not await paystack.rate_limit.acquire("others", shutdown):
                     return False
                 report.stored += await self._fetch_and_store(event)
@@ -124,16 +124,16 @@ class Backfill:
             if progress is not None:
                 progress(report)
             await self._lease.renew()
-            if page.next is None or page.next == following or not page.events:
+            if page.next is None or page.next == cursor or not page.events:
                 return True
-            following = page.next
+            cursor = page.next
         report.error = f"the period has more than {MAX_PAGES} pages of events: choose a shorter one"
         return False
 
-    async def _select_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
+    async def _select_possibly_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
         """Return the listed events that may not be stored here: the list alone does not always tell."""
-        identities = {event.id: event_types.identity_of_row(event.event, event.row_id) for event in events}
-        keys = {event.id: _key_of(event.id) for event in events}
+        identities = {event.id: event_types.identity_from_object_id(event.event, event.object_id) for event in events}
+        keys = {event.id: _key_from_id(event.id) for event in events}
         async with self.sessions() as session:
             query = select(WebhookEvent.identity, WebhookEvent.key).where(
                 or_(
@@ -156,7 +156,7 @@ class Backfill:
         except Refused as refused:
             log.warning("listed webhook event not fetched", event_id=listed.id, reason=str(refused)[:200])
             return 0
-        body = event.body or json.dumps({"event": event.event, "data": {"id": event.row_id}}).encode()
+        body = event.body or json.dumps({"event": event.event, "data": {"id": event.object_id}}).encode()
         message = inbox.Message(_key(event, body), body, {EVENT_HEADER: event.id})
         async with self.sessions.begin() as session:
             if await _is_stored(session, event, body):
@@ -187,8 +187,8 @@ async def _is_stored(session: AsyncSession, event: PaystackWebhookEvent, body: b
 def _key(event: PaystackWebhookEvent, body: bytes) -> str:
     """Return the key under which the intake would store the event, or Paystack's id for refund events and events without a body."""
     by_id = event.body is None or event.event.startswith("refund.")
-    return _key_of(event.id) if by_id else hashlib.sha256(body).hexdigest()
+    return _key_from_id(event.id) if by_id else hashlib.sha256(body).hexdigest()
 
 
-def _key_of(event_id: str) -> str:
+def _key_from_id(event_id: str) -> str:
     return f"event-{event_id}"

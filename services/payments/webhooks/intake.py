@@ -30,7 +30,7 @@ MAX_BODY_BYTES = 1024 * 1024
 BATCH = 100
 MAX_WAITING = 1000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-ANSWER_SECONDS = 2.5
+RESPONSE_SECONDS = 2.5
 """Paystack gets a response within this time, 503 if the event is not stored by then."""
 
 # Two equal partial refunds send identical bodies, and each has to schedule a sync. So refund events are never treated as duplicates.
@@ -99,7 +99,7 @@ class Intake:
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_all())
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(RESPONSE_SECONDS):
                 await stored
         except TimeoutError as error:
             raise Unavailable from error
@@ -108,14 +108,14 @@ class Intake:
         while self._waiting:
             batch: list[WaitingEvent] | None = None
             try:
-                async with asyncio.timeout(ANSWER_SECONDS) as limit, self._engine.connect() as connection:
+                async with asyncio.timeout(RESPONSE_SECONDS) as limit, self._engine.connect() as connection:
                     # One statement is one transaction: this saves the round trips of BEGIN and COMMIT.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     while batch := self._take_batch():  # on one connection, as long as events arrive
                         await self._insert(connection, batch)
                         self._finish(batch, None)
                         self._notifier.notify(Topic.WEBHOOK_EVENTS)
-                        limit.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
+                        limit.reschedule(asyncio.get_running_loop().time() + RESPONSE_SECONDS)
             except Exception as error:
                 batch = self._take_batch() if batch is None else batch
                 reason = str(error)[:200]

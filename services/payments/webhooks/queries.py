@@ -87,9 +87,9 @@ async def find(session: AsyncSession, event_id: int) -> WebhookEvent | None:
 
 
 async def reprocess(
-    sessions: async_sessionmaker[AsyncSession], selected: Filter, after: int = 0, most: int = MAX_REPROCESSED
+    sessions: async_sessionmaker[AsyncSession], selected: Filter, after: int = 0, limit: int = MAX_REPROCESSED
 ) -> tuple[int, int | None]:
-    """Make up to `most` webhook events with an id greater than `after` due for processing, the smallest ids first.
+    """Make up to `limit` webhook events with an id greater than `after` due for processing, the smallest ids first.
 
     Return how many were made due, and the id after which the next call continues, or None if there are no more. Events that are due
     already, or are locked by a worker, are skipped. Processing is idempotent: an effect that an event had is not repeated.
@@ -97,12 +97,12 @@ async def reprocess(
     count = 0
     async with sessions() as session:
         conditions = await _indexed_conditions(session, selected)
-    while count < most:
+    while count < limit:
         async with sessions.begin() as session:
-            batch = await _reprocess_batch(session, conditions, after, min(REPROCESS_BATCH, most - count))
+            batch = await _reprocess_batch(session, conditions, after, min(REPROCESS_BATCH, limit - count))
         count += len(batch)
         if len(batch) < REPROCESS_BATCH:
-            return count, None if count < most else max(batch, default=None)
+            return count, None if count < limit else max(batch, default=None)
         after = max(batch)
     return count, after
 
