@@ -41,7 +41,7 @@ RequiredKeyHeader = Annotated[
     Header(
         alias="Idempotency-Key",
         description="A unique value that you choose for each charge. Required, because the card is charged at once and the "
-        "response may be lost: send it again to get the first response again. Kept for 24 hours.",
+        "response may be lost: repeat the request with the same value to get the stored response. It is stored for 24 hours.",
     ),
 ]
 

@@ -77,7 +77,7 @@ class PaymentView(ResponseModel):
     reference: str = Field(description="Unique reference of the payment, here and at Paystack")
     order_id: UUID | None = Field(description="Id of the order; null for a payment with an unknown reference")
     status: PaymentStatus = Field(
-        description="`abandoned`: refused by Paystack, or not paid in time; `held`: paid, waits for manual review"
+        description="`abandoned`: not initialized at Paystack, or not paid in time; `held`: paid, waits for manual review"
     )
     amount: int = Field(description="Amount of the order, in subunits")
     currency: str = Field(description="Currency of the order, ISO 4217 code")

@@ -58,7 +58,7 @@ class PaymentsSettings(Settings):
         default=None,
         ge=1,
         le=1_000_000,
-        description="Background calls of Paystack per minute. Default: 75 % of Paystack's documented rate limit",
+        description="Background calls to Paystack per minute. Default: 75 % of Paystack's documented rate limit",
     )
     payments_backfill_after_minutes: int = Field(
         default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"
@@ -81,7 +81,7 @@ class PaymentsSettings(Settings):
 
     @property
     def mode(self) -> Mode:
-        """The mode of our key, as in `data.domain` of Paystack's JSON. Test mode if there is no key."""
+        """The mode of our secret key, which Paystack's JSON calls `domain`. Test mode if there is no key."""
         return Mode.TEST if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
 
 

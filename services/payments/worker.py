@@ -25,7 +25,7 @@ from services.payments.webhooks.models import WebhookEvent
 
 
 async def work() -> None:
-    """Run the background jobs of payments until the process is asked to stop."""
+    """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack need a secret key."""
     notifier = create_notifier()
     consumer = Consumer(
         sessions,

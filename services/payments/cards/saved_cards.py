@@ -46,6 +46,7 @@ _INCOMING = array_parameters(
     seen_at=DateTime(timezone=True),
 )
 _INSERT = insert(Card).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
+# A newer payment replaces the row of an active card; and of a deactivated card, if it was erased and the payment started afterwards.
 _REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
     Card.deactivated_at.is_(None)
     | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
@@ -67,6 +68,7 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
     A deactivated card is saved again only by a payment that was started after the deactivation, and only after the deactivation at
     Paystack is done.
     """
+    # By payer and signature: the card, the email and the start of the payment that was started last.
     newest: dict[tuple[str, str], tuple[Authorization, str, datetime]] = {}
     for paid in sorted(paid_cards, key=lambda paid_card: paid_card.started_at):
         card = paid.authorization

@@ -1,7 +1,7 @@
 """Charge a saved card.
 
 The reference is stored before the charge is sent, and a charge is never sent twice. A charge without a known result may have succeeded:
-until its result is known, no other charge is sent for the order, with any idempotency key.
+until its result is known, no other charge is sent for the order, even with another idempotency key.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
 from services.payments.checkout.start import (
+    NOTHING_CHARGED,
     PAID,
     abandon,
     already_paid,
@@ -121,7 +122,7 @@ async def _send_charge(
         return
     except PaystackError as error:
         await abandon(sessions, payment.reference, str(error))
-        raise problem_from_paystack(error) from error
+        raise problem_from_paystack(error, unavailable=NOTHING_CHARGED) from error
     async with sessions.begin() as session:
         if isinstance(result, Challenge):
             await session.execute(
@@ -134,10 +135,10 @@ async def _send_charge(
 
 
 async def _with_requested_amount(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
-    """Return the charge, verified if its amount is not the order's amount.
+    """Return the charge. If the amount check fails, verify the charge and return it with its requested amount.
 
-    The response to a charge lacks the requested amount. If the payer bears the fees, the paid amount is greater than the order's
-    amount, and only verify reports both.
+    The response to a charge has no requested amount. If the payer bears the fees, the paid amount is greater than the order's amount: the
+    amount check then needs both amounts, which only verify reports.
     """
     if charge.status != "success":
         return charge

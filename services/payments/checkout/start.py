@@ -1,6 +1,6 @@
 """Start a payment.
 
-The reference is stored before it is sent to Paystack, so that no payment is lost. No transaction is open during a call of Paystack.
+The reference is stored before it is sent to Paystack, so that no payment is lost. No transaction is open during a call to Paystack.
 """
 
 import secrets
@@ -34,10 +34,12 @@ PAID = (
 """Statuses of payments whose money was received and not completely refunded. The order must not be paid again."""
 
 MAX_PENDING = 20
-"""Pending payments that an order may have. Each of them is verified, which uses Paystack's rate limit."""
+"""The most pending payments that an order may have. The sweeper verifies each of them, which uses Paystack's rate limit."""
 
 ATTEMPTS = 2
-"""References tried in one request. An initialize that timed out is not repeated with the same reference; a new one is used."""
+"""Initialize calls in one request. Each has a new reference, because Paystack may have used the reference of a call that timed out."""
+
+NOTHING_CHARGED = "Paystack is unavailable and nothing was charged: try again in a moment."
 
 log = structlog.get_logger("checkout")
 
@@ -83,7 +85,7 @@ async def _initialize_payment(
     request: StartPayment,
     order: Order,
 ) -> PaymentView:
-    """Store a payment and initialize it at Paystack; with a new reference if the first one fails without an answer."""
+    """Store a payment and initialize it at Paystack. Retry once with a new payment if Paystack does not answer or knows the reference."""
     for attempt in range(1, ATTEMPTS + 1):
         payment = _new_payment(caller, email, request, order)
         async with sessions.begin() as session:
@@ -92,17 +94,17 @@ async def _initialize_payment(
         try:
             initialized = await _initialize(clients.paystack, payment)
         except NoAnswer as error:
-            # Paystack may have created the transaction, but its payment page is unknown: nobody can pay it.
+            # Paystack may have created the transaction, but its payment page is unknown, so it cannot be paid.
             log.warning("initialize unanswered", reference=payment.reference, attempt=attempt, reason=str(error))
             await abandon(sessions, payment.reference, "Paystack did not answer")
         except PaystackError as error:
             await abandon(sessions, payment.reference, str(error))
             if isinstance(error, Refused) and error.code == "duplicate_reference":
                 continue
-            raise problem_from_paystack(error) from error
+            raise problem_from_paystack(error, unavailable=NOTHING_CHARGED) from error
         else:
             return await _store_payment_page(sessions, payment.reference, initialized)
-    raise PaystackUnavailable
+    raise PaystackUnavailable(NOTHING_CHARGED)
 
 
 async def _check_other_payments(session: AsyncSession, order: Order) -> None:
@@ -185,7 +187,7 @@ async def _store_payment_page(
 
 
 async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
-    """Mark a pending payment as abandoned, because it cannot be paid. If money arrives all the same, it is settled."""
+    """Set a pending payment to abandoned, because it cannot be paid. If Paystack nevertheless reports a paid charge, it is settled."""
     async with sessions.begin() as session:
         await session.execute(
             update(Payment)

@@ -1,4 +1,4 @@
-"""What a dispute changes: the status of its payment, the ledger, the chargeback, and the events about it.
+"""Apply a dispute to the status of its payment, to the ledger and to the chargeback, and publish the events about it.
 
 succeeded, partially_refunded ── opened ──► disputed                             event payment.disputed: an operator responds
 disputed ── declined ──► its status before                                       event payment.dispute_resolved
@@ -45,7 +45,7 @@ async def publish_resolution(session: AsyncSession, payment: Payment | None, dis
 async def apply_to_payment(
     session: AsyncSession, payment: Payment, dispute: Dispute, reported: PaystackDispute
 ) -> None:
-    """Bring the payment into the state that the dispute requires. Idempotent; the dispute may be resolved already."""
+    """Update the payment and its ledger entries to match the dispute. Idempotent; the dispute may be resolved already."""
     if payment.status in UNPAID:
         # Only a paid payment can be disputed: the sweeper verifies it now.
         payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)

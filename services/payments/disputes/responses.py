@@ -1,4 +1,4 @@
-"""Respond to disputes: upload evidence, accept or decline. No transaction is open during the calls of Paystack."""
+"""Respond to disputes: upload evidence, accept or decline. No transaction is open during the calls to Paystack."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ async def resolve_dispute(
 ) -> Dispute:
     """Accept or decline a dispute at Paystack, and record the response.
 
-    If Paystack's response is lost, the dispute is fetched: only if it still waits for our response, PaystackUnavailable is raised.
+    If Paystack's response is lost, the dispute is fetched. Raises PaystackUnavailable if that fails, or if it still waits for our response.
     """
     dispute = await _find_awaiting_response(sessions, dispute_id)
     body = _resolve_body(dispute, request)
@@ -121,7 +121,7 @@ async def _set_values(session: AsyncSession, dispute_id: int, **values: object) 
 async def _problem_after_error(
     sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError
 ) -> Problem:
-    """Return the problem to answer, and schedule a poll: Paystack may have changed the dispute in spite of the error."""
+    """Schedule a poll, because Paystack may have changed the dispute in spite of the error. Return the error response."""
     async with sessions.begin() as session:
         await records.schedule_poll(session, dispute_id)
     return problem_from_paystack(error, DisputeRefused)

@@ -29,6 +29,7 @@ from services.payments.refunds.requests import list_refunds, refunded_or_unfinis
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
+"""The reasons for which a payment is held that do not prevent an operator from accepting it."""
 
 MOVEMENTS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
 log = structlog.get_logger("holds")
@@ -78,12 +79,12 @@ async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
     if payment.status != PaymentStatus.HELD:
         raise NotHeld(f"The payment is {payment.status}, not held: there is nothing to decide.")
     if await refunded_or_unfinished(session, payment.id) > payment.refunded_amount:
-        raise NotHeld("A refund of this payment is under way: decide when it has been processed or has failed.")
+        raise NotHeld("A refund of this payment is not finished: decide after it has been processed or has failed.")
     return payment
 
 
 async def _all_refunds_failed(session: AsyncSession, payment: Payment) -> bool:
-    """Return True if Paystack reported refunds of a reversed payment and all of them failed: then the money is still here."""
+    """Return True if Paystack reported refunds of a reversed payment and all of them failed: then Paystack still owes us the money."""
     statuses = {refund.status for refund in await list_refunds(session, payment.id)}
     return statuses == {RefundStatus.FAILED}
 

@@ -3,7 +3,7 @@
 Amounts are signed: an account is debited with a positive and credited with a negative amount.
 
     paystack:receivable   money that Paystack owes us            sales     earned money                    (negative)
-    paystack:other_mode   the same, for the other mode's keys    held      money waiting for an operator   (negative)
+    paystack:other_mode   the same, in the other mode            held      money waiting for an operator   (negative)
     bank                  money paid out to our bank account     fees      Paystack's fees
     disputes              money withheld during disputes         refunds   earned money that was refunded
 

@@ -97,7 +97,7 @@ def _cursor(last: EntryRow) -> str:
 async def batches(
     sessions: async_sessionmaker[AsyncSession], filters: Filter, size: int = BATCH
 ) -> AsyncIterator[Sequence[EntryRow]]:
-    """Yield all entries, oldest first, in batches. No connection is held between two batches, because the client may read slowly."""
+    """Yield all entries, oldest first, in batches. No connection is in use between two batches, because the client may read slowly."""
     first = _entries(filters).order_by(*SORT_KEY).limit(size)
     query = first
     while True:
@@ -111,7 +111,7 @@ async def batches(
 
 
 async def balances(session: AsyncSession, until: datetime | None = None) -> Sequence[Row[str, Account, int]]:
-    """Return currency, account and balance in subunits, from all entries or from the entries recorded before `until`."""
+    """Return rows of currency, account and balance in subunits: the sums of all entries, or of those recorded before `until`."""
     query = (
         select(LedgerEntry.currency, LedgerEntry.account, func.sum(LedgerEntry.amount).label("balance"))
         .where(*Filter(until=until).conditions())

@@ -22,8 +22,8 @@ async def withhold(session: AsyncSession, payment: Payment, dispute_id: int, amo
 async def release(session: AsyncSession, payment: Payment, dispute_id: int, *, lost: bool) -> None:
     """Record that Paystack no longer withholds the money of a resolved dispute.
 
-    Releases the amount that `withhold` recorded, even if the disputed amount has changed since. Does nothing if no money was withheld. The
-    refund of a lost dispute is recorded separately, as a refund.
+    The amount is the one that `withhold` recorded, even if the disputed amount has changed since. Does nothing if no money was withheld.
+    The chargeback of a lost dispute is recorded separately, as a refund.
     """
     withheld_entry = (
         select(LedgerEntry.amount)

@@ -19,7 +19,7 @@ class Challenge:
 
 
 class Authorizations:
-    """/transaction/charge_authorization and /customer/authorization"""
+    """The calls /transaction/charge_authorization and /customer/authorization/deactivate."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -1,7 +1,7 @@
-"""A charge in Paystack's JSON: the data of a webhook event or the answer of verify.
+"""A charge in Paystack's JSON: `data` of a webhook event or of the response to verify.
 
 In twelve official samples of charge.success, `amount` is a number or a string, `metadata` is "", 0, null or an object, and whole objects
-are missing. The parser reads what we need; the rest stays in the stored body.
+are missing. The parser reads only the fields that we use; the stored body has all of them.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The client of Paystack's API: one attribute for each resource, around one HTTP connection."""
+"""The client of Paystack's API: one attribute for each resource. All resources share one HTTP client."""
 
 import httpx
 from pydantic import SecretStr
@@ -14,7 +14,10 @@ from services.payments.paystack.webhook_events import WebhookEvents
 
 
 class Paystack:
-    """Every call ends within its timeout or raises PaystackError. Background jobs call `rate_limit.acquire` first."""
+    """The client of Paystack's API. Every call ends within its timeout, and raises PaystackError if it fails.
+
+    Background jobs call `rate_limit.acquire` before each call.
+    """
 
     def __init__(
         self,

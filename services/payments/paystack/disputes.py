@@ -22,8 +22,8 @@ REVERSED = frozenset({"reversed", "reversal-pending"})
 class PaystackDispute:
     """A dispute as Paystack reports it. Amounts are subunits.
 
-    `amount`: what the payer claims or was granted; None if it is missing or 0 (a declined dispute has a refund_amount of 0).
-    `paid_amount`: what was paid.
+    `amount`: the disputed amount, or the granted amount of a lost dispute; None if it is missing or 0 (a declined dispute has a
+    refund_amount of 0). `paid_amount`: the amount of the transaction.
     """
 
     id: int
@@ -96,7 +96,7 @@ class Upload:
 
 
 class Disputes:
-    """/dispute"""
+    """The calls under /dispute."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -14,13 +14,13 @@ class Handling(StrEnum):
     """What is done with the webhook events of a type."""
 
     PROCESSED = "processed"
-    """They change something."""
+    """Events of the type change something."""
 
     IGNORED = "ignored"
-    """They are stored and change nothing."""
+    """Events of the type are stored and change nothing."""
 
     UNKNOWN = "unknown"
-    """Their type is not known. They are stored and change nothing."""
+    """The type is not known. Its events are stored and change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def identity(event: str, data: object, body: bytes) -> str:
 
 
 def identity_from_object_id(event: str, object_id: int | None) -> str | None:
-    """Return the identity of an event from the id of its transaction or dispute alone; None if the id does not identify the event."""
+    """Return the identity of an event whose only known field is the id of its object; None if that id does not identify the event."""
     return f"{event}:{object_id}" if object_id is not None and event_type_of(event).identified_by == ("id",) else None
 
 

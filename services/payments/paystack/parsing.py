@@ -1,4 +1,4 @@
-"""Parse single values of Paystack's JSON: leniently in form, strictly in range."""
+"""Parse single values of Paystack's JSON: accept every form that Paystack uses, and only values in the valid range."""
 
 from datetime import UTC, datetime
 

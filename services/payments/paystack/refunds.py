@@ -18,7 +18,7 @@ class PaystackRefund:
 
 
 class Refunds:
-    """/refund"""
+    """The calls under /refund."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

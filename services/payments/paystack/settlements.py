@@ -1,4 +1,4 @@
-"""Settlements at Paystack: what it paid out to our bank account, and the transactions in each payout."""
+"""Settlements at Paystack: its payouts to our bank account, and the transactions in each payout."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from services.payments.paystack.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class PaystackSettlement:
-    """A settlement in subunits: `processed` minus `fees` and `deductions` (mostly refunds) is `amount`, which went to the bank."""
+    """A settlement in subunits: `processed` minus `fees` and `deductions` (mostly refunds) is `amount`, which was paid out."""
 
     id: int
     domain: str
@@ -26,7 +26,7 @@ class PaystackSettlement:
 
 @dataclass(frozen=True, slots=True)
 class SettlementPage:
-    """A page of settlements. `unreadable` names the items that could not be parsed, with the reason."""
+    """A page of settlements. `unreadable`: the id of each item that could not be parsed, and why."""
 
     settlements: list[PaystackSettlement]
     unreadable: list[str]
@@ -34,7 +34,7 @@ class SettlementPage:
 
 
 def parse_settlements(data: list[object], *, last: bool) -> SettlementPage:
-    """Parse a page. Items that cannot be parsed are named, not raised."""
+    """Parse a page. Items that cannot be parsed are listed in `unreadable`."""
     settlements, unreadable = [], []
     for each in data:
         try:
@@ -71,7 +71,7 @@ def _parse_settlement(data: object) -> PaystackSettlement:
 
 
 class Settlements:
-    """/settlement"""
+    """The calls under /settlement."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

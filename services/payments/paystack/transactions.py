@@ -21,7 +21,7 @@ class Initialized:
 
 @dataclass(frozen=True, slots=True)
 class TransactionPage:
-    """A page of transactions. `unreadable` names the items that could not be parsed, with the reason."""
+    """A page of transactions. `unreadable`: the id of each item that could not be parsed, and why."""
 
     charges: list[Charge]
     unreadable: list[str]
@@ -29,7 +29,7 @@ class TransactionPage:
 
 
 def parse_transactions(data: list[object], *, last: bool) -> TransactionPage:
-    """Parse a page. Items that cannot be parsed are named, not raised."""
+    """Parse a page. Items that cannot be parsed are listed in `unreadable`."""
     charges, unreadable = [], []
     for each in data:
         try:
@@ -46,7 +46,7 @@ def describe_unreadable(data: object, error: Unreadable) -> str:
 
 
 class Transactions:
-    """/transaction"""
+    """The calls under /transaction."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -67,11 +67,11 @@ class Transactions:
         data = await self._transport.call("initialize", "POST", "/transaction/initialize", body)
         url, code = data.get("authorization_url"), data.get("access_code")
         if not isinstance(url, str) or not isinstance(code, str) or data.get("reference") != reference:
-            raise NoAnswer("initialize answered without authorization_url, access_code and our reference")
+            raise NoAnswer("the response to initialize lacks authorization_url, access_code or our reference")
         return Initialized(url[:2000], code[:100])
 
     async def verify(self, reference: str) -> Charge | None:
-        """GET /transaction/verify/:reference. Return None if Paystack does not know it (HTTP 400 or 404: the error code decides)."""
+        """GET /transaction/verify/:reference. Return None if Paystack does not know it (error code transaction_not_found or HTTP 404)."""
         try:
             data = await self._transport.call("verify", "GET", f"/transaction/verify/{quote(reference, safe='')}")
         except Refused as refused:
@@ -92,7 +92,7 @@ def parse_charge_response(data: object, reference: str) -> Charge:
     try:
         charge = parse_charge(data)
     except Unreadable as error:
-        raise NoAnswer(f"a charge that cannot be read: {error}") from error
+        raise NoAnswer(f"the charge in the response cannot be parsed: {error}") from error
     if charge.reference != reference:
-        raise NoAnswer("the answer is about another reference")
+        raise NoAnswer("the response is about another reference")
     return charge

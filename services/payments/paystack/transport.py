@@ -1,4 +1,4 @@
-"""One HTTP call of Paystack: counted against the rate limit, bounded in time and size, its errors classified."""
+"""Call Paystack over HTTP: count each call against the rate limit, limit its time and size, and classify its errors."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ TIMEOUT = httpx.Timeout(10, connect=3)
 CALL_SECONDS = 12.0
 """Limit for a whole call. httpx's timeouts apply to each read: a response that arrives byte by byte would never exceed them."""
 
-calls_total = Counter("paystack_calls_total", "Calls of Paystack's API", ["operation", "result"])
+calls_total = Counter("paystack_calls_total", "Calls to Paystack's API", ["operation", "result"])
 
 
 class Transport:
-    """The HTTP connection to one Paystack integration. Every call ends within CALL_SECONDS and raises PaystackError on failure."""
+    """The HTTP client for one Paystack integration. Every call ends within CALL_SECONDS and raises PaystackError on failure."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Transport:
         return data
 
     async def call_for_page(self, operation: str, path: str, page: int) -> tuple[list[object], bool]:
-        """Return the items of a page, and True if it is the last one: according to meta.pageCount, or because it is empty."""
+        """Return the items of a page, and True if it is the last one (by meta.pageCount, or empty). `path` must end with `?` or `&`."""
         response = await self.request(operation, "GET", f"{path}perPage=50&page={page}")
         data, meta = response.get("data"), response.get("meta")
         if not isinstance(data, list):

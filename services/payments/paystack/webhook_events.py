@@ -1,4 +1,4 @@
-"""The Webhook Events API: the webhook events that Paystack sent or tried to send. Each has an id, which its delivery does not carry."""
+"""The Webhook Events API: the webhook events that Paystack sent or tried to send, each with an id that its delivery does not contain."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ DELIVERED = "delivered"
 
 @dataclass(frozen=True, slots=True)
 class PaystackWebhookEvent:
-    """A webhook event in Paystack's list. `object_id`: the id of its transaction, refund or dispute. `body`: what was sent, if known."""
+    """A webhook event in Paystack's list. `object_id`: the id of its transaction, refund or dispute. `body`: the sent body, if known."""
 
     id: str
     event: str
@@ -25,7 +25,7 @@ class PaystackWebhookEvent:
 
     @property
     def delivered(self) -> bool:
-        """Return True if an endpoint of ours answered 200 to it."""
+        """Return True if our endpoint responded with 200."""
         return self.status == DELIVERED
 
 
@@ -88,7 +88,7 @@ def _body(name: str, payload: object) -> bytes | None:
 
 
 class WebhookEvents:
-    """/integration/webhooks/events"""
+    """The calls under /integration/webhooks/events."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

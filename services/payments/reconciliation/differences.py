@@ -1,4 +1,4 @@
-"""Compare one payment with its charge at Paystack. Without I/O."""
+"""Compare one payment with its charge at Paystack. Pure functions without I/O."""
 
 from typing import NamedTuple
 

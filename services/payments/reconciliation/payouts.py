@@ -1,4 +1,4 @@
-"""Compare payouts to our bank account, which Paystack calls settlements: record new ones, and the payments that each contains."""
+"""Compare the payouts that Paystack lists, which it calls settlements. Record new payouts, and which payments each payout contains."""
 
 from datetime import timedelta
 

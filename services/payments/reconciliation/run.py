@@ -4,7 +4,7 @@
     our payments   ── payouts.py ───────► Paystack's settlements
     the ledger     ── ledger_check.py ──► our payments
 
-New payouts and fees that were unknown until now are recorded on the way. Nothing else is corrected: an operator decides about the
+The comparison records new payouts, and fees that were unknown until now. It corrects nothing else: an operator decides about the
 differences.
 """
 

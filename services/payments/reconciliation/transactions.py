@@ -46,7 +46,7 @@ class Transactions:
             start = end
 
     async def _compare_transactions(self, start: datetime, end: datetime) -> set[int]:
-        """Compare what Paystack lists. Return the ids of the payments that were listed."""
+        """Compare the transactions that Paystack lists. Return the ids of their payments."""
         listed_ids: set[int] = set()
         page_number, is_last = 0, False
         while not is_last:
@@ -74,7 +74,7 @@ class Transactions:
         return {payment.id for payment in payments.values()}
 
     async def _compare_payments(self, start: datetime, end: datetime, listed_ids: set[int]) -> None:
-        """Confirm the payments that are paid here and that Paystack did not list."""
+        """Verify the payments that are paid here and that Paystack did not list."""
         paid = (Payment.paid_amount.is_not(None), Payment.domain == settings.mode)
         query = select(Payment.id, Payment.reference).where(
             Payment.created_at >= start, Payment.created_at < end, *paid
@@ -93,7 +93,7 @@ class Transactions:
                 return
 
     async def verify_and_report(self, reference: str) -> None:
-        """Verify one transaction, read the payment again, and report what still differs."""
+        """Verify one transaction, read the payment again, and report the differences that remain."""
         if self.report.full:
             self.report.more += 1
             return

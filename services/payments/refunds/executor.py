@@ -1,8 +1,8 @@
-"""The refund executor: send requested refunds to Paystack and follow them until they are final.
+"""The refund executor: send requested refunds to Paystack, and sync their statuses until they are final.
 
-It works on one payment at a time, and takes the state of refunds from GET /refund only, never from a webhook event. A refund is sent once:
-if the response to a request was lost, the refund is found by its id in `merchant_note` before it would be sent again. Amounts do not
-identify a refund, because two partial refunds can be equal.
+The executor works on one payment at a time. It takes the state of refunds from GET /refund only, never from a webhook event. A refund is
+sent once: if the response to a request was lost, the executor finds the refund in Paystack's list by our id in `merchant_note` and does not
+send it again. Amounts do not identify a refund, because two partial refunds can be equal.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from services.payments.refunds.requests import UNFINISHED
 from services.payments.refunds.sync import fail_refused_refund, merchant_note, sync_refunds
 
 LEASE = timedelta(seconds=45)
-"""Longer than the work between two renewals: two calls of Paystack and the transactions after them, each with its own time limit."""
+"""Longer than the work between two renewals: two calls to Paystack and the transactions after them, each with its own time limit."""
 
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=5, longest=6 * 3600)
@@ -49,12 +49,12 @@ class DuePayment:
     leased_until: datetime
 
     def log_fields(self) -> dict[str, str | None]:
-        """Return the fields that every log line about the payment has."""
+        """Return the fields that all log lines about the payment have in common."""
         return {"reference": self.reference, "order_id": str(self.order_id) if self.order_id else None}
 
 
 class RefundExecutor:
-    """The background job that sends refunds to Paystack and follows them. Several may run: each takes other payments."""
+    """The background job that sends refunds to Paystack and syncs their statuses. Several may run: they share the due payments."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -74,7 +74,7 @@ class RefundExecutor:
     async def _take_due(self) -> DuePayment | None:
         """Take a payment whose refunds are due, with a lease. Return None if there is none.
 
-        Refunds of a payment that is not known to be paid wait until it is.
+        The refunds of an unpaid payment are not taken until the payment is settled as paid.
         """
         due = take_due(
             Payment.id,
@@ -175,7 +175,7 @@ class RefundExecutor:
     async def _schedule_next(self, due: DuePayment) -> None:
         """End the lease. While a refund is unfinished, schedule the next sync with exponential backoff.
 
-        If the sync was scheduled anew meanwhile, for example by a webhook event, that time stays.
+        If another sync was scheduled meanwhile, for example by a webhook event, its time is not changed.
         """
         pause = timedelta(seconds=BACKOFF.seconds(due.attempts - 1))
         async with self.sessions.begin() as session:

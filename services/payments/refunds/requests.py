@@ -102,9 +102,9 @@ async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -
 
 
 async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> None:
-    """Make the refunds of these payments due for a sync with Paystack, after a webhook event about them.
+    """Make the refunds of these payments due for a sync with Paystack, for example after a webhook event about a refund.
 
-    The content of the event is not used. A payment that is not known to be paid is verified first: only paid money can be refunded.
+    A payment that is not known to be paid is made due for verification too: its refunds are synced only after it is settled.
     """
     if not references:
         return

@@ -31,9 +31,9 @@ BATCH = 100
 MAX_WAITING = 1000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 RESPONSE_SECONDS = 2.5
-"""Paystack gets a response within this time, 503 if the event is not stored by then."""
+"""The longest time until Paystack gets a response: 503 if the event is not stored by then."""
 
-# Two equal partial refunds send identical bodies, and each has to schedule a sync. So refund events are never treated as duplicates.
+# Paystack sends identical bodies for two equal partial refunds, and each event has to schedule a sync. So every refund event is stored.
 REFUND_EVENT = re.compile(rb'"event"\s*:\s*"refund\.')
 
 STORE = text(
@@ -76,8 +76,8 @@ class WaitingEvent(NamedTuple):
 class Intake:
     """Stores webhook events. Events that arrive during a commit share the next one.
 
-    At most MAX_WAITING events with MAX_WAITING_BYTES together wait. Beyond that, or if the database does not respond in time, the request
-    is answered with 503, and Paystack sends the event again.
+    At most MAX_WAITING events with a total of MAX_WAITING_BYTES wait. If there are more, or if the database does not respond in time, the
+    response is 503, and Paystack sends the event again.
     """
 
     def __init__(self, engine: AsyncEngine, notifier: Notifier, keys: Sequence[bytes]) -> None:
@@ -117,6 +117,7 @@ class Intake:
                         self._notifier.notify(Topic.WEBHOOK_EVENTS)
                         limit.reschedule(asyncio.get_running_loop().time() + RESPONSE_SECONDS)
             except Exception as error:
+                # None: the connection failed before a batch was taken. The next batch fails in its place.
                 batch = self._take_batch() if batch is None else batch
                 reason = str(error)[:200]
                 log.warning("webhook events not stored", count=len(batch), error=type(error).__name__, reason=reason)

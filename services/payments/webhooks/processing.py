@@ -43,7 +43,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
 def _count(events: Collection[ParsedEvent]) -> None:
     for event in events:
         if event.event is not None:
-            # Unknown names share one label value: their number has no limit.
+            # Unknown names share one label value, so that the number of label values is limited.
             name = event.event if event.event in event_types.EVENT_TYPES else "other"
             handling = event_types.event_type_of(event.event).handling
             webhook_events_processed_total.labels(name, handling).inc()
@@ -64,7 +64,7 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
 
 
 async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
-    """Have the sweeper verify the payments of charges that could not be parsed now. Such an event fails if the reference is not ours."""
+    """Schedule a verification of the payment of each charge that could not be parsed. If there is no such payment, the event fails."""
     invalid = [(event, event.reference) for event in events if event.charge_error and event.reference]
     known = await _verify_soon(session, {reference for _, reference in invalid})
     for event, reference in invalid:
@@ -73,7 +73,7 @@ async def _schedule_verifications(session: AsyncSession, events: Sequence[Parsed
 
 
 async def _verify_soon(session: AsyncSession, references: Collection[str]) -> set[str]:
-    """Make unpaid payments due for verification, abandoned ones included. Return the references that are ours."""
+    """Make unpaid payments due for verification, abandoned ones included. Return the references that have a payment."""
     if not references:
         return set()
     # Locked in the same order as in settlement.

@@ -17,11 +17,11 @@ MAX_REPROCESSED = 10_000
 """The most events that one call of `reprocess` makes due. It returns where the next call continues."""
 
 ID_ORDER_TOLERANCE = timedelta(minutes=1)
-"""How far the orders of ids and of `received_at` can differ: the time is the start of the transaction, the id is assigned at the insert."""
+"""The greatest difference between the order of ids, assigned at the insert, and of `received_at`, the start of the transaction."""
 
 
 class WebhookEventRow(NamedTuple):
-    """A webhook event without its headers and without its body, which can have 1 MiB."""
+    """A webhook event without its headers and without its body, which can be as large as 1 MiB."""
 
     id: int
     event: str | None
@@ -117,7 +117,7 @@ async def _reprocess_batch(
         .order_by(WebhookEvent.id)
         .limit(limit)
     )
-    # A CTE runs once. As a subquery of IN, Postgres may run it once for each row, and the limit limits nothing.
+    # A CTE runs once. A subquery of IN may run again for each row, and then its limit has no effect.
     locked = batch.with_for_update(skip_locked=True).cte("locked")
     due = (
         update(WebhookEvent)
@@ -129,7 +129,7 @@ async def _reprocess_batch(
 
 
 async def _indexed_conditions(session: AsyncSession, selected: Filter) -> list[ColumnElement[bool]]:
-    """Return the conditions of a filter, with its times also as limits of the id: the primary key finds the first of millions of rows."""
+    """Return the conditions of a filter. Add its period as a range of ids, which the primary key finds among millions of rows."""
     conditions = selected.conditions()
     if selected.since is not None:
         conditions.append(WebhookEvent.id >= await _first_id_since(session, selected.since - ID_ORDER_TOLERANCE))
