@@ -60,7 +60,12 @@ class DisputeStatus(StrEnum):
 
 
 UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
-"""The statuses in which no money has been received, as far as we know; it may still arrive."""
+"""The statuses of payments that are not known to be paid. They can still be paid."""
+
+NOT_FULLY_REFUNDED = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED}
+)
+"""The statuses of paid payments whose money is not completely refunded."""
 
 
 class Base(DeclarativeBase):

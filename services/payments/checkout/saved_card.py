@@ -20,7 +20,6 @@ from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
 from services.payments.checkout.start import (
     NOTHING_CHARGED,
-    PAID,
     abandon,
     already_paid,
     get_payable_order,
@@ -28,7 +27,7 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
@@ -79,7 +78,7 @@ async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, c
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
     )
     for reference, status, card_id in payments_of_order:
-        if status in PAID:
+        if status in NOT_FULLY_REFUNDED:
             raise already_paid(reference, status)
         if status == PaymentStatus.PENDING and card_id is not None:
             raise ChargePending(reference=reference)

@@ -18,20 +18,12 @@ from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
-
-PAID = (
-    PaymentStatus.SUCCEEDED,
-    PaymentStatus.HELD,
-    PaymentStatus.PARTIALLY_REFUNDED,
-    PaymentStatus.DISPUTED,
-)
-"""Statuses of payments whose money was received and not completely refunded. The order must not be paid again."""
 
 MAX_PENDING = 20
 """The most pending payments that an order may have. The sweeper verifies each of them, which uses Paystack's rate limit."""
@@ -113,7 +105,7 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
     The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
     """
     of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
-    paid = (await session.execute(of_order.where(Payment.status.in_(PAID)).limit(1))).one_or_none()
+    paid = (await session.execute(of_order.where(Payment.status.in_(NOT_FULLY_REFUNDED)).limit(1))).one_or_none()
     if paid is not None:
         raise already_paid(paid.reference, paid.status)
     pending = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MAX_PENDING)
@@ -122,7 +114,7 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
 
 
 def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
-    """Return the error for an order with a payment in one of the PAID statuses."""
+    """Return the error for an order with a payment that is paid and not fully refunded."""
     if status == PaymentStatus.HELD:
         detail = "A payment for this order is under review: do not pay again, its `reference` is in this response."
     else:

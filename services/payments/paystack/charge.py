@@ -9,6 +9,9 @@ from datetime import datetime
 
 from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
 
+REVERSED = frozenset({"reversed", "reversal-pending"})
+"""Paystack's statuses of a transaction that was paid and whose money was refunded or is being refunded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
@@ -44,7 +47,7 @@ class Charge:
     @property
     def paid(self) -> bool:
         """Return True if the payer paid, even if the money was refunded afterwards."""
-        return self.status in {"success", "reversed", "reversal-pending"}
+        return self.status == "success" or self.status in REVERSED
 
 
 def parse_charge(data: object) -> Charge:

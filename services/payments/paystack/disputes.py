@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from services.payments.paystack.charge import REVERSED
 from services.payments.paystack.errors import NoAnswer
 from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
 from services.payments.paystack.transport import Transport
 
 RESOLVED = frozenset({"resolved", "archived"})
 ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
-REVERSED = frozenset({"reversed", "reversal-pending"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,14 @@ from services.payments.paystack.settlements import PaystackSettlement, Settlemen
 from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import MAX_DIFFERENCES, DifferenceKind
-from services.payments.reconciliation.transactions import Transactions
+from services.payments.reconciliation.transactions import TransactionComparison
 from services.payments.settings import settings
 
 
-class Payouts:
+class PayoutComparison:
     """The comparison of payouts. `transactions` compares the transactions that a payout contains."""
 
-    def __init__(self, reader: PaystackReader, transactions: Transactions) -> None:
+    def __init__(self, reader: PaystackReader, transactions: TransactionComparison) -> None:
         self.reader = reader
         self.sessions = reader.sessions
         self.report = reader.report

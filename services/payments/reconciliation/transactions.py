@@ -25,7 +25,7 @@ DAY = timedelta(days=1)
 COLUMNS = tuple(table_of(Payment).c[name] for name in ComparedPayment._fields)
 
 
-class Transactions:
+class TransactionComparison:
     """The comparison of transactions."""
 
     def __init__(self, reader: PaystackReader) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
-from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.models import NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
 
 UNFINISHED = (
@@ -24,9 +24,6 @@ UNFINISHED = (
     RefundStatus.PENDING,
     RefundStatus.PROCESSING,
     RefundStatus.NEEDS_ATTENTION,
-)
-REFUNDABLE = frozenset(
-    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.HELD, PaymentStatus.DISPUTED}
 )
 FAILED_AUTOMATIC_REFUND = (
     (Refund.status == RefundStatus.FAILED)
@@ -51,7 +48,7 @@ async def request_refund(
     if payment is None:
         raise PaymentNotFound
     left = payment.received - await refunded_or_unfinished(session, payment.id)
-    if payment.status not in REFUNDABLE or left <= 0:
+    if payment.status not in NOT_FULLY_REFUNDED or left <= 0:
         raise NothingToRefund(
             f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
             f"list its refunds with GET /payments/{reference}/refunds."

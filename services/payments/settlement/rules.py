@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from contracts.events import HeldReason
 from services.payments.mode import Mode
 from services.payments.models import UNPAID, PaymentStatus
-from services.payments.paystack.charge import Charge
+from services.payments.paystack.charge import REVERSED, Charge
 
-DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})
+DECIDED = REVERSED | {"success", "failed"}
 """Paystack's statuses of a charge that can change a payment. A charge with another status changes nothing."""
-
-REVERSED = frozenset({"reversed", "reversal-pending"})
 
 
 @dataclass(frozen=True, slots=True)
