@@ -63,7 +63,7 @@ SAVE = _INSERT.on_conflict_do_update(
 
 
 async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
-    """Save the cards of payments. If several payments used one card, the payment that was started last wins.
+    """Save the cards of payments. If several payments used one card, the data of the payment that was started last is saved.
 
     A deactivated card is saved again only by a payment that was started after the deactivation, and only after the deactivation at
     Paystack is done.

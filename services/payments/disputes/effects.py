@@ -45,7 +45,7 @@ async def publish_resolution(session: AsyncSession, payment: Payment | None, dis
 async def apply_to_payment(
     session: AsyncSession, payment: Payment, dispute: Dispute, reported: PaystackDispute
 ) -> None:
-    """Update the payment and its ledger entries to match the dispute. Idempotent; the dispute may be resolved already."""
+    """Set the payment's status, and record the withheld money or the chargeback. Idempotent. The dispute may be resolved already."""
     if payment.status in UNPAID:
         # Only a paid payment can be disputed: the sweeper verifies it now.
         payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)

@@ -138,7 +138,7 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
     payment = (await session.execute(query)).one_or_none()
     with continue_trace(payment.traceparent if payment else None):
         log.critical(
-            "dispute due soon: Paystack accepts it on our behalf unless it is answered",
+            "dispute due soon: Paystack accepts it on our behalf unless we respond",
             dispute=dispute.id,
             reference=dispute.reference,
             order_id=str(payment.order_id) if payment else None,

@@ -121,7 +121,7 @@ async def _set_values(session: AsyncSession, dispute_id: int, **values: object) 
 async def _problem_after_error(
     sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError
 ) -> Problem:
-    """Schedule a poll, because Paystack may have changed the dispute in spite of the error. Return the error response."""
+    """Schedule a poll, because Paystack may have changed the dispute before the error. Return the error response."""
     async with sessions.begin() as session:
         await records.schedule_poll(session, dispute_id)
     return problem_from_paystack(error, DisputeRefused)

@@ -3,7 +3,7 @@
     held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, the order is delivered
     held (reversed), all refunds failed                   ── accept ──► succeeded, the order is delivered
     held (unknown_reference)                              ── bind ────► succeeded, the chosen order is delivered
-    held (any reason)                                     ── refund ──► refunded; after a partial refund the rest is still held
+    held (any reason)                                     ── refund ──► refunded; after a partial refund the remaining amount is still held
 
 If a part was refunded before the decision, the payment becomes partially_refunded instead of succeeded. Each decision has a reason, which
 is stored.

@@ -18,7 +18,7 @@ from services.payments.settings import settings
 
 
 class PayoutComparison:
-    """The comparison of payouts. `transactions` compares the transactions that a payout contains."""
+    """Compares the payouts that Paystack lists. `transactions` compares the transactions that each payout contains."""
 
     def __init__(self, reader: PaystackReader, transactions: TransactionComparison) -> None:
         self.reader = reader

@@ -26,7 +26,7 @@ COLUMNS = tuple(table_of(Payment).c[name] for name in ComparedPayment._fields)
 
 
 class TransactionComparison:
-    """The comparison of transactions."""
+    """Compares our payments with the transactions that Paystack lists."""
 
     def __init__(self, reader: PaystackReader) -> None:
         self.reader = reader

@@ -97,7 +97,7 @@ class RefundExecutor:
         return None if row is None else DuePayment(*row)
 
     async def _renew(self, due: DuePayment) -> DuePayment | None:
-        """Renew the lease. Return None if it has ended and another executor has the payment: that one sends the remaining refunds."""
+        """Renew the lease. Return None if another executor has taken the payment: that executor sends the remaining refunds."""
         renewed = (
             _update(due.payment_id, refunds_leased_until=func.now() + LEASE)
             .where(Payment.refunds_leased_until == due.leased_until)
@@ -141,7 +141,7 @@ class RefundExecutor:
         await self._schedule_next(due)
 
     async def _fetch_transaction_id(self, due: DuePayment) -> int | None:
-        """Return Paystack's id of the transaction, by which it lists refunds, for a payment that has none stored yet."""
+        """Verify a payment without a stored `paystack_id`, and store and return that id. Paystack lists refunds only by it."""
         charge = await self.paystack.transactions.verify(due.reference)
         if charge is None or charge.id is None:
             return None

@@ -112,7 +112,7 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
     if payment.remaining_amount <= 0:
         payment.status = PaymentStatus.REFUNDED
     elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
-        # The rest of a held payment is still held: an operator decides about it.
+        # The remaining amount of a held payment is still held: an operator decides about it.
         payment.status = PaymentStatus.PARTIALLY_REFUNDED
     log.info(
         "payment refunded",
