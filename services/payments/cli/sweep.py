@@ -35,7 +35,7 @@ def sweep(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the pending and failed payments that are due at Paystack now, within the rate limit.
+    """Verify the due payments (pending or failed) at Paystack now, within the rate limit.
 
     Exit code 1: the sweep was interrupted, or not all payments could be verified.
     """
