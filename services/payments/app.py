@@ -63,7 +63,7 @@ app = create_app(
 )
 app.include_router(return_page.router)
 app.include_router(intake.router)
-# The routers with fixed paths come before /payments/{reference}, which would match them too.
+# The routers with fixed paths come first: /payments/{reference} would match these paths too.
 app.include_router(dispute_routes.router)
 app.include_router(webhook_routes.router)
 app.include_router(card_routes.router)

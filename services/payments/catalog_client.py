@@ -38,7 +38,10 @@ class CatalogClient:
         return cls(httpx.AsyncClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
 
     async def get(self, order_id: UUID, caller: Caller) -> Order:
-        """Return an order of the caller. Raises OrderNotFound, NotAuthenticated, NotAllowed and CatalogUnavailable, as catalog responds."""
+        """Return an order of the caller.
+
+        Raises OrderNotFound, NotAuthenticated or NotAllowed if catalog refuses the request, and CatalogUnavailable if it fails otherwise.
+        """
         headers = {"Authorization": f"Bearer {caller.token}"}
         request_id = structlog.contextvars.get_contextvars().get("request_id")
         if request_id:

@@ -1,4 +1,4 @@
-"""The HTTP clients of catalog and, if a secret key is configured, of Paystack; and the error responses for failures of Paystack."""
+"""The HTTP clients of catalog and, if a secret key is configured, of Paystack; and the error responses for failed calls to Paystack."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,13 +54,16 @@ def _clients(request: Request) -> Clients:
 CurrentClients = Annotated[Clients, Depends(_clients)]
 
 
-def problem_from_paystack(error: PaystackError, refusal: type[Problem] = PaymentRefused) -> Problem:
-    """Return the error response for a failed call of Paystack.
+def problem_from_paystack(
+    error: PaystackError, refusal: type[Problem] = PaymentRefused, *, unavailable: str | None = None
+) -> Problem:
+    """Return the error response for a failed call to Paystack.
 
-    A refusal by Paystack becomes `refusal` with Paystack's message. Every other failure becomes PaystackUnavailable.
+    A refusal by Paystack becomes `refusal` with Paystack's message. Every other failure becomes PaystackUnavailable with the detail
+    `unavailable`, or with its default detail.
     """
     if isinstance(error, Refused):
         return refusal(f"{refusal.default_detail().rstrip('.')}: {error.message}")
     if isinstance(error, RateLimited):
-        return PaystackUnavailable(headers={"Retry-After": str(error.retry_after)})
-    return PaystackUnavailable()
+        return PaystackUnavailable(unavailable, headers={"Retry-After": str(error.retry_after)})
+    return PaystackUnavailable(unavailable)

@@ -16,13 +16,13 @@ sessions = create_sessionmaker(engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
-    """Yield a session in a transaction: committed after the request, rolled back if it fails."""
+    """Yield a session in a transaction. Commit it when the endpoint returns, roll it back if the endpoint raises."""
     async with sessions.begin() as session:
         yield session
 
 
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
-"""One transaction for the request. Function scope commits before the response is sent; FastAPI's default scope commits after it."""
+"""One transaction for the request. `scope="function"` commits before the response is sent; FastAPI's default scope commits afterwards."""
 
 
 class Topic(StrEnum):
@@ -48,7 +48,7 @@ class Topic(StrEnum):
 
 
 def create_notifier() -> Notifier:
-    """Create the notifier of this process. It belongs to the event loop, as its subscribers do: call this inside the loop."""
+    """Create the notifier of this process. Call this inside the event loop that runs the background jobs or the requests."""
     return Notifier(engine, "payments")
 
 

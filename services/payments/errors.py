@@ -1,10 +1,10 @@
-"""Errors that payments answers. Each docstring is the sentence that the client reads."""
+"""The error responses of payments. The first line of each docstring is the default `detail` that clients receive."""
 
 from kit.errors import Problem, Unavailable
 
 
 class PaymentNotFound(Problem):
-    """You can see no payment with this reference: check it, or list your payments with GET /payments."""
+    """There is no payment with this reference, or it is not yours: list your payments with GET /payments."""
 
     status = 404
 
@@ -46,7 +46,7 @@ class NothingToRefund(Problem):
 
 
 class RefundTooLarge(Problem):
-    """The amount is greater than the refundable rest of the payment: request at most `left` subunits."""
+    """The amount is greater than the refundable amount of the payment: request at most `left` subunits."""
 
     status = 422
 
@@ -100,7 +100,7 @@ class CardNotFound(Problem):
 
 
 class ChargePending(Problem):
-    """Another charge for this order is still pending: wait for the payment `reference` to be decided."""
+    """Another charge for this order is still pending: wait until the payment `reference` has succeeded or failed."""
 
     status = 409
 
@@ -124,7 +124,7 @@ class BadSignature(Problem):
 
 
 class PaystackUnavailable(Unavailable):
-    """Paystack is unavailable and nothing was charged: try again in a moment."""
+    """Paystack is unavailable: try again in a moment."""
 
 
 class CatalogUnavailable(Unavailable):

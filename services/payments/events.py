@@ -1,6 +1,7 @@
 """Build the events about payments (contracts/events.py) that are published to catalog.
 
-The id of an event that can be republished (republish.py) is computed from its facts, so that consumers recognize a repetition.
+The id of an event that can be republished (republish.py) is computed from its type and its payment or dispute, so that a republished event
+has the same id and consumers ignore it.
 """
 
 from datetime import datetime
@@ -56,7 +57,7 @@ def failed(payment: PublishedPayment, charge: Charge) -> Event:
 
 
 def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event:
-    """Return payment.held. `reason` must be one that `check_amount` returns: the event allows no other. Its id is random."""
+    """Return payment.held. It cannot be republished, so its id is random. `reason` must be one that `check_amount` returns."""
     paid = {"reason": reason.value, "paid_amount": charge.amount, "paid_currency": charge.currency[:10]}
     data = PaymentHeldData.model_validate({**_payment_data(payment), **paid})
     return PaymentHeld(**_envelope(payment), data=data)
@@ -80,7 +81,7 @@ def disputed(payment: PublishedPayment, dispute: Dispute) -> Event:
 
 
 def dispute_resolved(payment: PublishedPayment, dispute: Dispute) -> Event:
-    """Return payment.dispute_resolved, of a dispute with status resolved or archived."""
+    """Return payment.dispute_resolved for a dispute with status resolved or archived."""
     data = PaymentDisputeResolvedData(
         **_payment_data(payment), dispute_id=dispute.id, resolution=dispute.resolution, lost=bool(dispute.lost)
     )

@@ -46,7 +46,7 @@ async def seconds_until_dispute_due(session: AsyncSession) -> float | None:
 
 
 class Metrics:
-    """The background job that sets the gauges every few seconds. `measure` is also a readiness check: overdue work is a reason."""
+    """The background job that sets the gauges every few seconds. `measure` is also a readiness check: with overdue work it fails."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self.sessions = sessions
@@ -57,7 +57,7 @@ class Metrics:
             await shutdown.wait(INTERVAL_SECONDS)
 
     async def measure(self) -> str | None:
-        """Set the gauges. Return what is overdue, or None."""
+        """Set the gauges. Return a sentence about the overdue work, or None if nothing is overdue."""
         async with self.sessions() as session:
             pending = select(WebhookEvent.id).where(WebhookEvent.status == EntryStatus.PENDING)
             count, age = await count_and_oldest_age(session, pending, WebhookEvent.received_at)

@@ -1,4 +1,4 @@
-"""The mode of a Paystack key. Imports nothing, so that pure rules and settings can both use it."""
+"""The mode of a Paystack key. Imports no other module of payments, so that the pure rules and the settings can use it."""
 
 from enum import StrEnum
 

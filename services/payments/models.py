@@ -20,7 +20,7 @@ class PaymentStatus(StrEnum):
     """The status of a payment."""
 
     PENDING = "pending"
-    """Not paid yet. Paystack's own `abandoned` is still pending here, because the payer can still pay."""
+    """Not paid yet. A transaction that Paystack calls `abandoned` is pending here, because the payer can still pay."""
 
     SUCCEEDED = "succeeded"
     """The order's amount was paid, or an operator accepted another amount."""
@@ -29,7 +29,7 @@ class PaymentStatus(StrEnum):
     """The payment was declined. The payer can try again on the same page."""
 
     ABANDONED = "abandoned"
-    """Given up: Paystack refused to start it, or it was not paid in time. A late payment is settled all the same."""
+    """Not initialized at Paystack, or not paid in time. If the payer pays later, the charge is still settled."""
 
     HELD = "held"
     """Paid, but waits for manual review by an operator; `held_reason` says why."""
@@ -60,7 +60,12 @@ class DisputeStatus(StrEnum):
 
 
 UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
-"""The statuses in which no money has been received, as far as we know; it may still arrive."""
+"""The statuses of payments that are not known to be paid. They can still be paid."""
+
+NOT_FULLY_REFUNDED = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED}
+)
+"""The statuses of paid payments whose money is not completely refunded."""
 
 
 class Base(DeclarativeBase):
@@ -69,7 +74,7 @@ class Base(DeclarativeBase):
 
 
 class Payment(Base):
-    """One attempt to pay for an order, with its own reference at Paystack; or money received with an unknown reference (no order)."""
+    """One attempt to pay for an order, with its own reference at Paystack; or a paid charge with an unknown reference, without an order."""
 
     __tablename__ = "payments"
     __table_args__ = (
@@ -101,7 +106,7 @@ class Payment(Base):
     payer_id: Mapped[str | None]
     email: Mapped[str | None]
     phone: Mapped[str | None]
-    # The saved card that was charged; empty if the payer pays on Paystack's page.
+    # The saved card that was charged; null if the payer pays on Paystack's page.
     card_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id", ondelete="RESTRICT"))
     amount: Mapped[int]
     currency: Mapped[str]
@@ -123,8 +128,9 @@ class Payment(Base):
     # When the sweeper verifies the payment next, and how often it has been verified.
     verify_next_attempt_at: Mapped[datetime]
     verify_attempts: Mapped[int] = mapped_column(server_default=text("0"))
-    # Sum of the processed refunds; when the refund executor syncs the refunds next, and until when a worker has leased them.
+    # The sum of the processed refunds.
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
+    # When the refund executor next syncs the refunds of the payment, and when its lease on the payment ends.
     refunds_next_attempt_at: Mapped[datetime | None]
     refunds_leased_until: Mapped[datetime | None]
     refunds_attempts: Mapped[int] = mapped_column(server_default=text("0"))
@@ -140,13 +146,13 @@ class Payment(Base):
         return self.paid_amount or 0
 
     @property
-    def refundable(self) -> int:
-        """The paid amount less processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
+    def remaining_amount(self) -> int:
+        """The paid amount minus the processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
         return self.received - self.refunded_amount
 
 
 class Dispute(Base):
-    """A payer's dispute at the bank, as Paystack reports it. `payment_id` is empty if the payment is unknown here."""
+    """A payer's dispute at the bank, as Paystack reports it. `payment_id` is null if the payment is unknown here."""
 
     __tablename__ = "disputes"
     __table_args__ = (
@@ -168,7 +174,7 @@ class Dispute(Base):
     category: Mapped[str | None]
     status: Mapped[DisputeStatus] = mapped_column(text_enum(DisputeStatus))
     resolution: Mapped[str | None]
-    # True if the payer gets money back; empty until the dispute is resolved.
+    # True if the payer gets money back; null until the dispute is resolved.
     lost: Mapped[bool | None]
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]

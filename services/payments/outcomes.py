@@ -17,7 +17,7 @@ POLL_SCHEDULED = "poll scheduled"
 """The dispute is recorded already: the dispute poller reads it from Paystack."""
 
 UNKNOWN_REFERENCE = "unknown reference"
-"""A charge without money, under a reference that is not ours."""
+"""A charge that is not paid, with an unknown reference."""
 
 UNREADABLE = "unreadable"
 """The event has failed; the column `error` has the reason."""
@@ -29,12 +29,12 @@ def settled(status: PaymentStatus, held_reason: HeldReason | None) -> str:
 
 
 def unchanged(status: PaymentStatus) -> str:
-    """Return the outcome of a charge that changes nothing in a payment with this status."""
+    """Return the outcome of a charge that does not change its payment, which has this status."""
     return f"unchanged: {status}"
 
 
 def without_payment(status: DisputeStatus) -> str:
-    """Return the outcome of a recorded dispute about a payment that is not ours."""
+    """Return the outcome of a recorded dispute about an unknown payment."""
     return f"{status}: {HeldReason.UNKNOWN_REFERENCE}"
 
 
@@ -49,4 +49,4 @@ def without_effect(event_type: EventType) -> str:
 
 
 UNKNOWN_MONEY = settled(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE)
-"""Money under a reference that is not ours: it is recorded as a held payment."""
+"""A paid charge with an unknown reference: it is recorded as a held payment."""

@@ -1,6 +1,6 @@
-"""Publish the events of a period again: for every payment with a movement in the ledger in that period.
+"""Republish the events of a period: those of every payment with a movement in the ledger in that period.
 
-payment.failed and payment.held are not published again, because catalog changes nothing when it receives them.
+payment.failed and payment.held are not republished, because catalog changes nothing when it receives them.
 """
 
 from collections.abc import AsyncGenerator, Collection, Iterator
@@ -23,6 +23,7 @@ PUBLISHED_KINDS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETT
 SUCCEEDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
 )
+"""The statuses of payments that have succeeded at some time, unless they were held."""
 
 
 async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
@@ -64,7 +65,7 @@ async def _events_of(session: AsyncSession, payment_ids: Collection[int]) -> lis
 
 def _current_events(payment: Payment, disputes: list[Dispute]) -> Iterator[Event]:
     """Yield the events that describe the current state of a payment."""
-    # A refunded payment that was held keeps its held_reason: it never paid for the order.
+    # A payment that was refunded while it was held still has a held_reason: payment.succeeded was never published for it.
     if payment.status in SUCCEEDED and payment.held_reason is None:
         yield payment_events.succeeded(
             payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at

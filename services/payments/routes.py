@@ -13,8 +13,7 @@ from kit.idempotency.long_running import LongRunning
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, payments_of
 from services.payments.cards.schemas import ChargeCard
-from services.payments.checkout import saved_card
-from services.payments.checkout import start as checkout
+from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
 from services.payments.db import Transaction, sessions
 from services.payments.errors import (
@@ -42,14 +41,14 @@ RequiredKeyHeader = Annotated[
     Header(
         alias="Idempotency-Key",
         description="A unique value that you choose for each charge. Required, because the card is charged at once and the "
-        "response may be lost: send it again to get the first response again. Kept for 24 hours.",
+        "response may be lost: repeat the request with the same value to get the stored response. It is stored for 24 hours.",
     ),
 ]
 
 
 async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
     """Return the views of payments, with the sum of their unfinished refunds."""
-    refunding = await requests.pending_amounts(session, [payment.id for payment in payments])
+    refunding = await requests.unfinished_amounts(session, [payment.id for payment in payments])
     return [
         PaymentView.model_validate(payment).model_copy(update={"refunding_amount": refunding.get(payment.id, 0)})
         for payment in payments
@@ -85,7 +84,7 @@ async def start_payment(
 
     Send the payer to the `authorization_url` of the response.
     """
-    return await checkout.start_payment(sessions, long_running, clients, payer, request, idempotency_key)
+    return await start.start_payment(sessions, long_running, clients, payer, request, idempotency_key)
 
 
 @router.post(

@@ -13,7 +13,7 @@ from services.payments.models import PaymentStatus
 from services.payments.settings import settings
 
 
-def _allowed_url(url: str) -> str:
+def _check_return_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError("must be an absolute http or https URL")
@@ -23,7 +23,7 @@ def _allowed_url(url: str) -> str:
     return url
 
 
-ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_allowed_url)]
+ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_check_return_url)]
 """An http or https URL with an origin from PAYMENTS_CALLBACK_ORIGINS."""
 
 
@@ -77,7 +77,7 @@ class PaymentView(ResponseModel):
     reference: str = Field(description="Unique reference of the payment, here and at Paystack")
     order_id: UUID | None = Field(description="Id of the order; null for a payment with an unknown reference")
     status: PaymentStatus = Field(
-        description="`abandoned`: refused by Paystack, or not paid in time; `held`: paid, waits for manual review"
+        description="`abandoned`: not initialized at Paystack, or not paid in time; `held`: paid, waits for manual review"
     )
     amount: int = Field(description="Amount of the order, in subunits")
     currency: str = Field(description="Currency of the order, ISO 4217 code")

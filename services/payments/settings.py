@@ -9,7 +9,7 @@ from kit.settings import CommaList, Port, Secret, Settings, load_settings
 from services.payments.mode import Mode
 
 
-def _paystack_key(secret: SecretStr | None) -> SecretStr | None:
+def _check_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and not re.fullmatch(r"sk_(test|live)_[A-Za-z0-9_]{8,200}", secret.get_secret_value()):
         raise ValueError("must be a Paystack secret key, which begins with sk_test_ or sk_live_")
     return secret
@@ -19,7 +19,7 @@ def _mode(key: SecretStr) -> Mode:
     return Mode.LIVE if key.get_secret_value().startswith("sk_live_") else Mode.TEST
 
 
-PaystackKey = Annotated[Secret | None, AfterValidator(_paystack_key)]
+PaystackKey = Annotated[Secret | None, AfterValidator(_check_key)]
 
 
 class PaymentsSettings(Settings):
@@ -58,7 +58,7 @@ class PaymentsSettings(Settings):
         default=None,
         ge=1,
         le=1_000_000,
-        description="Background calls of Paystack per minute. Default: 75 % of Paystack's documented rate limit",
+        description="Background calls to Paystack per minute. Default: 75 % of Paystack's documented rate limit",
     )
     payments_backfill_after_minutes: int = Field(
         default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"
@@ -80,8 +80,8 @@ class PaymentsSettings(Settings):
         return tuple(key.get_secret_value().encode() for key in keys if key is not None)
 
     @property
-    def domain(self) -> Mode:
-        """The mode of our key, as in `data.domain` of Paystack's JSON. Test mode if there is no key."""
+    def mode(self) -> Mode:
+        """The mode of our secret key, which Paystack's JSON calls `domain`. Test mode if there is no key."""
         return Mode.TEST if self.paystack_secret_key is None else _mode(self.paystack_secret_key)
 
 

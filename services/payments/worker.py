@@ -25,9 +25,9 @@ from services.payments.webhooks.models import WebhookEvent
 
 
 async def work() -> None:
-    """Run the background jobs of payments until the process is asked to stop."""
+    """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack need a secret key."""
     notifier = create_notifier()
-    orders = Consumer(
+    consumer = Consumer(
         sessions,
         Inbox,
         settings.amqp_url,
@@ -44,8 +44,8 @@ async def work() -> None:
 
     jobs: dict[str, runner.Job] = {
         "process": Processor(sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS).run,
-        "consume": orders.run,
-        "retry": Processor(sessions, Inbox, orders.handle_entries, notifier, topic=Topic.INBOX).run,
+        "consume": consumer.run,
+        "retry": Processor(sessions, Inbox, consumer.handle_entries, notifier, topic=Topic.INBOX).run,
         "relay": Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listen": listen,
         "measure": metrics.run,
@@ -53,7 +53,7 @@ async def work() -> None:
     }
     checks = {
         "database": schema_check("services.payments", engine),
-        "consumer": orders.check,
+        "consumer": consumer.check,
         "backlog": metrics.measure,
     }
     try:

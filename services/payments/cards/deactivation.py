@@ -35,7 +35,7 @@ log = structlog.get_logger("cards")
 
 
 class CardDeactivator:
-    """The background job that deactivates cards at Paystack. Several processes may run it."""
+    """The background job that deactivates cards at Paystack. Several may run: they share the due cards."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -64,7 +64,7 @@ class CardDeactivator:
             due_at=Card.next_attempt_at,
             attempts=Card.attempts,
             lease=BACKOFF.interval(Card.attempts),
-            where=[Card.domain == settings.domain],
+            where=[Card.domain == settings.mode],
         )
         async with self.sessions.begin() as session:
             card = (await session.execute(due)).one_or_none()
@@ -75,7 +75,7 @@ class CardDeactivator:
         if card.authorization_code is not None:
             await self.paystack.authorizations.deactivate(card.authorization_code)
         async with self.sessions.begin() as session:
-            # A card that was saved again meanwhile keeps its data.
+            # The data of a card that was saved again meanwhile is not erased.
             await session.execute(
                 update(Card).where(Card.id == card.id, Card.deactivated_at.is_not(None)).values(ERASED)
             )

@@ -12,8 +12,8 @@ from services.payments.models import Base
 class Card(Base):
     """A saved card: Paystack's authorization code for charging a payer again, never the card number.
 
-    A deactivated card keeps its signature only, so that a late webhook event does not save it again. The authorization code is useless
-    without our secret key, but even so it is neither returned by the API nor logged.
+    The data of a deactivated card is erased except for its signature, so that a late webhook event does not save the card again. The
+    authorization code is useless without our secret key; nevertheless the API does not return it, and it is not logged.
     """
 
     __tablename__ = "cards"
@@ -38,7 +38,7 @@ class Card(Base):
     # When the newest payment with this card was started.
     seen_at: Mapped[datetime]
     deactivated_at: Mapped[datetime | None]
-    # When the card is to be deactivated at Paystack; empty if that is done or not needed.
+    # When the card is to be deactivated at Paystack; null if that is done or not needed.
     next_attempt_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -18,7 +18,7 @@ from services.payments.settings import settings
 
 def active_cards_of(payer_id: str) -> Select[Card]:
     """Select the payer's cards that can be charged: not deactivated, and saved in the mode of our key (test or live)."""
-    return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.domain, Card.deactivated_at.is_(None))
+    return select(Card).where(Card.payer_id == payer_id, Card.domain == settings.mode, Card.deactivated_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ _INCOMING = array_parameters(
     seen_at=DateTime(timezone=True),
 )
 _INSERT = insert(table_of(Card)).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
+# A newer payment replaces the row of an active card; and of a deactivated card, if it was erased and the payment started afterwards.
 _REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
     Card.deactivated_at.is_(None)
     | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))
@@ -62,11 +63,12 @@ SAVE = _INSERT.on_conflict_do_update(
 
 
 async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
-    """Save the cards of payments. If several payments used one card, the payment that was started last wins.
+    """Save the cards of payments. If several payments used one card, the data of the payment that was started last is saved.
 
     A deactivated card is saved again only by a payment that was started after the deactivation, and only after the deactivation at
     Paystack is done.
     """
+    # By payer and signature: the card, the email and the start of the payment that was started last.
     newest: dict[tuple[str, str], tuple[Authorization, str, datetime]] = {}
     for paid in sorted(paid_cards, key=lambda paid_card: paid_card.started_at):
         card = paid.authorization
@@ -79,7 +81,7 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
     columns = array_values(
         id=[uuid4() for _ in rows],
         payer_id=[payer_id for payer_id, _, _, _ in rows],
-        domain=[settings.domain for _ in rows],
+        domain=[settings.mode for _ in rows],
         signature=[card.signature for _, card, _, _ in rows],
         authorization_code=[card.code for _, card, _, _ in rows],
         email=[email for _, _, email, _ in rows],

@@ -39,7 +39,7 @@ class CardView(ResponseModel):
     exp_month: int | None = Field(description="Month of expiry, 1 to 12")
     exp_year: int | None = Field(description="Year of expiry, four digits")
     bank: str | None = Field(description="Bank that issued the card")
-    created_at: datetime = Field(description="Time at which the card was saved first")
+    created_at: datetime = Field(description="Time at which the card was first saved")
 
 
 class Cards(ListResponse[CardView]):

@@ -1,6 +1,6 @@
 """The page to which Paystack redirects the payer's browser.
 
-The request is anonymous and proves nothing, so it only makes us verify the payment at Paystack.
+The request is not authenticated and is no evidence of a payment, so it only starts a verification of the payment at Paystack.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ Reference = Annotated[
 ]
 
 VERIFY_SECONDS = 3.0
-"""How long the payer waits at most for the verification."""
+"""The longest time that the payer waits for the verification."""
 
 TITLES_AND_TEXTS = {
     PaymentStatus.SUCCEEDED: ("Thank you", "Your payment was received."),
@@ -47,7 +47,7 @@ h1{{margin:0 0 8px;font-size:24px}}p{{margin:0 0 16px}}small{{color:#5b7286;word
 
 @router.get(
     "/payments/callback",
-    summary="Receive the payer after the payment",
+    summary="Receive the payer's browser after the payment",
     responses={
         303: {"description": "Redirect to the callback_url of the payment"},
         404: {"description": "There is no payment with this reference", "content": {"text/html": {}}},
@@ -78,11 +78,11 @@ async def show_return_page(clients: CurrentClients, trxref: Reference = None, re
 
 
 def _with_reference(url: str, reference: str) -> str:
-    """Return the URL with the parameters `trxref` and `reference`, as Paystack adds them. Existing ones are replaced."""
+    """Return the URL with the parameters `trxref` and `reference`, as Paystack adds them. Replace parameters with these names."""
     parts = urlsplit(url)
     added = {"trxref": reference, "reference": reference}
-    kept = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in added]
-    return urlunsplit(parts._replace(query=urlencode([*kept, *added.items()])))
+    others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in added]
+    return urlunsplit(parts._replace(query=urlencode([*others, *added.items()])))
 
 
 def _printable_ascii(reference: str) -> str:

@@ -1,7 +1,7 @@
 """Charge a saved card.
 
 The reference is stored before the charge is sent, and a charge is never sent twice. A charge without a known result may have succeeded:
-until its result is known, no other charge is sent for the order, with any idempotency key.
+until its result is known, no other charge is sent for the order, even with another idempotency key.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
 from services.payments.checkout.start import (
-    PAID,
+    NOTHING_CHARGED,
     abandon,
     already_paid,
     get_payable_order,
@@ -27,7 +27,7 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
@@ -78,7 +78,7 @@ async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, c
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
     )
     for reference, status, card_id in payments_of_order:
-        if status in PAID:
+        if status in NOT_FULLY_REFUNDED:
             raise already_paid(reference, status)
         if status == PaymentStatus.PENDING and card_id is not None:
             raise ChargePending(reference=reference)
@@ -121,7 +121,7 @@ async def _send_charge(
         return
     except PaystackError as error:
         await abandon(sessions, payment.reference, str(error))
-        raise problem_from_paystack(error) from error
+        raise problem_from_paystack(error, unavailable=NOTHING_CHARGED) from error
     async with sessions.begin() as session:
         if isinstance(result, Challenge):
             await session.execute(
@@ -134,14 +134,14 @@ async def _send_charge(
 
 
 async def _with_requested_amount(paystack: Paystack, payment: Payment, charge: Charge) -> Charge:
-    """Return the charge, verified if its amount is not the order's amount.
+    """Return the charge. If the amount check fails, verify the charge and return it with its requested amount.
 
-    The response to a charge lacks the requested amount. If the payer bears the fees, the paid amount is greater than the order's
-    amount, and only verify reports both.
+    The response to a charge has no requested amount. If the payer bears the fees, the paid amount is greater than the order's amount: the
+    amount check then needs both amounts, which only verify reports.
     """
     if charge.status != "success":
         return charge
-    if check_amount(payment.amount, payment.currency, charge, settings.domain) is None:
+    if check_amount(payment.amount, payment.currency, charge, settings.mode) is None:
         return charge
     try:
         return await paystack.transactions.verify(charge.reference) or charge

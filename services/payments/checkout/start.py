@@ -1,6 +1,6 @@
 """Start a payment.
 
-The reference is stored before it is sent to Paystack, so that no payment is lost. No transaction is open during a call of Paystack.
+The reference is stored before it is sent to Paystack, so that no payment is lost. No transaction is open during a call to Paystack.
 """
 
 import secrets
@@ -18,26 +18,20 @@ from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
 
-PAID = (
-    PaymentStatus.SUCCEEDED,
-    PaymentStatus.HELD,
-    PaymentStatus.PARTIALLY_REFUNDED,
-    PaymentStatus.DISPUTED,
-)
-"""Statuses of payments whose money was received and not completely refunded. The order must not be paid again."""
-
 MAX_PENDING = 20
-"""Pending payments that an order may have. Each of them is verified, which uses Paystack's rate limit."""
+"""The most pending payments that an order may have. The sweeper verifies each of them, which uses Paystack's rate limit."""
 
 ATTEMPTS = 2
-"""References tried in one request. An initialize that timed out is not repeated with the same reference; a new one is used."""
+"""Initialize calls in one request. Each has a new reference, because Paystack may have used the reference of a call that timed out."""
+
+NOTHING_CHARGED = "Paystack is unavailable and nothing was charged: try again in a moment."
 
 log = structlog.get_logger("checkout")
 
@@ -83,7 +77,7 @@ async def _initialize_payment(
     request: StartPayment,
     order: Order,
 ) -> PaymentView:
-    """Store a payment and initialize it at Paystack; with a new reference if the first one fails without an answer."""
+    """Store a payment and initialize it at Paystack. Retry once with a new payment if Paystack does not answer or knows the reference."""
     for attempt in range(1, ATTEMPTS + 1):
         payment = _new_payment(caller, email, request, order)
         async with sessions.begin() as session:
@@ -92,17 +86,17 @@ async def _initialize_payment(
         try:
             initialized = await _initialize(clients.paystack, payment)
         except NoAnswer as error:
-            # Paystack may have created the transaction, but its payment page is unknown: nobody can pay it.
+            # Paystack may have created the transaction, but its payment page is unknown, so it cannot be paid.
             log.warning("initialize unanswered", reference=payment.reference, attempt=attempt, reason=str(error))
             await abandon(sessions, payment.reference, "Paystack did not answer")
         except PaystackError as error:
             await abandon(sessions, payment.reference, str(error))
             if isinstance(error, Refused) and error.code == "duplicate_reference":
                 continue
-            raise problem_from_paystack(error) from error
+            raise problem_from_paystack(error, unavailable=NOTHING_CHARGED) from error
         else:
-            return await _store_page(sessions, payment.reference, initialized)
-    raise PaystackUnavailable
+            return await _store_payment_page(sessions, payment.reference, initialized)
+    raise PaystackUnavailable(NOTHING_CHARGED)
 
 
 async def _check_other_payments(session: AsyncSession, order: Order) -> None:
@@ -111,7 +105,7 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
     The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
     """
     of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
-    paid = (await session.execute(of_order.where(Payment.status.in_(PAID)).limit(1))).one_or_none()
+    paid = (await session.execute(of_order.where(Payment.status.in_(NOT_FULLY_REFUNDED)).limit(1))).one_or_none()
     if paid is not None:
         raise already_paid(paid.reference, paid.status)
     pending = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MAX_PENDING)
@@ -120,7 +114,7 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
 
 
 def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
-    """Return the error for an order with a payment in one of the PAID statuses."""
+    """Return the error for an order with a payment that is paid and not fully refunded."""
     if status == PaymentStatus.HELD:
         detail = "A payment for this order is under review: do not pay again, its `reference` is in this response."
     else:
@@ -170,7 +164,7 @@ async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
     )
 
 
-async def _store_page(
+async def _store_payment_page(
     sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized
 ) -> PaymentView:
     """Store the payment page that Paystack returned."""
@@ -185,7 +179,7 @@ async def _store_page(
 
 
 async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
-    """Mark a pending payment as abandoned, because it cannot be paid. If money arrives all the same, it is settled."""
+    """Set a pending payment to abandoned, because it cannot be paid. If Paystack nevertheless reports a paid charge, it is settled."""
     async with sessions.begin() as session:
         await session.execute(
             update(Payment)

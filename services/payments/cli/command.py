@@ -1,4 +1,4 @@
-"""Run a command: create what it works with, release it afterwards, and turn expected errors into one sentence."""
+"""Run a command: open its clients, close them afterwards, and print an expected error as one sentence."""
 
 import asyncio
 import getpass

@@ -102,7 +102,7 @@ def refund(
 
 
 async def _check_held(session: AsyncSession, reference: str) -> None:
-    """Refuse payments that are not held: they are refunded with the HTTP API, where the customer's case is known."""
+    """Refuse payments that are not held: this command is only for manual review, other refunds are requested through the HTTP API."""
     query = select(Payment.status).where(Payment.reference == reference).with_for_update()
     status = (await session.execute(query)).scalar_one_or_none()
     if status is None:

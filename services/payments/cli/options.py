@@ -23,7 +23,12 @@ def _parse_line(typed: str) -> str:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Since = Annotated[
     datetime | None,
-    typer.Option("--from", parser=parse_time, metavar="TIME", help="Start of the period; 2h: two hours ago."),
+    typer.Option(
+        "--from",
+        parser=parse_time,
+        metavar="TIME",
+        help="Start of the period, such as 2026-11-23, or 2h for two hours ago.",
+    ),
 ]
 Until = Annotated[
     datetime | None, typer.Option("--to", parser=parse_time, metavar="TIME", help="End of the period. Default: now.")

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 UNBROKEN_COLUMNS = frozenset({"reference", "payment", "order_id"})
-"""Columns whose values are copied from the terminal, so a line break would break them."""
+"""Columns whose values are often copied from the terminal, so they must not contain a line break."""
 
 MAX_UNBROKEN_WIDTH, MAX_WORD_WIDTH = 40, 20
-"""Words up to this many characters are not broken: in those columns, and in the others."""
+"""The longest words that are not broken: in UNBROKEN_COLUMNS, and in the other columns."""
 
 GAP = 2
 """Characters between two columns."""
@@ -103,7 +103,7 @@ def _min_width(column: str, text: str) -> int:
 
 
 def to_text(value: object) -> str:
-    """Return a value as text for `print`: times in UTC, None as a dash, without control characters and without rich's markup."""
+    """Return a value as text for `print`: times in UTC, None as a dash, control characters replaced, rich's markup escaped."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
@@ -112,7 +112,7 @@ def to_text(value: object) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace the control characters, with which text from outside could manipulate the terminal."""
+    """Replace control characters, because text from outside could manipulate the terminal with them."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

@@ -26,7 +26,10 @@ def reconcile(
     since: Since = None,
     until: Until = None,
     unsettled_after_days: Annotated[
-        int, typer.Option(min=1, max=60, help="Report payments that were paid this many days ago and not paid out.")
+        int,
+        typer.Option(
+            min=1, max=60, help="Report payments that were paid more than this many days ago and are in no payout."
+        ),
     ] = 5,
     as_json: AsJson = False,
 ) -> None:

@@ -58,7 +58,7 @@ async def _collect(context: Context) -> Status:
     worker = await _ask_worker()
     async with sessions() as session:
         return {
-            "mode": settings.domain,
+            "mode": settings.mode,
             "payments": {status: await _count_payments(session, status) for status in SHOWN_STATUSES},
             "sweep": await _sweep(session, context, worker),
             "refunds": {status: await _count_refunds(session, status) for status in UNFINISHED},

@@ -27,7 +27,7 @@ class OutboxCounts(TypedDict):
 
 
 class DisputeCounts(TypedDict):
-    """`due_seconds`: seconds until the first dispute is due that waits for our response, null if there is none."""
+    """`due_seconds`: seconds until the first response to a dispute is due, null if no dispute waits for a response."""
 
     open: int
     due_seconds: float | None
@@ -51,7 +51,7 @@ class SweepStatus(TypedDict):
 
 
 class WorkerStatus(TypedDict):
-    """What the worker on this machine reports; only `error` if it does not answer."""
+    """The report of the worker on this machine; only `error` if it does not answer."""
 
     error: str | None
     ready: NotRequired[bool]

@@ -30,11 +30,12 @@ class SweepReport:
 
 def sweep(
     everything: Annotated[
-        bool, typer.Option("--all", help="Verify every pending payment, including those that are not due yet.")
+        bool,
+        typer.Option("--all", help="Verify every pending or failed payment, including those that are not due yet."),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the due pending payments at Paystack now, within the rate limit.
+    """Verify the due payments (pending or failed) at Paystack now, within the rate limit.
 
     Exit code 1: the sweep was interrupted, or not all payments could be verified.
     """
@@ -70,6 +71,12 @@ def sweep(
         )
 
     report = run(work)
+    _print_report(report, as_json=as_json)
+    if report.interrupted or report.verified < report.attempted:
+        raise typer.Exit(1)
+
+
+def _print_report(report: SweepReport, *, as_json: bool) -> None:
     not_verified = report.attempted - report.verified
     skipped = 0 if report.interrupted else max(0, report.due - report.attempted)
     if as_json:
@@ -81,6 +88,4 @@ def sweep(
     if report.interrupted:
         err.print("Interrupted. The worker verifies the other payments when they are due.", style="red")
     if not_verified:
-        err.print(f"{not_verified} payments could not be verified. The worker tries again.", style="red")
-    if report.interrupted or not_verified:
-        raise typer.Exit(1)
+        err.print(f"{not_verified} payments could not be verified. The worker verifies them again later.", style="red")

@@ -19,7 +19,9 @@ from services.payments.webhooks.schemas import WebhookEventDetail, WebhookEventV
 cli = typer.Typer(help="List, show and reprocess the webhook events that Paystack sent.", no_args_is_help=True)
 Status = Annotated[
     EntryStatus | None,
-    typer.Option("--status", help="Only events with this status. `failed`: out of attempts, needs an operator."),
+    typer.Option(
+        "--status", help="Only events with this status. `failed`: out of automatic attempts, needs an operator."
+    ),
 ]
 EventName = Annotated[
     str | None, typer.Option("--event", metavar="NAME", help="Only events of this type, such as charge.success.")
@@ -41,7 +43,7 @@ def list_webhook_events(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List webhook events, newest first. The period is about the time of receipt."""
+    """List webhook events, newest first. --from and --to select by the time of receipt."""
     check_period(since, until)
     filters = Filter(status=status, event=event, reference=reference, since=since, until=until)
 
@@ -87,7 +89,7 @@ def reprocess(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reprocess webhook events, selected by ids or options. Idempotent: an event that took effect takes no effect twice."""
+    """Reprocess webhook events, selected by ids or options. Idempotent: no effect happens twice."""
     if not ids and status is None and event is None and since is None and until is None:
         raise typer.BadParameter("select webhook events: by ids, --status, --event, --from or --to")
     check_period(since, until)

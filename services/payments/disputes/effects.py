@@ -1,4 +1,4 @@
-"""What a dispute changes: the status of its payment, the ledger, the chargeback, and the events about it.
+"""Apply a dispute to the status of its payment, to the ledger and to the chargeback, and publish the events about it.
 
 succeeded, partially_refunded ── opened ──► disputed                             event payment.disputed: an operator responds
 disputed ── declined ──► its status before                                       event payment.dispute_resolved
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
 from services.payments import events
-from services.payments.ledger import dispute_holds
+from services.payments.ledger import withheld_money
 from services.payments.models import UNPAID, Dispute, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds.chargebacks import record_chargeback
@@ -45,16 +45,16 @@ async def publish_resolution(session: AsyncSession, payment: Payment | None, dis
 async def apply_to_payment(
     session: AsyncSession, payment: Payment, dispute: Dispute, reported: PaystackDispute
 ) -> None:
-    """Bring the payment into the state that the dispute requires. Idempotent; the dispute may be resolved already."""
+    """Set the payment's status, and record the withheld money or the chargeback. Idempotent. The dispute may be resolved already."""
     if payment.status in UNPAID:
         # Only a paid payment can be disputed: the sweeper verifies it now.
         payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)
     elif dispute.lost is None:
-        await dispute_holds.hold(session, payment, dispute.id, dispute.amount)
+        await withheld_money.withhold(session, payment, dispute.id, dispute.amount)
         if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED}:
             payment.status = PaymentStatus.DISPUTED
     else:
-        await dispute_holds.release(session, payment, dispute.id, lost=dispute.lost)
+        await withheld_money.release(session, payment, dispute.id, lost=dispute.lost)
         if dispute.lost:
             await record_chargeback(session, payment, dispute, reported)
         if payment.status == PaymentStatus.DISPUTED and not await _has_open_dispute(session, payment.id):
@@ -65,7 +65,7 @@ async def apply_to_payment(
 def _status_without_dispute(payment: Payment) -> PaymentStatus:
     if payment.refunded_amount <= 0:
         return PaymentStatus.SUCCEEDED
-    return PaymentStatus.REFUNDED if payment.refundable <= 0 else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.REFUNDED if payment.remaining_amount <= 0 else PaymentStatus.PARTIALLY_REFUNDED
 
 
 async def _has_open_dispute(session: AsyncSession, payment_id: int) -> bool:

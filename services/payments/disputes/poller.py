@@ -1,4 +1,4 @@
-"""The dispute poller: follow disputes with GET /dispute/:id until they are resolved, and search for those whose webhook event was lost."""
+"""The dispute poller: poll disputes with GET /dispute/:id until they are finished, and search for those whose webhook event was lost."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -24,10 +24,10 @@ POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 BACKOFF = Backoff(first=30, longest=3600)
 DUE_SOON = timedelta(hours=4)
-"""The last part of the 16 hours to respond: each poll of an unanswered dispute logs a critical line."""
+"""In this last part of the 16 hours to respond, each poll of an unanswered dispute logs a critical line."""
 
 CHARGEBACK_TIMEOUT = timedelta(days=30)
-"""How long after its resolution a lost dispute is polled, if Paystack never reports that its money went back."""
+"""How long after its resolution a lost dispute is polled, if Paystack never reports its chargeback."""
 
 SEARCH_SECONDS = 600.0
 MAX_PAGES = 20
@@ -59,7 +59,7 @@ class DisputePoller:
             await shutdown.wait(POLL_SECONDS, self._wakeup)
 
     async def search(self, shutdown: Shutdown) -> None:
-        """Record the disputes that wait for our response, whether or not their webhook event arrived. Raises PaystackError."""
+        """Record the disputes that wait for our response, in case their webhook events were lost. Raises PaystackError."""
         for page in range(1, MAX_PAGES + 1):
             if not await self.paystack.rate_limit.acquire("others", shutdown):
                 return
@@ -110,7 +110,7 @@ class DisputePoller:
     async def _schedule_next(self, session: AsyncSession, dispute_id: int, attempts: int) -> None:
         """Schedule the next poll with exponential backoff, or stop polling a finished dispute.
 
-        An unanswered dispute is polled at its deadline at the latest. Keeps an earlier poll that a webhook event asked for meanwhile.
+        An unanswered dispute is polled at its deadline at the latest. If a webhook event made it due meanwhile, its time is not changed.
         """
         dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one()
         now = datetime.now(UTC)
@@ -138,7 +138,7 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
     payment = (await session.execute(query)).one_or_none()
     with continue_trace(payment.traceparent if payment else None):
         log.critical(
-            "dispute due soon: Paystack accepts it on our behalf unless it is answered",
+            "dispute due soon: Paystack accepts it on our behalf unless we respond",
             dispute=dispute.id,
             reference=dispute.reference,
             order_id=str(payment.order_id) if payment else None,
@@ -147,7 +147,10 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
 
 
 async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -> bool:
-    """Return True if the dispute is resolved, and either won or its chargeback is final or known to Paystack."""
+    """Return True if the dispute need not be polled any more.
+
+    It is resolved; and it is won, has no payment, was resolved long ago, or has a chargeback that is final or that Paystack lists.
+    """
     if dispute.lost is None:
         return False
     if not dispute.lost or dispute.payment_id is None or now - (dispute.resolved_at or now) > CHARGEBACK_TIMEOUT:

@@ -26,7 +26,7 @@ log = structlog.get_logger("disputes")
 
 
 async def record(session: AsyncSession, reported: Sequence[PaystackDispute]) -> list[str]:
-    """Record new disputes, and schedule polls of those that are recorded. Return the outcome of each, in the same order."""
+    """Record new disputes, and schedule polls of those that are recorded already. Return the outcome of each, in the same order."""
     if not reported:
         return []
     references = {dispute.reference for dispute in reported if dispute.reference}
@@ -39,8 +39,8 @@ async def record(session: AsyncSession, reported: Sequence[PaystackDispute]) -> 
 
 
 async def _record(session: AsyncSession, payment: Payment | None, reported: PaystackDispute) -> str:
-    if reported.domain not in {None, settings.domain}:
-        log.error("dispute ignored: it is of the other mode", dispute=reported.id, domain=reported.domain)
+    if reported.domain not in {None, settings.mode}:
+        log.error("dispute ignored: it belongs to the other mode", dispute=reported.id, domain=reported.domain)
         return outcomes.ignored(HeldReason.MODE_DIFFERS)
     dispute = await _insert(session, payment, reported)
     if dispute is None:
@@ -81,7 +81,7 @@ async def _insert(session: AsyncSession, payment: Payment | None, reported: Pays
 
 
 async def apply(session: AsyncSession, reported: PaystackDispute) -> Dispute:
-    """Apply Paystack's answer about a recorded dispute to the dispute and its payment."""
+    """Apply the state that Paystack reports to a recorded dispute and to its payment."""
     query = select(Dispute.payment_id, Dispute.reference).where(Dispute.id == reported.id)
     known = (await session.execute(query)).one()
     of_dispute = Payment.id == known.payment_id if known.payment_id else Payment.reference == (known.reference or "")
@@ -106,14 +106,14 @@ async def schedule_poll(session: AsyncSession, dispute_id: int) -> None:
 
 
 async def schedule_polls_by_reference(session: AsyncSession, references: Sequence[str]) -> None:
-    """Make disputes without a payment due for a poll: money with their references has arrived. Resolved disputes are polled too."""
+    """Make disputes without a payment due for a poll, because their references have been paid now. Resolved disputes are polled too."""
     if references:
         disputes = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
         await session.execute(disputes.values(next_attempt_at=func.now(), attempts=0))
 
 
 def dispute_status(reported: PaystackDispute) -> DisputeStatus:
-    """Return our status for Paystack's. A status that we do not know is not the end of a dispute: pending."""
+    """Return our status for Paystack's status. An unknown status becomes pending, because it does not show that the dispute has ended."""
     try:
         return DisputeStatus(reported.status)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Respond to disputes: upload evidence, accept or decline. No transaction is open during the calls of Paystack."""
+"""Respond to disputes: upload evidence, accept or decline. No transaction is open during the calls to Paystack."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ async def create_upload_url(
     try:
         return await paystack.disputes.create_upload_url(dispute_id, filename)
     except PaystackError as error:
-        raise await _problem(sessions, dispute_id, error) from error
+        raise await _problem_after_error(sessions, dispute_id, error) from error
 
 
 async def add_evidence(
@@ -44,7 +44,7 @@ async def add_evidence(
     try:
         evidence_id = await paystack.disputes.add_evidence(dispute_id, body)
     except PaystackError as error:
-        raise await _problem(sessions, dispute_id, error) from error
+        raise await _problem_after_error(sessions, dispute_id, error) from error
     async with sessions.begin() as session:
         return await _set_values(session, dispute_id, evidence=body, evidence_id=evidence_id)
 
@@ -58,7 +58,7 @@ async def resolve_dispute(
 ) -> Dispute:
     """Accept or decline a dispute at Paystack, and record the response.
 
-    If Paystack's response is lost, the dispute is fetched: only if it still waits for our response, PaystackUnavailable is raised.
+    If Paystack's response is lost, the dispute is fetched. Raises PaystackUnavailable if that fails, or if it still waits for our response.
     """
     dispute = await _find_awaiting_response(sessions, dispute_id)
     body = _resolve_body(dispute, request)
@@ -67,10 +67,10 @@ async def resolve_dispute(
     except NoAnswer as error:
         fetched = await _fetch(paystack, dispute_id)
         if fetched is None or records.dispute_status(fetched) in AWAITING_RESPONSE:
-            raise await _problem(sessions, dispute_id, error) from error
+            raise await _problem_after_error(sessions, dispute_id, error) from error
         reported = fetched
     except PaystackError as error:
-        raise await _problem(sessions, dispute_id, error) from error
+        raise await _problem_after_error(sessions, dispute_id, error) from error
     async with sessions.begin() as session:
         # A response about another dispute is not applied; the poll reads the state of the right one.
         if reported.id == dispute_id:
@@ -118,8 +118,10 @@ async def _set_values(session: AsyncSession, dispute_id: int, **values: object) 
     return dispute
 
 
-async def _problem(sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError) -> Problem:
-    """Return the problem to answer, and schedule a poll: Paystack may have changed the dispute in spite of the error."""
+async def _problem_after_error(
+    sessions: async_sessionmaker[AsyncSession], dispute_id: int, error: PaystackError
+) -> Problem:
+    """Schedule a poll, because Paystack may have changed the dispute before the error. Return the error response."""
     async with sessions.begin() as session:
         await records.schedule_poll(session, dispute_id)
     return problem_from_paystack(error, DisputeRefused)

@@ -79,7 +79,7 @@ async def list_disputes(
     responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound),
 )
 async def get_dispute(_: RefundOperator, session: Transaction, dispute_id: DisputeId) -> DisputeView:
-    """Return the state of a dispute that Paystack reported last. Requires the scope `payments:refund`."""
+    """Return a dispute in the state that Paystack reported last. Requires the scope `payments:refund`."""
     dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
     if dispute is None:
         raise DisputeNotFound

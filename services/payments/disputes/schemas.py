@@ -102,10 +102,10 @@ class DisputeView(ResponseModel):
 
     id: int = Field(description="Paystack's id of the dispute, as its dashboard shows it")
     reference: str | None = Field(
-        description="Reference of the payment. There may be no payment with it, if the money was not paid to this shop"
+        description="Reference of the payment. It can be a reference that is unknown to this shop"
     )
     amount: int | None = Field(
-        description="Amount that the payer claims back, or gets back if the dispute is lost, in subunits"
+        description="Disputed amount, or the amount that the payer gets back if the dispute is lost, in subunits"
     )
     currency: str | None = Field(description="ISO 4217 code")
     category: str | None = Field(description="Paystack's category, such as `chargeback` or `fraud`")

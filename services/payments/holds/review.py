@@ -3,7 +3,7 @@
     held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, the order is delivered
     held (reversed), all refunds failed                   ── accept ──► succeeded, the order is delivered
     held (unknown_reference)                              ── bind ────► succeeded, the chosen order is delivered
-    held (any reason)                                     ── refund ──► refunded; after a partial refund the rest is still held
+    held (any reason)                                     ── refund ──► refunded; after a partial refund the remaining amount is still held
 
 If a part was refunded before the decision, the payment becomes partially_refunded instead of succeeded. Each decision has a reason, which
 is stored.
@@ -25,10 +25,11 @@ from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import RefundStatus
-from services.payments.refunds.requests import list_refunds, refunded_or_pending
+from services.payments.refunds.requests import list_refunds, refunded_or_unfinished
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
+"""The reasons for which a payment is held that do not prevent an operator from accepting it."""
 
 MOVEMENTS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
 log = structlog.get_logger("holds")
@@ -56,13 +57,13 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         raise NotHeld(
             f"A payment that is held because of {payment.held_reason} already belongs to an order: accept or refund it."
         )
-    if payment.domain != settings.domain:
+    if payment.domain != settings.mode:
         raise NotHeld(f"The payment was made in {payment.domain} mode and cannot pay for an order here: refund it.")
     if order.status not in {"pending", "expired"}:
         raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
-    if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
+    if (payment.remaining_amount, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, but the payment has {payment.refundable} "
+            f"The order costs {order.amount} {order.currency}, but the payment has {payment.remaining_amount} "
             f"{payment.paid_currency}: choose an order with exactly this amount."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
@@ -77,13 +78,13 @@ async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
         raise PaymentNotFound
     if payment.status != PaymentStatus.HELD:
         raise NotHeld(f"The payment is {payment.status}, not held: there is nothing to decide.")
-    if await refunded_or_pending(session, payment.id) > payment.refunded_amount:
-        raise NotHeld("A refund of this payment is under way: decide when it has been processed or has failed.")
+    if await refunded_or_unfinished(session, payment.id) > payment.refunded_amount:
+        raise NotHeld("A refund of this payment is not finished: decide after it has been processed or has failed.")
     return payment
 
 
 async def _all_refunds_failed(session: AsyncSession, payment: Payment) -> bool:
-    """Return True if Paystack reported refunds of a reversed payment and all of them failed: then the money is still here."""
+    """Return True if Paystack reported refunds of a reversed payment and all of them failed: then Paystack still owes us the money."""
     statuses = {refund.status for refund in await list_refunds(session, payment.id)}
     return statuses == {RefundStatus.FAILED}
 

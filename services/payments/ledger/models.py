@@ -22,6 +22,7 @@ class MovementKind(StrEnum):
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
     SETTLED = "settled"
+    """A payout to our bank account, which Paystack calls a settlement."""
 
 
 class Account(StrEnum):

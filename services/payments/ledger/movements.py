@@ -3,7 +3,7 @@
 Amounts are signed: an account is debited with a positive and credited with a negative amount.
 
     paystack:receivable   money that Paystack owes us            sales     earned money                    (negative)
-    paystack:other_mode   the same, for the other mode's keys    held      money waiting for an operator   (negative)
+    paystack:other_mode   the same, in the other mode            held      money waiting for an operator   (negative)
     bank                  money paid out to our bank account     fees      Paystack's fees
     disputes              money withheld during disputes         refunds   earned money that was refunded
 
@@ -84,7 +84,7 @@ def decided(payment: Payment, kind: MovementKind) -> Movement:
         kind,
         Account.HELD,
         Account.SALES,
-        payment.refundable,
+        payment.remaining_amount,
         payment.paid_currency or payment.currency,
         payment.id,
     )
@@ -134,7 +134,7 @@ def dispute_resolved(payment: Payment, dispute_id: int, amount: int, mode: Mode,
     )
 
 
-def settled(payout: Payout) -> Movement:
+def paid_out(payout: Payout) -> Movement:
     """Return the movement of a payout from Paystack to our bank account."""
     return Movement(
         f"settled:{payout.id}",

@@ -28,19 +28,19 @@ class Filter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions as SQL."""
-        found: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = []
         if self.account is not None:
-            found.append(LedgerEntry.account == self.account)
+            conditions.append(LedgerEntry.account == self.account)
         if self.currency is not None:
-            found.append(LedgerEntry.currency == self.currency)
+            conditions.append(LedgerEntry.currency == self.currency)
         if self.reference is not None:
             payment = select(Payment.id).where(Payment.reference == self.reference).scalar_subquery()
-            found.append(LedgerTransaction.payment_id == payment)
+            conditions.append(LedgerTransaction.payment_id == payment)
         if self.since is not None:
-            found.append(LedgerEntry.recorded_at >= self.since)
+            conditions.append(LedgerEntry.recorded_at >= self.since)
         if self.until is not None:
-            found.append(LedgerEntry.recorded_at < self.until)
-        return found
+            conditions.append(LedgerEntry.recorded_at < self.until)
+        return conditions
 
 
 class EntryRow(NamedTuple):
@@ -97,7 +97,7 @@ def _cursor(last: EntryRow) -> str:
 async def batches(
     sessions: async_sessionmaker[AsyncSession], filters: Filter, size: int = BATCH
 ) -> AsyncIterator[Sequence[EntryRow]]:
-    """Yield all entries, oldest first, in batches. No connection is held between two batches, because the client may read slowly."""
+    """Yield all entries, oldest first, in batches. No connection is in use between two batches, because the client may read slowly."""
     first = _entries(filters).order_by(*SORT_KEY).limit(size)
     query = first
     while True:
@@ -111,7 +111,7 @@ async def batches(
 
 
 async def balances(session: AsyncSession, until: datetime | None = None) -> Sequence[Row[str, Account, int]]:
-    """Return currency, account and balance in subunits, from all entries or from the entries recorded before `until`."""
+    """Return rows of currency, account and balance in subunits: the sums of all entries, or of those recorded before `until`."""
     query = (
         select(LedgerEntry.currency, LedgerEntry.account, func.sum(LedgerEntry.amount).label("balance"))
         .where(*Filter(until=until).conditions())

@@ -14,7 +14,7 @@ EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo
 def _in_utc(time: datetime) -> datetime:
     aware = time if time.tzinfo else time.replace(tzinfo=UTC)
     if not EARLIEST <= aware < LATEST:
-        raise ValueError("must lie between the years 2000 and 2200")
+        raise ValueError("must be between the years 2000 and 2199")
     return aware.astimezone(UTC)
 
 

@@ -1,4 +1,4 @@
 """The client of Paystack's API, and the parsers of its JSON. Only this package calls Paystack.
 
-Of payments it imports settings and nothing else.
+From payments, this package imports only the settings.
 """

@@ -6,7 +6,7 @@ from typing import Any
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.parsing import parse_text
-from services.payments.paystack.transactions import parse_answer
+from services.payments.paystack.transactions import parse_charge_response
 from services.payments.paystack.transport import Transport
 
 
@@ -19,7 +19,7 @@ class Challenge:
 
 
 class Authorizations:
-    """/transaction/charge_authorization and /customer/authorization"""
+    """The calls /transaction/charge_authorization and /customer/authorization/deactivate."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -46,7 +46,7 @@ class Authorizations:
             if url is None:
                 raise NoAnswer("the charge is paused without an authorization_url")
             return Challenge(url, parse_text(data.get("access_code"), 100))
-        return parse_answer(data, reference)
+        return parse_charge_response(data, reference)
 
     async def deactivate(self, code: str) -> None:
         """POST /customer/authorization/deactivate. Succeeds if Paystack no longer knows the code."""

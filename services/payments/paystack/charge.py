@@ -1,13 +1,16 @@
-"""A charge in Paystack's JSON: the data of a webhook event or the answer of verify.
+"""A charge in Paystack's JSON: `data` of a webhook event or of the response to verify.
 
 In twelve official samples of charge.success, `amount` is a number or a string, `metadata` is "", 0, null or an object, and whole objects
-are missing. The parser reads what we need; the rest stays in the stored body.
+are missing. The parser reads only the fields that we use; the stored body has all of them.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
+
+REVERSED = frozenset({"reversed", "reversal-pending"})
+"""Paystack's statuses of a transaction that was paid and whose money was refunded or is being refunded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Charge:
     @property
     def paid(self) -> bool:
         """Return True if the payer paid, even if the money was refunded afterwards."""
-        return self.status in {"success", "reversed", "reversal-pending"}
+        return self.status == "success" or self.status in REVERSED
 
 
 def parse_charge(data: object) -> Charge:
@@ -60,7 +63,7 @@ def parse_charge(data: object) -> Charge:
         if not found:
             raise Unreadable(f"{name} is missing")
         texts[name] = found
-    identifier = parse_integer(data.get("id"), most=MAX_ID)
+    identifier = parse_integer(data.get("id"), maximum=MAX_ID)
     return Charge(
         reference=texts["reference"],
         status=texts["status"].lower(),
@@ -84,6 +87,6 @@ def _authorization(data: object) -> Authorization | None:
     code, signature = parse_text(data.get("authorization_code"), 100), parse_text(data.get("signature"), 100)
     if code is None or signature is None:
         return None
-    texts = {name: parse_text(data.get(name), most) for name, most in (("last4", 4), ("brand", 50), ("bank", 100))}
-    month, year = parse_integer(data.get("exp_month"), most=12), parse_integer(data.get("exp_year"), most=9999)
+    texts = {name: parse_text(data.get(name), length) for name, length in (("last4", 4), ("brand", 50), ("bank", 100))}
+    month, year = parse_integer(data.get("exp_month"), maximum=12), parse_integer(data.get("exp_year"), maximum=9999)
     return Authorization(code, signature, exp_month=month, exp_year=year, **texts)

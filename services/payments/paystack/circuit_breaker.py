@@ -2,7 +2,7 @@
 
 closed ── FAILURES in a row, or a rejected key ──► open ── the pause is over ──► one probe call is allowed
    ▲                                                ▲                                     │
-   └──────────────────── it was answered ───────────┼─────────────────────────────────────┤
+   └──────────────────── it got a response ─────────┼─────────────────────────────────────┤
                                                     └── it failed: the pause doubles ─────┘
 """
 
@@ -17,7 +17,7 @@ FAILURES = 5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 REJECTED_KEY_PAUSE_SECONDS = 30.0
 PROBE_SECONDS = 20.0
-"""A probe call without a result after this time is given up. Longer than any call lasts."""
+"""After this time, a probe call without a result is ignored and another one is allowed. Longer than any call lasts."""
 
 circuit_open = Gauge("paystack_circuit_open", "1 while background calls are stopped because Paystack does not answer")
 key_rejected = Gauge("paystack_key_rejected", "1 while Paystack rejects our secret key: an operator must act")
@@ -25,7 +25,7 @@ log = structlog.get_logger("paystack")
 
 
 class CircuitBreaker:
-    """Record the result of every call, whoever makes it; background jobs check `allow` first. `clock` returns seconds."""
+    """Stops and resumes background calls. The transport records the result of every call. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -52,8 +52,8 @@ class CircuitBreaker:
             self._probe_until = self._clock() + PROBE_SECONDS
         return True
 
-    def record_answer(self) -> None:
-        """Record that Paystack answered, whatever the answer says."""
+    def record_response(self) -> None:
+        """Record a response of Paystack, whether it accepts or refuses the request."""
         if self.open:
             log.info("background calls resumed: Paystack answers again")
         self._failures, self._pause, self._open_until, self._probe_until = 0, FIRST_PAUSE_SECONDS, None, 0.0
@@ -68,7 +68,7 @@ class CircuitBreaker:
             self._open(self._pause, "Paystack does not answer")
 
     def record_rejected_key(self, reason: str) -> None:
-        """Record HTTP 401: no call can succeed until an operator changes the key. No payment is at fault."""
+        """Record HTTP 401: no call can succeed until an operator changes the key. The payments themselves are valid."""
         if not self._rejected:
             log.critical("secret key rejected by Paystack: check PAYSTACK_SECRET_KEY", reason=reason)
         self._rejected = True
@@ -78,11 +78,11 @@ class CircuitBreaker:
     def _probe_left(self) -> float:
         return self._probe_until - self._clock()
 
-    def _open(self, seconds: float, why: str) -> None:
+    def _open(self, seconds: float, reason: str) -> None:
         if self.open and self._probe_left() <= 0:
-            return  # calls that were already sent when the breaker opened say nothing new
+            return  # the call was already sent when the breaker opened: its failure does not extend the pause
         pause = seconds * random.uniform(0.8, 1.2)  # noqa: S311 -- jitter: workers must not retry together
         self._open_until, self._probe_until = self._clock() + pause, 0.0
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)
         circuit_open.set(1)
-        log.warning("background calls stopped", reason=why, seconds=round(pause, 1))
+        log.warning("background calls stopped", reason=reason, seconds=round(pause, 1))

@@ -1,4 +1,4 @@
-"""The client of Paystack's API: one attribute for each resource, around one HTTP connection."""
+"""The client of Paystack's API: one attribute for each resource. All resources share one HTTP client."""
 
 import httpx
 from pydantic import SecretStr
@@ -14,7 +14,10 @@ from services.payments.paystack.webhook_events import WebhookEvents
 
 
 class Paystack:
-    """Every call ends within its timeout or raises PaystackError. Background jobs call `rate_limit.acquire` first."""
+    """The client of Paystack's API. Every call ends within its timeout, and raises PaystackError if it fails.
+
+    Background jobs call `rate_limit.acquire` before each call.
+    """
 
     def __init__(
         self,
@@ -23,14 +26,14 @@ class Paystack:
         transport: httpx.AsyncBaseTransport | None = None,
         rate_limit: RateLimit | None = None,
     ) -> None:
-        self._connection = connection = Transport(url, key, transport, rate_limit)
-        self.rate_limit = connection.rate_limit
-        self.transactions = Transactions(connection)
-        self.authorizations = Authorizations(connection)
-        self.refunds = Refunds(connection)
-        self.disputes = Disputes(connection)
-        self.webhook_events = WebhookEvents(connection)
-        self.settlements = Settlements(connection)
+        self._transport = Transport(url, key, transport, rate_limit)
+        self.rate_limit = self._transport.rate_limit
+        self.transactions = Transactions(self._transport)
+        self.authorizations = Authorizations(self._transport)
+        self.refunds = Refunds(self._transport)
+        self.disputes = Disputes(self._transport)
+        self.webhook_events = WebhookEvents(self._transport)
+        self.settlements = Settlements(self._transport)
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._transport.close()

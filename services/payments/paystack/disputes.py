@@ -9,21 +9,21 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from services.payments.paystack.charge import REVERSED
 from services.payments.paystack.errors import NoAnswer
 from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
 from services.payments.paystack.transport import Transport
 
 RESOLVED = frozenset({"resolved", "archived"})
 ACCEPTED = frozenset({"merchant-accepted", "auto-accepted"})
-REVERSED = frozenset({"reversed", "reversal-pending"})
 
 
 @dataclass(frozen=True, slots=True)
 class PaystackDispute:
     """A dispute as Paystack reports it. Amounts are subunits.
 
-    `amount`: what the payer claims or was granted; None if it is missing or 0 (a declined dispute has a refund_amount of 0).
-    `paid_amount`: what was paid.
+    `amount`: the disputed amount, or the granted amount of a lost dispute; None if it is missing or 0 (a declined dispute has a
+    refund_amount of 0). `paid_amount`: the amount of the transaction.
     """
 
     id: int
@@ -58,7 +58,7 @@ def parse_dispute(data: object) -> PaystackDispute:
     """Parse a dispute. Raises Unreadable without an id or a status."""
     if not isinstance(data, dict):
         raise Unreadable("data is not an object")
-    dispute_id, status = parse_integer(data.get("id"), most=MAX_ID), parse_text(data.get("status"), 50)
+    dispute_id, status = parse_integer(data.get("id"), maximum=MAX_ID), parse_text(data.get("status"), 50)
     if dispute_id is None or status is None:
         raise Unreadable("a dispute without id or status")
     transaction = data.get("transaction")
@@ -96,7 +96,7 @@ class Upload:
 
 
 class Disputes:
-    """/dispute"""
+    """The calls under /dispute."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -122,11 +122,11 @@ class Disputes:
     async def add_evidence(self, dispute_id: int, evidence: dict[str, Any]) -> int | None:
         """POST /dispute/:id/evidence; return Paystack's id of the evidence."""
         data = await self._transport.call("evidence", "POST", f"/dispute/{dispute_id}/evidence", evidence)
-        return parse_integer(data.get("id"), most=MAX_ID)
+        return parse_integer(data.get("id"), maximum=MAX_ID)
 
-    async def resolve(self, dispute_id: int, answer: dict[str, Any]) -> PaystackDispute:
+    async def resolve(self, dispute_id: int, body: dict[str, Any]) -> PaystackDispute:
         """PUT /dispute/:id/resolve with resolution, message, refund_amount, uploaded_filename and, if there is any, evidence."""
-        return _parse_response(await self._transport.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", answer))
+        return _parse_response(await self._transport.call("resolve", "PUT", f"/dispute/{dispute_id}/resolve", body))
 
 
 def _parse_response(data: object) -> PaystackDispute:

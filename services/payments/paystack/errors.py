@@ -1,8 +1,8 @@
-"""The ways in which a call of Paystack fails.
+"""The errors of a call to Paystack.
 
 PaystackError
 ├── Refused          Paystack understood the request and refused it; nothing was created
-├── KeyRejected      our secret key is wrong or revoked; an operator must act, the payment is not at fault
+├── KeyRejected      our secret key is wrong or revoked: an operator must replace it; the payment itself is valid
 ├── RateLimited      retry after `retry_after` seconds
 └── NoAnswer         timeout, network error, 5xx or an unusable response: the outcome is unknown, look it up before retrying
 """

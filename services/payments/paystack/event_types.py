@@ -14,13 +14,13 @@ class Handling(StrEnum):
     """What is done with the webhook events of a type."""
 
     PROCESSED = "processed"
-    """They change something."""
+    """Events of the type change something."""
 
     IGNORED = "ignored"
-    """They are stored and change nothing."""
+    """Events of the type are stored and change nothing."""
 
     UNKNOWN = "unknown"
-    """Their type is not known. They are stored and change nothing."""
+    """The type is not known. Its events are stored and change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ REFUND = EventType(
     ("transaction_reference", "refund_reference", "amount", "status"),
 )
 DISPUTE = EventType(Handling.PROCESSED, "records or updates a dispute", ("id", "updated_at"))
-PAYOUT = EventType(Handling.IGNORED, "this shop makes no transfers")
+TRANSFER = EventType(Handling.IGNORED, "this shop makes no transfers")
 SUBSCRIPTION = EventType(
     Handling.IGNORED, "this shop sells no subscriptions", ("subscription_code", "status", "next_payment_date")
 )
@@ -69,9 +69,9 @@ EVENT_TYPES: dict[str, EventType] = {
         ("bank_transfer.transaction_id",),
         recurs=True,
     ),
-    "transfer.success": PAYOUT,
-    "transfer.failed": PAYOUT,
-    "transfer.reversed": PAYOUT,
+    "transfer.success": TRANSFER,
+    "transfer.failed": TRANSFER,
+    "transfer.reversed": TRANSFER,
     "subscription.create": SUBSCRIPTION,
     "subscription.disable": SUBSCRIPTION,
     "subscription.not_renew": SUBSCRIPTION,
@@ -115,21 +115,21 @@ def identity(event: str, data: object, body: bytes) -> str:
     Two equal partial refunds share an identity. That is harmless: a refund event only schedules a sync.
     """
     event_type = event_type_of(event)
-    found = [_at(data, path) for path in event_type.identified_by]
+    found = [_value_at(data, path) for path in event_type.identified_by]
     if event == "charge.success" and found[0] is None:
-        found = [_at(data, "reference")]
+        found = [_value_at(data, "reference")]
     if not found or found[0] is None:
         return f"{event}:{hashlib.sha256(body).hexdigest()}"
     named = "/".join("-" if part is None else part for part in found)
     return f"{event}:{named}:{hashlib.sha256(body).hexdigest()}" if event_type.recurs else f"{event}:{named}"
 
 
-def identity_of_row(event: str, row_id: int | None) -> str | None:
-    """Return the identity of an event from the id of its transaction or dispute alone; None if the id does not identify the event."""
-    return f"{event}:{row_id}" if row_id is not None and event_type_of(event).identified_by == ("id",) else None
+def identity_from_object_id(event: str, object_id: int | None) -> str | None:
+    """Return the identity of an event whose only known field is the id of its object; None if that id does not identify the event."""
+    return f"{event}:{object_id}" if object_id is not None and event_type_of(event).identified_by == ("id",) else None
 
 
-def _at(data: object, path: str) -> str | None:
+def _value_at(data: object, path: str) -> str | None:
     for name in path.split("."):
         if isinstance(data, dict):
             data = data.get(name)

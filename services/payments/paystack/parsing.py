@@ -1,4 +1,4 @@
-"""Parse single values of Paystack's JSON: leniently in form, strictly in range."""
+"""Parse single values of Paystack's JSON: accept every form that Paystack uses, and only values in the valid range."""
 
 from datetime import UTC, datetime
 
@@ -15,23 +15,23 @@ class Unreadable(Exception):
     """The JSON lacks a required value; the message names it. A retry cannot help."""
 
 
-def parse_integer(value: object, most: int = MAX_SUBUNITS) -> int | None:
-    """Return an integer from 0 to `most`, or None. Paystack writes integers as numbers or as strings of digits."""
+def parse_integer(value: object, maximum: int = MAX_SUBUNITS) -> int | None:
+    """Return an integer from 0 to `maximum`, or None. Paystack writes integers as numbers or as strings of digits."""
     if isinstance(value, bool):
         return None
-    if isinstance(value, float) and value.is_integer() and abs(value) <= most:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= maximum:
         value = int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:
         value = int(value)
-    return value if isinstance(value, int) and 0 <= value <= most else None
+    return value if isinstance(value, int) and 0 <= value <= maximum else None
 
 
-def parse_text(value: object, most: int) -> str | None:
-    """Return the text, cut to `most` characters; None if it is empty or not a string."""
+def parse_text(value: object, max_length: int) -> str | None:
+    """Return the text, cut to `max_length` characters; None if it is empty or not a string."""
     if not isinstance(value, str):
         return None
     # Postgres stores neither NUL nor lone surrogates.
-    return value[:most].replace("\x00", "").encode("utf-8", "replace").decode() or None
+    return value[:max_length].replace("\x00", "").encode("utf-8", "replace").decode() or None
 
 
 def parse_time(value: object) -> datetime | None:

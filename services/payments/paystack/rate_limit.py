@@ -1,7 +1,7 @@
-"""Paystack's rate limit: background calls wait so that calls a payer waits for find room.
+"""Paystack's rate limit: background calls wait, so that Paystack does not reject the calls for which a payer waits.
 
 Documented limits ("Rate limits"): 100 calls in 60 seconds in test mode, 600 live, 3,000 live for verify. Responses carry
-`x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (seconds); they override what is documented.
+`x-ratelimit-limit`, `x-ratelimit-remaining` and `x-ratelimit-reset` (seconds); these override the documented limits.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ Bucket = Literal["verify", "charge", "others"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 DOCUMENTED_LIMITS = {"test": 100, "live": 600}
 BACKGROUND_SHARE, RESERVED_SHARE = 0.75, 0.2
-"""Background calls use at most 75 % of the rate limit; the last 20 % is kept for checkout and verification."""
+"""Background calls use at most 75 % of the rate limit; the last 20 % is reserved for checkout and verification on request."""
 
 WINDOW_SECONDS = 60.0
 BURST_SECONDS = 5.0
-"""Unused calls are saved up for this long at most."""
+"""The largest burst: the unused calls of this many seconds can be made at once."""
 
 MAX_WAIT_SECONDS = 30.0
 MAX_HEADER_VALUE = 1_000_000
@@ -61,7 +61,7 @@ class Allowance:
 
     @property
     def reserve(self) -> int:
-        """Calls that background calls leave alone."""
+        """The number of calls that background jobs must leave unused."""
         return int(self.limit * RESERVED_SHARE)
 
     def seconds_until_free(self, now: float) -> float:
@@ -85,7 +85,7 @@ class Allowance:
 class RateLimit:
     """The rate limit of one client. The transport counts every call; background jobs wait with `acquire` before they call.
 
-    `limit`: Paystack's limit per minute until a response reports another. `budget`: calls per minute that background calls never exceed.
+    `limit`: Paystack's limit per minute until a response reports another. `budget`: the most background calls per minute, if configured.
     """
 
     def __init__(self, limit: int, budget: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:

@@ -18,7 +18,7 @@ class PaystackRefund:
 
 
 class Refunds:
-    """/refund"""
+    """The calls under /refund."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -48,7 +48,7 @@ class Refunds:
 
 def _parse_refund(data: object) -> PaystackRefund:
     found = data if isinstance(data, dict) else {}
-    refund_id, amount = parse_integer(found.get("id"), most=MAX_ID), parse_integer(found.get("amount"))
+    refund_id, amount = parse_integer(found.get("id"), maximum=MAX_ID), parse_integer(found.get("amount"))
     status = parse_text(found.get("status"), 50)
     if refund_id is None or amount is None or status is None:
         raise NoAnswer("a refund without id, amount or status")

@@ -1,16 +1,16 @@
-"""Settlements at Paystack: what it paid out to our bank account, and the transactions in each payout."""
+"""Settlements at Paystack: its payouts to our bank account, and the transactions in each payout."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from services.payments.paystack.parsing import MAX_ID, Unreadable, parse_integer, parse_text, parse_time
-from services.payments.paystack.transactions import TransactionPage, name_unreadable, parse_transactions
+from services.payments.paystack.transactions import TransactionPage, describe_unreadable, parse_transactions
 from services.payments.paystack.transport import Transport
 
 
 @dataclass(frozen=True, slots=True)
 class PaystackSettlement:
-    """A settlement in subunits: `processed` minus `fees` and `deductions` (mostly refunds) is `amount`, which went to the bank."""
+    """A settlement in subunits: `processed` minus `fees` and `deductions` (mostly refunds) is `amount`, which was paid out."""
 
     id: int
     domain: str
@@ -26,22 +26,22 @@ class PaystackSettlement:
 
 @dataclass(frozen=True, slots=True)
 class SettlementPage:
-    """A page of settlements. `unreadable` names the items that could not be parsed, with the reason."""
+    """A page of settlements. `unreadable`: the id of each item that could not be parsed, and why."""
 
-    payouts: list[PaystackSettlement]
+    settlements: list[PaystackSettlement]
     unreadable: list[str]
     last: bool
 
 
 def parse_settlements(data: list[object], *, last: bool) -> SettlementPage:
-    """Parse a page. Items that cannot be parsed are named, not raised."""
-    payouts, unreadable = [], []
+    """Parse a page. Items that cannot be parsed are listed in `unreadable`."""
+    settlements, unreadable = [], []
     for each in data:
         try:
-            payouts.append(_parse_settlement(each))
+            settlements.append(_parse_settlement(each))
         except Unreadable as error:
-            unreadable.append(name_unreadable(each, error))
-    return SettlementPage(payouts, unreadable, last)
+            unreadable.append(describe_unreadable(each, error))
+    return SettlementPage(settlements, unreadable, last)
 
 
 def _parse_settlement(data: object) -> PaystackSettlement:
@@ -49,7 +49,7 @@ def _parse_settlement(data: object) -> PaystackSettlement:
         raise Unreadable("a settlement that is not an object")
     numbers = {name: parse_integer(data.get(name)) for name in ("total_processed", "total_fees", "effective_amount")}
     texts = {name: parse_text(data.get(name), 50) for name in ("domain", "status", "currency")}
-    identifier = parse_integer(data.get("id"), most=MAX_ID)
+    identifier = parse_integer(data.get("id"), maximum=MAX_ID)
     created_at = parse_time(data.get("createdAt") or data.get("created_at"))
     missing = [
         name for name, value in {**numbers, **texts, "id": identifier, "createdAt": created_at}.items() if value is None
@@ -71,7 +71,7 @@ def _parse_settlement(data: object) -> PaystackSettlement:
 
 
 class Settlements:
-    """/settlement"""
+    """The calls under /settlement."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -81,9 +81,9 @@ class Settlements:
         data, last = await self._transport.call_for_page("payouts", "/settlement?", page)
         return parse_settlements(data, last=last)
 
-    async def transactions(self, payout_id: int, page: int) -> TransactionPage:
+    async def transactions(self, settlement_id: int, page: int) -> TransactionPage:
         """GET /settlement/:id/transactions: 50 per page, the first page is 1."""
         data, last = await self._transport.call_for_page(
-            "payout_transactions", f"/settlement/{payout_id}/transactions?", page
+            "payout_transactions", f"/settlement/{settlement_id}/transactions?", page
         )
         return parse_transactions(data, last=last)

@@ -21,7 +21,7 @@ class Initialized:
 
 @dataclass(frozen=True, slots=True)
 class TransactionPage:
-    """A page of transactions. `unreadable` names the items that could not be parsed, with the reason."""
+    """A page of transactions. `unreadable`: the id of each item that could not be parsed, and why."""
 
     charges: list[Charge]
     unreadable: list[str]
@@ -29,24 +29,24 @@ class TransactionPage:
 
 
 def parse_transactions(data: list[object], *, last: bool) -> TransactionPage:
-    """Parse a page. Items that cannot be parsed are named, not raised."""
+    """Parse a page. Items that cannot be parsed are listed in `unreadable`."""
     charges, unreadable = [], []
     for each in data:
         try:
             charges.append(parse_charge(each))
         except Unreadable as error:
-            unreadable.append(name_unreadable(each, error))
+            unreadable.append(describe_unreadable(each, error))
     return TransactionPage(charges, unreadable, last)
 
 
-def name_unreadable(data: object, error: Unreadable) -> str:
+def describe_unreadable(data: object, error: Unreadable) -> str:
     """Return the id of an item and why it could not be parsed, for a report."""
     identifier = data.get("id") if isinstance(data, dict) else None
-    return f"{parse_integer(identifier, most=MAX_ID)}: {error}"
+    return f"{parse_integer(identifier, maximum=MAX_ID)}: {error}"
 
 
 class Transactions:
-    """/transaction"""
+    """The calls under /transaction."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -67,18 +67,18 @@ class Transactions:
         data = await self._transport.call("initialize", "POST", "/transaction/initialize", body)
         url, code = data.get("authorization_url"), data.get("access_code")
         if not isinstance(url, str) or not isinstance(code, str) or data.get("reference") != reference:
-            raise NoAnswer("initialize answered without authorization_url, access_code and our reference")
+            raise NoAnswer("the response to initialize lacks authorization_url, access_code or our reference")
         return Initialized(url[:2000], code[:100])
 
     async def verify(self, reference: str) -> Charge | None:
-        """GET /transaction/verify/:reference. Return None if Paystack does not know it (HTTP 400 or 404: the error code decides)."""
+        """GET /transaction/verify/:reference. Return None if Paystack does not know it (error code transaction_not_found or HTTP 404)."""
         try:
             data = await self._transport.call("verify", "GET", f"/transaction/verify/{quote(reference, safe='')}")
         except Refused as refused:
             if refused.code == "transaction_not_found" or refused.status == 404:
                 return None
             raise
-        return parse_answer(data, reference)
+        return parse_charge_response(data, reference)
 
     async def list_created(self, since: datetime, until: datetime, page: int) -> TransactionPage:
         """GET /transaction: transactions created from `since` to `until`, both included; 50 per page, the first page is 1."""
@@ -87,12 +87,12 @@ class Transactions:
         return parse_transactions(data, last=last)
 
 
-def parse_answer(data: object, reference: str) -> Charge:
+def parse_charge_response(data: object, reference: str) -> Charge:
     """Parse the charge in a response. Raises NoAnswer if it cannot be parsed or is about another reference."""
     try:
         charge = parse_charge(data)
     except Unreadable as error:
-        raise NoAnswer(f"a charge that cannot be read: {error}") from error
+        raise NoAnswer(f"the charge in the response cannot be parsed: {error}") from error
     if charge.reference != reference:
-        raise NoAnswer("the answer is about another reference")
+        raise NoAnswer("the response is about another reference")
     return charge

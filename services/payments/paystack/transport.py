@@ -1,4 +1,4 @@
-"""One HTTP call of Paystack: counted against the rate limit, bounded in time and size, its errors classified."""
+"""Call Paystack over HTTP: count each call against the rate limit, limit its time and size, and classify its errors."""
 
 import asyncio
 import json
@@ -18,11 +18,11 @@ TIMEOUT = httpx.Timeout(10, connect=3)
 CALL_SECONDS = 12.0
 """Limit for a whole call. httpx's timeouts apply to each read: a response that arrives byte by byte would never exceed them."""
 
-calls_total = Counter("paystack_calls_total", "Calls of Paystack's API", ["operation", "result"])
+calls_total = Counter("paystack_calls_total", "Calls to Paystack's API", ["operation", "result"])
 
 
 class Transport:
-    """The HTTP connection to one Paystack integration. Every call ends within CALL_SECONDS and raises PaystackError on failure."""
+    """The HTTP client for one Paystack integration. Every call ends within CALL_SECONDS and raises PaystackError on failure."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Transport:
         rate_limit: RateLimit | None = None,
     ) -> None:
         self.rate_limit = rate_limit or RateLimit(
-            DOCUMENTED_LIMITS[settings.domain], settings.payments_paystack_calls_per_minute
+            DOCUMENTED_LIMITS[settings.mode], settings.payments_paystack_calls_per_minute
         )
         self.client = httpx.AsyncClient(
             base_url=url,
@@ -60,9 +60,9 @@ class Transport:
         return data
 
     async def call_for_page(self, operation: str, path: str, page: int) -> tuple[list[object], bool]:
-        """Return the items of a page, and True if it is the last one: according to meta.pageCount, or because it is empty."""
-        answer = await self.request(operation, "GET", f"{path}perPage=50&page={page}")
-        data, meta = answer.get("data"), answer.get("meta")
+        """Return the items of a page, and True if it is the last one (by meta.pageCount, or empty). `path` must end with `?` or `&`."""
+        response = await self.request(operation, "GET", f"{path}perPage=50&page={page}")
+        data, meta = response.get("data"), response.get("meta")
         if not isinstance(data, list):
             raise NoAnswer("the response has no list")
         pages = parse_integer(meta.get("pageCount")) if isinstance(meta, dict) else None
@@ -75,7 +75,7 @@ class Transport:
         breaker = self.rate_limit.circuit_breaker
         self.rate_limit.count(bucket_of(path))
         try:
-            answer = await self._send(method, path, body)
+            response = await self._send(method, path, body)
         except PaystackError as error:
             calls_total.labels(operation, type(error).__name__).inc()
             if isinstance(error, NoAnswer):
@@ -83,20 +83,20 @@ class Transport:
             elif isinstance(error, KeyRejected):
                 breaker.record_rejected_key(str(error))
             else:
-                breaker.record_answer()
+                breaker.record_response()
             raise
         calls_total.labels(operation, "ok").inc()
-        breaker.record_answer()
-        return answer
+        breaker.record_response()
+        return response
 
     async def _send(self, method: str, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
         try:
             async with (
                 asyncio.timeout(CALL_SECONDS),
-                self.client.stream(method, path, json=body) as answer,
+                self.client.stream(method, path, json=body) as response,
             ):
                 raw = b""
-                async for part in answer.aiter_bytes():
+                async for part in response.aiter_bytes():
                     raw += part
                     if len(raw) > MAX_RESPONSE_BYTES:
                         raise NoAnswer("the response is larger than 1 MiB")
@@ -106,16 +106,16 @@ class Transport:
             found = json.loads(raw)
         except (ValueError, RecursionError):
             found = None
-        self.rate_limit.update(bucket_of(path), answer.headers)
-        if answer.status_code == 401:
+        self.rate_limit.update(bucket_of(path), response.headers)
+        if response.status_code == 401:
             raise KeyRejected(str(found.get("message", "") if isinstance(found, dict) else "")[:200])
-        if answer.status_code == 429:
-            reset = answer.headers.get("x-ratelimit-reset", "")
+        if response.status_code == 429:
+            reset = response.headers.get("x-ratelimit-reset", "")
             seconds = min(int(reset[:9]), 600) if reset.isascii() and reset.isdigit() else 60
             self.rate_limit.exhaust(bucket_of(path), seconds)
             raise RateLimited(seconds)
-        if answer.status_code >= 500 or not isinstance(found, dict):
-            raise NoAnswer(f"HTTP {answer.status_code}")
-        if found.get("status") is not True or answer.status_code >= 400:
-            raise Refused(answer.status_code, str(found.get("code", ""))[:100], str(found.get("message", ""))[:500])
+        if response.status_code >= 500 or not isinstance(found, dict):
+            raise NoAnswer(f"HTTP {response.status_code}")
+        if found.get("status") is not True or response.status_code >= 400:
+            raise Refused(response.status_code, str(found.get("code", ""))[:100], str(found.get("message", ""))[:500])
         return found

@@ -1,4 +1,4 @@
-"""The Webhook Events API: the webhook events that Paystack sent or tried to send. Each has an id, which its delivery does not carry."""
+"""The Webhook Events API: the webhook events that Paystack sent or tried to send, each with an id that its delivery does not contain."""
 
 import json
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ DELIVERED = "delivered"
 
 @dataclass(frozen=True, slots=True)
 class PaystackWebhookEvent:
-    """A webhook event in Paystack's list. `row_id`: the id of its transaction, refund or dispute. `body`: what was sent, if known."""
+    """A webhook event in Paystack's list. `object_id`: the id of its transaction, refund or dispute. `body`: the sent body, if known."""
 
     id: str
     event: str
     status: str
-    row_id: int | None
+    object_id: int | None
     body: bytes | None
 
     @property
     def delivered(self) -> bool:
-        """Return True if an endpoint of ours answered 200 to it."""
+        """Return True if our endpoint responded with 200."""
         return self.status == DELIVERED
 
 
@@ -49,17 +49,17 @@ def parse_webhook_event(data: object) -> PaystackWebhookEvent:
         id=event_id,
         event=name,
         status=(parse_text(data.get("status"), 50) or "").lower(),
-        row_id=parse_integer(data.get("category_row_id"), most=MAX_ID),
+        object_id=parse_integer(data.get("category_row_id"), maximum=MAX_ID),
         body=_body(name, data.get("event_payload")),
     )
 
 
-def parse_webhook_event_page(answer: dict[str, Any]) -> WebhookEventPage:
+def parse_webhook_event_page(response: dict[str, Any]) -> WebhookEventPage:
     """Parse a page. Raises Unreadable if there is no list, or if no event in it can be parsed."""
-    found, meta = answer.get("data"), answer.get("meta")
+    found, meta = response.get("data"), response.get("meta")
     if not isinstance(found, list):
-        raise Unreadable("the answer has no list")
-    following = parse_text(meta.get("next"), 1000) if isinstance(meta, dict) else None
+        raise Unreadable("the response has no list")
+    cursor = parse_text(meta.get("next"), 1000) if isinstance(meta, dict) else None
     events = []
     for each in found:
         try:
@@ -68,7 +68,7 @@ def parse_webhook_event_page(answer: dict[str, Any]) -> WebhookEventPage:
             continue
     if found and not events:
         raise Unreadable("events without _id or event_name")
-    return WebhookEventPage(events, following, len(found) - len(events))
+    return WebhookEventPage(events, cursor, len(found) - len(events))
 
 
 def _body(name: str, payload: object) -> bytes | None:
@@ -88,16 +88,16 @@ def _body(name: str, payload: object) -> bytes | None:
 
 
 class WebhookEvents:
-    """/integration/webhooks/events"""
+    """The calls under /integration/webhooks/events."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    async def page(self, since: datetime, until: datetime, following: str | None) -> WebhookEventPage:
-        """GET /integration/webhooks/events: newest first, 50 per page; `following` is `next` of the previous page."""
+    async def page(self, since: datetime, until: datetime, cursor: str | None) -> WebhookEventPage:
+        """GET /integration/webhooks/events: newest first, 50 per page; `cursor` is `next` of the previous page."""
         query = {"from": format_time(since), "to": format_time(until), "limit": "50"}
-        if following is not None:
-            query["next"] = following
+        if cursor is not None:
+            query["next"] = cursor
         path = f"/integration/webhooks/events?{urlencode(query)}"
         try:
             return parse_webhook_event_page(await self._transport.request("events", "GET", path))

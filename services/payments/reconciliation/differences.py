@@ -1,16 +1,12 @@
-"""Compare one payment with its charge at Paystack. Without I/O."""
+"""Compare one payment with its charge at Paystack. Pure functions without I/O."""
 
 from typing import NamedTuple
 
 from contracts.events import HeldReason
-from services.payments.models import PaymentStatus
-from services.payments.paystack.charge import Charge
+from services.payments.models import NOT_FULLY_REFUNDED, PaymentStatus
+from services.payments.paystack.charge import REVERSED, Charge
 from services.payments.reconciliation.report import DifferenceKind, Report
-from services.payments.settlement.rules import REVERSED
 
-NOT_FULLY_REFUNDED = frozenset(
-    {PaymentStatus.SUCCEEDED, PaymentStatus.DISPUTED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED}
-)
 MATCHING_STATUSES = {
     "success": NOT_FULLY_REFUNDED,
     "reversal-pending": NOT_FULLY_REFUNDED | {PaymentStatus.REFUNDED},

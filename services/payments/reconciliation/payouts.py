@@ -1,4 +1,4 @@
-"""Compare payouts to our bank account, which Paystack calls settlements: record new ones, and the payments that each contains."""
+"""Compare the payouts that Paystack lists, which it calls settlements. Record new payouts, and which payments each payout contains."""
 
 from datetime import timedelta
 
@@ -13,14 +13,14 @@ from services.payments.paystack.settlements import PaystackSettlement, Settlemen
 from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import MAX_DIFFERENCES, DifferenceKind
-from services.payments.reconciliation.transactions import Transactions
+from services.payments.reconciliation.transactions import TransactionComparison
 from services.payments.settings import settings
 
 
-class Payouts:
-    """The comparison of payouts. `transactions` compares the transactions that a payout contains."""
+class PayoutComparison:
+    """Compares the payouts that Paystack lists. `transactions` compares the transactions that each payout contains."""
 
-    def __init__(self, reader: PaystackReader, transactions: Transactions) -> None:
+    def __init__(self, reader: PaystackReader, transactions: TransactionComparison) -> None:
         self.reader = reader
         self.sessions = reader.sessions
         self.report = reader.report
@@ -37,9 +37,9 @@ class Payouts:
             page = await self._settlement_page(page_number)
             for reason in page.unreadable:
                 self.report.add(DifferenceKind.UNREADABLE, there=reason)
-            recent = [settlement for settlement in page.payouts if settlement.created_at >= self.report.since]
+            recent = [settlement for settlement in page.settlements if settlement.created_at >= self.report.since]
             for settlement in recent:
-                if settlement.domain == settings.domain:
+                if settlement.domain == settings.mode:
                     self.report.payouts += 1
                     await self._compare_settlement(settlement)
             # Paystack lists the newest first: after a page with only older ones, nothing of the period follows.
@@ -102,7 +102,7 @@ class Payouts:
             new = insert(Payout).values(values).on_conflict_do_nothing().returning(Payout.id)
             if (await session.execute(new)).scalar_one_or_none() is not None:
                 self.report.payouts_recorded += 1
-                await journal.record(session, [movements.settled(payout)])
+                await journal.record(session, [movements.paid_out(payout)])
                 return
             query = select(Payout.amount, Payout.currency).where(Payout.id == settlement.id)
             recorded = (await session.execute(query)).one()
@@ -134,7 +134,7 @@ class Payouts:
                 Payment.created_at < self.report.until,
                 Payment.status == PaymentStatus.SUCCEEDED,
                 Payment.paid_amount > 0,
-                Payment.domain == settings.domain,
+                Payment.domain == settings.mode,
                 Payment.payout_id.is_(None),
                 func.coalesce(Payment.paid_at, Payment.created_at) < func.now() - after,
             )

@@ -24,7 +24,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PaystackReader:
-    """What the comparisons share. They add to `report`. `on_response` is called after every response, to show progress."""
+    """The clients and the report that all comparisons share. `on_response` is called after every response, to show progress."""
 
     sessions: async_sessionmaker[AsyncSession]
     paystack: Paystack

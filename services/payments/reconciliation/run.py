@@ -4,16 +4,16 @@
     our payments   ── payouts.py ───────► Paystack's settlements
     the ledger     ── ledger_check.py ──► our payments
 
-New payouts and fees that were unknown until now are recorded on the way. Nothing else is corrected: an operator decides about the
+The comparison records new payouts, and fees that were unknown until now. It corrects nothing else: an operator decides about the
 differences.
 """
 
 from datetime import timedelta
 
 from services.payments.reconciliation import ledger_check
-from services.payments.reconciliation.payouts import Payouts
+from services.payments.reconciliation.payouts import PayoutComparison
 from services.payments.reconciliation.paystack_reader import PaystackReader
-from services.payments.reconciliation.transactions import Transactions
+from services.payments.reconciliation.transactions import TransactionComparison
 
 
 async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
@@ -22,8 +22,8 @@ async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
     Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Raises PaystackError if Paystack fails five
     times in a row, and Interrupted.
     """
-    transactions = Transactions(reader)
-    payouts = Payouts(reader, transactions)
+    transactions = TransactionComparison(reader)
+    payouts = PayoutComparison(reader, transactions)
     await transactions.compare()
     await payouts.compare()
     await payouts.report_unsettled(unsettled_after)

@@ -25,8 +25,8 @@ DAY = timedelta(days=1)
 COLUMNS = tuple(table_of(Payment).c[name] for name in ComparedPayment._fields)
 
 
-class Transactions:
-    """The comparison of transactions."""
+class TransactionComparison:
+    """Compares our payments with the transactions that Paystack lists."""
 
     def __init__(self, reader: PaystackReader) -> None:
         self.reader = reader
@@ -46,7 +46,7 @@ class Transactions:
             start = end
 
     async def _compare_transactions(self, start: datetime, end: datetime) -> set[int]:
-        """Compare what Paystack lists. Return the ids of the payments that were listed."""
+        """Compare the transactions that Paystack lists. Return the ids of their payments."""
         listed_ids: set[int] = set()
         page_number, is_last = 0, False
         while not is_last:
@@ -70,12 +70,12 @@ class Transactions:
         await self._record_fees([charge for charge in charges if _has_new_fee(payments.get(charge.reference), charge)])
         for charge in charges:
             if not self._agrees(payments.get(charge.reference), charge):
-                await self.confirm(charge.reference)
+                await self.verify_and_report(charge.reference)
         return {payment.id for payment in payments.values()}
 
     async def _compare_payments(self, start: datetime, end: datetime, listed_ids: set[int]) -> None:
-        """Confirm the payments that are paid here and that Paystack did not list."""
-        paid = (Payment.paid_amount.is_not(None), Payment.domain == settings.domain)
+        """Verify the payments that are paid here and that Paystack did not list."""
+        paid = (Payment.paid_amount.is_not(None), Payment.domain == settings.mode)
         query = select(Payment.id, Payment.reference).where(
             Payment.created_at >= start, Payment.created_at < end, *paid
         )
@@ -88,12 +88,12 @@ class Transactions:
             for payment_id, reference in rows:
                 last_id = payment_id
                 if payment_id not in listed_ids:
-                    await self.confirm(reference)
+                    await self.verify_and_report(reference)
             if len(rows) < BATCH:
                 return
 
-    async def confirm(self, reference: str) -> None:
-        """Verify one transaction, read the payment again, and report what still differs."""
+    async def verify_and_report(self, reference: str) -> None:
+        """Verify one transaction, read the payment again, and report the differences that remain."""
         if self.report.full:
             self.report.more += 1
             return
@@ -132,7 +132,7 @@ class Transactions:
             if rows:
                 values = [{"b_id": row.id, "fees": by_reference[row.reference].fees} for row in rows]
                 await (await session.connection()).execute(set_fee.values(fees=bindparam("fees")), values)
-            fees = [movements.fee(row.id, by_reference[row.reference], settings.domain) for row in rows]
+            fees = [movements.fee(row.id, by_reference[row.reference], settings.mode) for row in rows]
             await journal.record(session, chain.from_iterable(fees))
         self.report.fees_recorded += len(rows)
 

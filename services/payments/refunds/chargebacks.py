@@ -1,7 +1,7 @@
-"""Chargebacks: money that a lost dispute gives back without a request of ours. Each is recorded as a refund by `paystack`.
+"""Chargebacks: money that the bank took back after a lost dispute. Each is recorded as a refund that was requested by `paystack`.
 
-Paystack may list it among the refunds of the transaction, before or after we know how the dispute ended; then sync.py finds it there. Or it
-does not list it at all; then the status `reversed` of the transaction shows that the money went back.
+Paystack may list a chargeback among the refunds of the transaction, before or after we know that the dispute is lost; sync.py then applies
+it. If Paystack does not list it, the status `reversed` of the transaction shows that the money was taken back.
 """
 
 import structlog
@@ -20,13 +20,14 @@ log = structlog.get_logger("disputes")
 async def record_chargeback(
     session: AsyncSession, payment: Payment, dispute: Dispute, reported: PaystackDispute
 ) -> None:
-    """Record the refund of a lost dispute, and set it to processed once its transaction is reversed. The caller has locked the payment.
+    """Record the chargeback of a lost dispute, and set it to processed if its transaction is reversed. The caller has locked the payment.
 
-    While a refund of ours is requested and not sent, nothing is recorded: Paystack's answer decides how much was left for the dispute.
+    While a refund is requested and not sent, nothing is recorded: the amount that is left for the chargeback depends on whether Paystack
+    accepts that refund.
     """
     refund = await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute)
     if refund is None and not await has_requested_refund(session, payment.id):
-        refund = await _create_refund(session, payment, dispute)
+        refund = await _create_chargeback(session, payment, dispute)
     if refund is None:
         return
     if refund.status not in FINAL and refund.paystack_id is None and reported.transaction_status == "reversed":
@@ -44,13 +45,13 @@ async def record_pending_chargebacks(session: AsyncSession, payment: Payment) ->
     for dispute in (await session.execute(lost)).scalars().all():
         if await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute):
             continue
-        if await _create_refund(session, payment, dispute):
-            # The poll shows whether the money went back already.
+        if await _create_chargeback(session, payment, dispute):
+            # The poll shows whether the money was already taken back.
             dispute.next_attempt_at, dispute.attempts = func.now(), 0
 
 
 async def has_requested_refund(session: AsyncSession, payment_id: int) -> bool:
-    """Return True if a refund is requested and not sent. Until Paystack accepts or refuses it, the rest of the payment is unknown."""
+    """Return True if a refund is requested and not sent. Until Paystack accepts or refuses it, the remaining amount is unknown."""
     query = (
         select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == RefundStatus.REQUESTED).limit(1)
     )
@@ -58,7 +59,7 @@ async def has_requested_refund(session: AsyncSession, payment_id: int) -> bool:
 
 
 async def find_chargeback(session: AsyncSession, dispute_id: int) -> Refund | None:
-    """Return the refund that is recorded for a dispute, or None."""
+    """Return the chargeback that is recorded for a dispute, or None."""
     return (await session.execute(select(Refund).where(Refund.dispute_id == dispute_id))).scalar_one_or_none()
 
 
@@ -83,11 +84,11 @@ async def _link_listed_refund(session: AsyncSession, payment: Payment, dispute: 
     return refund
 
 
-async def _create_refund(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
-    """Create the refund of a lost dispute: the disputed amount, at most the rest of the payment. Return None if nothing is left."""
+async def _create_chargeback(session: AsyncSession, payment: Payment, dispute: Dispute) -> Refund | None:
+    """Create the chargeback of a lost dispute: the disputed amount, at most what is left of the payment. Return None if nothing is left."""
     if payment.paid_amount is None:
         return None
-    left = payment.paid_amount - await requests.refunded_or_pending(session, payment.id)
+    left = payment.paid_amount - await requests.refunded_or_unfinished(session, payment.id)
     amount = left if dispute.amount is None else min(dispute.amount, left)
     if amount <= 0:
         with continue_trace(payment.traceparent):

@@ -1,8 +1,8 @@
-"""The refund executor: send requested refunds to Paystack and follow them until they are final.
+"""The refund executor: send requested refunds to Paystack, and sync their statuses until they are final.
 
-It works on one payment at a time, and takes the state of refunds from GET /refund only, never from a webhook event. A refund is sent once:
-if the response to a request was lost, the refund is found by its id in `merchant_note` before it would be sent again. Amounts do not
-identify a refund, because two partial refunds can be equal.
+The executor works on one payment at a time. It takes the state of refunds from GET /refund only, never from a webhook event. A refund is
+sent once: if the response to a request was lost, the executor finds the refund in Paystack's list by our id in `merchant_note` and does not
+send it again. Amounts do not identify a refund, because two partial refunds can be equal.
 """
 
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ from services.payments.refunds.requests import UNFINISHED
 from services.payments.refunds.sync import fail_refused_refund, merchant_note, sync_refunds
 
 LEASE = timedelta(seconds=45)
-"""Longer than the work between two renewals: two calls of Paystack and the transactions after them, each with its own time limit."""
+"""Longer than the work between two renewals: two calls to Paystack and the transactions after them, each with its own time limit."""
 
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=5, longest=6 * 3600)
@@ -48,13 +48,13 @@ class DuePayment:
     due_at: datetime
     leased_until: datetime
 
-    def for_log(self) -> dict[str, str | None]:
-        """Return the fields that every log line about the payment has."""
+    def log_fields(self) -> dict[str, str | None]:
+        """Return the fields that all log lines about the payment have in common."""
         return {"reference": self.reference, "order_id": str(self.order_id) if self.order_id else None}
 
 
 class RefundExecutor:
-    """The background job that sends refunds to Paystack and follows them. Several may run: each takes other payments."""
+    """The background job that sends refunds to Paystack and syncs their statuses. Several may run: they share the due payments."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -74,7 +74,7 @@ class RefundExecutor:
     async def _take_due(self) -> DuePayment | None:
         """Take a payment whose refunds are due, with a lease. Return None if there is none.
 
-        Refunds of a payment that is not known to be paid wait until it is.
+        The refunds of an unpaid payment are not taken until the payment is settled as paid.
         """
         due = take_due(
             Payment.id,
@@ -97,7 +97,7 @@ class RefundExecutor:
         return None if row is None else DuePayment(*row)
 
     async def _renew(self, due: DuePayment) -> DuePayment | None:
-        """Renew the lease. Return None if it has ended and another executor has the payment: that one sends the remaining refunds."""
+        """Renew the lease. Return None if another executor has taken the payment: that executor sends the remaining refunds."""
         renewed = (
             _update(due.payment_id, refunds_leased_until=func.now() + LEASE)
             .where(Payment.refunds_leased_until == due.leased_until)
@@ -119,13 +119,13 @@ class RefundExecutor:
         except PaystackError as error:
             # The refunds are due again when the lease ends.
             failure = {"error": type(error).__name__, "reason": str(error)[:200]}
-            log.warning("refund sync failed", **due.for_log(), **failure)
+            log.warning("refund sync failed", **due.log_fields(), **failure)
 
     async def _sync_and_send(self, due: DuePayment) -> None:
         """Apply the refunds that Paystack lists, send the requested refunds that are not among them, and schedule the next sync."""
         transaction_id = due.paystack_id or await self._fetch_transaction_id(due)
         if transaction_id is None:
-            log.error("refund not sent: payment unknown to Paystack", **due.for_log())
+            log.error("refund not sent: payment unknown to Paystack", **due.log_fields())
             await self._schedule_next(due)
             return
         await self._apply(due, await self.paystack.refunds.list_for_transaction(transaction_id))
@@ -141,7 +141,7 @@ class RefundExecutor:
         await self._schedule_next(due)
 
     async def _fetch_transaction_id(self, due: DuePayment) -> int | None:
-        """Return Paystack's id of the transaction, by which it lists refunds, for a payment that has none stored yet."""
+        """Verify a payment without a stored `paystack_id`, and store and return that id. Paystack lists refunds only by it."""
         charge = await self.paystack.transactions.verify(due.reference)
         if charge is None or charge.id is None:
             return None
@@ -162,7 +162,9 @@ class RefundExecutor:
             async with self.sessions.begin() as session:
                 await fail_refused_refund(session, refund, str(refused))
             return
-        log.info("refund sent", **due.for_log(), refund=str(refund.id), amount=refund.amount, currency=refund.currency)
+        log.info(
+            "refund sent", **due.log_fields(), refund=str(refund.id), amount=refund.amount, currency=refund.currency
+        )
         await self._apply(due, [reported])
 
     async def _apply(self, due: DuePayment, reported: list[PaystackRefund]) -> None:
@@ -173,7 +175,7 @@ class RefundExecutor:
     async def _schedule_next(self, due: DuePayment) -> None:
         """End the lease. While a refund is unfinished, schedule the next sync with exponential backoff.
 
-        If the sync was scheduled anew meanwhile, for example by a webhook event, that time stays.
+        If another sync was scheduled meanwhile, for example by a webhook event, its time is not changed.
         """
         pause = timedelta(seconds=BACKOFF.seconds(due.attempts - 1))
         async with self.sessions.begin() as session:

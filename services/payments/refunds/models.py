@@ -1,4 +1,4 @@
-"""The table of refunds. Money is subunits of `currency`; times are UTC."""
+"""The table of refunds. Amounts are subunits of `currency`; times are UTC."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -27,7 +27,7 @@ FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
 
 
 class Refund(Base):
-    """A refund of a payment, or a part of it. `paystack_id` is null until Paystack has accepted it.
+    """A refund of a whole payment or of a part of it. `paystack_id` is null until Paystack has accepted the refund.
 
     `requested_by`: the id of an account, `catalog` for an undeliverable order, or `paystack` for refunds that were not requested here.
     `dispute_id`: the lost dispute that caused it; a dispute has at most one refund.

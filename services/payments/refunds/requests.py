@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
-from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.models import NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
 
 UNFINISHED = (
@@ -24,9 +24,6 @@ UNFINISHED = (
     RefundStatus.PENDING,
     RefundStatus.PROCESSING,
     RefundStatus.NEEDS_ATTENTION,
-)
-REFUNDABLE = frozenset(
-    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.HELD, PaymentStatus.DISPUTED}
 )
 FAILED_AUTOMATIC_REFUND = (
     (Refund.status == RefundStatus.FAILED)
@@ -50,8 +47,8 @@ async def request_refund(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
-    left = payment.received - await refunded_or_pending(session, payment.id)
-    if payment.status not in REFUNDABLE or left <= 0:
+    left = payment.received - await refunded_or_unfinished(session, payment.id)
+    if payment.status not in NOT_FULLY_REFUNDED or left <= 0:
         raise NothingToRefund(
             f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
             f"list its refunds with GET /payments/{reference}/refunds."
@@ -102,9 +99,9 @@ async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -
 
 
 async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> None:
-    """Make the refunds of these payments due for a sync with Paystack, after a webhook event about them.
+    """Make the refunds of these payments due for a sync with Paystack, for example after a webhook event about a refund.
 
-    The content of the event is not used. A payment that is not known to be paid is verified first: only paid money can be refunded.
+    A payment that is not known to be paid is made due for verification too: its refunds are synced only after it is settled.
     """
     if not references:
         return
@@ -121,14 +118,14 @@ async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> Non
     await session.execute(due)
 
 
-async def pending_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:
+async def unfinished_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:
     """Return the sum of the unfinished refunds of each payment, in subunits. Payments without one are left out."""
     unfinished = Refund.payment_id.in_(payment_ids), Refund.status.in_(UNFINISHED)
     sums = select(Refund.payment_id, func.sum(Refund.amount)).where(*unfinished).group_by(Refund.payment_id)
     return {payment_id: int(amount) for payment_id, amount in await session.execute(sums)}
 
 
-async def refunded_or_pending(session: AsyncSession, payment_id: int) -> int:
+async def refunded_or_unfinished(session: AsyncSession, payment_id: int) -> int:
     """Return the sum of all refunds of a payment that have not failed, in subunits."""
     query = select(func.coalesce(func.sum(Refund.amount), 0)).where(
         Refund.payment_id == payment_id, Refund.status != RefundStatus.FAILED

@@ -117,7 +117,7 @@ async def retry_refund(
         payment = await _find_payment(session, reference)
         refund = await _find_refund_awaiting_account(session, payment, refund_id)
     paystack = clients.paystack
-    # Logged before the call: the caller chooses the account that gets the money, so who chose it must be known in any case.
+    # Logged before the call, so that the log names the caller who chose the account even if the call fails.
     with continue_trace(payment.traceparent):
         log.warning(
             "refund retry sent",

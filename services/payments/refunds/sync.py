@@ -41,7 +41,7 @@ async def sync_refunds(session: AsyncSession, payment_id: int, reported: Sequenc
 
 
 async def fail_refused_refund(session: AsyncSession, refund: Refund, reason: str) -> None:
-    """Set a refund that Paystack refused to failed.
+    """Record that Paystack refused a refund: its status becomes `failed`.
 
     Locks the payment first: recording a chargeback counts requested refunds under the same lock.
     """
@@ -60,7 +60,7 @@ async def _lock_payment(session: AsyncSession, payment_id: int) -> Payment:
 def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Refund], reported: PaystackRefund) -> None:
     refund = _find_refund(refunds, reported)
     if refund is None:
-        # It was made on Paystack's dashboard, or by Paystack itself. It is recorded, because the payer gets the money.
+        # The refund was made on Paystack's dashboard, or by Paystack itself. It is recorded, because the payer gets the money.
         refund = Refund(
             id=uuid4(),
             payment_id=payment.id,
@@ -82,7 +82,7 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
 
 
 def _find_refund(refunds: Sequence[Refund], reported: PaystackRefund) -> Refund | None:
-    """Return our row of a reported refund: the one with its id, with its note, or of a lost dispute about the same amount."""
+    """Return our row of a reported refund. Compare Paystack's ids, then the notes, then the amounts of chargebacks without an id."""
     for refund in refunds:
         if refund.paystack_id == reported.id:
             return refund
@@ -90,7 +90,7 @@ def _find_refund(refunds: Sequence[Refund], reported: PaystackRefund) -> Refund 
     for refund in unlinked:
         if reported.note and merchant_note(refund) == reported.note:
             return refund
-    # The refund of a lost dispute can be recorded here before Paystack lists it.
+    # A chargeback can be recorded here before Paystack lists it.
     for refund in unlinked:
         if refund.dispute_id is not None and refund.amount == reported.amount:
             return refund
@@ -103,19 +103,16 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
     processed = (await session.execute(query)).scalars().all()
     await journal.record(
         session,
-        [
-            movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.domain)
-            for refund in processed
-        ],
+        [movements.refunded(payment, refund.id, refund.amount, refund.currency, settings.mode) for refund in processed],
     )
     total = sum(refund.amount for refund in processed)
     if total <= payment.refunded_amount:
         return
     payment.refunded_amount = total
-    if payment.refundable <= 0:
+    if payment.remaining_amount <= 0:
         payment.status = PaymentStatus.REFUNDED
     elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
-        # The rest of a held payment is still held: an operator decides about it.
+        # The remaining amount of a held payment is still held: an operator decides about it.
         payment.status = PaymentStatus.PARTIALLY_REFUNDED
     log.info(
         "payment refunded",

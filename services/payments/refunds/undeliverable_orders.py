@@ -22,21 +22,21 @@ REASONS = {
     UndeliverableReason.UNKNOWN_ORDER: "There is no order for this payment",
     UndeliverableReason.AMOUNT_DIFFERS: "Your payment is not the amount of your order",
 }
-"""The reasons of refunds, which Paystack sends to the payer."""
+"""The reason of the refund for each reason of the event. Paystack sends it to the payer."""
 
-BY = "catalog"
+REQUESTED_BY = "catalog"
 log = structlog.get_logger("refunds")
 
 
 async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
     """Request a refund for the payment of each event.
 
-    A payment for which catalog has requested a refund before gets no second one, even if Paystack failed the first: then an operator
-    decides, who may have paid the money back in another way. Nor does a payment that is already refunded.
+    A payment gets only one automatic refund. If that refund failed at Paystack, an operator decides, because the operator may have paid the
+    money back in another way. A payment that is already refunded gets no refund.
     """
     references = {event.data.reference for event in events}
     query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
-    query = query.where(Payment.reference.in_(references), Refund.requested_by == BY)
+    query = query.where(Payment.reference.in_(references), Refund.requested_by == REQUESTED_BY)
     refunded = set((await session.execute(query)).scalars())
     # In the order of the references: concurrent transactions lock payments in the same order.
     for event in sorted(events, key=lambda event: event.data.reference):
@@ -47,12 +47,14 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
 async def _refund(session: AsyncSession, event: OrderUndeliverable, *, already_requested: bool) -> None:
     reference, order_id = event.data.reference, str(event.data.order_id)
     if already_requested:
-        log.warning("undeliverable order already refunded", reference=reference, order_id=order_id)
+        log.warning("refund of undeliverable order already requested", reference=reference, order_id=order_id)
         return
     reason = REASONS[event.data.reason]
     try:
-        await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=BY)
+        await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=REQUESTED_BY)
     except (PaymentNotFound, NothingToRefund) as problem:
-        log.warning("undeliverable order not refunded", reference=reference, order_id=order_id, reason=str(problem))
+        log.warning(
+            "refund of undeliverable order not requested", reference=reference, order_id=order_id, reason=str(problem)
+        )
     else:
-        log.warning("undeliverable order refunded", reference=reference, order_id=order_id, reason=reason)
+        log.warning("refund of undeliverable order requested", reference=reference, order_id=order_id, reason=reason)

@@ -1,4 +1,4 @@
-"""Lock and write the payments of a batch of charges, with one statement for all of them."""
+"""Lock and write the payments of a batch of charges, each with one statement for the whole batch."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ async def write_changes(session: AsyncSession, changes: Collection[Change]) -> N
 
 
 async def insert_unknown_payments(session: AsyncSession, charges: Collection[Charge]) -> Sequence[tuple[int, str]]:
-    """Insert held payments for charges whose references are not ours. Return ids and references of those that did not exist yet."""
+    """Insert held payments for charges with unknown references. Return the ids and references of the payments that did not exist yet."""
     rows = [
         {
             "reference": charge.reference,

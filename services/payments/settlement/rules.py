@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from contracts.events import HeldReason
 from services.payments.mode import Mode
 from services.payments.models import UNPAID, PaymentStatus
-from services.payments.paystack.charge import Charge
+from services.payments.paystack.charge import REVERSED, Charge
 
-DECIDED = frozenset({"success", "failed", "reversed", "reversal-pending"})
-"""Paystack's statuses of a charge that can change a payment; any other leaves it as it is."""
-
-REVERSED = frozenset({"reversed", "reversal-pending"})
+DECIDED = REVERSED | {"success", "failed"}
+"""Paystack's statuses of a charge that can change a payment. A charge with another status changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,10 @@ class Transition:
 
 
 def check_amount(expected_amount: int, expected_currency: str, charge: Charge, mode: Mode) -> HeldReason | None:
-    """Return why a paid charge does not pay for an order, or None when it does.
+    """Return why a paid charge does not pay for an order, or None if it does.
 
-    It pays in our mode and in the order's currency, with the order's amount; or with the requested amount plus fees where the payer
-    bears the fees (Paystack's samples: amount 40333 = requested_amount 30050 + fees 10283).
+    The charge must be in our mode and in the order's currency. Its amount must be the order's amount, or that amount plus the fees if the
+    payer bears the fees (Paystack's samples: amount 40333 = requested_amount 30050 + fees 10283).
     """
     if charge.domain != mode:
         return HeldReason.MODE_DIFFERS
@@ -56,7 +54,7 @@ def decide(status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -
     if charge.status == "failed" and status == PaymentStatus.PENDING:
         return Transition(PaymentStatus.FAILED)
     if charge.status in REVERSED:
-        # Paid and refunded before we received an event: the order must not be delivered, and the payment must not be forgotten.
+        # Paid and refunded before we received an event: the order must not be delivered, and the refund must still be recorded.
         return Transition(PaymentStatus.HELD, HeldReason.REVERSED)
     return None
 

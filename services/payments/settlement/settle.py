@@ -46,7 +46,7 @@ class Settled:
 
 @dataclass(slots=True)
 class Batch:
-    """Everything that the charges of one transaction change. Keys are references."""
+    """The changes that the charges of one transaction cause. Keys are references."""
 
     changes: dict[str, Change] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
@@ -56,14 +56,14 @@ class Batch:
     refund_syncs: list[str] = field(default_factory=list)
 
     def add(self, charge: Charge, payment: LockedPayment | None) -> str:
-        """Add a charge, and return its outcome. `payment` is None if the reference is not ours."""
+        """Add a charge, and return its outcome. `payment` is None if the reference is unknown."""
         paid = charge.status == "success"
         if payment is None:
             if not paid:
                 return outcomes.UNKNOWN_REFERENCE
             self.unknown_charges.setdefault(charge.reference, charge)
             return outcomes.UNKNOWN_MONEY
-        mismatch = check_amount(payment.amount, payment.currency, charge, settings.domain) if paid else None
+        mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if paid else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
         transition = decide(status, charge, mismatch)
@@ -78,11 +78,11 @@ class Batch:
         self.changes[charge.reference] = Change(payment.id, transition, charge)
         event = _event(payment, transition, charge)
         if event is not None:
-            # Of several charges of one payment, the event of the last one is published.
+            # If the batch has several charges of one payment, only the event of the last one is published.
             self.events[charge.reference] = event
         if charge.paid:
             account = Account.HELD if transition.held_reason else Account.SALES
-            self.movements += movements.received(payment.id, charge, settings.domain, credited=account)
+            self.movements += movements.received(payment.id, charge, settings.mode, credited=account)
         if transition.held_reason == HeldReason.REVERSED:
             self.refund_syncs.append(charge.reference)
         settled_total.labels(transition.status, transition.held_reason or "").inc()
@@ -93,8 +93,8 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
     """Apply charges to their payments in this transaction. Return a result for each charge, in the same order.
 
     `refunded`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled, as for the payments whose
-    charge was reversed. Payments are locked in the order of their ids; a payment that another transaction has locked makes this wait, at
-    most for the lock timeout.
+    charge was reversed. Payments are locked in the order of their ids. If another transaction has locked one, this call
+    waits, at most for the lock timeout.
     """
     payments = await lock_payments(session, {charge.reference for charge in charges}) if charges else {}
     batch = Batch(refund_syncs=list(refunded))
@@ -109,10 +109,10 @@ async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: 
 
 
 async def _hold_unknown_money(session: AsyncSession, batch: Batch) -> None:
-    """Record money under references that are not ours as held payments: an operator binds it to an order or refunds it."""
+    """Record paid charges with unknown references as held payments. An operator binds each of them to an order or refunds it."""
     for payment_id, reference in await insert_unknown_payments(session, batch.unknown_charges.values()):
         charge = batch.unknown_charges[reference]
-        batch.movements += movements.received(payment_id, charge, settings.domain, credited=Account.HELD)
+        batch.movements += movements.received(payment_id, charge, settings.mode, credited=Account.HELD)
         settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
         log.error(
             "payment held",

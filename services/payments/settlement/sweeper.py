@@ -1,6 +1,6 @@
 """The sweeper: verify payments at Paystack whose webhook event is late, with growing intervals, until they are abandoned.
 
-An abandoned payment has not failed: money that arrives later still settles it.
+An abandoned payment can still be paid: a charge that Paystack reports later is settled.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
 MAX_COUNTED = 100_000
 LOGGED_FROM = 50
-"""With fewer due payments, the report is not logged."""
+"""The report is logged only with at least this number of due payments."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 UNDECIDED = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
-"""Failed payments too: the checkout page of a declined payment stays open, and the payer may still pay."""
+"""The payments that the sweeper verifies. Failed ones too, because the payer of a declined payment can try again on the same page."""
 
 verifications_total = Counter(
     "sweeper_verifications_total", "Verifications by the sweeper, by result: answered, locked or the error", ["result"]
@@ -70,7 +70,7 @@ def expected_seconds(count: int, rate_limit: RateLimit) -> float:
 
 
 class Sweeper:
-    """The background job that verifies due payments, and single sweeps for an operator. Several may run: each takes other payments."""
+    """The background job that verifies due payments, and single sweeps for an operator. Several may run: they share the due payments."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack) -> None:
         self.sessions = sessions
@@ -85,11 +85,11 @@ class Sweeper:
             if len(due) < BATCH:
                 await shutdown.wait(POLL_SECONDS)
 
-    async def sweep(self, shutdown: Shutdown, verified: Callable[[bool], None]) -> None:
-        """Verify all payments that are due at the start, once. Calls `verified` after each: True if Paystack answered."""
+    async def sweep(self, shutdown: Shutdown, on_result: Callable[[bool], None]) -> None:
+        """Verify all payments that are due at the start, once. Calls `on_result` after each: with True if it could be verified."""
         started_at = datetime.now(UTC)
         while not shutdown.requested and (due := await self._take_due(started_at)):
-            await self._verify_all(shutdown, due, verified)
+            await self._verify_all(shutdown, due, on_result)
 
     async def _take_due(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
         """Take due payments and schedule their next attempts, so that a crash loses none. Return references and creation times."""
@@ -108,7 +108,7 @@ class Sweeper:
             return [(row.reference, row.created_at) for row in (await session.execute(due)).all()]
 
     async def _verify_all(
-        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], verified: Callable[[bool], None] | None = None
+        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], on_result: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
 
@@ -118,8 +118,8 @@ class Sweeper:
                 if not await self.paystack.rate_limit.acquire("verify", shutdown):
                     return
                 answered = await self._verify(reference, created_at)
-                if verified is not None:
-                    verified(answered)
+                if on_result is not None:
+                    on_result(answered)
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -129,7 +129,7 @@ class Sweeper:
             raise errors.exceptions[0] from errors
 
     async def _verify(self, reference: str, created_at: datetime) -> bool:
-        """Verify a payment and settle its charge. Return False if Paystack did not answer or the payment was locked."""
+        """Verify a payment and settle its charge. Return False if the call to Paystack failed or the payment was locked."""
         try:
             charge = await self.paystack.transactions.verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)

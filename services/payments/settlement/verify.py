@@ -19,7 +19,7 @@ log = structlog.get_logger("verification")
 
 
 async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
-    """Verify an unpaid payment at Paystack and settle the charge. Do nothing if it was verified a moment ago.
+    """Verify an unpaid payment at Paystack and settle the charge. Do nothing if it was verified less than MIN_INTERVAL ago.
 
     Raises PaystackUnavailable; then the payment is unchanged.
     """

@@ -29,18 +29,18 @@ from services.payments.webhooks.models import WebhookEvent
 from services.payments.webhooks.parsing import parse_body
 
 FIRST_PERIOD = timedelta(hours=72)
-"""The period of the first backfill. For as long, Paystack retries the delivery of an event."""
+"""The period of the first backfill: as long as Paystack retries the delivery of an event."""
 
 OVERLAP = timedelta(minutes=10)
 """Each run reads the end of the previous period again: clocks differ, and Paystack may list an event late."""
 
 IN_DELIVERY = timedelta(minutes=2)
-"""Younger events are left to the next run: they may still be delivered."""
+"""Events of the last two minutes are left to the next run, because Paystack may still deliver them."""
 
 CHECK_SECONDS = 30.0
 MAX_PAGES = 10_000
 EVENT_HEADER = "x-backfilled-event"
-"""The header of a stored event that contains Paystack's id of the event, if it was backfilled."""
+"""The header in which a backfilled event is stored with Paystack's id of the event."""
 
 backfilled_total = Counter("backfilled_webhook_events_total", "Webhook events that were fetched by the backfill")
 log = structlog.get_logger("backfill")
@@ -48,7 +48,10 @@ log = structlog.get_logger("backfill")
 
 @dataclass(slots=True)
 class BackfillReport:
-    """The progress of a backfill: events that were listed (`seen`) and stored. `complete`: the whole period was read; else `error`."""
+    """The progress of a backfill: numbers of events that Paystack listed (`seen`) and that were stored.
+
+    `complete`: the whole period was read. `error`: why not; None if the backfill was interrupted by a shutdown.
+    """
 
     seen: int = 0
     stored: int = 0
@@ -106,14 +109,14 @@ class Backfill:
     async def _fetch_pages(
         self, shutdown: Shutdown, since: datetime, until: datetime, report: BackfillReport, progress: Progress | None
     ) -> bool:
-        """Read all pages of the list, and store the missing events. Return False if that was not completed."""
+        """Read all pages of the list, and store the missing events. Return False if there are too many pages, or on shutdown."""
         paystack = self._paystack
-        following: str | None = None
+        cursor: str | None = None
         for _ in range(MAX_PAGES):
             if not await paystack.rate_limit.acquire("others", shutdown):
                 return False
-            page = await paystack.webhook_events.page(since, until, following)
-            for event in await self._select_missing(page.events):
+            page = await paystack.webhook_events.page(since, until, cursor)
+            for event in await self._select_possibly_missing(page.events):
                 if not await paystack.rate_limit.acquire("others", shutdown):
                     return False
                 report.stored += await self._fetch_and_store(event)
@@ -124,16 +127,16 @@ class Backfill:
             if progress is not None:
                 progress(report)
             await self._lease.renew()
-            if page.next is None or page.next == following or not page.events:
+            if page.next is None or page.next == cursor or not page.events:
                 return True
-            following = page.next
+            cursor = page.next
         report.error = f"the period has more than {MAX_PAGES} pages of events: choose a shorter one"
         return False
 
-    async def _select_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
-        """Return the listed events that may not be stored here: the list alone does not always tell."""
-        identities = {event.id: event_types.identity_of_row(event.event, event.row_id) for event in events}
-        keys = {event.id: _key_of(event.id) for event in events}
+    async def _select_possibly_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
+        """Return the listed events that are possibly not stored here. Only the body of an event shows it for certain (`_is_stored`)."""
+        identities = {event.id: event_types.identity_from_object_id(event.event, event.object_id) for event in events}
+        keys = {event.id: _key_from_id(event.id) for event in events}
         async with self.sessions() as session:
             query = select(WebhookEvent.identity, WebhookEvent.key).where(
                 or_(
@@ -156,7 +159,7 @@ class Backfill:
         except Refused as refused:
             log.warning("listed webhook event not fetched", event_id=listed.id, reason=str(refused)[:200])
             return 0
-        body = event.body or json.dumps({"event": event.event, "data": {"id": event.row_id}}).encode()
+        body = event.body or json.dumps({"event": event.event, "data": {"id": event.object_id}}).encode()
         message = inbox.Message(_key(event, body), body, {EVENT_HEADER: event.id})
         async with self.sessions.begin() as session:
             if await _is_stored(session, event, body):
@@ -187,8 +190,8 @@ async def _is_stored(session: AsyncSession, event: PaystackWebhookEvent, body: b
 def _key(event: PaystackWebhookEvent, body: bytes) -> str:
     """Return the key under which the intake would store the event, or Paystack's id for refund events and events without a body."""
     by_id = event.body is None or event.event.startswith("refund.")
-    return _key_of(event.id) if by_id else hashlib.sha256(body).hexdigest()
+    return _key_from_id(event.id) if by_id else hashlib.sha256(body).hexdigest()
 
 
-def _key_of(event_id: str) -> str:
+def _key_from_id(event_id: str) -> str:
     return f"event-{event_id}"

@@ -13,7 +13,7 @@ LEASE = timedelta(minutes=5)
 
 
 class BackfillLease:
-    """The lease of one process on the backfill: of several processes, one runs it. After a crash the lease ends by its time."""
+    """A lease, so that only one process runs the backfill. After a crash of that process, the lease expires."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
         self._sessions = sessions
@@ -43,7 +43,7 @@ class BackfillLease:
         await self._update(leased_until=func.now() + LEASE)
 
     async def release(self, *, reached: datetime | None, seen: int, stored: int) -> None:
-        """End the lease and record the run. Without `reached` the run was not complete, and the next one begins where it began."""
+        """End the lease and record the run. `reached` is None if the run was not complete: the next run then begins at the same time."""
         complete: dict[str, object] = {} if reached is None else {"reached": reached}
         await self._update(leased_until=None, holder=None, ran_at=func.now(), seen=seen, stored=stored, **complete)
 

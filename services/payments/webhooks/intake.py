@@ -30,10 +30,10 @@ MAX_BODY_BYTES = 1024 * 1024
 BATCH = 100
 MAX_WAITING = 1000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
-ANSWER_SECONDS = 2.5
-"""Paystack gets a response within this time, 503 if the event is not stored by then."""
+RESPONSE_SECONDS = 2.5
+"""The longest time until Paystack gets a response: 503 if the event is not stored by then."""
 
-# Two equal partial refunds send identical bodies, and each has to schedule a sync. So refund events are never treated as duplicates.
+# Paystack sends identical bodies for two equal partial refunds, and each event has to schedule a sync. So every refund event is stored.
 REFUND_EVENT = re.compile(rb'"event"\s*:\s*"refund\.')
 
 STORE = text(
@@ -76,8 +76,8 @@ class WaitingEvent(NamedTuple):
 class Intake:
     """Stores webhook events. Events that arrive during a commit share the next one.
 
-    At most MAX_WAITING events with MAX_WAITING_BYTES together wait. Beyond that, or if the database does not respond in time, the request
-    is answered with 503, and Paystack sends the event again.
+    At most MAX_WAITING events with a total of MAX_WAITING_BYTES wait. If there are more, or if the database does not respond in time, the
+    response is 503, and Paystack sends the event again.
     """
 
     def __init__(self, engine: AsyncEngine, notifier: Notifier, keys: Sequence[bytes]) -> None:
@@ -99,7 +99,7 @@ class Intake:
         if self._storing is None or self._storing.done():
             self._storing = asyncio.create_task(self._store_all())
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(RESPONSE_SECONDS):
                 await stored
         except TimeoutError as error:
             raise Unavailable from error
@@ -108,15 +108,16 @@ class Intake:
         while self._waiting:
             batch: list[WaitingEvent] | None = None
             try:
-                async with asyncio.timeout(ANSWER_SECONDS) as limit, self._engine.connect() as connection:
+                async with asyncio.timeout(RESPONSE_SECONDS) as limit, self._engine.connect() as connection:
                     # One statement is one transaction: this saves the round trips of BEGIN and COMMIT.
                     await connection.execution_options(isolation_level="AUTOCOMMIT")
                     while batch := self._take_batch():  # on one connection, as long as events arrive
                         await self._insert(connection, batch)
                         self._finish(batch, None)
                         self._notifier.notify(Topic.WEBHOOK_EVENTS)
-                        limit.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
+                        limit.reschedule(asyncio.get_running_loop().time() + RESPONSE_SECONDS)
             except Exception as error:
+                # None: the connection failed before a batch was taken. The next batch fails in its place.
                 batch = self._take_batch() if batch is None else batch
                 reason = str(error)[:200]
                 log.warning("webhook events not stored", count=len(batch), error=type(error).__name__, reason=reason)

@@ -10,7 +10,10 @@ from services.payments.models import Base
 
 
 class WebhookEvent(InboxEntry, Base):
-    """A webhook event as Paystack sent it. `key` is the SHA-256 of the body, or contains Paystack's id of the event if it was backfilled.
+    """A webhook event as Paystack sent it. `key` identifies the event: deliveries with the same key are stored as one row.
+
+    `key` is the SHA-256 of the body. For refund events it has a random suffix, because different refunds can send equal
+    bodies. For backfilled refund events and backfilled events without a body, it is Paystack's id of the event.
 
     Processing sets the columns below. `identity` is equal for all deliveries of one event (paystack/event_types.py): the backfill uses it
     to find events that are stored already. `outcome` is what the event changed (outcomes.py).
@@ -42,6 +45,6 @@ class BackfillState(Base):
     ran_at: Mapped[datetime | None]
     seen: Mapped[int] = mapped_column(server_default=text("0"))
     stored: Mapped[int] = mapped_column(server_default=text("0"))
-    # The process that runs the backfill now, and how long its lease is valid.
+    # The lease of the process that runs the backfill now: its end, and a random id of the process.
     leased_until: Mapped[datetime | None]
     holder: Mapped[str | None]

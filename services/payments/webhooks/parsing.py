@@ -13,7 +13,7 @@ MAX_LENGTH = 200
 
 @dataclass(frozen=True, slots=True)
 class ParsedBody:
-    """The body of a webhook event. `data` is JSON of any form."""
+    """The body of a webhook event. `data` is any JSON value."""
 
     event: str
     data: object
@@ -30,8 +30,8 @@ class ParsedBody:
 class ParsedEvent:
     """A webhook event while it is processed. `event`, `reference`, `identity` and `outcome` are stored with it.
 
-    `charge` and `dispute`: what the event reports. `invalid_charge`: why the charge could not be parsed, if its reference could be.
-    `failure`: why the event fails; no retry can help.
+    `charge` and `dispute`: the charge or the dispute in the event. `charge_error`: why the charge could not be parsed, set only if its
+    reference could be parsed. `failure`: why the event cannot be processed, even if it is retried.
     """
 
     entry_id: int
@@ -41,7 +41,7 @@ class ParsedEvent:
     identity: str | None = None
     charge: Charge | None = None
     dispute: PaystackDispute | None = None
-    invalid_charge: str | None = None
+    charge_error: str | None = None
     failure: str | None = None
     outcome: str | None = None
 
@@ -84,4 +84,4 @@ def _parse_into(parsed: ParsedEvent, body: bytes) -> None:
         except Unreadable as error:
             if parsed.reference is None:
                 raise
-            parsed.invalid_charge = str(error)
+            parsed.charge_error = str(error)

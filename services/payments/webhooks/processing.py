@@ -43,7 +43,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
 def _count(events: Collection[ParsedEvent]) -> None:
     for event in events:
         if event.event is not None:
-            # Unknown names share one label value: their number has no limit.
+            # Unknown names share one label value, so that the number of label values is limited.
             name = event.event if event.event in event_types.EVENT_TYPES else "other"
             handling = event_types.event_type_of(event.event).handling
             webhook_events_processed_total.labels(name, handling).inc()
@@ -64,16 +64,16 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
 
 
 async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
-    """Have the sweeper verify the payments of charges that could not be parsed now. Such an event fails if the reference is not ours."""
-    invalid = [(event, event.reference) for event in events if event.invalid_charge and event.reference]
+    """Schedule a verification of the payment of each charge that could not be parsed. If there is no such payment, the event fails."""
+    invalid = [(event, event.reference) for event in events if event.charge_error and event.reference]
     known = await _verify_soon(session, {reference for _, reference in invalid})
     for event, reference in invalid:
         if reference not in known:
-            event.failure = f"{event.invalid_charge}, and there is no payment with this reference to verify"
+            event.failure = f"{event.charge_error}, and there is no payment with this reference to verify"
 
 
 async def _verify_soon(session: AsyncSession, references: Collection[str]) -> set[str]:
-    """Make unpaid payments due for verification, abandoned ones included. Return the references that are ours."""
+    """Make unpaid payments due for verification, abandoned ones included. Return the references that have a payment."""
     if not references:
         return set()
     # Locked in the same order as in settlement.
@@ -96,15 +96,15 @@ def _outcome(event: ParsedEvent) -> str:
     """Return the outcome of an event without a charge or a dispute."""
     if event.failure is not None or event.event is None:
         return outcomes.UNREADABLE
-    if event.invalid_charge is not None:
+    if event.charge_error is not None:
         return outcomes.VERIFICATION_SCHEDULED
     if event.is_refund:
         return outcomes.REFUND_SYNC_SCHEDULED
     outcome = outcomes.without_effect(event_types.event_type_of(event.event))
-    return f"{outcome}; {_rejected_transfer(event.data)}" if event.event == "bank.transfer.rejected" else outcome
+    return f"{outcome}; {_log_rejected_transfer(event.data)}" if event.event == "bank.transfer.rejected" else outcome
 
 
-def _rejected_transfer(data: object) -> str:
+def _log_rejected_transfer(data: object) -> str:
     """Log a bank transfer that Paystack rejected, and return its reason and amount for the outcome. Support tells the payer the reason."""
     found = data.get("bank_transfer") if isinstance(data, dict) else None
     transfer = found if isinstance(found, dict) else {}
@@ -122,5 +122,7 @@ def _result(events: Sequence[ParsedEvent]) -> BatchResult:
         "outcome": {event.entry_id: event.outcome for event in events},
     }
     failed = {event.entry_id: event.failure for event in events if event.failure is not None}
-    has_jobs = any(event.dispute is not None or (event.is_refund and event.reference) for event in events)
-    return BatchResult(failed, columns, frozenset({Topic.REFUNDS, Topic.DISPUTES}) if has_jobs else frozenset())
+    has_scheduled_work = any(event.dispute is not None or (event.is_refund and event.reference) for event in events)
+    return BatchResult(
+        failed, columns, frozenset({Topic.REFUNDS, Topic.DISPUTES}) if has_scheduled_work else frozenset()
+    )

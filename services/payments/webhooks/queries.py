@@ -17,11 +17,11 @@ MAX_REPROCESSED = 10_000
 """The most events that one call of `reprocess` makes due. It returns where the next call continues."""
 
 ID_ORDER_TOLERANCE = timedelta(minutes=1)
-"""How far the orders of ids and of `received_at` can differ: the time is the start of the transaction, the id is assigned at the insert."""
+"""The greatest difference between the order of ids, assigned at the insert, and of `received_at`, the start of the transaction."""
 
 
 class WebhookEventRow(NamedTuple):
-    """A webhook event without its headers and without its body, which can have 1 MiB."""
+    """A webhook event without its headers and without its body, which can be as large as 1 MiB."""
 
     id: int
     event: str | None
@@ -87,9 +87,9 @@ async def find(session: AsyncSession, event_id: int) -> WebhookEvent | None:
 
 
 async def reprocess(
-    sessions: async_sessionmaker[AsyncSession], selected: Filter, after: int = 0, most: int = MAX_REPROCESSED
+    sessions: async_sessionmaker[AsyncSession], selected: Filter, after: int = 0, limit: int = MAX_REPROCESSED
 ) -> tuple[int, int | None]:
-    """Make up to `most` webhook events with an id greater than `after` due for processing, the smallest ids first.
+    """Make up to `limit` webhook events with an id greater than `after` due for processing, the smallest ids first.
 
     Return how many were made due, and the id after which the next call continues, or None if there are no more. Events that are due
     already, or are locked by a worker, are skipped. Processing is idempotent: an effect that an event had is not repeated.
@@ -97,12 +97,12 @@ async def reprocess(
     count = 0
     async with sessions() as session:
         conditions = await _indexed_conditions(session, selected)
-    while count < most:
+    while count < limit:
         async with sessions.begin() as session:
-            batch = await _reprocess_batch(session, conditions, after, min(REPROCESS_BATCH, most - count))
+            batch = await _reprocess_batch(session, conditions, after, min(REPROCESS_BATCH, limit - count))
         count += len(batch)
         if len(batch) < REPROCESS_BATCH:
-            return count, None if count < most else max(batch, default=None)
+            return count, None if count < limit else max(batch, default=None)
         after = max(batch)
     return count, after
 
@@ -117,7 +117,7 @@ async def _reprocess_batch(
         .order_by(WebhookEvent.id)
         .limit(limit)
     )
-    # A CTE runs once. As a subquery of IN, Postgres may run it once for each row, and the limit limits nothing.
+    # A CTE runs once. A subquery of IN may run again for each row, and then its limit has no effect.
     locked = batch.with_for_update(skip_locked=True).cte("locked")
     due = (
         update(WebhookEvent)
@@ -129,7 +129,7 @@ async def _reprocess_batch(
 
 
 async def _indexed_conditions(session: AsyncSession, selected: Filter) -> list[ColumnElement[bool]]:
-    """Return the conditions of a filter, with its times also as limits of the id: the primary key finds the first of millions of rows."""
+    """Return the conditions of a filter. Add its period as a range of ids, which the primary key finds among millions of rows."""
     conditions = selected.conditions()
     if selected.since is not None:
         conditions.append(WebhookEvent.id >= await _first_id_since(session, selected.since - ID_ORDER_TOLERANCE))

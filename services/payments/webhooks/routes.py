@@ -66,7 +66,7 @@ async def list_webhook_events(
 async def reprocess_webhook_events(
     caller: ReviewOperator, notifier: CurrentNotifier, request: Reprocess
 ) -> Reprocessed:
-    """Process webhook events again in the background, with all automatic attempts. Idempotent: no effect happens twice.
+    """Reprocess webhook events in the background. Their attempts are counted from 0 again. Idempotent: no effect happens twice.
 
     One request reprocesses at most 10,000 events, the oldest first. To reprocess the others, send the request again with `cursor`. Requires
     the scope `payments:decide`.

@@ -28,4 +28,4 @@ def test_settings_when_a_key_is_rotated_have_its_mode(
 ) -> None:
     monkeypatch.setenv("PAYSTACK_SECRET_KEY", key)
     monkeypatch.setenv("PAYSTACK_SECRET_KEY_PREVIOUS", previous)
-    assert PaymentsSettings().domain == mode
+    assert PaymentsSettings().mode == mode

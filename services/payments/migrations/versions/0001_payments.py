@@ -35,8 +35,8 @@ BEGIN
 END $$
 """
 
-# Every ledger transaction has entries. The planner settings force nested loops over the primary key: a plan cached while the tables were
-# small must not read large ones.
+# Every ledger transaction has entries. The planner settings force nested loops over the primary key, because a plan that was cached while
+# the tables were small would otherwise scan them when they are large.
 REQUIRE_ENTRIES = """
 CREATE FUNCTION ledger_require_entries() RETURNS trigger LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$

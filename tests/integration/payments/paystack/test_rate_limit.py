@@ -1,4 +1,4 @@
-"""Every call of Paystack counts once against the rate limit, whoever makes it."""
+"""Every call to Paystack counts once against the rate limit, in background jobs and in requests."""
 
 from collections.abc import AsyncIterator
 

@@ -41,7 +41,7 @@ async def proxy(postgres: Postgres, payments: RunningApp, notifier: Notifier) ->
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "ANSWER_SECONDS", 0.6)
+    monkeypatch.setattr(intake, "RESPONSE_SECONDS", 0.6)
 
 
 async def timed(client: httpx.AsyncClient, number: int) -> tuple[int, float]:

@@ -10,7 +10,7 @@ def test_circuit_when_calls_fail_in_a_row_opens_with_growing_pauses() -> None:
     circuit = CircuitBreaker(clock)
     for _ in range(FAILURES - 1):
         circuit.record_failure()
-    circuit.record_answer()
+    circuit.record_response()
     for _ in range(FAILURES - 1):
         circuit.record_failure()
     assert metric("paystack_circuit_open") == 0
@@ -31,7 +31,7 @@ def test_circuit_when_calls_fail_in_a_row_opens_with_growing_pauses() -> None:
     assert max(pauses) <= 360
     clock.now += circuit.seconds_until_retry()
     assert circuit.allow()
-    circuit.record_answer()
+    circuit.record_response()
     assert not circuit.open
     assert metric("paystack_circuit_open") == 0
 

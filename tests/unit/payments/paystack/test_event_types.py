@@ -60,7 +60,9 @@ def test_identity_when_data_names_nothing_is_the_hash_of_the_body(data: object) 
 
 
 def test_identity_of_row_when_the_event_is_named_by_its_id_is_the_identity() -> None:
-    assert event_types.identity_of_row("charge.success", 5) == event_types.identity("charge.success", {"id": 5}, b"")
-    assert event_types.identity_of_row("charge.success", None) is None
-    assert event_types.identity_of_row("refund.processed", 5) is None
-    assert event_types.identity_of_row("moon.landed", 5) is None
+    assert event_types.identity_from_object_id("charge.success", 5) == event_types.identity(
+        "charge.success", {"id": 5}, b""
+    )
+    assert event_types.identity_from_object_id("charge.success", None) is None
+    assert event_types.identity_from_object_id("refund.processed", 5) is None
+    assert event_types.identity_from_object_id("moon.landed", 5) is None

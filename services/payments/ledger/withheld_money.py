@@ -9,21 +9,21 @@ from services.payments.models import Payment
 from services.payments.settings import settings
 
 
-async def hold(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:
+async def withhold(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:
     """Record that Paystack withholds `amount` subunits, at most the paid amount; None means the whole paid amount.
 
     Idempotent for each dispute. Does nothing if nothing was paid.
     """
     paid = payment.received
     withheld = paid if amount is None else min(amount, paid)
-    await journal.record(session, [movements.disputed(payment, dispute_id, withheld, settings.domain)])
+    await journal.record(session, [movements.disputed(payment, dispute_id, withheld, settings.mode)])
 
 
 async def release(session: AsyncSession, payment: Payment, dispute_id: int, *, lost: bool) -> None:
     """Record that Paystack no longer withholds the money of a resolved dispute.
 
-    Releases the amount that `hold` recorded, even if the disputed amount has changed since. Does nothing if no money was withheld. The
-    refund of a lost dispute is recorded separately, as a refund.
+    The amount is the one that `withhold` recorded, even if the disputed amount has changed since. Does nothing if no money was withheld.
+    The chargeback of a lost dispute is recorded separately, as a refund.
     """
     withheld_entry = (
         select(LedgerEntry.amount)
@@ -32,5 +32,5 @@ async def release(session: AsyncSession, payment: Payment, dispute_id: int, *, l
     )
     withheld = (await session.execute(withheld_entry)).scalar_one_or_none()
     if withheld is not None:
-        movement = movements.dispute_resolved(payment, dispute_id, withheld, settings.domain, lost=lost)
+        movement = movements.dispute_resolved(payment, dispute_id, withheld, settings.mode, lost=lost)
         await journal.record(session, [movement])
