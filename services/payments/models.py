@@ -146,7 +146,7 @@ class Payment(Base):
         return self.paid_amount or 0
 
     @property
-    def remaining_amount(self) -> int:
+    def refundable(self) -> int:
         """The paid amount minus the processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
         return self.received - self.refunded_amount
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
 from services.payments import events
-from services.payments.ledger import withheld_money
+from services.payments.ledger import dispute_holds
 from services.payments.models import UNPAID, Dispute, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds.chargebacks import record_chargeback
@@ -50,11 +50,11 @@ async def apply_to_payment(
         # Only a paid payment can be disputed: the sweeper verifies it now.
         payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)
     elif dispute.lost is None:
-        await withheld_money.withhold(session, payment, dispute.id, dispute.amount)
+        await dispute_holds.withhold(session, payment, dispute.id, dispute.amount)
         if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED}:
             payment.status = PaymentStatus.DISPUTED
     else:
-        await withheld_money.release(session, payment, dispute.id, lost=dispute.lost)
+        await dispute_holds.release(session, payment, dispute.id, lost=dispute.lost)
         if dispute.lost:
             await record_chargeback(session, payment, dispute, reported)
         if payment.status == PaymentStatus.DISPUTED and not await _has_open_dispute(session, payment.id):
@@ -65,7 +65,7 @@ async def apply_to_payment(
 def _status_without_dispute(payment: Payment) -> PaymentStatus:
     if payment.refunded_amount <= 0:
         return PaymentStatus.SUCCEEDED
-    return PaymentStatus.REFUNDED if payment.remaining_amount <= 0 else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.REFUNDED if payment.refundable <= 0 else PaymentStatus.PARTIALLY_REFUNDED
 
 
 async def _has_open_dispute(session: AsyncSession, payment_id: int) -> bool:
