@@ -63,10 +63,12 @@ def run(work: Callable[[Context], Awaitable[T]]) -> T:
     try:
         return asyncio.run(run_with_context())
     except Problem as problem:
-        err.print(problem.detail, style="red", markup=False)
+        err.print(problem.detail, style="red", markup=False, soft_wrap=True)
     except (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
         reason = (str(error).splitlines() or [""])[0][:200]
-        err.print(f"the database cannot be used: {type(error).__name__}: {reason}", style="red", markup=False)
+        err.print(
+            f"the database cannot be used: {type(error).__name__}: {reason}", style="red", markup=False, soft_wrap=True
+        )
     raise typer.Exit(1)
 
 

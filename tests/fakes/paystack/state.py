@@ -81,7 +81,7 @@ class State:
     `undelivered`: webhooks that were sent and have not arrived.
     """
 
-    transactions: dict[str, Transaction] = field(default_factory=dict)
+    transactions: dict[str, Transaction] = field(default_factory=dict, repr=False)
     unlisted: set[str] = field(default_factory=set)
     """References that verify knows and the lists do not show yet."""
     disputes: dict[int, Json] = field(default_factory=dict)

@@ -123,8 +123,8 @@ async def test_log_lines_about_a_failed_entry_carry_the_trace_of_its_message(
     await process(sessions)
     lines = [json.loads(line) for line in json_logs.readouterr().out.splitlines()]
     assert {line["event"]: line["trace_id"] for line in lines} == {
-        "entry failed": traces[1][3:35],
-        "entry postponed": traces[2][3:35],
+        "inbox entry failed": traces[1][3:35],
+        "inbox entry postponed": traces[2][3:35],
     }
 
 
