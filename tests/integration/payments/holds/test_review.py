@@ -89,7 +89,7 @@ async def test_accept_when_a_refund_is_pending_raises_not_held(paystack: FakePay
     one = await create_overpaid_payment(paystack, jobs, (await create_payment()).reference)
     async with sessions.begin() as session:
         await requests.request_refund(session, one.reference, amount=100, reason="more", requested_by="test")
-    with pytest.raises(NotHeld, match="under way"):
+    with pytest.raises(NotHeld, match="is not finished"):
         await accept(one.reference)
 
 
@@ -119,7 +119,7 @@ async def test_accept_when_the_refund_of_a_reversed_payment_failed_accepts_it(
     with pytest.raises(NotHeld, match="reversed"):
         await accept(one.reference)
     await refund_on_dashboard(paystack, jobs, one.reference, 50_000, "pending")
-    with pytest.raises(NotHeld, match="under way"):
+    with pytest.raises(NotHeld, match="is not finished"):
         await accept(one.reference)
     paystack.transactions[one.reference].refunds[0]["status"] = "failed"
     await jobs.sync_refunds(one.reference)
