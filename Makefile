@@ -13,7 +13,7 @@ help:
 run: .venv/installed.txt ## start the whole shop on this machine; stop it with Ctrl-C
 	@exec $(python) -m dev run
 
-demo: .venv/installed.txt ## make one purchase, from registration to delivery (GATEWAY=url: of the shop behind that gateway)
+demo: .venv/installed.txt ## make one purchase, from registration to delivery (GATEWAY=url: in the shop behind that gateway)
 	@exec $(python) -m dev demo
 
 logs: .venv/installed.txt ## follow the log files of `make run` (SERVICE=payments: only those of payments)

@@ -85,7 +85,7 @@ def _large_tables_table(results: Results) -> Table:
 
 
 def _memory_table(results: Results) -> Table:
-    table = Table("MiB", "idle", "after the load", "of that unshared", title="Memory")
+    table = Table("MiB", "idle", "after the load", "of which unshared", title="Memory")
     table.caption = "resident memory; for rabbitmq and postgres, whose processes share pages, proportional memory"
     for name, after in results.after.items():
         table.add_row(name, f"{results.idle[name].used:.0f}", f"{after.used:.0f}", f"{after.own:.0f}")

@@ -92,7 +92,7 @@ class EventData(BaseModel):
 class PaymentData(EventData):
     reference: Reference
     order_id: UUID
-    amount: Subunits = Field(description="The amount of the order that the payer had to pay")
+    amount: Subunits = Field(description="The order's amount, which the payer had to pay")
     currency: CurrencyCode
 
 
@@ -133,7 +133,7 @@ class PaymentDisputeResolvedData(PaymentData):
         default=None, max_length=50, description="Paystack's resolution: merchant-accepted, auto-accepted, declined"
     )
     lost: bool = Field(
-        description="True if the payer gets money back. payment.refunded follows with the amount when it is returned"
+        description="True if the payer gets money back. payment.refunded reports the amount when the money is returned"
     )
 
 

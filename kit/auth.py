@@ -25,7 +25,7 @@ MAX_AGE_SECONDS = 300
 """Cached keys older than this are fetched again."""
 
 FETCH_INTERVAL_SECONDS = 10
-"""Minimum time between two fetches, so that tokens with unknown `kid`s cannot cause more."""
+"""Minimum time between two fetches, so that many tokens with unknown `kid`s do not cause as many fetches."""
 
 FETCH_INTERVAL_WITHOUT_KEYS_SECONDS = 1
 """Minimum time between two fetches while no key is cached."""

@@ -14,7 +14,8 @@ class StrictModel(BaseModel):
 RowId = Annotated[int, Path(ge=0, lt=2**63)]
 Subunits = Annotated[int, Field(ge=0, le=10**15)]
 Deliveries = Annotated[
-    int, Field(ge=0, le=1_000, description="How often the webhook is sent. 0: it is not sent and is recorded as lost.")
+    int,
+    Field(ge=0, le=1_000, description="How many times the webhook is sent. 0: it is not sent and is recorded as lost."),
 ]
 Delay = Annotated[int, Field(ge=0, le=3_600_000, description="Milliseconds before the webhook is first sent.")]
 

@@ -21,7 +21,10 @@ MAX_DELIVERY_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Delays:
-    """`waits`: seconds from each payment to its delivery. `after_last_fault`: the longest wait, without the time before the last fault."""
+    """`waits`: seconds from each payment to its delivery.
+
+    `after_last_fault`: the longest wait, counted from the payment or from the last fault, whichever is later.
+    """
 
     waits: list[float]
     after_last_fault: float

@@ -6,7 +6,8 @@ signing key of auth ────────────────────
 
 async with Stack() as stack:                        # a temporary folder, free ports
     stack.env["PAYMENTS_URL"]                       # the same names as in .run/stack.env
-    os.kill(stack.pid("payments-worker"), SIGKILL)
+    pid = stack.pid("payments-worker")
+    os.kill(pid, SIGKILL)
     await stack.wait_restarted("payments-worker", pid)   # it has another PID and is ready
     await stack.stop("rabbitmq")                    # it stays stopped
     await stack.start("rabbitmq")                   # the same port, the same data

@@ -27,7 +27,7 @@ GRACE_SECONDS = 15
 
 def serve(app: str, settings: Settings, port: int) -> None:
     """Serve the app `module:attribute` until SIGTERM."""
-    # uvicorn shuts down on SIGTERM and then raises the signal again for the previous handler: exit with code 0.
+    # uvicorn shuts down on SIGTERM, then restores this handler and raises SIGTERM again. The handler makes the exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(
         app,

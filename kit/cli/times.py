@@ -10,7 +10,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_time(value: str) -> datetime:
-    """Parse a time: 2026-11-23, 2026-11-23T09:30:00+01:00 (UTC without an offset), or 90m, 2h or 3d for that long ago."""
+    """Parse a time: 2026-11-23, 2026-11-23T09:30:00+01:00 (UTC if it has no offset), or 90m, 2h or 3d for that long ago."""
     ago = AGO.fullmatch(value)
     try:
         if ago:

@@ -1,4 +1,4 @@
-"""Count rows up to a limit. Metrics and status messages do not need the exact number of millions of rows."""
+"""Count rows up to a limit. Metrics and status messages do not need an exact count of millions of rows."""
 
 from datetime import datetime
 from typing import Any

@@ -96,7 +96,7 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
 def create_sessionmaker(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     """Create the sessionmaker of a service.
 
-    Objects keep their loaded values after the commit. Bulk UPDATE and DELETE statements do not search the session for the rows they
-    change: `synchronize_session` costs a round trip, and code here never reads an object again after such a statement.
+    Objects keep their loaded values after the commit. Bulk UPDATE and DELETE statements do not update the objects that the session has
+    loaded: `synchronize_session` costs a round trip, and our code never reads an object again after such a statement.
     """
     return async_sessionmaker(engine, expire_on_commit=False, execution_options={"synchronize_session": False})

@@ -34,8 +34,8 @@ def alembic_config(package: str) -> Config:
 def run_migrations(metadata: MetaData) -> None:
     """Run the migrations. Each service's migrations/env.py calls this.
 
-    Uses the connection from `run_alembic_command`. The `alembic` command gives no connection: then the URL comes from the environment
-    variable that the section of alembic.ini names (`alembic -n catalog`).
+    Uses the connection from `run_alembic_command`. The `alembic` command gives no connection. In that case the URL is in an environment
+    variable, and `database_url_variable` in the section of alembic.ini (`alembic -n catalog`) is the name of that variable.
     """
 
     def migrate(connection: Connection) -> None:

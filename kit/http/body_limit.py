@@ -1,4 +1,4 @@
-"""Limits on the size of request bodies, declared or chunked, and on the time they take to arrive."""
+"""Limits on the size of request bodies, with or without Content-Length, and on the time they take to arrive."""
 
 import asyncio
 from collections.abc import Mapping
@@ -80,6 +80,7 @@ class BodyLimit:
             if refusal is None or answered:
                 raise
         if refusal is not None and not answered:
+            # The rest of a slow body is not read, so it is passed as complete.
             await _refuse(refusal, scope, receive, send, body_complete=body_complete or refusal is not too_large)
 
 

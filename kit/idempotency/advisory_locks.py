@@ -19,7 +19,7 @@ log = structlog.get_logger("locks")
 
 
 class AdvisoryLocks:
-    """Acquires and releases locks by number. The caller acquires each number once."""
+    """Acquires and releases locks by number. The caller must not acquire a number that is already acquired."""
 
     def __init__(self, url: SecretStr) -> None:
         self._url = url

@@ -133,7 +133,7 @@ async def begin(
 async def insert_key(
     session: AsyncSession, keys: type[StoredKey], request: IdempotentRequest, **columns: object
 ) -> bool:
-    """Insert the key. Return False if it exists. Raises IdempotencyKeyInUse if another transaction has locked it until the timeout."""
+    """Insert the key. Return False if it exists. Raises IdempotencyKeyInUse if another transaction locks it until the lock timeout."""
     row = {
         "caller": request.caller,
         "operation": request.operation,

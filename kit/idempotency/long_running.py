@@ -1,9 +1,9 @@
 """Idempotency keys for requests that take several transactions.
 
 The key is inserted before the work, the response is stored after it, and the key is deleted if the work fails. While a request runs, its
-process has an advisory lock for it (advisory_locks.py). Postgres releases the lock when the request or the process ends, even if the
-process is killed, but not while the process is suspended. So if a second request with the same key finds the lock free, the first request
-has ended without a response, and the second one takes over the key.
+process has an advisory lock for it (advisory_locks.py). The lock is released when the request ends. Postgres also releases it when the
+process ends, even if the process is killed, but not while the process is suspended. So if a second request with the same key finds no
+stored response and the lock is free, the first request has ended without a response, and the second one takes over the key.
 
 A process that loses its database connection is still alive and acquires its locks again at once. Therefore the second request checks twice,
 a second apart, that the lock is free. If it takes over the key of a request that is still alive, that request can no longer store a

@@ -50,7 +50,7 @@ unprocessed_entries = Gauge(
 
 class EntryStatus(StrEnum):
     PENDING = "pending"
-    """Is processed, or processed again after a failure, at `next_attempt_at`."""
+    """Waits for its first attempt, or for the next attempt after a failure, at `next_attempt_at`."""
 
     PROCESSED = "processed"
     """Its effect is committed."""
@@ -146,8 +146,8 @@ async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
     """Delete up to `limit` processed entries that arrived longer than RETENTION ago. Return how many were deleted.
 
-    Ids increase with time, so the oldest entries are at the start of the primary key. The BRIN index on `received_at` would become useless:
-    new rows reuse the space of deleted rows, and then every block range has old and new values.
+    Ids increase with time, so the oldest entries are at the start of the primary key. The query does not use the BRIN index on
+    `received_at`, because new rows reuse the space of deleted rows: after some time every block range has old and new values.
     """
     oldest = (
         select(inbox.id, inbox.received_at)
@@ -204,8 +204,8 @@ def _select_due(inbox: Table) -> Select[*Row]:
     due = select(*_entry_columns(inbox)).where(
         c.status == status_literal(EntryStatus.PENDING), c.next_attempt_at <= func.now()
     )
-    # Order by the index of pending entries. With ORDER BY id, the planner may read all processed entries while its statistics say that
-    # many entries are pending.
+    # Order by the index of pending entries. With ORDER BY id, the planner may scan the primary key with all processed entries, if its
+    # statistics (perhaps outdated) say that many entries are pending.
     return (
         due.order_by(c.next_attempt_at, c.id)
         .limit(bindparam("limit", type_=BigInteger))

@@ -74,7 +74,7 @@ class Notifier:
 
     async def _send(self) -> None:
         now = asyncio.get_running_loop().time
-        while self._pending:  # also for notifications that arrive while the connection returns to the pool
+        while self._pending:  # again, if a notification arrived while the connection was returned to the pool
             try:
                 async with asyncio.timeout(NOTIFY_TIMEOUT_SECONDS) as deadline, self._engine.connect() as connection:
                     await connection.execution_options(isolation_level="AUTOCOMMIT")

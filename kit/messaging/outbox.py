@@ -19,7 +19,7 @@ TOPIC = "outbox"
 
 
 class OutboxEvent:
-    """Mixin for a service's outbox table. Ids are in order of insertion, not of commit: a smaller id may become visible later."""
+    """Mixin for a service's outbox table. Ids are in order of insertion, not of commit: an id may become visible after a greater one."""
 
     __tablename__ = "outbox"
 

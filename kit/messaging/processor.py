@@ -44,7 +44,7 @@ class BatchResult:
     """The result of processing a batch.
 
     `failed`: reasons by entry id, for entries that need an operator because a retry cannot succeed.
-    `columns`: values by entry id for additional columns of the inbox table, by column name. Each has a value for every entry of the batch.
+    `columns`: values for additional columns of the inbox table: by column name, then by entry id. A column needs a value for every entry.
     `wake`: topics to notify after the commit, because other jobs now have work.
     """
 

@@ -3,8 +3,8 @@
 A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost without a trace,
 because the consumer or the publisher declares the queue again. So the relay, and only the relay, creates a marker that disappears together
 with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes the bindings of a queue
-together with the queue, and an auto-delete exchange together with its last binding; an empty broker has neither. A queue without its marker
-has therefore received none of our events: recent events are published again, and then the marker is created.
+together with the queue, and an auto-delete exchange together with its last binding. A broker without its volume has no markers at all. A
+queue without its marker has therefore received none of our events: recent events are published again, and then the marker is created.
 
 - Crash while the relay republishes: the marker is still missing, so the relay republishes all recent events after the restart.
 - Queue deleted between the check and the binding: the relay binds an existing marker without declaring it, so the binding fails and the

@@ -22,8 +22,8 @@ def take_due(
 ) -> ReturningUpdate[*tuple[Any, ...]]:
     """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
 
-    Rows locked by another transaction are skipped. The statement adds 1 to `attempts` and moves `leased_until` (`due_at` itself if there is
-    no such column) `lease` into the future, so the row of a worker that dies is due again when the lease ends. The statement returns
+    Rows locked by another transaction are skipped. The statement adds 1 to `attempts`, and sets `leased_until` to the end of the lease, so
+    the row of a worker that dies is due again when the lease ends. Without a column `leased_until`, it sets `due_at` instead. It returns
     the columns `returning` with their new values.
 
     `before`: take rows that were due at this time, instead of now.

@@ -29,7 +29,7 @@ REMINDER_HOURS = 4
 BANK_HOURS = 4
 """Hours until the bank decides for a merchant who declined the dispute. Paystack's real duration is not known."""
 BATCH = 200
-"""Disputes whose due step is carried out in one commit, at most."""
+"""Maximum number of disputes whose due step is carried out in one commit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ async def update_dispute(dispute_id: str, request: Request, state: CurrentState)
 async def create_upload_url(dispute_id: str, state: CurrentState) -> Response:
     """Create a URL to which an evidence file can be uploaded. PUT the file there within 30 minutes.
 
-    `upload_filename` is optional, because Paystack's specification and SDK do not send it.
+    `upload_filename` is optional, because Paystack's specification does not have it and Paystack's SDK does not send it.
     """
     row_id = parsing.parse_id(dispute_id)
     await state.store.run(lambda connection: find_with_transaction(connection, row_id))

@@ -39,7 +39,7 @@ async def _no_response(request: Request) -> Response:
             while (await request.receive())["type"] != "http.disconnect":
                 pass
     except (TimeoutError, asyncio.CancelledError):
-        pass  # the sandbox stops and cancels the call: the caller must not get a complete response then either
+        pass  # cancelled when the sandbox stops; the caller must not get a complete response in this case either
     return CutOffResponse()
 
 
@@ -100,7 +100,7 @@ WRONG_VALUES: dict[VerifyFaultMode, Callable[[dict[str, Any]], dict[str, Any]]] 
         "domain": Domain.TEST if data["domain"] == Domain.LIVE else Domain.LIVE
     },
 }
-"""By mode: function of the true `data` of verify that returns the field with the wrong value."""
+"""For each mode: a function that takes the true `data` of verify and returns the field with a wrong value."""
 
 
 def _with_wrong_value(mode: VerifyFaultMode, response: Response) -> Response:
@@ -117,7 +117,7 @@ class FaultInjector:
     def __init__(self) -> None:
         self.faults = Faults()
         self._calls: dict[str, int] = {}
-        """By name of a fault with `times`: number of calls that it has affected."""
+        """For each fault with `times`, by name: the number of calls that it has affected."""
         self._window_ends_at = 0.0
         self._calls_in_window = 0
 

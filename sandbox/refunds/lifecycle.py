@@ -27,7 +27,7 @@ from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
 MINIMUM_AMOUNT = {"GHS": 100}
 """Subunits, seen on Paystack's test API. The minimums of other currencies are not known."""
 BATCH = 200
-"""Refunds whose due step is carried out in one commit, at most."""
+"""Maximum number of refunds whose due step is carried out in one commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class RefundRequest:
     transaction: str
     """Reference or numeric id."""
     amount: int | None
-    """Subunits. None: the full amount of the transaction, which RefundTooLarge refuses after a partial refund."""
+    """Subunits. None: the full amount of the transaction. After a partial refund, this raises RefundTooLarge."""
     currency: str | None
     customer_note: str | None
     merchant_note: str | None

@@ -24,7 +24,7 @@ class Card:
     refund_status: RefundStatus = RefundStatus.PROCESSED
     """Final status of refunds of payments with this card, unless a control call sets another."""
     questions: tuple[tuple[CardQuestion, str], ...] = ()
-    """Questions of the checkout page with their correct answers. An empty answer accepts anything."""
+    """Questions of the checkout page with their correct answers. If the correct answer is empty, every answer is accepted."""
     brand: str = "visa"
 
 

@@ -50,7 +50,7 @@ class WebhookDispatcher:
             queue.enqueue(connection, webhook, 1, delay + faults.again_after_ms, first_copy=deliveries)
 
     def _reverse_delay(self, window: int) -> int:
-        """Return the delay of an event in milliseconds. The delay ends after the window, and later for events that came earlier in it."""
+        """Return the delay of an event in milliseconds. Events are sent after the window has ended, the last one of the window first."""
         at = now()
         if at >= self._window_started_at + window:
             self._window_started_at, self._events_in_window = at, 0

@@ -151,7 +151,7 @@ def record_attempt(
 
 
 def release_leases(connection: sqlite3.Connection) -> int:
-    """Make webhooks due whose delivery was interrupted by the end of the last process. Returns the number of pending webhooks."""
+    """Make those webhooks due that the last process was sending when it ended. Returns the number of pending webhooks."""
     connection.execute(
         "UPDATE webhooks SET sending = 0, next_attempt_at = ? WHERE state = 'pending' AND sending = 1", (now(),)
     )

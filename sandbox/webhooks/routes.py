@@ -64,7 +64,7 @@ async def list_events(request: Request, state: CurrentState) -> Response:
 async def look_up_event(request: Request, state: CurrentState) -> Response:
     """Find one event. `reference` is its _id, or the numeric id of a transaction, refund or dispute.
 
-    The reference of a transaction is answered with 404.
+    The reference of a transaction finds nothing: 404.
     """
     reference = request.query_params.get("reference", "")
 

@@ -20,7 +20,7 @@ def normalize_email(address: str) -> str:
     """
     address = address.strip()
     top_level = _special_use_top_level(address)
-    # The validator refuses reserved domains, so let it check the address with a top-level domain of as many letters x instead.
+    # The validator refuses reserved top-level domains. So it checks the address with every character of its top-level domain replaced by x.
     checked = address if top_level is None else address[: -len(top_level)] + "x" * len(top_level)
     try:
         found = email_validator.validate_email(checked, check_deliverability=False)

@@ -46,7 +46,7 @@ class AmountTooLarge(Problem):
 
 
 class OutOfStock(Problem):
-    """There is not enough stock. Reduce each quantity to at most the value `left` of its entry in `products`."""
+    """There is not enough stock of the products in `products`. Reduce each quantity to at most `left`."""
 
     status = 409
 

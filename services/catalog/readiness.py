@@ -14,7 +14,8 @@ OVERDUE_SECONDS = 60
 async def check_backlog(sessions: async_sessionmaker[AsyncSession]) -> str | None:
     """Return a reason if inbox entries or outbox events are overdue by more than OVERDUE_SECONDS, else None.
 
-    An entry is not overdue before its next attempt is due. The metric `inbox_unprocessed_entries` counts all pending and failed entries.
+    An entry that waits for its next attempt after a failure is not overdue. The metric `inbox_unprocessed_entries` counts all pending and
+    failed entries.
     """
     overdue = func.now() - func.make_interval(0, 0, 0, 0, 0, 0, OVERDUE_SECONDS)
     entries = select(InboxRow.id).where(InboxRow.status == EntryStatus.PENDING, InboxRow.next_attempt_at < overdue)

@@ -74,7 +74,10 @@ class Base(DeclarativeBase):
 
 
 class Payment(Base):
-    """One attempt to pay for an order, with its own reference at Paystack; or a paid charge with an unknown reference, without an order."""
+    """One attempt to pay for an order, with its own reference at Paystack.
+
+    A paid charge with an unknown reference is stored as a payment too, without an order.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (

@@ -17,7 +17,7 @@ POLL_SCHEDULED = "poll scheduled"
 """The dispute is recorded already: the dispute poller reads it from Paystack."""
 
 UNKNOWN_REFERENCE = "unknown reference"
-"""A charge that is not paid, with an unknown reference."""
+"""The charge has an unknown reference and is not successful: no payment is recorded."""
 
 UNREADABLE = "unreadable"
 """The event has failed; the column `error` has the reason."""

@@ -23,7 +23,7 @@ PUBLISHED_KINDS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETT
 SUCCEEDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
 )
-"""The statuses of payments that have succeeded at some time, unless they were held."""
+"""The statuses of payments that have succeeded at some time. Only REFUNDED also includes payments that were refunded while held."""
 
 
 async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, None]:

@@ -75,7 +75,8 @@ class PasswordHasher:
     async def verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
         """Return whether the password is correct, and a new hash to store if the stored hash is outdated.
 
-        `stored_hash` is None if there is no account. This takes as long, so the response time does not show whether an account exists.
+        `stored_hash` is None if there is no account. Verifying takes the same time then, so the response time does not show whether an
+        account exists.
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._verify, password, stored_hash)
 

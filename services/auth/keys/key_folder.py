@@ -65,7 +65,7 @@ def rotate(folder: Path, key_type: KeyType) -> Path:
 
 
 def retire(folder: Path, after_seconds: float) -> list[Path]:
-    """Delete each key whose next newer key is older than `after_seconds`. Return the deleted files.
+    """Delete each key whose successor (the next newer key) is older than `after_seconds`. Return the deleted files.
 
     `after_seconds` must be longer than the activation time plus the lifetime of an access token, so that no valid token needs the keys.
     """

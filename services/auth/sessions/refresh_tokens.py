@@ -1,7 +1,7 @@
 """Refresh tokens: each token can be used once and is replaced by the next token. Reuse revokes the family (RFC 9700 section 4.14.2).
 
-A token is `<family id>.<secret>`. A token with another secret than the valid one was used before, either by its owner or by a thief. The
-server cannot distinguish them, so it revokes the family, and the owner must log in again.
+A token is `<family id>.<secret>`. If the family exists but its valid secret is another one, the token was used before, by its owner or by a
+thief. The server cannot distinguish them, so it revokes the family, and the owner must log in again.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ async def rotate(session: AsyncSession, token: str) -> Rotation | None:
     """Use a refresh token. Return the account, its scopes and the next token, or None if the token is not valid.
 
     The caller must commit in both cases: if the result is None, the family of a reused token was revoked. If a token is used several times
-    concurrently, one use succeeds and the others are reuse.
+    concurrently, one use succeeds and the others count as reuse.
     """
     parts = TOKEN.fullmatch(token)
     if parts is None:

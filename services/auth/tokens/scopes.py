@@ -6,7 +6,7 @@ from services.auth.errors import InvalidScope
 
 
 def select_scope(requested: str | None, grantable: Set[str]) -> str:
-    """Return the scopes of a token, space-separated: the requested scopes. Default: all of `grantable`. Raises InvalidScope."""
+    """Return the scopes of a token, space-separated: the requested ones, or all of `grantable` if there are none. Raises InvalidScope."""
     requested_scopes = set((requested or "").split())
     if not requested_scopes <= grantable:
         raise InvalidScope

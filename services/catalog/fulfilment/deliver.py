@@ -53,8 +53,8 @@ UPDATE_ORDERS = (
 _delivered = array_parameters(order_id=Uuid, payment_reference=Text)
 INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
 
-# The rows are in order of reference, so that two workers do not deadlock. For an unknown order there is no row to lock: a worker that
-# knows only a refund (`awaited`) must not overwrite the outcome that another worker has stored meanwhile.
+# The rows are in order of reference, so that two workers do not deadlock. An unknown order has no row to lock, so two workers may process
+# events of the same payment at the same time. `awaited` (only a refund is known) must not overwrite the outcome of the other worker.
 _outcomes = array_parameters(reference=Text, order_id=Uuid, outcome=PAYMENTS.c.outcome.type, refunded_amount=BigInteger)
 _upsert = insert(PAYMENTS).from_select(list(_outcomes.c.keys()), select(_outcomes))
 UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
@@ -124,9 +124,10 @@ async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | Payme
 def _orders_with_stock_changes(
     state: FulfilmentState, events: Sequence[PaymentSucceeded | PaymentRefunded]
 ) -> set[UUID]:
-    """Return the ids of the orders whose stock may change: the order has expired, or a refund of the payment is in the batch or known.
+    """Return the ids of the orders whose stock may change.
 
-    Other payments change no stock, because it is already reserved.
+    These are expired orders, and orders of a payment that has a refund in the batch or an earlier event. The other payments change no
+    stock, because the stock of their orders is already reserved.
     """
     affected = set()
     for event in events:

@@ -30,7 +30,7 @@ RESERVE = (
     .returning(PRODUCTS.c.id, PRODUCTS.c.stock.is_not(None).label("limited"))
 )
 
-# Add the reserved quantities of these orders to the stock of the products again.
+# Give the reserved quantities of these orders back to the stock of the products.
 RELEASE = text("""
 WITH moved AS (
     UPDATE order_items SET reserved = false WHERE order_id = ANY(CAST(:orders AS uuid[])) AND reserved

@@ -12,7 +12,7 @@ from services.payments.models import Base
 class Card(Base):
     """A saved card: Paystack's authorization code for charging a payer again, never the card number.
 
-    The data of a deactivated card is erased except for its signature, so that a late webhook event does not save the card again. The
+    The data of a deactivated card is erased. Its signature is kept, so that a late webhook event does not save the card again. The
     authorization code is useless without our secret key; nevertheless the API does not return it, and it is not logged.
     """
 

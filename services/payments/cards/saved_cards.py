@@ -46,7 +46,8 @@ _INCOMING = array_parameters(
     seen_at=DateTime(timezone=True),
 )
 _INSERT = insert(table_of(Card)).from_select(list(_INCOMING.c.keys()), select(_INCOMING))
-# A newer payment replaces the row of an active card; and of a deactivated card, if it was erased and the payment started afterwards.
+# A newer payment replaces the data of an active card. It replaces a deactivated card only if the payment was started after the
+# deactivation, and if the data of the card have been erased.
 _REPLACES = (_INSERT.excluded.seen_at > Card.seen_at) & (
     Card.deactivated_at.is_(None)
     | ((_INSERT.excluded.seen_at > Card.deactivated_at) & Card.authorization_code.is_(None))

@@ -72,7 +72,7 @@ async def charge_saved_card(
 
 async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, card: Card) -> Payment:
     """Insert the pending payment. Raises OrderNotPayable if the order is paid, and ChargePending while another charge is pending."""
-    # One lock for each order, so that of two concurrent requests the second sees the payment of the first.
+    # Lock the order: the second of two concurrent requests waits, and then sees the payment of the first.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(order.id), 0))))
     payments_of_order = await session.execute(
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)

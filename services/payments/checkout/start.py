@@ -29,7 +29,7 @@ MAX_PENDING = 20
 """The most pending payments that an order may have. The sweeper verifies each of them, which uses Paystack's rate limit."""
 
 ATTEMPTS = 2
-"""Initialize calls in one request. Each has a new reference, because Paystack may have used the reference of a call that timed out."""
+"""The most initialize calls in a request. Each has a new reference: Paystack may have used the reference of a call that timed out."""
 
 NOTHING_CHARGED = "Paystack is unavailable and nothing was charged: try again in a moment."
 
@@ -77,7 +77,9 @@ async def _initialize_payment(
     request: StartPayment,
     order: Order,
 ) -> PaymentView:
-    """Store a payment and initialize it at Paystack. Retry once with a new payment if Paystack does not answer or knows the reference."""
+    """Store a payment and initialize it at Paystack. Retry once with a new payment if Paystack does not answer or refuses the
+    reference as a duplicate.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         payment = _new_payment(caller, email, request, order)
         async with sessions.begin() as session:

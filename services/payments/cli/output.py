@@ -15,7 +15,7 @@ UNBROKEN_COLUMNS = frozenset({"reference", "payment", "order_id"})
 """Columns whose values are often copied from the terminal, so they must not contain a line break."""
 
 MAX_UNBROKEN_WIDTH, MAX_WORD_WIDTH = 40, 20
-"""The longest words that are not broken: in UNBROKEN_COLUMNS, and in the other columns."""
+"""Words up to this length are not broken: the first number is for UNBROKEN_COLUMNS, the second for the other columns."""
 
 GAP = 2
 """Characters between two columns."""
@@ -74,7 +74,7 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
         _print_paragraphs(names, texts)
         return
     full_widths = [max(len(name), *(len(row[index]) for row in texts)) for index, name in enumerate(names)]
-    # Give the spare width to the columns that need the least to be shown without line breaks.
+    # Give the spare width first to the columns that need the least of it to show their texts without line breaks.
     for index in sorted(range(len(names)), key=lambda index: full_widths[index] - widths[index]):
         added = min(full_widths[index] - widths[index], spare)
         widths[index], spare = widths[index] + added, spare - added

@@ -17,7 +17,7 @@ from services.payments.settlement.sweeper import Sweeper, bring_forward, count_d
 class SweepReport:
     """The result of a sweep, as `--json` prints it.
 
-    Numbers of payments: due at the start, sent to Paystack for verification, and verified. Times in seconds.
+    `due`: number of payments that were due at the start. `attempted`: how many of them were tried. `verified`: how many were verified.
     """
 
     due: int

@@ -1,8 +1,10 @@
 """Apply a dispute to the status of its payment, to the ledger and to the chargeback, and publish the events about it.
 
-succeeded, partially_refunded ── opened ──► disputed                             event payment.disputed: an operator responds
-disputed ── declined ──► its status before                                       event payment.dispute_resolved
-disputed ── merchant-accepted, auto-accepted ──► its status before, and a refund event payment.dispute_resolved with `lost`
+    succeeded, partially_refunded ── opened ──► disputed    event payment.disputed: an operator responds
+    disputed ── won ──► its status before                   event payment.dispute_resolved
+    disputed ── lost ──► its status before                  event payment.dispute_resolved with `lost`; a chargeback is recorded
+
+A dispute is won if its resolution is declined, and lost if it is merchant-accepted or auto-accepted (`PaystackDispute.lost`).
 """
 
 from datetime import UTC, datetime

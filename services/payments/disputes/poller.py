@@ -24,7 +24,7 @@ POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 BACKOFF = Backoff(first=30, longest=3600)
 DUE_SOON = timedelta(hours=4)
-"""In this last part of the 16 hours to respond, each poll of an unanswered dispute logs a critical line."""
+"""If less than this time is left to respond, each poll of an unanswered dispute logs a critical line."""
 
 CHARGEBACK_TIMEOUT = timedelta(days=30)
 """How long after its resolution a lost dispute is polled, if Paystack never reports its chargeback."""
@@ -149,7 +149,8 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
 async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -> bool:
     """Return True if the dispute need not be polled any more.
 
-    It is resolved; and it is won, has no payment, was resolved long ago, or has a chargeback that is final or that Paystack lists.
+    An open dispute is polled. A resolved one is polled only if it is lost, has a payment, and was resolved less than CHARGEBACK_TIMEOUT
+    ago; and only until its chargeback is final, is listed by Paystack, or cannot be recorded because nothing is left of the payment.
     """
     if dispute.lost is None:
         return False

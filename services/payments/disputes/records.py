@@ -106,7 +106,7 @@ async def schedule_poll(session: AsyncSession, dispute_id: int) -> None:
 
 
 async def schedule_polls_by_reference(session: AsyncSession, references: Sequence[str]) -> None:
-    """Make disputes without a payment due for a poll, because their references have been paid now. Resolved disputes are polled too."""
+    """Make disputes without a payment due for a poll, because a charge with their reference was paid. Resolved disputes are polled too."""
     if references:
         disputes = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
         await session.execute(disputes.values(next_attempt_at=func.now(), attempts=0))

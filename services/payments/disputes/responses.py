@@ -80,7 +80,7 @@ async def resolve_dispute(
 
 
 def _resolve_body(dispute: Dispute, request: ResolveDispute) -> dict[str, Any]:
-    """Return the body of Paystack's resolve call. Without an amount, accepting refunds the disputed amount, declining nothing."""
+    """Return the body of Paystack's resolve call. The default amount is the disputed amount if accepted, 0 if declined."""
     body: dict[str, Any] = request.model_dump(mode="json", exclude_none=True)
     if request.refund_amount is None:
         accepted = request.resolution == DisputeResolution.MERCHANT_ACCEPTED

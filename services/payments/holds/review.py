@@ -29,7 +29,7 @@ from services.payments.refunds.requests import list_refunds, refunded_or_unfinis
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
-"""The reasons for which a payment is held that do not prevent an operator from accepting it."""
+"""An operator can accept a payment that is held for one of these reasons."""
 
 MOVEMENTS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
 log = structlog.get_logger("holds")

@@ -36,7 +36,7 @@ def _cells(entry: EntryRow) -> list[str | int]:
 
 
 def _escape_formula(value: str) -> str:
-    """Prefix a value that a spreadsheet would execute as a formula with a quote. An unknown reference can contain any text."""
+    """Put a quote before a value that a spreadsheet would execute as a formula. An unknown reference can contain any text."""
     return f"'{value}" if value.startswith(FORMULA_PREFIXES) else value
 
 

@@ -29,8 +29,8 @@ class Authorizations:
     ) -> Charge | Challenge:
         """POST /transaction/charge_authorization. `email` must be the one of the payment that saved the card.
 
-        After NoAnswer, verify the reference; never send it again. Refused: no transaction exists. A charge that the bank
-        declines is returned with its status.
+        After NoAnswer, verify the reference and never send it again. After Refused, no transaction exists. If the bank declines the
+        charge, it is returned with its status.
         """
         body = {
             "authorization_code": code,
@@ -49,7 +49,7 @@ class Authorizations:
         return parse_charge_response(data, reference)
 
     async def deactivate(self, code: str) -> None:
-        """POST /customer/authorization/deactivate. Succeeds if Paystack no longer knows the code."""
+        """POST /customer/authorization/deactivate. Raises no error if Paystack does not know the code any more."""
         try:
             path = "/customer/authorization/deactivate"
             await self._transport.request("deactivate", "POST", path, {"authorization_code": code})

@@ -1,9 +1,9 @@
 """Stop background calls while Paystack does not answer, or rejects our secret key.
 
-closed ── FAILURES in a row, or a rejected key ──► open ── the pause is over ──► one probe call is allowed
-   ▲                                                ▲                                     │
-   └──────────────────── it got a response ─────────┼─────────────────────────────────────┤
-                                                    └── it failed: the pause doubles ─────┘
+closed ── FAILURES in a row, or a rejected key ──► open
+open   ── the pause is over ──► one probe call is allowed
+probe  ── it got a response ──► closed
+probe  ── it failed ──► open, with twice the pause
 """
 
 import random
@@ -80,7 +80,7 @@ class CircuitBreaker:
 
     def _open(self, seconds: float, reason: str) -> None:
         if self.open and self._probe_left() <= 0:
-            return  # the call was already sent when the breaker opened: its failure does not extend the pause
+            return  # not a probe: the failure of another call does not extend the pause
         pause = seconds * random.uniform(0.8, 1.2)  # noqa: S311 -- jitter: workers must not retry together
         self._open_until, self._probe_until = self._clock() + pause, 0.0
         self._pause = min(self._pause * 2, LONGEST_PAUSE_SECONDS)

@@ -125,7 +125,7 @@ def identity(event: str, data: object, body: bytes) -> str:
 
 
 def identity_from_object_id(event: str, object_id: int | None) -> str | None:
-    """Return the identity of an event whose only known field is the id of its object; None if that id does not identify the event."""
+    """Return the identity of an event of whose data only the id is known. None if the identity of its type needs other fields."""
     return f"{event}:{object_id}" if object_id is not None and event_type_of(event).identified_by == ("id",) else None
 
 

@@ -22,7 +22,8 @@ Bucket = Literal["verify", "charge", "others"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 DOCUMENTED_LIMITS = {"test": 100, "live": 600}
 BACKGROUND_SHARE, RESERVED_SHARE = 0.75, 0.2
-"""Background calls use at most 75 % of the rate limit; the last 20 % is reserved for checkout and verification on request."""
+"""Background calls are paced to at most 75 % of the rate limit. They also stop when Paystack reports that only 20 % of it remains: the rest
+is reserved for checkout and verification on request."""
 
 WINDOW_SECONDS = 60.0
 BURST_SECONDS = 5.0
@@ -44,7 +45,8 @@ def bucket_of(path: str) -> Bucket:
 
 @dataclass(slots=True)
 class Allowance:
-    """A token bucket for one limit. `tokens` is the number of calls that may be made now; negative after more calls than allowed.
+    """The background calls that one limit allows. `tokens` is the number of calls that may be made now. It grows with time, and each call
+    takes one; it may be negative, because calls that cannot wait take one too.
 
     `reported`: the limit comes from a response, not from the documentation.
     """
@@ -140,7 +142,7 @@ class RateLimit:
         known = self._allowances[bucket]
         if known.reported and known.limit == limit:
             return
-        # Buckets with the same limit share one allowance: in test mode there is one limit for all calls.
+        # Buckets whose reported limits are equal share one allowance: in test mode, one limit applies to all calls together.
         shared = (each for each in self._allowances.values() if each.reported and each.limit == limit)
         found = next(shared, None) or self._allowance(limit, reported=True)
         found.tokens = min(found.tokens, known.tokens)

@@ -10,7 +10,7 @@ from services.payments.paystack.transport import Transport
 
 @dataclass(frozen=True, slots=True)
 class PaystackSettlement:
-    """A settlement in subunits: `processed` minus `fees` and `deductions` (mostly refunds) is `amount`, which was paid out."""
+    """A settlement. Amounts are subunits: `amount` is paid out; it is `processed` minus `fees` and minus `deductions` (mostly refunds)."""
 
     id: int
     domain: str

@@ -60,7 +60,10 @@ class Transport:
         return data
 
     async def call_for_page(self, operation: str, path: str, page: int) -> tuple[list[object], bool]:
-        """Return the items of a page, and True if it is the last one (by meta.pageCount, or empty). `path` must end with `?` or `&`."""
+        """Return the items of a page, and True if it is the last one: it is empty, or `meta.pageCount` is its number.
+
+        `path` must end with `?` or `&`.
+        """
         response = await self.request(operation, "GET", f"{path}perPage=50&page={page}")
         data, meta = response.get("data"), response.get("meta")
         if not isinstance(data, list):

@@ -1,4 +1,7 @@
-"""The Webhook Events API: the webhook events that Paystack sent or tried to send, each with an id that its delivery does not contain."""
+"""The Webhook Events API lists the webhook events that Paystack sent or tried to send.
+
+In this list, each event has an id. The webhook itself does not contain that id.
+"""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +34,7 @@ class PaystackWebhookEvent:
 
 @dataclass(frozen=True, slots=True)
 class WebhookEventPage:
-    """A page of webhook events, newest first. `next` requests the following page; `unreadable` counts events without an id or a name."""
+    """A page of webhook events, newest first. `next` is the cursor of the following page; `unreadable` counts events without id or name."""
 
     events: list[PaystackWebhookEvent]
     next: str | None
@@ -72,7 +75,10 @@ def parse_webhook_event_page(response: dict[str, Any]) -> WebhookEventPage:
 
 
 def _body(name: str, payload: object) -> bytes | None:
-    """Return the body as it was sent: a text payload unchanged, an object serialised as JavaScript does, which is how Paystack sends it."""
+    """Return the body as Paystack sent it, or None if the payload is not usable.
+
+    A text payload is returned unchanged. An object is serialised as JSON.stringify does, because Paystack serialises webhooks so.
+    """
     if isinstance(payload, str):
         try:
             parsed = json.loads(payload)

@@ -1,4 +1,7 @@
-"""Compare the payouts that Paystack lists, which it calls settlements. Record new payouts, and which payments each payout contains."""
+"""Compare Paystack's payouts, which it calls settlements, with their transactions and with our records.
+
+New payouts are recorded, and which payments each payout contains.
+"""
 
 from datetime import timedelta
 
@@ -27,7 +30,7 @@ class PayoutComparison:
         self.transactions = transactions
 
     async def compare(self) -> None:
-        """Compare all payouts from the start of the period until now: payments of the period are paid out later.
+        """Compare all payouts from the start of the period until now, because a payment can be paid out after the period.
 
         Raises PaystackError if Paystack fails five times in a row, and Interrupted.
         """
@@ -42,7 +45,7 @@ class PayoutComparison:
                 if settlement.domain == settings.mode:
                     self.report.payouts += 1
                     await self._compare_settlement(settlement)
-            # Paystack lists the newest first: after a page with only older ones, nothing of the period follows.
+            # Paystack lists the newest first: if all on a page are older than the period, so are all on the next pages.
             is_last = page.last or not (recent or page.unreadable)
 
     async def _settlement_page(self, number: int) -> SettlementPage:

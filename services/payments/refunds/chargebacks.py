@@ -32,7 +32,7 @@ async def record_chargeback(
         return
     if refund.status not in FINAL and refund.paystack_id is None and reported.transaction_status == "reversed":
         refund.status = RefundStatus.PROCESSED
-    # The refund executor adds up the refunds of the payment.
+    # The refund executor then updates the refunded amount, the ledger and the payment's status.
     payment.refunds_next_attempt_at = func.now()
     payment.refunds_attempts = 0
 

@@ -141,7 +141,7 @@ class RefundExecutor:
         await self._schedule_next(due)
 
     async def _fetch_transaction_id(self, due: DuePayment) -> int | None:
-        """Verify a payment without a stored `paystack_id`, and store and return that id. Paystack lists refunds only by it."""
+        """Verify a payment without a stored `paystack_id`, store that id and return it. Paystack lists refunds only by this id."""
         charge = await self.paystack.transactions.verify(due.reference)
         if charge is None or charge.id is None:
             return None

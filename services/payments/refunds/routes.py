@@ -120,7 +120,7 @@ async def retry_refund(
     # Logged before the call, so that the log names the caller who chose the account even if the call fails.
     with continue_trace(payment.traceparent):
         log.warning(
-            "refund retry sent",
+            "refund retry requested",
             **requests.log_fields(payment),
             refund=str(refund_id),
             account_ends=account.account_number[-4:],

@@ -6,7 +6,7 @@
     pending ── failed ──► failed                                                    event payment.failed
     unknown reference ── success ──► held (unknown_reference)                       recorded as a payment without an order
 
-Everything else changes nothing: neither a repeated event nor a charge that verifies as `reversed` undoes a succeeded payment.
+Everything else changes nothing. For example, a succeeded payment stays succeeded when an event is repeated or its charge is reversed.
 """
 
 from dataclasses import dataclass
@@ -64,5 +64,5 @@ def saves_card(payer_id: str | None, status: PaymentStatus, charge: Charge, mism
 
     `status` is the payment's status after the charge. Repeated events are checked too: the first source may not have carried the card.
     """
-    paid = status == PaymentStatus.SUCCEEDED and charge.status == "success" and mismatch is None
-    return paid and payer_id is not None and charge.authorization is not None
+    pays_order = status == PaymentStatus.SUCCEEDED and charge.status == "success" and mismatch is None
+    return pays_order and payer_id is not None and charge.authorization is not None

@@ -57,13 +57,13 @@ class Batch:
 
     def add(self, charge: Charge, payment: LockedPayment | None) -> str:
         """Add a charge, and return its outcome. `payment` is None if the reference is unknown."""
-        paid = charge.status == "success"
+        successful = charge.status == "success"
         if payment is None:
-            if not paid:
+            if not successful:
                 return outcomes.UNKNOWN_REFERENCE
             self.unknown_charges.setdefault(charge.reference, charge)
             return outcomes.UNKNOWN_MONEY
-        mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if paid else None
+        mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if successful else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
         transition = decide(status, charge, mismatch)
@@ -92,24 +92,24 @@ class Batch:
 async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: Sequence[str] = ()) -> list[Settled]:
     """Apply charges to their payments in this transaction. Return a result for each charge, in the same order.
 
-    `refunded`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled, as for the payments whose
-    charge was reversed. Payments are locked in the order of their ids. If another transaction has locked one, this call
-    waits, at most for the lock timeout.
+    `refunded`: references of payments whose refunds changed at Paystack. A sync is scheduled for the refunds of these payments, and of
+    payments that become held because their charge was reversed. Payments are locked in the order of their ids. If another transaction
+    has locked one, this call waits, at most for the lock timeout.
     """
     payments = await lock_payments(session, {charge.reference for charge in charges}) if charges else {}
     batch = Batch(refund_syncs=list(refunded))
     results = [Settled(charge.reference, batch.add(charge, payments.get(charge.reference))) for charge in charges]
     await write_changes(session, batch.changes.values())
     await requests.schedule_sync(session, batch.refund_syncs)
-    await _hold_unknown_money(session, batch)
+    await _hold_unknown_charges(session, batch)
     await journal.record(session, batch.movements)
     await saved_cards.save(session, batch.cards)
     await outbox.add(session, OutboxRow, *batch.events.values())
     return results
 
 
-async def _hold_unknown_money(session: AsyncSession, batch: Batch) -> None:
-    """Record paid charges with unknown references as held payments. An operator binds each of them to an order or refunds it."""
+async def _hold_unknown_charges(session: AsyncSession, batch: Batch) -> None:
+    """Record successful charges with unknown references as held payments. An operator binds each of them to an order or refunds it."""
     for payment_id, reference in await insert_unknown_payments(session, batch.unknown_charges.values()):
         charge = batch.unknown_charges[reference]
         batch.movements += movements.received(payment_id, charge, settings.mode, credited=Account.HELD)

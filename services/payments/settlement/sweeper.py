@@ -52,7 +52,7 @@ log = structlog.get_logger("sweeper")
 
 
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
-    """Return the number of payments that are due for verification now, or were at `before`; at most MAX_COUNTED."""
+    """Return the number of payments that are due for verification at the time `before`, by default now; at most MAX_COUNTED."""
     at = func.now() if before is None else before
     due = select(Payment.id).where(UNDECIDED, Payment.verify_next_attempt_at <= at)
     return await count_up_to(session, due, MAX_COUNTED)

@@ -40,7 +40,7 @@ IN_DELIVERY = timedelta(minutes=2)
 CHECK_SECONDS = 30.0
 MAX_PAGES = 10_000
 EVENT_HEADER = "x-backfilled-event"
-"""The header in which a backfilled event is stored with Paystack's id of the event."""
+"""The header that the backfill stores with an event. Its value is Paystack's id of the event."""
 
 backfilled_total = Counter("backfilled_webhook_events_total", "Webhook events that were fetched by the backfill")
 log = structlog.get_logger("backfill")
@@ -48,9 +48,9 @@ log = structlog.get_logger("backfill")
 
 @dataclass(slots=True)
 class BackfillReport:
-    """The progress of a backfill: numbers of events that Paystack listed (`seen`) and that were stored.
+    """The progress of a backfill. `seen`: number of events that Paystack listed. `stored`: number of missing events that were stored.
 
-    `complete`: the whole period was read. `error`: why not; None if the backfill was interrupted by a shutdown.
+    `complete`: the whole period was read. `error`: why it was not read; None if a shutdown interrupted the backfill.
     """
 
     seen: int = 0
@@ -134,7 +134,7 @@ class Backfill:
         return False
 
     async def _select_possibly_missing(self, events: Sequence[PaystackWebhookEvent]) -> list[PaystackWebhookEvent]:
-        """Return the listed events that are possibly not stored here. Only the body of an event shows it for certain (`_is_stored`)."""
+        """Return the listed events that are possibly not stored here. `_is_stored` decides with the body, which the list lacks."""
         identities = {event.id: event_types.identity_from_object_id(event.event, event.object_id) for event in events}
         keys = {event.id: _key_from_id(event.id) for event in events}
         async with self.sessions() as session:

@@ -117,7 +117,7 @@ class Intake:
                         self._notifier.notify(Topic.WEBHOOK_EVENTS)
                         limit.reschedule(asyncio.get_running_loop().time() + RESPONSE_SECONDS)
             except Exception as error:
-                # None: the connection failed before a batch was taken. The next batch fails in its place.
+                # If the connection failed before a batch was taken, `batch` is None: the next batch is taken and fails.
                 batch = self._take_batch() if batch is None else batch
                 reason = str(error)[:200]
                 log.warning("webhook events not stored", count=len(batch), error=type(error).__name__, reason=reason)

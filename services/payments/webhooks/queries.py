@@ -17,7 +17,8 @@ MAX_REPROCESSED = 10_000
 """The most events that one call of `reprocess` makes due. It returns where the next call continues."""
 
 ID_ORDER_TOLERANCE = timedelta(minutes=1)
-"""The greatest difference between the order of ids, assigned at the insert, and of `received_at`, the start of the transaction."""
+"""An id is assigned at the insert, but `received_at` is the start of the transaction. So the order of ids can differ from the order of
+`received_at`, but only for rows that were received within this time of each other."""
 
 
 class WebhookEventRow(NamedTuple):
@@ -129,7 +130,7 @@ async def _reprocess_batch(
 
 
 async def _indexed_conditions(session: AsyncSession, selected: Filter) -> list[ColumnElement[bool]]:
-    """Return the conditions of a filter. Add its period as a range of ids, which the primary key finds among millions of rows."""
+    """Return the conditions of a filter. Add the range of ids in its period, so that the query uses the primary key."""
     conditions = selected.conditions()
     if selected.since is not None:
         conditions.append(WebhookEvent.id >= await _first_id_since(session, selected.since - ID_ORDER_TOLERANCE))

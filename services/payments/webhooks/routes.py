@@ -27,7 +27,7 @@ from services.payments.webhooks.schemas import (
 
 LIST = "webhook events"
 REPROCESS = "reprocess webhook events"
-"""Names of the lists that a cursor can belong to."""
+"""Each cursor contains the name of its route, so that the other route refuses it."""
 
 router = APIRouter(prefix="/payments/webhook-events", tags=["webhook events"])
 log = structlog.get_logger("webhooks")

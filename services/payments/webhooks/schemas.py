@@ -57,7 +57,7 @@ class WebhookEventView(ResponseModel):
     reference: str | None = Field(description="Reference of the payment; null if the event names none")
     identity: str | None = Field(description="Equal for all deliveries of one event")
     status: EntryStatus = Field(
-        description="`pending`: is processed at `next_attempt_at`; `processed`; "
+        description="`pending`: will be processed at `next_attempt_at`; `processed`: done; "
         "`failed`: out of automatic attempts, needs an operator"
     )
     outcome: str | None = Field(
