@@ -68,11 +68,15 @@ class LogScanner:
             try:
                 with path.open("rb") as file:
                     inode = path.stat().st_ino
-                    file.seek(self._offsets.get(inode, 0))
+                    offset = self._offsets.get(inode, 0)
+                    file.seek(offset)
                     for line in file:
-                        if line.endswith(b"\n") and len(self.leaks) < MAX_LEAKS:
+                        if not line.endswith(b"\n"):  # the rest of the line is not written yet
+                            break
+                        offset += len(line)
+                        if len(self.leaks) < MAX_LEAKS:
                             self.leaks += leaks_in([f"{path.name}: {line.decode(errors='replace')}"], secrets)
-                    self._offsets[inode] = file.tell()
+                    self._offsets[inode] = offset
             except OSError:
                 continue
 
