@@ -119,7 +119,7 @@ async def revoke(
     ],
     token_type_hint: Annotated[str | None, Form(max_length=100, description="Ignored (RFC 7009 section 2.1)")] = None,
 ) -> None:
-    """Revoke all refresh tokens of the login to which this token belongs (RFC 7009). The answer to an invalid token is 200, too."""
+    """Revoke all refresh tokens of the login to which this token belongs (RFC 7009). An invalid token is also answered with 200."""
     await refresh_tokens.revoke(session, token)
 
 

@@ -42,7 +42,7 @@ class OrderPaymentView(ResponseModel):
     reference: str = Field(description="Reference of the payment")
     outcome: PaymentOutcome = Field(
         description="`delivered`: paid for the order, which was delivered; `undeliverable`: the order cannot be fulfilled, "
-        "and the payment is refunded; `refunded`: completely refunded; `awaited`: a refund was reported before the payment itself"
+        "and the payment is refunded; `refunded`: completely refunded; `awaited`: a refund was reported, but the payment itself not yet"
     )
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
 

@@ -40,7 +40,7 @@ SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPU
 def status(as_json: AsJson = False) -> None:
     """Show pending and failed work, open disputes, and whether the worker and Paystack answer.
 
-    Counts end at 10,000 (payments to verify: 100,000). Exit code 1: the database cannot be used.
+    Counting stops at 10,000 (payments to verify: 100,000). Exit code 1: the database cannot be used.
     """
     found = run(_collect)
     if as_json:

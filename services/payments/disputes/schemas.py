@@ -118,7 +118,7 @@ class DisputeView(ResponseModel):
     due_at: datetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
     resolved_at: datetime | None = Field(description="Time at which the dispute was resolved")
     evidence: dict[str, Any] | None = Field(description="The evidence that was sent last")
-    answer: str | None = Field(description="`message` of the response")
+    answer: str | None = Field(description="The `message` that was sent with the response to the dispute")
     answered_by: str | None = Field(description="Id of the account that responded")
 
 

@@ -47,7 +47,7 @@ class WebhookEventView(ResponseModel):
 
     id: int = Field(description="Id of the webhook event")
     event: str | None = Field(
-        description="Paystack's name of the event; null until it is processed, and if it cannot be parsed"
+        description="Paystack's name of the event; null if it is not processed yet or cannot be parsed"
     )
     handling: event_types.Handling | None = Field(
         default=None,
@@ -55,7 +55,7 @@ class WebhookEventView(ResponseModel):
         "or `unknown` (the type is not known; stored without an effect)",
     )
     reference: str | None = Field(description="Reference of the payment; null if the event names none")
-    identity: str | None = Field(description="Equal for all deliveries of one event")
+    identity: str | None = Field(description="A key that all deliveries of one event share")
     status: EntryStatus = Field(
         description="`pending`: will be processed at `next_attempt_at`; `processed`: done; "
         "`failed`: out of automatic attempts, needs an operator"
