@@ -48,12 +48,16 @@ class DisputePoller:
         clock = asyncio.get_running_loop().time
         searched_at = -SEARCH_SECONDS
         while not shutdown.requested:
-            try:
-                if clock() - searched_at > SEARCH_SECONDS:
+            # Two steps: a search that fails every time must not prevent the polls.
+            if clock() - searched_at > SEARCH_SECONDS:
+                try:
                     await self.search(shutdown)
                     searched_at = clock()
-                if await self.poll_due(shutdown):
-                    continue
+                except PaystackError as error:
+                    log.warning("dispute search failed", error=type(error).__name__, reason=str(error)[:200])
+            try:
+                while await self.poll_due(shutdown):
+                    pass
             except PaystackError as error:
                 log.warning("dispute poll failed", error=type(error).__name__, reason=str(error)[:200])
             await shutdown.wait(POLL_SECONDS, self._wakeup)

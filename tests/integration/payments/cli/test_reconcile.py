@@ -75,7 +75,7 @@ async def test_reconcile_when_a_refund_was_paid_out_agrees(
 async def test_reconcile_when_paystack_rejects_the_key_ends_with_exit_code_2(
     merchant: Merchant, command: CommandLine
 ) -> None:
-    command.use_paystack(str(merchant.http.base_url), "sk_test_of_somebody_else")
+    command.use_paystack(str(merchant.http.base_url), "sk_test_of_another_merchant")
     rejected = await command.run("reconcile")
     assert (rejected.code, rejected.out) == (2, "")
     assert "Not reconciled: KeyRejected" in rejected.err

@@ -72,6 +72,21 @@ async def test_poll_when_a_deadline_is_near_logs_a_critical_line_and_polls_befor
     assert stored.next_attempt_at <= stored.due_at
 
 
+async def test_poll_when_every_search_fails_is_still_made(paystack: FakePaystack, jobs: Jobs) -> None:
+    one = await create_paid_payment()
+    opened = paystack.open_dispute(paystack.add_transaction(one.reference), 50_000)
+    await jobs.dispute_poller.search(Shutdown())
+    await execute("UPDATE disputes SET next_attempt_at = now()")
+    paystack.resolve_dispute(opened, lost=False)
+    paystack.disputes[0] = opened | {"id": None, "status": "awaiting-merchant-feedback"}
+    shutdown = Shutdown()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(jobs.dispute_poller.run(shutdown))
+        while (await find_payment(one.reference)).status == "disputed":
+            await asyncio.sleep(0.05)
+        shutdown.request()
+
+
 async def test_disputes_when_webhooks_polls_and_refunds_race_end_once(
     client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
 ) -> None:

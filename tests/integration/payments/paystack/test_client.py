@@ -143,7 +143,7 @@ async def test_verify_when_a_fault_occurs_raises_its_error_without_the_key(
 
 
 async def test_call_when_the_key_is_wrong_raises_key_rejected(merchant: Merchant) -> None:
-    async with paystack_client(url=str(merchant.http.base_url), key="sk_test_of_somebody_else") as client:
+    async with paystack_client(url=str(merchant.http.base_url), key="sk_test_of_another_merchant") as client:
         with pytest.raises(KeyRejected):
             await client.transactions.verify("pay-nobody")
 

@@ -45,7 +45,7 @@ FAULTS: dict[str, RawAnswer] = {
     "reset": reset_connection,
     "half an answer": send_half_an_answer,
     "an answer that drips": drip,
-    "another reference": answer_with_charge(lambda _: charge("pay-of-somebody-else")),
+    "another reference": answer_with_charge(lambda _: charge("pay-of-another-customer")),
     "reference null": answer_with_charge(lambda reference: charge(reference) | {"reference": None}),
     "amount a float": answer_with_charge(lambda reference: charge(reference) | {"amount": 500.5}),
     "status unknown": answer_with_charge(lambda reference: charge(reference) | {"status": "sucess"}),
