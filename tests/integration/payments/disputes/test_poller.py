@@ -11,6 +11,7 @@ from services.payments.db import sessions
 from services.payments.metrics import Metrics
 from tests.factories.payments import create_paid_payment
 from tests.fakes.paystack import FakePaystack, dispute_event
+from tests.fixtures.loops import until
 from tests.fixtures.metrics import metric
 from tests.fixtures.payments_jobs import Jobs, process_webhook_events
 from tests.fixtures.payments_requests import create_disputed_payment, post_webhook
@@ -80,10 +81,13 @@ async def test_poll_when_every_search_fails_is_still_made(paystack: FakePaystack
     paystack.resolve_dispute(opened, lost=False)
     paystack.disputes[0] = opened | {"id": None, "status": "awaiting-merchant-feedback"}
     shutdown = Shutdown()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+
+    async def resolved() -> bool:
+        return (await find_payment(one.reference)).status != "disputed"
+
+    async with asyncio.TaskGroup() as group:
         group.create_task(jobs.dispute_poller.run(shutdown))
-        while (await find_payment(one.reference)).status == "disputed":
-            await asyncio.sleep(0.05)
+        await until(resolved)
         shutdown.request()
 
 
