@@ -54,7 +54,7 @@ async def test_prune_when_two_workers_run_deletes_all_old_rows_and_keeps_the_oth
         return await count_by_status_and_age(WebhookEvent) == kept == await count_by_status_and_age(Inbox)
 
     async with living(prune, prune):
-        await until(pruned)
+        await until(pruned, seconds=60)
     async with sessions() as session:
         assert (await session.execute(select(func.count()).select_from(IdempotencyKey))).scalar_one() == 1500
     assert failures() == before
