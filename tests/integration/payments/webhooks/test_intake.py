@@ -1,4 +1,4 @@
-"""A database that is away: no webhook is answered 200 that is not stored, every answer comes while Paystack waits, and all recovers."""
+"""A database that is away: no webhook is answered 200 that is not stored, every answer comes in time, and all recovers."""
 
 import asyncio
 import gc
@@ -25,7 +25,7 @@ from tests.fixtures.proxy import Proxy
 # A connection whose connect was cancelled is closed by its finalizer, which warns.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection <asyncpg:ResourceWarning")
 KEYS = [PAYSTACK_SECRET_KEY.encode()]
-PAYSTACK_WAITS = 30  # seconds, in test mode (docs/payments.md); the intake answers after 2.5 s on an idle machine
+IN_TIME = 5  # seconds. The intake's own limit is 2.5 s; without that limit, the database's timeouts answer after more than 5 s.
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_webhooks_when_the_database_is_silent_answer_503_in_time(client: h
     proxy.stall()
     answers = await asyncio.gather(*(timed(client, n) for n in range(1, 150)))
     assert {status for status, _ in answers} == {503}
-    assert max(seconds for _, seconds in answers) < PAYSTACK_WAITS
+    assert max(seconds for _, seconds in answers) < IN_TIME
     proxy.flow()
     await asyncio.gather(*(until_stored(client, n) for n in range(1, 150)))
     assert len(await webhook_events()) == 150
@@ -86,7 +86,7 @@ async def test_webhook_when_the_database_hangs_up_answers_503_in_time(client: ht
     proxy.refuse()
     status, seconds = await timed(client, 1)
     assert status == 503
-    assert seconds < PAYSTACK_WAITS
+    assert seconds < 3
     proxy.flow()
     await until_stored(client, 1)
     assert len(await webhook_events()) == 2
