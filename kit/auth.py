@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from contracts.tokens import TOKEN_TYPE, AccessClaims, Scope
 from kit.errors import NotAllowed, NotAuthenticated, Unavailable
+from kit.http.client import HttpClient
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
 MAX_TOKEN_BYTES = 8 * 1024
@@ -96,7 +97,7 @@ def fetch_jwks(url: str) -> FetchKeys:
     """Return a function that fetches a JWKS over HTTP within three seconds."""
 
     async def fetch() -> dict[str, Any]:
-        async with asyncio.timeout(FETCH_TIMEOUT_SECONDS), httpx.AsyncClient(timeout=FETCH_TIMEOUT_SECONDS) as client:
+        async with asyncio.timeout(FETCH_TIMEOUT_SECONDS), HttpClient(timeout=FETCH_TIMEOUT_SECONDS) as client:
             response = await client.get(url)
             response.raise_for_status()
             found: dict[str, Any] = response.json()

@@ -135,5 +135,6 @@ class WebhookSender:
                 return response.status_code, None, kept.decode(errors="replace")
         except (TimeoutError, httpx.TimeoutException):
             return None, f"no response within {TIMEOUT:g} s", ""
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, AttributeError, RuntimeError) as error:
+            # The last two: httpx on uvloop, for a connection that was reset as soon as it was open.
             return None, f"{type(error).__name__}: {error}"[:200], ""

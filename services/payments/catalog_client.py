@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from kit.auth import Caller
 from kit.errors import NotAllowed, NotAuthenticated
 from kit.fields import Amount, Currency
+from kit.http.client import HttpClient
 from kit.observability.tracing import traceparent
 from services.payments.errors import CatalogUnavailable, OrderNotFound
 
@@ -30,12 +31,12 @@ class Order(BaseModel):
 class CatalogClient:
     """Client of catalog's HTTP API. Every call ends within five seconds."""
 
-    client: httpx.AsyncClient
+    client: HttpClient
 
     @classmethod
     def at(cls, url: str) -> "CatalogClient":
         """Create a client for the base URL of catalog."""
-        return cls(httpx.AsyncClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
+        return cls(HttpClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
 
     async def get(self, order_id: UUID, caller: Caller) -> Order:
         """Return an order of the caller.

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.counting import count_and_oldest_age, count_up_to
+from kit.http.client import HttpClient
 from kit.messaging import outbox
 from kit.messaging.inbox import EntryStatus
 from services.payments.cli.command import Context, run
@@ -124,7 +125,7 @@ async def _ask_worker() -> WorkerStatus:
     try:
         async with (
             asyncio.timeout(WORKER_TIMEOUT_SECONDS),
-            httpx.AsyncClient(base_url=url, trust_env=False) as client,
+            HttpClient(base_url=url, trust_env=False) as client,
         ):
             readiness, metrics = await client.get("/readyz"), await client.get("/metrics")
             metrics.raise_for_status()

@@ -8,6 +8,7 @@ import httpx
 from prometheus_client import Counter
 from pydantic import SecretStr
 
+from kit.http.client import HttpClient
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.parsing import parse_integer
 from services.payments.paystack.rate_limit import DOCUMENTED_LIMITS, RateLimit, bucket_of
@@ -34,7 +35,7 @@ class Transport:
         self.rate_limit = rate_limit or RateLimit(
             DOCUMENTED_LIMITS[settings.mode], settings.payments_paystack_calls_per_minute
         )
-        self.client = httpx.AsyncClient(
+        self.client = HttpClient(
             base_url=url,
             headers={"Authorization": f"Bearer {key.get_secret_value()}", "User-Agent": "paystack-shop"},
             timeout=TIMEOUT,

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging import processor
@@ -47,6 +48,9 @@ def notifier(engine: AsyncEngine) -> Notifier:
 async def broker(rabbitmq: str) -> AsyncIterator[Broker]:
     async with connect(SecretStr(rabbitmq), "test") as connection:
         channel = await connection.channel()
+        # Other tests of this process leave the queues of the services, which would take events that no queue must take here.
+        for left in (CATALOG_PAYMENTS, PAYMENTS_ORDERS):
+            await channel.queue_delete(left.name)
         broker = Broker(rabbitmq, connection, channel)
         await declare_queue(channel, broker.queue)
         yield broker

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kit.http.client import HttpClient
 from services.payments.catalog_client import CatalogClient
 from services.payments.clients import Clients
 from tests.factories.payments import create_payment
@@ -36,7 +37,7 @@ async def clients(sandbox: Merchant) -> AsyncIterator[Clients]:
     """Clients that talk to the sandbox instead of the fake Paystack."""
     async with (
         paystack_client(url=str(sandbox.http.base_url), key=KEY) as client,
-        httpx.AsyncClient(base_url="http://catalog.test") as http,
+        HttpClient(base_url="http://catalog.test") as http,
     ):
         yield Clients(catalog=CatalogClient(http), configured_paystack=client)
 
