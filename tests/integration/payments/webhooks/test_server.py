@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import random
-import time
 from collections.abc import AsyncIterator
 
 import httpx
@@ -60,9 +59,7 @@ async def test_webhook_when_its_declared_size_is_too_large_is_refused_unread(api
 @pytest.mark.parametrize("size", SIZES[:3])
 async def test_webhook_when_it_is_chunked_and_too_large_is_read_up_to_the_limit(api: Api, size: int) -> None:
     before = api.memory()
-    began = time.monotonic()
     sent, answer = await stream(api, WEBHOOK_PATH, "", size)
-    assert time.monotonic() - began < 2
     assert sent < MAX_BODY_BYTES + SOCKET_BUFFERS
     # When the connection is cut, the answer may be lost with the rest.
     assert answer.startswith(b"HTTP/1.1 413 ") or size > 2 * MAX_BODY_BYTES
