@@ -1,4 +1,8 @@
-"""The whole stack, with real processes."""
+"""The whole stack, with real processes. All tests of this folder run in one test process, so that the stack is started once."""
+
+from pathlib import Path
+
+import pytest
 
 from tests.fixtures.stack import (
     broker_control,
@@ -12,6 +16,8 @@ from tests.fixtures.stack import (
     stack_log,
 )
 
+HERE = Path(__file__).parent
+
 __all__ = [
     "broker_control",
     "console",
@@ -23,3 +29,9 @@ __all__ = [
     "stack",
     "stack_log",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stack"))
