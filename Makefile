@@ -23,7 +23,7 @@ psql: .venv/installed.txt ## open psql on a database of `make run` (SERVICE=auth
 	@exec $(python) -m dev psql
 
 test: .venv/installed.txt ## run all tests except the drills, with real servers (ARGS="tests/integration/auth -k login")
-	@exec $(python) -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@exec $(python) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 unit: .venv/installed.txt ## run the unit tests: no servers, no environment variables (ARGS as for test)
 	@exec env -i PATH="$$PATH" HOME="$$HOME" $(python) -m pytest --confcutdir=tests/unit --numprocesses 2 tests/unit $(ARGS)

@@ -2,7 +2,22 @@
 
 import sys
 
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
+
 pytest_plugins = ["tests.fixtures.servers"]
+
+
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] -- xdist has no types
+    """Tests of one file run in one process, and so do all tests of the stack: it is started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "the stack" if nodeid.startswith("tests/e2e/") else nodeid.split("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return FileScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_sessionfinish() -> None:

@@ -1,8 +1,4 @@
-"""The whole stack, with real processes. All tests of this folder run in one test process, so that the stack is started once."""
-
-from pathlib import Path
-
-import pytest
+"""The whole stack, with real processes."""
 
 from tests.fixtures.stack import (
     broker_control,
@@ -16,8 +12,6 @@ from tests.fixtures.stack import (
     stack_log,
 )
 
-HERE = Path(__file__).parent
-
 __all__ = [
     "broker_control",
     "console",
@@ -29,10 +23,3 @@ __all__ = [
     "stack",
     "stack_log",
 ]
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("stack"))
