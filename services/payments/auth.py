@@ -28,7 +28,7 @@ ReviewOperator = Annotated[Caller, Depends(require_scope("payments:decide"))]
 Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Reference of the payment")]
 
 
-def payments_of(caller: Caller) -> Select[Payment]:
+def visible_payments(caller: Caller) -> Select[Payment]:
     """Select the payments that the caller can see: all with the scope payments:read, otherwise the caller's own."""
     query = select(Payment)
     return query if "payments:read" in caller.scopes else query.where(Payment.payer_id == caller.id)
@@ -36,7 +36,7 @@ def payments_of(caller: Caller) -> Select[Payment]:
 
 async def find_payment(session: AsyncSession, caller: Caller, reference: str) -> Payment:
     """Return a payment that the caller can see. Raises PaymentNotFound."""
-    query = payments_of(caller).where(Payment.reference == reference)
+    query = visible_payments(caller).where(Payment.reference == reference)
     payment = (await session.execute(query)).scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound

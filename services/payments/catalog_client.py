@@ -38,10 +38,10 @@ class CatalogClient:
         """Create a client for the base URL of catalog."""
         return cls(HttpClient(base_url=url, timeout=CALL_SECONDS, limits=httpx.Limits(max_connections=100)))
 
-    async def get(self, order_id: UUID, caller: Caller) -> Order:
+    async def get_order(self, order_id: UUID, caller: Caller) -> Order:
         """Return an order of the caller.
 
-        Raises OrderNotFound, NotAuthenticated or NotAllowed if catalog refuses the request, and CatalogUnavailable if it fails otherwise.
+        Raises OrderNotFound, NotAuthenticated or NotAllowed if catalog refuses the request, and CatalogUnavailable after any other failure.
         """
         headers = {"Authorization": f"Bearer {caller.token}"}
         request_id = structlog.contextvars.get_contextvars().get("request_id")

@@ -55,15 +55,15 @@ CurrentClients = Annotated[Clients, Depends(_clients)]
 
 
 def problem_from_paystack(
-    error: PaystackError, refusal: type[Problem] = PaymentRefused, *, unavailable: str | None = None
+    error: PaystackError, refusal: type[Problem] = PaymentRefused, *, unavailable_detail: str | None = None
 ) -> Problem:
     """Return the error response for a failed call to Paystack.
 
-    A refusal by Paystack becomes `refusal` with Paystack's message. Every other failure becomes PaystackUnavailable with the detail
-    `unavailable`, or with its default detail.
+    If Paystack refused the request, return `refusal` with its default detail and Paystack's message. After any other failure, return
+    PaystackUnavailable with `unavailable_detail`; None means the default detail of PaystackUnavailable.
     """
     if isinstance(error, Refused):
         return refusal(f"{refusal.default_detail().rstrip('.')}: {error.message}")
     if isinstance(error, RateLimited):
-        return PaystackUnavailable(unavailable, headers={"Retry-After": str(error.retry_after)})
-    return PaystackUnavailable(unavailable)
+        return PaystackUnavailable(unavailable_detail, headers={"Retry-After": str(error.retry_after)})
+    return PaystackUnavailable(unavailable_detail)

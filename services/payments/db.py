@@ -48,7 +48,7 @@ class Topic(StrEnum):
 
 
 def create_notifier() -> Notifier:
-    """Create the notifier of this process. Call this inside the event loop that runs the background jobs or the requests."""
+    """Create a notifier. It can be used in one event loop only: that of the background jobs or of the requests."""
     return Notifier(engine, "payments")
 
 

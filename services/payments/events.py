@@ -1,7 +1,7 @@
 """Build the events about payments (contracts/events.py) that are published to catalog.
 
-The id of an event that can be republished (republish.py) is computed from its type and its payment or dispute, so that a republished event
-has the same id and consumers ignore it.
+The id of an event that can be republished (republish.py) is computed from its type and from the values that identify it: the payment's
+reference, the reference and the refunded total, or the dispute's id. So a republished event has the same id, and consumers ignore it.
 """
 
 from datetime import datetime
@@ -65,7 +65,7 @@ def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event
 
 def refunded(payment: Payment, total: int) -> Event:
     """Return payment.refunded. `total` is the sum of all refunds of the payment so far, in subunits."""
-    fully_refunded = total >= payment.received
+    fully_refunded = total >= payment.received_amount
     data = PaymentRefundedData(**_payment_data(payment), refunded_amount=total, fully_refunded=fully_refunded)
     return PaymentRefunded(
         id=event_id_for("payment.refunded", payment.reference, total), **_envelope(payment), data=data

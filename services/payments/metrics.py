@@ -14,10 +14,10 @@ from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND
 from services.payments.webhooks.models import WebhookEvent
 
 INTERVAL_SECONDS = 5
-LATE_SECONDS = 60
+OVERDUE_SECONDS = 60
 
-oldest_webhook_event = Gauge(
-    "webhook_events_oldest_age_seconds", "Age of the oldest webhook event that is not processed"
+oldest_webhook_event_age = Gauge(
+    "webhook_events_oldest_age_seconds", "Age of the oldest webhook event that waits for processing"
 )
 refunds_needing_attention = Gauge(
     "refunds_needing_attention",
@@ -61,7 +61,7 @@ class Metrics:
         async with self.sessions() as session:
             pending = select(WebhookEvent.id).where(WebhookEvent.status == EntryStatus.PENDING)
             count, age = await count_and_oldest_age(session, pending, WebhookEvent.received_at)
-            oldest_webhook_event.set(age)
+            oldest_webhook_event_age.set(age)
             refunds_needing_attention.set(await count_up_to(session, refunds_that_need_an_operator()))
             payments_held.set(
                 await count_up_to(session, select(Payment.id).where(Payment.status == PaymentStatus.HELD))
@@ -70,9 +70,9 @@ class Metrics:
             due = await seconds_until_dispute_due(session)
             dispute_due_seconds.set(float("inf") if due is None else due)
             events, event_age = await outbox.backlog(session, OutboxRow)
-        late = []
-        if age > LATE_SECONDS:
-            late.append(f"{count} webhook events are not processed, the oldest is {age:.0f} s old")
-        if event_age > LATE_SECONDS:
-            late.append(f"{events} events are not published, the oldest is {event_age:.0f} s old")
-        return "; ".join(late) or None
+        overdue = []
+        if age > OVERDUE_SECONDS:
+            overdue.append(f"{count} webhook events wait for processing, the oldest is {age:.0f} s old")
+        if event_age > OVERDUE_SECONDS:
+            overdue.append(f"{events} events are not published, the oldest is {event_age:.0f} s old")
+        return "; ".join(overdue) or None

@@ -23,7 +23,7 @@ class PaymentStatus(StrEnum):
     """Not paid yet. A transaction that Paystack calls `abandoned` is pending here, because the payer can still pay."""
 
     SUCCEEDED = "succeeded"
-    """The order's amount was paid, or an operator accepted another amount."""
+    """The order's amount was paid, or an operator accepted the payment or bound it to an order."""
 
     FAILED = "failed"
     """The payment was declined. The payer can try again on the same page."""
@@ -76,7 +76,7 @@ class Base(DeclarativeBase):
 class Payment(Base):
     """One attempt to pay for an order, with its own reference at Paystack.
 
-    A paid charge with an unknown reference is stored as a payment too, without an order.
+    A successful charge with an unknown reference is stored as a payment too, without an order.
     """
 
     __tablename__ = "payments"
@@ -128,7 +128,7 @@ class Payment(Base):
     channel: Mapped[str | None]
     gateway_response: Mapped[str | None]
     paid_at: Mapped[datetime | None]
-    # When the sweeper verifies the payment next, and how often it has been verified.
+    # When the sweeper verifies the payment next, and how many verifications were attempted.
     verify_next_attempt_at: Mapped[datetime]
     verify_attempts: Mapped[int] = mapped_column(server_default=text("0"))
     # The sum of the processed refunds.
@@ -144,14 +144,14 @@ class Payment(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     @property
-    def received(self) -> int:
+    def received_amount(self) -> int:
         """The paid amount in subunits of `paid_currency`; 0 while unpaid."""
         return self.paid_amount or 0
 
     @property
-    def refundable(self) -> int:
+    def unrefunded_amount(self) -> int:
         """The paid amount minus the processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
-        return self.received - self.refunded_amount
+        return self.received_amount - self.refunded_amount
 
 
 class Dispute(Base):

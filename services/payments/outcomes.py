@@ -48,5 +48,5 @@ def without_effect(event_type: EventType) -> str:
     return f"{event_type.handling}: {event_type.effect}"
 
 
-UNKNOWN_MONEY = settled(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE)
-"""A paid charge with an unknown reference: it is recorded as a held payment."""
+HELD_UNKNOWN_REFERENCE = settled(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE)
+"""The charge has an unknown reference and is successful: it is recorded as a held payment."""

@@ -17,17 +17,17 @@ from services.payments.ledger.models import LedgerEntry, LedgerTransaction, Move
 from services.payments.models import Dispute, OutboxRow, Payment, PaymentStatus
 
 BATCH = 500
-PUBLISHED_KINDS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETTLED}
+KINDS_WITH_EVENTS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETTLED}
 """The kinds of movements that are recorded together with an event."""
 
 SUCCEEDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
 )
-"""The statuses of payments that have succeeded at some time. Only REFUNDED also includes payments that were refunded while held."""
+"""The statuses of payments that have succeeded at some time. A payment that was refunded while held is REFUNDED and never succeeded."""
 
 
 async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
-    """Write events with the current state of the payments that had movements in [since, until) to the outbox.
+    """Write to the outbox the events that describe the current state of each payment with a movement recorded in [since, until).
 
     Works in batches, each in its own transaction, and yields the number of events of each batch.
     """
@@ -38,7 +38,7 @@ async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, Non
             batch = await session.execute(
                 select(LedgerEntry.recorded_at, LedgerEntry.transaction_id, LedgerTransaction.payment_id)
                 .join(LedgerTransaction, LedgerTransaction.id == LedgerEntry.transaction_id)
-                .where(LedgerEntry.line == 1, LedgerTransaction.kind.in_(PUBLISHED_KINDS))
+                .where(LedgerEntry.line == 1, LedgerTransaction.kind.in_(KINDS_WITH_EVENTS))
                 .where(sort_key > (last_recorded_at, last_id), LedgerEntry.recorded_at < until)
                 .order_by(LedgerEntry.recorded_at, LedgerEntry.transaction_id)
                 .limit(BATCH)
@@ -68,7 +68,7 @@ def _current_events(payment: Payment, disputes: list[Dispute]) -> Iterator[Event
     # A payment that was refunded while it was held still has a held_reason: payment.succeeded was never published for it.
     if payment.status in SUCCEEDED and payment.held_reason is None:
         yield payment_events.succeeded(
-            payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at
+            payment, paid_amount=payment.received_amount, channel=payment.channel, paid_at=payment.paid_at
         )
     if payment.refunded_amount > 0:
         yield payment_events.refunded(payment, payment.refunded_amount)

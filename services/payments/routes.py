@@ -11,7 +11,7 @@ from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
 from kit.idempotency.long_running import LongRunning
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import AnyCaller, Payer, Reference, find_payment, payments_of
+from services.payments.auth import AnyCaller, Payer, Reference, find_payment, visible_payments
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
@@ -41,7 +41,7 @@ RequiredKeyHeader = Annotated[
     Header(
         alias="Idempotency-Key",
         description="A unique value that you choose for each charge. Required, because the card is charged at once and the "
-        "response may be lost: repeat the request with the same value to get the stored response. It is stored for 24 hours.",
+        "response may be lost: repeat the request with the same value to get the stored response. The response is stored for 24 hours.",
     ),
 ]
 
@@ -131,7 +131,7 @@ async def list_payments(
     cursor: CursorParam = None,
 ) -> PaymentPage:
     """Return payments, newest first: the caller's own, or all with the scope `payments:read`."""
-    query = payments_of(caller).order_by(Payment.id.desc()).limit(limit + 1)
+    query = visible_payments(caller).order_by(Payment.id.desc()).limit(limit + 1)
     if status is not None:
         query = query.where(Payment.status == status)
     if cursor is not None:
@@ -157,7 +157,7 @@ async def get_payment(caller: AnyCaller, session: Transaction, reference: Refere
 async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
     """Ask Paystack for the result of a payment that is not paid yet, and return the payment.
 
-    A payment is verified at most every two seconds; in between, the response is the stored payment.
+    A payment is verified at most once in two seconds. A request that comes earlier gets the stored payment.
     """
     async with sessions() as session:
         await find_payment(session, caller, reference)

@@ -24,7 +24,7 @@ def _check_return_url(url: str) -> str:
 
 
 ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_check_return_url)]
-"""An http or https URL with an origin from PAYMENTS_CALLBACK_ORIGINS."""
+"""An http or https URL. Its origin must be listed in PAYMENTS_CALLBACK_ORIGINS, unless that setting is empty."""
 
 
 class StartPayment(RequestModel):
@@ -82,7 +82,9 @@ class PaymentView(ResponseModel):
     amount: int = Field(description="Amount of the order, in subunits")
     currency: str = Field(description="Currency of the order, ISO 4217 code")
     authorization_url: str | None = Field(description="Page at which the payer completes the payment")
-    access_code: str | None = Field(description="Code with which Paystack's JavaScript library opens that page")
+    access_code: str | None = Field(
+        description="Code with which Paystack's JavaScript library opens the page at `authorization_url`"
+    )
     paid_amount: int | None = Field(description="Amount that the payer paid, in subunits; null while unpaid")
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
     refunding_amount: int = Field(

@@ -46,7 +46,7 @@ class PaymentsSettings(Settings):
         default=60,
         ge=1,
         le=86400,
-        description="Seconds to wait for the webhook of a payment before the sweeper verifies it",
+        description="Seconds to wait for the webhook of a payment before the sweeper verifies the payment",
     )
     payments_abandon_after_seconds: int = Field(
         default=48 * 3600,

@@ -25,14 +25,14 @@ from services.payments.webhooks.models import WebhookEvent
 
 
 async def work() -> None:
-    """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack need a secret key."""
+    """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack run only with a secret key."""
     notifier = create_notifier()
     consumer = Consumer(
         sessions,
         Inbox,
         settings.amqp_url,
         PAYMENTS_ORDERS,
-        undeliverable_orders.EVENTS,
+        undeliverable_orders.EVENT_ADAPTER,
         undeliverable_orders.handle,
         notifier,
         wake=frozenset({Topic.REFUNDS}),

@@ -22,7 +22,7 @@ def active_cards_of(payer_id: str) -> Select[Card]:
 
 
 @dataclass(frozen=True, slots=True)
-class PaidCard:
+class ChargedCard:
     """The card of a successful payment, with the payment's payer, email and start time."""
 
     payer_id: str | None
@@ -63,7 +63,7 @@ SAVE = _INSERT.on_conflict_do_update(
 )
 
 
-async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
+async def save(session: AsyncSession, charged_cards: Sequence[ChargedCard]) -> None:
     """Save the cards of payments. If several payments used one card, the data of the payment that was started last is saved.
 
     A deactivated card is saved again only by a payment that was started after the deactivation, and only after the deactivation at
@@ -71,10 +71,10 @@ async def save(session: AsyncSession, paid_cards: Sequence[PaidCard]) -> None:
     """
     # By payer and signature: the card, the email and the start of the payment that was started last.
     newest: dict[tuple[str, str], tuple[Authorization, str, datetime]] = {}
-    for paid in sorted(paid_cards, key=lambda paid_card: paid_card.started_at):
-        card = paid.authorization
-        if card is not None and paid.payer_id is not None and paid.email:
-            newest[paid.payer_id, card.signature] = card, paid.email, paid.started_at
+    for charged in sorted(charged_cards, key=lambda charged: charged.started_at):
+        card = charged.authorization
+        if card is not None and charged.payer_id is not None and charged.email:
+            newest[charged.payer_id, card.signature] = card, charged.email, charged.started_at
     if not newest:
         return
     # Sorted, so that concurrent transactions lock the rows in the same order.

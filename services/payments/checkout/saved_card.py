@@ -46,7 +46,7 @@ async def charge_saved_card(
     clients: Clients,
     caller: Caller,
     request: ChargeCard,
-    key: str,
+    idempotency_key: str,
 ) -> PaymentView:
     """Charge a saved card of the caller for an order of the caller.
 
@@ -54,7 +54,7 @@ async def charge_saved_card(
 
     Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargePending, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
     """
-    idempotent = IdempotentRequest.of(caller.id, "POST /payments/charge", key, request)
+    idempotent = IdempotentRequest.of(caller.id, "POST /payments/charge", idempotency_key, request)
     async with long_running.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
@@ -117,11 +117,11 @@ async def _send_charge(
         if isinstance(result, Charge):
             result = await _with_requested_amount(paystack, payment, result)
     except NoAnswer as error:
-        log.warning("charge unanswered", reference=payment.reference, reason=str(error)[:200])
+        log.warning("charge result unknown", reference=payment.reference, reason=str(error)[:200])
         return
     except PaystackError as error:
         await abandon(sessions, payment.reference, str(error))
-        raise problem_from_paystack(error, unavailable=NOTHING_CHARGED) from error
+        raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED) from error
     async with sessions.begin() as session:
         if isinstance(result, Challenge):
             await session.execute(

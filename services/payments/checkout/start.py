@@ -1,6 +1,7 @@
 """Start a payment.
 
-The reference is stored before it is sent to Paystack, so that no payment is lost. No transaction is open during a call to Paystack.
+The reference is stored before it is sent to Paystack, so that no payment is lost. No database transaction is
+open during a call to Paystack.
 """
 
 import secrets
@@ -26,10 +27,10 @@ from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
 
 MAX_PENDING = 20
-"""The most pending payments that an order may have. The sweeper verifies each of them, which uses Paystack's rate limit."""
+"""The maximum number of pending payments of an order. The sweeper verifies each of them, and these calls use up Paystack's rate limit."""
 
 ATTEMPTS = 2
-"""The most initialize calls in a request. Each has a new reference: Paystack may have used the reference of a call that timed out."""
+"""The maximum number of initialize calls in one request. Each has a new reference: a call that timed out may have used its reference."""
 
 NOTHING_CHARGED = "Paystack is unavailable and nothing was charged: try again in a moment."
 
@@ -42,7 +43,7 @@ async def start_payment(
     clients: Clients,
     caller: Caller,
     request: StartPayment,
-    key: str | None,
+    idempotency_key: str | None,
 ) -> PaymentView:
     """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
 
@@ -50,7 +51,7 @@ async def start_payment(
     """
     if caller.email is None:
         raise PayerUnknown
-    idempotent = IdempotentRequest.of(caller.id, "POST /payments", key, request)
+    idempotent = IdempotentRequest.of(caller.id, "POST /payments", idempotency_key, request)
     async with long_running.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
@@ -63,7 +64,7 @@ async def start_payment(
 
 async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Caller) -> Order:
     """Return a pending order of the caller. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
-    order = await catalog.get(order_id, caller)
+    order = await catalog.get_order(order_id, caller)
     if order.status != "pending":
         raise OrderNotPayable(f"The order is {order.status}: only a pending order can be paid.")
     return order
@@ -89,13 +90,13 @@ async def _initialize_payment(
             initialized = await _initialize(clients.paystack, payment)
         except NoAnswer as error:
             # Paystack may have created the transaction, but its payment page is unknown, so it cannot be paid.
-            log.warning("initialize unanswered", reference=payment.reference, attempt=attempt, reason=str(error))
+            log.warning("initialize call not answered", reference=payment.reference, attempt=attempt, reason=str(error))
             await abandon(sessions, payment.reference, "Paystack did not answer")
         except PaystackError as error:
             await abandon(sessions, payment.reference, str(error))
             if isinstance(error, Refused) and error.code == "duplicate_reference":
                 continue
-            raise problem_from_paystack(error, unavailable=NOTHING_CHARGED) from error
+            raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED) from error
         else:
             return await _store_payment_page(sessions, payment.reference, initialized)
     raise PaystackUnavailable(NOTHING_CHARGED)

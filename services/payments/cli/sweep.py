@@ -10,7 +10,7 @@ from services.payments.cli.command import Context, interruptible, run
 from services.payments.cli.options import AsJson
 from services.payments.cli.output import duration, err, print_json, progress
 from services.payments.db import Topic, sessions
-from services.payments.settlement.sweeper import Sweeper, bring_forward, count_due, expected_seconds
+from services.payments.settlement.sweeper import Sweeper, count_due, expected_seconds, make_all_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def sweep(
         paystack = context.clients.paystack
         async with sessions.begin() as session:
             if everything:
-                await bring_forward(session)
+                await make_all_due(session)
             due = await count_due(session)
         expected = expected_seconds(due, paystack.rate_limit)
         if not as_json:

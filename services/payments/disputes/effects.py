@@ -1,10 +1,12 @@
-"""Apply a dispute to the status of its payment, to the ledger and to the chargeback, and publish the events about it.
+"""Apply a dispute to its payment: set the status, write the ledger, record the chargeback. Publish the events about the dispute.
 
     succeeded, partially_refunded ── opened ──► disputed    event payment.disputed: an operator responds
-    disputed ── won ──► its status before                   event payment.dispute_resolved
-    disputed ── lost ──► its status before                  event payment.dispute_resolved with `lost`; a chargeback is recorded
+    disputed ── won ──► status without the dispute          event payment.dispute_resolved
+    disputed ── lost ──► status without the dispute         event payment.dispute_resolved with `lost`; a chargeback is recorded
 
-A dispute is won if its resolution is declined, and lost if it is merchant-accepted or auto-accepted (`PaystackDispute.lost`).
+The status without the dispute is succeeded, partially_refunded or refunded, depending on the refunded amount. While another dispute of the
+payment is open, the payment stays disputed. A dispute is won if its resolution is `declined`, and lost if its resolution is
+`merchant-accepted` or `auto-accepted` (`PaystackDispute.lost`).
 """
 
 from datetime import UTC, datetime
@@ -17,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
 from services.payments import events
-from services.payments.ledger import dispute_holds
+from services.payments.ledger import withheld_money
 from services.payments.models import UNPAID, Dispute, OutboxRow, Payment, PaymentStatus
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds.chargebacks import record_chargeback
@@ -52,11 +54,11 @@ async def apply_to_payment(
         # Only a paid payment can be disputed: the sweeper verifies it now.
         payment.status, payment.verify_next_attempt_at = PaymentStatus.PENDING, datetime.now(UTC)
     elif dispute.lost is None:
-        await dispute_holds.withhold(session, payment, dispute.id, dispute.amount)
+        await withheld_money.record_withheld(session, payment, dispute.id, dispute.amount)
         if payment.status in {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED}:
             payment.status = PaymentStatus.DISPUTED
     else:
-        await dispute_holds.release(session, payment, dispute.id, lost=dispute.lost)
+        await withheld_money.record_released(session, payment, dispute.id, lost=dispute.lost)
         if dispute.lost:
             await record_chargeback(session, payment, dispute, reported)
         if payment.status == PaymentStatus.DISPUTED and not await _has_open_dispute(session, payment.id):
@@ -67,7 +69,7 @@ async def apply_to_payment(
 def _status_without_dispute(payment: Payment) -> PaymentStatus:
     if payment.refunded_amount <= 0:
         return PaymentStatus.SUCCEEDED
-    return PaymentStatus.REFUNDED if payment.refundable <= 0 else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.REFUNDED if payment.unrefunded_amount <= 0 else PaymentStatus.PARTIALLY_REFUNDED
 
 
 async def _has_open_dispute(session: AsyncSession, payment_id: int) -> bool:

@@ -36,7 +36,7 @@ log = structlog.get_logger("disputes")
 
 
 class DisputePoller:
-    """The background job that polls due disputes, and every few minutes searches for disputes that are not recorded."""
+    """The background job that polls due disputes, and every ten minutes searches for disputes that are not recorded."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -48,7 +48,7 @@ class DisputePoller:
         clock = asyncio.get_running_loop().time
         searched_at = -SEARCH_SECONDS
         while not shutdown.requested:
-            # Two steps: a search that fails every time must not prevent the polls.
+            # The search has its own `try`, so that a search that always fails does not prevent the polls.
             if clock() - searched_at > SEARCH_SECONDS:
                 try:
                     await self.search(shutdown)
@@ -153,8 +153,9 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
 async def _is_finished(session: AsyncSession, dispute: Dispute, now: datetime) -> bool:
     """Return True if the dispute need not be polled any more.
 
-    An open dispute is polled. A resolved one is polled only if it is lost, has a payment, and was resolved less than CHARGEBACK_TIMEOUT
-    ago; and only until its chargeback is final, is listed by Paystack, or cannot be recorded because nothing is left of the payment.
+    An open dispute is not finished. A resolved dispute is finished if it is won, has no payment, or was resolved longer than
+    CHARGEBACK_TIMEOUT ago. Any other lost dispute is finished when its chargeback is final or listed by Paystack, or when no chargeback
+    can be recorded, because nothing is left of the payment.
     """
     if dispute.lost is None:
         return False

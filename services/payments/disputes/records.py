@@ -1,7 +1,8 @@
 """Record disputes as Paystack reports them, and schedule their polls.
 
-A webhook event creates the record of a dispute, so that its deadline is known even while Paystack does not answer. Later events only
-schedule a poll (poller.py): after that, the state of a dispute is taken from GET /dispute/:id. A resolved dispute stays resolved.
+The first webhook event of a dispute creates its record, so that its deadline is known even while Paystack does not answer; the poller's
+search creates the record if that event was lost. Later events only schedule a poll (poller.py), because the state of a recorded dispute is
+taken from Paystack's responses (GET /dispute/:id and PUT /dispute/:id/resolve). A resolved dispute stays resolved.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ async def record(session: AsyncSession, reported: Sequence[PaystackDispute]) -> 
     if not reported:
         return []
     references = {dispute.reference for dispute in reported if dispute.reference}
-    # Locked in the same order as in settlement.
+    # The payments are locked in the order of their ids, as in settlement.
     found = await session.execute(
         select(Payment).where(Payment.reference.in_(references)).order_by(Payment.id).with_for_update()
     )
@@ -85,7 +86,7 @@ async def apply(session: AsyncSession, reported: PaystackDispute) -> Dispute:
     query = select(Dispute.payment_id, Dispute.reference).where(Dispute.id == reported.id)
     known = (await session.execute(query)).one()
     of_dispute = Payment.id == known.payment_id if known.payment_id else Payment.reference == (known.reference or "")
-    # The payment is locked before the dispute, as everywhere.
+    # Lock the payment before the dispute, as all other code does.
     payment = (await session.execute(select(Payment).where(of_dispute).with_for_update())).scalar_one_or_none()
     locked = select(Dispute).where(Dispute.id == reported.id).with_for_update()
     dispute = (await session.execute(locked)).scalar_one()
@@ -106,7 +107,7 @@ async def schedule_poll(session: AsyncSession, dispute_id: int) -> None:
 
 
 async def schedule_polls_by_reference(session: AsyncSession, references: Sequence[str]) -> None:
-    """Make disputes without a payment due for a poll, because a charge with their reference was paid. Resolved disputes are polled too."""
+    """Make disputes without a payment due for a poll, because a successful charge has their reference. Resolved disputes are polled too."""
     if references:
         disputes = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
         await session.execute(disputes.values(next_attempt_at=func.now(), attempts=0))
@@ -121,7 +122,7 @@ def dispute_status(reported: PaystackDispute) -> DisputeStatus:
 
 
 def _is_stale(dispute: Dispute, reported: PaystackDispute) -> bool:
-    """Return True if a newer state is recorded: responses can arrive in another order. A resolution is never stale."""
+    """Return True if a newer state is already recorded: Paystack's reports can arrive out of order. A resolution is never stale."""
     if reported.resolved or reported.changed_at is None or dispute.changed_at is None:
         return False
     return reported.changed_at < dispute.changed_at

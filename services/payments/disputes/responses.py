@@ -1,4 +1,4 @@
-"""Respond to disputes: upload evidence, accept or decline. No transaction is open during the calls to Paystack."""
+"""Respond to disputes: upload evidence, accept or decline. No database transaction is open during the calls to Paystack."""
 
 from typing import Any
 
@@ -58,7 +58,8 @@ async def resolve_dispute(
 ) -> Dispute:
     """Accept or decline a dispute at Paystack, and record the response.
 
-    If Paystack's response is lost, the dispute is fetched. Raises PaystackUnavailable if that fails, or if it still waits for our response.
+    If Paystack's response is lost, the dispute is fetched. Raises PaystackUnavailable if it cannot be fetched, or if the fetched dispute
+    still waits for our response.
     """
     dispute = await _find_awaiting_response(sessions, dispute_id)
     body = _resolve_body(dispute, request)

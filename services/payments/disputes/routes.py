@@ -56,7 +56,10 @@ async def list_disputes(
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> DisputePage:
-    """Return open disputes, which need a response before `due_at`, or resolved ones. Requires the scope `payments:refund`."""
+    """Return the open or the resolved disputes, as `state` says. Requires the scope `payments:refund`.
+
+    An open dispute that waits for our response must be answered before `due_at`.
+    """
     key = tuple_(Dispute.due_at, Dispute.id)
     sort = f"disputes {state}"
     query = select(Dispute).limit(limit + 1)

@@ -25,13 +25,13 @@ from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import RefundStatus
-from services.payments.refunds.requests import list_refunds, refunded_or_unfinished
+from services.payments.refunds.requests import list_refunds, refunded_or_unfinished_amount
 from services.payments.settings import settings
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
 """An operator can accept a payment that is held for one of these reasons."""
 
-MOVEMENTS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
+MOVEMENT_KINDS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
 log = structlog.get_logger("holds")
 
 
@@ -48,7 +48,7 @@ async def accept(session: AsyncSession, reference: str, caller: Caller, reason: 
 
 
 async def bind(session: AsyncSession, reference: str, caller: Caller, order: Order, reason: str) -> Payment:
-    """Bind a held payment with an unknown reference to an order that costs its remaining amount.
+    """Bind a held payment with an unknown reference to an order whose amount is the payment's remaining amount.
 
     Raises PaymentNotFound, NotHeld, OrderNotPayable.
     """
@@ -61,9 +61,9 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         raise NotHeld(f"The payment was made in {payment.domain} mode and cannot pay for an order here: refund it.")
     if order.status not in {"pending", "expired"}:
         raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
-    if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
+    if (payment.unrefunded_amount, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, but the payment has {payment.refundable} "
+            f"The order costs {order.amount} {order.currency}, but the payment has {payment.unrefunded_amount} "
             f"{payment.paid_currency}: choose an order with exactly this amount."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
@@ -78,7 +78,7 @@ async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
         raise PaymentNotFound
     if payment.status != PaymentStatus.HELD:
         raise NotHeld(f"The payment is {payment.status}, not held: there is nothing to decide.")
-    if await refunded_or_unfinished(session, payment.id) > payment.refunded_amount:
+    if await refunded_or_unfinished_amount(session, payment.id) > payment.refunded_amount:
         raise NotHeld("A refund of this payment is not finished: decide after it has been processed or has failed.")
     return payment
 
@@ -98,8 +98,8 @@ async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, c
     payment.status = PaymentStatus.PARTIALLY_REFUNDED if payment.refunded_amount else PaymentStatus.SUCCEEDED
     payment.held_reason = None
     await session.flush()
-    await journal.record(session, [movements.decided(payment, MOVEMENTS[kind])])
-    event = succeeded(payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at)
+    await journal.record(session, [movements.decided(payment, MOVEMENT_KINDS[kind])])
+    event = succeeded(payment, paid_amount=payment.received_amount, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
     with continue_trace(payment.traceparent):
         log.info(

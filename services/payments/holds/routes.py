@@ -52,7 +52,7 @@ async def bind_payment(
 
     The order must be pending or expired, and must cost exactly the remaining amount of the payment. Requires the scope `payments:decide`.
     """
-    order = await clients.catalog.get(request.order_id, caller)
+    order = await clients.catalog.get_order(request.order_id, caller)
     async with sessions.begin() as session:
         payment = await review.bind(session, reference, caller, order, request.reason)
         await session.refresh(payment)

@@ -1,4 +1,4 @@
-"""Write movements of money into the ledger, in the transaction that writes the change they belong to."""
+"""Write movements of money into the ledger, in the database transaction that writes the change to which they belong."""
 
 from collections.abc import Iterable
 

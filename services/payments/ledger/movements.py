@@ -84,14 +84,14 @@ def decided(payment: Payment, kind: MovementKind) -> Movement:
         kind,
         Account.HELD,
         Account.SALES,
-        payment.refundable,
+        payment.unrefunded_amount,
         payment.paid_currency or payment.currency,
         payment.id,
     )
 
 
 def refunded(payment: Payment, refund_id: UUID, amount: int, currency: str, mode: Mode) -> Movement:
-    """Return the movement of a refund: out of the held money while the payment is held, otherwise as an expense."""
+    """Return the movement of a refund. It debits the account `held` if the payment is held, otherwise the account `refunds`."""
     return Movement(
         f"refunded:{refund_id}",
         MovementKind.REFUNDED,
@@ -122,7 +122,7 @@ def disputed_key(dispute_id: int) -> str:
 
 
 def dispute_resolved(payment: Payment, dispute_id: int, amount: int, mode: Mode, *, lost: bool) -> Movement:
-    """Return the movement that releases the withheld money. Paystack refunds a lost dispute, and that refund has its own movement."""
+    """Return the movement that releases the withheld money. The chargeback of a lost dispute is a refund and has its own movement."""
     return Movement(
         f"dispute_over:{dispute_id}",
         MovementKind.DISPUTE_LOST if lost else MovementKind.DISPUTE_WON,

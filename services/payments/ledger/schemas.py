@@ -44,7 +44,7 @@ class EntryView(ResponseModel):
     account: Account = Field(description="Account that the entry changes")
     currency: str = Field(description="ISO 4217 code")
     amount: int = Field(description="Amount in subunits. Positive: debits the account; negative: credits it")
-    occurred_at: datetime = Field(description="Time of the movement at Paystack")
+    occurred_at: datetime = Field(description="Time of the movement at Paystack; if unknown, the time of the entry")
     recorded_at: datetime = Field(description="Time of the entry in this ledger")
 
 

@@ -1,6 +1,6 @@
 """Compare Paystack's payouts, which it calls settlements, with their transactions and with our records.
 
-New payouts are recorded, and which payments each payout contains.
+Record the new payouts, and which payments each payout contains.
 """
 
 from datetime import timedelta
@@ -32,7 +32,7 @@ class PayoutComparison:
     async def compare(self) -> None:
         """Compare all payouts from the start of the period until now, because a payment can be paid out after the period.
 
-        Raises PaystackError if Paystack fails five times in a row, and Interrupted.
+        Raises PaystackError and Interrupted, as PaystackReader.read does.
         """
         page_number, is_last = 0, False
         while not is_last:
@@ -45,7 +45,7 @@ class PayoutComparison:
                 if settlement.domain == settings.mode:
                     self.report.payouts += 1
                     await self._compare_settlement(settlement)
-            # Paystack lists the newest first: if all on a page are older than the period, so are all on the next pages.
+            # Paystack lists the newest payouts first: if all on a page are older than the period, the next pages are older too.
             is_last = page.last or not (recent or page.unreadable)
 
     async def _settlement_page(self, number: int) -> SettlementPage:
@@ -129,7 +129,7 @@ class PayoutComparison:
             await session.execute(update(Payment).where(Payment.id.in_(ids)).values(payout_id=settlement.id))
 
     async def report_unsettled(self, after: timedelta) -> None:
-        """Report the payments of the period that were paid longer ago than `after` and are in no payout."""
+        """Report the succeeded payments of the period that were paid longer ago than `after` and are in no payout."""
         query = (
             select(Payment.reference, Payment.paid_amount, Payment.paid_currency, Payment.paid_at, func.count().over())
             .where(

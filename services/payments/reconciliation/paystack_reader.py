@@ -24,7 +24,7 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class PaystackReader:
-    """The clients and the report that all comparisons share. `on_response` is called after every response, to show progress."""
+    """The objects that all comparisons share. `on_response` is called after every response, to show progress."""
 
     sessions: async_sessionmaker[AsyncSession]
     paystack: Paystack
@@ -33,7 +33,10 @@ class PaystackReader:
     on_response: Callable[[Report], None]
 
     async def read(self, bucket: Bucket, call: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `call`, in at most five attempts. Raises the last PaystackError, or Interrupted."""
+        """Return the result of `call`. Retry if Paystack does not answer or the rate limit is used up, at most four times.
+
+        Raises the PaystackError of the last attempt, and Interrupted if the process is asked to stop.
+        """
         attempts = 0
         while await self.paystack.rate_limit.acquire(bucket, self.shutdown):
             attempts += 1
@@ -42,7 +45,9 @@ class PaystackReader:
             except (RateLimited, NoAnswer) as error:
                 if attempts == ATTEMPTS:
                     raise
-                log.warning("Paystack read failed, retried", error=type(error).__name__, reason=str(error)[:200])
+                log.warning(
+                    "Paystack read failed and will be retried", error=type(error).__name__, reason=str(error)[:200]
+                )
             else:
                 self.on_response(self.report)
                 return result

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import BaseModel, Field
 
 MAX_DIFFERENCES = 1000
-"""Differences that a report lists. Further ones are only counted, in `more`."""
+"""The maximum number of differences that a report lists. Further differences are only counted, in `more`."""
 
 
 class DifferenceKind(StrEnum):
@@ -49,7 +49,7 @@ class Difference(BaseModel):
 
 
 class Report(BaseModel):
-    """The differences and counts of the payments, transactions and payouts created in [since, until)."""
+    """The differences and counts of a reconciliation of the period [since, until)."""
 
     since: datetime
     until: datetime

@@ -4,8 +4,8 @@
     our payments   ── payouts.py ───────► Paystack's settlements
     the ledger     ── ledger_check.py ──► our payments
 
-The comparison records new payouts, and fees that were unknown until now. It corrects nothing else: an operator decides about the
-differences.
+The comparison records new payouts, the payments that each payout contains, and fees that were unknown until now. It corrects nothing else:
+an operator decides about the differences.
 """
 
 from datetime import timedelta
@@ -19,8 +19,8 @@ from services.payments.reconciliation.transactions import TransactionComparison
 async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
     """Fill the report of `reader` with the differences of its period.
 
-    Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Raises PaystackError if Paystack fails five
-    times in a row, and Interrupted.
+    Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Raises PaystackError and
+    Interrupted, as PaystackReader.read does.
     """
     transactions = TransactionComparison(reader)
     payouts = PayoutComparison(reader, transactions)

@@ -36,7 +36,7 @@ class TransactionComparison:
     async def compare(self) -> None:
         """Compare the transactions and payments created in the period.
 
-        Raises PaystackError if Paystack fails five times in a row, and Interrupted.
+        Raises PaystackError and Interrupted, as PaystackReader.read does.
         """
         start = self.report.since
         while start < self.report.until:
@@ -93,7 +93,10 @@ class TransactionComparison:
                 return
 
     async def verify_and_report(self, reference: str) -> None:
-        """Verify one transaction, read the payment again, and report the differences that remain."""
+        """Verify one transaction, read the payment again, and report the differences that remain.
+
+        If the report is full, only count one more difference.
+        """
         if self.report.full:
             self.report.more += 1
             return

@@ -88,7 +88,7 @@ async def _create_chargeback(session: AsyncSession, payment: Payment, dispute: D
     """Create the chargeback of a lost dispute: the disputed amount, at most what is left of the payment. Return None if nothing is left."""
     if payment.paid_amount is None:
         return None
-    left = payment.paid_amount - await requests.refunded_or_unfinished(session, payment.id)
+    left = payment.paid_amount - await requests.refunded_or_unfinished_amount(session, payment.id)
     amount = left if dispute.amount is None else min(dispute.amount, left)
     if amount <= 0:
         with continue_trace(payment.traceparent):

@@ -1,6 +1,7 @@
 """The refund executor: send requested refunds to Paystack, and sync their statuses until they are final.
 
-The executor works on one payment at a time. It takes the state of refunds from GET /refund only, never from a webhook event. A refund is
+The executor works on one payment at a time. It takes the state of refunds from Paystack's responses
+(GET and POST /refund), never from a webhook event. A refund is
 sent once: if the response to a request was lost, the executor finds the refund in Paystack's list by our id in `merchant_note` and does not
 send it again. Amounts do not identify a refund, because two partial refunds can be equal.
 """
@@ -28,7 +29,7 @@ from services.payments.refunds.requests import UNFINISHED
 from services.payments.refunds.sync import fail_refused_refund, merchant_note, sync_refunds
 
 LEASE = timedelta(seconds=45)
-"""Longer than the work between two renewals: two calls to Paystack and the transactions after them, each with its own time limit."""
+"""Longer than the work between two renewals: two calls to Paystack and the database transactions after them. Each has a time limit."""
 
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=5, longest=6 * 3600)
@@ -69,7 +70,7 @@ class RefundExecutor:
                 await shutdown.wait(POLL_SECONDS, self._wakeup)
             else:
                 with continue_trace(due.traceparent):
-                    await self._process(shutdown, due)
+                    await self._sync_due(shutdown, due)
 
     async def _take_due(self) -> DuePayment | None:
         """Take a payment whose refunds are due, with a lease. Return None if there is none.
@@ -107,7 +108,7 @@ class RefundExecutor:
             leased_until = (await session.execute(renewed)).scalar_one_or_none()
         return None if leased_until is None else replace(due, leased_until=leased_until)
 
-    async def _process(self, shutdown: Shutdown, due: DuePayment) -> None:
+    async def _sync_due(self, shutdown: Shutdown, due: DuePayment) -> None:
         # The wait for the rate limit can be longer than the lease, so the lease is renewed after it.
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return

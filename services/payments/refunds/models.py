@@ -23,7 +23,7 @@ class RefundStatus(StrEnum):
 
 
 FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
-"""A refund with one of these statuses does not change any more."""
+"""Paystack's final statuses of a refund: Paystack does not change them any more."""
 
 
 class Refund(Base):

@@ -47,7 +47,7 @@ async def request_refund(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
-    left = payment.received - await refunded_or_unfinished(session, payment.id)
+    left = payment.received_amount - await refunded_or_unfinished_amount(session, payment.id)
     if payment.status not in NOT_FULLY_REFUNDED or left <= 0:
         raise NothingToRefund(
             f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
@@ -101,7 +101,7 @@ async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -
 async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> None:
     """Make the refunds of these payments due for a sync with Paystack, for example after a webhook event about a refund.
 
-    A payment that is not known to be paid is made due for verification too: its refunds are synced only after it is settled.
+    A payment that is not known to be paid becomes pending and due for verification: its refunds are synced only after it is settled.
     """
     if not references:
         return
@@ -125,7 +125,7 @@ async def unfinished_amounts(session: AsyncSession, payment_ids: Sequence[int]) 
     return {payment_id: int(amount) for payment_id, amount in await session.execute(sums)}
 
 
-async def refunded_or_unfinished(session: AsyncSession, payment_id: int) -> int:
+async def refunded_or_unfinished_amount(session: AsyncSession, payment_id: int) -> int:
     """Return the sum of all refunds of a payment that have not failed, in subunits."""
     query = select(func.coalesce(func.sum(Refund.amount), 0)).where(
         Refund.payment_id == payment_id, Refund.status != RefundStatus.FAILED

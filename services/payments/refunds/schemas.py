@@ -62,7 +62,7 @@ class RefundView(ResponseModel):
         "`processed`: refunded; `failed`: not refunded, request another refund; "
         "`needs-attention`: retry it with the payer's bank account"
     )
-    reason: str | None = Field(description="Reason of the refund, as it was sent to the payer")
+    reason: str | None = Field(description="Reason of the refund")
     requested_by: str = Field(
         description="Id of the account that requested it, `catalog` for an undeliverable order, "
         "or `paystack` for a refund that was not requested here"

@@ -20,7 +20,9 @@ from services.payments.refunds.requests import log_fields
 from services.payments.settings import settings
 
 PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
-refunds_total = Counter("refunds_total", "Changes of refunds, by new status; refused: Paystack refused it", ["status"])
+refunds_total = Counter(
+    "refunds_total", "Status changes of refunds, by new status; refused: Paystack refused the refund", ["status"]
+)
 log = structlog.get_logger("refunds")
 
 
@@ -109,7 +111,7 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
     if total <= payment.refunded_amount:
         return
     payment.refunded_amount = total
-    if payment.refundable <= 0:
+    if payment.unrefunded_amount <= 0:
         payment.status = PaymentStatus.REFUNDED
     elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
         # The remaining amount of a held payment is still held: an operator decides about it.
@@ -124,10 +126,10 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
         await outbox.add(session, OutboxRow, events.refunded(payment, total))
 
 
-def _log_error(event: str, payment: Payment, refund: Refund, reason: str) -> None:
+def _log_error(message: str, payment: Payment, refund: Refund, reason: str) -> None:
     with continue_trace(payment.traceparent):
         log.error(
-            event,
+            message,
             **log_fields(payment),
             refund=str(refund.id),
             amount=refund.amount,

@@ -14,7 +14,7 @@ from services.payments.models import Payment
 from services.payments.refunds import requests
 from services.payments.refunds.models import Refund
 
-EVENTS: TypeAdapter[OrderUndeliverable] = TypeAdapter(OrderUndeliverable)
+EVENT_ADAPTER: TypeAdapter[OrderUndeliverable] = TypeAdapter(OrderUndeliverable)
 REASONS = {
     UndeliverableReason.EXPIRED_AND_SOLD_OUT: "Your payment arrived after your order had expired, and the products are sold out",
     UndeliverableReason.CANCELLED: "Your order was cancelled before your payment arrived",
@@ -38,7 +38,7 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
     query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
     query = query.where(Payment.reference.in_(references), Refund.requested_by == REQUESTED_BY)
     refunded = set((await session.execute(query)).scalars())
-    # In the order of the references: concurrent transactions lock payments in the same order.
+    # Sorted by reference, so that concurrent runs of this handler lock payments in the same order.
     for event in sorted(events, key=lambda event: event.data.reference):
         with continue_trace(event.traceparent):
             await _refund(session, event, already_requested=event.data.reference in refunded)

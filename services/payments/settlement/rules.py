@@ -16,7 +16,7 @@ from services.payments.mode import Mode
 from services.payments.models import UNPAID, PaymentStatus
 from services.payments.paystack.charge import REVERSED, Charge
 
-DECIDED = REVERSED | {"success", "failed"}
+STATUSES_WITH_EFFECT = REVERSED | {"success", "failed"}
 """Paystack's statuses of a charge that can change a payment. A charge with another status changes nothing."""
 
 
@@ -42,7 +42,7 @@ def check_amount(expected_amount: int, expected_currency: str, charge: Charge, m
     return None if charge.amount == expected_amount or with_fees else HeldReason.AMOUNT_DIFFERS
 
 
-def decide(status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> Transition | None:
+def find_transition(status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> Transition | None:
     """Return the transition of a payment with this status, or None if the charge changes nothing.
 
     `mismatch` is the result of `check_amount`; it matters only for a successful charge.
@@ -62,7 +62,8 @@ def decide(status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -
 def saves_card(payer_id: str | None, status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> bool:
     """Return True if the charge paid for a known customer's order, so its card can be saved.
 
-    `status` is the payment's status after the charge. Repeated events are checked too: the first source may not have carried the card.
+    `status` is the payment's status after the charge. A charge that
+    changes nothing is checked too, because an earlier report of the same charge may not have included the card.
     """
     pays_order = status == PaymentStatus.SUCCEEDED and charge.status == "success" and mismatch is None
     return pays_order and payer_id is not None and charge.authorization is not None

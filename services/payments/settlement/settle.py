@@ -1,4 +1,4 @@
-"""Apply charges to payments: status, ledger, saved cards and events in one transaction. The rules are in rules.py."""
+"""Apply charges to payments: status, ledger, saved cards and events in one database transaction. The rules are in rules.py."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from kit.observability.tracing import continue_trace
 from services.payments import events as payment_events
 from services.payments import outcomes
 from services.payments.cards import saved_cards
-from services.payments.cards.saved_cards import PaidCard
+from services.payments.cards.saved_cards import ChargedCard
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Account
 from services.payments.ledger.movements import Movement
@@ -28,7 +28,7 @@ from services.payments.settlement.payments import (
     lock_payments,
     write_changes,
 )
-from services.payments.settlement.rules import Transition, check_amount, decide, saves_card
+from services.payments.settlement.rules import Transition, check_amount, find_transition, saves_card
 
 settled_total = Counter(
     "payments_settled_total", "Payments settled, by new status and by reason if they are held", ["status", "reason"]
@@ -46,14 +46,14 @@ class Settled:
 
 @dataclass(slots=True)
 class Batch:
-    """The changes that the charges of one transaction cause. Keys are references."""
+    """The changes that the charges of one database transaction cause. Keys are references."""
 
     changes: dict[str, Change] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
     unknown_charges: dict[str, Charge] = field(default_factory=dict)
     movements: list[Movement] = field(default_factory=list)
-    cards: list[PaidCard] = field(default_factory=list)
-    refund_syncs: list[str] = field(default_factory=list)
+    cards: list[ChargedCard] = field(default_factory=list)
+    sync_refunds_of: list[str] = field(default_factory=list)
 
     def add(self, charge: Charge, payment: LockedPayment | None) -> str:
         """Add a charge, and return its outcome. `payment` is None if the reference is unknown."""
@@ -62,13 +62,13 @@ class Batch:
             if not successful:
                 return outcomes.UNKNOWN_REFERENCE
             self.unknown_charges.setdefault(charge.reference, charge)
-            return outcomes.UNKNOWN_MONEY
+            return outcomes.HELD_UNKNOWN_REFERENCE
         mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if successful else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
-        transition = decide(status, charge, mismatch)
+        transition = find_transition(status, charge, mismatch)
         if saves_card(payment.payer_id, transition.status if transition else status, charge, mismatch):
-            self.cards.append(PaidCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
+            self.cards.append(ChargedCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
         if transition is None:
             return outcomes.unchanged(status)
         self._change(payment, transition, charge)
@@ -84,23 +84,25 @@ class Batch:
             account = Account.HELD if transition.held_reason else Account.SALES
             self.movements += movements.received(payment.id, charge, settings.mode, credited=account)
         if transition.held_reason == HeldReason.REVERSED:
-            self.refund_syncs.append(charge.reference)
+            self.sync_refunds_of.append(charge.reference)
         settled_total.labels(transition.status, transition.held_reason or "").inc()
         _log_settled(payment, transition, charge)
 
 
-async def settle(session: AsyncSession, charges: Sequence[Charge], *, refunded: Sequence[str] = ()) -> list[Settled]:
-    """Apply charges to their payments in this transaction. Return a result for each charge, in the same order.
+async def settle(
+    session: AsyncSession, charges: Sequence[Charge], *, sync_refunds_of: Sequence[str] = ()
+) -> list[Settled]:
+    """Apply charges to their payments in the transaction of `session`. Return a result for each charge, in the same order.
 
-    `refunded`: references of payments whose refunds changed at Paystack. A sync is scheduled for the refunds of these payments, and of
-    payments that become held because their charge was reversed. Payments are locked in the order of their ids. If another transaction
-    has locked one, this call waits, at most for the lock timeout.
+    `sync_refunds_of`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled; also of the refunds
+    of each payment that becomes held because its charge was reversed. Payments are locked in the order of their ids. If another database
+    transaction has locked one, this call waits for it until the lock timeout.
     """
     payments = await lock_payments(session, {charge.reference for charge in charges}) if charges else {}
-    batch = Batch(refund_syncs=list(refunded))
+    batch = Batch(sync_refunds_of=list(sync_refunds_of))
     results = [Settled(charge.reference, batch.add(charge, payments.get(charge.reference))) for charge in charges]
     await write_changes(session, batch.changes.values())
-    await requests.schedule_sync(session, batch.refund_syncs)
+    await requests.schedule_sync(session, batch.sync_refunds_of)
     await _hold_unknown_charges(session, batch)
     await journal.record(session, batch.movements)
     await saved_cards.save(session, batch.cards)
@@ -136,7 +138,7 @@ def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Ev
 
 
 def _log_settled(payment: LockedPayment, transition: Transition, charge: Charge) -> None:
-    """Log the transition, and again as an error if an operator has to review the payment."""
+    """Log the transition. Also log an error if the payment is held for any other reason than `reversed`."""
     reference, order_id, reason = payment.reference, str(payment.order_id), transition.held_reason
     with continue_trace(payment.traceparent):
         log.info("payment settled", reference=reference, order_id=order_id, status=transition.status, reason=reason)

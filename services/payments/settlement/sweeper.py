@@ -1,4 +1,4 @@
-"""The sweeper: verify payments at Paystack whose webhook event is late, with growing intervals, until they are abandoned.
+"""The sweeper: verify at Paystack the payments whose webhook event is late, with growing intervals, until they are paid or abandoned.
 
 An abandoned payment can still be paid: a charge that Paystack reports later is settled.
 """
@@ -25,7 +25,7 @@ from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
-from services.payments.settlement.rules import DECIDED
+from services.payments.settlement.rules import STATUSES_WITH_EFFECT
 from services.payments.settlement.settle import settle
 
 BATCH = 50
@@ -34,12 +34,12 @@ POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
 MAX_COUNTED = 100_000
-LOGGED_FROM = 50
-"""The report is logged only with at least this number of due payments."""
+LOG_THRESHOLD = 50
+"""If fewer payments are due, their number is not logged."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-UNDECIDED = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
-"""The payments that the sweeper verifies. Failed ones too, because the payer of a declined payment can try again on the same page."""
+VERIFIED_BY_SWEEPER = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
+"""Condition: payments that the sweeper verifies. Failed ones are included: the payer of a declined payment can retry on the same page."""
 
 verifications_total = Counter(
     "sweeper_verifications_total", "Verifications by the sweeper, by result: answered, locked or the error", ["result"]
@@ -54,13 +54,13 @@ log = structlog.get_logger("sweeper")
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
     """Return the number of payments that are due for verification at the time `before`, by default now; at most MAX_COUNTED."""
     at = func.now() if before is None else before
-    due = select(Payment.id).where(UNDECIDED, Payment.verify_next_attempt_at <= at)
+    due = select(Payment.id).where(VERIFIED_BY_SWEEPER, Payment.verify_next_attempt_at <= at)
     return await count_up_to(session, due, MAX_COUNTED)
 
 
-async def bring_forward(session: AsyncSession) -> None:
-    """Make every undecided payment due for verification now."""
-    later = update(Payment).where(UNDECIDED, Payment.verify_next_attempt_at > func.now())
+async def make_all_due(session: AsyncSession) -> None:
+    """Make all pending and failed payments due for verification now."""
+    later = update(Payment).where(VERIFIED_BY_SWEEPER, Payment.verify_next_attempt_at > func.now())
     await session.execute(later.values(verify_next_attempt_at=func.now()))
 
 
@@ -86,7 +86,7 @@ class Sweeper:
                 await shutdown.wait(POLL_SECONDS)
 
     async def sweep(self, shutdown: Shutdown, on_result: Callable[[bool], None]) -> None:
-        """Verify all payments that are due at the start, once. Calls `on_result` after each: with True if it could be verified."""
+        """Verify once each payment that is due at the start. Call `on_result` after each, with True if the payment was verified."""
         started_at = datetime.now(UTC)
         while not shutdown.requested and (due := await self._take_due(started_at)):
             await self._verify_all(shutdown, due, on_result)
@@ -100,7 +100,7 @@ class Sweeper:
             due_at=Payment.verify_next_attempt_at,
             attempts=Payment.verify_attempts,
             lease=BACKOFF.interval(Payment.verify_attempts),
-            where=[UNDECIDED],
+            where=[VERIFIED_BY_SWEEPER],
             before=None if before is None else literal(before),
             limit=BATCH,
         )
@@ -133,8 +133,8 @@ class Sweeper:
         try:
             charge = await self.paystack.transactions.verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
-            decided = charge is not None and charge.status in DECIDED
-            if old or decided:
+            has_effect = charge is not None and charge.status in STATUSES_WITH_EFFECT
+            if old or has_effect:
                 async with self.sessions.begin() as session:
                     if charge is not None:
                         await settle(session, [charge])
@@ -154,7 +154,7 @@ class Sweeper:
         return False
 
     async def _report(self) -> None:
-        """Set the gauges, at most every REPORT_SECONDS."""
+        """Set the gauges and log the number of due payments, at most once in REPORT_SECONDS."""
         now = time.monotonic()
         if now - self._reported_at < REPORT_SECONDS:
             return
@@ -164,7 +164,7 @@ class Sweeper:
         seconds = expected_seconds(due, self.paystack.rate_limit)
         sweeper_due.set(due)
         sweeper_expected_seconds.set(seconds)
-        if due >= LOGGED_FROM:
+        if due >= LOG_THRESHOLD:
             per_minute = round(self.paystack.rate_limit.per_minute("verify"))
             log.info("payments due for verification", due=due, per_minute=per_minute, minutes=round(seconds / 60, 1))
 
@@ -173,7 +173,7 @@ async def _abandon(session: AsyncSession, reference: str) -> None:
     """Stop verifying an old payment. Called only after Paystack has answered: a payment that was not verified is not abandoned."""
     await session.execute(
         update(Payment)
-        .where(Payment.reference == reference, UNDECIDED)
+        .where(Payment.reference == reference, VERIFIED_BY_SWEEPER)
         .values(
             status=case((Payment.status == PaymentStatus.PENDING, PaymentStatus.ABANDONED), else_=Payment.status),
             verify_next_attempt_at=NEVER,

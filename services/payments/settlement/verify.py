@@ -19,9 +19,10 @@ log = structlog.get_logger("verification")
 
 
 async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
-    """Verify an unpaid payment at Paystack and settle the charge. Do nothing if it was verified less than MIN_INTERVAL ago.
+    """Verify an unpaid payment at Paystack and settle the charge.
 
-    Raises PaystackUnavailable; then the payment is unchanged.
+    Do nothing if the row of the payment was updated less than MIN_INTERVAL ago, unless the payment was never verified. Raises
+    PaystackUnavailable; then the status of the payment is unchanged.
     """
     taken = (
         update(Payment)

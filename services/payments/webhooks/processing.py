@@ -56,10 +56,10 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
     """
     charged = [(event, event.charge) for event in events if event.charge is not None]
     refunded = [event.reference for event in events if event.is_refund and event.reference]
-    results = await settle(session, [charge for _, charge in charged], refunded=refunded)
+    results = await settle(session, [charge for _, charge in charged], sync_refunds_of=refunded)
     for (event, _), result in zip(charged, results, strict=True):
         event.outcome = result.outcome
-    unknown = [result.reference for result in results if result.outcome == outcomes.UNKNOWN_MONEY]
+    unknown = [result.reference for result in results if result.outcome == outcomes.HELD_UNKNOWN_REFERENCE]
     await disputes.schedule_polls_by_reference(session, unknown)
 
 

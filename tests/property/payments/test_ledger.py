@@ -14,7 +14,7 @@ from services.payments.catalog_client import Order
 from services.payments.db import sessions
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
 from services.payments.holds import review
-from services.payments.ledger import dispute_holds
+from services.payments.ledger import withheld_money
 from services.payments.models import Payment
 from services.payments.reconciliation import ledger_check
 from services.payments.reconciliation.report import Report
@@ -71,7 +71,7 @@ class Till:
                         which, min(one.paid_amount or 0, 90_000 if amount is None else int(str(amount)))
                     )
                     async with sessions.begin() as session:
-                        await dispute_holds.withhold(session, one, which, amount)  # type: ignore[arg-type]
+                        await withheld_money.record_withheld(session, one, which, amount)  # type: ignore[arg-type]
             case "dispute over", (bool(lost),):
                 one = await self._paid(reference)
                 if one is not None:
@@ -80,7 +80,7 @@ class Till:
                         self.over.add(which)
                         self.disputed[which] = 0
                     async with sessions.begin() as session:
-                        await dispute_holds.release(session, one, which, lost=lost)
+                        await withheld_money.record_released(session, one, which, lost=lost)
 
     async def _refund(self, reference: str, amount: int) -> None:
         """Refund on Paystack's dashboard, and let payments record it."""

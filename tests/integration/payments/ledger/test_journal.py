@@ -11,7 +11,7 @@ from kit.auth import Caller
 from services.payments.db import sessions
 from services.payments.disputes import records
 from services.payments.holds import review
-from services.payments.ledger import dispute_holds, journal, movements
+from services.payments.ledger import journal, movements, withheld_money
 from services.payments.ledger.models import Payout
 from services.payments.paystack.charge import parse_charge
 from services.payments.paystack.disputes import PaystackDispute
@@ -99,11 +99,11 @@ async def test_dispute_hold_when_the_dispute_ends_is_released_once(lost: bool) -
     row = await find_payment(one.reference)
     for amount in (30_000, 40_000):  # the disputed amount may change later
         async with sessions.begin() as session:
-            await dispute_holds.withhold(session, row, 77, amount)
+            await withheld_money.record_withheld(session, row, 77, amount)
     assert await ledger_balances() == {"NGN": {"disputes": 30_000, "paystack:receivable": 20_000, "sales": -50_000}}
     for _ in range(2):
         async with sessions.begin() as session:
-            await dispute_holds.release(session, row, 77, lost=lost)
+            await withheld_money.record_released(session, row, 77, lost=lost)
     assert await ledger_balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_000}}
     assert await ledger_keys() == [f"received:{one.reference}", "disputed:77", "dispute_over:77"]
 

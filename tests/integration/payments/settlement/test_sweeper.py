@@ -183,11 +183,11 @@ async def test_sweep_when_one_payment_is_locked_settles_the_others(paystack: Fak
     assert [(await find_payment(one.reference)).status for one in ones] == ["pending", "succeeded", "succeeded"]
 
 
-async def test_bring_forward_when_payments_are_pending_makes_them_due() -> None:
+async def test_make_all_due_when_payments_are_pending_makes_them_due() -> None:
     await create_payment()
     async with sessions.begin() as session:
         assert await sweeper.count_due(session) == 0
-        await sweeper.bring_forward(session)
+        await sweeper.make_all_due(session)
     async with sessions() as session:
         assert await sweeper.count_due(session) == 1
 

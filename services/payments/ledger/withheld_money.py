@@ -9,21 +9,21 @@ from services.payments.models import Payment
 from services.payments.settings import settings
 
 
-async def withhold(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:
+async def record_withheld(session: AsyncSession, payment: Payment, dispute_id: int, amount: int | None) -> None:
     """Record that Paystack withholds `amount` subunits, at most the paid amount; None means the whole paid amount.
 
     Idempotent for each dispute. Does nothing if nothing was paid.
     """
-    paid = payment.received
+    paid = payment.received_amount
     withheld = paid if amount is None else min(amount, paid)
     await journal.record(session, [movements.disputed(payment, dispute_id, withheld, settings.mode)])
 
 
-async def release(session: AsyncSession, payment: Payment, dispute_id: int, *, lost: bool) -> None:
+async def record_released(session: AsyncSession, payment: Payment, dispute_id: int, *, lost: bool) -> None:
     """Record that Paystack no longer withholds the money of a resolved dispute.
 
-    The amount is the one that `withhold` recorded, even if the disputed amount has changed since. Does nothing if no money was withheld.
-    The chargeback of a lost dispute is recorded separately, as a refund.
+    The amount is the one that `record_withheld` recorded, even if the disputed amount has changed since. Does nothing if no money was
+    withheld. The chargeback of a lost dispute is recorded separately, as a refund.
     """
     withheld_entry = (
         select(LedgerEntry.amount)
