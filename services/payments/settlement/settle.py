@@ -62,7 +62,7 @@ class Batch:
             if not successful:
                 return outcomes.UNKNOWN_REFERENCE
             self.unknown_charges.setdefault(charge.reference, charge)
-            return outcomes.UNKNOWN_MONEY
+            return outcomes.HELD_UNKNOWN_REFERENCE
         mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if successful else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
