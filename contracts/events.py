@@ -53,7 +53,7 @@ class HeldReason(StrEnum):
 
 
 PublishedHeldReason = Literal[HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS]
-"""The reasons that `payment.held` can have: it is published only for payments of known orders."""
+"""The reasons that `payment.held` can have. It is not published for payments that are held for another reason."""
 
 
 class UndeliverableReason(StrEnum):

@@ -93,7 +93,7 @@ class JwksCache:
             self._tried_at = time.monotonic()
 
 
-def fetch_jwks(url: str) -> FetchKeys:
+def jwks_fetcher(url: str) -> FetchKeys:
     """Return a function that fetches a JWKS over HTTP within three seconds."""
 
     async def fetch() -> dict[str, Any]:

@@ -28,11 +28,14 @@ def _check_one_line(text: str) -> str:
     return _check_storable(text)
 
 
-# Text of one line, and of several lines.
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_check_one_line)
 ]
+"""One line of text. It must not be empty."""
+
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_check_storable)]
+"""Text of any number of lines. It may be empty."""
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 """Visible ASCII, at most 255 characters."""

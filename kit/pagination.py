@@ -30,7 +30,10 @@ class InvalidCursor(Problem):
 
 
 def encode_cursor(sort: str, *keys: Key) -> str:
-    """Return an opaque cursor that contains the sort order and the sort keys of the last row. Times are encoded in microseconds."""
+    """Return an opaque cursor that contains `sort` and the sort keys of the last row. Times are encoded in microseconds.
+
+    `sort` names the list or its sort order, so that another list refuses the cursor.
+    """
     raw = json.dumps([sort, *map(_encode_key, keys)]).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -50,7 +53,7 @@ def decode_cursor(cursor: str, sort: str, first: type[A], second: type[B], third
 def decode_cursor(cursor: str, sort: str, *kinds: Any) -> Any:
     """Return the sort keys of a cursor. `kinds` are the types of the keys.
 
-    Raises InvalidCursor if the cursor does not have this sort order and keys of these types.
+    Raises InvalidCursor if the cursor was not encoded with the same `sort` and with keys of these types.
     """
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)

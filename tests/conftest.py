@@ -9,7 +9,7 @@ from xdist.scheduler import LoadScopeScheduling
 pytest_plugins = ["tests.fixtures.servers"]
 
 
-class FileScheduling(LoadScopeScheduling):  # type: ignore[misc] -- xdist has no types
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """Tests of one file run in one process, and so do all tests of the stack: it is started once."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -20,7 +20,7 @@ def parse_time(value: str) -> datetime:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter("use a time such as 2026-11-23T09:30, or 2h for two hours ago") from error
     if not 2000 <= found.year < 2200:
-        raise typer.BadParameter("use a time between the years 2000 and 2200")
+        raise typer.BadParameter("use a time in the years 2000 to 2199")
     return found
 
 

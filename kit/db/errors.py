@@ -14,8 +14,8 @@ def sqlstate(error: BaseException) -> str | None:
 def is_unavailable(error: BaseException) -> bool:
     """Return True if a retry may succeed.
 
-    The server is unreachable, restarting or out of resources; or a lock, a statement or an idle transaction timed out; or Postgres ended a
-    deadlock or a serialization conflict.
+    The server is unreachable, is restarting, is out of resources or has an I/O error; or a lock, a statement or an idle transaction timed
+    out; or Postgres ended a deadlock or a serialization conflict.
     """
     if isinstance(error, PoolTimeout | OSError | TimeoutError | asyncpg.InterfaceError):
         return True

@@ -14,7 +14,7 @@ from kit.errors import Unavailable
 from kit.worker.backoff import Backoff
 
 LOCK_TIMEOUT_SECONDS = 3.0
-RESTORE_BACKOFF = Backoff(first=0.1, longest=0.2)  # much shorter than the grace period of long_running.py
+RESTORE_BACKOFF = Backoff(first=0.1, longest=0.2)  # much shorter than GRACE_SECONDS in long_running.py
 log = structlog.get_logger("locks")
 
 
@@ -69,7 +69,8 @@ class AdvisoryLocks:
                 )
                 self._connection.add_termination_listener(self._on_connection_lost)
                 numbers = numbers | self._acquired
-            # Pass the numbers as text. For an array, asyncpg would first query its type, and it breaks if the connection is lost meanwhile.
+            # Pass the numbers as text. For an array, asyncpg first queries the array type, and asyncpg breaks if the connection is lost
+            # during that query.
             numbers_text = ",".join(map(str, numbers))
             await self._connection.execute(
                 "SELECT pg_advisory_lock(n::bigint) FROM string_to_table($1, ',') AS n", numbers_text

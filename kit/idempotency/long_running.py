@@ -76,7 +76,7 @@ class LockedRequest:
             return
         stored = await session.execute(
             update(self._keys)
-            .where(*_is_locked_by(self._keys, self._request, self._holder))
+            .where(*_locked_key_conditions(self._keys, self._request, self._holder))
             .values(status=status, body=body.model_dump(mode="json"))
             .returning(self._keys.key)
         )
@@ -149,10 +149,10 @@ class LongRunningRequests:
             await asyncio.sleep(GRACE_SECONDS)
 
     async def _take_over(
-        self, session: AsyncSession, request: IdempotentRequest, before: int | None, holder: int
+        self, session: AsyncSession, request: IdempotentRequest, previous_holder: int | None, holder: int
     ) -> None:
         keys = self._keys
-        unchanged = keys.holder.is_not_distinct_from(before)
+        unchanged = keys.holder.is_not_distinct_from(previous_holder)
         taken = await session.execute(
             update(keys)
             .where(*key_conditions(keys, request), keys.status.is_(None), unchanged)
@@ -167,12 +167,14 @@ class LongRunningRequests:
         # If the DELETE fails, the next request takes over the key after the lock is released.
         try:
             async with self._sessions.begin() as session:
-                await session.execute(delete(self._keys).where(*_is_locked_by(self._keys, request, holder)))
+                await session.execute(delete(self._keys).where(*_locked_key_conditions(self._keys, request, holder)))
         except Exception as error:
             log.warning("idempotency key not deleted", operation=request.operation, error=type(error).__name__)
 
 
-def _is_locked_by(keys: type[LockedKey], request: IdempotentRequest, holder: int) -> tuple[ColumnElement[bool], ...]:
+def _locked_key_conditions(
+    keys: type[LockedKey], request: IdempotentRequest, holder: int
+) -> tuple[ColumnElement[bool], ...]:
     return *key_conditions(keys, request), keys.holder == holder, keys.status.is_(None)
 
 

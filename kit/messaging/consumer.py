@@ -50,7 +50,7 @@ class Consumer(Generic[E]):
     A message that is not a valid event is rejected and becomes a dead letter. An event whose processing fails stays in the inbox, and a
     Processor with the handler `handle_entries` retries it.
 
-    `wake`: topics to notify after each batch, because its events may be work for other jobs.
+    `wake`: topics to notify after each batch, because its events may create work for other jobs.
     """
 
     def __init__(

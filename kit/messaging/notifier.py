@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from kit.worker.shutdown import Shutdown
 
 MIN_INTERVAL_SECONDS = 0.01
-"""NOTIFY takes a database-wide lock at commit, so it runs at most a hundred times a second."""
+"""The pause between two batches of notifications, because NOTIFY takes a database-wide lock at commit."""
 
 NOTIFY_TIMEOUT_SECONDS = 5.0
 KEEPALIVE_SECONDS = 10.0

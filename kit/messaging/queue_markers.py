@@ -1,17 +1,18 @@
 """Queue markers show whether a queue is still the queue to which our events were published.
 
-A confirmed event has left the outbox. If its queue is deleted, or the broker returns without its volume, the event is lost without a trace,
-because the consumer or the publisher declares the queue again. So the relay, and only the relay, creates a marker that disappears together
-with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes the bindings of a queue
-together with the queue, and an auto-delete exchange together with its last binding. A broker without its volume has no markers at all. A
-queue without its marker has therefore received none of our events: recent events are published again, and then the marker is created.
+A confirmed event has left the outbox. If its queue is deleted, or the broker restarts without its data, the event is lost and nothing shows
+the loss, because the consumer or the publisher declares the queue again. So the relay, and only the relay, creates a marker that disappears
+together with the queue: `<queue>.marker`, a durable auto-delete exchange with one binding, to the queue. The broker removes the bindings of
+a queue together with the queue, and an auto-delete exchange together with its last binding. A broker without its data has no markers at
+all. A queue without its marker is therefore a new queue, which lacks the events of the lost one. The relay republishes the recent events
+and then creates the marker.
 
 - Crash while the relay republishes: the marker is still missing, so the relay republishes all recent events after the restart.
 - Queue deleted between the check and the binding: the relay binds an existing marker without declaring it, so the binding fails and the
   relay restarts.
 - Queue deleted later: the relay checks the markers every few seconds, because a consumer may already have declared the queue again.
 - Crash between declaring a marker and binding it: the relay binds it after the restart. No event was published in between.
-- Two relays: only the relay with the advisory lock does this.
+- Two relays: only the relay with the advisory lock checks and creates markers.
 - First start: there are no events to republish.
 
 If a queue is purged, or restored without its messages, its marker exists and nothing is republished. An operator must run `republish`.

@@ -28,6 +28,8 @@ from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
 WINDOW = 100
+"""The maximum number of events that are published together. The next window begins after all of them are confirmed or refused."""
+
 POLL_SECONDS = 1.0
 MEASURE_SECONDS = 1.0
 MARKER_CHECK_SECONDS = 5.0
@@ -38,7 +40,7 @@ REFUSED_BACKOFF = Backoff(first=0.5, longest=30.0)
 LOCK = 0x4F55_5442  # the bytes of "OUTB"
 """The advisory lock of the active relay of a database."""
 
-published_total = Counter("outbox_published_total", "Events published by result", ["result"])
+published_total = Counter("outbox_published_total", "Attempts to publish an event, by result", ["result"])
 pending_events = Gauge("outbox_pending", "Events in the outbox that the broker has not confirmed, counted up to 10,000")
 oldest_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest event in the outbox")
 relay_active = Gauge("outbox_relay_active", "1 in the process whose relay is active, 0 in the others")

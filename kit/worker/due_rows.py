@@ -17,7 +17,7 @@ def take_due(
     lease: timedelta | ColumnElement[timedelta],
     leased_until: InstrumentedAttribute[datetime | None] | None = None,
     where: Sequence[ColumnElement[bool]] = (),
-    before: ColumnElement[datetime] | datetime | None = None,
+    due_by: ColumnElement[datetime] | datetime | None = None,
     limit: int = 1,
 ) -> ReturningUpdate[*tuple[Any, ...]]:
     """Build the statement that takes up to `limit` rows whose `due_at` has passed, the longest due first.
@@ -26,13 +26,13 @@ def take_due(
     the row of a worker that dies is due again when the lease ends. Without a column `leased_until`, it sets `due_at` instead. It returns
     the columns `returning` with their new values.
 
-    `before`: take rows that were due at this time, instead of now.
+    `due_by`: take only rows that were due at this time already. Default: now.
     """
     model = key.class_
     not_leased = [] if leased_until is None else [leased_until.is_(None) | (leased_until < func.now())]
     due = (
         select(key.label("key"))
-        .where(due_at <= (func.now() if before is None else before), *not_leased, *where)
+        .where(due_at <= (func.now() if due_by is None else due_by), *not_leased, *where)
         .order_by(due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
-from kit.auth import AuthState, TokenVerifier, fetch_jwks
+from kit.auth import AuthState, TokenVerifier, jwks_fetcher
 from kit.db.migrations import schema_check
 from services.catalog.categories import routes as categories
 from services.catalog.db import engine
@@ -18,8 +18,8 @@ from services.catalog.settings import settings
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
     """Create the token verifier. Close the database connections at shutdown."""
-    keys = fetch_jwks(settings.jwks_url)
-    yield AuthState(verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience))
+    fetch_keys = jwks_fetcher(settings.jwks_url)
+    yield AuthState(verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience))
     await engine.dispose()
 
 

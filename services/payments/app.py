@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
-from kit.auth import AuthState, TokenVerifier, fetch_jwks
+from kit.auth import AuthState, TokenVerifier, jwks_fetcher
 from kit.db.migrations import schema_check
 from kit.idempotency.long_running import LongRunningRequests
 from kit.messaging.notifier import Notifier
@@ -38,12 +38,12 @@ class State(AuthState):
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     """Create the shared objects when the app starts, and release them when it stops."""
-    keys = fetch_jwks(settings.jwks_url)
+    fetch_keys = jwks_fetcher(settings.jwks_url)
     notifier = create_notifier()
     long_running = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
     async with open_clients() as clients:
         yield State(
-            verifier=TokenVerifier(keys, issuer=settings.token_issuer, audience=settings.token_audience),
+            verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience),
             clients=clients,
             notifier=notifier,
             long_running=long_running,

@@ -5,7 +5,7 @@ A charge that changes its payment, and a dispute that is recorded, have the new 
 
 from contracts.events import HeldReason
 from services.payments.models import DisputeStatus, PaymentStatus
-from services.payments.paystack.event_types import EventType, Handling
+from services.payments.paystack.event_types import Handling, WebhookEventType
 
 VERIFICATION_SCHEDULED = "verification scheduled"
 """The charge in the event is incomplete: the sweeper verifies the payment at Paystack."""
@@ -43,10 +43,10 @@ def ignored(reason: str) -> str:
     return f"{Handling.IGNORED}: {reason}"
 
 
-def without_effect(event_type: EventType) -> str:
+def without_effect(event_type: WebhookEventType) -> str:
     """Return the outcome of an event whose type is ignored or unknown."""
     return f"{event_type.handling}: {event_type.effect}"
 
 
 HELD_UNKNOWN_REFERENCE = settled(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE)
-"""The charge has an unknown reference and is successful: it is recorded as a held payment."""
+"""A paid charge with an unknown reference: it is recorded as a held payment."""

@@ -16,7 +16,8 @@ from services.payments.webhooks.backfill import FIRST_PERIOD, Backfill, Backfill
 def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
     """Fetch missed webhook events from Paystack and store them. The worker processes them.
 
-    Without --from and --to: the events since the last backfill, except those of the last two minutes, which may still be delivered.
+    Without --from and --to: the events since the last complete backfill, except those of the last two minutes: Paystack may still
+    deliver them.
     Exit code 1: the backfill is incomplete.
     """
     check_period(since, until)
@@ -34,7 +35,7 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
                     report = await job.catch_up(shutdown, timedelta(0), show_progress)
                 else:
                     end = until or datetime.now(UTC)
-                    report = await job.fetch(shutdown, since or end - FIRST_PERIOD, end, show_progress)
+                    report = await job.backfill_period(shutdown, since or end - FIRST_PERIOD, end, show_progress)
         return report or BackfillReport(error="Another process is running a backfill.")
 
     report = run(work)

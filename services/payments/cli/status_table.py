@@ -27,14 +27,14 @@ class OutboxCounts(TypedDict):
 
 
 class DisputeCounts(TypedDict):
-    """`due_seconds`: seconds until the first response to a dispute is due, null if no dispute waits for a response."""
+    """`due_seconds`: seconds until the earliest deadline for a response, negative after it; null if no dispute waits for a response."""
 
     open: int
     due_seconds: float | None
 
 
 class LastBackfill(TypedDict):
-    """`complete_until`: all webhook events before this time are stored. `checked` and `stored`: counts of the last backfill."""
+    """`complete_until`: all webhook events before this time have been checked. `checked` and `stored`: counts of the last backfill."""
 
     complete_until: datetime | None
     ran_at: datetime | None
@@ -128,7 +128,7 @@ def _disputes(disputes: DisputeCounts) -> str:
     if seconds is None:
         return f"{disputes['open']} open, no response is due"
     due = f"due in {duration(seconds)}" if seconds > 0 else f"overdue by {duration(-seconds)}"
-    text = f"the first response is {due}"
+    text = f"the earliest response is {due}"
     return f"{disputes['open']} open, {f'[red]{text}[/]' if seconds < DUE_SOON.total_seconds() else text}"
 
 

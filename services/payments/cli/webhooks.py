@@ -77,7 +77,7 @@ def show(
     for name, value in view.headers.items():
         out.print(f"[dim]{to_text(name):>15}[/]  {to_text(value)}")
     body = view.body if view.body_encoding == "utf-8" else repr(base64.b64decode(view.body))
-    typer.echo(f"\n{printable(body)}")  # on one line, so that it can be copied
+    typer.echo(f"\n{printable(body)}")  # not with rich, which would wrap it: it can be copied
 
 
 @cli.command()
@@ -89,7 +89,7 @@ def reprocess(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reprocess webhook events, selected by ids or options. Idempotent: no effect happens twice."""
+    """Reprocess the webhook events that match all given ids and options. Idempotent: no effect happens twice."""
     if not ids and status is None and event is None and since is None and until is None:
         raise typer.BadParameter("select webhook events: by ids, --status, --event, --from or --to")
     check_period(since, until)

@@ -27,10 +27,10 @@ class Authorizations:
     async def charge(
         self, *, code: str, reference: str, email: str, amount: int, currency: str, metadata: dict[str, Any]
     ) -> Charge | Challenge:
-        """POST /transaction/charge_authorization. `email` must be the one of the payment that saved the card.
+        """POST /transaction/charge_authorization. `email` must be the address of the payment that saved the card.
 
-        After NoAnswer, verify the reference and never send it again. After Refused, no transaction exists. If the bank declines the
-        charge, it is returned with its status.
+        After NoAnswer, verify the reference and never send it again. After Refused, no transaction exists. A charge that the bank
+        declines is returned; its status says so.
         """
         body = {
             "authorization_code": code,

@@ -1,4 +1,4 @@
-"""A charge in Paystack's JSON: `data` of a webhook event or of the response to verify.
+"""A charge in Paystack's JSON: `data` of a webhook event, `data` of a response, or an item of a list.
 
 In twelve official samples of charge.success, `amount` is a number or a string, `metadata` is "", 0, null or an object, and whole objects
 are missing. The parser reads only the fields that we use; the stored body has all of them.

@@ -1,9 +1,9 @@
 """Stop background calls while Paystack does not answer, or rejects our secret key.
 
-closed ── FAILURES in a row, or a rejected key ──► open
-open   ── the pause is over ──► one probe call is allowed
-probe  ── it got a response ──► closed
-probe  ── it failed ──► open, with twice the pause
+closed  ── FAILURES in a row, or a rejected key ──► open
+open    ── the pause is over ──► probing: one probe call is allowed
+probing ── the probe call got a response ──► closed
+probing ── the probe call failed ──► open, with twice the pause
 """
 
 import random
@@ -17,9 +17,12 @@ FAILURES = 5
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 300.0
 REJECTED_KEY_PAUSE_SECONDS = 30.0
 PROBE_SECONDS = 20.0
-"""After this time, a probe call without a result is ignored and another one is allowed. Longer than any call lasts."""
+"""If a probe call has no result after this time, another probe call is allowed. Longer than any call lasts."""
 
-circuit_open = Gauge("paystack_circuit_open", "1 while background calls are stopped because Paystack does not answer")
+circuit_open = Gauge(
+    "paystack_circuit_open",
+    "1 while background calls are stopped, because Paystack does not answer or rejects our secret key",
+)
 key_rejected = Gauge("paystack_key_rejected", "1 while Paystack rejects our secret key: an operator must act")
 log = structlog.get_logger("paystack")
 
@@ -68,7 +71,7 @@ class CircuitBreaker:
             self._open(self._pause, "Paystack does not answer")
 
     def record_rejected_key(self, reason: str) -> None:
-        """Record HTTP 401: no call can succeed until an operator changes the key. The payments themselves are valid."""
+        """Record HTTP 401: no call can succeed until an operator changes the key. The error says nothing about the payment of the call."""
         if not self._rejected:
             log.critical("secret key rejected by Paystack: check PAYSTACK_SECRET_KEY", reason=reason)
         self._rejected = True

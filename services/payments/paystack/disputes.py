@@ -61,18 +61,18 @@ def parse_dispute(data: object) -> PaystackDispute:
     dispute_id, status = parse_integer(data.get("id"), maximum=MAX_ID), parse_text(data.get("status"), 50)
     if dispute_id is None or status is None:
         raise Unreadable("a dispute without id or status")
-    transaction = data.get("transaction")
-    about = transaction if isinstance(transaction, dict) else {}
-    reference = about.get("reference") or data.get("merchant_transaction_reference")
+    found = data.get("transaction")
+    transaction = found if isinstance(found, dict) else {}
+    reference = transaction.get("reference") or data.get("merchant_transaction_reference")
     return PaystackDispute(
         id=dispute_id,
         status=status.lower(),
         reference=parse_text(reference, 200),
-        transaction_status=_lower(about.get("status")),
-        domain=_lower(data.get("domain") or about.get("domain")),
+        transaction_status=_lower(transaction.get("status")),
+        domain=_lower(data.get("domain") or transaction.get("domain")),
         amount=parse_integer(data.get("refund_amount")) or None,
-        paid_amount=parse_integer(about.get("amount")),
-        currency=parse_text(data.get("currency") or about.get("currency"), 10),
+        paid_amount=parse_integer(transaction.get("amount")),
+        currency=parse_text(data.get("currency") or transaction.get("currency"), 10),
         category=parse_text(data.get("category"), 50),
         resolution=_lower(data.get("resolution")),
         opened_at=parse_time(data.get("created_at") or data.get("createdAt")),
@@ -89,7 +89,7 @@ def _lower(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload URL for a file of evidence, valid for 30 minutes, and the name by which the response refers to the file."""
+    """An upload URL for an evidence file, valid for 30 minutes. `filename` is the `uploaded_filename` that `resolve` sends."""
 
     url: str
     filename: str

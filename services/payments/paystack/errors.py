@@ -2,7 +2,7 @@
 
 PaystackError
 ├── Refused          Paystack understood the request and refused it; nothing was created
-├── KeyRejected      our secret key is wrong or revoked: an operator must replace it; the payment itself is valid
+├── KeyRejected      our secret key is wrong or revoked: an operator must replace it; this says nothing about the payment
 ├── RateLimited      retry after `retry_after` seconds
 └── NoAnswer         timeout, network error, 5xx or an unusable response: the outcome is unknown, look it up before retrying
 """

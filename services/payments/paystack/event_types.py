@@ -24,37 +24,44 @@ class Handling(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class EventType:
-    """How events of one type are handled.
+class WebhookEventType:
+    """How webhook events of one type are handled.
 
-    `effect`: what processing does, or why it does nothing. `identified_by`: the fields of `data` that make up the identity; if the first is
-    absent, the identity is the hash of the body. `recurs`: different events can have equal fields, so the hash is part of the identity.
+    `effect`: what processing does, or why it does nothing. `identified_by`: the fields of `data` that make up the identity. If the first
+    field is absent, the identity is the hash of the body. `includes_body_hash`: different events of this type can have equal fields, so
+    their identity contains the hash of the body too.
     """
 
     handling: Handling
     effect: str
     identified_by: tuple[str, ...] = ("id",)
-    recurs: bool = False
+    includes_body_hash: bool = False
 
 
-REFUND = EventType(
+REFUND = WebhookEventType(
     Handling.PROCESSED,
     "schedules a sync of the refunds of its payment",
     ("transaction_reference", "refund_reference", "amount", "status"),
 )
-DISPUTE = EventType(Handling.PROCESSED, "records or updates a dispute", ("id", "updated_at"))
-TRANSFER = EventType(Handling.IGNORED, "this shop makes no transfers")
-SUBSCRIPTION = EventType(
+DISPUTE = WebhookEventType(
+    Handling.PROCESSED, "records a new dispute, or schedules a poll of a recorded one", ("id", "updated_at")
+)
+TRANSFER = WebhookEventType(Handling.IGNORED, "this shop makes no transfers")
+SUBSCRIPTION = WebhookEventType(
     Handling.IGNORED, "this shop sells no subscriptions", ("subscription_code", "status", "next_payment_date")
 )
-INVOICE = EventType(Handling.IGNORED, "the money arrives as charge.success", ("invoice_code", "status", "paid_at"))
-PAYMENT_REQUEST = EventType(Handling.IGNORED, "the money arrives as charge.success")
-IDENTIFICATION = EventType(Handling.IGNORED, "this shop identifies no customers", ("customer_code",), recurs=True)
-MANDATE = EventType(Handling.IGNORED, "this shop makes no direct debits", ("authorization_code",))
-PREAUTHORIZATION = EventType(Handling.IGNORED, "this shop makes no preauthorizations")
+INVOICE = WebhookEventType(
+    Handling.IGNORED, "the money arrives as charge.success", ("invoice_code", "status", "paid_at")
+)
+PAYMENT_REQUEST = WebhookEventType(Handling.IGNORED, "the money arrives as charge.success")
+IDENTIFICATION = WebhookEventType(
+    Handling.IGNORED, "this shop identifies no customers", ("customer_code",), includes_body_hash=True
+)
+MANDATE = WebhookEventType(Handling.IGNORED, "this shop makes no direct debits", ("authorization_code",))
+PREAUTHORIZATION = WebhookEventType(Handling.IGNORED, "this shop makes no preauthorizations")
 
-EVENT_TYPES: dict[str, EventType] = {
-    "charge.success": EventType(Handling.PROCESSED, "settles its payment"),
+EVENT_TYPES: dict[str, WebhookEventType] = {
+    "charge.success": WebhookEventType(Handling.PROCESSED, "settles its payment"),
     "charge.dispute.create": DISPUTE,
     "charge.dispute.remind": DISPUTE,
     "charge.dispute.resolve": DISPUTE,
@@ -63,11 +70,11 @@ EVENT_TYPES: dict[str, EventType] = {
     "refund.processed": REFUND,
     "refund.failed": REFUND,
     "refund.needs-attention": REFUND,
-    "bank.transfer.rejected": EventType(
+    "bank.transfer.rejected": WebhookEventType(
         Handling.IGNORED,
         "Paystack returned the transfer: nothing was paid",
         ("bank_transfer.transaction_id",),
-        recurs=True,
+        includes_body_hash=True,
     ),
     "transfer.success": TRANSFER,
     "transfer.failed": TRANSFER,
@@ -75,8 +82,8 @@ EVENT_TYPES: dict[str, EventType] = {
     "subscription.create": SUBSCRIPTION,
     "subscription.disable": SUBSCRIPTION,
     "subscription.not_renew": SUBSCRIPTION,
-    "subscription.expiring_cards": EventType(
-        Handling.IGNORED, "this shop sells no subscriptions", ("0.expiry_date",), recurs=True
+    "subscription.expiring_cards": WebhookEventType(
+        Handling.IGNORED, "this shop sells no subscriptions", ("0.expiry_date",), includes_body_hash=True
     ),
     "invoice.create": INVOICE,
     "invoice.update": INVOICE,
@@ -85,11 +92,11 @@ EVENT_TYPES: dict[str, EventType] = {
     "paymentrequest.success": PAYMENT_REQUEST,
     "customeridentification.success": IDENTIFICATION,
     "customeridentification.failed": IDENTIFICATION,
-    "dedicatedaccount.assign.success": EventType(
+    "dedicatedaccount.assign.success": WebhookEventType(
         Handling.IGNORED, "this shop assigns no account numbers", ("dedicated_account.id",)
     ),
-    "dedicatedaccount.assign.failed": EventType(
-        Handling.IGNORED, "this shop assigns no account numbers", ("customer.id",), recurs=True
+    "dedicatedaccount.assign.failed": WebhookEventType(
+        Handling.IGNORED, "this shop assigns no account numbers", ("customer.id",), includes_body_hash=True
     ),
     "direct_debit.authorization.created": MANDATE,
     "direct_debit.authorization.active": MANDATE,
@@ -99,10 +106,10 @@ EVENT_TYPES: dict[str, EventType] = {
     "preauthorization.release.success": PREAUTHORIZATION,
     "preauthorization.release.failed": PREAUTHORIZATION,
 }
-UNKNOWN = EventType(Handling.UNKNOWN, "this event type is not known", ())
+UNKNOWN = WebhookEventType(Handling.UNKNOWN, "this event type is not known", ())
 
 
-def event_type_of(event: str) -> EventType:
+def event_type_of(event: str) -> WebhookEventType:
     """Return the event type. Unknown `refund.*` and `charge.dispute.*` events are processed as refunds and disputes."""
     if event.startswith("refund."):
         return REFUND
@@ -121,11 +128,13 @@ def identity(event: str, data: object, body: bytes) -> str:
     if not found or found[0] is None:
         return f"{event}:{hashlib.sha256(body).hexdigest()}"
     named = "/".join("-" if part is None else part for part in found)
-    return f"{event}:{named}:{hashlib.sha256(body).hexdigest()}" if event_type.recurs else f"{event}:{named}"
+    return (
+        f"{event}:{named}:{hashlib.sha256(body).hexdigest()}" if event_type.includes_body_hash else f"{event}:{named}"
+    )
 
 
 def identity_from_object_id(event: str, object_id: int | None) -> str | None:
-    """Return the identity of an event of whose data only the id is known. None if the identity of its type needs other fields."""
+    """Return the identity of an event from the id in its data. Return None without an id, or if the identity needs other fields."""
     return f"{event}:{object_id}" if object_id is not None and event_type_of(event).identified_by == ("id",) else None
 
 

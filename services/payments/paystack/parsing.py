@@ -12,7 +12,7 @@ _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
 
 
 class Unreadable(Exception):
-    """The JSON lacks a required value; the message names it. A retry cannot help."""
+    """The body is not the expected JSON, or lacks a required value; the message says which. Parsing it again cannot help."""
 
 
 def parse_integer(value: object, maximum: int = MAX_SUBUNITS) -> int | None:

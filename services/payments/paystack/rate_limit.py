@@ -22,14 +22,16 @@ Bucket = Literal["verify", "charge", "others"]
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
 DOCUMENTED_LIMITS = {"test": 100, "live": 600}
 BACKGROUND_SHARE, RESERVED_SHARE = 0.75, 0.2
-"""Background calls are paced to at most 75 % of the rate limit. They also stop when Paystack reports that only 20 % of it remains: the rest
-is reserved for checkout and verification on request."""
+"""Background calls are paced to at most 75 % of the rate limit. They also stop when Paystack reports that only 20 % of it remains: these
+20 % are reserved for checkout and for verifications that a client requests."""
 
 WINDOW_SECONDS = 60.0
 BURST_SECONDS = 5.0
 """The largest burst: the unused calls of this many seconds can be made at once."""
 
-MAX_WAIT_SECONDS = 30.0
+MAX_SLEEP_SECONDS = 30.0
+"""A waiting call checks the limit again after at most this time, because the result of another call may have changed it."""
+
 MAX_HEADER_VALUE = 1_000_000
 MAX_RESET_SECONDS = 600
 
@@ -45,10 +47,11 @@ def bucket_of(path: str) -> Bucket:
 
 @dataclass(slots=True)
 class Allowance:
-    """The background calls that one limit allows. `tokens` is the number of calls that may be made now. It grows with time, and each call
-    takes one; it may be negative, because calls that cannot wait take one too.
+    """The background calls that one limit allows.
 
-    `reported`: the limit comes from a response, not from the documentation.
+    `tokens`: number of calls that may be made at the time `counted_at`. It grows with time, and each call takes one token. It may be
+    negative, because calls that cannot wait take a token too. `reported`: the limit comes from a response, not from the documentation.
+    `remaining`, `resets_at`: what the latest response reported about the current window.
     """
 
     limit: int
@@ -58,8 +61,8 @@ class Allowance:
     counted_at: float
     remaining: int | None = None
     resets_at: float = 0.0
-    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Background calls wait here, first come first served."""
+    waiting_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """The background call that is next holds this lock while it waits for a token. The others wait for the lock, in order of arrival."""
 
     @property
     def reserve(self) -> int:
@@ -75,7 +78,7 @@ class Allowance:
             self.remaining = None
         if self.remaining is not None and self.remaining <= self.reserve:
             return self.resets_at - now
-        # Slightly less than one token counts as one: rounding errors of floats.
+        # Slightly less than one token counts as one, because of rounding errors.
         return 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.per_second
 
     def take(self) -> None:
@@ -87,7 +90,8 @@ class Allowance:
 class RateLimit:
     """The rate limit of one client. The transport counts every call; background jobs wait with `acquire` before they call.
 
-    `limit`: Paystack's limit per minute until a response reports another. `budget`: the most background calls per minute, if configured.
+    `limit`: Paystack's limit per minute until a response reports another. `budget`: the configured number of background calls
+    per minute; None: BACKGROUND_SHARE of the limit.
     """
 
     def __init__(self, limit: int, budget: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -100,7 +104,7 @@ class RateLimit:
             calls_per_minute.labels(bucket).set(self.per_minute(bucket))
 
     def per_minute(self, bucket: Bucket) -> float:
-        """Return the background calls that may be made per minute in the long run."""
+        """Return the average number of background calls that may be made per minute."""
         return self._allowances[bucket].per_second * WINDOW_SECONDS
 
     async def acquire(self, bucket: Bucket, shutdown: Shutdown) -> bool:
@@ -108,13 +112,13 @@ class RateLimit:
 
         Does not count the call: the transport counts every call when it sends it. Make the call right away.
         """
-        async with self._allowances[bucket].queue:
+        async with self._allowances[bucket].waiting_lock:
             while not shutdown.requested:
                 seconds = self._seconds_until_free(bucket)
                 if seconds <= 0 and self.circuit_breaker.allow():
                     return True
                 jitter = random.uniform(0, min(1.0, seconds / 10))  # noqa: S311
-                await shutdown.wait(min(max(seconds, 0.01), MAX_WAIT_SECONDS) + jitter)
+                await shutdown.wait(min(max(seconds, 0.01), MAX_SLEEP_SECONDS) + jitter)
         return False
 
     def count(self, bucket: Bucket) -> None:
@@ -134,7 +138,7 @@ class RateLimit:
             allowance.resets_at = self._clock() + min(reset, MAX_RESET_SECONDS)
 
     def exhaust(self, bucket: Bucket, seconds: float) -> None:
-        """Record HTTP 429: no call may be made for `seconds`."""
+        """Record HTTP 429: background calls wait for `seconds`."""
         allowance = self._allowances[bucket]
         allowance.remaining, allowance.resets_at = 0, self._clock() + seconds
 

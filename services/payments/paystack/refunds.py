@@ -26,7 +26,10 @@ class Refunds:
     async def create(
         self, reference: str, amount: int, currency: str, *, note: str, customer_note: str | None
     ) -> PaystackRefund:
-        """POST /refund. Always send the amount: without it Paystack refunds the whole payment, and refuses after a partial refund."""
+        """POST /refund. Always send the amount.
+
+        Without it, Paystack refunds the whole payment, or refuses the request if a part is refunded already.
+        """
         body = {"transaction": reference, "amount": amount, "currency": currency, "merchant_note": note}
         if customer_note:
             body["customer_note"] = customer_note

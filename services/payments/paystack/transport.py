@@ -61,9 +61,9 @@ class Transport:
         return data
 
     async def call_for_page(self, operation: str, path: str, page: int) -> tuple[list[object], bool]:
-        """Return the items of a page, and True if it is the last one: it is empty, or `meta.pageCount` is its number.
+        """Return the items of a page, and True if it is the last page.
 
-        `path` must end with `?` or `&`.
+        The last page is one that is empty, or whose number is `meta.pageCount` or greater. `path` must end with `?` or `&`.
         """
         response = await self.request(operation, "GET", f"{path}perPage=50&page={page}")
         data, meta = response.get("data"), response.get("meta")

@@ -58,7 +58,7 @@ def parse_webhook_event(data: object) -> PaystackWebhookEvent:
 
 
 def parse_webhook_event_page(response: dict[str, Any]) -> WebhookEventPage:
-    """Parse a page. Raises Unreadable if there is no list, or if no event in it can be parsed."""
+    """Parse a page. Raises Unreadable if there is no list, or if the list has events and none of them can be parsed."""
     found, meta = response.get("data"), response.get("meta")
     if not isinstance(found, list):
         raise Unreadable("the response has no list")
@@ -77,7 +77,8 @@ def parse_webhook_event_page(response: dict[str, Any]) -> WebhookEventPage:
 def _body(name: str, payload: object) -> bytes | None:
     """Return the body as Paystack sent it, or None if the payload is not usable.
 
-    A text payload is returned unchanged. An object is serialised as JSON.stringify does, because Paystack serialises webhooks so.
+    A text payload is returned unchanged. An object is serialised as JSON.stringify does, because Paystack serialises webhooks that way. A
+    payload without `event` is the `data` of the event, so the rest of the body is added.
     """
     if isinstance(payload, str):
         try:

@@ -101,7 +101,7 @@ class Sweeper:
             attempts=Payment.verify_attempts,
             lease=BACKOFF.interval(Payment.verify_attempts),
             where=[VERIFIED_BY_SWEEPER],
-            before=None if before is None else literal(before),
+            due_by=None if before is None else literal(before),
             limit=BATCH,
         )
         async with self.sessions.begin() as session:

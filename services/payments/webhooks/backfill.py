@@ -50,7 +50,7 @@ log = structlog.get_logger("backfill")
 class BackfillReport:
     """The progress of a backfill. `seen`: number of events that Paystack listed. `stored`: number of missing events that were stored.
 
-    `complete`: the whole period was read. `error`: why it was not read; None if a shutdown interrupted the backfill.
+    `complete`: the whole period was read. `error`: why it was not; None if it was, or if a shutdown interrupted the backfill.
     """
 
     seen: int = 0
@@ -63,7 +63,7 @@ Progress = Callable[[BackfillReport], None]
 
 
 class Backfill:
-    """The background job that runs a backfill every few minutes; and single runs for an operator."""
+    """Runs the backfill: every few minutes as a background job, or once for an operator."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
         self.sessions = sessions
@@ -88,17 +88,17 @@ class Backfill:
         reached = await self._lease.reached()
         since = datetime.now(UTC) - FIRST_PERIOD if reached is None else reached - OVERLAP
         until = datetime.now(UTC) - IN_DELIVERY
-        report = await self.fetch(shutdown, since, until, progress)
+        report = await self.backfill_period(shutdown, since, until, progress)
         await self._lease.release(reached=until if report.complete else None, seen=report.seen, stored=report.stored)
         return report
 
-    async def fetch(
+    async def backfill_period(
         self, shutdown: Shutdown, since: datetime, until: datetime, progress: Progress | None = None
     ) -> BackfillReport:
-        """Store the events of a period that are not stored here. Ends early on shutdown, or if Paystack does not answer."""
+        """Fetch the events of a period, and store the missing ones. Ends early on shutdown, or after a failed call to Paystack."""
         report = BackfillReport()
         try:
-            report.complete = await self._fetch_pages(shutdown, since, until, report, progress)
+            report.complete = await self._backfill_pages(shutdown, since, until, report, progress)
         except PaystackError as error:
             report.error = f"{type(error).__name__}: {error}"[:300]
             log.warning("backfill failed", reason=report.error, since=since.isoformat())
@@ -106,7 +106,7 @@ class Backfill:
             log.warning("missing webhook events stored", stored=report.stored, since=since.isoformat())
         return report
 
-    async def _fetch_pages(
+    async def _backfill_pages(
         self, shutdown: Shutdown, since: datetime, until: datetime, report: BackfillReport, progress: Progress | None
     ) -> bool:
         """Read all pages of the list, and store the missing events. Return False if there are too many pages, or on shutdown."""

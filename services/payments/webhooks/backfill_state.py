@@ -1,4 +1,4 @@
-"""The state of the backfill in the database: which process runs it, and up to which time all events are stored."""
+"""The state of the backfill in the database: which process runs it, and up to which time it has checked all events."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ class BackfillLease:
             return (await session.execute(taken)).one_or_none() is not None
 
     async def reached(self) -> datetime | None:
-        """Return the time before which all events are stored, or None before the first complete run."""
+        """Return the time up to which all events have been checked, or None before the first complete run."""
         async with self._sessions() as session:
             return (await session.execute(select(BackfillState.reached))).scalar_one()
 
@@ -43,7 +43,7 @@ class BackfillLease:
         await self._update(leased_until=func.now() + LEASE)
 
     async def release(self, *, reached: datetime | None, seen: int, stored: int) -> None:
-        """End the lease and record the run. `reached` is None if the run was not complete: the next run then begins at the same time."""
+        """End the lease and record the run. If the run was not complete, `reached` is None: the next run checks the same period again."""
         complete: dict[str, object] = {} if reached is None else {"reached": reached}
         await self._update(leased_until=None, holder=None, ran_at=func.now(), seen=seen, stored=stored, **complete)
 

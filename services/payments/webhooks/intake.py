@@ -31,7 +31,7 @@ BATCH = 100
 MAX_WAITING = 1000
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 RESPONSE_SECONDS = 2.5
-"""The longest time until Paystack gets a response: 503 if the event is not stored by then."""
+"""The longest time that a request waits until its event is stored. After this time, the response is 503."""
 
 # Paystack sends identical bodies for two equal partial refunds, and each event has to schedule a sync. So every refund event is stored.
 REFUND_EVENT = re.compile(rb'"event"\s*:\s*"refund\.')
@@ -74,7 +74,7 @@ class WaitingEvent(NamedTuple):
 
 
 class Intake:
-    """Stores webhook events. Events that arrive during a commit share the next one.
+    """Stores webhook events. Events that arrive during a commit are stored together by the next commit.
 
     At most MAX_WAITING events with a total of MAX_WAITING_BYTES wait. If there are more, or if the database does not respond in time, the
     response is 503, and Paystack sends the event again.
@@ -117,7 +117,7 @@ class Intake:
                         self._notifier.notify(Topic.WEBHOOK_EVENTS)
                         limit.reschedule(asyncio.get_running_loop().time() + RESPONSE_SECONDS)
             except Exception as error:
-                # If the connection failed before a batch was taken, `batch` is None: the next batch is taken and fails.
+                # If no connection was made, `batch` is None. Then take a batch, so that its requests get 503 instead of waiting.
                 batch = self._take_batch() if batch is None else batch
                 reason = str(error)[:200]
                 log.warning("webhook events not stored", count=len(batch), error=type(error).__name__, reason=reason)

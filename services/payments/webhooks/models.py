@@ -13,7 +13,7 @@ class WebhookEvent(InboxEntry, Base):
     """A webhook event as Paystack sent it. `key` identifies the event: deliveries with the same key are stored as one row.
 
     `key` is the SHA-256 of the body. For refund events it has a random suffix, because different refunds can send equal
-    bodies. For backfilled refund events and backfilled events without a body, it is Paystack's id of the event.
+    bodies. For backfilled refund events and backfilled events without a body, it is `event-` and Paystack's id.
 
     Processing sets the columns below. `identity` is equal for all deliveries of one event (paystack/event_types.py): the backfill uses it
     to find events that are stored already. `outcome` is what the event changed (outcomes.py).
@@ -34,7 +34,7 @@ Index(None, WebhookEvent.event, WebhookEvent.id, postgresql_where=text("event <>
 
 
 class BackfillState(Base):
-    """The single row with the state of the backfill. All events that Paystack sent before `reached` are stored here."""
+    """The single row with the state of the backfill. The backfill has checked all events that Paystack sent before `reached`."""
 
     __tablename__ = "backfill_state"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)

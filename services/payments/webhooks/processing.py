@@ -52,7 +52,7 @@ def _count(events: Collection[ParsedEvent]) -> None:
 async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
     """Settle the charges, and schedule the refund syncs under the same locks.
 
-    A dispute whose payment was unknown is polled again once money arrives under its reference.
+    A paid charge with an unknown reference is recorded as a payment. Disputes with this reference had no payment: poll them again.
     """
     charged = [(event, event.charge) for event in events if event.charge is not None]
     refunded = [event.reference for event in events if event.is_refund and event.reference]
@@ -73,7 +73,7 @@ async def _schedule_verifications(session: AsyncSession, events: Sequence[Parsed
 
 
 async def _verify_soon(session: AsyncSession, references: Collection[str]) -> set[str]:
-    """Make unpaid payments due for verification, abandoned ones included. Return the references that have a payment."""
+    """Make unpaid payments pending and due for verification, abandoned ones too. Return the references of existing payments."""
     if not references:
         return set()
     # Locked in the same order as in settlement.

@@ -14,7 +14,7 @@ from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
 MAX_REPROCESSED = 10_000
-"""The most events that one call of `reprocess` makes due. It returns where the next call continues."""
+"""The maximum number of events that one call of `reprocess` makes due. The call also returns where the next call continues."""
 
 ID_ORDER_TOLERANCE = timedelta(minutes=1)
 """An id is assigned at the insert, but `received_at` is the start of the transaction. So the order of ids can differ from the order of

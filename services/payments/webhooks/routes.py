@@ -98,6 +98,6 @@ async def get_webhook_event(
     return WebhookEventDetail.of(event)
 
 
-def _last_id(cursor: str, sort: str) -> int:
-    (last,) = decode_cursor(cursor, sort, int)
+def _last_id(cursor: str, route_name: str) -> int:
+    (last,) = decode_cursor(cursor, route_name, int)
     return last

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kit import auth as module
-from kit.auth import JwksCache, TokenVerifier, fetch_jwks
+from kit.auth import JwksCache, TokenVerifier, jwks_fetcher
 from kit.errors import Unavailable
 from tests.fakes.jwks_endpoint import JwksEndpoint
 from tests.fixtures.tokens import ISSUER, Signer
@@ -141,7 +141,7 @@ async def test_a_response_that_arrives_too_slowly_is_unavailable(monkeypatch: py
     monkeypatch.setattr(module, "FETCH_TIMEOUT_SECONDS", 0.2)
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        keys = JwksCache(fetch_jwks(f"http://127.0.0.1:{port}/jwks.json"))
+        keys = JwksCache(jwks_fetcher(f"http://127.0.0.1:{port}/jwks.json"))
         async with asyncio.timeout(2):
             with pytest.raises(Unavailable):
                 await keys.get("test-key")

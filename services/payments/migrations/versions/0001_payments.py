@@ -19,7 +19,7 @@ BEGIN
 END $$
 """
 
-# Checked for each statement: an unbalanced movement fails where it is written, not at the commit of unrelated work.
+# The check runs after each statement, not at the commit, so that the statement that writes an unbalanced movement fails.
 REQUIRE_BALANCE = """
 CREATE FUNCTION ledger_require_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -35,8 +35,8 @@ BEGIN
 END $$
 """
 
-# Every ledger transaction has entries. The planner settings force nested loops over the primary key, because a plan that was cached while
-# the tables were small would otherwise scan them when they are large.
+# Every ledger transaction has entries. The planner settings force nested loops over the primary key, because Postgres would
+# otherwise keep a plan that scans the whole tables if the plan was cached while the tables were small.
 REQUIRE_ENTRIES = """
 CREATE FUNCTION ledger_require_entries() RETURNS trigger LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$

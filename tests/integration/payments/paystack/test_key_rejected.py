@@ -26,7 +26,7 @@ async def test_key_when_it_is_rejected_alerts_operators_and_fails_no_payment(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(rate_limit, "MAX_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(rate_limit, "MAX_SLEEP_SECONDS", 0.2)
     paystack.fail(refusal(401, "invalid_Key"), times=None)
     waiting, paid = await create_payment(verify_next_attempt_at=LONG_AGO), await create_paid_payment()
     await change_payments(created_at=LONG_AGO)  # old enough to be abandoned
