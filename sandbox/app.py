@@ -69,9 +69,9 @@ async def readyz(state: CurrentState) -> JSONResponse:
 def create_app(settings: Settings) -> FastAPI:
     """Return the app with its routes. The background tasks run in its lifespan."""
     store = Store(settings.database)
-    faults = FaultInjector()
+    fault_injector = FaultInjector()
     sender = WebhookSender(store, settings.webhook_url, settings.time_scale)
-    dispatcher = WebhookDispatcher(settings.key, settings.webhook_url, faults)
+    dispatcher = WebhookDispatcher(settings.key, settings.webhook_url, fault_injector)
     refund_lifecycle = RefundLifecycle(dispatcher, settings.refund_seconds)
     dispute_lifecycle = DisputeLifecycle(dispatcher, SLOW_WAIT * settings.time_scale)
     scheduler = Scheduler(store, sender, [refund_lifecycle.advance, dispute_lifecycle.advance])
@@ -97,7 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.sandbox = State(
-        settings, store, faults, dispatcher, sender, scheduler, refund_lifecycle, dispute_lifecycle
+        settings, store, fault_injector, dispatcher, sender, scheduler, refund_lifecycle, dispute_lifecycle
     )
     app.add_middleware(TrailingSlashMiddleware)
     errors.install(app)

@@ -14,7 +14,7 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class PaystackRoute(APIRoute):
-    """Route of Paystack's API: checks the secret key, counts against the rate limit, then injects faults.
+    """Route of Paystack's API: checks the secret key, counts the call against the rate limit, then injects faults.
 
     The name of the route selects the fault (see `Faults.fault_for`).
     """
@@ -29,8 +29,8 @@ class PaystackRoute(APIRoute):
                 authorization = request.headers.get("authorization", "").encode("latin-1", "replace")
                 if not hmac.compare_digest(authorization, b"Bearer " + state.settings.key):
                     raise InvalidKey
-                rate_limit_headers = state.faults.count_call()
-                response = await state.faults.respond(self.name, request, partial(handle, request))
+                rate_limit_headers = state.fault_injector.count_call()
+                response = await state.fault_injector.respond(self.name, request, partial(handle, request))
             except ApiError as error:
                 response = error.response()
             for name, value in rate_limit_headers.items():

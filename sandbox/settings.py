@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     webhook_url: HttpUrl | None = None
     """URL that receives the webhooks. Without it no webhooks are sent, as without a webhook URL in Paystack's dashboard."""
     database: str = MEMORY
-    """SQLite file. In memory, all data is lost at exit."""
+    """Path of the SQLite file. Default: in memory, so all data is lost at exit."""
     time_scale: float = Field(1.0, gt=0, le=1000)
     """Multiplies the waits between webhook attempts and the hours of disputes. At 1, the 3 minutes between Paystack's first
     attempts take one second, and an hour takes five seconds."""

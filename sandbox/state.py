@@ -19,7 +19,7 @@ from sandbox.webhooks.sender import WebhookSender
 class State:
     settings: Settings
     store: Store
-    faults: FaultInjector
+    fault_injector: FaultInjector
     dispatcher: WebhookDispatcher
     sender: WebhookSender
     scheduler: Scheduler

@@ -1,4 +1,4 @@
-"""SQLite behind one thread: the event loop is never blocked, and writes that arrive together share one commit."""
+"""Run all SQL in one thread. So the event loop is never blocked, and writes that arrive together share one commit."""
 
 import asyncio
 import queue
@@ -22,6 +22,8 @@ TIMEOUT = 30.0
 
 
 class _Queued(Protocol):
+    """A _QueuedJob with a result of any type."""
+
     def execute(self, connection: sqlite3.Connection) -> None: ...
     def fail(self, error: BaseException) -> None: ...
     def resolve(self) -> None: ...
@@ -62,7 +64,7 @@ class _QueuedJob(Generic[T]):
 class Store:
     """Runs jobs in order, each in its own savepoint. A result is returned only after the commit.
 
-    The queue holds one job per waiting request, so the server's connection limit bounds it.
+    The queue holds one job per waiting request, so the server's connection limit also limits the queue.
     """
 
     def __init__(self, path: str) -> None:

@@ -152,7 +152,7 @@ def _after_payment(transaction: Transaction) -> Response:
 
 
 def _after_cancel(transaction: Transaction) -> Response:
-    """Redirect to the `cancel_action` of the metadata, or show that the checkout was cancelled and can still be paid."""
+    """Redirect to the `cancel_action` of the metadata, or show that the payment was cancelled and the transaction can still be paid."""
     url = parse_http_url(transaction.cancel_action)
     return _redirect(url) if url else render_page("cancelled.html", transaction=transaction, shop=SHOP)
 

@@ -1,4 +1,4 @@
-"""Bodies of a dispute in responses and webhooks, which differ from call to call."""
+"""Bodies of a dispute. Each call of Paystack's API and the webhooks show different fields."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def listed_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
 
 
 def transaction_dispute_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    """Return the dispute without the customer, with ids in its history and messages."""
+    """Return the body of GET /dispute/transaction/{id}: without the customer, and with ids in the history and the messages."""
     body = fetched_body(dispute, transaction)
     del body["customer"]
     for row_id, each in enumerate((*body["history"], *body["messages"]), dispute.id * 10):
@@ -87,7 +87,7 @@ def transaction_dispute_body(dispute: Dispute, transaction: Transaction) -> dict
 
 
 def resolved_body(dispute: Dispute, transaction: Transaction) -> dict[str, Any]:
-    """Return the dispute with the id of the transaction in place of the transaction."""
+    """Return the body of PUT /dispute/{id}/resolve, in which `transaction` is only the id of the transaction."""
     at = iso_timestamp(dispute.updated_at)
     return (
         _common(dispute, transaction)

@@ -27,7 +27,7 @@ from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
 REMINDER_HOURS = 4
 """Hours between two reminders."""
 BANK_HOURS = 4
-"""Hours until the bank decides for a merchant who declined the dispute. Paystack's real duration is not known."""
+"""Hours from the merchant's decline to the bank's decision, which is always for the merchant. Paystack's real duration is not known."""
 BATCH = 200
 """Maximum number of disputes whose due step is carried out in one commit."""
 
@@ -56,7 +56,7 @@ class MerchantResponse:
 
 
 class DisputeLifecycle:
-    """Carries out the steps of disputes. `hour_seconds`: duration of one of Paystack's hours in the sandbox."""
+    """Carries out the steps of disputes. `hour_seconds`: how many seconds an hour of Paystack takes in the sandbox."""
 
     def __init__(self, dispatcher: WebhookDispatcher, hour_seconds: float) -> None:
         self._dispatcher = dispatcher

@@ -4,8 +4,8 @@ import sqlite3
 
 from sandbox.disputes.models import Dispute, Filter
 
-KEPT = 50_000
-"""Older disputes are deleted."""
+ROWS_KEPT = 50_000
+"""Number of latest disputes that are kept. Older ones are deleted."""
 
 COLUMNS = tuple(Dispute.__slots__)
 INSERT = f"INSERT INTO disputes ({', '.join(COLUMNS[1:])}) VALUES ({', '.join('?' * len(COLUMNS[1:]))}) RETURNING *"  # noqa: S608
@@ -16,7 +16,7 @@ def add(connection: sqlite3.Connection, dispute: Dispute) -> Dispute:
     values = tuple(getattr(dispute, column) for column in COLUMNS[1:])
     added = Dispute.from_row(connection.execute(INSERT, values).fetchone())
     if added.id % 1_000 == 0:
-        connection.execute("DELETE FROM disputes WHERE id <= ?", (added.id - KEPT,))
+        connection.execute("DELETE FROM disputes WHERE id <= ?", (added.id - ROWS_KEPT,))
     return added
 
 

@@ -60,7 +60,7 @@ async def list_disputes(request: Request, state: CurrentState) -> Response:
 
     def job(connection: sqlite3.Connection) -> Response:
         disputes, total = queries.list_page(connection, wanted, page.per_page, page.skipped)
-        transactions = transaction_queries.find_all(connection, {dispute.transaction_id for dispute in disputes})
+        transactions = transaction_queries.find_by_ids(connection, {dispute.transaction_id for dispute in disputes})
         data = [
             bodies.listed_body(dispute, transactions[dispute.transaction_id])
             for dispute in disputes

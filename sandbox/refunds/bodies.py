@@ -1,4 +1,4 @@
-"""Bodies of a refund in responses and webhooks, which differ from call to call."""
+"""Bodies of a refund. Each call of Paystack's API and the webhooks show different fields."""
 
 from typing import Any
 
@@ -138,7 +138,7 @@ def retried_body(refund: Refund) -> dict[str, Any]:
 
 
 def _reference(refund: Refund) -> str | None:
-    """Return refund_reference. It is derived from the transaction and the amount: webhooks of two equal refunds are byte-identical."""
+    """Return refund_reference, derived from the transaction and the amount. So, as at Paystack, equal refunds have equal webhooks."""
     code = derive_code("refund", str(refund.transaction_id), str(refund.amount), length=16)
     references: dict[RefundStatus, str] = {
         RefundStatus.PROCESSED: str(int(code, 36) % 10**12).zfill(12),

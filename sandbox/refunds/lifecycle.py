@@ -20,7 +20,7 @@ from sandbox.refunds.errors import (
 from sandbox.refunds.models import Refund
 from sandbox.timestamps import now
 from sandbox.transactions import queries as transaction_queries
-from sandbox.transactions.cards import BY_NUMBER
+from sandbox.transactions.cards import CARDS_BY_NUMBER
 from sandbox.transactions.models import Transaction
 from sandbox.webhooks.dispatcher import WebhookDispatcher, WebhookEvent
 
@@ -139,13 +139,18 @@ class RefundLifecycle:
         self._dispatcher.dispatch(connection, event, delivery)
 
 
-def refund_dispute(connection: sqlite3.Connection, transaction: Transaction, amount: int, dispute: int) -> Transaction:
-    """Refund an accepted dispute at once, at most the amount that is not refunded. Paystack sends no refund webhook for it."""
+def refund_dispute(
+    connection: sqlite3.Connection, transaction: Transaction, amount: int, dispute_id: int
+) -> Transaction:
+    """Refund `amount` for an accepted dispute at once, or less if less is left to refund. Return the changed transaction.
+
+    Paystack sends no refund webhook for such a refund.
+    """
     amount = min(amount, transaction.amount - queries.sum_refunded(connection, transaction.id))
     if amount <= 0:
         return transaction
     draft = _draft(transaction, amount)
-    processed = replace(draft, status=RefundStatus.PROCESSED, dispute=dispute, refunded_at=draft.created_at)
+    processed = replace(draft, status=RefundStatus.PROCESSED, dispute=dispute_id, refunded_at=draft.created_at)
     queries.add(connection, processed)
     status = queries.transaction_status(connection, transaction.id)
     transaction_queries.set_status(connection, transaction.id, status)
@@ -174,7 +179,7 @@ def _draft(transaction: Transaction, amount: int) -> Refund:
         amount=amount,
         currency=transaction.currency,
         status=RefundStatus.PENDING,
-        final_status=BY_NUMBER[transaction.card].refund_status,
+        final_status=CARDS_BY_NUMBER[transaction.card].refund_status,
         customer_note=note,
         merchant_note=f"{note} by {MERCHANT_EMAIL}",
         dispute=None,

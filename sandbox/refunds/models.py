@@ -22,7 +22,9 @@ class Refund:
     customer_note: str
     merchant_note: str
     dispute: int | None
+    """Id of the dispute that caused the refund."""
     settlement: int | None
+    """Id of the settlement from which the refund was deducted."""
     created_at: int
     updated_at: int
     refunded_at: int | None

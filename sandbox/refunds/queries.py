@@ -5,8 +5,8 @@ import sqlite3
 from sandbox.enums import RefundStatus, TransactionStatus
 from sandbox.refunds.models import Filter, Page, Refund
 
-KEPT = 200_000
-"""Older refunds are deleted."""
+ROWS_KEPT = 200_000
+"""Number of latest refunds that are kept. Older ones are deleted."""
 
 COLUMNS = tuple(Refund.__slots__)
 INSERT = f"INSERT INTO refunds ({', '.join(COLUMNS[1:])}) VALUES ({', '.join('?' * len(COLUMNS[1:]))}) RETURNING *"  # noqa: S608
@@ -17,7 +17,7 @@ def add(connection: sqlite3.Connection, refund: Refund) -> Refund:
     values = tuple(getattr(refund, column) for column in COLUMNS[1:])
     added = Refund.from_row(connection.execute(INSERT, values).fetchone())
     if added.id % 1_000 == 0:
-        connection.execute("DELETE FROM refunds WHERE id <= ?", (added.id - KEPT,))
+        connection.execute("DELETE FROM refunds WHERE id <= ?", (added.id - ROWS_KEPT,))
     return added
 
 

@@ -106,7 +106,7 @@ async def list_refunds(request: Request, state: CurrentState) -> Response:
 
     def job(connection: sqlite3.Connection) -> Response:
         found = queries.list_page(connection, wanted, page.per_page, page.skipped)
-        transactions = transaction_queries.find_all(connection, {refund.transaction_id for refund in found.refunds})
+        transactions = transaction_queries.find_by_ids(connection, {refund.transaction_id for refund in found.refunds})
         data = [bodies.listed_body(refund, transactions.get(refund.transaction_id)) for refund in found.refunds]
         return success("Refunds retrieved", data, meta=page.meta(found.total) | {"failedRefundCount": found.failed})
 

@@ -7,8 +7,8 @@ from typing import Any, Self
 from sandbox.enums import Domain
 from sandbox.timestamps import now
 
-KEPT = 50_000
-"""Older settlements are deleted."""
+ROWS_KEPT = 50_000
+"""Number of latest settlements that are kept. Older ones are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _settle_currency(
         "UPDATE refunds SET settlement = ? WHERE id = ?", [(settlement.id, refund_id) for refund_id in refunds]
     )
     if settlement.id % 1_000 == 0:
-        connection.execute("DELETE FROM settlements WHERE id <= ?", (settlement.id - KEPT,))
+        connection.execute("DELETE FROM settlements WHERE id <= ?", (settlement.id - ROWS_KEPT,))
     return settlement
 
 

@@ -7,8 +7,8 @@ from sandbox.enums import Channel
 from sandbox.transactions.channels import REUSABLE, authorization_code_of
 from sandbox.transactions.models import Transaction
 
-KEPT = 200_000
-"""Older authorizations are deleted."""
+ROWS_KEPT = 200_000
+"""Number of latest authorizations that are kept. Older ones are deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ def save(connection: sqlite3.Connection, transaction: Transaction) -> None:
         (authorization_code_of(transaction), transaction.email.lower(), transaction.card, transaction.channel),
     )
     if cursor.rowcount and cursor.lastrowid and cursor.lastrowid % 1_000 == 0:
-        connection.execute("DELETE FROM authorizations WHERE id <= ?", (cursor.lastrowid - KEPT,))
+        connection.execute("DELETE FROM authorizations WHERE id <= ?", (cursor.lastrowid - ROWS_KEPT,))
 
 
 def find_active(connection: sqlite3.Connection, code: str) -> Authorization | None:

@@ -1,4 +1,4 @@
-"""Bodies of a transaction in responses and webhooks, which differ slightly from call to call."""
+"""Bodies of a transaction. Each call of Paystack's API and the webhooks show slightly different fields."""
 
 import json
 from typing import Any
@@ -105,7 +105,7 @@ def disputed_body(transaction: Transaction) -> dict[str, Any]:
 
 
 def webhook_data(transaction: Transaction) -> dict[str, Any]:
-    """Return `data` of charge.success for a card payment in its usual shape; webhook_bodies.py changes it for the others."""
+    """Return `data` of charge.success in the usual shape of a card payment. webhook_bodies.py changes it for other channels and shapes."""
     data = _common(transaction, "") | {"log": None, "plan": {}, "source": source_body(transaction)}
     del data["receipt_number"], data["createdAt"], data["connect"]
     if transaction.channel == Channel.CARD:

@@ -1,7 +1,7 @@
 """Paystack's test cards, and the customer and authorization of a payment.
 
-Codes are not stored but derived from the email and the card number: as at Paystack, the same card of the same payer always has the
-same code.
+Codes are derived from the email and the card number. So, as at Paystack, the same card of the same payer always has the same
+authorization code.
 """
 
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ CARDS: dict[CardName, Card] = {
         brand="verve",
     ),
 }
-BY_NUMBER = {card.number: card for card in CARDS.values()}
+CARDS_BY_NUMBER = {card.number: card for card in CARDS.values()}
 
 
 def derive_code(*parts: str, length: int) -> str:
@@ -113,7 +113,7 @@ def authorization_code(email: str, number: str) -> str:
 
 def card_authorization(email: str, currency: str, number: str) -> dict[str, Any]:
     """Return the authorization of a successful card payment."""
-    tariff, brand = TARIFFS.get(currency), BY_NUMBER[number].brand
+    tariff, brand = TARIFFS.get(currency), CARDS_BY_NUMBER[number].brand
     return {
         "authorization_code": authorization_code(email, number),
         "bin": number[:6],

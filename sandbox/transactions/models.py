@@ -16,7 +16,9 @@ class Transaction:
     status: TransactionStatus
     email: str
     customer: int
+    """Numeric id of the customer."""
     amount: int
+    """Reported amount. A control call can set another amount than the requested one."""
     requested_amount: int
     currency: str
     fees: int | None
@@ -36,6 +38,7 @@ class Transaction:
     """JSON (see timeline.py)."""
     entry_point: str
     settlement: int | None
+    """Id of the settlement that contains the transaction."""
 
     @classmethod
     def from_row(cls, row: Any) -> Self:

@@ -11,8 +11,8 @@ from sandbox.timestamps import now
 from sandbox.transactions.cards import ALPHABET, customer_id
 from sandbox.transactions.models import CurrencyTotal, Filter, NewTransaction, Page, Transaction
 
-KEPT = 200_000
-"""Older transactions are deleted, and their references can be used again."""
+ROWS_KEPT = 200_000
+"""Number of latest transactions that are kept. Older ones are deleted, and their references can be used again."""
 NOT_COMPLETED = "The transaction was not completed"
 
 
@@ -53,7 +53,7 @@ def add(
         raise DuplicateReference
     added = Transaction.from_row(row)
     if added.id % 1_000 == 0:
-        connection.execute("DELETE FROM transactions WHERE id <= ?", (added.id - KEPT,))
+        connection.execute("DELETE FROM transactions WHERE id <= ?", (added.id - ROWS_KEPT,))
     return added
 
 
@@ -67,8 +67,8 @@ def find_by_id(connection: sqlite3.Connection, transaction_id: int) -> Transacti
     return Transaction.from_row(row) if row else None
 
 
-def find_all(connection: sqlite3.Connection, ids: Collection[int]) -> dict[int, Transaction]:
-    """Return the transactions of one page, by id."""
+def find_by_ids(connection: sqlite3.Connection, ids: Collection[int]) -> dict[int, Transaction]:
+    """Return the transactions with these ids, by id."""
     placeholders = ", ".join("?" * len(ids))
     rows = connection.execute(f"SELECT * FROM transactions WHERE id IN ({placeholders})", tuple(ids))  # noqa: S608
     return {row[0]: Transaction.from_row(row) for row in rows}

@@ -13,7 +13,7 @@ from sandbox.paystack_route import PaystackRoute
 from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
 from sandbox.transactions import authorizations, bodies, queries
-from sandbox.transactions.cards import BY_NUMBER
+from sandbox.transactions.cards import CARDS_BY_NUMBER
 from sandbox.transactions.charges import PaymentAttempt, apply_attempt
 from sandbox.transactions.models import Transaction
 from sandbox.transactions.parsing import parse_initialize
@@ -71,13 +71,13 @@ async def charge_authorization(request: Request, state: CurrentState) -> Respons
     """Charge a saved card without the payer. The result is in `data.status`. If the response is 400, no transaction was created."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())
     new, code = parse_initialize(fields), required_string(fields, "authorization_code", 100)
-    outcome = state.faults.faults.saved_cards
+    outcome = state.fault_injector.faults.saved_cards
 
     def job(connection: sqlite3.Connection) -> Transaction:
-        card = authorizations.find_active(connection, code)
-        if card is None:
+        authorization = authorizations.find_active(connection, code)
+        if authorization is None:
             raise CardNotUsable
-        if card.email != new.email.lower():
+        if authorization.email != new.email.lower():
             raise EmailDiffers
         added = queries.add(connection, new, state.settings.domain, "charge")
         if outcome == SavedCardOutcome.PAUSED:
@@ -85,8 +85,8 @@ async def charge_authorization(request: Request, state: CurrentState) -> Respons
         charged = outcome == SavedCardOutcome.CHARGED
         attempt = PaymentAttempt(
             ChargeOutcome.SUCCESS if charged else ChargeOutcome.FAILED,
-            BY_NUMBER[card.card],
-            channel=card.channel,
+            CARDS_BY_NUMBER[authorization.card],
+            channel=authorization.channel,
             gateway_response="Approved" if charged else None,
         )
         return apply_attempt(connection, state.dispatcher, added, attempt)

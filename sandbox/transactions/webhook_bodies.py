@@ -1,4 +1,4 @@
-"""Bodies of charge.success, which differ in fields and types from channel to channel."""
+"""Webhook bodies of charge.success. Their fields and types depend on the channel and the shape."""
 
 from collections.abc import Callable
 from typing import Any

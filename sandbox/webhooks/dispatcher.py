@@ -24,10 +24,10 @@ REVERSE_GAP = 25
 
 
 class WebhookDispatcher:
-    def __init__(self, key: bytes, url: str | None, faults: FaultInjector) -> None:
+    def __init__(self, key: bytes, url: str | None, fault_injector: FaultInjector) -> None:
         self._key = key
         self._url = url
-        self._faults = faults
+        self._fault_injector = fault_injector
         self._window_started_at = 0
         self._events_in_window = 0
 
@@ -37,7 +37,7 @@ class WebhookDispatcher:
         """Queue an event in the database transaction of the change that it reports. Without a webhook URL, do nothing."""
         if self._url is None:
             return
-        faults = self._faults.faults.webhooks
+        faults = self._fault_injector.faults.webhooks
         deliveries = faults.deliveries if options.deliveries is None else options.deliveries
         delay = faults.delay_ms if options.delay_ms is None else options.delay_ms
         if faults.reverse_ms:

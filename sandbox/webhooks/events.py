@@ -44,7 +44,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A row. Times in milliseconds since 1970."""
+    """A row of the webhooks table that is not a further copy (`copy` is 0). Times in milliseconds since 1970."""
 
     id: int
     event: str

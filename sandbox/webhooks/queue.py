@@ -13,11 +13,11 @@ from sandbox.timestamps import iso_timestamp, now
 CATEGORIES = {"charge.dispute.": "dispute", "charge.": "transactions", "refund.": "refund"}
 """Category of an event by the start of its name, most specific first."""
 
-KEPT = 50_000
-"""Finished webhooks are deleted beyond this number, pending ones beyond four times as many."""
+ROWS_KEPT = 50_000
+"""Number of latest webhooks that are kept. Older ones are deleted; pending ones are kept up to four times this number."""
 QUICK_ATTEMPTS, SLOW_ATTEMPTS = 4, 72
 QUICK_WAIT, SLOW_WAIT = 1.0, 5.0
-"""Seconds that stand for Paystack's waits in live mode: 3 minutes (the first four attempts), then an hour (72 attempts)."""
+"""Seconds in place of Paystack's waits in live mode: 3 minutes between the first four attempts, then an hour before each of 72 more."""
 LEASE = 15_000
 """Milliseconds after which a webhook is due again if its delivery was started but no result was recorded."""
 MAX_WAIT_SECONDS = 60.0
@@ -115,8 +115,8 @@ def enqueue(
         ).fetchone()
         ids.append(int(row[0]))
         if ids[-1] % 1_000 == 0:
-            connection.execute("DELETE FROM webhooks WHERE id <= ? AND state <> 'pending'", (ids[-1] - KEPT,))
-            connection.execute("DELETE FROM webhooks WHERE id <= ?", (ids[-1] - 4 * KEPT,))
+            connection.execute("DELETE FROM webhooks WHERE id <= ? AND state <> 'pending'", (ids[-1] - ROWS_KEPT,))
+            connection.execute("DELETE FROM webhooks WHERE id <= ?", (ids[-1] - 4 * ROWS_KEPT,))
     return ids
 
 
@@ -151,7 +151,7 @@ def record_attempt(
 
 
 def release_leases(connection: sqlite3.Connection) -> int:
-    """Make those webhooks due that the last process was sending when it ended. Returns the number of pending webhooks."""
+    """Make the webhooks due that the previous process was sending when it stopped. Returns the number of pending webhooks."""
     connection.execute(
         "UPDATE webhooks SET sending = 0, next_attempt_at = ? WHERE state = 'pending' AND sending = 1", (now(),)
     )

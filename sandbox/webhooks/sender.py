@@ -136,5 +136,5 @@ class WebhookSender:
         except (TimeoutError, httpx.TimeoutException):
             return None, f"no response within {TIMEOUT:g} s", ""
         except (httpx.HTTPError, httpx.InvalidURL, OSError, AttributeError, RuntimeError) as error:
-            # The last two: httpx on uvloop, for a connection that was reset as soon as it was open.
+            # httpx on uvloop raises AttributeError or RuntimeError for a connection that was reset immediately after it was opened.
             return None, f"{type(error).__name__}: {error}"[:200], ""

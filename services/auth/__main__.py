@@ -1,4 +1,4 @@
-"""python -m services.auth serve | worker | migrate | check-migrations | keys | admin | client"""
+"""The command line of auth: `python -m services.auth {serve,worker,migrate,check-migrations,keys,admin,client}`."""
 
 from typing import Annotated, get_args
 
@@ -26,7 +26,7 @@ RETIREMENT_MARGIN_SECONDS = 600
 
 @cli.callback()
 def check_signing_keys(context: typer.Context) -> None:
-    """The auth service."""
+    """Refuse to start `serve` if the signing keys cannot be used. Runs before every command."""
     if context.invoked_subcommand == "serve":
         try:
             key_folder.read_keys(settings.auth_keys_dir)

@@ -20,7 +20,7 @@ def normalize_email(address: str) -> str:
     """
     address = address.strip()
     top_level = _special_use_top_level(address)
-    # The validator refuses reserved top-level domains. So it checks the address with every character of its top-level domain replaced by x.
+    # email_validator refuses reserved top-level domains. So such a domain is replaced by as many x before the address is checked.
     checked = address if top_level is None else address[: -len(top_level)] + "x" * len(top_level)
     try:
         found = email_validator.validate_email(checked, check_deliverability=False)
@@ -28,16 +28,17 @@ def normalize_email(address: str) -> str:
         raise ValueError("must be an email address") from error
     if top_level is None:
         return found.normalized.lower()
-    return (found.normalized[: -len(top_level)] + _ascii(top_level)).lower()
+    return (found.normalized[: -len(top_level)] + _normalize_label(top_level)).lower()
 
 
 def _special_use_top_level(address: str) -> str | None:
     """Return the top-level domain if email_validator refuses it as reserved (`local`, `test`). It has no option to accept them."""
     last = LABEL_SEPARATORS.split(address.rpartition("@")[2])[-1]
-    return last if _ascii(last) in email_validator.SPECIAL_USE_DOMAIN_NAMES else None
+    return last if _normalize_label(last) in email_validator.SPECIAL_USE_DOMAIN_NAMES else None
 
 
-def _ascii(label: str) -> str:
+def _normalize_label(label: str) -> str:
+    """Return a label of a domain in NFKC and lower case."""
     return unicodedata.normalize("NFKC", label).casefold()
 
 

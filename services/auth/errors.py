@@ -54,7 +54,7 @@ class OAuthError(Exception):
 
     def __init__(self, description: str | None = None, *, headers: dict[str, str] | None = None) -> None:
         description = description or (self.__doc__ or "").strip().splitlines()[0]
-        # RFC 6749 section 5.2 allows no other characters.
+        # RFC 6749 section 5.2 allows only printable ASCII characters, without quotation marks and backslashes.
         self.description = re.sub(r'[^\x20-\x7e]|["\\]', "", description)[:500]
         self.headers = headers or {}
         super().__init__(self.description)

@@ -35,7 +35,7 @@ class PaymentOutcome(StrEnum):
     """The payment paid for the order, and the order was delivered."""
 
     UNDELIVERABLE = "undeliverable"
-    """The order cannot be fulfilled for this payment. The payments service refunds it."""
+    """The order cannot be fulfilled for this payment. The payments service refunds it; the refund does not change the outcome."""
 
     REFUNDED = "refunded"
-    """The payment was fully refunded."""
+    """The payment was fully refunded after the delivery, or the full refund was reported before the payment."""

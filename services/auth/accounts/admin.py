@@ -39,11 +39,11 @@ async def ensure_admin(
                 return False
         password_hash = await hasher.hash(password)
     async with sessions.begin() as session:
-        row = insert(Account).values(email=email, role=Role.ADMIN, password_hash=password_hash)
-        changed = row.on_conflict_do_update(
+        new = insert(Account).values(email=email, role=Role.ADMIN, password_hash=password_hash)
+        upsert = new.on_conflict_do_update(
             index_elements=[Account.email], set_={"role": Role.ADMIN, "password_hash": password_hash}
         )
-        account_id = (await session.execute(changed.returning(Account.id))).scalar_one()
+        account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
         await refresh_tokens.revoke_all(session, account_id)
     log.info("administrator account created or updated", account_id=str(account_id))
     return True
@@ -77,15 +77,17 @@ class AdminBootstrap:
             await asyncio.wait([retrying])
 
     async def check(self) -> str | None:
-        """Return None if the account is up to date, else the reason (a readiness check)."""
-        return None if self.done else "the administrator account is not created yet"
+        """Return None if the account is up to date or not configured, else the reason (a readiness check)."""
+        return None if self.done else "the administrator account is not created or updated yet"
 
     async def _try(self) -> None:
         try:
             await ensure_admin(self._sessions, self._hasher, self._settings)
             self.done = True
         except Exception as error:
-            log.warning("administrator account not created", error=type(error).__name__, reason=str(error)[:200])
+            log.warning(
+                "administrator account not created or updated", error=type(error).__name__, reason=str(error)[:200]
+            )
 
     async def _retry(self) -> None:
         while not self.done:

@@ -21,7 +21,7 @@ MAX_WAIT_SECONDS = 10
 
 
 class PasswordHasher:
-    """Computes one hash per core at a time. Further callers wait in a queue; if the queue is full, TooBusy is raised."""
+    """Computes at most one hash per core at a time. Further callers wait in a queue. If it is full or slow, `slot` raises TooBusy."""
 
     def __init__(self, context: CryptContext, threads: int) -> None:
         self.threads = threads

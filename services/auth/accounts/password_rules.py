@@ -13,7 +13,7 @@ CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f]")
 
 
 def check_characters(password: str) -> str:
-    """Return the password unchanged. Raises ValueError if it has a control character or more than 1 KiB."""
+    """Return the password unchanged. Raises ValueError if it has a control character or is longer than MAX_BYTES."""
     if CONTROL_CHARACTER.search(password):
         raise ValueError("must not contain control characters")
     if len(password.encode()) > MAX_BYTES:
@@ -22,7 +22,7 @@ def check_characters(password: str) -> str:
 
 
 def check_not_easy(password: str, email: str) -> None:
-    """Raise PasswordTooEasy for passwords that are easy to guess (NIST SP 800-63B section 3.1.1.2).
+    """Raise PasswordTooEasy for passwords that are easy to guess (NIST SP 800-63B-4 section 3.1.1.2).
 
     These are the most common passwords, the account's email address or the part of it before the @, and passwords with fewer than three
     different characters.

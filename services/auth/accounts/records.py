@@ -45,5 +45,5 @@ async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
 
 async def upgrade_password_hash(session: AsyncSession, account: Account, password_hash: str) -> None:
     """Replace an outdated hash by a new hash of the same password, unless the password was changed meanwhile."""
-    unchanged = update(Account).where(Account.id == account.id, Account.password_hash == account.password_hash)
-    await session.execute(unchanged.values(password_hash=password_hash))
+    same_password = (Account.id == account.id, Account.password_hash == account.password_hash)
+    await session.execute(update(Account).where(*same_password).values(password_hash=password_hash))

@@ -24,7 +24,9 @@ class Registration(RequestModel):
     }
 
     email: Email = Field(description="Stored in lower case. There can be one account for each address")
-    password: NewPassword = Field(description="8 to 128 characters of any kind; the most common passwords are refused")
+    password: NewPassword = Field(
+        description="8 to 128 characters without control characters. Passwords that are easy to guess are refused"
+    )
     name: Line | None = Field(default=None, description="Display name")
 
 

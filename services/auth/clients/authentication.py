@@ -53,7 +53,7 @@ async def _sent_credentials(
         Form(max_length=200, description="The secret of your client, if the request has no HTTP Basic credentials"),
     ] = None,
 ) -> ClientCredentials | None:
-    """Return the client credentials in the header or the form, or None for the public client, which has no secret."""
+    """Return the client credentials from the header or the form, or None if there are none or only the id of the public client."""
     credentials = ClientCredentials(client_id or "", client_secret or "")
     header = request.headers.get("authorization", "")
     if header[:6].lower() == "basic ":

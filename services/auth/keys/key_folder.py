@@ -17,13 +17,13 @@ import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from services.auth.keys.signing_keys import KeyType, SigningKey, generate, signing_key
+from services.auth.keys.signing_keys import KeyType, SigningKey, build_signing_key, generate
 
 log = structlog.get_logger("keys")
 
 
 class KeysUnusable(Exception):
-    """The folder of signing keys has no key, or one that cannot be used."""
+    """The folder of signing keys is empty or unreadable, or contains a key that cannot be used."""
 
 
 def list_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
@@ -40,7 +40,7 @@ def read_keys(folder: Path) -> list[SigningKey]:
     keys = []
     for path, stat in list_files(folder):
         try:
-            keys.append(signing_key(load_pem_private_key(path.read_bytes(), password=None), stat.st_mtime))
+            keys.append(build_signing_key(load_pem_private_key(path.read_bytes(), password=None), stat.st_mtime))
         except OSError as error:
             raise KeysUnusable(f"{path}: cannot be read: {error.strerror}") from error
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -92,7 +92,7 @@ def _locked(folder: Path) -> Iterator[None]:
 def _write(folder: Path, key_type: KeyType) -> Path:
     """Write a new key under a temporary name and rename the file, so that readers never see an incomplete file."""
     private = generate(key_type)
-    kid = signing_key(private, 0).kid
+    kid = build_signing_key(private, published_at=0).kid
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}-{kid[:8]}.pem"
     temporary = folder / f".{secrets.token_hex(8)}"

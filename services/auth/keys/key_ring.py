@@ -22,7 +22,7 @@ log = structlog.get_logger("keys")
 class KeyRing:
     """Reads the folder again after it was changed, so that a rotation needs no restart. Checks for changes at most every two seconds.
 
-    Uses the last keys while the folder cannot be read.
+    While the folder cannot be read, the keys that were loaded before stay in use.
     """
 
     def __init__(self, folder: Path, activation_seconds: float, reload_seconds: float = RELOAD_SECONDS) -> None:

@@ -55,10 +55,10 @@ async def issue(session: AsyncSession, account: Account, scope: str) -> str:
 
 
 async def rotate(session: AsyncSession, token: str) -> Rotation | None:
-    """Use a refresh token. Return the account, its scopes and the next token, or None if the token is not valid.
+    """Use a refresh token. Return a Rotation, or None if the token is not valid.
 
-    The caller must commit in both cases: if the result is None, the family of a reused token was revoked. If a token is used several times
-    concurrently, one use succeeds and the others count as reuse.
+    The caller must commit in both cases, because the family of a reused token is revoked, and the result is then None. If a token is used
+    several times concurrently, one use succeeds and the others count as reuse.
     """
     parts = TOKEN.fullmatch(token)
     if parts is None:

@@ -49,9 +49,9 @@ async def check_not_paused(session: AsyncSession, username: str) -> None:
 
 
 async def start_attempt(session: AsyncSession, username: str) -> None:
-    """Allow one attempt and start the next pause at once.
+    """Start the next pause before the password is verified, if the user name has at least FREE_ATTEMPTS failures.
 
-    Of several concurrent attempts after a pause, the first is allowed, and the others raise TooManyFailedLogins.
+    Raises TooManyFailedLogins during a pause. So of several concurrent attempts after a pause, only the first one continues.
     """
     has_username = FailedLogin.username_digest == _digest(username)
     await session.execute(select(FailedLogin.username_digest).where(has_username).with_for_update())

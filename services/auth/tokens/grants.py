@@ -31,7 +31,7 @@ class Grant:
     refresh_token: str | None = None
 
 
-def _grant_to_account(account: Account, scope: str, refresh_token: str) -> Grant:
+def _account_grant(account: Account, scope: str, refresh_token: str) -> Grant:
     return Grant(str(account.id), PUBLIC_CLIENT, scope, account.email, refresh_token)
 
 
@@ -67,11 +67,11 @@ async def log_in(
             await records.upgrade_password_hash(session, account, new_hash)
         granted = select_scope(scope, account.scopes)
         refresh_token = await refresh_tokens.issue(session, account, granted)
-    return _grant_to_account(account, granted, refresh_token)
+    return _account_grant(account, granted, refresh_token)
 
 
 async def refresh(sessions: async_sessionmaker[AsyncSession], token: str, scope: str | None) -> Grant:
-    """Use a refresh token. Raises InvalidGrant, and InvalidScope, after which the token is still valid."""
+    """Use a refresh token. Raises InvalidGrant, InvalidScope. After InvalidScope the token is unused and can be sent again."""
     async with sessions.begin() as session:
         rotation = await refresh_tokens.rotate(session, token)
         if rotation is not None:
@@ -79,7 +79,7 @@ async def refresh(sessions: async_sessionmaker[AsyncSession], token: str, scope:
             granted = select_scope(scope, rotation.scopes & account.scopes)
     if rotation is None:
         raise InvalidGrant("The refresh token is unknown, used or expired. Log in again.")
-    return _grant_to_account(account, granted, rotation.next_token)
+    return _account_grant(account, granted, rotation.next_token)
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:

@@ -1,4 +1,4 @@
-"""Error responses of RFC 6749 for the routes of the token endpoint."""
+"""Error responses of RFC 6749 for the token endpoint and the revocation endpoint."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any

@@ -124,6 +124,6 @@ async def revoke(
 
 
 def _refuse_client_credentials(client: ClientCredentials | None) -> None:
-    """Raise UnauthorizedClient if a login or a refresh has client credentials. Only client_credentials may have them."""
+    """Raise UnauthorizedClient if a login or a refresh has client credentials. Only the grant type client_credentials uses them."""
     if client is not None:
         raise UnauthorizedClient

@@ -41,7 +41,7 @@ class OAuthErrorResponse(ResponseModel):
 
     model_config = example({"error": "invalid_grant", "error_description": "The user name or the password is wrong."})
 
-    error: str = Field(description="A stable code")
+    error: str = Field(description="Error code for programs. It does not change")
     error_description: str = Field(description="The reason, for developers")
 
 

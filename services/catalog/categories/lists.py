@@ -9,6 +9,7 @@ from services.catalog.models import Category
 
 COLUMNS = (Category.id, Category.slug, Category.name)
 SORT = "categories"
+"""This text in a cursor identifies the list: a cursor of another list is refused."""
 
 
 async def list_categories(session: AsyncSession, *, limit: int, cursor: str | None) -> CategoryPage:

@@ -1,6 +1,7 @@
 """Decide how payment events change orders. This module does no I/O and reads no settings.
 
-Events may be repeated, late and in any order. The result does not depend on their order. These are all transitions of an order:
+Events may be repeated, late and in any order. If an order has one payment, the sequence of its events changes neither the final status of
+the order nor the stock. These are all transitions of an order:
 
     pending ──► delivered ──► refunded        pending ──► cancelled
     pending ──► expired ──► delivered         (paid late, if there is enough stock)
@@ -83,7 +84,9 @@ class FulfilmentState:
         if reason is not None:
             payment.outcome = PaymentOutcome.REFUNDED if already_refunded else PaymentOutcome.UNDELIVERABLE
             if not already_refunded:
-                self.undeliverable.append(_undeliverable_event(event, reason))
+                self.undeliverable.append(
+                    build_undeliverable_event(_undeliverable_data(event, reason), event.traceparent)
+                )
             return
         order = self.orders[data.order_id]
         if already_refunded:
@@ -126,7 +129,7 @@ class FulfilmentState:
     def _apply_refund(self, event: PaymentRefunded) -> None:
         data = event.data
         payment = self._payment(data)
-        payment.refunded_amount = max(payment.refunded_amount, _refunded_share(data))
+        payment.refunded_amount = max(payment.refunded_amount, _refunded_order_amount(data))
         order = self.orders.get(data.order_id)
         if (
             order is not None
@@ -156,25 +159,24 @@ class FulfilmentState:
             self.stock[product_id] = None if stock is None else stock + sign * quantity
 
 
-def order_undeliverable(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:
-    """Return the event for a payment whose order cannot be fulfilled. Its id depends only on the reference of the payment."""
+def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:
+    """Return `order.undeliverable`. Its id depends only on the reference of the payment, so a republished event has the same id."""
     event_id = event_id_for("order.undeliverable", data.reference)
     return OrderUndeliverable(id=event_id, subject=str(data.order_id), traceparent=traceparent, data=data)
 
 
-def _undeliverable_event(event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverable:
-    data = OrderUndeliverableData(
+def _undeliverable_data(event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverableData:
+    return OrderUndeliverableData(
         reference=event.data.reference,
         order_id=event.data.order_id,
         amount=event.data.amount,
         currency=event.data.currency,
         reason=reason,
     )
-    return order_undeliverable(data, event.traceparent)
 
 
-def _refunded_share(data: PaymentRefundedData) -> int:
-    """Return how much of the order's amount was refunded.
+def _refunded_order_amount(data: PaymentRefundedData) -> int:
+    """Return how much of the order's amount was refunded, in subunits.
 
     The payer may have paid more or less than the order's amount. So if the event has `fully_refunded`, that field decides whether the whole
     amount was refunded.

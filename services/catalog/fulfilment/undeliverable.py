@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import OrderUndeliverable, OrderUndeliverableData
 from kit.messaging import outbox
-from services.catalog.fulfilment.decisions import order_undeliverable
+from services.catalog.fulfilment.decisions import build_undeliverable_event
 from services.catalog.fulfilment.models import UndeliverablePayment
 from services.catalog.models import OutboxRow
 
@@ -47,4 +47,4 @@ async def republish(
 
 
 def _event(row: UndeliverablePayment) -> OrderUndeliverable:
-    return order_undeliverable(OrderUndeliverableData.model_validate(row, from_attributes=True))
+    return build_undeliverable_event(OrderUndeliverableData.model_validate(row, from_attributes=True))

@@ -15,6 +15,7 @@ from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
 
 SORT = "orders"
+"""This text in a cursor identifies the list: a cursor of another list is refused."""
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:

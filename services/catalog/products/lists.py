@@ -26,7 +26,7 @@ COLUMNS = (
     Product.created_at,
     Product.updated_at,
 )
-NAME = func.lower(Product.name)
+LOWER_NAME = func.lower(Product.name)
 
 
 async def get_product(session: AsyncSession, id_or_slug: str) -> ProductView:
@@ -58,7 +58,7 @@ async def list_products(
 def _sort_key(sort: ProductSort) -> ColumnElement[datetime] | ColumnElement[str] | ColumnElement[int]:
     if sort == ProductSort.NEWEST:
         return Product.created_at.expression
-    return NAME if sort == ProductSort.NAME else Product.price.expression
+    return LOWER_NAME if sort == ProductSort.NAME else Product.price.expression
 
 
 def _decode(cursor: str, sort: ProductSort) -> tuple[Key, UUID]:

@@ -43,7 +43,7 @@ async def test_job_that_fails_affects_no_other(store: Store) -> None:
 
 
 async def test_transactions_beyond_the_limit_are_deleted(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "KEPT", 10)
+    monkeypatch.setattr(queries, "ROWS_KEPT", 10)
     await store.run(lambda connection: [add(connection) for _ in range(2_000)])
     kept = await store.run(lambda connection: queries.list_latest(connection, 3_000))
     assert 10 <= len(kept) < 1_010
@@ -52,7 +52,7 @@ async def test_transactions_beyond_the_limit_are_deleted(store: Store, monkeypat
 async def test_webhooks_beyond_the_limit_are_deleted_pending_ones_last(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "KEPT", 500)
+    monkeypatch.setattr(queue, "ROWS_KEPT", 500)
 
     def fill(connection: sqlite3.Connection) -> None:
         for number in range(3):
