@@ -65,7 +65,7 @@ def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event
 
 def refunded(payment: Payment, total: int) -> Event:
     """Return payment.refunded. `total` is the sum of all refunds of the payment so far, in subunits."""
-    fully_refunded = total >= payment.received_amount
+    fully_refunded = total >= payment.received
     data = PaymentRefundedData(**_payment_data(payment), refunded_amount=total, fully_refunded=fully_refunded)
     return PaymentRefunded(
         id=event_id_for("payment.refunded", payment.reference, total), **_envelope(payment), data=data

@@ -144,14 +144,14 @@ class Payment(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     @property
-    def received_amount(self) -> int:
+    def received(self) -> int:
         """The paid amount in subunits of `paid_currency`; 0 while unpaid."""
         return self.paid_amount or 0
 
     @property
-    def unrefunded_amount(self) -> int:
+    def refundable(self) -> int:
         """The paid amount minus the processed refunds, in subunits of `paid_currency`. Unfinished refunds are not subtracted."""
-        return self.received_amount - self.refunded_amount
+        return self.received - self.refunded_amount
 
 
 class Dispute(Base):

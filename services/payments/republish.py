@@ -68,7 +68,7 @@ def _current_events(payment: Payment, disputes: list[Dispute]) -> Iterator[Event
     # A payment that was refunded while it was held still has a held_reason: payment.succeeded was never published for it.
     if payment.status in SUCCEEDED and payment.held_reason is None:
         yield payment_events.succeeded(
-            payment, paid_amount=payment.received_amount, channel=payment.channel, paid_at=payment.paid_at
+            payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at
         )
     if payment.refunded_amount > 0:
         yield payment_events.refunded(payment, payment.refunded_amount)

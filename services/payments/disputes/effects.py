@@ -69,7 +69,7 @@ async def apply_to_payment(
 def _status_without_dispute(payment: Payment) -> PaymentStatus:
     if payment.refunded_amount <= 0:
         return PaymentStatus.SUCCEEDED
-    return PaymentStatus.REFUNDED if payment.unrefunded_amount <= 0 else PaymentStatus.PARTIALLY_REFUNDED
+    return PaymentStatus.REFUNDED if payment.refundable <= 0 else PaymentStatus.PARTIALLY_REFUNDED
 
 
 async def _has_open_dispute(session: AsyncSession, payment_id: int) -> bool:

@@ -61,9 +61,9 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         raise NotHeld(f"The payment was made in {payment.domain} mode and cannot pay for an order here: refund it.")
     if order.status not in {"pending", "expired"}:
         raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
-    if (payment.unrefunded_amount, payment.paid_currency) != (order.amount, order.currency):
+    if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, but the payment has {payment.unrefunded_amount} "
+            f"The order costs {order.amount} {order.currency}, but the payment has {payment.refundable} "
             f"{payment.paid_currency}: choose an order with exactly this amount."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
@@ -99,7 +99,7 @@ async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, c
     payment.held_reason = None
     await session.flush()
     await journal.record(session, [movements.decided(payment, MOVEMENT_KINDS[kind])])
-    event = succeeded(payment, paid_amount=payment.received_amount, channel=payment.channel, paid_at=payment.paid_at)
+    event = succeeded(payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
     with continue_trace(payment.traceparent):
         log.info(

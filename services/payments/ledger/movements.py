@@ -84,7 +84,7 @@ def decided(payment: Payment, kind: MovementKind) -> Movement:
         kind,
         Account.HELD,
         Account.SALES,
-        payment.unrefunded_amount,
+        payment.refundable,
         payment.paid_currency or payment.currency,
         payment.id,
     )

@@ -14,7 +14,7 @@ async def record_withheld(session: AsyncSession, payment: Payment, dispute_id: i
 
     Idempotent for each dispute. Does nothing if nothing was paid.
     """
-    paid = payment.received_amount
+    paid = payment.received
     withheld = paid if amount is None else min(amount, paid)
     await journal.record(session, [movements.disputed(payment, dispute_id, withheld, settings.mode)])
 

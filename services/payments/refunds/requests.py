@@ -47,7 +47,7 @@ async def request_refund(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
-    left = payment.received_amount - await refunded_or_unfinished_amount(session, payment.id)
+    left = payment.received - await refunded_or_unfinished_amount(session, payment.id)
     if payment.status not in NOT_FULLY_REFUNDED or left <= 0:
         raise NothingToRefund(
             f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "

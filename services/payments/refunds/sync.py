@@ -111,7 +111,7 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
     if total <= payment.refunded_amount:
         return
     payment.refunded_amount = total
-    if payment.unrefunded_amount <= 0:
+    if payment.refundable <= 0:
         payment.status = PaymentStatus.REFUNDED
     elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
         # The remaining amount of a held payment is still held: an operator decides about it.
