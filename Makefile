@@ -31,7 +31,7 @@ unit: .venv/installed.txt ## run the unit tests: no servers, no environment vari
 drills: .venv/installed.txt ## run the tests that take minutes: long outages, full disks, hundreds of races (ARGS as for test)
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile -m drill $(ARGS)
 
-chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120; SEED=number repeats a run)
+chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120; SEED=number repeats the random choices)
 	@exec $(python) -m dev chaos
 
 coverage: .venv/installed.txt ## run the tests and list the lines that no test executes (ARGS as for test)

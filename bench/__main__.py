@@ -16,52 +16,52 @@ import asyncpg
 from rich.console import Console
 
 from bench import baseline, databases, intake, large_tables, memory, peer, purchases, report, sweep
-from bench.load import Target, begin_process, drive
+from bench.load import Target, initialise_process, run_round
 from bench.processes import PRODUCTION_SETTINGS
 from bench.results import Results
 from dev.process.console import Console as StackConsole
 from dev.process.program import NotStarted
 from dev.stack.stack import Stack
 
-PACED_RATE = 50
-"""Webhooks per second of the latency measurement."""
+LATENCY_RATE = 50
+"""The webhooks per second while the latency is measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much to measure."""
+    """How much to measure. `rounds` and `seconds`: of the webhook intake. `purchases`: per round. `stored_rows`: in each large table."""
 
     rounds: int
     seconds: float
-    paced_seconds: int
+    latency_seconds: int
     purchase_rounds: int
     purchases: int
-    history: int
-    history_rounds: int
-    history_events: int
+    stored_rows: int
+    large_table_rounds: int
+    large_table_events: int
     swept_payments: int
 
 
 FULL = Size(
     rounds=5,
     seconds=5.0,
-    paced_seconds=30,
+    latency_seconds=30,
     purchase_rounds=5,
     purchases=10_000,
-    history=2_000_000,
-    history_rounds=5,
-    history_events=4_000,
+    stored_rows=2_000_000,
+    large_table_rounds=5,
+    large_table_events=4_000,
     swept_payments=1_200,
 )
 QUICK = Size(
     rounds=2,
     seconds=1.5,
-    paced_seconds=5,
+    latency_seconds=5,
     purchase_rounds=2,
     purchases=1_000,
-    history=50_000,
-    history_rounds=2,
-    history_events=1_000,
+    stored_rows=50_000,
+    large_table_rounds=2,
+    large_table_events=1_000,
     swept_payments=600,
 )
 
@@ -72,9 +72,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds, about two minutes")
     quick = parser.parse_args().quick
     console = Console()
-    results = Results(load_before=os.getloadavg()[0])
+    results = Results(load_average_before=os.getloadavg()[0])
     try:
-        with ProcessPoolExecutor(4, multiprocessing.get_context("spawn"), begin_process) as executor:
+        with ProcessPoolExecutor(4, multiprocessing.get_context("spawn"), initialise_process) as executor:
             asyncio.run(measure(results, QUICK if quick else FULL, executor, console))
     except (
         NotStarted,
@@ -96,18 +96,18 @@ def main() -> int:
 
 
 async def measure(results: Results, size: Size, executor: Executor, console: Console) -> None:
-    """Run all benchmarks on a temporary stack. Databases that the environment names are ignored, so no benchmark rows get into them."""
+    """Run all benchmarks on a temporary stack. Databases that the environment names are ignored, so no benchmark writes rows to them."""
     task = asyncio.current_task()
     assert task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     for name in [name for name in os.environ if "_DATABASE_URL" in name or name.startswith("PAYSTACK_")]:
         del os.environ[name]
     async with Stack(extra_env=PRODUCTION_SETTINGS, console=StackConsole(status=sys.stdout)) as stack:
-        results.idle = memory.measure(stack)
+        results.memory_before = memory.measure(stack)
         await measure_intake(results, size, stack, executor, console)
         await measure_purchases(results, size, stack, executor, console)
-        results.after = memory.measure(stack)
-        await measure_recovery(results, size, stack, executor, console)
+        results.memory_after = memory.measure(stack)
+        await measure_sweep_and_large_tables(results, size, stack, executor, console)
 
 
 async def measure_intake(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
@@ -123,13 +123,13 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
         results.servers = [noop, one, two]
         try:
             if not peer.is_installed():
-                console.print(f"installing {peer.PACKAGE} into the virtual environment {peer.home()}")
+                console.print(f"installing {peer.PACKAGE} into the virtual environment {peer.environment_folder()}")
             python = await peer.install()
         except peer.NotInstalled as error:
-            results.peer_missing = str(error)
+            results.peer_missing_reason = str(error)
         else:
             (url,) = await databases.create(stack, "peer")
-            results.servers += await running.enter_async_context(peer.peers(python, url, key))
+            results.servers += await running.enter_async_context(peer.run_peers(python, url, key))
         console.print(
             f"webhook intake: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.servers)} servers"
         )
@@ -143,50 +143,56 @@ async def measure_purchases(results: Results, size: Size, stack: Stack, executor
     catalog_url, payments_url = stack.env["CATALOG_DATABASE_URL"], stack.env["PAYMENTS_DATABASE_URL"]
     loop = asyncio.get_running_loop()
 
-    console.print(f"latency from webhook to delivery: {PACED_RATE}/s for {size.paced_seconds} s")
-    paced = intake.new_events(PACED_RATE * size.paced_seconds, key)
-    await purchases.prepare(catalog_url, payments_url, paced)
-    results.paced = await loop.run_in_executor(executor, purchases.pace, paced, target, catalog_url, PACED_RATE)
+    console.print(f"latency from webhook to delivery: {LATENCY_RATE}/s for {size.latency_seconds} s")
+    events = intake.new_events(LATENCY_RATE * size.latency_seconds, key)
+    await purchases.prepare(catalog_url, payments_url, events)
+    results.latency = await loop.run_in_executor(
+        executor, purchases.measure_latency, events, target, catalog_url, LATENCY_RATE
+    )
 
     baseline_payments_url, baseline_catalog_url = await databases.create(stack, "baseline_payments", "baseline_catalog")
     await baseline.migrate(baseline_payments_url, baseline_catalog_url)
 
-    async def shop(count: int) -> float:
+    async def shop_rate(count: int) -> float:
         events = intake.new_events(count, key)
         await purchases.prepare(catalog_url, payments_url, events)
 
-        async def begin() -> float:
-            return (await loop.run_in_executor(executor, drive, events, target, purchases.MAX_SECONDS)).started
+        async def send() -> float:
+            return (await loop.run_in_executor(executor, run_round, events, target, purchases.MAX_SECONDS)).started
 
-        return await purchases.sustained(catalog_url, events, begin)
+        return await purchases.measure_rate(catalog_url, events, send)
 
-    async def plain(count: int) -> float:
+    async def baseline_rate(count: int) -> float:
         events = intake.new_events(count, key)
         await purchases.prepare(baseline_catalog_url, baseline_payments_url, events)
         urls = baseline_payments_url, baseline_catalog_url, stack.env["AMQP_URL"]
-        return await purchases.sustained(baseline_catalog_url, events, lambda: baseline.begin(events, *urls, executor))
+        return await purchases.measure_rate(
+            baseline_catalog_url, events, lambda: baseline.run_purchases(events, *urls, executor)
+        )
 
     console.print(
         f"maximum rate of purchases: {size.purchase_rounds} rounds of {size.purchases:,}, for the shop and for the baseline"
     )
-    for warm_up in (shop, plain):
+    for warm_up in (shop_rate, baseline_rate):
         await warm_up(200)
     for _ in range(size.purchase_rounds):
-        results.shop.append(await shop(size.purchases))
-        results.baseline.append(await plain(size.purchases))
+        results.shop.append(await shop_rate(size.purchases))
+        results.baseline.append(await baseline_rate(size.purchases))
 
 
-async def measure_recovery(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
-    """Measure the sweep, and the cost of large tables."""
+async def measure_sweep_and_large_tables(
+    results: Results, size: Size, stack: Stack, executor: Executor, console: Console
+) -> None:
+    """Measure a sweep, and how much slower the services are with large tables."""
     key = stack.env["PAYSTACK_SECRET_KEY"]
     for name in ("payments-worker", "catalog-worker"):
         await stack.stop(name)
     console.print(f"sweep: {size.swept_payments:,} payments at Paystack's rate limit in live mode")
     results.sweep = await sweep.sweep(stack, size.swept_payments, key)
-    rows = f"{size.history:,} payments, webhook events and ledger entries"
+    rows = f"{size.stored_rows:,} payments, webhook events and ledger entries"
     console.print(f"large tables: {rows}, compared with empty tables (inserting the rows first)")
     results.large_tables = await large_tables.compare(
-        stack, size.history, size.history_rounds, size.history_events, key, executor
+        stack, size.stored_rows, size.large_table_rounds, size.large_table_events, key, executor
     )
 
 

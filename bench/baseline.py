@@ -39,8 +39,10 @@ async def migrate(payments_url: str, catalog_url: str) -> None:
         await run_once(f"{service}-migrate", command, {**DUMMY_ENVIRONMENT, **databases})
 
 
-async def begin(events: WebhookEvents, payments_url: str, catalog_url: str, amqp_url: str, executor: Executor) -> float:
-    """Make the purchases. Return the time at which the first process began to store webhook events."""
+async def run_purchases(
+    events: WebhookEvents, payments_url: str, catalog_url: str, amqp_url: str, executor: Executor
+) -> float:
+    """Make all purchases of the events. Return the time at which the first process began to store webhook events."""
     start = time.time() + 1.0  # enough time for the three processes to connect
     loop = asyncio.get_running_loop()
     await asyncio.gather(

@@ -1,4 +1,4 @@
-"""Additional databases on the stack's Postgres server, for the peer and the baseline."""
+"""Additional databases on the stack's Postgres server: for the peer, the baseline and the large tables."""
 
 import sys
 from urllib.parse import urlsplit
@@ -17,6 +17,6 @@ async def create(stack: Stack, *names: str) -> list[str]:
     return [server.url(name) for name in names]
 
 
-def command(service: str, subcommand: str) -> list[str]:
-    """Return the command line of a service's command."""
-    return [sys.executable, "-m", f"services.{service}", subcommand]
+def service_command(service: str, command: str) -> list[str]:
+    """Return the arguments that start a command of a service, for example `serve` of payments."""
+    return [sys.executable, "-m", f"services.{service}", command]

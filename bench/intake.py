@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from bench import databases
-from bench.load import Round, Target, drive
+from bench.load import Round, Target, run_round
 from bench.processes import running
 from bench.webhook_events import WebhookEvents
 from dev.process import ports
@@ -32,7 +32,7 @@ class NotStored(Exception):
 
 @dataclass(slots=True)
 class MeasuredServer:
-    """A server that is measured. `stored` counts the events in its database; None: the server stores nothing."""
+    """A server that is measured. `stored` counts the events in its database (None: it stores nothing), and `clear` deletes them."""
 
     name: str
     target: Target
@@ -60,7 +60,7 @@ async def measure_in_turns(
 async def _round(server: MeasuredServer, seconds: float, key: str, executor: Executor) -> Round:
     before = await server.stored() if server.stored else 0
     events = new_events(int(seconds * MAX_RATE), key)
-    found = await asyncio.get_running_loop().run_in_executor(executor, drive, events, server.target, seconds)
+    found = await asyncio.get_running_loop().run_in_executor(executor, run_round, events, server.target, seconds)
     if server.stored and (stored := await server.stored() - before) < found.accepted:
         raise NotStored(f"{server.name} answered 200 to {found.accepted} webhook events and stored {stored}")
     await server.clear()
@@ -82,16 +82,16 @@ def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
 @asynccontextmanager
 async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
     """Run a second server of payments with two web processes, which uses the tables of `one`."""
-    (port,) = ports.free(1)
+    (port,) = ports.find_free(1)
     environment = {**stack.service_env("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
-    async with running("payments", databases.command("payments", "serve"), environment, port):
+    async with running("payments", databases.service_command("payments", "serve"), environment, port):
         yield MeasuredServer("intake, two web processes", Target(port, WEBHOOK), one.stored, one.clear)
 
 
 @asynccontextmanager
 async def empty_route() -> AsyncIterator[MeasuredServer]:
     """Run a server whose route does nothing, as the upper limit."""
-    (port,) = ports.free(1)
+    (port,) = ports.find_free(1)
     command = [sys.executable, "-m", "bench.noop"]
     async with running("noop", command, {"TOKEN_ISSUER": "http://127.0.0.1", "NOOP_PORT": str(port)}, port):
         yield MeasuredServer("no-op route", Target(port, "/noop"))

@@ -16,7 +16,7 @@ import httpx
 
 from bench import baseline, databases, history, purchases
 from bench.intake import WEBHOOK, new_events
-from bench.load import Round, Target, drive, post, run
+from bench.load import Round, Target, run, run_round, send_requests
 from bench.processes import running
 from bench.webhook_events import AMOUNT, CURRENCY, WebhookEvents, order_id_of
 from contracts.topology import CATALOG_PAYMENTS
@@ -26,7 +26,7 @@ from dev.stack.stack import Stack
 MAX_SECONDS = 120.0
 POLL_SECONDS = 0.02
 LOOKUPS = 20_000
-"""Number of payments that are looked up."""
+"""Maximum number of different payments that are looked up."""
 
 KINDS = ("intake", "settlement", "lookup")
 PENDING = "SELECT count(*) FROM webhook_events WHERE status = 'pending'"
@@ -68,7 +68,7 @@ async def compare(stack: Stack, rows: int, rounds: int, events: int, key: str, e
             for side in (found.full, found.empty):
                 batch = new_events(events, key)
                 await _store_payments(side.url, batch)
-                stored = await loop.run_in_executor(executor, drive, batch, Target(side.port, WEBHOOK), MAX_SECONDS)
+                stored = await loop.run_in_executor(executor, run_round, batch, Target(side.port, WEBHOOK), MAX_SECONDS)
                 settled = await _settle(side, stored.accepted)
                 looked_up = await loop.run_in_executor(
                     executor, look_up, await _references(side.url), token, side.port, 2.0
@@ -86,11 +86,11 @@ def look_up(references: list[str], token: str, port: int, seconds: float) -> Rou
         f"GET /payments/{reference} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
         for reference in references
     ]
-    return run(post(requests, Target(port, "/payments"), seconds))
+    return run(send_requests(requests, Target(port, "/payments"), seconds))
 
 
 def _side(stack: Stack, url: str) -> Side:
-    own = ports.free(2)
+    own = ports.find_free(2)
     environment = {
         **stack.service_env("payments"),
         "PAYMENTS_DATABASE_URL": url,
@@ -102,7 +102,7 @@ def _side(stack: Stack, url: str) -> Side:
 
 @asynccontextmanager
 async def _serving(side: Side) -> AsyncIterator[None]:
-    command = databases.command("payments", "serve")
+    command = databases.service_command("payments", "serve")
     async with running("payments", command, side.environment, side.port):
         yield
 
@@ -124,7 +124,9 @@ async def _settle(side: Side, count: int) -> float:
     deadline = monotonic() + MAX_SECONDS
     began, before = 0.0, count
     try:
-        async with running("payments-worker", databases.command("payments", "worker"), side.environment, worker):
+        async with running(
+            "payments-worker", databases.service_command("payments", "worker"), side.environment, worker
+        ):
             while pending := await database.fetchval(PENDING):
                 if not began and pending < count:
                     began, before = monotonic(), pending

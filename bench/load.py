@@ -16,6 +16,8 @@ from bench.webhook_events import WebhookEvents
 from dev.process.launcher import die_with_parent
 
 MAX_EXTRA_SECONDS = 60.0
+"""Time limit for the answers to the last requests of a round."""
+
 T = TypeVar("T")
 
 
@@ -45,7 +47,10 @@ class Round:
 
 
 class Connection(asyncio.Protocol):
-    """Sends one request after another. `take` returns the next request; `answered` receives the status and the response time in seconds."""
+    """Sends one request after another, waiting for each answer.
+
+    `take` returns the next request, or None at the end. `answered` receives the status and the response time in seconds.
+    """
 
     def __init__(self, take: Callable[[], bytes | None], answered: Callable[[int, float], None]) -> None:
         self._take = take
@@ -91,7 +96,7 @@ class Connection(asyncio.Protocol):
         self._transport.write(request)
 
 
-async def post(requests: list[bytes], target: Target, seconds: float) -> Round:
+async def send_requests(requests: list[bytes], target: Target, seconds: float) -> Round:
     """Send the requests as fast as they are answered, until none is left or `seconds` are over."""
     left: Iterator[bytes] = iter(requests)
     began = time.perf_counter()
@@ -124,13 +129,13 @@ async def post(requests: list[bytes], target: Target, seconds: float) -> Round:
     return found
 
 
-def drive(events: WebhookEvents, target: Target, seconds: float) -> Round:
-    """Run a round of load in this process."""
+def run_round(events: WebhookEvents, target: Target, seconds: float) -> Round:
+    """Send webhook events in this process, until none is left or `seconds` are over."""
     requests = events.requests(target.port, target.path)
-    return run(post(requests, target, seconds))
+    return run(send_requests(requests, target, seconds))
 
 
-def begin_process() -> None:
+def initialise_process() -> None:
     """Initialise a load process: it is killed when the benchmark ends, and Ctrl-C ends it without a traceback."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     die_with_parent(signal.SIGKILL)

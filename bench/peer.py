@@ -50,7 +50,7 @@ class NotInstalled(Exception):
     """The peer cannot be installed; the message is the reason in one line."""
 
 
-def home() -> Path:
+def environment_folder() -> Path:
     """Return the folder of the peer's virtual environment, which is kept for later runs."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "paystack-shop" / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
@@ -58,12 +58,12 @@ def home() -> Path:
 
 def is_installed() -> bool:
     """Return True if an earlier run has installed the peer."""
-    return (home() / "complete").exists()
+    return (environment_folder() / "complete").exists()
 
 
 async def install() -> Path:
     """Install the peer if necessary, and return its Python. Raises NotInstalled."""
-    folder = home()
+    folder = environment_folder()
     python = folder / "bin" / "python"
     if is_installed():
         return python
@@ -79,7 +79,7 @@ async def install() -> Path:
 
 
 @asynccontextmanager
-async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list[MeasuredServer]]:
+async def run_peers(python: Path, database_url: str, key: str) -> AsyncIterator[list[MeasuredServer]]:
     """Run the peer twice: with Django's default of one connection per request, and with persistent connections."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="shop-peer-"))
     database = await asyncpg.connect(database_url, timeout=5)
@@ -94,7 +94,7 @@ async def peers(python: Path, database_url: str, key: str) -> AsyncIterator[list
         closing.push_async_callback(database.close, timeout=5)
         servers: list[MeasuredServer] = []
         for name, age in CONNECTIONS.items():
-            (port,) = ports.free(1)
+            (port,) = ports.find_free(1)
             project = folder / f"age_{age}"
             await asyncio.to_thread(project.mkdir)
             await run_once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})

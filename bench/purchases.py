@@ -40,7 +40,7 @@ class NotDelivered(Exception):
 
 
 @dataclass(slots=True)
-class Paced:
+class Latency:
     """For each purchase, the seconds from the scheduled time of its webhook to the answer and to the visible delivery."""
 
     answer_seconds: list[float] = field(default_factory=list)
@@ -68,11 +68,14 @@ async def prepare(catalog_url: str, payments_url: str, events: WebhookEvents) ->
         await payments.close(timeout=5)
 
 
-async def sustained(catalog_url: str, events: WebhookEvents, begin: Callable[[], Awaitable[float]]) -> float:
-    """Return the purchases per second, from the start time (the value of `begin`) to the last visible delivery. Raises NotDelivered."""
+async def measure_rate(catalog_url: str, events: WebhookEvents, send: Callable[[], Awaitable[float]]) -> float:
+    """Return the purchases per second, from the first webhook event to the last visible delivery. Raises NotDelivered.
+
+    `send` sends or stores the webhook events, and returns the time at which it began.
+    """
     catalog = await asyncpg.connect(catalog_url, timeout=5)
     references = events.references()
-    started = asyncio.ensure_future(begin())
+    started = asyncio.ensure_future(send())
     deadline = time.monotonic() + MAX_SECONDS
     try:
         while (delivered := await catalog.fetchval(DELIVERED_COUNT, references[0], references[-1])) < events.count:
@@ -88,13 +91,13 @@ async def sustained(catalog_url: str, events: WebhookEvents, begin: Callable[[],
         await catalog.close(timeout=5)
 
 
-def pace(events: WebhookEvents, target: Target, catalog_url: str, per_second: int) -> Paced:
-    """Send the webhook events at a constant rate, and wait for the deliveries."""
-    return run(_pace(events, target, catalog_url, per_second))
+def measure_latency(events: WebhookEvents, target: Target, catalog_url: str, per_second: int) -> Latency:
+    """Send the webhook events at a constant rate, and return the time to each answer and delivery. Raises NotDelivered."""
+    return run(_measure_latency(events, target, catalog_url, per_second))
 
 
-async def _pace(events: WebhookEvents, target: Target, catalog_url: str, per_second: int) -> Paced:
-    found = Paced()
+async def _measure_latency(events: WebhookEvents, target: Target, catalog_url: str, per_second: int) -> Latency:
+    found = Latency()
     sent: dict[UUID, float] = {}
     idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 

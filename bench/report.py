@@ -45,11 +45,13 @@ def show(results: Results, console: Console) -> None:
         live, test = (results.sweep.seconds_for(MANY_PAYMENTS, limit) / 60 for limit in (LIVE_LIMIT, TEST_LIMIT))
         minutes = f"{live:.1f} min at Paystack's rate limit in live mode, {test:.0f} min in test mode"
         console.print(f"A sweep of {MANY_PAYMENTS:,} pending payments takes {minutes}.")
-    if results.peer_missing:
-        console.print(f"paystack-django could not be installed: {results.peer_missing}", markup=False)
+    if results.peer_missing_reason:
+        console.print(f"paystack-django could not be installed: {results.peer_missing_reason}", markup=False)
     console.print(f"noisy (rounds differ by more than {NOISY:.0%}): {', '.join(noisy) or 'none'}")
-    if results.load_before > BUSY_LOAD:
-        console.print(f"[yellow]The machine was busy before the benchmark (load average {results.load_before:.1f}).[/]")
+    if results.load_average_before > BUSY_LOAD:
+        console.print(
+            f"[yellow]The machine was busy before the benchmark (load average {results.load_average_before:.1f}).[/]"
+        )
 
 
 def _intake_table(results: Results) -> Table:
@@ -64,8 +66,8 @@ def _intake_table(results: Results) -> Table:
 def _purchase_table(results: Results) -> Table:
     table = Table("", "median", "min–max or p99", title="From the webhook to the delivery")
     for name, seconds in (
-        ("webhook answered, at 50/s", results.paced.answer_seconds),
-        ("delivery visible, at 50/s", results.paced.delivery_seconds),
+        ("webhook answered, at 50/s", results.latency.answer_seconds),
+        ("delivery visible, at 50/s", results.latency.delivery_seconds),
     ):
         middle, p99 = _ms(seconds)
         table.add_row(name, f"{middle:,.1f} ms", f"p99 {p99:,.1f} ms")
@@ -87,8 +89,8 @@ def _large_tables_table(results: Results) -> Table:
 def _memory_table(results: Results) -> Table:
     table = Table("MiB", "idle", "after the load", "of which unshared", title="Memory")
     table.caption = "resident memory; for rabbitmq and postgres, whose processes share pages, proportional memory"
-    for name, after in results.after.items():
-        table.add_row(name, f"{results.idle[name].used:.0f}", f"{after.used:.0f}", f"{after.own:.0f}")
+    for name, after in results.memory_after.items():
+        table.add_row(name, f"{results.memory_before[name].used:.0f}", f"{after.used:.0f}", f"{after.own:.0f}")
     return table
 
 
@@ -105,7 +107,7 @@ def _ratio_table(results: Results, noisy: Sequence[str]) -> Table:
         expected = "" if ratio.expected_minimum is None else f"≥ {ratio.expected_minimum:g}"
         mark = " [yellow]noisy[/]" if ratio.name in noisy else ""
         table.add_row(ratio.name, f"{ratio.value:.2f}", _span(ratio.rounds, "{:.2f}"), expected, met + mark)
-    if results.peer_missing:
+    if results.peer_missing_reason:
         table.add_row("webhook intake / paystack-django", "skipped", "", "≥ 10", "")
     return table
 
@@ -116,8 +118,8 @@ def _span(values: Sequence[float], form: str) -> str:
 
 def write(results: Results, quick: bool) -> None:
     """Write bench/latest.json: all figures of the tables, with every round."""
-    delivered, delivered_p99 = _ms(results.paced.delivery_seconds)
-    answered, answered_p99 = _ms(results.paced.answer_seconds)
+    delivered, delivered_p99 = _ms(results.latency.delivery_seconds)
+    answered, answered_p99 = _ms(results.latency.answer_seconds)
     document: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
@@ -125,7 +127,7 @@ def write(results: Results, quick: bool) -> None:
             "system": platform.platform(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
-            "load_average_before": round(results.load_before, 2),
+            "load_average_before": round(results.load_average_before, 2),
         },
         "ratios": {
             ratio.name: {
@@ -135,7 +137,7 @@ def write(results: Results, quick: bool) -> None:
             }
             for ratio in results.ratios()
         },
-        "skipped": results.peer_missing,
+        "skipped": results.peer_missing_reason,
         "per_second": {
             name: {"median": round(median(rounds), 1), "rounds": [round(rate, 1) for rate in rounds]}
             for name, rounds in results.rates().items()
@@ -147,8 +149,8 @@ def write(results: Results, quick: bool) -> None:
         "stored_when_full": results.large_tables.rows if results.large_tables else None,
         "sweep": asdict(results.sweep) if results.sweep else None,
         "memory_mib": {
-            name: {"idle": _rounded(results.idle[name]), "after_load": _rounded(after)}
-            for name, after in results.after.items()
+            name: {"idle": _rounded(results.memory_before[name]), "after_load": _rounded(after)}
+            for name, after in results.memory_after.items()
         },
         "noisy": results.noisy(),
     }

@@ -7,7 +7,7 @@ from statistics import median
 from bench.intake import MeasuredServer
 from bench.large_tables import KINDS, Comparison
 from bench.memory import Memory
-from bench.purchases import Paced
+from bench.purchases import Latency
 from bench.sweep import Sweep
 
 NOISY = 0.25
@@ -30,16 +30,16 @@ class Ratio:
 
 @dataclass(slots=True)
 class Results:
-    """The results of one run. `shop` and `baseline`: purchases per second, one per round."""
+    """The results of one run. `shop` and `baseline`: purchases per second, one per round. Memory is measured before and after the load."""
 
-    load_before: float
+    load_average_before: float
     servers: list[MeasuredServer] = field(default_factory=list)
-    peer_missing: str | None = None
-    paced: Paced = field(default_factory=Paced)
+    peer_missing_reason: str | None = None
+    latency: Latency = field(default_factory=Latency)
     shop: list[float] = field(default_factory=list)
     baseline: list[float] = field(default_factory=list)
-    idle: dict[str, Memory] = field(default_factory=dict)
-    after: dict[str, Memory] = field(default_factory=dict)
+    memory_before: dict[str, Memory] = field(default_factory=dict)
+    memory_after: dict[str, Memory] = field(default_factory=dict)
     sweep: Sweep | None = None
     large_tables: Comparison | None = None
 
@@ -47,16 +47,16 @@ class Results:
         """Return the ratios. Each compares figures of the same round, so that other load on the machine affects both."""
         noop, intake, two, *peers = self.servers
         ratios = [
-            Ratio(f"{intake.name} / {noop.name}", _against(intake, noop), 0.6),
-            Ratio(f"{two.name} / one process", _against(two, intake), 1.25),
-            *(Ratio(f"{intake.name} / {peer.name}", _against(intake, peer), 10.0) for peer in peers),
-            Ratio("purchases / baseline", _each(self.shop, self.baseline), 0.5),
+            Ratio(f"{intake.name} / {noop.name}", _rate_ratios(intake, noop), 0.6),
+            Ratio(f"{two.name} / one process", _rate_ratios(two, intake), 1.25),
+            *(Ratio(f"{intake.name} / {peer.name}", _rate_ratios(intake, peer), 10.0) for peer in peers),
+            Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.5),
         ]
         if self.large_tables:
             full, empty = self.large_tables.full, self.large_tables.empty
             stored = self.large_tables.rows["payments"]
             ratios += [
-                Ratio(f"{kind}, {stored:,} stored / none", _each(full.rates[kind], empty.rates[kind]), 0.9)
+                Ratio(f"{kind}, {stored:,} stored / none", _ratios(full.rates[kind], empty.rates[kind]), 0.9)
                 for kind in KINDS
             ]
         if self.sweep:
@@ -78,9 +78,9 @@ class Results:
         return [name for name, rounds in measured.items() if (max(rounds) - min(rounds)) / median(rounds) > NOISY]
 
 
-def _against(one: MeasuredServer, other: MeasuredServer) -> list[float]:
-    return _each([round_.rate for round_ in one.rounds], [round_.rate for round_ in other.rounds])
+def _rate_ratios(one: MeasuredServer, other: MeasuredServer) -> list[float]:
+    return _ratios([round_.rate for round_ in one.rounds], [round_.rate for round_ in other.rounds])
 
 
-def _each(ones: Sequence[float], others: Sequence[float]) -> list[float]:
+def _ratios(ones: Sequence[float], others: Sequence[float]) -> list[float]:
     return [one / other for one, other in zip(ones, others, strict=True)]

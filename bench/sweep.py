@@ -28,7 +28,7 @@ class NotSwept(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """`estimated` and `took` are seconds; `limit` is calls per minute."""
+    """The result of a sweep. `estimated` and `took` are seconds; `limit` is calls per minute."""
 
     verified: int
     estimated: float
@@ -73,7 +73,7 @@ async def _run_command(stack: Stack) -> dict[str, float]:
         "LOG_LEVEL": "ERROR",
     }
     process = await asyncio.create_subprocess_exec(
-        *databases.command("payments", "sweep"),
+        *databases.service_command("payments", "sweep"),
         "--all",
         "--json",
         cwd=PROJECT,

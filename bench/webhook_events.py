@@ -111,5 +111,5 @@ class WebhookEvents:
 
 
 def order_id_of(reference: str) -> UUID:
-    """Return the order of a payment reference."""
+    """Return the id of the order that a payment reference belongs to."""
     return uuid5(NAMESPACE_URL, reference)

@@ -19,8 +19,8 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     exit 1
 fi
 
-# make runs this script if requirements/dev.txt is newer than .venv/installed.txt. After a git checkout only the date may be newer:
-# nothing needs to be installed then.
+# make runs this script if requirements/dev.txt is newer than .venv/installed.txt. After a git checkout, the file can be newer and have
+# the same content. Then nothing needs to be installed.
 cmp -s requirements/dev.txt .venv/installed.txt 2>/dev/null && .venv/bin/python -c '' 2>/dev/null && touch .venv/installed.txt && exit 0
 
 started=$(date +%s)

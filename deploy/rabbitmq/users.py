@@ -13,13 +13,17 @@ import urllib.request
 
 ADMIN = "admin"
 SERVICES = ("catalog", "payments")
-NAMES = r"shop\.events|(catalog\.payments|payments\.orders)(\.dead-letters|\.marker)?"
+NAME_PATTERN = r"shop\.events|(catalog\.payments|payments\.orders)(\.dead-letters|\.marker)?"
 START_SECONDS = 60
 
 # A publisher also declares the queue of the consumer, so that no event is published before the queue exists. Both services
 # therefore need permissions for the same exchange and queues. They have no other permissions. Declaring a queue with a dead-letter exchange
 # requires write permission on that exchange, here `amq.default` (https://www.rabbitmq.com/docs/access-control).
-PERMISSIONS = {"configure": f"^({NAMES})$", "write": rf"^({NAMES}|amq\.default)$", "read": f"^({NAMES})$"}
+PERMISSIONS = {
+    "configure": f"^({NAME_PATTERN})$",
+    "write": rf"^({NAME_PATTERN}|amq\.default)$",
+    "read": f"^({NAME_PATTERN})$",
+}
 
 
 def put(path: str, body: dict[str, str]) -> None:

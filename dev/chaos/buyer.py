@@ -28,9 +28,9 @@ class Buyer:
         self._headers = client.bearer()
         self._payments = f"{client.env['PAYMENTS_URL']}/payments"
 
-    async def order_and_start(self, product: Json | None = None) -> Json:
+    async def order_and_start_payment(self, product: Json | None = None) -> Json:
         """Place an order, start its payment, and return the payment."""
-        return await self.start(await self.order(product or self.plenty))
+        return await self.start_payment(await self.order(product or self.plenty))
 
     async def order(self, product: Json) -> Json:
         """Place an order for one to three items. Raises TooLate if the product is sold out."""
@@ -39,10 +39,10 @@ class Buyer:
         except UnexpectedAnswer as refusal:
             raise _too_late(refusal, "out_of_stock") from refusal
 
-    async def start(self, order: Json) -> Json:
-        """Start a payment. Raises TooLate if the order has expired."""
+    async def start_payment(self, order: Json) -> Json:
+        """Start a payment for an order. Raises TooLate if the order has expired."""
         try:
-            return await self._client.start(self._headers, order)
+            return await self._client.start_payment(self._headers, order)
         except UnexpectedAnswer as refusal:
             raise _too_late(refusal, "order_not_payable") from refusal
 
@@ -67,9 +67,9 @@ class Buyer:
         url = f"{self._client.env['CATALOG_URL']}/catalog/orders/{order['id']}/cancel"
         await self._client.retry("POST", url, headers=self._headers)
 
-    async def pay_and_wait_settled(self) -> Json:
-        """Order, pay, wait until the payment is settled, and return it."""
-        payment = await self.order_and_start()
+    async def buy_and_wait_settled(self) -> Json:
+        """Place an order, pay for it, wait until the payment is settled, and return the payment."""
+        payment = await self.order_and_start_payment()
         await self.pay(payment)
 
         async def settled() -> bool | None:

@@ -77,7 +77,7 @@ class Answers:
 
 @dataclass(slots=True)
 class Acknowledged:
-    """Ids of everything that was answered with 201 or 202. It must exist even if processes crash afterwards. `orders`: by customer."""
+    """The ids of the rows that a service acknowledged with 201 or 202. They must exist after any crash. `orders`: by customer."""
 
     orders: dict[str, set[str]] = field(default_factory=dict)
     payments: set[str] = field(default_factory=set)
@@ -109,7 +109,7 @@ class Client:
         return dict(self._signer.bearer(sub, scopes, **claims))
 
     async def request(self, method: str, url: str, **kwargs: Any) -> httpx.Response:
-        """Send a request once and record the answer, unless it is the sandbox's."""
+        """Send a request once and record the answer, unless it came from the sandbox."""
         to_service = url.startswith(self._service_urls)
         try:
             answer = await self.client.request(method, url, **kwargs)
@@ -173,7 +173,7 @@ class Client:
         self.acknowledged.orders.setdefault(order["customer_id"], set()).add(order["id"])
         return order
 
-    async def start(self, customer: Json, order: Json, **body: Any) -> Json:
+    async def start_payment(self, customer: Json, order: Json, **body: Any) -> Json:
         """Start a payment for an order."""
         url = f"{self.env['PAYMENTS_URL']}/payments"
         headers = {**customer, "Idempotency-Key": uuid4().hex}

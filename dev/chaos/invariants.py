@@ -82,7 +82,7 @@ class Invariants:
         return await self.reader.dead_letters()
 
     async def wait_idle(self, seconds: float = IDLE_SECONDS) -> None:
-        """Wait until all webhook events, events, refunds and deliveries are finished. Raises ExpectationFailed after `seconds`."""
+        """Wait until webhook events, events, refunds and deliveries are processed or failed. Raises ExpectationFailed after `seconds`."""
 
         async def idle() -> bool | None:
             try:

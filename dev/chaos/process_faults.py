@@ -15,8 +15,8 @@ from dev.stack.stack import Stack
 
 SIGNALS = (("SIGKILL", 8), ("SIGSTOP", 2), ("SIGTERM", 2))
 """The faults with their relative frequencies. SIGTERM means the stop signal of the process, which is SIGINT for Postgres."""
-PAUSE = (2.0, 5.0)
-FREEZE = (1.0, 4.0)
+PAUSE, FREEZE = (2.0, 5.0), (1.0, 4.0)
+"""The shortest and the longest time between two faults, and the duration of a SIGSTOP, in seconds."""
 RECOVERY_SECONDS = 90.0
 BROKER_SAFE_AFTER = 8.0
 """Seconds of the run in which RabbitMQ gets no fault. RabbitMQ 3.10 loses a quorum queue if it is killed within about a second after
@@ -34,7 +34,7 @@ class ProcessFault:
 
 
 class ProcessFaults:
-    """Injects faults and calls `on_fault` when a fault is over. If the chosen process is not ready, the next one gets the fault."""
+    """Injects faults and calls `on_fault` when a fault is over. A process that is not ready gets no fault; another one gets it."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class ProcessFaults:
     ) -> None:
         self.faults: list[ProcessFault] = []
         self.last_at: float = 0.0
-        """The time of the last fault, as time.time()."""
+        """The time of the last fault, or of the end of the last freeze if it is later, as time.time()."""
         self._stack = stack
         self._rng = rng
         self._on_fault = on_fault

@@ -10,13 +10,13 @@ from dev.chaos.snapshot import Row
 from dev.stack.names import PROCESSES, variable_prefix
 
 MAX_FILE_GROWTH = 150
-"""More than the hundred connections that a client may keep alive."""
+"""A process may keep a hundred HTTP connections open, so the limit is higher than that."""
 MAX_MEMORY_GROWTH = {"rabbitmq": 512}
 """In MB."""
 DEFAULT_MEMORY_GROWTH = 150
 """In MB. Caches need far less; a memory leak reaches far more within an hour."""
 MAX_CONNECTIONS = 24
-"""Per process name. A pool has up to 15 connections; those of a killed process may remain for a moment."""
+"""The limit for each process name. A pool has up to 15 connections; the connections of a killed process may remain open for a moment."""
 MAX_IDLE_IN_TRANSACTION_SECONDS = 2.0
 MAX_ACTIVE_SECONDS = 10.0
 MEGABYTE = 1024 * 1024
@@ -44,7 +44,7 @@ def usage(env: Mapping[str, str]) -> dict[str, Usage | None]:
 
 
 def growth(before: Mapping[str, Usage | None], now: Mapping[str, Usage | None]) -> Iterator[str]:
-    """Yield each process that is not running any more, or uses much more files or memory than before."""
+    """Yield a message for each process that has stopped, or that has many more open files or uses much more memory than before."""
     for name, current in now.items():
         earlier = before.get(name)
         if current is None:
@@ -60,7 +60,7 @@ def growth(before: Mapping[str, Usage | None], now: Mapping[str, Usage | None]) 
 
 
 def open_connections(connections: Sequence[Row]) -> Iterator[str]:
-    """Yield each connection with a long transaction, and each process name with too many connections."""
+    """Yield a message for each connection with a long transaction or statement, and for each process name with too many connections."""
     for row in connections:
         if row["state"].startswith("idle in transaction") and row["seconds"] > MAX_IDLE_IN_TRANSACTION_SECONDS:
             yield f"{row['name']}: {row['state']} for {row['seconds']:.0f} s"

@@ -22,6 +22,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"refunds": {"mode": "rate_limited", "times": 2}},
 )
 PAUSE = (3.0, 8.0)
+"""The shortest and the longest time until the next faults are set, in seconds."""
 
 
 class SandboxFaults:

@@ -10,83 +10,83 @@ OTHER_CURRENCY = "GHS"
 
 
 async def pay(buyer: Buyer) -> None:
-    await buyer.pay(await buyer.order_and_start())
+    await buyer.pay(await buyer.order_and_start_payment())
 
 
 async def webhook_repeated(buyer: Buyer) -> None:
-    await buyer.pay(await buyer.order_and_start(), deliveries=3)
+    await buyer.pay(await buyer.order_and_start_payment(), deliveries=3)
 
 
 async def webhook_delayed(buyer: Buyer) -> None:
-    await buyer.pay(await buyer.order_and_start(), delay_ms=buyer.rng.randrange(1_000, 6_000))
+    await buyer.pay(await buyer.order_and_start_payment(), delay_ms=buyer.rng.randrange(1_000, 6_000))
 
 
 async def webhook_lost(buyer: Buyer) -> None:
     """No webhook is sent, so the sweeper must verify the payment."""
-    await buyer.pay(await buyer.order_and_start(), deliveries=0)
+    await buyer.pay(await buyer.order_and_start_payment(), deliveries=0)
 
 
 async def webhook_lost_then_verify(buyer: Buyer) -> None:
-    payment = await buyer.order_and_start()
+    payment = await buyer.order_and_start_payment()
     await buyer.pay(payment, deliveries=0)
     await buyer.verify(payment)
 
 
 async def all_sources_at_once(buyer: Buyer) -> None:
     """Two webhooks, the payer's return and two verifications at the same time."""
-    payment = await buyer.order_and_start()
+    payment = await buyer.order_and_start_payment()
     await buyer.pay(payment, deliveries=2)
     await asyncio.gather(buyer.verify(payment), buyer.verify(payment), buyer.return_from_checkout(payment))
 
 
 async def declined_then_paid(buyer: Buyer) -> None:
     order = await buyer.order(buyer.plenty)
-    first = await buyer.start(order)
+    first = await buyer.start_payment(order)
     await buyer.pay(first, outcome="failed")
     if buyer.rng.random() < 0.5:
         await buyer.verify(first)
-    await buyer.pay(await buyer.start(order) if buyer.rng.random() < 0.7 else first)
+    await buyer.pay(await buyer.start_payment(order) if buyer.rng.random() < 0.7 else first)
 
 
 async def pay_twice(buyer: Buyer) -> None:
     order = await buyer.order(buyer.plenty)
-    first, second = await asyncio.gather(buyer.start(order), buyer.start(order))
+    first, second = await asyncio.gather(buyer.start_payment(order), buyer.start_payment(order))
     await asyncio.gather(buyer.pay(first), buyer.pay(second))
 
 
 async def pay_too_little(buyer: Buyer) -> None:
-    payment = await buyer.order_and_start()
+    payment = await buyer.order_and_start_payment()
     await buyer.pay(payment, amount=payment["amount"] - 1)
 
 
 async def pay_other_currency(buyer: Buyer) -> None:
-    await buyer.pay(await buyer.order_and_start(), currency=OTHER_CURRENCY)
+    await buyer.pay(await buyer.order_and_start_payment(), currency=OTHER_CURRENCY)
 
 
 async def refund_all(buyer: Buyer) -> None:
-    await buyer.refund(await buyer.pay_and_wait_settled())
+    await buyer.refund(await buyer.buy_and_wait_settled())
 
 
 async def refund_twice_in_part(buyer: Buyer) -> None:
-    payment = await buyer.pay_and_wait_settled()
+    payment = await buyer.buy_and_wait_settled()
     amount = payment["amount"] // 5
     await asyncio.gather(buyer.refund(payment, amount=amount), buyer.refund(payment, amount=amount))
 
 
 async def pay_when_order_expires(buyer: Buyer) -> None:
-    payment = await buyer.order_and_start(buyer.scarce)
+    payment = await buyer.order_and_start_payment(buyer.scarce)
     await asyncio.sleep(RESERVATION_SECONDS + buyer.rng.uniform(-2, 2))
     await buyer.pay(payment)
 
 
 async def cancel_and_pay(buyer: Buyer) -> None:
     order = await buyer.order(buyer.scarce)
-    payment = await buyer.start(order)
+    payment = await buyer.start_payment(order)
     await asyncio.gather(buyer.cancel(order), buyer.pay(payment, delay_ms=buyer.rng.choice((0, 50))))
 
 
 async def pay_with_saved_card(buyer: Buyer) -> None:
-    await buyer.pay_and_wait_settled()
+    await buyer.buy_and_wait_settled()
     cards = await buyer.saved_cards()
     if cards:
         await buyer.charge(await buyer.order(buyer.plenty), cards[0])

@@ -33,7 +33,7 @@ EXTERNAL_SERVERS = (
     "PAYSTACK_URL",
     "PAYSTACK_SECRET_KEY",
 )
-"""Environment variables that are ignored: chaos must use only servers that it has started itself."""
+"""These environment variables are ignored, because chaos must use only servers that it has started itself."""
 MIN_SECONDS, MAX_SECONDS = 5, 24 * 3600
 terminal = Terminal(highlight=False, soft_wrap=True)
 

@@ -35,7 +35,7 @@ def main() -> int:
 
 async def demo() -> int:
     started = time.monotonic()
-    async with open_shop() as shop, httpx.AsyncClient(timeout=30, trust_env=False) as client:
+    async with find_or_start_shop() as shop, httpx.AsyncClient(timeout=30, trust_env=False) as client:
         terminal.print()
         await Purchase(shop, client, terminal).make()
     terminal.print(f"\n[bold green]delivered[/]  {time.monotonic() - started:.1f} s in total")
@@ -43,7 +43,7 @@ async def demo() -> int:
 
 
 @asynccontextmanager
-async def open_shop() -> AsyncIterator[Shop]:
+async def find_or_start_shop() -> AsyncIterator[Shop]:
     """Yield the shop behind GATEWAY if it is set, else the stack of `make run` if it is running, else a temporary stack."""
     if gateway := os.environ.get("GATEWAY"):
         env = read_env_file(PROJECT / ".env")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RELOCATED = Path("/var/lib/shop-dev")
-"""The folder of the data if the account cannot enter the project's folder, for example below /root with mode 700."""
+"""Contains the data if the account cannot enter the project's folder, for example because the project is below /root."""
 ORIGIN_FILE = "belongs-to"
 
 

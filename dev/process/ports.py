@@ -22,7 +22,7 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
         return True
 
 
-def free(count: int) -> list[int]:
+def find_free(count: int) -> list[int]:
     """Return `count` different free ports. Raises OSError if there are not enough."""
     found: list[int] = []
     for port in random.sample(PORT_RANGE, len(PORT_RANGE)):

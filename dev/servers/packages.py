@@ -28,7 +28,7 @@ async def rabbitmq_server(console: Console) -> Path:
         raise NotStarted(rabbitmq.INSTALL_HELP)
     console.print_status("installing rabbitmq-server with apt-get (about a minute)")
     started = time.monotonic()
-    before = running_brokers()
+    already_running = running_brokers()
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with services_not_started(), TemporaryDirectory() as folder:
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", "rabbitmq-server"]):
@@ -41,7 +41,7 @@ async def rabbitmq_server(console: Console) -> Path:
                 umask=0o022,
             )
             await run_to_completion(program, console, seconds=900)
-    await stop_services(before, console, env)
+    await stop_services(already_running, console, env)
     found = rabbitmq.server_script()
     if found is None:
         raise NotStarted(rabbitmq.INSTALL_HELP)
@@ -66,12 +66,12 @@ def services_not_started() -> Iterator[None]:
         POLICY_FILE.unlink(missing_ok=True)
 
 
-async def stop_services(before: set[int], console: Console, env: dict[str, str]) -> None:
-    """Disable the system-wide broker and stop it if the installation started it."""
+async def stop_services(already_running: set[int], console: Console, env: dict[str, str]) -> None:
+    """Disable the system-wide broker, and stop it if the installation started it: if its PID is not in `already_running`."""
     if SYSTEMD.is_dir():  # noqa: ASYNC240
         command = ["systemctl", "disable", "--now", "--quiet", "rabbitmq-server.service"]
         await run_to_completion(Program(name="systemctl", command=command, env=env, cwd=Path("/")), console)
-    started = [psutil.Process(pid) for pid in running_brokers() - before]
+    started = [psutil.Process(pid) for pid in running_brokers() - already_running]
     for process in started:
         process.terminate()
     await asyncio.to_thread(psutil.wait_procs, started, 30)

@@ -19,7 +19,7 @@ def usual_ports(names: list[str]) -> dict[str, int]:
 
     A worker whose port is taken gets another one: clients never use a worker's port.
     """
-    spare = ports.free(len(WORKERS))
+    spare = ports.find_free(len(WORKERS))
     chosen: dict[str, int] = {}
     for name in names:
         variable = f"{variable_prefix(name)}_PORT"
@@ -39,12 +39,12 @@ def usual_ports(names: list[str]) -> dict[str, int]:
 
 def free_ports(names: list[str]) -> dict[str, int]:
     """Return a free port for each process."""
-    return dict(zip(names, ports.free(len(names)), strict=True))
+    return dict(zip(names, ports.find_free(len(names)), strict=True))
 
 
 def server_ports(state: State) -> dict[str, int]:
     """Return the ports of the stack's own Postgres and RabbitMQ: those of the last run in this folder if they are free, else others."""
-    spare = ports.free(len(SERVER_PORTS))
+    spare = ports.find_free(len(SERVER_PORTS))
     chosen: dict[str, int] = {}
     for name in SERVER_PORTS:
         port = state.port(f"{name}_port")

@@ -28,7 +28,7 @@ class ProcessGroup:
         return pid
 
     def is_ready(self, name: str) -> bool:
-        """Return True if a process is running and has been ready since its last start."""
+        """Return True if a process is running and has become ready after its last start."""
         return name in self._supervisors and self._supervisors[name].ready
 
     def start_count(self, name: str) -> int:

@@ -26,7 +26,7 @@ from typing import Literal, Self
 from dev.process import accounts
 from dev.process.console import Console
 from dev.process.files import write_private
-from dev.process.ports import LOOPBACK, free
+from dev.process.ports import LOOPBACK, find_free
 from dev.process.program import NotStarted, Program
 from dev.process.spawn import run_to_completion
 from dev.process.supervisor import Supervisor
@@ -88,7 +88,7 @@ class Stack(ProcessGroup):
 
     def replica(self, name: str, env: Mapping[str, str] | None = None) -> tuple[Supervisor, str]:
         """Return the supervisor of another process of a service or worker, and its URL. The caller starts and stops it."""
-        (port,) = free(1)
+        (port,) = find_free(1)
         url = f"http://{LOOPBACK}:{port}"
         service = name.partition("-")[0]
         own_env = {**self.service_env(service), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}

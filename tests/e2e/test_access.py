@@ -121,7 +121,7 @@ async def test_purchase_when_auth_is_down_works_with_existing_tokens(shop: Stack
     await shop.stack.stop("auth")
     try:
         order = await shop.order(buyer, product)
-        payment = await shop.start(buyer, order)
+        payment = await shop.start_payment(buyer, order)
         await shop.pay(payment["reference"])
         await shop.wait_delivered(buyer, order)
     finally:

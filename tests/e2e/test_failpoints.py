@@ -193,7 +193,7 @@ async def test_payment_start_when_payments_is_killed_succeeds_with_a_new_referen
     buyer = shop.bearer()
     order = await shop.order(buyer, await shop.product())
     failpoints.arm("payments", failpoint)
-    payment = await _start_while(failpoints.wait_killed("payments"), shop.start(buyer, order))
+    payment = await _start_while(failpoints.wait_killed("payments"), shop.start_payment(buyer, order))
     payments = await Invariants(stack).rows(
         "payments", f"SELECT reference, authorization_url FROM payments WHERE order_id = '{order['id']}' ORDER BY id"
     )

@@ -25,7 +25,9 @@ async def test_purchase_from_registration_to_delivery(shop: StackClient) -> None
 
     order = await shop.order(buyer, product, quantity=2)
     assert (order["status"], order["amount"], order["currency"]) == ("pending", 100_000, "NGN")
-    payment = await shop.start(buyer, order, callback_url="https://shop.example/thanks?cart=7", phone="+2348012345678")
+    payment = await shop.start_payment(
+        buyer, order, callback_url="https://shop.example/thanks?cart=7", phone="+2348012345678"
+    )
     assert (payment["status"], payment["amount"], payment["currency"]) == ("pending", 100_000, "NGN")
     page = await shop.call("GET", payment["authorization_url"], expect=200)
     assert "text/html" in page.headers["content-type"]
@@ -43,7 +45,7 @@ async def test_purchase_has_one_trace_in_the_logs_of_all_services(shop: StackCli
     customer = shop.bearer()
     order = await shop.order(customer, await shop.product())
     trace = uuid4().hex
-    payment = await shop.start({**customer, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, order)
+    payment = await shop.start_payment({**customer, "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}, order)
     await shop.pay(payment["reference"])
     await shop.wait_delivered(customer, order)
     rows = await Invariants(shop.stack).rows(
@@ -126,7 +128,7 @@ async def test_declined_payment_delivers_nothing_and_the_next_payment_does(shop:
     url = f"{shop.env['PAYMENTS_URL']}/payments/{first['reference']}/verify"
     assert (await shop.call("POST", url, headers=buyer, expect=200)).json()["status"] == "failed"
     assert await shop.order_status(buyer, order) == "pending"
-    second = await shop.start(buyer, order)
+    second = await shop.start_payment(buyer, order)
     assert second["reference"] != first["reference"]
     await shop.pay(second["reference"])
     await shop.wait_delivered(buyer, order)
@@ -135,7 +137,7 @@ async def test_declined_payment_delivers_nothing_and_the_next_payment_does(shop:
 async def test_two_paid_attempts_deliver_once_and_refund_one(shop: StackClient) -> None:
     product = await shop.product(stock=5)
     buyer, order, first = await shop.begin_purchase(product)
-    second = await shop.start(buyer, order)
+    second = await shop.start_payment(buyer, order)
     await asyncio.gather(shop.pay(first["reference"]), shop.pay(second["reference"]))
     await shop.wait_delivered(buyer, order)
 

@@ -55,7 +55,7 @@ async def test_webhook_that_arrives_before_the_answer_of_initialize_settles_the_
     order = await shop.order(buyer, await shop.product())
     await shop.call("PUT", f"{sandbox}/sandbox/faults", json={"latency_ms": 1500}, expect=200)
     try:
-        starting = asyncio.create_task(shop.start(buyer, order))
+        starting = asyncio.create_task(shop.start_payment(buyer, order))
 
         async def known() -> str | None:
             query = f"SELECT reference FROM payments WHERE order_id = '{order['id']}'"
@@ -78,7 +78,7 @@ async def test_payment_start_whose_initialize_is_lost_gets_a_new_reference(shop:
     fault = {"initialize": {"mode": "reset", "times": 1}}
     await shop.call("PUT", f"{sandbox}/sandbox/faults", json=fault, expect=200)
     try:
-        payment = await shop.start(buyer, order)
+        payment = await shop.start_payment(buyer, order)
     finally:
         await shop.call("DELETE", f"{sandbox}/sandbox/faults")
     rows = await Invariants(shop.stack).rows(
