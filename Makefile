@@ -26,7 +26,8 @@ test: .venv/installed.txt ## run all tests except the drills, with real servers 
 	@exec $(python) -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 unit: .venv/installed.txt ## run the unit tests: no servers, no environment variables (ARGS as for test)
-	@exec env -i PATH="$$PATH" HOME="$$HOME" $(python) -m pytest --confcutdir=tests/unit --numprocesses 2 tests/unit $(ARGS)
+	@exec env -i PATH="$$PATH" HOME="$$HOME" $(python) -m pytest --confcutdir=tests/unit --hypothesis-profile quick \
+		--numprocesses 2 --dist worksteal tests/unit $(ARGS)
 
 drills: .venv/installed.txt ## run the tests that take minutes: long outages, full disks, hundreds of races (ARGS as for test)
 	@exec $(python) -m pytest --numprocesses 2 --dist loadfile -m drill $(ARGS)

@@ -1,8 +1,6 @@
 """The rules of fulfilment without a database: the result is the same for every order of events."""
 
 import random
-import subprocess
-import sys
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -57,9 +55,3 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same() -
         shuffled = events + rng.choices(events, k=5)
         rng.shuffle(shuffled)
         assert result(before, shuffled) == in_order, shuffled
-
-
-def test_import_when_environment_is_empty_then_succeeds() -> None:
-    modules = "import services.catalog.fulfilment.decisions, services.catalog.products.filters, services.catalog.slugs"
-    finished = subprocess.run([sys.executable, "-c", modules], env={}, capture_output=True, text=True, check=False)
-    assert (finished.returncode, finished.stderr) == (0, "")

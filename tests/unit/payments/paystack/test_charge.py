@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.payments.paystack.charge import Charge, parse_charge
@@ -15,7 +15,6 @@ FIELDS = objects_like(ONE)
 
 
 @given(st.one_of(NESTED, FIELDS, FIELDS.map(lambda odd: {**ONE, **odd})))
-@settings(max_examples=150)
 def test_parse_charge_when_given_any_json_returns_a_storable_charge_or_raises_unreadable(data: Any) -> None:
     try:
         parsed: Charge | None = parse_charge(data)
