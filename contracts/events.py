@@ -113,7 +113,7 @@ class PaymentHeldData(PaymentData):
 
 
 class PaymentRefundedData(PaymentData):
-    refunded_amount: Subunits = Field(description="The sum of all refunds of this payment so far")
+    refunded_amount: Subunits = Field(description="The sum of all refunds and chargebacks of this payment so far")
     fully_refunded: bool | None = Field(
         default=None, description="True if the whole paid amount is refunded. The paid amount may differ from `amount`"
     )
@@ -185,7 +185,7 @@ class PaymentHeld(Event):
 
 
 class PaymentRefunded(Event):
-    """Money was refunded to the payer."""
+    """Money was returned to the payer, by a refund or a chargeback."""
 
     source: Literal["/payments"] = "/payments"
     type: Literal[EventType.PAYMENT_REFUNDED] = EventType.PAYMENT_REFUNDED

@@ -1,4 +1,5 @@
-"""The broker topology: which service publishes to which queue. Each service declares the exchange and its queues; this is idempotent."""
+"""The broker topology: which service publishes to which queue. Each service declares the exchange, and the
+queues to which it publishes or from which it consumes; this is idempotent."""
 
 from pydantic import BaseModel, ConfigDict
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from kit.db.errors import is_bad_value, is_unavailable
+from kit.db.errors import is_bad_value, is_contention, may_succeed_later
 
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
@@ -186,9 +186,9 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
 
 
 async def _on_database_error(_: Request, error: Exception) -> Response:
-    if is_unavailable(error):
+    if may_succeed_later(error):
         log.warning(
-            "database unavailable",
+            "database contention" if is_contention(error) else "database unavailable",
             error=type(error).__name__,
             reason=str(error).splitlines()[0][:200] if str(error) else "",
         )

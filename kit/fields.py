@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
-"""The currencies that Paystack settles (Paystack's documentation, "Supported currency")."""
+"""The currencies in which Paystack accepts payments (Paystack's documentation, "Supported currency")."""
 
 MAX_AMOUNT = 1_000_000_000
 """The largest payment, in subunits: Paystack refuses more than 10,000,000.00 of any currency."""

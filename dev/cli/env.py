@@ -21,11 +21,11 @@ class NoSigningKey(Exception):
 
 
 def main() -> int:
-    """Write the missing files of this project. Returns 0 if `.env` exists afterwards, else 1."""
+    """Write the missing files of this project. Returns 0 if `.env` and a signing key exist afterwards, else 1."""
     try:
         return write_env(PROJECT)
     except (NoSigningKey, OSError) as error:
-        print(f".env was not written: {error}", file=sys.stderr)
+        print(f"make env failed: {error}", file=sys.stderr)
         return 1
 
 

@@ -35,14 +35,14 @@ def main() -> int:
     folder.chmod(0o711)
     console = Console()
     try:
-        service = service_argument("migration", usage=' NAME="add weight"')
+        service = service_argument("migration", more_arguments=' NAME="add weight"')
         name = name_argument()
         path = asyncio.run(write_migration(service, name, folder, console))
     except NotStarted as error:
         print(error, file=sys.stderr)
         return 1
     finally:
-        accounts.remove_relocated(folder / "postgres")
+        accounts.remove_relocated_folder(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
         console.close()
     print(f"wrote {path.relative_to(PROJECT)}: review it, and add a docstring that explains the reason for the change")

@@ -59,7 +59,7 @@ def create_data_folder(account: Account | None, wanted: Path) -> Path:
         wanted.chmod(0o711)
         return wanted.resolve()
     RELOCATED.mkdir(mode=0o711, exist_ok=True)
-    remove_relocated(wanted)
+    remove_relocated_folder(wanted)
     home = Path(tempfile.mkdtemp(dir=RELOCATED))
     wanted.symlink_to(home)
     (home / ORIGIN_FILE).write_text(str(wanted.absolute()))
@@ -67,7 +67,7 @@ def create_data_folder(account: Account | None, wanted: Path) -> Path:
     return home
 
 
-def remove_relocated(wanted: Path) -> None:
+def remove_relocated_folder(wanted: Path) -> None:
     """Remove the folder in RELOCATED that belongs to `wanted`, and the symlink to it."""
     if RELOCATED.is_dir():
         for origin in RELOCATED.glob(f"*/{ORIGIN_FILE}"):

@@ -112,7 +112,11 @@ class Configuration:
 def configure(
     folder: Path, ports: Mapping[str, int], databases: Mapping[str, str], amqp_url: str, state: State
 ) -> Configuration:
-    """Combine the settings in the environment with generated ones: the administrator, and Paystack or the sandbox."""
+    """Take the settings from the environment.
+
+    Where they are missing, use a default email address and a generated password of the administrator, and a generated secret key. Without
+    PAYSTACK_URL, use the sandbox.
+    """
     paystack_url = from_environment("PAYSTACK_URL")
     if paystack_url and not from_environment("PAYSTACK_SECRET_KEY"):
         raise NotStarted("PAYSTACK_URL is set: set PAYSTACK_SECRET_KEY too")

@@ -38,18 +38,19 @@ from dev.stack.addresses import free_ports, listening_processes, server_ports, u
 from dev.stack.configuration import Configuration, configure
 from dev.stack.environment import from_environment
 from dev.stack.names import PROCESSES, SERVERS, SERVICES, variable_prefix
-from dev.stack.process_group import ProcessGroup
 from dev.stack.programs import command_program, service_program
 from dev.stack.readiness import check_broker, check_database
+from dev.stack.supervised_processes import SupervisedProcesses
 
 NO_FOLDER = Path()
 
 
-class Stack(ProcessGroup):
+class Stack(SupervisedProcesses):
     """The whole shop, with its own Postgres and RabbitMQ unless the environment names others.
 
     Ports are "usual" (8001, 8002, 8003, 8010, or those in AUTH_PORT etc.) or "free". `extra_env` is added to the environment
-    of every service, `process_env` to that of the process of that name. Without a folder, a temporary one is used and removed.
+    of every service. `process_env` maps the name of a process to variables for this process only. Without a folder, a temporary one is used
+    and removed.
     """
 
     def __init__(
@@ -134,7 +135,7 @@ class Stack(ProcessGroup):
             if name in self._supervisors:
                 await self._stop_together([name])
         if self._fixed_folder is None:
-            accounts.remove_relocated(self.folder / "postgres")
+            accounts.remove_relocated_folder(self.folder / "postgres")
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     async def _start_all(self) -> None:

@@ -15,7 +15,7 @@ BATCH = 500
 
 
 async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
-    """Set up to BATCH failed entries to pending, due now, with no attempts used. Return their number."""
+    """Make at most BATCH failed entries pending again, due now, with no attempts used. Return their number."""
     # A CTE runs once. A subquery may run once for each row, and then its LIMIT has no effect.
     query = select(inbox.id).where(inbox.status == status_literal(EntryStatus.FAILED)).order_by(inbox.id).limit(BATCH)
     failed = query.with_for_update().cte("failed")

@@ -11,7 +11,7 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(found, "sqlstate", None)
 
 
-def is_unavailable(error: BaseException) -> bool:
+def may_succeed_later(error: BaseException) -> bool:
     """Return True if a retry may succeed.
 
     The server is unreachable, is restarting, is out of resources or has an I/O error; or a lock, a statement or an idle transaction timed

@@ -187,5 +187,5 @@ def _long_running(request: Request) -> LongRunningRequests:
     return requests
 
 
-LongRunning = Annotated[LongRunningRequests, Depends(_long_running)]
+IdempotencyLocks = Annotated[LongRunningRequests, Depends(_long_running)]
 """The LongRunningRequests that the service's lifespan yields as `long_running`."""

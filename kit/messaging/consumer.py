@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from contracts.events import Event
 from contracts.topology import Queue
-from kit.db.errors import is_unavailable
+from kit.db.errors import is_contention, may_succeed_later
 from kit.messaging import inbox, outbox, processor
 from kit.messaging.broker import TIMEOUT_SECONDS, connect, declare_queue
 from kit.messaging.inbox import Entry, InboxEntry, Message
@@ -27,7 +27,11 @@ PREFETCH = 200
 DATABASE_BACKOFF = Backoff(first=0.5, longest=2.0)
 
 consumer_up = Gauge("consumer_up", "1 while the consumer receives messages", ["queue"])
-consumed_total = Counter("consumed_total", "Messages taken from the queue by result", ["queue", "result"])
+consumed_total = Counter(
+    "consumed_total",
+    "Messages by result: `taken` into the inbox, or `unreadable` and rejected",
+    ["queue", "result"],
+)
 log = structlog.get_logger("consumer")
 
 E = TypeVar("E", bound=Event)
@@ -177,9 +181,10 @@ class Consumer(Generic[E]):
                     return await processor.process(session, self.inbox, entries, self._handler_for(events))
             except Exception as error:
                 # While the database is unavailable, keep the messages and wait. Requeueing them would count as redeliveries.
-                if not is_unavailable(error):
+                if not may_succeed_later(error):
                     raise
-                log.warning("database unavailable", queue=self.queue.name, error=type(error).__name__)
+                message = "database contention" if is_contention(error) else "database unavailable"
+                log.warning(message, queue=self.queue.name, error=type(error).__name__)
                 await shutdown.wait(DATABASE_BACKOFF.seconds(failures))
                 failures += 1
                 if shutdown.requested or lost.done():

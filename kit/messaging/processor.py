@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Table, Text, Update, case, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.bulk import array_parameters, array_values, table_of
-from kit.db.errors import is_contention, is_unavailable
+from kit.db.errors import is_contention, may_succeed_later
 from kit.messaging import outbox
 from kit.messaging.inbox import BATCH, Entry, EntryStatus, InboxEntry, lock_due, measure, status_literal
 from kit.messaging.notifier import Notifier
@@ -93,7 +93,7 @@ async def _attempt(
             await _finish(session, inbox, entries, result)
         return result.wake
     except Exception as error:
-        if is_unavailable(error) and not is_contention(error):
+        if may_succeed_later(error) and not is_contention(error):
             raise
         if len(entries) > 1:
             return frozenset().union(*[await _process(session, inbox, [entry], handler) for entry in entries])

@@ -8,8 +8,8 @@ all. A queue without its marker is therefore a new queue, which lacks the events
 and then creates the marker.
 
 - Crash while the relay republishes: the marker is still missing, so the relay republishes all recent events after the restart.
-- Queue deleted between the check and the binding: the relay binds an existing marker without declaring it, so the binding fails and the
-  relay restarts.
+- Queue deleted after the relay found its marker, but before the relay binds the marker: the marker disappeared with the queue, and the
+  relay declares only markers that it did not find. So the binding fails and the relay restarts.
 - Queue deleted later: the relay checks the markers every few seconds, because a consumer may already have declared the queue again.
 - Crash between declaring a marker and binding it: the relay binds it after the restart. No event was published in between.
 - Two relays: only the relay with the advisory lock checks and creates markers.
@@ -35,7 +35,8 @@ from kit.messaging.republish import Republish
 from kit.worker.shutdown import Shutdown
 
 LOOK_BACK = timedelta(days=7)
-"""Older events are not published again automatically, so a consumer may be down for at most this long when its queue is lost."""
+"""Older events are not published again automatically. If a consumer had been down for longer when its queue was lost, an operator must run
+`republish`."""
 
 CLOCK_SKEW = timedelta(minutes=5)
 """Events have the time of the database, whose clock may be ahead of the clock of this process."""

@@ -133,6 +133,7 @@ class Relay:
             )
         confirmed = [row.id for row, result in zip(rows, results, strict=True) if result is None]
         refused = [row.id for row, result in zip(rows, results, strict=True) if isinstance(result, DeliveryError)]
+        published_total.labels("failed").inc(len(rows) - len(confirmed) - len(refused))
         if confirmed:
             await database.execute(_delete_confirmed(table_of(outbox)), {"ids": confirmed})
             published_total.labels("confirmed").inc(len(confirmed))
@@ -148,7 +149,6 @@ class Relay:
             )
         for result in results:
             if isinstance(result, BaseException):
-                published_total.labels("failed").inc()
                 raise result
         return len(rows) == WINDOW
 

@@ -20,7 +20,7 @@ def normalize_email(address: str) -> str:
     """
     address = address.strip()
     top_level = _special_use_top_level(address)
-    # email_validator refuses reserved top-level domains. So such a domain is replaced by as many x before the address is checked.
+    # email_validator refuses reserved top-level domains. So each character of such a domain is replaced by the letter x for the check.
     checked = address if top_level is None else address[: -len(top_level)] + "x" * len(top_level)
     try:
         found = email_validator.validate_email(checked, check_deliverability=False)

@@ -31,7 +31,7 @@ class State(AuthState):
 
     clients: Clients
     notifier: Notifier
-    long_running: LongRunningRequests
+    idempotency_locks: LongRunningRequests
     intake: Intake
 
 
@@ -40,16 +40,16 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     """Create the shared objects when the app starts, and release them when it stops."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
     notifier = create_notifier()
-    long_running = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
+    idempotency_locks = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
     async with open_clients() as clients:
         yield State(
             verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience),
             clients=clients,
             notifier=notifier,
-            long_running=long_running,
+            idempotency_locks=idempotency_locks,
             intake=Intake(engine, notifier, settings.webhook_keys),
         )
-    await long_running.close()
+    await idempotency_locks.close()
     await engine.dispose()
 
 

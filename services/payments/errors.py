@@ -100,7 +100,7 @@ class CardNotFound(Problem):
 
 
 class ChargePending(Problem):
-    """Another charge for this order is still pending: wait until the payment `reference` has succeeded or failed."""
+    """Another charge for this order is pending: wait until that payment, whose `reference` is in this response, has succeeded or failed."""
 
     status = 409
 

@@ -1,7 +1,8 @@
 """Build the events about payments (contracts/events.py) that are published to catalog.
 
-The id of an event that can be republished (republish.py) is computed from its type and from the values that identify it: the payment's
-reference, the reference and the refunded total, or the dispute's id. So a republished event has the same id, and consumers ignore it.
+The id of an event that can be republished (republish.py) is computed from its type and from what identifies it: a payment that succeeded
+or is held by its reference, a refund by the reference and the refunded total, a dispute by its id. So a republished event has the same id,
+and consumers ignore it.
 """
 
 from datetime import datetime

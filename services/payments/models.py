@@ -62,7 +62,7 @@ class DisputeStatus(StrEnum):
 UNPAID = frozenset({PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.ABANDONED})
 """The statuses of payments that are not known to be paid. They can still be paid."""
 
-NOT_FULLY_REFUNDED = frozenset(
+PAID_NOT_FULLY_REFUNDED = frozenset(
     {PaymentStatus.SUCCEEDED, PaymentStatus.HELD, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.DISPUTED}
 )
 """The statuses of paid payments whose money is not completely refunded."""
@@ -95,7 +95,7 @@ class Payment(Base):
             postgresql_where=text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
         ),
         Index(
-            "ix_payments_undecided", "verify_next_attempt_at", postgresql_where=text("status IN ('pending', 'failed')")
+            "ix_payments_to_verify", "verify_next_attempt_at", postgresql_where=text("status IN ('pending', 'failed')")
         ),
         Index(None, "refunds_next_attempt_at", postgresql_where=text("refunds_next_attempt_at IS NOT NULL")),
         Index(None, "card_id", postgresql_where=text("card_id IS NOT NULL")),

@@ -45,8 +45,8 @@ def ignored(reason: str) -> str:
 
 def without_effect(event_type: WebhookEventType) -> str:
     """Return the outcome of an event whose type is ignored or unknown."""
-    return f"{event_type.handling}: {event_type.effect}"
+    return f"{event_type.handling}: {event_type.explanation}"
 
 
 HELD_UNKNOWN_REFERENCE = settled(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE)
-"""A paid charge with an unknown reference: it is recorded as a held payment."""
+"""A successful charge with an unknown reference: it is recorded as a held payment."""

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
-from kit.idempotency.long_running import LongRunning
+from kit.idempotency.long_running import IdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, visible_payments
 from services.payments.cards.schemas import ChargeCard
@@ -76,7 +76,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
 async def start_payment(
     payer: Payer,
     clients: CurrentClients,
-    long_running: LongRunning,
+    idempotency_locks: IdempotencyLocks,
     request: StartPayment,
     idempotency_key: KeyHeader = None,
 ) -> PaymentView:
@@ -84,7 +84,7 @@ async def start_payment(
 
     Send the payer to the `authorization_url` of the response.
     """
-    return await start.start_payment(sessions, long_running, clients, payer, request, idempotency_key)
+    return await start.start_payment(sessions, idempotency_locks, clients, payer, request, idempotency_key)
 
 
 @router.post(
@@ -109,7 +109,7 @@ async def start_payment(
 async def charge_saved_card(
     payer: Payer,
     clients: CurrentClients,
-    long_running: LongRunning,
+    idempotency_locks: IdempotencyLocks,
     request: ChargeCard,
     idempotency_key: RequiredKeyHeader,
 ) -> PaymentView:
@@ -119,7 +119,7 @@ async def charge_saved_card(
     to authorize the charge on that page. `pending` without an `authorization_url`: the result is not known yet; get the payment again in
     a moment.
     """
-    return await saved_card.charge_saved_card(sessions, long_running, clients, payer, request, idempotency_key)
+    return await saved_card.charge_saved_card(sessions, idempotency_locks, clients, payer, request, idempotency_key)
 
 
 @router.get("", summary="List payments", responses=problem_responses(NotAuthenticated, InvalidCursor))

@@ -58,7 +58,8 @@ class PaymentsSettings(Settings):
         default=None,
         ge=1,
         le=1_000_000,
-        description="Background calls to Paystack per minute. Default: 75 % of Paystack's documented rate limit",
+        description="Background calls per minute under each rate limit that Paystack reports, at most 75 % of it. "
+        "Default: 75 % of it, or of the documented limit until Paystack reports one",
     )
     payments_backfill_after_minutes: int = Field(
         default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"

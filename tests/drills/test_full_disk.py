@@ -63,7 +63,7 @@ async def small_postgres(disk: Path) -> AsyncIterator[Postgres]:
         yield server
     finally:
         await supervisor.stop()
-        accounts.remove_relocated(disk / "postgres")
+        accounts.remove_relocated_folder(disk / "postgres")
 
 
 def fill(file: Path, size: int) -> None:

@@ -1,7 +1,7 @@
 """Decide how payment events change orders. This module does no I/O and reads no settings.
 
-Events may be repeated, late and in any order. If an order has one payment, the sequence of its events changes neither the final status of
-the order nor the stock. These are all transitions of an order:
+Events may be repeated, late and in any order. If an order has one payment, its final status and the stock are the same in
+whatever sequence the events of the payment arrive. These are all transitions of an order:
 
     pending ──► delivered ──► refunded        pending ──► cancelled
     pending ──► expired ──► delivered         (paid late, if there is enough stock)
@@ -76,7 +76,7 @@ class FulfilmentState:
 
     def _apply_payment(self, event: PaymentSucceeded) -> None:
         data = event.data
-        payment = self._payment(data)
+        payment = self._find_or_add_payment(data)
         if payment.outcome != PaymentOutcome.AWAITED:
             return
         already_refunded = payment.refunded_amount >= data.amount
@@ -101,7 +101,8 @@ class FulfilmentState:
             self._change_order(data.order_id, OrderStatus.DELIVERED, data.reference)
             self.delivered[data.order_id] = event
 
-    def _payment(self, data: PaymentData) -> PaymentState:
+    def _find_or_add_payment(self, data: PaymentData) -> PaymentState:
+        """Return the payment of an event, which will be stored. Raises ReferenceReused."""
         payment = self.payments.setdefault(data.reference, PaymentState(data.order_id, PaymentOutcome.AWAITED))
         if payment.order_id != data.order_id:
             raise ReferenceReused(data.reference)
@@ -128,7 +129,7 @@ class FulfilmentState:
 
     def _apply_refund(self, event: PaymentRefunded) -> None:
         data = event.data
-        payment = self._payment(data)
+        payment = self._find_or_add_payment(data)
         payment.refunded_amount = max(payment.refunded_amount, _refunded_order_amount(data))
         order = self.orders.get(data.order_id)
         if (

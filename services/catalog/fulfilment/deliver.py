@@ -126,8 +126,8 @@ def _orders_with_stock_changes(
 ) -> set[UUID]:
     """Return the ids of the orders whose stock may change.
 
-    These are expired orders, and orders of a payment that has a refund in the batch or an earlier event. The other payments change no
-    stock, because the stock of their orders is already reserved.
+    These are expired orders, orders with a refund in the batch, and orders with a payment that is already stored from an earlier batch. The
+    other payments change no stock, because the stock of their orders is already reserved.
     """
     affected = set()
     for event in events:

@@ -87,7 +87,9 @@ class OrderView(ResponseModel):
     )
     delivered_at: datetime | None = Field(description="When the order was delivered; null if it was not")
     items: list[OrderItemView] = Field(description="The products of the order")
-    payments: list[OrderPaymentView] = Field(default=[], description="Payments received for the order, oldest first")
+    payments: list[OrderPaymentView] = Field(
+        default=[], description="Payments received for the order, oldest first. Not listed while the order is pending"
+    )
 
 
 class OrderPage(PageResponse[OrderView]):

@@ -27,7 +27,7 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import NOT_FULLY_REFUNDED, Payment, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
@@ -42,7 +42,7 @@ log = structlog.get_logger("cards")
 
 async def charge_saved_card(
     sessions: async_sessionmaker[AsyncSession],
-    long_running: LongRunningRequests,
+    idempotency_locks: LongRunningRequests,
     clients: Clients,
     caller: Caller,
     request: ChargeCard,
@@ -55,7 +55,7 @@ async def charge_saved_card(
     Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargePending, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
     """
     idempotent = IdempotentRequest.of(caller.id, "POST /payments/charge", idempotency_key, request)
-    async with long_running.lock(idempotent) as locked:
+    async with idempotency_locks.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
         order = await get_payable_order(clients.catalog, request.order_id, caller)
@@ -78,7 +78,7 @@ async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, c
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
     )
     for reference, status, card_id in payments_of_order:
-        if status in NOT_FULLY_REFUNDED:
+        if status in PAID_NOT_FULLY_REFUNDED:
             raise already_paid(reference, status)
         if status == PaymentStatus.PENDING and card_id is not None:
             raise ChargePending(reference=reference)

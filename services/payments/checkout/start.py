@@ -19,7 +19,7 @@ from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
-from services.payments.models import NOT_FULLY_REFUNDED, Payment, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
@@ -39,7 +39,7 @@ log = structlog.get_logger("checkout")
 
 async def start_payment(
     sessions: async_sessionmaker[AsyncSession],
-    long_running: LongRunningRequests,
+    idempotency_locks: LongRunningRequests,
     clients: Clients,
     caller: Caller,
     request: StartPayment,
@@ -52,7 +52,7 @@ async def start_payment(
     if caller.email is None:
         raise PayerUnknown
     idempotent = IdempotentRequest.of(caller.id, "POST /payments", idempotency_key, request)
-    async with long_running.lock(idempotent) as locked:
+    async with idempotency_locks.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
         order = await get_payable_order(clients.catalog, request.order_id, caller)
@@ -108,7 +108,7 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
     The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
     """
     of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
-    paid = (await session.execute(of_order.where(Payment.status.in_(NOT_FULLY_REFUNDED)).limit(1))).one_or_none()
+    paid = (await session.execute(of_order.where(Payment.status.in_(PAID_NOT_FULLY_REFUNDED)).limit(1))).one_or_none()
     if paid is not None:
         raise already_paid(paid.reference, paid.status)
     pending = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MAX_PENDING)

@@ -20,14 +20,14 @@ from services.payments.refunds.schemas import RefundView
 from services.payments.schemas import PaymentView
 
 cli = typer.Typer(help="Review held payments: list, accept or refund them.", no_args_is_help=True)
-COLUMNS = ("reference", "held_reason", "owed", "paid", "order_id", "created_at")
+COLUMNS = ("reference", "held_reason", "order_amount", "paid", "order_id", "created_at")
 
 
 class HeldPaymentView(PaymentView):
     paid_currency: str | None = Field(description="Currency of the paid amount")
 
     @property
-    def owed(self) -> str:
+    def order_amount(self) -> str:
         """The amount of the order."""
         return f"{self.amount} {self.currency}" if self.order_id else "-"
 

@@ -7,14 +7,15 @@ Amounts are signed: an account is debited with a positive and credited with a ne
     bank                  money paid out to our bank account     fees      Paystack's fees
     disputes              money withheld during disputes         refunds   earned money that was refunded
 
-    kind           debited ◄── credited                    kind           debited ◄── credited
-    received       receivable ◄── sales, or held           disputed       disputes ◄── receivable
-    fee            fees ◄── receivable                     dispute_won    receivable ◄── disputes
-    accepted       held ◄── sales                          dispute_lost   receivable ◄── disputes; a refund follows
-    bound          held ◄── sales                          settled        bank ◄── receivable
-    refunded       refunds, or held ◄── receivable
+    kind           debited, credited                       kind           debited, credited
+    received       receivable, sales or held               disputed       disputes, receivable
+    fee            fees, receivable                        dispute_won    receivable, disputes
+    accepted       held, sales                             dispute_lost   receivable, disputes; a refund follows
+    bound          held, sales                             settled        bank, receivable
+    refunded       refunds or held, receivable
 
-Every movement balances, so the sum of all accounts of a currency is zero.
+A debit of `held` and a credit of `sales` turns held money into sales, because the balances of both are negative. Every movement
+balances, so the sum of all accounts of a currency is zero.
 """
 
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from services.payments.paystack.charge import Charge
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """`amount` subunits of `currency` that move from the credited to the debited account. Recorded once for each `key`.
+    """A debit of one account and a credit of another, both of `amount` subunits of `currency`. Recorded once for each `key`.
 
     `occurred_at` is the time at Paystack; None means now.
     """

@@ -27,13 +27,13 @@ class Handling(StrEnum):
 class WebhookEventType:
     """How webhook events of one type are handled.
 
-    `effect`: what processing does, or why it does nothing. `identified_by`: the fields of `data` that make up the identity. If the first
-    field is absent, the identity is the hash of the body. `includes_body_hash`: different events of this type can have equal fields, so
-    their identity contains the hash of the body too.
+    `explanation`: what processing does, or why it does nothing. `identified_by`: the fields of `data` that make up the identity. If the
+    first field is absent, the identity is the hash of the body. `includes_body_hash`: different events of this type can have equal fields,
+    so their identity contains the hash of the body too.
     """
 
     handling: Handling
-    effect: str
+    explanation: str
     identified_by: tuple[str, ...] = ("id",)
     includes_body_hash: bool = False
 

@@ -91,7 +91,7 @@ class RateLimit:
     """The rate limit of one client. The transport counts every call; background jobs wait with `acquire` before they call.
 
     `limit`: Paystack's limit per minute until a response reports another. `budget`: the configured number of background calls
-    per minute; None: BACKGROUND_SHARE of the limit.
+    per minute under each limit, at most BACKGROUND_SHARE of a limit that Paystack has reported; None: BACKGROUND_SHARE of the limit.
     """
 
     def __init__(self, limit: int, budget: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:

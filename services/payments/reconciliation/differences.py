@@ -3,13 +3,13 @@
 from typing import NamedTuple
 
 from contracts.events import HeldReason
-from services.payments.models import NOT_FULLY_REFUNDED, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, PaymentStatus
 from services.payments.paystack.charge import REVERSED, Charge
 from services.payments.reconciliation.report import DifferenceKind, Report
 
 MATCHING_STATUSES = {
-    "success": NOT_FULLY_REFUNDED,
-    "reversal-pending": NOT_FULLY_REFUNDED | {PaymentStatus.REFUNDED},
+    "success": PAID_NOT_FULLY_REFUNDED,
+    "reversal-pending": PAID_NOT_FULLY_REFUNDED | {PaymentStatus.REFUNDED},
     "reversed": frozenset({PaymentStatus.DISPUTED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED}),
 }
 """For each status of a paid transaction at Paystack, the statuses that the payment can have here."""

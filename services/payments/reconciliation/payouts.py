@@ -128,7 +128,7 @@ class PayoutComparison:
             ids = (await session.execute(not_linked.order_by(Payment.id).with_for_update())).scalars().all()
             await session.execute(update(Payment).where(Payment.id.in_(ids)).values(payout_id=settlement.id))
 
-    async def report_unsettled(self, after: timedelta) -> None:
+    async def report_not_paid_out(self, after: timedelta) -> None:
         """Report the succeeded payments of the period that were paid longer ago than `after` and are in no payout."""
         query = (
             select(Payment.reference, Payment.paid_amount, Payment.paid_currency, Payment.paid_at, func.count().over())

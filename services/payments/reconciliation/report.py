@@ -44,7 +44,9 @@ class Difference(BaseModel):
     kind: DifferenceKind
     reference: str | None = Field(default=None, description="Reference of the payment")
     payout: int | None = Field(default=None, description="Paystack's id of the settlement")
-    here: str | None = Field(default=None, description="The values in our database")
+    here: str | None = Field(
+        default=None, description="The values in our database; for the sums of a payout, the sums over Paystack's lists"
+    )
     there: str | None = Field(default=None, description="The values at Paystack")
 
 

@@ -26,5 +26,5 @@ async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
     payouts = PayoutComparison(reader, transactions)
     await transactions.compare()
     await payouts.compare()
-    await payouts.report_unsettled(unsettled_after)
+    await payouts.report_not_paid_out(unsettled_after)
     await ledger_check.compare(reader.sessions, reader.report)

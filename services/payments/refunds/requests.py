@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
-from services.payments.models import NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
 
 UNFINISHED = (
@@ -48,7 +48,7 @@ async def request_refund(
     if payment is None:
         raise PaymentNotFound
     left = payment.received - await refunded_or_unfinished_amount(session, payment.id)
-    if payment.status not in NOT_FULLY_REFUNDED or left <= 0:
+    if payment.status not in PAID_NOT_FULLY_REFUNDED or left <= 0:
         raise NothingToRefund(
             f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
             f"list its refunds with GET /payments/{reference}/refunds."

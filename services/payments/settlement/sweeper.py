@@ -38,7 +38,7 @@ LOG_THRESHOLD = 50
 """If fewer payments are due, their number is not logged."""
 
 NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-VERIFIED_BY_SWEEPER = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
+TO_VERIFY = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
 """Condition: payments that the sweeper verifies. Failed ones are included: the payer of a declined payment can retry on the same page."""
 
 verifications_total = Counter(
@@ -54,13 +54,13 @@ log = structlog.get_logger("sweeper")
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
     """Return the number of payments that are due for verification at the time `before`, by default now; at most MAX_COUNTED."""
     at = func.now() if before is None else before
-    due = select(Payment.id).where(VERIFIED_BY_SWEEPER, Payment.verify_next_attempt_at <= at)
+    due = select(Payment.id).where(TO_VERIFY, Payment.verify_next_attempt_at <= at)
     return await count_up_to(session, due, MAX_COUNTED)
 
 
 async def make_all_due(session: AsyncSession) -> None:
     """Make all pending and failed payments due for verification now."""
-    later = update(Payment).where(VERIFIED_BY_SWEEPER, Payment.verify_next_attempt_at > func.now())
+    later = update(Payment).where(TO_VERIFY, Payment.verify_next_attempt_at > func.now())
     await session.execute(later.values(verify_next_attempt_at=func.now()))
 
 
@@ -100,7 +100,7 @@ class Sweeper:
             due_at=Payment.verify_next_attempt_at,
             attempts=Payment.verify_attempts,
             lease=BACKOFF.interval(Payment.verify_attempts),
-            where=[VERIFIED_BY_SWEEPER],
+            where=[TO_VERIFY],
             due_by=None if before is None else literal(before),
             limit=BATCH,
         )
@@ -173,7 +173,7 @@ async def _abandon(session: AsyncSession, reference: str) -> None:
     """Stop verifying an old payment. Called only after Paystack has answered: a payment that was not verified is not abandoned."""
     await session.execute(
         update(Payment)
-        .where(Payment.reference == reference, VERIFIED_BY_SWEEPER)
+        .where(Payment.reference == reference, TO_VERIFY)
         .values(
             status=case((Payment.status == PaymentStatus.PENDING, PaymentStatus.ABANDONED), else_=Payment.status),
             verify_next_attempt_at=NEVER,

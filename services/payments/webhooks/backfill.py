@@ -77,13 +77,13 @@ class Backfill:
             await shutdown.wait(CHECK_SECONDS)
 
     async def catch_up(
-        self, shutdown: Shutdown, older_than: timedelta, progress: Progress | None = None
+        self, shutdown: Shutdown, min_interval: timedelta, progress: Progress | None = None
     ) -> BackfillReport | None:
         """Backfill the time since the last complete run.
 
-        Return None if the last run ended less than `older_than` ago, or if another process runs the backfill.
+        Return None if the last run ended less than `min_interval` ago, or if another process runs the backfill.
         """
-        if not await self._lease.take(older_than):
+        if not await self._lease.take(min_interval):
             return None
         reached = await self._lease.reached()
         since = datetime.now(UTC) - FIRST_PERIOD if reached is None else reached - OVERLAP

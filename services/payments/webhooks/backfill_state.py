@@ -19,12 +19,12 @@ class BackfillLease:
         self._sessions = sessions
         self._holder = secrets.token_hex(8)
 
-    async def take(self, older_than: timedelta) -> bool:
-        """Take the lease. Return False if another process has it, or if the last run ended less than `older_than` ago."""
+    async def take(self, min_interval: timedelta) -> bool:
+        """Take the lease. Return False if another process has it, or if the last run ended less than `min_interval` ago."""
         async with self._sessions.begin() as session:
             await session.execute(insert(BackfillState).values(id=1).on_conflict_do_nothing())
             free = or_(BackfillState.leased_until.is_(None), BackfillState.leased_until < func.now())
-            due = or_(BackfillState.ran_at.is_(None), BackfillState.ran_at <= func.now() - older_than)
+            due = or_(BackfillState.ran_at.is_(None), BackfillState.ran_at <= func.now() - min_interval)
             taken = (
                 update(BackfillState)
                 .where(free, due)

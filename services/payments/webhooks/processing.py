@@ -52,7 +52,7 @@ def _count(events: Collection[ParsedEvent]) -> None:
 async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
     """Settle the charges, and schedule the refund syncs under the same locks.
 
-    A paid charge with an unknown reference is recorded as a payment. Disputes with this reference had no payment: poll them again.
+    A successful charge with an unknown reference is recorded as a payment. Disputes with this reference had no payment: poll them again.
     """
     charged = [(event, event.charge) for event in events if event.charge is not None]
     refunded = [event.reference for event in events if event.is_refund and event.reference]

@@ -298,7 +298,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("refunds_next_attempt_at IS NOT NULL"),
     )
     op.create_index(
-        "ix_payments_undecided",
+        "ix_payments_to_verify",
         "payments",
         ["verify_next_attempt_at"],
         unique=False,
@@ -504,7 +504,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_decisions_payment_id"), table_name="decisions")
     op.drop_table("decisions")
     op.drop_index(
-        "ix_payments_undecided", table_name="payments", postgresql_where=sa.text("status IN ('pending', 'failed')")
+        "ix_payments_to_verify", table_name="payments", postgresql_where=sa.text("status IN ('pending', 'failed')")
     )
     op.drop_index(
         op.f("ix_payments_refunds_next_attempt_at"),

@@ -39,5 +39,5 @@ async def test_committed_rows_when_postgres_is_killed_are_kept(folder: Path) -> 
         await supervisor.stop()
         data = Path(program.command[2])
         running = is_running_in(data)
-        accounts.remove_relocated(folder / "postgres")
+        accounts.remove_relocated_folder(folder / "postgres")
     assert not running

@@ -51,10 +51,10 @@ async def sandbox_jobs(merchant: Merchant, notifier: Notifier) -> AsyncIterator[
 
 
 async def catch_up(
-    jobs: Jobs, shutdown: Shutdown | None = None, older_than: timedelta = AT_ONCE, paystack: Paystack | None = None
+    jobs: Jobs, shutdown: Shutdown | None = None, min_interval: timedelta = AT_ONCE, paystack: Paystack | None = None
 ) -> BackfillReport | None:
     job = Backfill(sessions, paystack or jobs.paystack, jobs.notifier)
-    return await job.catch_up(shutdown or Shutdown(), older_than)
+    return await job.catch_up(shutdown or Shutdown(), min_interval)
 
 
 async def state() -> BackfillState:
@@ -181,7 +181,7 @@ async def test_backfill_when_paystack_fails_is_incomplete_and_waits_for_its_next
     assert found is not None
     assert (found.complete, bool(found.error)) == (False, True)
     assert (await state()).reached is None
-    assert await catch_up(jobs, older_than=timedelta(minutes=15)) is None  # not at once again
+    assert await catch_up(jobs, min_interval=timedelta(minutes=15)) is None  # not at once again
 
 
 async def test_backfill_when_a_listed_event_cannot_be_fetched_stores_the_others(
@@ -213,12 +213,12 @@ async def test_backfill_when_it_ran_before_begins_where_the_last_complete_run_en
     async with sessions.begin() as session:  # a night of downtime
         night = now - timedelta(hours=9)
         await session.execute(update(BackfillState).values(ran_at=night, reached=night))
-    assert await catch_up(jobs, older_than=timedelta(minutes=15)) is not None
+    assert await catch_up(jobs, min_interval=timedelta(minutes=15)) is not None
     since = [datetime.fromisoformat(body["from"]) for body in paystack.bodies_of("events")]
     assert abs(since[0] - (now - backfill.FIRST_PERIOD)) < timedelta(seconds=30)
     assert abs(since[1] - (now - backfill.OVERLAP)) < timedelta(seconds=30)
     assert abs(since[2] - (night - backfill.OVERLAP)) < timedelta(seconds=1)
-    assert await catch_up(jobs, older_than=timedelta(minutes=15)) is None
+    assert await catch_up(jobs, min_interval=timedelta(minutes=15)) is None
 
 
 async def test_backfill_when_another_process_died_midway_waits_for_its_lease(

@@ -69,8 +69,8 @@ async def test_event_when_it_is_processed_has_its_identity_and_outcome(client: h
     await deliver(client, webhook, {"event": "moon.landed", "data": {}}, sample("transfer.success"))
     paid, unknown, payout = await webhook_events()
     assert (paid.identity, paid.outcome) == (f"charge.success:{webhook['data']['id']}", "succeeded")
-    assert unknown.outcome == f"unknown: {event_types.UNKNOWN.effect}"
-    assert payout.outcome == f"ignored: {event_types.EVENT_TYPES['transfer.success'].effect}"
+    assert unknown.outcome == f"unknown: {event_types.UNKNOWN.explanation}"
+    assert payout.outcome == f"ignored: {event_types.EVENT_TYPES['transfer.success'].explanation}"
     assert (unknown.status, payout.status) == ("processed", "processed")
 
 
@@ -83,8 +83,8 @@ async def test_event_when_paystack_rejected_a_bank_transfer_pays_nothing(client:
     body["data"]["bank_transfer"]["amount"] = "1"  # a second wrong transfer for the same transaction
     await deliver(client, body)
     first, second = await webhook_events()
-    effect = event_types.EVENT_TYPES["bank.transfer.rejected"].effect
-    assert first.outcome == f"ignored: {effect}; INCORRECT_AMOUNT, 764000 subunits"
+    explanation = event_types.EVENT_TYPES["bank.transfer.rejected"].explanation
+    assert first.outcome == f"ignored: {explanation}; INCORRECT_AMOUNT, 764000 subunits"
     assert first.identity != second.identity
     assert (await find_payment(one.reference)).status == "pending"
 

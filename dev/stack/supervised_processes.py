@@ -12,7 +12,7 @@ from dev.process.supervisor import Supervisor
 POLL_SECONDS = 0.05
 
 
-class ProcessGroup:
+class SupervisedProcesses:
     """The processes of a stack. `process_env` adds variables to the environment of single processes."""
 
     def __init__(self, console: Console, process_env: Mapping[str, Mapping[str, str]] | None = None) -> None:
