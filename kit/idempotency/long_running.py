@@ -85,7 +85,7 @@ class LockedRequest:
             raise IdempotencyKeyInUse
 
 
-class LongRunningRequests:
+class IdempotencyLocks:
     """Locks the idempotency keys of the requests of this process."""
 
     def __init__(self, sessions: async_sessionmaker[AsyncSession], keys: type[LockedKey], url: SecretStr) -> None:
@@ -182,10 +182,10 @@ async def _is_free(session: AsyncSession, holder: int) -> bool:
     return bool((await session.execute(select(func.pg_try_advisory_xact_lock(holder)))).scalar_one())
 
 
-def _long_running(request: Request) -> LongRunningRequests:
-    requests: LongRunningRequests = request.state.long_running
+def _idempotency_locks(request: Request) -> IdempotencyLocks:
+    requests: IdempotencyLocks = request.state.idempotency_locks
     return requests
 
 
-IdempotencyLocks = Annotated[LongRunningRequests, Depends(_long_running)]
-"""The LongRunningRequests that the service's lifespan yields as `long_running`."""
+CurrentIdempotencyLocks = Annotated[IdempotencyLocks, Depends(_idempotency_locks)]
+"""The IdempotencyLocks that the service's lifespan yields as `idempotency_locks`."""

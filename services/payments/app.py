@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from kit.app import create_app
 from kit.auth import AuthState, TokenVerifier, jwks_fetcher
 from kit.db.migrations import schema_check
-from kit.idempotency.long_running import LongRunningRequests
+from kit.idempotency.long_running import IdempotencyLocks
 from kit.messaging.notifier import Notifier
 from services.payments import routes
 from services.payments.cards import routes as card_routes
@@ -31,7 +31,7 @@ class State(AuthState):
 
     clients: Clients
     notifier: Notifier
-    idempotency_locks: LongRunningRequests
+    idempotency_locks: IdempotencyLocks
     intake: Intake
 
 
@@ -40,7 +40,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     """Create the shared objects when the app starts, and release them when it stops."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
     notifier = create_notifier()
-    idempotency_locks = LongRunningRequests(sessions, IdempotencyKey, settings.payments_database_url)
+    idempotency_locks = IdempotencyLocks(sessions, IdempotencyKey, settings.payments_database_url)
     async with open_clients() as clients:
         yield State(
             verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience),

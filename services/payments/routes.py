@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.fields import IdempotencyKey
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
-from kit.idempotency.long_running import IdempotencyLocks
+from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, visible_payments
 from services.payments.cards.schemas import ChargeCard
@@ -76,7 +76,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
 async def start_payment(
     payer: Payer,
     clients: CurrentClients,
-    idempotency_locks: IdempotencyLocks,
+    idempotency_locks: CurrentIdempotencyLocks,
     request: StartPayment,
     idempotency_key: KeyHeader = None,
 ) -> PaymentView:
@@ -109,7 +109,7 @@ async def start_payment(
 async def charge_saved_card(
     payer: Payer,
     clients: CurrentClients,
-    idempotency_locks: IdempotencyLocks,
+    idempotency_locks: CurrentIdempotencyLocks,
     request: ChargeCard,
     idempotency_key: RequiredKeyHeader,
 ) -> PaymentView:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
-from kit.idempotency.long_running import LongRunningRequests
+from kit.idempotency.long_running import IdempotencyLocks
 from kit.observability.tracing import traceparent
 from services.payments.cards import saved_cards
 from services.payments.cards.models import Card
@@ -42,7 +42,7 @@ log = structlog.get_logger("cards")
 
 async def charge_saved_card(
     sessions: async_sessionmaker[AsyncSession],
-    idempotency_locks: LongRunningRequests,
+    idempotency_locks: IdempotencyLocks,
     clients: Clients,
     caller: Caller,
     request: ChargeCard,

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
-from kit.idempotency.long_running import LongRunningRequests
+from kit.idempotency.long_running import IdempotencyLocks
 from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
@@ -39,7 +39,7 @@ log = structlog.get_logger("checkout")
 
 async def start_payment(
     sessions: async_sessionmaker[AsyncSession],
-    idempotency_locks: LongRunningRequests,
+    idempotency_locks: IdempotencyLocks,
     clients: Clients,
     caller: Caller,
     request: StartPayment,

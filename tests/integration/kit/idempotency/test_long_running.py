@@ -17,7 +17,7 @@ from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine, create_sessionmaker
 from kit.errors import Unavailable
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, StoredResponse
-from kit.idempotency.long_running import GRACE_SECONDS, LongRunningRequests
+from kit.idempotency.long_running import GRACE_SECONDS, IdempotencyLocks
 from tests.fixtures.key_holder import Receipt, make_request
 from tests.fixtures.kit_messaging import Sessions
 from tests.fixtures.kit_tables import LongKeys
@@ -25,14 +25,14 @@ from tests.fixtures.proxy import Proxy
 
 
 @pytest.fixture
-async def requests(sessions: Sessions, postgres: Postgres) -> AsyncIterator[LongRunningRequests]:
+async def requests(sessions: Sessions, postgres: Postgres) -> AsyncIterator[IdempotencyLocks]:
     """The long-running requests of this process."""
-    found = LongRunningRequests(sessions, LongKeys, SecretStr(postgres.url("kit")))
+    found = IdempotencyLocks(sessions, LongKeys, SecretStr(postgres.url("kit")))
     yield found
     await found.close()
 
 
-async def pay(requests: LongRunningRequests, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
+async def pay(requests: IdempotencyLocks, sessions: Sessions, key: str = "k-1", *, by: str = "me") -> str:
     """Do what a route does: hold the key, work, store the response, each in a transaction of its own."""
     async with requests.lock(make_request(key)) as locked:
         if locked.stored_response is not None:
@@ -42,7 +42,7 @@ async def pay(requests: LongRunningRequests, sessions: Sessions, key: str = "k-1
         return by
 
 
-async def is_in_use(requests: LongRunningRequests) -> bool:
+async def is_in_use(requests: IdempotencyLocks) -> bool:
     try:
         async with requests.lock(make_request("k-1")):
             return False
@@ -90,7 +90,7 @@ async def holding(url: str) -> AsyncIterator[Holder]:
         await process.communicate()
 
 
-async def test_a_repeated_request_gets_the_stored_response(requests: LongRunningRequests, sessions: Sessions) -> None:
+async def test_a_repeated_request_gets_the_stored_response(requests: IdempotencyLocks, sessions: Sessions) -> None:
     assert await pay(requests, sessions, by="first") == "first"
     assert await pay(requests, sessions, by="second") == "first"
     async with requests.lock(make_request("k-1")) as locked:
@@ -100,7 +100,7 @@ async def test_a_repeated_request_gets_the_stored_response(requests: LongRunning
             pass
 
 
-async def test_a_request_without_a_key_stores_nothing(requests: LongRunningRequests, sessions: Sessions) -> None:
+async def test_a_request_without_a_key_stores_nothing(requests: IdempotencyLocks, sessions: Sessions) -> None:
     async with requests.lock(None) as locked, sessions.begin() as session:
         assert locked.stored_response is None
         await locked.store_response(session, 201, Receipt(by="me"))
@@ -108,7 +108,7 @@ async def test_a_request_without_a_key_stores_nothing(requests: LongRunningReque
         assert (await session.execute(select(LongKeys.key))).all() == []
 
 
-async def test_a_failed_request_releases_its_key_at_once(requests: LongRunningRequests, sessions: Sessions) -> None:
+async def test_a_failed_request_releases_its_key_at_once(requests: IdempotencyLocks, sessions: Sessions) -> None:
     with pytest.raises(RuntimeError):
         async with requests.lock(make_request("k-1")):
             raise RuntimeError
@@ -117,7 +117,7 @@ async def test_a_failed_request_releases_its_key_at_once(requests: LongRunningRe
 
 
 async def test_a_failure_after_the_response_was_stored_keeps_the_response(
-    requests: LongRunningRequests, sessions: Sessions
+    requests: IdempotencyLocks, sessions: Sessions
 ) -> None:
     """For example if the connection breaks after the commit and before its confirmation."""
 
@@ -133,7 +133,7 @@ async def test_a_failure_after_the_response_was_stored_keeps_the_response(
 
 
 async def test_concurrent_requests_in_one_process_have_one_effect(
-    requests: LongRunningRequests, sessions: Sessions
+    requests: IdempotencyLocks, sessions: Sessions
 ) -> None:
     results = await asyncio.gather(
         *(pay(requests, sessions, by=uuid4().hex) for _ in range(20)), return_exceptions=True
@@ -143,7 +143,7 @@ async def test_concurrent_requests_in_one_process_have_one_effect(
 
 
 async def test_no_advisory_lock_is_left_behind(
-    requests: LongRunningRequests, sessions: Sessions, engine: AsyncEngine
+    requests: IdempotencyLocks, sessions: Sessions, engine: AsyncEngine
 ) -> None:
     await asyncio.gather(*(pay(requests, sessions, f"k-{number}") for number in range(20)))
     async with engine.connect() as connection:
@@ -153,7 +153,7 @@ async def test_no_advisory_lock_is_left_behind(
 
 
 async def test_the_key_of_a_killed_process_is_taken_over_once(
-    requests: LongRunningRequests, sessions: Sessions, postgres: Postgres
+    requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     async with holding(postgres.url("kit")) as holder:
         assert await is_in_use(requests)
@@ -168,7 +168,7 @@ async def test_the_key_of_a_killed_process_is_taken_over_once(
 
 
 async def test_a_frozen_process_keeps_its_key(
-    requests: LongRunningRequests, sessions: Sessions, postgres: Postgres
+    requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     async with holding(postgres.url("kit")) as holder:
         holder.process.send_signal(signal.SIGSTOP)
@@ -181,7 +181,7 @@ async def test_a_frozen_process_keeps_its_key(
 
 
 async def test_a_process_keeps_its_key_when_its_connection_is_cut(
-    requests: LongRunningRequests, sessions: Sessions, postgres: Postgres
+    requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         for _ in range(2):
@@ -192,7 +192,7 @@ async def test_a_process_keeps_its_key_when_its_connection_is_cut(
 
 
 async def test_a_request_whose_key_was_taken_over_stores_and_releases_nothing(
-    requests: LongRunningRequests, sessions: Sessions, postgres: Postgres
+    requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
         proxy.refuse()  # the process is alive but has no connection
@@ -207,12 +207,12 @@ async def test_a_request_whose_key_was_taken_over_stores_and_releases_nothing(
 
 
 async def test_a_key_that_could_not_be_released_is_taken_over(
-    requests: LongRunningRequests, sessions: Sessions, postgres: Postgres
+    requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     """The database is unavailable when the request fails, and available again afterwards. The process goes on."""
     async with Proxy(postgres.url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
-        other = LongRunningRequests(create_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
+        other = IdempotencyLocks(create_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
 
         async def cut_off() -> None:
             async with other.lock(make_request("k-1")):
@@ -229,7 +229,7 @@ async def test_a_key_that_could_not_be_released_is_taken_over(
 
 
 async def test_a_key_older_than_any_request_is_taken_over_once(
-    requests: LongRunningRequests, sessions: Sessions, postgres: Postgres
+    requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     """Its machine is gone, and the server still believes that it is connected."""
     async with holding(postgres.url("kit")) as holder:
@@ -242,7 +242,7 @@ async def test_a_key_older_than_any_request_is_taken_over_once(
         assert await holder.finish() == "in use"
 
 
-async def test_a_key_without_a_holder_is_in_use(requests: LongRunningRequests, sessions: Sessions) -> None:
+async def test_a_key_without_a_holder_is_in_use(requests: IdempotencyLocks, sessions: Sessions) -> None:
     async with requests.lock(make_request("k-1")):
         async with sessions.begin() as session:
             await session.execute(update(LongKeys).values(holder=None))
@@ -255,7 +255,7 @@ async def test_a_key_without_a_holder_is_in_use(requests: LongRunningRequests, s
 async def test_without_a_connection_the_key_is_not_touched(sessions: Sessions, postgres: Postgres) -> None:
     async with Proxy(postgres.url("kit")) as proxy:
         proxy.refuse()
-        requests = LongRunningRequests(sessions, LongKeys, SecretStr(proxy.url))
+        requests = IdempotencyLocks(sessions, LongKeys, SecretStr(proxy.url))
         with pytest.raises(Unavailable):
             await pay(requests, sessions)
         proxy.flow()
