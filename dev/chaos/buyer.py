@@ -82,10 +82,13 @@ class Buyer:
         return payment
 
     async def refund(self, payment: Json, **body: int) -> None:
-        """Request a refund as an operator. A refusal is valid, because an undeliverable order may be refunded already."""
+        """Request a refund as an operator: of `amount`, or of everything.
+
+        A refusal is valid, because an undeliverable order may be refunded already.
+        """
         headers = {**self._client.admin, "Idempotency-Key": uuid4().hex}
         url = f"{self._payments}/{payment['reference']}/refunds"
-        answer = await self._client.retry("POST", url, json=body, headers=headers)
+        answer = await self._client.retry("POST", url, json=body or {"all": True}, headers=headers)
         if answer.status_code == 202:
             self._client.acknowledged.refunds.add(answer.json()["id"])
         elif answer.status_code not in REFUSED:

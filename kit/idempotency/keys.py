@@ -36,6 +36,16 @@ KeyHeader = Annotated[
 ]
 
 
+RequiredKeyHeader = Annotated[
+    IdempotencyKey,
+    Header(
+        alias="Idempotency-Key",
+        description="A unique value that you choose for each operation. It is required, because a repeated request must not have a "
+        "second effect: send it again to get the stored response of the first request. Keys expire after 24 hours.",
+    ),
+]
+
+
 class IdempotencyKeyReused(Problem):
     """This Idempotency-Key was used for another request. Use a new key for a new request."""
 

@@ -1,6 +1,6 @@
 """The inbox table: stores each message unchanged. Its effect is applied once; the processor retries failures (processor.py)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client import Gauge
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Identity,
@@ -17,13 +18,18 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    Update,
+    any_,
     bindparam,
+    case,
     delete,
     func,
     literal_column,
     select,
     text,
+    update,
 )
+from sqlalchemy import Row as ResultRow
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
@@ -119,8 +125,11 @@ class Entry:
 
 
 async def store(session: AsyncSession, inbox: type[InboxEntry], messages: Iterable[Message]) -> list[Entry]:
-    """Store messages to be processed later. Return those that were not known before, in the given order."""
-    return [Entry(*row) for row in await _insert(session, _pending_insert(table_of(inbox)), messages)]
+    """Store messages to be processed later. Return those that were not known before, in the given order.
+
+    A known message that is not processed is due again: its redelivery is a new attempt.
+    """
+    return [Entry(*row) for row in await _insert(session, inbox, _pending_insert(table_of(inbox)), messages)]
 
 
 async def store_processed(session: AsyncSession, inbox: type[InboxEntry], messages: Iterable[Message]) -> list[Entry]:
@@ -128,7 +137,9 @@ async def store_processed(session: AsyncSession, inbox: type[InboxEntry], messag
 
     That status is invisible before the commit, and `processor.process` changes the status of entries that fail.
     """
-    return [Entry(*row, new=True) for row in await _insert(session, _processed_insert(table_of(inbox)), messages)]
+    return [
+        Entry(*row, new=True) for row in await _insert(session, inbox, _processed_insert(table_of(inbox)), messages)
+    ]
 
 
 async def lock_due(session: AsyncSession, inbox: type[InboxEntry], limit: int = BATCH) -> list[Entry]:
@@ -161,9 +172,28 @@ async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 100
     return len(deleted.all())
 
 
+def make_due_again(inbox: type[InboxEntry]) -> Update:
+    """Return the statement that makes entries with these `keys` due now, unless they are processed. Failed ones get all their attempts.
+
+    It skips entries that a worker has locked, because that worker is making an attempt.
+    """
+    return _make_due_again(table_of(inbox))
+
+
+@cache
+def _make_due_again(inbox: Table) -> Update:
+    c = inbox.c
+    keys = bindparam("keys", type_=ARRAY(Text))
+    unprocessed = select(c.id).where(c.key == any_(keys), c.status != status_literal(EntryStatus.PROCESSED))
+    again = unprocessed.with_for_update(skip_locked=True).cte("again")
+    attempts = case((c.status == status_literal(EntryStatus.FAILED), 0), else_=c.attempts)
+    values = {"status": EntryStatus.PENDING, "attempts": attempts, "next_attempt_at": func.now()}
+    return update(inbox).where(c.id == again.c.id).values(values)
+
+
 async def _insert(
-    session: AsyncSession, statement: ReturningInsert[*Row], messages: Iterable[Message]
-) -> Iterable[Row]:
+    session: AsyncSession, inbox: type[InboxEntry], statement: ReturningInsert[*Row], messages: Iterable[Message]
+) -> Sequence[ResultRow[*Row]]:
     distinct = {message.key: message for message in messages}.values()
     if not distinct:
         return []
@@ -172,7 +202,11 @@ async def _insert(
         body=[message.body for message in distinct],
         headers=[message.headers for message in distinct],
     )
-    return await session.execute(statement, values)
+    new = (await session.execute(statement, values)).all()
+    if len(new) < len(distinct):
+        known = {message.key for message in distinct} - {row.key for row in new}
+        await session.execute(make_due_again(inbox), {"keys": list(known)})
+    return new
 
 
 @cache

@@ -19,6 +19,12 @@ POLL_SCHEDULED = "poll scheduled"
 UNKNOWN_REFERENCE = "unknown reference"
 """The charge has an unknown reference and is not successful: no payment is recorded."""
 
+CONFLICT = "conflict"
+"""The payment is paid by another charge; the column `error` names both."""
+
+NOT_MATCHED = "not matched"
+"""No payment could be found for the refund; the column `error` has the reason."""
+
 UNREADABLE = "unreadable"
 """The event has failed; the column `error` has the reason."""
 

@@ -45,7 +45,7 @@ async def purchases(stack: Stack, shop: StackClient) -> Purchases:
     other, _, returned = await shop.buy(product)
     await shop.wait_payment_status(other, returned["reference"], "succeeded")
     url = f"{shop.env['PAYMENTS_URL']}/payments/{returned['reference']}/refunds"
-    await shop.call("POST", url, headers={**shop.admin, "Idempotency-Key": uuid4().hex}, expect=202)
+    await shop.call("POST", url, json={"all": True}, headers={**shop.admin, "Idempotency-Key": uuid4().hex}, expect=202)
     await shop.wait_payment_status(other, returned["reference"], "refunded")
     await shop.wait_delivered(buyer, order)
     return Purchases(since, order, payment["reference"], returned["reference"])

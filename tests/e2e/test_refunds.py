@@ -15,6 +15,8 @@ pytestmark = pytest.mark.usefixtures("invariants")
 async def _refund(shop: StackClient, reference: str, key: str = "", **body: Any) -> Json:
     url = f"{shop.env['PAYMENTS_URL']}/payments/{reference}/refunds"
     headers = {**shop.admin, "Idempotency-Key": key or uuid4().hex}
+    if "amount" not in body:
+        body["all"] = True
     return dict((await shop.call("POST", url, json=body, headers=headers, expect=202)).json())
 
 
@@ -66,14 +68,16 @@ async def test_invalid_refunds_are_refused(shop: StackClient) -> None:
     buyer, order, payment = await shop.buy(await shop.product())
     await shop.wait_delivered(buyer, order)
     url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/refunds"
-    await shop.call("POST", url, json={}, headers=buyer, expect=403)
-    too_much = await shop.call("POST", url, json={"amount": 50_001}, headers=shop.admin)
+    everything, key = {"all": True}, {"Idempotency-Key": uuid4().hex}
+    await shop.call("POST", url, json=everything, headers={**buyer, **key}, expect=403)
+    await shop.call("POST", url, json=everything, headers=shop.admin, expect=422)
+    too_much = await shop.call("POST", url, json={"amount": 50_001}, headers={**shop.admin, **key})
     assert (too_much.status_code, too_much.json()["code"], too_much.json()["left"]) == (422, "refund_too_large", 50_000)
     for amount in (0, -1, 1.5, "10", 2**63):
-        await shop.call("POST", url, json={"amount": amount}, headers=shop.admin, expect=422)
+        await shop.call("POST", url, json={"amount": amount}, headers={**shop.admin, **key}, expect=422)
     _, _, unpaid = await shop.begin_purchase(await shop.product())
     url = f"{shop.env['PAYMENTS_URL']}/payments/{unpaid['reference']}/refunds"
-    nothing = await shop.call("POST", url, json={}, headers=shop.admin)
+    nothing = await shop.call("POST", url, json=everything, headers={**shop.admin, **key})
     assert (nothing.status_code, nothing.json()["code"]) == (409, "nothing_to_refund")
 
 
@@ -81,7 +85,8 @@ async def test_twenty_refunds_at_once_never_exceed_the_payment(shop: StackClient
     buyer, order, payment = await shop.buy(await shop.product())
     await shop.wait_delivered(buyer, order)
     url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/refunds"
-    asked = [shop.call("POST", url, json={"amount": 20_000}, headers=shop.admin) for _ in range(20)]
+    headers = [{**shop.admin, "Idempotency-Key": uuid4().hex} for _ in range(20)]
+    asked = [shop.call("POST", url, json={"amount": 20_000}, headers=each) for each in headers]
     statuses = [answer.status_code for answer in await asyncio.gather(*asked)]
     assert sorted(set(statuses)) == [202, 422]
     assert statuses.count(202) == 2

@@ -98,24 +98,25 @@ async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> None:
+async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> set[str]:
     """Make the refunds of these payments due for a sync with Paystack, for example after a webhook event about a refund.
 
+    Return the references of the payments that exist.
     A payment that is not known to be paid becomes pending and due for verification: its refunds are synced only after it is settled.
     """
     if not references:
-        return
-    unpaid, has_transaction = Payment.status.in_(UNPAID), Payment.paystack_id.is_not(None)
+        return set()
+    unpaid = Payment.status.in_(UNPAID)
     due = (
         update(Payment)
-        .where(Payment.reference.in_(references), unpaid | has_transaction)
+        .where(Payment.reference.in_(references))
         .values(
             refunds_next_attempt_at=func.now(),
             status=case((unpaid, PaymentStatus.PENDING), else_=Payment.status),
             verify_next_attempt_at=case((unpaid, func.now()), else_=Payment.verify_next_attempt_at),
         )
     )
-    await session.execute(due)
+    return set((await session.execute(due.returning(Payment.reference))).scalars())
 
 
 async def unfinished_amounts(session: AsyncSession, payment_ids: Sequence[int]) -> dict[int, int]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
-from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
 from kit.observability.tracing import continue_trace
 from services.payments.auth import AnyCaller, Reference, RefundOperator, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
@@ -55,14 +55,13 @@ async def request_refund(
     caller: RefundOperator,
     notifier: CurrentNotifier,
     reference: Reference,
-    request: RequestRefund | None = None,
-    idempotency_key: KeyHeader = None,
+    request: RequestRefund,
+    idempotency_key: RequiredKeyHeader,
 ) -> RefundView:
-    """Request a refund of a payment: of `amount`, or of everything that can be refunded. Requires the scope `payments:refund`.
+    """Request a refund of `amount`, or with `"all": true` of everything that can be refunded. Requires the scope `payments:refund`.
 
     The refund is sent to Paystack in the background. Paystack may take days; the list of refunds shows the status.
     """
-    request = request or RequestRefund()
     idempotent = IdempotentRequest.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, request)
     async with sessions.begin() as session:
         stored = await keys.begin(session, IdempotencyKey, idempotent)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from kit.fields import Amount, Line
 from kit.schemas import ListResponse, RequestModel, ResponseModel, example
@@ -12,17 +12,24 @@ from services.payments.refunds.models import RefundStatus
 
 
 class RequestRefund(RequestModel):
-    """Which amount to refund, and why."""
+    """Which amount to refund, and why. Either `amount` or `"all": true` is required, so that no incomplete request refunds everything."""
 
     model_config = example({"amount": 50000, "reason": "One item short"})
 
-    amount: Amount | None = Field(
-        default=None, description="Amount to refund, in subunits; if absent, everything that can be refunded"
-    )
+    amount: Amount | None = Field(default=None, description="Amount to refund, in subunits")
+    all: bool = Field(default=False, strict=True, description="True: refund everything that can be refunded")
     reason: Line | None = Field(
         default=None,
         description="Reason of the refund. It is stored and sent to the payer. Required if the payment is held",
     )
+
+    @model_validator(mode="after")
+    def _check_amount(self) -> "RequestRefund":
+        if self.all == (self.amount is not None):
+            raise ValueError(
+                'give either "amount" in subunits, or "all": true to refund everything that can be refunded'
+            )
+        return self
 
 
 class RefundAccount(RequestModel):

@@ -29,6 +29,9 @@ class LockedPayment(NamedTuple):
     amount: int
     currency: str
     status: PaymentStatus
+    paystack_id: int | None
+    paid_amount: int | None
+    paid_currency: str | None
     traceparent: str | None
 
 

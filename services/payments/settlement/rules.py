@@ -10,6 +10,7 @@ Everything else changes nothing. For example, a succeeded payment stays succeede
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from contracts.events import HeldReason
 from services.payments.mode import Mode
@@ -57,6 +58,31 @@ def find_transition(status: PaymentStatus, charge: Charge, mismatch: HeldReason 
         # Paid and refunded before we received an event: the order must not be delivered, and the refund must still be recorded.
         return Transition(PaymentStatus.HELD, HeldReason.REVERSED)
     return None
+
+
+class PaidCharge(NamedTuple):
+    """The charge that has paid a payment. `amount` is in subunits."""
+
+    id: int | None
+    amount: int
+    currency: str | None
+
+
+def find_conflict(recorded: PaidCharge | None, charge: Charge) -> str | None:
+    """Return how a successful charge differs from the charge that has paid its payment already, or None if it is the same charge.
+
+    Two successful charges with one reference mean that the payer paid twice, or that another application uses our references. A missing
+    id is equal to every id.
+    """
+    if recorded is None or charge.status != "success":
+        return None
+    same_id = recorded.id is None or charge.id is None or recorded.id == charge.id
+    if same_id and (recorded.amount, recorded.currency) == (charge.amount, charge.currency):
+        return None
+    return (
+        f"the payment is paid by the charge {recorded.id} of {recorded.amount} {recorded.currency} (subunits), "
+        f"and this is the charge {charge.id} of {charge.amount} {charge.currency}"
+    )
 
 
 def saves_card(payer_id: str | None, status: PaymentStatus, charge: Charge, mismatch: HeldReason | None) -> bool:

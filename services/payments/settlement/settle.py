@@ -28,7 +28,14 @@ from services.payments.settlement.payments import (
     lock_payments,
     write_changes,
 )
-from services.payments.settlement.rules import Transition, check_amount, find_transition, saves_card
+from services.payments.settlement.rules import (
+    PaidCharge,
+    Transition,
+    check_amount,
+    find_conflict,
+    find_transition,
+    saves_card,
+)
 
 settled_total = Counter(
     "payments_settled_total", "Payments settled, by new status and by reason if they are held", ["status", "reason"]
@@ -38,10 +45,19 @@ log = structlog.get_logger("settlement")
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The result of one charge. `outcome` is a text of outcomes.py."""
+    """The result of one charge. `outcome` is a text of outcomes.py. `conflict`: why an operator has to look at the charge, or None."""
 
     reference: str
     outcome: str
+    conflict: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The results of a batch of charges, in the order of the charges, and the references of the payments whose refunds will be synced."""
+
+    results: list[Settled]
+    scheduled_syncs: set[str]
 
 
 @dataclass(slots=True)
@@ -55,14 +71,34 @@ class Batch:
     cards: list[ChargedCard] = field(default_factory=list)
     sync_refunds_of: list[str] = field(default_factory=list)
 
-    def add(self, charge: Charge, payment: LockedPayment | None) -> str:
-        """Add a charge, and return its outcome. `payment` is None if the reference is unknown."""
+    def add(self, charge: Charge, payment: LockedPayment | None) -> Settled:
+        """Add a charge, and return its result. `payment` is None if the reference is unknown."""
+        conflict = find_conflict(self._paid_charge(charge.reference, payment), charge)
+        if conflict is not None:
+            log.error("charge conflicts with its payment", reference=charge.reference, reason=conflict)
+            return Settled(charge.reference, outcomes.CONFLICT, conflict)
+        outcome = self._add_unknown(charge) if payment is None else self._add_known(charge, payment)
+        return Settled(charge.reference, outcome)
+
+    def _paid_charge(self, reference: str, payment: LockedPayment | None) -> PaidCharge | None:
+        """Return the charge that has paid the payment: in the database, or earlier in this batch."""
+        earlier = self.unknown_charges.get(reference)
+        if earlier is None and reference in self.changes and self.changes[reference].charge.paid:
+            earlier = self.changes[reference].charge
+        if earlier is not None:
+            return PaidCharge(earlier.id, earlier.amount, earlier.currency)
+        if payment is None or payment.paid_amount is None:
+            return None
+        return PaidCharge(payment.paystack_id, payment.paid_amount, payment.paid_currency)
+
+    def _add_unknown(self, charge: Charge) -> str:
+        if charge.status != "success":
+            return outcomes.UNKNOWN_REFERENCE
+        self.unknown_charges.setdefault(charge.reference, charge)
+        return outcomes.HELD_UNKNOWN_REFERENCE
+
+    def _add_known(self, charge: Charge, payment: LockedPayment) -> str:
         successful = charge.status == "success"
-        if payment is None:
-            if not successful:
-                return outcomes.UNKNOWN_REFERENCE
-            self.unknown_charges.setdefault(charge.reference, charge)
-            return outcomes.HELD_UNKNOWN_REFERENCE
         mismatch = check_amount(payment.amount, payment.currency, charge, settings.mode) if successful else None
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
@@ -91,23 +127,24 @@ class Batch:
 
 async def settle(
     session: AsyncSession, charges: Sequence[Charge], *, sync_refunds_of: Sequence[str] = ()
-) -> list[Settled]:
-    """Apply charges to their payments in the transaction of `session`. Return a result for each charge, in the same order.
+) -> Settlement:
+    """Apply charges to their payments in the transaction of `session`.
 
     `sync_refunds_of`: references of payments whose refunds changed at Paystack. A sync of their refunds is scheduled; also of the refunds
     of each payment that becomes held because its charge was reversed. Payments are locked in the order of their ids. If another database
     transaction has locked one, this call waits for it until the lock timeout.
     """
-    payments = await lock_payments(session, {charge.reference for charge in charges}) if charges else {}
+    references = {charge.reference for charge in charges} | set(sync_refunds_of)
+    payments = await lock_payments(session, references) if references else {}
     batch = Batch(sync_refunds_of=list(sync_refunds_of))
-    results = [Settled(charge.reference, batch.add(charge, payments.get(charge.reference))) for charge in charges]
+    results = [batch.add(charge, payments.get(charge.reference)) for charge in charges]
     await write_changes(session, batch.changes.values())
-    await requests.schedule_sync(session, batch.sync_refunds_of)
+    scheduled_syncs = await requests.schedule_sync(session, batch.sync_refunds_of)
     await _hold_unknown_charges(session, batch)
     await journal.record(session, batch.movements)
     await saved_cards.save(session, batch.cards)
     await outbox.add(session, OutboxRow, *batch.events.values())
-    return results
+    return Settlement(results, scheduled_syncs)
 
 
 async def _hold_unknown_charges(session: AsyncSession, batch: Batch) -> None:
@@ -139,15 +176,12 @@ def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Ev
 
 def _log_settled(payment: LockedPayment, transition: Transition, charge: Charge) -> None:
     """Log the transition. Also log an error if the payment is held for any other reason than `reversed`."""
-    reference, order_id, reason = payment.reference, str(payment.order_id), transition.held_reason
+    fields, reason = _log_fields(payment), transition.held_reason
     with continue_trace(payment.traceparent):
-        log.info("payment settled", reference=reference, order_id=order_id, status=transition.status, reason=reason)
+        log.info("payment settled", **fields, status=transition.status, reason=reason)
         if reason is not None and reason != HeldReason.REVERSED:
-            log.error(
-                "payment held",
-                reference=reference,
-                order_id=order_id,
-                reason=reason,
-                paid_amount=charge.amount,
-                currency=charge.currency,
-            )
+            log.error("payment held", **fields, reason=reason, paid_amount=charge.amount, currency=charge.currency)
+
+
+def _log_fields(payment: LockedPayment) -> dict[str, str | None]:
+    return {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}

@@ -20,10 +20,17 @@ class ParsedBody:
 
     @property
     def reference(self) -> str | None:
-        """Return the reference of the payment, or None if `data` has none."""
+        """Return the reference of the payment, or None if `data` has none.
+
+        Charges have `reference`, refunds `transaction_reference`; disputes, and refunds in some reports, have `transaction.reference`.
+        """
         if not isinstance(self.data, dict):
             return None
-        return parse_text(self.data.get("reference") or self.data.get("transaction_reference"), MAX_LENGTH)
+        transaction = self.data.get("transaction")
+        found = self.data.get("reference") or self.data.get("transaction_reference")
+        if not found and isinstance(transaction, dict):
+            found = transaction.get("reference")
+        return parse_text(found, MAX_LENGTH)
 
 
 @dataclass(slots=True)

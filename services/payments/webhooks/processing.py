@@ -56,11 +56,21 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
     """
     charged = [(event, event.charge) for event in events if event.charge is not None]
     refunded = [event.reference for event in events if event.is_refund and event.reference]
-    results = await settle(session, [charge for _, charge in charged], sync_refunds_of=refunded)
-    for (event, _), result in zip(charged, results, strict=True):
-        event.outcome = result.outcome
-    unknown = [result.reference for result in results if result.outcome == outcomes.HELD_UNKNOWN_REFERENCE]
+    settlement = await settle(session, [charge for _, charge in charged], sync_refunds_of=refunded)
+    for (event, _), result in zip(charged, settlement.results, strict=True):
+        event.outcome, event.failure = result.outcome, result.conflict
+    for event in events:
+        if event.is_refund and event.failure is None and event.reference not in settlement.scheduled_syncs:
+            event.outcome = outcomes.NOT_MATCHED
+            event.failure = _why_not_matched(event.reference)
+    unknown = [result.reference for result in settlement.results if result.outcome == outcomes.HELD_UNKNOWN_REFERENCE]
     await disputes.schedule_polls_by_reference(session, unknown)
+
+
+def _why_not_matched(reference: str | None) -> str:
+    if reference is None:
+        return "the refund event contains no reference of a payment"
+    return f"there is no payment {reference}"
 
 
 async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:

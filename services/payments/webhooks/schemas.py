@@ -54,9 +54,7 @@ class WebhookEventView(ResponseModel):
         description="What is done with events of this type: `processed`, `ignored` (stored without an effect) "
         "or `unknown` (the type is not known; stored without an effect)",
     )
-    reference: str | None = Field(
-        description="Reference of the payment; null if the event contains none, and for dispute events"
-    )
+    reference: str | None = Field(description="Reference of the payment; null if the event contains none")
     identity: str | None = Field(description="A key that all deliveries of one event share")
     status: EntryStatus = Field(
         description="`pending`: will be processed at `next_attempt_at`; `processed`: done; "

@@ -105,3 +105,16 @@ async def _explained(connection: AsyncConnection, work: Callable[[AsyncSession],
     ((statement, parameters),) = statements
     rows = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS) {statement}", parameters)
     return "\n".join(row[0] for row in rows)
+
+
+async def test_store_makes_known_messages_due_unless_they_are_processed(sessions: Sessions) -> None:
+    await store(sessions, message(1), message(2, b"failed"), message(3, b"raise"))
+    await process(sessions)
+    async with sessions.begin() as session:
+        await session.execute(update(Inbox).where(Inbox.key == "3").values(next_attempt_at=func.now() + timedelta(1)))
+    assert await store(sessions, message(1), message(2, b"failed"), message(3, b"raise")) == []
+    found = {entry.key: entry for entry in await entries(sessions)}
+    assert [found[key].status for key in "123"] == ["processed", "pending", "pending"]
+    assert [found[key].attempts for key in "123"] == [1, 0, 1]
+    async with sessions.begin() as session:
+        assert {entry.key for entry in await inbox.lock_due(session, Inbox)} == {"2", "3"}

@@ -52,9 +52,10 @@ async def test_refund_when_held_money_has_no_reason_answers_422(
 ) -> None:
     one = await create_payment(status="held", held_reason="amount_differs", paid_amount=49_000, paid_currency="NGN")
     url = f"/payments/{one.reference}/refunds"
-    refused = await client.post(url, json={"amount": 1_000}, headers=operator)
+    headers = {**operator, "Idempotency-Key": uuid4().hex}
+    refused = await client.post(url, json={"amount": 1_000}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "reason_needed")
-    asked = await client.post(url, json={"amount": 1_000, "reason": "too little"}, headers=operator)
+    asked = await client.post(url, json={"amount": 1_000, "reason": "too little"}, headers=headers)
     assert (asked.status_code, asked.json()["reason"]) == (202, "too little")
 
 
@@ -145,4 +146,5 @@ async def test_refund_when_the_reference_is_as_long_as_paystack_allows_is_accept
     reference = "T" * 200
     await settle_charges(charge(reference))
     url = f"/payments/{reference}/refunds"
-    assert (await client.post(url, json={"reason": "whose is it"}, headers=operator)).status_code == 202
+    headers = {**operator, "Idempotency-Key": uuid4().hex}
+    assert (await client.post(url, json={"all": True, "reason": "whose is it"}, headers=headers)).status_code == 202

@@ -36,7 +36,9 @@ async def test_key_when_it_is_rejected_alerts_operators_and_fails_no_payment(
     assert await shown_metric(client) == 1
     async with living(jobs.sweeper.run):
         asked = len(paystack.calls)
-        refund = await client.post(f"/payments/{paid.reference}/refunds", json={}, headers=operator)
+        refund = await client.post(
+            f"/payments/{paid.reference}/refunds", json={"all": True}, headers={**operator, "Idempotency-Key": "k"}
+        )
         assert refund.status_code == 202  # it waits
         # Out of service, payments could not receive webhooks either.
         assert (await client.get("/readyz")).status_code == 200

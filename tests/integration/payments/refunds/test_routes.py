@@ -20,8 +20,51 @@ async def test_refund_when_the_amount_is_odd_is_refused(
     client: httpx.AsyncClient, operator: dict[str, str], amount: str
 ) -> None:
     one = await create_paid_payment()
-    await assert_refused(client, operator, f"/payments/{one.reference}/refunds", f'{{"amount": {amount}}}')
+    headers = {**operator, "Idempotency-Key": "k"}
+    await assert_refused(client, headers, f"/payments/{one.reference}/refunds", f'{{"amount": {amount}}}')
     assert await all_refunds() == []
+
+
+INCOMPLETE = [
+    None,
+    {},
+    {"amount": None},
+    {"all": False},
+    {"all": None},
+    {"all": "true"},
+    {"all": 1},
+    {"all": True, "amount": 1},
+    {"reason": "all"},
+]
+
+
+@pytest.mark.parametrize("body", INCOMPLETE, ids=str)
+async def test_refund_when_the_body_does_not_say_how_much_is_refused(
+    client: httpx.AsyncClient, operator: dict[str, str], body: Any
+) -> None:
+    url = f"/payments/{(await create_paid_payment()).reference}/refunds"
+    answer = await client.post(url, json=body, headers={**operator, "Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), answer.text
+    assert await all_refunds() == []
+
+
+async def test_refund_when_there_is_no_body_or_no_idempotency_key_is_refused(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    url = f"/payments/{(await create_paid_payment()).reference}/refunds"
+    without_body = await client.post(url, headers={**operator, "Idempotency-Key": "k"})
+    assert (without_body.status_code, without_body.json()["code"]) == (422, "invalid_request")
+    without_key = await client.post(url, json={"all": True}, headers=operator)
+    assert (without_key.status_code, without_key.json()["code"]) == (422, "invalid_request")
+    assert without_key.json()["detail"] == "Idempotency-Key: is missing."
+    assert await all_refunds() == []
+
+
+async def test_refund_of_all_refunds_what_is_left(client: httpx.AsyncClient, operator: dict[str, str]) -> None:
+    url = f"/payments/{(await create_paid_payment()).reference}/refunds"
+    for number, (body, amount) in enumerate([({"amount": 20_000}, 20_000), ({"all": True}, 30_000)]):
+        answer = await client.post(url, json=body, headers={**operator, "Idempotency-Key": str(number)})
+        assert (answer.status_code, answer.json()["amount"]) == (202, amount)
 
 
 async def create_refund_that_needs_attention(paystack: FakePaystack) -> tuple[Payment, Refund]:

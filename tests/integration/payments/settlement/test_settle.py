@@ -216,3 +216,34 @@ async def test_processing_when_one_payment_is_locked_delays_only_that_one(client
     assert [row.attempts for row in await webhook_events()] == [1] * 5
     assert (await find_payment(ones[2].reference)).status == "succeeded"
     assert await outbox_types() == ["payment.succeeded"] * 5
+
+
+OTHER_CHARGES: dict[str, Json] = {
+    "another id": {"id": 4711},
+    "another amount": {"amount": 40_000},
+    "another currency": {"currency": "GHS"},
+}
+
+
+@pytest.mark.parametrize("name", OTHER_CHARGES)
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+async def test_settle_when_another_charge_has_the_reference_of_a_paid_one_needs_an_operator(
+    client: httpx.AsyncClient, name: str, known: bool, together: bool
+) -> None:
+    reference = (await create_payment()).reference if known else "pay-of-nobody"
+    for body in (
+        charge_success(reference),
+        charge_success(reference),
+        charge_success(reference, **OTHER_CHARGES[name]),
+    ):
+        await post_webhook(client, body)
+        if not together:
+            await process_webhook_events()
+    await process_webhook_events()
+    *_, other = await webhook_events()
+    assert (other.status, other.outcome) == ("failed", "conflict")
+    assert "and this is the charge" in (other.error or "")
+    found = await find_payment(reference)
+    assert (found.status, found.paid_amount, found.paid_currency) == ("succeeded" if known else "held", 50_000, "NGN")
+    assert len(await webhook_events()) == 2

@@ -130,6 +130,7 @@ async def test_backfill_when_it_runs_again_stores_nothing_twice(paystack: FakePa
 async def test_backfill_when_two_partial_refunds_are_equal_stores_both(
     client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
 ) -> None:
+    await create_payment("pay-1")
     data = {"transaction_reference": "pay-1", "refund_reference": None, "amount": "100", "status": "pending"}
     webhook: Json = {"event": "refund.pending", "data": data}
     await deliver(client, webhook)
