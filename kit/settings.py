@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kit.origins import normalize_origins
+
 PLACEHOLDER = re.compile(
     r"change.?me|placeholder|your[-_ ]|<[^>]*>|^(secret|password|admin|guest|test|x+)$|_x{3,}$", re.I
 )
@@ -31,6 +33,9 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """A secret of at least 12 characters that is not a placeholder. It is never printed."""
 
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_at_commas)]
+Origins = Annotated[CommaList, AfterValidator(normalize_origins)]
+"""Origins such as https://shop.example, separated by commas, or `*`. They are normalized, because they are compared by equality."""
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -69,7 +74,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     http_host: str = "127.0.0.1"
     web_concurrency: int = Field(default=1, ge=1, le=64)
-    cors_origins: CommaList = []
+    cors_origins: Origins = []
     token_issuer: str = Field(min_length=1, max_length=200)
     token_audience: str = Field(default="shop", min_length=1, max_length=200)
 

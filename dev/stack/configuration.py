@@ -86,6 +86,8 @@ class Configuration:
             "PAYMENTS_WORKER_PORT": str(self.ports["payments-worker"]),
             "PAYMENTS_DATABASE_URL": self.databases["payments"],
             "PAYMENTS_PUBLIC_URL": os.environ.get("PAYMENTS_PUBLIC_URL") or self.url("payments"),
+            # A front end in development may run on any port.
+            "PAYMENTS_CALLBACK_ORIGINS": os.environ.get("PAYMENTS_CALLBACK_ORIGINS") or "*",
             "AMQP_URL": self.amqp_url,
             "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
             "CATALOG_URL": self.url("catalog"),

@@ -59,7 +59,7 @@ app = create_app(
     description="Start payments at Paystack, charge saved cards, receive Paystack's webhooks, refund payments, respond to disputes.",
     checks={"database": schema_check("services.payments", engine)},
     lifespan=lifespan,
-    body_limits={intake.PATH: intake.MAX_BODY_BYTES},
+    body_limits=dict.fromkeys((intake.PATH, *intake.OTHER_PATHS), intake.MAX_BODY_BYTES),
 )
 app.include_router(return_page.router)
 app.include_router(intake.router)

@@ -17,14 +17,13 @@ def _check_return_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
         raise ValueError("must be an absolute http or https URL")
-    origins = settings.payments_callback_origins
-    if origins and f"{parts.scheme}://{parts.netloc}" not in origins:
-        raise ValueError("must have an origin that this shop allows")
+    if not settings.allows_return_to(url):
+        raise ValueError("must have an origin that this shop allows (PAYMENTS_CALLBACK_ORIGINS)")
     return url
 
 
 ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_check_return_url)]
-"""An http or https URL. Its origin must be listed in PAYMENTS_CALLBACK_ORIGINS, unless that setting is empty."""
+"""An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows."""
 
 
 class StartPayment(RequestModel):

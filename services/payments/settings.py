@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from kit.settings import CommaList, Port, Secret, Settings, load_settings
+from kit.origins import ANY, origin_of
+from kit.settings import Origins, Port, Secret, Settings, load_settings
 from services.payments.mode import Mode
 
 
@@ -39,8 +40,15 @@ class PaymentsSettings(Settings):
         description="Previous secret key. Webhook signatures made with it are still accepted: after a key rotation, "
         "Paystack retries older webhooks for 72 hours",
     )
-    payments_callback_origins: CommaList = Field(
-        default=[], description="Allowed origins of callback_url and cancel_url; empty: all are allowed"
+    payments_callback_origins: Origins = Field(
+        default=[],
+        description="Allowed origins of callback_url and cancel_url; `*`: all; empty: only the origin of PAYMENTS_PUBLIC_URL",
+    )
+    payments_shop_name: str = Field(
+        default="", max_length=100, description="Name of the shop on the page that payers see after the payment"
+    )
+    payments_shop_url: str | None = Field(
+        default=None, max_length=2000, description="URL to which the page after the payment links"
     )
     payments_verify_after_seconds: int = Field(
         default=60,
@@ -65,6 +73,13 @@ class PaymentsSettings(Settings):
         default=15, ge=1, le=1440, description="Minutes between two backfills of webhook events"
     )
 
+    @field_validator("payments_public_url", "payments_shop_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None and origin_of(url) is None:
+            raise ValueError("must be an http or https URL")
+        return url
+
     @field_validator("paystack_secret_key_previous")
     @classmethod
     def _check_mode(cls, previous: SecretStr | None, others: ValidationInfo) -> SecretStr | None:
@@ -73,6 +88,11 @@ class PaymentsSettings(Settings):
         if previous is not None and key is not None and _mode(previous) != _mode(key):
             raise ValueError("must have the same mode (test or live) as PAYSTACK_SECRET_KEY")
         return previous
+
+    def allows_return_to(self, url: str) -> bool:
+        """Return True if a payer may be redirected to this URL."""
+        origin, allowed = origin_of(url), self.payments_callback_origins
+        return ANY in allowed or origin in (allowed or {origin_of(self.payments_public_url)})
 
     @property
     def webhook_keys(self) -> tuple[bytes, ...]:

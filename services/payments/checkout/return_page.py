@@ -7,16 +7,17 @@ import asyncio
 from contextlib import suppress
 from html import escape
 from typing import Annotated
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from sqlalchemy import select
 
+from contracts.money import format_money
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
-from services.payments.errors import PaystackUnavailable
+from services.payments.errors import NotConfigured, PaystackUnavailable
 from services.payments.models import Payment, PaymentStatus
+from services.payments.settings import settings
 from services.payments.settlement.verify import verify_now
 
 router = APIRouter(tags=["payments"])
@@ -28,13 +29,32 @@ VERIFY_SECONDS = 3.0
 """The longest time that the payer waits for the verification."""
 
 TITLES_AND_TEXTS = {
-    PaymentStatus.SUCCEEDED: ("Thank you", "Your payment was received."),
-    PaymentStatus.FAILED: ("Not paid", "The payment was declined. No money was taken. You may try again."),
-    PaymentStatus.HELD: ("Under review", "Your payment was received and is being reviewed. Please do not pay again."),
-    PaymentStatus.REFUNDED: ("Refunded", "The payment was refunded."),
     PaymentStatus.PENDING: (
         "Almost there",
-        "The payment is not confirmed yet. If you have paid, do not pay again: the confirmation will follow.",
+        "The payment of {amount} is not confirmed yet. If you have paid, do not pay again: the confirmation will follow. "
+        "If you cancelled or did not pay, nothing was charged.",
+    ),
+    PaymentStatus.FAILED: (
+        "Not paid",
+        "The payment of {amount} was declined, and nothing was charged. You may try again.",
+    ),
+    PaymentStatus.ABANDONED: (
+        "Not paid",
+        "The payment of {amount} was not completed, and nothing was charged. You may try again.",
+    ),
+    PaymentStatus.SUCCEEDED: ("Thank you", "Your payment of {amount} was received."),
+    PaymentStatus.HELD: (
+        "Under review",
+        "Your payment of {amount} was received and is being reviewed. Please do not pay again.",
+    ),
+    PaymentStatus.PARTIALLY_REFUNDED: (
+        "Partly refunded",
+        "Your payment of {amount} was received, and {refunded} of it was refunded.",
+    ),
+    PaymentStatus.REFUNDED: ("Refunded", "Your payment of {amount} was refunded."),
+    PaymentStatus.DISPUTED: (
+        "In dispute",
+        "Your payment of {amount} was received. Your bank is examining a dispute about it.",
     ),
 }
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -42,7 +62,13 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewp
 margin:0;display:grid;place-items:center;min-height:100vh}}main{{background:#fff;border-radius:16px;padding:40px 32px;max-width:26rem;
 margin:16px;box-shadow:0 8px 30px #16324a14}}
 h1{{margin:0 0 8px;font-size:24px}}p{{margin:0 0 16px}}small{{color:#5b7286;word-break:break-all}}</style>
-<main><h1>{title}</h1><p>{text}</p><small>{reference}</small></main></html>"""
+<main>{shop}<h1>{title}</h1><p>{text}</p>{link}<small>{reference}</small></main></html>"""
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @router.get(
@@ -65,24 +91,33 @@ async def show_return_page(clients: CurrentClients, trxref: Reference = None, re
         payment = (await session.execute(query)).scalar_one_or_none()
     if payment is None:
         return _page(404, "Unknown payment", "There is no payment with this reference.", "")
-    # If Paystack does not answer, the webhook or the sweeper settles the payment later: the payer does not have to wait.
-    with suppress(PaystackUnavailable, TimeoutError):
+    # Without an answer or without a secret key, the webhook or the sweeper settles the payment later: the payer does not have to wait.
+    with suppress(PaystackUnavailable, NotConfigured, TimeoutError):
         async with asyncio.timeout(VERIFY_SECONDS):
             await verify_now(sessions, clients.paystack, payment.reference)
     if payment.callback_url:
-        return RedirectResponse(_with_reference(payment.callback_url, payment.reference), 303)
+        return RedirectResponse(_with_reference(payment.callback_url, payment.reference), 303, HEADERS)
     async with sessions() as session:
-        status = (await session.execute(select(Payment.status).where(Payment.id == payment.id))).scalar_one()
-    title, text = TITLES_AND_TEXTS.get(status, TITLES_AND_TEXTS[PaymentStatus.PENDING])
-    return _page(200, title, text, payment.reference)
+        payment = (await session.execute(select(Payment).where(Payment.id == payment.id))).scalar_one()
+    title, text = TITLES_AND_TEXTS[payment.status]
+    return _page(200, title, _fill(text, payment), payment.reference)
+
+
+def _fill(text: str, payment: Payment) -> str:
+    """Put the paid amount, or the amount to pay, and the refunded amount into a text."""
+    currency = payment.paid_currency or payment.currency
+    amount = payment.amount if payment.paid_amount is None else payment.paid_amount
+    return text.format(amount=format_money(amount, currency), refunded=format_money(payment.refunded_amount, currency))
 
 
 def _with_reference(url: str, reference: str) -> str:
-    """Return the URL with the parameters `trxref` and `reference`, as Paystack adds them. Replace parameters with these names."""
-    parts = urlsplit(url)
-    added = {"trxref": reference, "reference": reference}
-    others = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in added]
-    return urlunsplit(parts._replace(query=urlencode([*others, *added.items()])))
+    """Return the URL with the parameters `trxref` and `reference` at the end of its query, as Paystack adds them.
+
+    The URL belongs to the shop, so everything else in it stays as it is, byte for byte.
+    """
+    address, hash_sign, fragment = url.partition("#")
+    separator = "?" if "?" not in address else "" if address[-1] in "?&" else "&"
+    return f"{address}{separator}trxref={reference}&reference={reference}{hash_sign}{fragment}"
 
 
 def _printable_ascii(reference: str) -> str:
@@ -91,6 +126,12 @@ def _printable_ascii(reference: str) -> str:
 
 
 def _page(status: int, title: str, text: str, reference: str) -> HTMLResponse:
-    headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'", "Cache-Control": "no-store"}
-    html = PAGE.format(title=escape(title), text=escape(text), reference=escape(reference))
-    return HTMLResponse(html, status, headers)
+    name, url = settings.payments_shop_name, settings.payments_shop_url
+    html = PAGE.format(
+        title=escape(title),
+        text=escape(text),
+        reference=escape(reference),
+        shop=f"<p>{escape(name)}</p>" if name else "",
+        link=f'<p><a href="{escape(url)}">Back to {escape(name or "the shop")}</a></p>' if url else "",
+    )
+    return HTMLResponse(html, status, HEADERS)

@@ -29,6 +29,9 @@ from services.payments.webhooks.models import WebhookEvent
 from services.payments.webhooks.parsing import parse_body
 
 PATH = "/payments/webhooks/paystack"
+OTHER_PATHS = (f"{PATH}/", f"/{PATH}")
+"""Spellings of the URL on Paystack's dashboard that work too: a slash at the end, or two slashes after the public URL."""
+
 MAX_BODY_BYTES = 1024 * 1024
 BATCH = 100
 MAX_WAITING = 1000
@@ -191,6 +194,10 @@ async def receive_webhook_event(request: Request) -> Response:
         raise
     webhook_requests_total.labels("stored").inc()
     return Response('{"status":"stored"}', media_type="application/json")
+
+
+for path in OTHER_PATHS:
+    router.add_api_route(path, receive_webhook_event, methods=["POST"], include_in_schema=False)
 
 
 def _is_refund_event(body: bytes) -> bool:

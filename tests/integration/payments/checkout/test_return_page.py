@@ -1,10 +1,18 @@
 """The payer's return from Paystack: it asks Paystack, proves nothing, and waits for nobody."""
 
+from dataclasses import replace
+from typing import Any
+
 import httpx
 import pytest
 
+from services.payments.checkout import return_page
+from services.payments.clients import Clients
+from services.payments.models import UNPAID, PaymentStatus
+from services.payments.settings import settings
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack
+from tests.fixtures.apps import RunningApp
 from tests.fixtures.payments_rows import find_payment, outbox_types
 
 
@@ -19,6 +27,77 @@ async def test_return_when_the_payment_has_a_callback_url_redirects_there(
         f"https://shop.test/thanks?basket=7&trxref={one.reference}&reference={one.reference}#top"
     )
     assert (await find_payment(one.reference)).status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://shop.test", "https://shop.test?OURS"),
+        ("https://shop.test/?", "https://shop.test/?OURS"),
+        ("https://shop.test/a?b&", "https://shop.test/a?b&OURS"),
+        ("https://shop.test/a?b=%20+c&b=&reference=theirs", "https://shop.test/a?b=%20+c&b=&reference=theirs&OURS"),
+        ("https://shop.test/#/thanks?x=1", "https://shop.test/?OURS#/thanks?x=1"),
+    ],
+)
+async def test_return_keeps_the_callback_url_byte_for_byte(
+    client: httpx.AsyncClient, paystack: FakePaystack, url: str, target: str
+) -> None:
+    one = await create_payment(callback_url=url)
+    paystack.add_transaction(one.reference)
+    answer = await client.get("/payments/callback", params={"reference": one.reference})
+    ours = f"trxref={one.reference}&reference={one.reference}"
+    assert answer.headers["location"] == target.replace("OURS", ours)
+
+
+TEXTS: dict[str, str] = {
+    "pending": "The payment of NGN 500.00 is not confirmed yet.",
+    "failed": "The payment of NGN 500.00 was declined, and nothing was charged.",
+    "abandoned": "The payment of NGN 500.00 was not completed, and nothing was charged.",
+    "succeeded": "Your payment of NGN 400.00 was received.",
+    "held": "Your payment of NGN 400.00 was received and is being reviewed.",
+    "partially_refunded": "Your payment of NGN 400.00 was received, and NGN 100.00 of it was refunded.",
+    "refunded": "Your payment of NGN 400.00 was refunded.",
+    "disputed": "Your payment of NGN 400.00 was received. Your bank is examining a dispute about it.",
+}
+
+
+@pytest.mark.parametrize("status", PaymentStatus)
+async def test_page_says_what_happened_to_the_money(
+    client: httpx.AsyncClient, paystack: FakePaystack, status: PaymentStatus
+) -> None:
+    paid: dict[str, Any] = {} if status in UNPAID else {"paid_amount": 40_000, "paid_currency": "NGN"}
+    one = await create_payment(status=status, refunded_amount=10_000 if status == "partially_refunded" else 0, **paid)
+    paystack.add_transaction(one.reference, status="ongoing")
+    answer = await client.get("/payments/callback", params={"reference": one.reference})
+    assert answer.status_code == 200
+    assert TEXTS[status] in answer.text
+    assert "frame-ancestors 'none'; base-uri 'none'; form-action 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_page_names_the_shop_and_links_to_it(
+    client: httpx.AsyncClient, paystack: FakePaystack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = settings.model_copy(
+        update={"payments_shop_name": "Tea & <b>", "payments_shop_url": "https://shop.test/?a=1&b=2"}
+    )
+    monkeypatch.setattr(return_page, "settings", shop)
+    one = await create_payment()
+    paystack.add_transaction(one.reference)
+    answer = await client.get("/payments/callback", params={"reference": one.reference})
+    assert '<a href="https://shop.test/?a=1&amp;b=2">Back to Tea &amp; &lt;b&gt;</a>' in answer.text
+
+
+async def test_page_when_no_secret_key_is_configured_is_shown(
+    client: httpx.AsyncClient, payments: RunningApp, clients: Clients
+) -> None:
+    one = await create_payment()
+    payments.state["clients"] = replace(clients, configured_paystack=None)
+    answer = await client.get("/payments/callback", params={"reference": one.reference})
+    assert answer.status_code == 200
+    assert "not confirmed yet" in answer.text
 
 
 @pytest.mark.parametrize("name", ["reference", "trxref"])

@@ -7,6 +7,9 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from kit.settings import load_settings
+from services.payments import schemas
+from services.payments.settings import PaymentsSettings
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, refusal
@@ -227,3 +230,40 @@ async def test_start_when_the_idempotency_key_is_invalid_answers_422(
         "/payments", json={"order_id": ORDER}, headers=[*headers, (b"Idempotency-Key", key.encode())]
     )
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("origins", "url", "status"),
+    [
+        ("", "http://payments.test/thanks", 201),
+        ("", "HTTP://Payments.Test:80/thanks", 201),
+        ("", "https://payments.test/thanks", 422),
+        ("", "https://shop.test/thanks", 422),
+        ("https://shop.test", "https://SHOP.test:443/thanks", 201),
+        ("https://shop.test", "https://shop.test:444/thanks", 422),
+        ("https://shop.test", "https://shop.test.evil.test/", 422),
+        ("https://shop.test", "http://payments.test/thanks", 422),
+        ("https://other.test/, https://Shop.test:443", "https://shop.test/thanks", 201),
+        ("*", "http://localhost:3000/thanks", 201),
+    ],
+)
+async def test_start_redirects_to_allowed_origins_only(
+    client: httpx.AsyncClient,
+    payer: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    origins: str,
+    url: str,
+    status: int,
+) -> None:
+    monkeypatch.setenv("PAYMENTS_CALLBACK_ORIGINS", origins)
+    monkeypatch.setattr(schemas, "settings", load_settings(PaymentsSettings))
+    for field in ("callback_url", "cancel_url"):
+        answer = await start(client, payer, **{field: url})
+        assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("wrong", ["shop.test", "https://shop.test/cart", "https://shop.test,null"])
+def test_callback_origins_that_are_no_origins_are_refused_by_name(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    monkeypatch.setenv("PAYMENTS_CALLBACK_ORIGINS", wrong)
+    with pytest.raises(SystemExit, match=r"PAYMENTS_CALLBACK_ORIGINS: .*https://shop\.example"):
+        load_settings(PaymentsSettings)

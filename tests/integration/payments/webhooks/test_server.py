@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from services.payments.webhooks.intake import MAX_BODY_BYTES
+from services.payments.webhooks.intake import MAX_BODY_BYTES, OTHER_PATHS
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.payments_process import Api, serving
 from tests.fixtures.payments_requests import WEBHOOK_PATH, post_webhook, sign
@@ -31,6 +31,15 @@ async def test_webhook_of_exactly_one_mebibyte_is_stored(api: Api) -> None:
     assert (await post_webhook(api.client, body)).status_code == 200
     (stored,) = await webhook_events()
     assert stored.body == body
+
+
+@pytest.mark.parametrize("path", OTHER_PATHS)
+async def test_webhook_at_another_spelling_of_the_path_is_stored(api: Api, path: str) -> None:
+    body = b'{"event":"x","data":"' + b"a" * (MAX_BODY_BYTES - 23) + b'"}'
+    url = f"http://127.0.0.1:{api.port}{path}"
+    answer = await api.client.post(url, content=body, headers={"x-paystack-signature": sign(body)})
+    assert answer.status_code == 200
+    assert len(await webhook_events()) == 1
 
 
 async def test_webhook_of_one_byte_more_answers_413(api: Api) -> None:
