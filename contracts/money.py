@@ -1,5 +1,6 @@
 """The currencies of Paystack, and amounts as people read them. Sources: Paystack's documentation, "Supported currency" and "API basics"."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -31,3 +32,26 @@ def format_money(amount: int, currency: str) -> str:
     rule = CURRENCY_RULES.get(currency)
     fraction = f".{rest:02}" if rest or rule is None or rule.has_fraction else ""
     return f"{currency} {sign}{units:,}{fraction}"
+
+
+TYPED_MONEY = re.compile(
+    r"(?:(?P<currency>[A-Z]{3}) )?(?P<units>[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,12})(?:\.(?P<fraction>[0-9]{2}))?"
+)
+
+
+def parse_money(text: str) -> tuple[int, str | None]:
+    """Return the subunits and the currency, if it is there, of an amount that a person typed: `2500.00` or `NGN 2,500.00`.
+
+    Raises ValueError. An amount without a fraction needs its currency: `2500` could mean units or subunits.
+    """
+    found = TYPED_MONEY.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text[:50]} is not an amount such as 2500.00 or NGN 2,500.00")
+    currency, fraction = found["currency"], found["fraction"]
+    if currency is not None and currency not in CURRENCY_RULES:
+        raise ValueError(f"{currency} is not a currency that Paystack accepts")
+    if fraction is None and (currency is None or CURRENCY_RULES[currency].has_fraction):
+        raise ValueError(f"write {found['units']}.00, so that nobody can take the amount for subunits")
+    if currency is not None and not CURRENCY_RULES[currency].has_fraction and fraction not in {None, "00"}:
+        raise ValueError(f"{currency} has no fractions")
+    return int(found["units"].replace(",", "")) * SUBUNITS_PER_UNIT + int(fraction or 0), currency

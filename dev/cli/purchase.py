@@ -11,6 +11,8 @@ import httpx
 from rich.console import Console as Terminal
 from rich.markup import escape
 
+from contracts.money import format_money
+
 STOCK = 5
 QUANTITY = 2
 PRICE = 450_000
@@ -35,11 +37,6 @@ class Shop:
     payments: str
     admin_email: str
     admin_password: str
-
-
-def format_money(amount: int, currency: str) -> str:
-    """Format an amount in subunits: 450000, NGN becomes `NGN 4,500.00`."""
-    return f"{currency} {amount / 100:,.2f}"
 
 
 class Purchase:

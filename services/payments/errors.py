@@ -45,6 +45,12 @@ class NothingToRefund(Problem):
     status = 409
 
 
+class RefundCurrencyDiffers(Problem):
+    """The amount of the refund is in another currency than the payment."""
+
+    status = 422
+
+
 class RefundTooLarge(Problem):
     """The amount is greater than the refundable amount of the payment: request at most `left` subunits."""
 

@@ -1,18 +1,19 @@
 """The commands `holds list`, `holds accept` and `holds refund`."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import format_money, parse_money
 from kit.fields import MAX_AMOUNT
 from services.payments.cli.command import Context, operator, run
 from services.payments.cli.options import AsJson, Limit, Reason, Reference, RefundReason
 from services.payments.cli.output import print_result, print_views
 from services.payments.db import Topic, sessions
-from services.payments.errors import NotHeld, PaymentNotFound
+from services.payments.errors import NotHeld, PaymentNotFound, RefundCurrencyDiffers
 from services.payments.holds import review
 from services.payments.models import Payment, PaymentStatus
 from services.payments.refunds import requests
@@ -23,24 +24,42 @@ cli = typer.Typer(help="Review held payments: list, accept or refund them.", no_
 COLUMNS = ("reference", "held_reason", "order_amount", "paid", "order_id", "created_at")
 
 
+class Money(NamedTuple):
+    """An amount that an operator typed. `currency` is None if it was not typed."""
+
+    subunits: int
+    currency: str | None
+
+
+def _parse_amount(typed: str) -> Money:
+    try:
+        subunits, currency = parse_money(typed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    if not 1 <= subunits <= MAX_AMOUNT:
+        raise typer.BadParameter(f"use an amount from 0.01 to {format_money(MAX_AMOUNT, '')[1:]}")
+    return Money(subunits, currency)
+
+
 class HeldPaymentView(PaymentView):
     paid_currency: str | None = Field(description="Currency of the paid amount")
 
     @property
     def order_amount(self) -> str:
         """The amount of the order."""
-        return f"{self.amount} {self.currency}" if self.order_id else "-"
+        return format_money(self.amount, self.currency) if self.order_id else "-"
 
     @property
     def paid(self) -> str:
         """The paid amount, and how much of it was refunded."""
-        refunded = f", {self.refunded_amount} refunded" if self.refunded_amount else ""
-        return f"{self.paid_amount or 0} {self.paid_currency or self.currency}{refunded}"
+        currency = self.paid_currency or self.currency
+        refunded = f", {format_money(self.refunded_amount, currency)} refunded" if self.refunded_amount else ""
+        return f"{format_money(self.paid_amount or 0, currency)}{refunded}"
 
 
 @cli.command(name="list")
 def list_held_payments(limit: Limit = 50, as_json: AsJson = False) -> None:
-    """List the held payments, oldest first. Amounts are in subunits."""
+    """List the held payments, oldest first."""
 
     async def work(context: Context) -> list[HeldPaymentView]:
         async with sessions() as session:
@@ -73,23 +92,31 @@ def refund(
     reference: Reference,
     reason: RefundReason,
     amount: Annotated[
-        int | None,
+        Money | None,
         typer.Option(
-            "--amount", min=1, max=MAX_AMOUNT, help="Amount in subunits. Default: all that is not refunded yet."
+            parser=_parse_amount,
+            metavar="AMOUNT",
+            help="Amount, such as 2500.00 or NGN 2,500.00. Default: all that is not refunded yet.",
         ),
+    ] = None,
+    subunits: Annotated[
+        int | None, typer.Option(min=1, max=MAX_AMOUNT, help="Amount in subunits, instead of --amount.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Refund a held payment to the payer. The worker sends the refund to Paystack.
 
-    Exit code 1: the payment does not exist, is not held, or the amount is too large.
+    Exit code 1: the payment does not exist, is not held, or the amount is too large or in another currency.
     """
+    if amount is not None and subunits is not None:
+        raise typer.BadParameter("use --amount or --subunits, not both")
+    wanted = subunits if amount is None else amount.subunits
 
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
-            await _check_held(session, reference)
+            await _check_held(session, reference, amount)
             refund = await requests.request_refund(
-                session, reference, amount=amount, reason=reason, requested_by=operator().id
+                session, reference, amount=wanted, reason=reason, requested_by=operator().id
             )
             await session.refresh(refund)
             view = RefundView.model_validate(refund)
@@ -97,15 +124,21 @@ def refund(
         return view
 
     view = run(work)
-    sentence = f"Refund of {view.amount} {view.currency} (subunits) requested for payment {reference}."
+    sentence = f"Refund of {format_money(view.amount, view.currency)} requested for payment {reference}."
     print_result(view, sentence, as_json=as_json)
 
 
-async def _check_held(session: AsyncSession, reference: str) -> None:
-    """Refuse payments that are not held: this command is only for manual review, other refunds are requested through the HTTP API."""
-    query = select(Payment.status).where(Payment.reference == reference).with_for_update()
-    status = (await session.execute(query)).scalar_one_or_none()
-    if status is None:
+async def _check_held(session: AsyncSession, reference: str, amount: Money | None) -> None:
+    """Refuse payments that are not held, and amounts in another currency.
+
+    This command is only for manual review; other refunds are requested through the HTTP API.
+    """
+    query = select(Payment).where(Payment.reference == reference).with_for_update()
+    payment = (await session.execute(query)).scalar_one_or_none()
+    if payment is None:
         raise PaymentNotFound
-    if status != PaymentStatus.HELD:
-        raise NotHeld(f"The payment is {status}, not held: refund it with POST /payments/{reference}/refunds.")
+    if payment.status != PaymentStatus.HELD:
+        raise NotHeld(f"The payment is {payment.status}, not held: refund it with POST /payments/{reference}/refunds.")
+    paid = payment.paid_currency or payment.currency
+    if amount is not None and amount.currency not in {None, paid}:
+        raise RefundCurrencyDiffers(f"The payment was paid in {paid}, and the amount is in {amount.currency}.")

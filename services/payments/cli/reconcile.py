@@ -35,7 +35,7 @@ def reconcile(
 ) -> None:
     """Compare the ledger, the payments and Paystack for a period, by default the last seven days.
 
-    Without --to, payments started in the last ten minutes are left out, because they may still be in progress. Amounts are in subunits.
+    Without --to, payments started in the last ten minutes are left out, because they may still be in progress.
     Exit code 1: there are differences; 2: the comparison could not be completed.
     """
     end = until or datetime.now(UTC) - IN_PROGRESS

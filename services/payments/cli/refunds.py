@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
+from contracts.money import format_money
 from services.payments.cli.command import Context, run
 from services.payments.cli.options import AsJson, Limit
 from services.payments.cli.output import print_views
@@ -15,13 +16,18 @@ from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND, UNFINISH
 from services.payments.refunds.schemas import RefundView
 
 cli = typer.Typer(help="List refunds.", no_args_is_help=True)
-COLUMNS = ("created_at", "payment", "amount", "currency", "status", "requested_by", "reason", "error")
+COLUMNS = ("created_at", "payment", "refund_amount", "status", "requested_by", "reason", "error")
 
 
 class RefundOfPayment(RefundView):
     """A refund with the reference of its payment."""
 
     payment: str
+
+    @property
+    def refund_amount(self) -> str:
+        """The amount as people read it."""
+        return format_money(self.amount, self.currency)
 
 
 @cli.command(name="list")
@@ -36,7 +42,7 @@ def list_refunds(
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List refunds, newest first. Amounts are in subunits."""
+    """List refunds, newest first."""
     condition = Refund.status.in_(UNFINISHED) | FAILED_AUTOMATIC_REFUND if status is None else Refund.status == status
 
     async def work(context: Context) -> list[RefundOfPayment]:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import HeldReason
+from contracts.money import format_money
 from kit.auth import Caller
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace, traceparent
@@ -63,8 +64,9 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
     if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
         raise OrderNotPayable(
-            f"The order costs {order.amount} {order.currency}, but the payment has {payment.refundable} "
-            f"{payment.paid_currency}: choose an order with exactly this amount."
+            f"The order costs {format_money(order.amount, order.currency)}, but the payment has "
+            f"{format_money(payment.refundable, payment.paid_currency or payment.currency)}: "
+            "choose an order with exactly this amount."
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
     payment.traceparent = traceparent()
@@ -107,6 +109,7 @@ async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, c
             reference=payment.reference,
             order_id=str(payment.order_id),
             status=payment.status,
+            paid=format_money(payment.received, payment.paid_currency or payment.currency),
             by=caller.id,
         )
     return payment

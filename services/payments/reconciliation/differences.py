@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from contracts.events import HeldReason
+from contracts.money import format_money
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, PaymentStatus
 from services.payments.paystack.charge import REVERSED, Charge
 from services.payments.reconciliation.report import DifferenceKind, Report
@@ -30,7 +31,7 @@ class ComparedPayment(NamedTuple):
 
 def add_differences(report: Report, payment: ComparedPayment | None, charge: Charge) -> None:
     """Add the differences between a payment and its charge at Paystack to the report."""
-    there = f"{charge.status}, {charge.amount} {charge.currency}"
+    there = f"{charge.status}, {format_money(charge.amount, charge.currency)}"
     if payment is None:
         if charge.paid:
             report.add(DifferenceKind.MISSING_HERE, reference=charge.reference, there=there)
@@ -44,9 +45,8 @@ def add_differences(report: Report, payment: ComparedPayment | None, charge: Cha
     if (payment.paid_amount, payment.paid_currency) != (charge.amount, charge.currency):
         report.add(DifferenceKind.AMOUNT_DIFFERS, reference=charge.reference, here=here, there=there)
     if payment.fees is not None and charge.fees is not None and payment.fees != charge.fees:
-        report.add(
-            DifferenceKind.FEE_DIFFERS, reference=charge.reference, here=str(payment.fees), there=str(charge.fees)
-        )
+        here, there = (format_money(fees, charge.currency) for fees in (payment.fees, charge.fees))
+        report.add(DifferenceKind.FEE_DIFFERS, reference=charge.reference, here=here, there=there)
 
 
 def _status_matches(payment: ComparedPayment, charge: Charge) -> bool:
@@ -61,4 +61,6 @@ def _status_matches(payment: ComparedPayment, charge: Charge) -> bool:
 def describe(payment: ComparedPayment) -> str:
     """Return the status and the paid amount in words, for a report."""
     status = f"{payment.status} ({payment.held_reason})" if payment.held_reason else payment.status
-    return status if payment.paid_amount is None else f"{status}, {payment.paid_amount} {payment.paid_currency}"
+    if payment.paid_amount is None:
+        return status
+    return f"{status}, {format_money(payment.paid_amount, payment.paid_currency or '')}"

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from contracts.money import format_money
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Payout
 from services.payments.models import Payment, PaymentStatus
@@ -87,8 +88,8 @@ class PayoutComparison:
                 self.report.add(
                     DifferenceKind.PAYOUT_DIFFERS,
                     payout=settlement.id,
-                    here=f"{name} {computed[name]}",
-                    there=f"{name} {amount}",
+                    here=f"{name} {format_money(computed[name], settlement.currency)}",
+                    there=f"{name} {format_money(amount, settlement.currency)}",
                 )
 
     async def _record(self, settlement: PaystackSettlement) -> None:
@@ -113,8 +114,8 @@ class PayoutComparison:
             self.report.add(
                 DifferenceKind.PAYOUT_DIFFERS,
                 payout=settlement.id,
-                here=f"recorded as {recorded.amount} {recorded.currency}",
-                there=f"{settlement.amount} {settlement.currency}",
+                here=f"recorded as {format_money(recorded.amount, recorded.currency)}",
+                there=format_money(settlement.amount, settlement.currency),
             )
 
     async def _link_payments(self, settlement: PaystackSettlement, charges: list[Charge]) -> None:
@@ -147,7 +148,8 @@ class PayoutComparison:
         async with self.sessions() as session:
             rows = (await session.execute(query)).all()
         for reference, amount, currency, paid_at, _ in rows:
-            here = f"{amount} {currency}, paid {paid_at:%Y-%m-%d}" if paid_at else f"{amount} {currency}"
+            paid = format_money(amount or 0, currency or "")
+            here = f"{paid}, paid {paid_at:%Y-%m-%d}" if paid_at else paid
             self.report.add(DifferenceKind.UNSETTLED, reference=reference, here=here)
         if rows:
             total = rows[0][-1]

@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import format_money
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
@@ -47,23 +48,25 @@ async def request_refund(
     payment = found.scalar_one_or_none()
     if payment is None:
         raise PaymentNotFound
+    currency = payment.paid_currency or payment.currency
     left = payment.received - await refunded_or_unfinished_amount(session, payment.id)
     if payment.status not in PAID_NOT_FULLY_REFUNDED or left <= 0:
         raise NothingToRefund(
-            f"The payment is {payment.status} and {max(left, 0)} subunits of it can be refunded: "
+            f"The payment is {payment.status} and {format_money(max(left, 0), currency)} of it can be refunded: "
             f"list its refunds with GET /payments/{reference}/refunds."
         )
     if payment.status == PaymentStatus.HELD and reason is None:
         raise ReasonNeeded
     if amount is not None and amount > left:
         raise RefundTooLarge(
-            f"The amount is greater than the refundable amount: request at most {left} subunits.", left=left
+            f"The amount is greater than the refundable amount: request at most {format_money(left, currency)}.",
+            left=left,
         )
     refund = Refund(
         id=uuid4(),
         payment_id=payment.id,
         amount=amount or left,
-        currency=payment.paid_currency or payment.currency,
+        currency=currency,
         reason=reason,
         requested_by=requested_by,
     )
@@ -75,7 +78,7 @@ async def request_refund(
             "refund requested",
             **log_fields(payment),
             refund=str(refund.id),
-            amount=refund.amount,
+            amount=format_money(refund.amount, currency),
             by=requested_by,
         )
     return refund

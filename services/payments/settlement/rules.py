@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from contracts.events import HeldReason
+from contracts.money import format_money
 from services.payments.mode import Mode
 from services.payments.models import UNPAID, PaymentStatus
 from services.payments.paystack.charge import REVERSED, Charge
@@ -80,8 +81,8 @@ def find_conflict(recorded: PaidCharge | None, charge: Charge) -> str | None:
     if same_id and (recorded.amount, recorded.currency) == (charge.amount, charge.currency):
         return None
     return (
-        f"the payment is paid by the charge {recorded.id} of {recorded.amount} {recorded.currency} (subunits), "
-        f"and this is the charge {charge.id} of {charge.amount} {charge.currency}"
+        f"the payment is paid by the charge {recorded.id} of {format_money(recorded.amount, recorded.currency or '')}, "
+        f"and this is the charge {charge.id} of {format_money(charge.amount, charge.currency)}"
     )
 
 

@@ -49,3 +49,24 @@ async def test_refund_requests_all_that_is_held_and_lists_it(client: httpx.Async
     assert (await command.run("refunds", "list", "--status", "failed", "--json")).json == []
     assert one.reference in (await command.run("refunds", "list")).out
     assert (await find_payment(one.reference)).refunds_next_attempt_at is not None
+
+
+async def test_amounts_are_shown_and_typed_as_money(client: httpx.AsyncClient, command: CommandLine) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference, 49_950))
+    listed = await command.run("holds", "list")
+    assert "NGN 500.00" in listed.out
+    assert "NGN 499.50" in listed.out
+    refund = ("holds", "refund", one.reference, "--reason", "x")
+    for wrong, reason in (("100", "write 100.00"), ("1.005", "is not an amount"), ("99999999999.00", "use an amount")):
+        refused = await command.run(*refund, "--amount", wrong)
+        assert (refused.code, reason in refused.err) == (2, True), refused.err
+    assert (await command.run(*refund, "--amount", "1.00", "--subunits", "100")).code == 2
+    other = await command.run(*refund, "--amount", "GHS 1.00")
+    assert (other.code, other.err.strip()) == (1, "The payment was paid in NGN, and the amount is in GHS.")
+    too_much = await command.run(*refund, "--amount", "500.00")
+    assert "request at most NGN 499.50" in too_much.err
+    for amount in (("--amount", "NGN 100.00"), ("--amount", "100.00"), ("--subunits", "5000")):
+        assert (await command.run(*refund, *amount)).code == 0
+    assert [refund.amount for refund in await all_refunds()] == [10_000, 10_000, 5_000]
+    assert "NGN 50.00" in (await command.run("refunds", "list")).out

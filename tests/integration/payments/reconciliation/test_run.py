@@ -106,7 +106,7 @@ async def test_reconcile_when_a_payment_is_unpaid_here_names_both_states(
     one = await create_payment()
     paystack.add_transaction(one.reference)
     (difference,) = (await reconcile(fast_client)).differences
-    assert (difference.kind, difference.here, difference.there) == ("status_differs", "pending", "success, 50000 NGN")
+    assert (difference.kind, difference.here, difference.there) == ("status_differs", "pending", "success, NGN 500.00")
 
 
 async def test_reconcile_when_a_payment_is_unknown_there_names_it(
@@ -206,7 +206,7 @@ async def test_reconcile_when_a_recorded_payout_changed_names_it(paystack: FakeP
     await reconcile(fast_client)
     paystack.settlements[0] |= {"effective_amount": 49_000, "deductions": 250}
     (difference,) = (await reconcile(fast_client)).differences
-    assert (difference.kind, difference.here) == ("payout_differs", "recorded as 49250 NGN")
+    assert (difference.kind, difference.here) == ("payout_differs", "recorded as NGN 492.50")
 
 
 async def test_reconcile_when_a_payout_bears_refunds_finds_no_difference(
@@ -298,5 +298,5 @@ async def test_report_is_json(paystack: FakePaystack, fast_client: Paystack) -> 
     paystack.add_transaction("dva-1")
     body = json.loads((await reconcile(fast_client)).model_dump_json())
     assert body["differences"] == [
-        {"kind": "missing_here", "reference": "dva-1", "payout": None, "here": None, "there": "success, 50000 NGN"}
+        {"kind": "missing_here", "reference": "dva-1", "payout": None, "here": None, "there": "success, NGN 500.00"}
     ]
