@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from kit.fields import IdempotencyKey
-from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader, RequiredKeyHeader
 from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, visible_payments
@@ -36,15 +35,6 @@ from services.payments.settlement import verify as verification
 
 router = APIRouter(prefix="/payments", tags=["payments"])
 
-RequiredKeyHeader = Annotated[
-    IdempotencyKey,
-    Header(
-        alias="Idempotency-Key",
-        description="A unique value that you choose for each charge. Required, because the card is charged at once and the "
-        "response may be lost: repeat the request with the same value to get the stored response. The response is stored for 24 hours.",
-    ),
-]
-
 
 async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
     """Return the views of payments, with the sum of their unfinished refunds."""
@@ -63,6 +53,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
         NotAuthenticated,
         NotAllowed,
         OrderNotFound,
+        NotConfigured,
         OrderNotPayable,
         TooManyPayments,
         IdempotencyKeyInUse,
@@ -152,7 +143,7 @@ async def get_payment(caller: AnyCaller, session: Transaction, reference: Refere
 @router.post(
     "/{reference}/verify",
     summary="Verify a payment at Paystack",
-    responses=problem_responses(NotAuthenticated, PaymentNotFound, PaystackUnavailable),
+    responses=problem_responses(NotAuthenticated, PaymentNotFound, NotConfigured, PaystackUnavailable),
 )
 async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
     """Ask Paystack for the result of a payment that is not paid yet, and return the payment.

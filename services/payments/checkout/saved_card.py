@@ -7,7 +7,7 @@ until its result is known, no other charge is sent for the order, even with anot
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
@@ -58,11 +58,12 @@ async def charge_saved_card(
     async with idempotency_locks.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
+        paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, request.card_id)
             payment = await _insert_payment(session, caller, order, card)
-        await _send_charge(sessions, clients.paystack, payment, card.authorization_code or "")
+        await _send_charge(sessions, paystack, payment, card.authorization_code or "")
         async with sessions.begin() as session:
             stored = await session.execute(select(Payment).where(Payment.reference == payment.reference))
             view = PaymentView.model_validate(stored.scalar_one())
@@ -72,8 +73,7 @@ async def charge_saved_card(
 
 async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, card: Card) -> Payment:
     """Insert the pending payment. Raises OrderNotPayable if the order is paid, and ChargePending while another charge is pending."""
-    # Lock the order: the second of two concurrent requests waits, and then sees the payment of the first.
-    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(order.id), 0))))
+    await lock_order(session, order)
     payments_of_order = await session.execute(
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
     )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
@@ -47,7 +47,8 @@ async def start_payment(
 ) -> PaymentView:
     """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
 
-    Raises OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable, TooManyPayments.
+    Raises NotConfigured, OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable,
+    TooManyPayments.
     """
     if caller.email is None:
         raise PayerUnknown
@@ -55,8 +56,9 @@ async def start_payment(
     async with idempotency_locks.lock(idempotent) as locked:
         if locked.stored_response is not None:
             return PaymentView.model_validate(locked.stored_response.body)
+        paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
-        view = await _initialize_payment(sessions, clients, caller, caller.email, request, order)
+        view = await _initialize_payment(sessions, paystack, caller, caller.email, request, order)
         async with sessions.begin() as session:
             await locked.store_response(session, 201, view)
         return view
@@ -72,7 +74,7 @@ async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Call
 
 async def _initialize_payment(
     sessions: async_sessionmaker[AsyncSession],
-    clients: Clients,
+    paystack: Paystack,
     caller: Caller,
     email: str,
     request: StartPayment,
@@ -87,7 +89,7 @@ async def _initialize_payment(
             await _check_other_payments(session, order)
             session.add(payment)
         try:
-            initialized = await _initialize(clients.paystack, payment)
+            initialized = await _initialize(paystack, payment)
         except NoAnswer as error:
             # Paystack may have created the transaction, but its payment page is unknown, so it cannot be paid.
             log.warning("initialize call not answered", reference=payment.reference, attempt=attempt, reason=str(error))
@@ -103,10 +105,11 @@ async def _initialize_payment(
 
 
 async def _check_other_payments(session: AsyncSession, order: Order) -> None:
-    """Refuse a payment if the order is paid already or has too many pending payments.
+    """Refuse a payment if the order is paid already or has too many pending payments. Locks the order until the transaction ends.
 
     The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
     """
+    await lock_order(session, order)
     of_order = select(Payment.reference, Payment.status).where(Payment.order_id == order.id)
     paid = (await session.execute(of_order.where(Payment.status.in_(PAID_NOT_FULLY_REFUNDED)).limit(1))).one_or_none()
     if paid is not None:
@@ -114,6 +117,11 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
     pending = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MAX_PENDING)
     if len((await session.execute(pending)).all()) >= MAX_PENDING:
         raise TooManyPayments
+
+
+async def lock_order(session: AsyncSession, order: Order) -> None:
+    """Lock an order: of two concurrent requests to pay for it, the second waits, and then sees the payment of the first."""
+    await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(order.id), 0))))
 
 
 def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:

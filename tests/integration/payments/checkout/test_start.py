@@ -1,6 +1,8 @@
 """Starting a payment: one request, one payment; a reference is stored before Paystack receives it and is never sent twice."""
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,10 +11,13 @@ import pytest
 
 from kit.settings import load_settings
 from services.payments import schemas
+from services.payments.checkout.start import MAX_PENDING
+from services.payments.clients import Clients
 from services.payments.settings import PaymentsSettings
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, refusal
+from tests.fixtures.apps import RunningApp
 from tests.fixtures.payments_rows import all_payments
 from tests.fixtures.tokens import Signer
 
@@ -267,3 +272,22 @@ def test_callback_origins_that_are_no_origins_are_refused_by_name(monkeypatch: p
     monkeypatch.setenv("PAYMENTS_CALLBACK_ORIGINS", wrong)
     with pytest.raises(SystemExit, match=r"PAYMENTS_CALLBACK_ORIGINS: .*https://shop\.example"):
         load_settings(PaymentsSettings)
+
+
+async def test_start_when_sixty_requests_arrive_at_once_keeps_the_limit_of_pending_payments(
+    client: httpx.AsyncClient, payer: dict[str, str]
+) -> None:
+    answers = await asyncio.gather(*(start(client, payer) for _ in range(60)))
+    assert Counter(answer.status_code for answer in answers) == {201: MAX_PENDING, 409: 60 - MAX_PENDING}
+    assert len(await all_payments()) == MAX_PENDING
+
+
+@pytest.mark.parametrize("path", ["/payments", "/payments/charge"])
+async def test_start_when_no_secret_key_is_configured_stores_no_payment(
+    client: httpx.AsyncClient, payer: dict[str, str], payments: RunningApp, clients: Clients, path: str
+) -> None:
+    payments.state["clients"] = replace(clients, configured_paystack=None)
+    body = {"order_id": ORDER} | ({"card_id": str(uuid4())} if path.endswith("charge") else {})
+    answer = await client.post(path, json=body, headers={**payer, "Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_configured")
+    assert await all_payments() == []
