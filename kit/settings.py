@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from kit.database_url import check_database_url
 from kit.origins import normalize_origins
 
 PLACEHOLDER = re.compile(
@@ -33,6 +34,9 @@ Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
 """A secret of at least 12 characters that is not a placeholder. It is never printed."""
 
 CommaList = Annotated[list[str], NoDecode, BeforeValidator(_split_at_commas)]
+DatabaseUrl = Annotated[Secret, AfterValidator(check_database_url)]
+"""The URL of a Postgres database, as cloud providers print it."""
+
 Origins = Annotated[CommaList, AfterValidator(normalize_origins)]
 """Origins such as https://shop.example, separated by commas, or `*`. They are normalized, because they are compared by equality."""
 

@@ -6,18 +6,17 @@ from uuid import UUID
 
 from pydantic import SecretStr
 from sqlalchemy import (
-    URL,
     BigInteger,
     DateTime,
     Text,
     Uuid,
     event,
-    make_url,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from kit.database_url import async_url
 from kit.db.errors import sqlstate
 
 NAMING = {
@@ -38,11 +37,6 @@ TYPES: dict[Any, Any] = {
     dict[str, Any]: JSONB,
 }
 """The column type for each Python type: money needs 64 bits, and times are timezone-aware."""
-
-
-def async_url(url: SecretStr) -> URL:
-    """Return the database URL with the driver asyncpg."""
-    return make_url(url.get_secret_value()).set(drivername="postgresql+asyncpg")
 
 
 # Messages of asyncpg for a connection that the server has closed. SQLAlchemy knows only some of them.

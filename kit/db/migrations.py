@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from kit.database_url import async_url
 from kit.db.columns import render_item
-from kit.db.engine import async_url
 from kit.settings import Secret, read_secret_file
 
 LOCK = 0x5348_4F50  # the bytes of "SHOP"

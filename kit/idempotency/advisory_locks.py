@@ -10,6 +10,7 @@ import asyncpg
 import structlog
 from pydantic import SecretStr
 
+from kit.database_url import driver_url
 from kit.errors import Unavailable
 from kit.worker.backoff import Backoff
 
@@ -62,7 +63,7 @@ class AdvisoryLocks:
         try:
             if self._connection is None:
                 self._connection = await asyncpg.connect(
-                    self._url.get_secret_value(),
+                    driver_url(self._url),
                     timeout=2,
                     command_timeout=2,
                     server_settings={"application_name": "locks", "lock_timeout": "2000"},

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from kit.settings import Port, Secret, Settings, load_settings
+from kit.settings import DatabaseUrl, Port, Secret, Settings, load_settings
 from services.auth.email_addresses import Email
 
 
@@ -28,7 +28,7 @@ class AuthSettings(Settings):
     token_issuer: Annotated[str, AfterValidator(_check_issuer)] = Field(min_length=1, max_length=200)
     auth_port: Port = 8001
     auth_worker_port: Port = 8101
-    auth_database_url: Secret
+    auth_database_url: DatabaseUrl
     auth_keys_dir: Path = Field(
         description="Folder of the private signing keys (PEM). The command `keys` creates the first key"
     )

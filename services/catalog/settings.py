@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from kit.settings import Port, Secret, Settings, load_settings
+from kit.settings import DatabaseUrl, Port, Secret, Settings, load_settings
 
 
 class CatalogSettings(Settings):
     catalog_port: Port = Field(default=8002, description="Port of the HTTP service")
     catalog_worker_port: Port = Field(default=8102, description="Port of the worker's health checks and metrics")
-    catalog_database_url: Secret = Field(description="Postgres URL of the catalog database")
+    catalog_database_url: DatabaseUrl = Field(description="Postgres URL of the catalog database")
     amqp_url: Secret = Field(description="URL of RabbitMQ")
     jwks_url: str = Field(pattern=r"^https?://", description="URL of auth's public keys")
     catalog_reservation_seconds: int = Field(

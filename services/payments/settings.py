@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from kit.origins import ANY, origin_of
-from kit.settings import Origins, Port, Secret, Settings, load_settings
+from kit.settings import DatabaseUrl, Origins, Port, Secret, Settings, load_settings
 from services.payments.mode import Mode
 
 
@@ -26,7 +26,7 @@ PaystackKey = Annotated[Secret | None, AfterValidator(_check_key)]
 class PaymentsSettings(Settings):
     payments_port: Port = Field(default=8003, description="Port of the HTTP service")
     payments_worker_port: Port = Field(default=8103, description="Port of the worker's health checks and metrics")
-    payments_database_url: Secret = Field(description="Postgres URL of the payments database")
+    payments_database_url: DatabaseUrl = Field(description="Postgres URL of the payments database")
     amqp_url: Secret = Field(description="URL of RabbitMQ")
     jwks_url: str = Field(description="URL of auth's public keys")
     catalog_url: str = Field(description="Base URL of catalog")

@@ -23,6 +23,7 @@ from services.payments.checkout.start import (
     abandon,
     already_paid,
     get_payable_order,
+    lock_order,
     new_reference,
 )
 from services.payments.clients import Clients, problem_from_paystack

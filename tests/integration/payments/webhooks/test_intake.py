@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from dev.process import ports
 from dev.servers.postgres import Postgres
-from kit.db.engine import async_url, create_engine
+from kit.database_url import async_url
+from kit.db.engine import create_engine
 from kit.messaging.notifier import Notifier
 from services.payments.webhooks import intake
 from services.payments.webhooks.intake import Intake
