@@ -44,11 +44,13 @@ class BatchResult:
     """The result of processing a batch.
 
     `failed`: reasons by entry id, for entries that need an operator because a retry cannot succeed.
+    `postponed`: reasons by entry id, for entries that are retried with backoff, because what they need may arrive later.
     `columns`: values for additional columns of the inbox table: by column name, then by entry id. A column needs a value for every entry.
     `wake`: topics to notify after the commit, because other jobs now have work.
     """
 
     failed: Mapping[int, str] = field(default_factory=dict)
+    postponed: Mapping[int, str] = field(default_factory=dict)
     columns: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
     wake: frozenset[str] = frozenset()
 
@@ -90,14 +92,17 @@ async def _attempt(
     try:
         async with session.begin_nested():
             result = await handler(session, entries)
-            await _finish(session, inbox, entries, result)
+            await _finish(session, inbox, [entry for entry in entries if entry.id not in result.postponed], result)
+            for entry in entries:
+                if entry.id in result.postponed:
+                    await _postpone(session, inbox, entry, result.postponed[entry.id])
         return result.wake
     except Exception as error:
         if may_succeed_later(error) and not is_contention(error):
             raise
         if len(entries) > 1:
             return frozenset().union(*[await _process(session, inbox, [entry], handler) for entry in entries])
-        await _postpone(session, inbox, entries[0], error)
+        await _postpone(session, inbox, entries[0], f"{type(error).__name__}: {error}", used=not is_contention(error))
         return frozenset()
 
 
@@ -136,12 +141,17 @@ def _finish_statement(inbox: Table, columns: tuple[str, ...]) -> Update:
     return update(inbox).where(inbox.c.id == rows.c.id).values({**values, "processed_at": processed_at})
 
 
-async def _postpone(session: AsyncSession, inbox: type[InboxEntry], entry: Entry, error: Exception) -> None:
-    """Schedule the next attempt of an entry, or set it to failed after the last attempt."""
-    # A lock conflict is not a failure of the entry and uses no attempt. `attempts` of a new entry already counts this attempt.
-    attempts = entry.attempts - entry.new + (0 if is_contention(error) else 1)
+async def _postpone(
+    session: AsyncSession, inbox: type[InboxEntry], entry: Entry, reason: str, *, used: bool = True
+) -> None:
+    """Schedule the next attempt of an entry, or set it to failed after the last attempt.
+
+    `used`: False if this was no attempt: a lock conflict is not a failure of the entry.
+    """
+    # `attempts` of a new entry already counts this attempt.
+    attempts = entry.attempts - entry.new + used
     last = attempts >= ATTEMPTS
-    reason = f"{type(error).__name__}: {error}"[:2000].replace("\x00", "").encode("utf-8", "replace").decode()
+    reason = reason[:2000].replace("\x00", "").encode("utf-8", "replace").decode()
     await session.execute(
         update(inbox)
         .where(inbox.id == entry.id)

@@ -22,9 +22,6 @@ UNKNOWN_REFERENCE = "unknown reference"
 CONFLICT = "conflict"
 """The payment is paid by another charge; the column `error` names both."""
 
-NOT_MATCHED = "not matched"
-"""No payment could be found for the refund; the column `error` has the reason."""
-
 UNREADABLE = "unreadable"
 """The event has failed; the column `error` has the reason."""
 

@@ -29,7 +29,8 @@ async def _receive_transfer(shop: StackClient, amount: int = 50_000) -> str:
 
 async def _decide(shop: StackClient, reference: str, decision: str, body: Json, expect: int) -> Json:
     url = f"{shop.env['PAYMENTS_URL']}/payments/{reference}/{decision}"
-    return dict((await shop.call("POST", url, json=body, headers=shop.admin, expect=expect)).json())
+    headers = {**shop.admin, "Idempotency-Key": uuid4().hex}
+    return dict((await shop.call("POST", url, json=body, headers=headers, expect=expect)).json())
 
 
 async def test_underpaid_payment_can_be_accepted(shop: StackClient) -> None:
@@ -68,7 +69,7 @@ async def test_held_payment_can_be_refunded(shop: StackClient) -> None:
     buyer, order, payment = await shop.begin_purchase(await shop.product())
     await shop.pay(payment["reference"], amount=60_000)
     await shop.wait_payment_status(buyer, payment["reference"], "held")
-    await _decide(shop, payment["reference"], "refunds", {"reason": "too much"}, 202)
+    await _decide(shop, payment["reference"], "refunds", {"all": True, "reason": "too much"}, 202)
     refunded = await shop.wait_payment_status(buyer, payment["reference"], "refunded")
     assert refunded["refunded_amount"] == 60_000
     assert await shop.order_status(buyer, order) == "pending"

@@ -38,7 +38,7 @@ class ParsedEvent:
     """A webhook event while it is processed. `event`, `reference`, `identity` and `outcome` are stored with it.
 
     `charge` and `dispute`: the charge or the dispute in the event. `charge_error`: why the charge could not be parsed, set only if its
-    reference could be parsed. `failure`: why the event cannot be processed, even if it is retried.
+    reference could be parsed. `failure`: why the event cannot be processed, even if it is retried. `postponed`: why it is retried later.
     """
 
     entry_id: int
@@ -50,6 +50,7 @@ class ParsedEvent:
     dispute: PaystackDispute | None = None
     charge_error: str | None = None
     failure: str | None = None
+    postponed: str | None = None
     outcome: str | None = None
 
     @property

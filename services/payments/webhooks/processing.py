@@ -60,17 +60,13 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
     for (event, _), result in zip(charged, settlement.results, strict=True):
         event.outcome, event.failure = result.outcome, result.conflict
     for event in events:
-        if event.is_refund and event.failure is None and event.reference not in settlement.scheduled_syncs:
-            event.outcome = outcomes.NOT_MATCHED
-            event.failure = _why_not_matched(event.reference)
+        if event.is_refund and event.reference is None:
+            event.failure = event.failure or "the refund event contains no reference of a payment"
+        elif event.is_refund and event.reference not in settlement.scheduled_syncs:
+            # The refund event may have overtaken the event of the charge.
+            event.postponed = f"there is no payment {event.reference}"
     unknown = [result.reference for result in settlement.results if result.outcome == outcomes.HELD_UNKNOWN_REFERENCE]
     await disputes.schedule_polls_by_reference(session, unknown)
-
-
-def _why_not_matched(reference: str | None) -> str:
-    if reference is None:
-        return "the refund event contains no reference of a payment"
-    return f"there is no payment {reference}"
 
 
 async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
@@ -132,7 +128,7 @@ def _result(events: Sequence[ParsedEvent]) -> BatchResult:
         "outcome": {event.entry_id: event.outcome for event in events},
     }
     failed = {event.entry_id: event.failure for event in events if event.failure is not None}
+    postponed = {event.entry_id: event.postponed for event in events if event.postponed is not None}
     has_scheduled_work = any(event.dispute is not None or (event.is_refund and event.reference) for event in events)
-    return BatchResult(
-        failed, columns, frozenset({Topic.REFUNDS, Topic.DISPUTES}) if has_scheduled_work else frozenset()
-    )
+    wake = frozenset({Topic.REFUNDS, Topic.DISPUTES}) if has_scheduled_work else frozenset()
+    return BatchResult(failed, postponed, columns, wake)

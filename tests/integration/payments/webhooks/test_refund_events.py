@@ -1,15 +1,16 @@
-"""Refund events: each one syncs the refunds of its payment, or needs an operator."""
+"""Refund events: each one syncs the refunds of its payment; one without a payment is retried, and then needs an operator."""
 
 import json
 
 import httpx
 import pytest
 
+from kit.messaging.processor import ATTEMPTS
 from tests.factories.payments import create_paid_payment
-from tests.fakes.paystack import FakePaystack, Json
-from tests.fixtures.payments_jobs import Jobs
+from tests.fakes.paystack import FakePaystack, Json, charge_success
+from tests.fixtures.payments_jobs import Jobs, process_webhook_events
 from tests.fixtures.payments_requests import deliver, post_webhook
-from tests.fixtures.payments_rows import find_payment, webhook_events
+from tests.fixtures.payments_rows import execute, find_payment, webhook_events
 
 
 def refund_data(**fields: object) -> Json:
@@ -46,25 +47,46 @@ async def test_equal_refund_events_whose_name_comes_last_are_all_stored(
     assert (await find_payment(one.reference)).refunded_amount == 14_000
 
 
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        ({}, "the refund event contains no reference of a payment"),
-        ({"transaction_reference": "pay-unknown"}, "there is no payment pay-unknown"),
-        ({"transaction": {"id": 1}}, "the refund event contains no reference of a payment"),
-        ({"transaction": 1}, "the refund event contains no reference of a payment"),
-    ],
-)
-async def test_refund_event_that_matches_no_payment_needs_an_operator(
-    client: httpx.AsyncClient, data: Json, reason: str
-) -> None:
+@pytest.mark.parametrize("data", [{}, {"transaction": {"id": 1}}, {"transaction": 1}])
+async def test_refund_event_without_a_reference_needs_an_operator(client: httpx.AsyncClient, data: Json) -> None:
     known = await create_paid_payment()
     events = [refund_data(**data), refund_data(transaction_reference=known.reference)]
     await deliver(client, *({"event": "refund.processed", "data": each} for each in events))
     unmatched, matched = await webhook_events()
-    assert (unmatched.status, unmatched.outcome) == ("failed", "not matched")
-    assert reason in (unmatched.error or "")
+    assert (unmatched.status, unmatched.error) == ("failed", "the refund event contains no reference of a payment")
     assert (matched.status, matched.outcome) == ("processed", "refund sync scheduled")
+
+
+async def test_refund_event_of_an_unknown_payment_is_retried_and_then_needs_an_operator(
+    client: httpx.AsyncClient,
+) -> None:
+    webhook = {"event": "refund.processed", "data": refund_data(transaction_reference="pay-unknown")}
+    known = {
+        "event": "refund.processed",
+        "data": refund_data(transaction_reference=(await create_paid_payment()).reference),
+    }
+    await deliver(client, webhook, known)
+    unmatched, matched = await webhook_events()
+    assert (unmatched.status, unmatched.attempts, unmatched.error) == ("pending", 1, "there is no payment pay-unknown")
+    assert (matched.status, matched.attempts) == ("processed", 1)
+    for _ in range(ATTEMPTS - 1):
+        await execute("UPDATE webhook_events SET next_attempt_at = now()")
+        await process_webhook_events()
+    (failed, _) = await webhook_events()
+    assert (failed.status, failed.attempts, failed.error) == ("failed", ATTEMPTS, "there is no payment pay-unknown")
+
+
+async def test_refund_event_that_overtakes_the_charge_is_retried(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
+) -> None:
+    paystack.add_refund(paystack.add_transaction("pay-of-nobody"), 7000, status="processed")
+    await deliver(client, {"event": "refund.processed", "data": refund_data(transaction_reference="pay-of-nobody")})
+    await deliver(client, charge_success("pay-of-nobody"))
+    await execute("UPDATE webhook_events SET next_attempt_at = now()")
+    await process_webhook_events()
+    await jobs.execute_refunds()
+    assert [event.status for event in await webhook_events()] == ["processed", "processed"]
+    assert (await find_payment("pay-of-nobody")).refunded_amount == 7000
 
 
 async def test_refund_event_of_a_payment_whose_transaction_id_is_unknown_syncs_its_refunds(
