@@ -127,7 +127,7 @@ class Invariants:
             try:
                 violations = await self._check_now()
             except OUTAGE as error:
-                violations = {"I5": [f"the snapshot failed: {error!r}"]}
+                violations = {**{name: [] for name in TITLES}, "I5": [f"the snapshot failed: {error!r}"]}
             if not any(violations.values()) or time.monotonic() > deadline:
                 return violations
             await asyncio.sleep(pause)

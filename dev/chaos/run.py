@@ -105,7 +105,7 @@ async def _result(
     idle_at: float,
 ) -> Result:
     delays = Delays.of(snapshot, faults.last_at)
-    violations["I1"] += rules.deliveries_paid_at_paystack(snapshot, invariants.acknowledged)
+    violations["I3"] += rules.deliveries_paid_at_paystack(snapshot, invariants.acknowledged)
     violations["acknowledged"] += [*rules.one_order_per_request(snapshot, invariants.acknowledged), *buyers.failures]
     lost = [fault for fault in faults.faults if fault.recovered_at is None]
     violations["I8"] += [f"{fault.process}: not ready again after {fault.signal}" for fault in lost]
