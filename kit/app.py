@@ -14,6 +14,9 @@ from kit.observability.logging import configure_logging
 from kit.observability.middleware import Telemetry
 from kit.settings import Settings
 
+CORS_REQUEST_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID", "traceparent", "tracestate"]
+CORS_RESPONSE_HEADERS = ["ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Process-Time", "X-Request-ID"]
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, object]]]
 """Creates the objects that requests share (clients, key sets, pools) and yields them by name. Each of them becomes an attribute of
 `request.state`."""
@@ -45,15 +48,15 @@ def create_app(
     )
     errors.install_error_handlers(app)
     app.include_router(Health(checks).router())
-    # The middleware that is added last is the outermost.
+    # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
     app.add_middleware(BodyLimit, limits=body_limits)
+    app.add_middleware(Telemetry)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID", "traceparent"],
-            expose_headers=["X-Request-ID", "X-Process-Time"],
+            allow_headers=CORS_REQUEST_HEADERS,
+            expose_headers=CORS_RESPONSE_HEADERS,
         )
-    app.add_middleware(Telemetry)
     return app

@@ -14,7 +14,7 @@ ADDRESS = frozenset({"host", "port"})
 
 
 def check_database_url(url: SecretStr) -> SecretStr:
-    """Return the URL. Raises ValueError, which names the wrong part but not its value, if we cannot connect with it."""
+    """Return the URL. Raises ValueError, which names the wrong part but not its value, if it has a part that we do not support."""
     async_url(url)
     return url
 
@@ -51,6 +51,8 @@ def _parse(url: SecretStr) -> URL:
     if parsed.drivername not in SCHEMES:
         raise ValueError("must begin with postgresql://")
     for name, value in parsed.query.items():
+        if not isinstance(value, str):
+            raise ValueError(f"has the parameter {name[:50]!r} more than once")  # noqa: TRY004 -- pydantic expects ValueError
         if name == "sslmode":
             if value not in SSL_MODES:
                 raise ValueError("has an unknown value of the parameter sslmode")

@@ -170,9 +170,10 @@ async def store_response(
 
 
 async def prune(session: AsyncSession, keys: type[StoredKey], limit: int = 1000) -> int:
-    """Delete up to `limit` keys older than RETENTION. Return how many were deleted."""
+    """Delete up to `limit` keys older than RETENTION. Return how many were deleted. Skip those that another worker is deleting."""
     old = select(keys.caller, keys.operation, keys.key).where(keys.created_at < func.now() - RETENTION).limit(limit)
-    pruned = delete(keys).where(func.row(keys.caller, keys.operation, keys.key).in_(old)).returning(keys.key)
+    locked = old.with_for_update(skip_locked=True).cte("locked")
+    pruned = delete(keys).where(func.row(keys.caller, keys.operation, keys.key).in_(select(locked))).returning(keys.key)
     return len((await session.execute(pruned)).all())
 
 

@@ -157,6 +157,8 @@ async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:
     """Delete up to `limit` processed entries that arrived longer than RETENTION ago. Return how many were deleted.
 
+    Entries that another worker is deleting are skipped.
+
     Ids increase with time, so the oldest entries are at the start of the primary key. The query does not use the BRIN index on
     `received_at`, because new rows reuse the space of deleted rows: after some time every block range has old and new values.
     """
@@ -165,7 +167,8 @@ async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 100
         .where(inbox.status == EntryStatus.PROCESSED)
         .order_by(inbox.id)
         .limit(limit)
-        .subquery()
+        .with_for_update(skip_locked=True)
+        .cte("oldest")
     )
     old = select(oldest.c.id).where(oldest.c.received_at < func.now() - RETENTION)
     deleted = await session.execute(delete(inbox).where(inbox.id.in_(old)).returning(inbox.id))

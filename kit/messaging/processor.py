@@ -95,7 +95,8 @@ async def _attempt(
             await _finish(session, inbox, [entry for entry in entries if entry.id not in result.postponed], result)
             for entry in entries:
                 if entry.id in result.postponed:
-                    await _postpone(session, inbox, entry, result.postponed[entry.id])
+                    columns = {name: values[entry.id] for name, values in result.columns.items()}
+                    await _postpone(session, inbox, entry, result.postponed[entry.id], columns)
         return result.wake
     except Exception as error:
         if may_succeed_later(error) and not is_contention(error):
@@ -142,9 +143,15 @@ def _finish_statement(inbox: Table, columns: tuple[str, ...]) -> Update:
 
 
 async def _postpone(
-    session: AsyncSession, inbox: type[InboxEntry], entry: Entry, reason: str, *, used: bool = True
+    session: AsyncSession,
+    inbox: type[InboxEntry],
+    entry: Entry,
+    reason: str,
+    columns: Mapping[str, Any] | None = None,
+    *,
+    used: bool = True,
 ) -> None:
-    """Schedule the next attempt of an entry, or set it to failed after the last attempt.
+    """Schedule the next attempt of an entry, or set it to failed after the last attempt. `columns`: more values to store.
 
     `used`: False if this was no attempt: a lock conflict is not a failure of the entry.
     """
@@ -161,6 +168,7 @@ async def _postpone(
             error=reason,
             next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, BACKOFF.seconds(attempts - 1)),
             processed_at=None,
+            **(columns or {}),
         )
     )
     entries_total.labels(inbox.__tablename__, "failed" if last else "retried").inc()

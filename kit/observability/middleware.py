@@ -1,4 +1,4 @@
-"""The outermost middleware: request id, trace, duration, log message and metrics of each request."""
+"""Request id, trace, duration, log message and metrics of each request."""
 
 import re
 import secrets
@@ -24,10 +24,10 @@ UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class Telemetry:
-    """ASGI middleware that must be the outermost.
+    """ASGI middleware. Only CORS may be outside of it.
 
-    Adds X-Request-ID and X-Process-Time, starts or continues the trace, logs and counts the request, and answers unhandled errors with
-    problem+json.
+    Adds X-Request-ID and X-Process-Time, and `Cache-Control: no-store` unless the route has set Cache-Control. Starts or continues the
+    trace, logs and counts the request, and answers unhandled errors with problem+json.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -49,6 +49,7 @@ class Telemetry:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
+                headers.setdefault("Cache-Control", "no-store")
                 headers["X-Request-ID"] = request_id
                 headers["X-Process-Time"] = f"{time.perf_counter() - started:.6f}"
             await send(message)

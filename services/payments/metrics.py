@@ -59,16 +59,19 @@ class Metrics:
     async def measure(self) -> str | None:
         """Set the gauges. Return a sentence about the overdue work, or None if nothing is overdue."""
         async with self.sessions() as session:
-            pending = select(WebhookEvent.id).where(WebhookEvent.status == EntryStatus.PENDING)
-            count, age = await count_and_oldest_age(session, pending, WebhookEvent.received_at)
+            # An event that waits for its next attempt after a failure is not overdue.
+            due = (WebhookEvent.status == EntryStatus.PENDING) & (WebhookEvent.next_attempt_at <= func.now())
+            count, age = await count_and_oldest_age(
+                session, select(WebhookEvent.id).where(due), WebhookEvent.next_attempt_at
+            )
             oldest_webhook_event_age.set(age)
             refunds_needing_attention.set(await count_up_to(session, refunds_that_need_an_operator()))
             payments_held.set(
                 await count_up_to(session, select(Payment.id).where(Payment.status == PaymentStatus.HELD))
             )
             disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
-            due = await seconds_until_dispute_due(session)
-            dispute_due_seconds.set(float("inf") if due is None else due)
+            seconds = await seconds_until_dispute_due(session)
+            dispute_due_seconds.set(float("inf") if seconds is None else seconds)
             events, event_age = await outbox.backlog(session, OutboxRow)
         overdue = []
         if age > OVERDUE_SECONDS:

@@ -106,9 +106,10 @@ async def revoke_all(session: AsyncSession, account_id: UUID) -> None:
 
 
 async def delete_expired(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` expired families. Returns their number."""
+    """Delete up to `limit` expired families. Return their number. Skip those that another worker is deleting."""
     expired = select(RefreshFamily.id).where(RefreshFamily.expires_at < func.now()).limit(limit)
+    locked = expired.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
-        delete(RefreshFamily).where(RefreshFamily.id.in_(expired)).returning(RefreshFamily.id)
+        delete(RefreshFamily).where(RefreshFamily.id.in_(select(locked))).returning(RefreshFamily.id)
     )
     return len(deleted.all())

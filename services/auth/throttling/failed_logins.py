@@ -82,9 +82,15 @@ async def reset(session: AsyncSession, username: str) -> None:
 
 
 async def delete_old(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` user names whose last failure is older than RETENTION. Return their number."""
+    """Delete up to `limit` user names whose last failure is older than RETENTION. Return their number.
+
+    User names that another worker is deleting are skipped.
+    """
     old = select(FailedLogin.username_digest).where(FailedLogin.last_failure_at < func.now() - RETENTION).limit(limit)
+    locked = old.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
-        delete(FailedLogin).where(FailedLogin.username_digest.in_(old)).returning(FailedLogin.username_digest)
+        delete(FailedLogin)
+        .where(FailedLogin.username_digest.in_(select(locked)))
+        .returning(FailedLogin.username_digest)
     )
     return len(deleted.all())

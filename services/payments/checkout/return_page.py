@@ -9,14 +9,14 @@ from html import escape
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from contracts.money import format_money
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import NotConfigured, PaystackUnavailable
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.settings import settings
 from services.payments.settlement.verify import verify_now
 
@@ -92,15 +92,30 @@ async def show_return_page(clients: CurrentClients, trxref: Reference = None, re
     if payment is None:
         return _page(404, "Unknown payment", "There is no payment with this reference.", "")
     # Without an answer or without a secret key, the webhook or the sweeper settles the payment later: the payer does not have to wait.
+    reported = None
     with suppress(PaystackUnavailable, NotConfigured, TimeoutError):
         async with asyncio.timeout(VERIFY_SECONDS):
-            await verify_now(sessions, clients.paystack, payment.reference)
+            reported = await verify_now(sessions, clients.paystack, payment.reference)
     if payment.callback_url:
-        return RedirectResponse(_with_reference(payment.callback_url, payment.reference), 303, HEADERS)
+        # Not a RedirectResponse, which would escape some characters of the URL.
+        location = _with_reference(payment.callback_url, payment.reference)
+        return Response(status_code=303, headers={**HEADERS, "Location": location})
     async with sessions() as session:
         payment = (await session.execute(select(Payment).where(Payment.id == payment.id))).scalar_one()
-    title, text = TITLES_AND_TEXTS[payment.status]
+    title, text = TITLES_AND_TEXTS[_shown_status(payment.status, reported)]
     return _page(200, title, _fill(text, payment), payment.reference)
+
+
+def _shown_status(status: PaymentStatus, reported: str | None) -> PaymentStatus:
+    """Return the status to show. `reported`: the status of the charge that Paystack has just answered, or None.
+
+    A payer who reads that nothing was charged pays again. So an unpaid payment is shown as failed or abandoned only if Paystack has just
+    said so: a failed or abandoned payment can still be paid, for example by a transfer that is on its way.
+    """
+    if status not in UNPAID:
+        return status
+    shown = {"failed": PaymentStatus.FAILED, "abandoned": PaymentStatus.ABANDONED}
+    return shown.get(reported or "", PaymentStatus.PENDING)
 
 
 def _fill(text: str, payment: Payment) -> str:

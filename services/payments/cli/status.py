@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 from rich.table import Table
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.counting import count_and_oldest_age, count_up_to
@@ -96,7 +96,9 @@ async def _disputes(session: AsyncSession) -> DisputeCounts:
 
 async def _entries(session: AsyncSession, inbox: type[WebhookEvent] | type[Inbox]) -> EntryCounts:
     pending = select(inbox.id).where(inbox.status == EntryStatus.PENDING)
-    count, oldest_seconds = await count_and_oldest_age(session, pending, inbox.received_at)
+    count = await count_up_to(session, pending)
+    due = pending.where(inbox.next_attempt_at <= func.now())
+    _, oldest_seconds = await count_and_oldest_age(session, due, inbox.next_attempt_at)
     failed = await count_up_to(session, select(inbox.id).where(inbox.status == EntryStatus.FAILED))
     return {"pending": count, "failed": failed, "oldest_seconds": oldest_seconds}
 

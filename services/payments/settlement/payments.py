@@ -104,6 +104,8 @@ async def insert_unknown_payments(session: AsyncSession, charges: Collection[Cha
             "status": PaymentStatus.HELD,
             "held_reason": HeldReason.UNKNOWN_REFERENCE,
             "verify_next_attempt_at": func.now(),
+            # Its refunds may have been reported before the charge was: ask Paystack for them.
+            "refunds_next_attempt_at": func.now(),
             **_reported_columns(charge),
         }
         for charge in charges

@@ -43,9 +43,17 @@ settled_total = Counter(
 log = structlog.get_logger("settlement")
 
 
+class RecordedConcurrently(Exception):
+    """Another transaction has just recorded a payment with a reference that was unknown. The next attempt finds this payment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The result of one charge. `outcome` is a text of outcomes.py. `conflict`: why an operator has to look at the charge, or None."""
+    """The result of one charge. `outcome` is a text of outcomes.py.
+
+    `conflict`: why an operator has to look at the charge, or None. A webhook event with a conflict fails; for a verification it is only
+    logged, because every successful charge also has a webhook event.
+    """
 
     reference: str
     outcome: str
@@ -148,8 +156,14 @@ async def settle(
 
 
 async def _hold_unknown_charges(session: AsyncSession, batch: Batch) -> None:
-    """Record successful charges with unknown references as held payments. An operator binds each of them to an order or refunds it."""
-    for payment_id, reference in await insert_unknown_payments(session, batch.unknown_charges.values()):
+    """Record successful charges with unknown references as held payments. An operator binds each of them to an order or refunds it.
+
+    Raises RecordedConcurrently.
+    """
+    inserted = await insert_unknown_payments(session, batch.unknown_charges.values())
+    if len(inserted) < len(batch.unknown_charges):
+        raise RecordedConcurrently(set(batch.unknown_charges) - {reference for _, reference in inserted})
+    for payment_id, reference in inserted:
         charge = batch.unknown_charges[reference]
         batch.movements += movements.received(payment_id, charge, settings.mode, credited=Account.HELD)
         settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()

@@ -18,8 +18,9 @@ MIN_INTERVAL = timedelta(seconds=2)
 log = structlog.get_logger("verification")
 
 
-async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> None:
-    """Verify an unpaid payment at Paystack and settle the charge.
+async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> str | None:
+    """Verify an unpaid payment at Paystack and settle the charge. Return Paystack's status of the charge, or None if it was not asked or
+    does not know the payment.
 
     Do nothing if the row of the payment was updated less than MIN_INTERVAL ago, unless the payment was never verified. Raises
     PaystackUnavailable; then the status of the payment is unchanged.
@@ -36,7 +37,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
     )
     async with sessions.begin() as session:
         if (await session.execute(taken)).scalar_one_or_none() is None:
-            return
+            return None
     try:
         charge = await paystack.transactions.verify(reference)
     except RateLimited as error:
@@ -45,6 +46,8 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
         reason = str(error)[:200]
         log.warning("verification failed", reference=reference, error=type(error).__name__, reason=reason)
         raise PaystackUnavailable from error
-    if charge is not None:
-        async with sessions.begin() as session:
-            await settle(session, [charge])
+    if charge is None:
+        return None
+    async with sessions.begin() as session:
+        await settle(session, [charge])
+    return charge.status

@@ -201,7 +201,7 @@ for path in OTHER_PATHS:
 
 
 def _is_refund_event(body: bytes) -> bool:
-    """Return True if the body is JSON with the name of a refund event. Most bodies are not parsed: they cannot contain such a name."""
+    """Return True if the body is JSON in UTF-8 with the name of a refund event. Bodies that cannot contain such a name are not parsed."""
     if b"refund" not in body and b"\\u" not in body:
         return False
     try:

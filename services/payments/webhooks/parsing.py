@@ -22,15 +22,17 @@ class ParsedBody:
     def reference(self) -> str | None:
         """Return the reference of the payment, or None if `data` has none.
 
-        Charges have `reference`, refunds `transaction_reference`; disputes, and refunds in some reports, have `transaction.reference`.
+        Charges have `reference`, refunds `transaction_reference`; disputes, and refunds in some reports, have `transaction.reference`. If
+        a refund has a `reference`, it may be the refund's own.
         """
         if not isinstance(self.data, dict):
             return None
         transaction = self.data.get("transaction")
-        found = self.data.get("reference") or self.data.get("transaction_reference")
-        if not found and isinstance(transaction, dict):
-            found = transaction.get("reference")
-        return parse_text(found, MAX_LENGTH)
+        nested = transaction.get("reference") if isinstance(transaction, dict) else None
+        values = [self.data.get("reference"), self.data.get("transaction_reference"), nested]
+        if self.event.startswith("refund."):
+            values = [*values[1:], values[0]]
+        return next((found for value in values if (found := parse_text(value, MAX_LENGTH))), None)
 
 
 @dataclass(slots=True)

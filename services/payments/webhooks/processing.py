@@ -35,7 +35,7 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     await _schedule_verifications(session, events)
     await _record_disputes(session, events)
     for event in events:
-        if event.outcome is None:
+        if event.outcome is None and event.postponed is None:
             event.outcome = _outcome(event)
     return _result(events)
 

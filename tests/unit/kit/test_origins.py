@@ -20,6 +20,7 @@ from kit.origins import normalize_origins, origin_of
         ("https://", None),
         ("https://[::1", None),
         ("https://shop.example:99999", None),
+        ("https://shop.example:0", "https://shop.example:0"),
     ],
 )
 def test_origin_of_a_url_is_lower_case_without_the_default_port(url: str, origin: str | None) -> None:
@@ -27,8 +28,8 @@ def test_origin_of_a_url_is_lower_case_without_the_default_port(url: str, origin
 
 
 def test_normalize_origins_accepts_every_spelling_of_an_origin() -> None:
-    spellings = ["https://shop.example/", "https://Shop.Example", "https://shop.example:443", "*"]
-    assert normalize_origins(spellings) == ["https://shop.example"] * 3 + ["*"]
+    spellings = ["https://shop.example/", "https://Shop.Example", "https://shop.example:443", "*", "http://[::1]:3000"]
+    assert normalize_origins(spellings) == ["https://shop.example"] * 3 + ["*", "http://[::1]:3000"]
 
 
 @pytest.mark.parametrize(

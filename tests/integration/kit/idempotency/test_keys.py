@@ -148,3 +148,12 @@ async def test_prune_deletes_old_keys(sessions: Sessions) -> None:
         assert await keys.prune(session, Keys) == 1
     async with sessions() as session:
         assert (await session.execute(select(Keys.key))).scalars().all() == ["k-2"]
+
+
+async def test_prune_skips_keys_that_another_worker_is_deleting(sessions: Sessions) -> None:
+    for number in range(6):
+        await order(sessions, make_request(f"k-{number}"))
+    async with sessions.begin() as session:
+        await session.execute(update(Keys).values(created_at=text("now() - interval '25 hours'")))
+    async with sessions.begin() as first, sessions.begin() as second:
+        assert [await keys.prune(one, Keys, 3) for one in (first, second)] == [3, 3]

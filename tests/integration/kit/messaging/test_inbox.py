@@ -41,6 +41,16 @@ async def test_prune_deletes_only_old_processed_entries(sessions: Sessions) -> N
     assert [entry.key for entry in await entries(sessions)] == ["2", "3", "4"]
 
 
+async def test_prune_skips_entries_that_another_worker_is_deleting(sessions: Sessions) -> None:
+    await store(sessions, *(message(number) for number in range(20)))
+    await process(sessions)
+    async with sessions.begin() as session:
+        await session.execute(update(Inbox).values(received_at=func.now() - RETENTION - timedelta(days=1)))
+    async with sessions.begin() as first, sessions.begin() as second:
+        assert [await inbox.prune(one, Inbox, 10) for one in (first, second)] == [10, 10]
+    assert await entries(sessions) == []
+
+
 async def test_measure_counts_pending_and_failed_entries(sessions: Sessions) -> None:
     await store(sessions, message(1), message(2, b"failed"), message(3, b"raise"))
     await process(sessions)

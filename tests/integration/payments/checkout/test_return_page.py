@@ -1,7 +1,6 @@
 """The payer's return from Paystack: it asks Paystack, proves nothing, and waits for nobody."""
 
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
@@ -37,6 +36,7 @@ async def test_return_when_the_payment_has_a_callback_url_redirects_there(
         ("https://shop.test/a?b&", "https://shop.test/a?b&OURS"),
         ("https://shop.test/a?b=%20+c&b=&reference=theirs", "https://shop.test/a?b=%20+c&b=&reference=theirs&OURS"),
         ("https://shop.test/#/thanks?x=1", "https://shop.test/?OURS#/thanks?x=1"),
+        ('https://shop.test/a|b^?c={x}&d=<\\"`>', 'https://shop.test/a|b^?c={x}&d=<\\"`>&OURS'),
     ],
 )
 async def test_return_keeps_the_callback_url_byte_for_byte(
@@ -61,13 +61,10 @@ TEXTS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("status", PaymentStatus)
-async def test_page_says_what_happened_to_the_money(
-    client: httpx.AsyncClient, paystack: FakePaystack, status: PaymentStatus
-) -> None:
-    paid: dict[str, Any] = {} if status in UNPAID else {"paid_amount": 40_000, "paid_currency": "NGN"}
-    one = await create_payment(status=status, refunded_amount=10_000 if status == "partially_refunded" else 0, **paid)
-    paystack.add_transaction(one.reference, status="ongoing")
+@pytest.mark.parametrize("status", [status for status in PaymentStatus if status not in UNPAID])
+async def test_page_says_what_happened_to_the_money(client: httpx.AsyncClient, status: PaymentStatus) -> None:
+    refunded = 10_000 if status == "partially_refunded" else 0
+    one = await create_payment(status=status, refunded_amount=refunded, paid_amount=40_000, paid_currency="NGN")
     answer = await client.get("/payments/callback", params={"reference": one.reference})
     assert answer.status_code == 200
     assert TEXTS[status] in answer.text
@@ -75,6 +72,29 @@ async def test_page_says_what_happened_to_the_money(
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("status", sorted(UNPAID))
+@pytest.mark.parametrize(
+    ("reported", "shown"),
+    [
+        ("failed", "failed"),
+        ("abandoned", "abandoned"),
+        ("ongoing", "pending"),
+        ("pending", "pending"),
+        (None, "pending"),
+    ],
+)
+async def test_page_says_that_nothing_was_charged_only_if_paystack_has_just_said_so(
+    client: httpx.AsyncClient, paystack: FakePaystack, status: PaymentStatus, reported: str | None, shown: str
+) -> None:
+    one = await create_payment(status=status)
+    if reported is None:
+        paystack.fail(httpx.ReadTimeout("slow"), times=None)
+    else:
+        paystack.add_transaction(one.reference, status=reported)
+    answer = await client.get("/payments/callback", params={"reference": one.reference})
+    assert TEXTS[shown] in answer.text
 
 
 async def test_page_names_the_shop_and_links_to_it(
@@ -116,7 +136,7 @@ async def test_return_when_nothing_was_paid_settles_nothing(client: httpx.AsyncC
     one = await create_payment()
     paystack.add_transaction(one.reference, status="abandoned")
     answer = await client.get("/payments/callback", params={"reference": one.reference})
-    assert "not confirmed yet" in answer.text
+    assert "was not completed, and nothing was charged" in answer.text
     assert await outbox_types() == []
 
 

@@ -10,8 +10,11 @@ from sqlalchemy import text
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from services.payments.db import sessions
 from services.payments.models import PaymentStatus
+from services.payments.paystack.charge import parse_charge
+from services.payments.settlement.settle import RecordedConcurrently, settle
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, charge, charge_success
+from tests.fixtures.loops import until
 from tests.fixtures.payments_jobs import process_webhook_events, settle_charges
 from tests.fixtures.payments_requests import deliver, post_webhook
 from tests.fixtures.payments_rows import execute, find_payment, outbox_events, outbox_types, webhook_events
@@ -247,3 +250,25 @@ async def test_settle_when_another_charge_has_the_reference_of_a_paid_one_needs_
     found = await find_payment(reference)
     assert (found.status, found.paid_amount, found.paid_currency) == ("succeeded" if known else "held", 50_000, "NGN")
     assert len(await webhook_events()) == 2
+
+
+async def test_settle_when_a_charge_with_the_same_unknown_reference_is_recorded_meanwhile_tries_again() -> None:
+    first, second = charge("pay-of-nobody"), charge("pay-of-nobody", id=4711)
+
+    async def settle_second() -> None:
+        async with sessions.begin() as session:
+            await settle(session, [parse_charge(second)])
+
+    async with sessions.begin() as session:
+        await settle(session, [parse_charge(first)])
+        waiting = asyncio.create_task(settle_second())
+        await until(is_waiting_for_a_lock)
+    with pytest.raises(RecordedConcurrently):
+        await waiting
+    assert await settle_charges(second) == ["conflict"]
+
+
+async def is_waiting_for_a_lock() -> bool:
+    async with sessions() as session:
+        found = await session.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+        return bool(found.scalar_one())

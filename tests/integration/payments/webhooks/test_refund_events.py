@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from kit.messaging.processor import ATTEMPTS
+from services.payments.db import sessions
+from services.payments.metrics import Metrics
 from tests.factories.payments import create_paid_payment
 from tests.fakes.paystack import FakePaystack, Json, charge_success
 from tests.fixtures.payments_jobs import Jobs, process_webhook_events
@@ -74,6 +76,33 @@ async def test_refund_event_of_an_unknown_payment_is_retried_and_then_needs_an_o
         await process_webhook_events()
     (failed, _) = await webhook_events()
     assert (failed.status, failed.attempts, failed.error) == ("failed", ATTEMPTS, "there is no payment pay-unknown")
+    assert (failed.event, failed.reference, failed.outcome) == ("refund.processed", "pay-unknown", None)
+    assert (failed.identity or "").startswith("refund.processed:pay-unknown/")
+
+
+async def test_refund_event_that_waits_for_its_next_attempt_is_not_overdue(client: httpx.AsyncClient) -> None:
+    await deliver(client, {"event": "refund.processed", "data": refund_data(transaction_reference="pay-unknown")})
+    await execute("UPDATE webhook_events SET received_at = now() - interval '1 hour'")
+    assert await Metrics(sessions).measure() is None
+    await execute("UPDATE webhook_events SET next_attempt_at = now() - interval '2 minutes'")
+    assert "1 webhook events wait for processing" in str(await Metrics(sessions).measure())
+
+
+async def test_refund_that_was_reported_long_before_its_charge_is_found(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
+) -> None:
+    paystack.add_refund(paystack.add_transaction("pay-of-nobody"), 50_000, status="processed")
+    await deliver(client, charge_success("pay-of-nobody"))  # without a refund event
+    await jobs.execute_refunds()
+    assert (await find_payment("pay-of-nobody")).status == "refunded"
+
+
+async def test_refund_event_with_a_reference_of_its_own_finds_its_payment(client: httpx.AsyncClient) -> None:
+    one = await create_paid_payment()
+    data = refund_data(reference="refund-1", transaction={"reference": one.reference})
+    await deliver(client, {"event": "refund.processed", "data": data})
+    (event,) = await webhook_events()
+    assert (event.status, event.reference) == ("processed", one.reference)
 
 
 async def test_refund_event_that_overtakes_the_charge_is_retried(
