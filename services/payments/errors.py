@@ -111,6 +111,12 @@ class ChargePending(Problem):
     status = 409
 
 
+class WebhookEventNotFailed(Problem):
+    """Only a webhook event with status failed can be closed."""
+
+    status = 409
+
+
 class WebhookEventNotFound(Problem):
     """There is no webhook event with this id: list the webhook events with GET /payments/webhook-events."""
 

@@ -1,4 +1,4 @@
-"""The commands `webhooks list`, `webhooks show` and `webhooks reprocess`."""
+"""The commands `webhooks list`, `webhooks show`, `webhooks reprocess` and `webhooks close`."""
 
 import base64
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from kit.cli.times import check_period
 from kit.messaging.inbox import EntryStatus
 from services.payments.cli.command import Context, interruptible, operator, run
-from services.payments.cli.options import AsJson, Limit, Since, Until
+from services.payments.cli.options import AsJson, Limit, Reason, Since, Until
 from services.payments.cli.output import err, out, print_json, print_views, printable, progress, to_text
 from services.payments.db import Topic, sessions
 from services.payments.errors import WebhookEventNotFound
@@ -16,7 +16,7 @@ from services.payments.webhooks import queries
 from services.payments.webhooks.queries import MAX_REPROCESSED, REPROCESS_BATCH, Filter
 from services.payments.webhooks.schemas import WebhookEventDetail, WebhookEventView
 
-cli = typer.Typer(help="List, show and reprocess the webhook events that Paystack sent.", no_args_is_help=True)
+cli = typer.Typer(help="List, show, reprocess and close the webhook events that Paystack sent.", no_args_is_help=True)
 Status = Annotated[
     EntryStatus | None,
     typer.Option(
@@ -116,3 +116,22 @@ def reprocess(
         print_json({"count": count, "by": operator().id})
     else:
         err.print(f"{count} webhook events are pending again. The worker processes them.")
+
+
+@cli.command()
+def close(
+    ids: Annotated[list[int], typer.Argument(min=1, max=MAX_ID, help="Ids of failed webhook events.")],
+    reason: Reason,
+) -> None:
+    """Close failed webhook events that can never be processed, after you have dealt with what they report.
+
+    For example, a second charge of one payment that you have refunded on Paystack's dashboard. Exit code 1: one of the events does not
+    exist or has not failed; then none is changed.
+    """
+
+    async def work(context: Context) -> None:
+        async with sessions.begin() as session:
+            await queries.close(session, ids, operator().id, reason)
+
+    run(work)
+    err.print(f"{len(set(ids))} webhook events closed.")

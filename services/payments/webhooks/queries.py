@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.bulk import table_of
 from kit.messaging.inbox import EntryStatus
+from services.payments.errors import WebhookEventNotFailed
 from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
@@ -106,6 +107,25 @@ async def reprocess(
             return count, None if count < limit else max(batch, default=None)
         after = max(batch)
     return count, after
+
+
+async def close(session: AsyncSession, ids: Sequence[int], decided_by: str, reason: str) -> None:
+    """Set failed webhook events to processed, because an operator has dealt with what they report. Change all of them or none.
+
+    The outcome records who closed them and why. Raises WebhookEventNotFailed.
+    """
+    failed = WebhookEvent.id.in_(ids), WebhookEvent.status == EntryStatus.FAILED
+    closed = update(WebhookEvent).where(*failed).returning(WebhookEvent.id)
+    values = {
+        "status": EntryStatus.PROCESSED,
+        "processed_at": func.now(),
+        "outcome": f"closed by {decided_by}: {reason}",
+    }
+    others = set(ids) - set((await session.execute(closed.values(values))).scalars())
+    if others:
+        raise WebhookEventNotFailed(
+            f"There is no failed webhook event with the id {', '.join(map(str, sorted(others)))}."
+        )
 
 
 async def _reprocess_batch(

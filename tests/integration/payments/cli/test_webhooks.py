@@ -1,4 +1,4 @@
-"""`webhooks list`, `show` and `reprocess`: operators look at webhook events and reprocess them."""
+"""`webhooks list`, `show`, `reprocess` and `close`: operators look at webhook events, reprocess and close them."""
 
 import httpx
 
@@ -58,3 +58,19 @@ async def test_reprocess_makes_the_chosen_events_pending(client: httpx.AsyncClie
     assert turned.code == 2
     assert "ends before it begins" in turned.err
     assert (await command.run(WEBHOOKS, REPROCESS, "--from", "yesterday")).code == 2
+
+
+async def test_close_ends_failed_events_with_a_reason(client: httpx.AsyncClient, command: CommandLine) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference))
+    await deliver(client, charge_success(one.reference, id=4711))
+    paid, other = await webhook_events()
+    assert (await command.run(WEBHOOKS, "close", str(other.id))).code == 2  # a reason is needed
+    refused = await command.run(WEBHOOKS, "close", str(other.id), str(paid.id), "--reason", "x")
+    assert (refused.code, refused.err.strip()) == (1, f"There is no failed webhook event with the id {paid.id}.")
+    assert [event.status for event in await webhook_events()] == ["processed", "failed"]
+    closed = await command.run(WEBHOOKS, "close", str(other.id), "--reason", "refunded on the dashboard")
+    assert (closed.code, closed.err.strip()) == (0, "1 webhook events closed.")
+    _, event = await webhook_events()
+    assert (event.status, event.outcome) == ("processed", f"closed by {OPERATOR}: refunded on the dashboard")
+    assert event.error is not None
