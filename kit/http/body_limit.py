@@ -80,7 +80,7 @@ class BodyLimit:
             if refusal is None or answered:
                 raise
         if refusal is not None and not answered:
-            # `_refuse` must not wait for the rest of a slow body, so it is told that the body is complete.
+            # Do not wait for the rest of a slow body: call `_refuse` as if the body were complete.
             await _refuse(refusal, scope, receive, send, body_complete=body_complete or refusal is not too_large)
 
 

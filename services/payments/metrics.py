@@ -17,7 +17,8 @@ INTERVAL_SECONDS = 5
 OVERDUE_SECONDS = 60
 
 oldest_webhook_event_age = Gauge(
-    "webhook_events_oldest_age_seconds", "Age of the oldest webhook event that waits for processing"
+    "webhook_events_oldest_age_seconds",
+    "Seconds since the oldest waiting webhook event became due. One that waits for its next attempt is not due",
 )
 refunds_needing_attention = Gauge(
     "refunds_needing_attention",

@@ -1,7 +1,7 @@
 """Start a payment.
 
-The reference is stored before it is sent to Paystack, so that no payment is lost. No database transaction is
-open during a call to Paystack.
+The reference is stored before it is sent to Paystack, so that no payment is lost. No database transaction is open during
+a call to Paystack.
 """
 
 import secrets

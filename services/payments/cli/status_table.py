@@ -12,7 +12,7 @@ from services.payments.refunds.models import RefundStatus
 
 
 class EntryCounts(TypedDict):
-    """Counts of webhook events or inbox entries. `oldest_seconds`: age of the oldest pending one."""
+    """Counts of webhook events or inbox entries. `oldest_seconds`: seconds since the oldest one became due."""
 
     pending: int
     failed: int
