@@ -38,4 +38,4 @@ class PaymentOutcome(StrEnum):
     """The order cannot be fulfilled for this payment. The payments service refunds it; the refund does not change the outcome."""
 
     REFUNDED = "refunded"
-    """The payment was fully refunded after the delivery, or the full refund was reported before the payment."""
+    """The payment paid for the order and was fully refunded. If the refund was reported before the payment, nothing was delivered."""

@@ -106,7 +106,7 @@ class CardNotFound(Problem):
 
 
 class ChargePending(Problem):
-    """Another charge for this order is pending: wait until that payment, whose `reference` is in this response, has succeeded or failed."""
+    """The result of a card charge for this order is not known yet: get that payment, whose `reference` is in this response, in a moment."""
 
     status = 409
 

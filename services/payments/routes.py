@@ -55,6 +55,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
         OrderNotFound,
         NotConfigured,
         OrderNotPayable,
+        ChargePending,
         TooManyPayments,
         IdempotencyKeyInUse,
         PayerUnknown,

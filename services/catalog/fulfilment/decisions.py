@@ -82,7 +82,7 @@ class FulfilmentState:
         already_refunded = payment.refunded_amount >= data.amount
         reason = self._why_undeliverable(data)
         if reason is not None:
-            payment.outcome = PaymentOutcome.REFUNDED if already_refunded else PaymentOutcome.UNDELIVERABLE
+            payment.outcome = PaymentOutcome.UNDELIVERABLE
             if not already_refunded:
                 self.undeliverable.append(
                     build_undeliverable_event(_undeliverable_data(event, reason), event.traceparent)

@@ -41,12 +41,10 @@ SELECT_ORDERS = select(
 
 
 async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[OrderView]:
-    """Return the orders with their items and payments, in the given order.
-
-    The payments of pending orders are not loaded, because a pending order usually has none.
-    """
-    items = await _items(session, [order.id for order in orders])
-    payments = await _payments(session, [order.id for order in orders if order.status != OrderStatus.PENDING])
+    """Return the orders with their items and payments, in the given order."""
+    ids = [order.id for order in orders]
+    items = await _items(session, ids)
+    payments = await _payments(session, ids)
     return [
         OrderView(**order._asdict(), items=items[order.id], payments=payments.get(order.id, [])) for order in orders
     ]

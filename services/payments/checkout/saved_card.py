@@ -1,7 +1,7 @@
 """Charge a saved card.
 
 The reference is stored before the charge is sent, and a charge is never sent twice. A charge without a known result may have succeeded:
-until its result is known, no other charge is sent for the order, even with another idempotency key.
+until its result is known, no other charge is sent and no payment is started for the order, even with another idempotency key.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -18,7 +18,7 @@ from kit.idempotency.long_running import IdempotencyLocks
 from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
-from services.payments.errors import OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
+from services.payments.errors import ChargePending, OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
@@ -47,8 +47,8 @@ async def start_payment(
 ) -> PaymentView:
     """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
 
-    Raises NotConfigured, OrderNotFound, OrderNotPayable, PayerUnknown, PaymentRefused, PaystackUnavailable, CatalogUnavailable,
-    TooManyPayments.
+    Raises NotConfigured, OrderNotFound, OrderNotPayable, ChargePending, PayerUnknown, PaymentRefused, PaystackUnavailable,
+    CatalogUnavailable, TooManyPayments.
     """
     if caller.email is None:
         raise PayerUnknown
@@ -105,7 +105,8 @@ async def _initialize_payment(
 
 
 async def _check_other_payments(session: AsyncSession, order: Order) -> None:
-    """Refuse a payment if the order is paid already or has too many pending payments. Locks the order until the transaction ends.
+    """Refuse a payment if the order is paid already, may be paid by a charge of a saved card whose result is not known, or has too many
+    pending payments. Locks the order until the transaction ends.
 
     The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
     """
@@ -114,6 +115,13 @@ async def _check_other_payments(session: AsyncSession, order: Order) -> None:
     paid = (await session.execute(of_order.where(Payment.status.in_(PAID_NOT_FULLY_REFUNDED)).limit(1))).one_or_none()
     if paid is not None:
         raise already_paid(paid.reference, paid.status)
+    # A charge with an authorization_url waits for its payer, who may prefer to pay on a new page.
+    charge = of_order.where(
+        Payment.status == PaymentStatus.PENDING, Payment.card_id.is_not(None), Payment.authorization_url.is_(None)
+    )
+    unknown = (await session.execute(charge.limit(1))).one_or_none()
+    if unknown is not None:
+        raise ChargePending(reference=unknown.reference)
     pending = of_order.where(Payment.status == PaymentStatus.PENDING).limit(MAX_PENDING)
     if len((await session.execute(pending)).all()) >= MAX_PENDING:
         raise TooManyPayments

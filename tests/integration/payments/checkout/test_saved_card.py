@@ -13,7 +13,7 @@ from services.payments.settlement import verify
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, authorization, charge_success, refusal
-from tests.fixtures.payments_requests import charge_card, deliver, save_card
+from tests.fixtures.payments_requests import charge_card, deliver, save_card, start_payment
 from tests.fixtures.payments_rows import find_payment, outbox_events, outbox_types
 from tests.fixtures.tokens import Signer
 
@@ -89,6 +89,8 @@ async def test_charge_when_the_bank_challenges_the_payer_returns_the_authorizati
     paystack.saved_card_answer = {"paused": True, "authorization_url": url}
     shown = (await charge_card(client, payer, catalog.add_order(), card)).json()
     assert (shown["status"], shown["authorization_url"]) == ("pending", url)
+    # A payer who cannot authorize it may pay on a new page.
+    assert (await start_payment(client, payer, shown["order_id"])).status_code == 201
     await deliver(client, charge_success(shown["reference"]))
     assert (await find_payment(shown["reference"])).status == "succeeded"
 
@@ -120,6 +122,9 @@ async def test_charge_when_its_answer_is_lost_is_verified_and_never_sent_again(
     assert (await charge_card(client, payer, order, card, "key-1")).json()["reference"] == reference
     other = await charge_card(client, payer, order, card, "key-2")
     assert (other.status_code, other.json()["code"], other.json()["reference"]) == (409, "charge_pending", reference)
+    # Nor is a payment started: the payer could pay twice.
+    page = await start_payment(client, payer, order)
+    assert (page.status_code, page.json()["code"], page.json()["reference"]) == (409, "charge_pending", reference)
     # Paystack had charged it.
     await verify.verify_now(sessions, clients.paystack, reference)
     assert (await find_payment(reference)).status == "succeeded"

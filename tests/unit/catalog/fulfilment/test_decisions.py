@@ -36,9 +36,10 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same() -
     rng = random.Random(seed)
     for _ in range(100):
         cup = uuid4()
-        ids = [uuid4() for _ in range(5)]
-        before = FulfilmentState({key: pending_order(cup, 1) for key in ids[:4]}, {}, stock={cup: 6})
-        delivered, refunded, refunded_in_parts, partly_refunded, unknown = ids
+        ids = [uuid4() for _ in range(6)]
+        before = FulfilmentState({key: pending_order(cup, 1) for key in ids[:5]}, {}, stock={cup: 6})
+        delivered, refunded, refunded_in_parts, partly_refunded, cancelled, unknown = ids
+        before.orders[cancelled].status = OrderStatus.CANCELLED
         events: list[PaymentSucceeded | PaymentRefunded] = [
             payment_succeeded(delivered, "a"),
             payment_succeeded(refunded, "b"),
@@ -48,9 +49,12 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same() -
             payment_succeeded(partly_refunded, "d"),
             payment_refunded(partly_refunded, "d", 30_000),
             payment_succeeded(unknown, "e"),
+            payment_succeeded(cancelled, "f"),
+            payment_refunded(cancelled, "f"),
         ]
         in_order = result(before, events)
-        assert {status for status, _ in in_order["orders"].values()} == {"delivered", "refunded"}
+        assert {status for status, _ in in_order["orders"].values()} == {"delivered", "refunded", "cancelled"}
+        assert {in_order["payments"][reference]["outcome"] for reference in "ef"} == {"undeliverable"}
         assert in_order["stock"] == {cup: 8}
         shuffled = events + rng.choices(events, k=5)
         rng.shuffle(shuffled)
