@@ -6,9 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CurrencyRule:
-    """`minimum`: the smallest payment, in subunits. `has_fraction`: False if Paystack ignores fractions of the unit."""
+    """`minimum`: the smallest payment, in subunits. `countries`: where a Paystack account can accept the currency.
+
+    `has_fraction`: False if Paystack ignores fractions of the unit.
+    """
 
     minimum: int
+    countries: tuple[str, ...]
     has_fraction: bool = True
 
 
@@ -16,13 +20,37 @@ SUBUNITS_PER_UNIT = 100
 """Paystack takes every amount times 100, also in currencies without a subunit."""
 
 CURRENCY_RULES = {
-    "NGN": CurrencyRule(minimum=5_000),
-    "GHS": CurrencyRule(minimum=10),
-    "ZAR": CurrencyRule(minimum=100),
-    "KES": CurrencyRule(minimum=300),
-    "USD": CurrencyRule(minimum=200),
-    "XOF": CurrencyRule(minimum=100, has_fraction=False),
+    "NGN": CurrencyRule(minimum=5_000, countries=("Nigeria",)),
+    "GHS": CurrencyRule(minimum=10, countries=("Ghana",)),
+    "ZAR": CurrencyRule(minimum=100, countries=("South Africa",)),
+    "KES": CurrencyRule(minimum=300, countries=("Kenya",)),
+    "USD": CurrencyRule(minimum=200, countries=("Kenya", "Nigeria")),
+    "XOF": CurrencyRule(minimum=100, countries=("Côte d'Ivoire",), has_fraction=False),
 }
+
+
+def fraction_rule_broken_by(amount: int, currency: str) -> str | None:
+    """Return the rule about fractions that an amount of subunits breaks, as a sentence without a full stop, or None."""
+    rule = CURRENCY_RULES.get(currency)
+    if rule is None or rule.has_fraction or amount % SUBUNITS_PER_UNIT == 0:
+        return None
+    return f"{currency} has no fractions: an amount must be a multiple of {SUBUNITS_PER_UNIT} subunits, and {amount} is not"
+
+
+def minimum_rule_broken_by(amount: int, currency: str) -> str | None:
+    """Return the rule about the smallest payment that an amount of subunits breaks, or None. Zero breaks none: nothing has to be paid."""
+    rule = CURRENCY_RULES.get(currency)
+    if rule is None or amount == 0 or amount >= rule.minimum:
+        return None
+    return f"the smallest payment in {currency} is {format_money(rule.minimum, currency)}, and this is {format_money(amount, currency)}"
+
+
+def country_rule(currency: str) -> str | None:
+    """Return the sentence that says which Paystack accounts can accept a currency, or None for an unknown currency."""
+    rule = CURRENCY_RULES.get(currency)
+    if rule is None:
+        return None
+    return f"{currency} can be accepted by Paystack accounts in {' and '.join(rule.countries)} in which it is enabled"
 
 
 def format_money(amount: int, currency: str) -> str:

@@ -45,6 +45,18 @@ class AmountTooLarge(Problem):
     status = 422
 
 
+class AmountTooSmall(Problem):
+    """The order's amount is smaller than the smallest payment that Paystack accepts in its currency. Order more."""
+
+    status = 422
+
+
+class PriceNotWhole(Problem):
+    """The currency of this product has no fractions: give a price that is a multiple of 100 subunits."""
+
+    status = 422
+
+
 class OutOfStock(Problem):
     """There is not enough stock of the products in `products`. Reduce each quantity to at most `left`."""
 

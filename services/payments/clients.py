@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from contracts.money import country_rule
 from kit.errors import Problem
 from services.payments.catalog_client import CatalogClient
 from services.payments.errors import NotConfigured, PaymentRefused, PaystackUnavailable
@@ -55,15 +56,22 @@ CurrentClients = Annotated[Clients, Depends(_clients)]
 
 
 def problem_from_paystack(
-    error: PaystackError, refusal: type[Problem] = PaymentRefused, *, unavailable_detail: str | None = None
+    error: PaystackError,
+    refusal: type[Problem] = PaymentRefused,
+    *,
+    unavailable_detail: str | None = None,
+    currency: str = "",
 ) -> Problem:
     """Return the error response for a failed call to Paystack.
 
-    If Paystack refused the request, return `refusal` with its default detail and Paystack's message. After any other failure, return
+    If Paystack refused the request, return `refusal` with its default detail and Paystack's message; if it refused the `currency` of the
+    request, also with the rule about the currency. After any other failure, return
     PaystackUnavailable with `unavailable_detail`; None means the default detail of PaystackUnavailable.
     """
     if isinstance(error, Refused):
-        return refusal(f"{refusal.default_detail().rstrip('.')}: {error.message}")
+        rule = country_rule(currency) if error.code == "unsupported_currency" else None
+        explanation = f" ({rule})" if rule else ""
+        return refusal(f"{refusal.default_detail().rstrip('.')}: {error.message}{explanation}")
     if isinstance(error, RateLimited):
         return PaystackUnavailable(unavailable_detail, headers={"Retry-After": str(error.retry_after)})
     return PaystackUnavailable(unavailable_detail)

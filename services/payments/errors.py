@@ -21,6 +21,12 @@ class OrderNotPayable(Problem):
     status = 409
 
 
+class AmountNotPayable(Problem):
+    """Paystack does not accept the amount of this order in its currency: place another order."""
+
+    status = 422
+
+
 class TooManyPayments(Problem):
     """This order has too many pending payments: complete one of them at its `authorization_url`."""
 
@@ -47,6 +53,12 @@ class NothingToRefund(Problem):
 
 class RefundCurrencyDiffers(Problem):
     """The amount of the refund is in another currency than the payment."""
+
+    status = 422
+
+
+class RefundNotWhole(Problem):
+    """The currency of the payment has no fractions: request a refund of a multiple of 100 subunits."""
 
     status = 422
 

@@ -16,6 +16,7 @@ from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
 from services.payments.db import Transaction, sessions
 from services.payments.errors import (
+    AmountNotPayable,
     CardNotFound,
     CatalogUnavailable,
     ChargePending,
@@ -59,6 +60,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
         TooManyPayments,
         IdempotencyKeyInUse,
         PayerUnknown,
+        AmountNotPayable,
         PaymentRefused,
         IdempotencyKeyReused,
         PaystackUnavailable,
@@ -92,6 +94,7 @@ async def start_payment(
         OrderNotPayable,
         ChargePending,
         IdempotencyKeyInUse,
+        AmountNotPayable,
         PaymentRefused,
         IdempotencyKeyReused,
         PaystackUnavailable,

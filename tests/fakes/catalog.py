@@ -15,14 +15,16 @@ class FakeCatalog(httpx.AsyncBaseTransport):
     answer: httpx.Response | Exception | None = None
     calls: list[httpx.Request] = field(default_factory=list)
 
-    def add_order(self, order_id: str | None = None, *, amount: int = 50_000, status: str = "pending") -> str:
+    def add_order(
+        self, order_id: str | None = None, *, amount: int = 50_000, status: str = "pending", currency: str = "NGN"
+    ) -> str:
         """Add an order and return its id."""
         order_id = order_id or str(uuid4())
         self.orders[order_id] = {
             "id": order_id,
             "status": status,
             "amount": amount,
-            "currency": "NGN",
+            "currency": currency,
             "items": [],
         }
         return order_id

@@ -8,9 +8,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import minimum_rule_broken_by
 from kit.auth import Caller
 from kit.fields import MAX_AMOUNT
-from services.catalog.errors import AmountTooLarge, CurrenciesDiffer, OutOfStock, ProductNotFound
+from services.catalog.errors import AmountTooLarge, AmountTooSmall, CurrenciesDiffer, OutOfStock, ProductNotFound
 from services.catalog.models import Order, OrderItem, Product
 from services.catalog.orders.schemas import OrderItemView, OrderLine, OrderView, PlaceOrder
 from services.catalog.settings import settings
@@ -32,21 +33,22 @@ class ProductRow(NamedTuple):
 async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrder) -> OrderView:
     """Reserve the stock and insert the order at the current prices.
 
-    Raises ProductNotFound, CurrenciesDiffer, AmountTooLarge, OutOfStock.
+    Raises ProductNotFound, CurrenciesDiffer, AmountTooLarge, AmountTooSmall, OutOfStock.
     """
     quantities = _add_up(request.items)
     products = await _load_products(session, quantities)
-    amount = sum(product.price * quantities[product.id] for product in products)
+    amount, currency = sum(product.price * quantities[product.id] for product in products), products[0].currency
     if amount > MAX_AMOUNT:
         raise AmountTooLarge(
             f"The order's amount is {amount}, but a payment can be at most {MAX_AMOUNT}. Split it into several orders."
         )
+    if (broken_rule := minimum_rule_broken_by(amount, currency)) is not None:
+        raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
     limited = [product.id for product in products if product.stock is not None]
     reserved = await _reserve(session, {product_id: quantities[product_id] for product_id in limited})
 
     order_id, now = uuid4(), datetime.now(UTC)
     expires_at = now + timedelta(seconds=settings.catalog_reservation_seconds)
-    currency = products[0].currency
     await session.execute(
         insert(Order).values(
             id=order_id,

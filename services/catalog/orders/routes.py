@@ -13,6 +13,7 @@ from services.catalog.auth import AnyCaller, Customer
 from services.catalog.db import Transaction
 from services.catalog.errors import (
     AmountTooLarge,
+    AmountTooSmall,
     CurrenciesDiffer,
     OrderNotFound,
     OrderNotPending,
@@ -43,6 +44,7 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
         IdempotencyKeyInUse,
         CurrenciesDiffer,
         AmountTooLarge,
+        AmountTooSmall,
         IdempotencyKeyReused,
     ),
 )

@@ -6,8 +6,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import fraction_rule_broken_by
 from services.catalog import slugs
-from services.catalog.errors import CategoryNotFound, ProductNotFound, SlugTaken
+from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, SlugTaken
 from services.catalog.models import Category, Product
 from services.catalog.products.lists import COLUMNS
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
@@ -16,8 +17,9 @@ from services.catalog.products.schemas import CreateProduct, ProductView, Update
 async def create_product(session: AsyncSession, request: CreateProduct) -> ProductView:
     """Insert a product. A slug made from the name gets a random suffix if it is taken.
 
-    Raises CategoryNotFound, and SlugTaken if the slug of the request is taken.
+    Raises PriceNotWhole, CategoryNotFound, and SlugTaken if the slug of the request is taken.
     """
+    _check_price(request.price, request.currency)
     await _check_category(session, request.category_id)
     values = request.model_dump() | {"description": request.description or "", "tags": _distinct(request.tags)}
     for slug in [request.slug] if request.slug else slugs.candidates(request.name, "product"):
@@ -30,7 +32,7 @@ async def create_product(session: AsyncSession, request: CreateProduct) -> Produ
 
 
 async def update_product(session: AsyncSession, product_id: UUID, request: UpdateProduct) -> ProductView:
-    """Change the fields that are in the request. Raises CategoryNotFound, ProductNotFound."""
+    """Change the fields that are in the request. Raises PriceNotWhole, CategoryNotFound, ProductNotFound."""
     values = request.model_dump(exclude_unset=True)
     await _check_category(session, request.category_id)
     if "tags" in values:
@@ -39,7 +41,14 @@ async def update_product(session: AsyncSession, product_id: UUID, request: Updat
     row = (await session.execute(changed.returning(*COLUMNS))).one_or_none()
     if row is None:
         raise ProductNotFound
-    return ProductView.model_validate(row)
+    product = ProductView.model_validate(row)
+    _check_price(product.price, product.currency)  # only now is the currency known; the error undoes the change
+    return product
+
+
+def _check_price(price: int, currency: str) -> None:
+    if (broken_rule := fraction_rule_broken_by(price, currency)) is not None:
+        raise PriceNotWhole(f"The price is not possible: {broken_rule}.")
 
 
 async def _check_category(session: AsyncSession, category_id: UUID | None) -> None:

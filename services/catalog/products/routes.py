@@ -10,7 +10,7 @@ from kit.fields import MAX_AMOUNT, Currency
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog.auth import Editor
 from services.catalog.db import Transaction
-from services.catalog.errors import CategoryNotFound, PriceRangeEmpty, ProductNotFound, SlugTaken
+from services.catalog.errors import CategoryNotFound, PriceNotWhole, PriceRangeEmpty, ProductNotFound, SlugTaken
 from services.catalog.products import edit, lists
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, Tag, UpdateProduct
@@ -64,7 +64,7 @@ async def list_products(
     "",
     status_code=201,
     summary="Create a product",
-    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, CategoryNotFound, SlugTaken),
+    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, CategoryNotFound, SlugTaken, PriceNotWhole),
 )
 async def create_product(request: CreateProduct, _: Editor, session: Transaction) -> ProductView:
     """Create a product. Requires the scope `catalog:write`."""
@@ -80,7 +80,9 @@ async def get_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductView
 @router.patch(
     "/{product_id}",
     summary="Change a product",
-    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, ProductNotFound, CategoryNotFound),
+    responses=problem_responses(
+        NotAuthenticated, Unavailable, NotAllowed, ProductNotFound, CategoryNotFound, PriceNotWhole
+    ),
 )
 async def update_product(product_id: ProductId, request: UpdateProduct, _: Editor, session: Transaction) -> ProductView:
     """Change the fields that are in the request body. The prices of existing orders do not change.

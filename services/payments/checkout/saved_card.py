@@ -53,7 +53,8 @@ async def charge_saved_card(
 
     A repeated request with the same idempotency key returns the first response.
 
-    Raises OrderNotFound, OrderNotPayable, CardNotFound, ChargePending, PaymentRefused, PaystackUnavailable, CatalogUnavailable.
+    Raises OrderNotFound, OrderNotPayable, AmountNotPayable, CardNotFound, ChargePending, PaymentRefused, PaystackUnavailable,
+    CatalogUnavailable.
     """
     idempotent = IdempotentRequest.of(caller.id, "POST /payments/charge", idempotency_key, request)
     async with idempotency_locks.lock(idempotent) as locked:
@@ -122,7 +123,7 @@ async def _send_charge(
         return
     except PaystackError as error:
         await abandon(sessions, payment.reference, str(error))
-        raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED) from error
+        raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED, currency=payment.currency) from error
     async with sessions.begin() as session:
         if isinstance(result, Challenge):
             await session.execute(

@@ -12,13 +12,21 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from contracts.money import fraction_rule_broken_by, minimum_rule_broken_by
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import IdempotencyLocks
 from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.clients import Clients, problem_from_paystack
-from services.payments.errors import ChargePending, OrderNotPayable, PayerUnknown, PaystackUnavailable, TooManyPayments
+from services.payments.errors import (
+    AmountNotPayable,
+    ChargePending,
+    OrderNotPayable,
+    PayerUnknown,
+    PaystackUnavailable,
+    TooManyPayments,
+)
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
@@ -47,8 +55,8 @@ async def start_payment(
 ) -> PaymentView:
     """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
 
-    Raises NotConfigured, OrderNotFound, OrderNotPayable, ChargePending, PayerUnknown, PaymentRefused, PaystackUnavailable,
-    CatalogUnavailable, TooManyPayments.
+    Raises NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChargePending, PayerUnknown, PaymentRefused,
+    PaystackUnavailable, CatalogUnavailable, TooManyPayments.
     """
     if caller.email is None:
         raise PayerUnknown
@@ -65,10 +73,16 @@ async def start_payment(
 
 
 async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Caller) -> Order:
-    """Return a pending order of the caller. Raises OrderNotFound, OrderNotPayable, CatalogUnavailable."""
+    """Return a pending order of the caller. Raises OrderNotFound, OrderNotPayable, AmountNotPayable, CatalogUnavailable."""
     order = await catalog.get_order(order_id, caller)
     if order.status != "pending":
         raise OrderNotPayable(f"The order is {order.status}: only a pending order can be paid.")
+    for broken_rule in (
+        fraction_rule_broken_by(order.amount, order.currency),
+        minimum_rule_broken_by(order.amount, order.currency),
+    ):
+        if broken_rule is not None:
+            raise AmountNotPayable(f"The amount of this order cannot be paid: {broken_rule}. Place another order.")
     return order
 
 
@@ -98,7 +112,7 @@ async def _initialize_payment(
             await abandon(sessions, payment.reference, str(error))
             if isinstance(error, Refused) and error.code == "duplicate_reference":
                 continue
-            raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED) from error
+            raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED, currency=payment.currency) from error
         else:
             return await _store_payment_page(sessions, payment.reference, initialized)
     raise PaystackUnavailable(NOTHING_CHARGED)

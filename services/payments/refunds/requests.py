@@ -14,9 +14,9 @@ import structlog
 from sqlalchemy import case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.money import format_money
+from contracts.money import format_money, fraction_rule_broken_by
 from kit.observability.tracing import continue_trace
-from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundTooLarge
+from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundNotWhole, RefundTooLarge
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
 
@@ -42,7 +42,7 @@ async def request_refund(
     """Request a refund of `amount` subunits, or of everything that can be refunded.
 
     Locks the payment, so that concurrent requests cannot refund more than was paid. Raises PaymentNotFound, NothingToRefund, ReasonNeeded,
-    RefundTooLarge.
+    RefundTooLarge, RefundNotWhole.
     """
     found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
     payment = found.scalar_one_or_none()
@@ -62,6 +62,8 @@ async def request_refund(
             f"The amount is greater than the refundable amount: request at most {format_money(left, currency)}.",
             left=left,
         )
+    if amount is not None and (broken_rule := fraction_rule_broken_by(amount, currency)) is not None:
+        raise RefundNotWhole(f"The amount cannot be refunded: {broken_rule}.")
     refund = Refund(
         id=uuid4(),
         payment_id=payment.id,

@@ -24,6 +24,7 @@ from services.payments.errors import (
     ReasonNeeded,
     RefundNotAwaitingAccount,
     RefundNotFound,
+    RefundNotWhole,
     RefundTooLarge,
 )
 from services.payments.models import IdempotencyKey, Payment
@@ -48,6 +49,7 @@ log = structlog.get_logger("refunds")
         IdempotencyKeyInUse,
         ReasonNeeded,
         RefundTooLarge,
+        RefundNotWhole,
         IdempotencyKeyReused,
     ),
 )

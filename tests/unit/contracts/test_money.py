@@ -1,12 +1,22 @@
 """Amounts as people read them, and the table of currencies."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.money import CURRENCY_RULES, format_money, parse_money
+from contracts.money import (
+    CURRENCY_RULES,
+    CurrencyRule,
+    country_rule,
+    format_money,
+    fraction_rule_broken_by,
+    minimum_rule_broken_by,
+    parse_money,
+)
 from kit.fields import Currency
 
 
@@ -69,3 +79,34 @@ def test_parse_money_needs_no_currency_if_there_is_a_fraction() -> None:
 def test_parse_money_refuses_what_could_mean_something_else(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_money(text)
+
+
+@given(st.integers(0, 10**9), st.sampled_from(sorted(CURRENCY_RULES)))
+def test_only_xof_forbids_fractions(amount: int, currency: str) -> None:
+    assert (fraction_rule_broken_by(amount, currency) is None) == (currency != "XOF" or amount % 100 == 0)
+
+
+@pytest.mark.parametrize(("currency", "rule"), CURRENCY_RULES.items())
+def test_the_minimum_is_the_smallest_payment_and_zero_is_free(currency: str, rule: CurrencyRule) -> None:
+    assert minimum_rule_broken_by(rule.minimum, currency) is None
+    assert minimum_rule_broken_by(0, currency) is None
+    for too_small in (1, rule.minimum - 1):
+        assert format_money(rule.minimum, currency) in (minimum_rule_broken_by(too_small, currency) or "")
+
+
+def test_a_currency_without_rules_breaks_none() -> None:
+    assert (fraction_rule_broken_by(1, "EUR"), minimum_rule_broken_by(1, "EUR"), country_rule("EUR")) == (None,) * 3
+
+
+def test_the_country_rule_names_the_countries_of_the_accounts() -> None:
+    assert country_rule("USD") == "USD can be accepted by Paystack accounts in Kenya and Nigeria in which it is enabled"
+
+
+def test_the_table_of_currencies_in_the_documentation_is_the_table_that_is_enforced() -> None:
+    text = (Path(__file__).parents[3] / "docs/integrating.md").read_text(encoding="utf-8")
+    for currency, rule in CURRENCY_RULES.items():
+        smallest = f"{rule.minimum} ({format_money(rule.minimum, currency)})"
+        (row,) = re.findall(rf"^\| {currency} \| (.*) \|$", text, re.MULTILINE)
+        assert row.startswith(smallest)
+        assert row.endswith(f"| {', '.join(rule.countries)}")
+        assert ("no fractions" in row) is not rule.has_fraction

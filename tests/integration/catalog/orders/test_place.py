@@ -15,14 +15,14 @@ PROBLEM = "application/problem+json"
 async def test_place_when_stock_suffices_then_price_and_stock_are_fixed(
     client: httpx.AsyncClient, customer: Headers
 ) -> None:
-    cup, tea = await create_product(5, price=300), await create_product(None, price=1000, name="Tea")
+    cup, tea = await create_product(5, price=30_000), await create_product(None, price=100_000, name="Tea")
     response = await place_order(client, customer, {cup: 2, tea: 3})
     assert response.status_code == 201
     order = response.json()
-    assert (order["status"], order["amount"], order["currency"]) == ("pending", 3600, "NGN")
+    assert (order["status"], order["amount"], order["currency"]) == ("pending", 360_000, "NGN")
     assert [(item["product_id"], item["quantity"], item["unit_price"], item["amount"]) for item in order["items"]] == [
-        (str(cup), 2, 300, 600),
-        (str(tea), 3, 1000, 3000),
+        (str(cup), 2, 30_000, 60_000),
+        (str(tea), 3, 100_000, 300_000),
     ]
     assert order["expires_at"] > order["created_at"]
     assert (await client.get(f"/catalog/orders/{order['id']}", headers=customer)).json() == order
@@ -48,12 +48,12 @@ async def test_place_when_two_lines_have_one_product_then_they_are_added_up(
 async def test_place_when_the_price_changes_later_then_the_order_keeps_its_price(
     client: httpx.AsyncClient, customer: Headers, editor: Headers
 ) -> None:
-    cup = await create_product(5, price=300)
+    cup = await create_product(5, price=30_000)
     placed = (await place_order(client, customer, {cup: 1})).json()
-    await client.patch(f"/catalog/products/{cup}", json={"price": 999, "name": "Grail"}, headers=editor)
+    await client.patch(f"/catalog/products/{cup}", json={"price": 99_900, "name": "Grail"}, headers=editor)
     order = (await client.get(f"/catalog/orders/{placed['id']}", headers=customer)).json()
-    assert (order["amount"], order["items"][0]["name"]) == (300, "Cup")
-    await handle_events(payment_succeeded(UUID(placed["id"]), "r1", 300))
+    assert (order["amount"], order["items"][0]["name"]) == (30_000, "Cup")
+    await handle_events(payment_succeeded(UUID(placed["id"]), "r1", 30_000))
     assert await status_of(UUID(placed["id"])) == "delivered"
 
 
@@ -105,3 +105,22 @@ async def test_place_when_products_do_not_allow_it_then_the_code_says_why(
     ):
         response = await place_order(client, customer, quantities)
         assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "rule"),
+    [
+        ("NGN", 4_999, "the smallest payment in NGN is NGN 50.00, and this is NGN 49.99"),
+        ("GHS", 9, "the smallest payment in GHS is GHS 0.10, and this is GHS 0.09"),
+        ("USD", 199, "the smallest payment in USD is USD 2.00, and this is USD 1.99"),
+    ],
+)
+async def test_place_when_the_amount_is_below_the_minimum_of_its_currency_then_it_is_refused(
+    client: httpx.AsyncClient, customer: Headers, currency: str, price: int, rule: str
+) -> None:
+    cheap = await create_product(5, price=price, currency=currency)
+    refused = await place_order(client, customer, {cheap: 1})
+    assert (refused.status_code, refused.json()["code"]) == (422, "amount_too_small")
+    assert rule in refused.json()["detail"]
+    assert await stock_of(cheap) == 5
+    assert (await place_order(client, customer, {cheap: 2})).status_code == 201

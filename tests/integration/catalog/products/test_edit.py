@@ -84,3 +84,17 @@ async def test_update_product_when_fields_are_given_then_only_they_change(
     assert (await client.patch(url, json={"price": 1}, headers=customer)).status_code == 403
     missing = await client.patch(f"/catalog/products/{uuid4()}", json={"price": 1}, headers=editor)
     assert (missing.status_code, missing.json()["code"]) == (404, "product_not_found")
+
+
+async def test_a_price_with_a_fraction_is_refused_in_a_currency_without_fractions(
+    client: httpx.AsyncClient, editor: Headers
+) -> None:
+    refused = await client.post("/catalog/products", json=MUG | {"currency": "XOF", "price": 150_050}, headers=editor)
+    assert (refused.status_code, refused.json()["code"]) == (422, "price_not_whole")
+    assert "XOF has no fractions: an amount must be a multiple of 100 subunits" in refused.json()["detail"]
+    mug = await post_product(client, editor, currency="XOF", price=150_000)
+    url = f"/catalog/products/{mug['id']}"
+    refused = await client.patch(url, json={"price": 150_001}, headers=editor)
+    assert (refused.status_code, refused.json()["code"]) == (422, "price_not_whole")
+    assert (await client.get(url)).json() == mug
+    assert (await client.patch(url, json={"price": 200_000}, headers=editor)).json()["price"] == 200_000

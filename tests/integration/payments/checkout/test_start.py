@@ -14,7 +14,7 @@ from services.payments import schemas
 from services.payments.checkout.start import MAX_PENDING
 from services.payments.clients import Clients
 from services.payments.settings import PaymentsSettings
-from tests.factories.payments import create_payment
+from tests.factories.payments import create_card, create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, refusal
 from tests.fixtures.apps import RunningApp
@@ -291,3 +291,50 @@ async def test_start_when_no_secret_key_is_configured_stores_no_payment(
     answer = await client.post(path, json=body, headers={**payer, "Idempotency-Key": "k"})
     assert (answer.status_code, answer.json()["code"]) == (404, "not_configured")
     assert await all_payments() == []
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "rule"),
+    [
+        (4_999, "NGN", "the smallest payment in NGN is NGN 50.00"),
+        (150_050, "XOF", "XOF has no fractions"),
+        (100, "XOF", None),
+        (5_000, "NGN", None),
+    ],
+)
+@pytest.mark.parametrize("saved_card", [False, True])
+async def test_start_when_paystack_does_not_accept_the_amount_then_it_is_refused_and_nothing_is_sent(
+    client: httpx.AsyncClient,
+    payer: dict[str, str],
+    catalog: FakeCatalog,
+    paystack: FakePaystack,
+    amount: int,
+    currency: str,
+    rule: str | None,
+    saved_card: bool,
+) -> None:
+    catalog.add_order(ORDER, amount=amount, currency=currency)
+    path, body = "/payments", {"order_id": ORDER}
+    if saved_card:
+        path, body["card_id"] = "/payments/charge", str((await create_card()).id)
+    answer = await client.post(path, json=body, headers={**payer, "Idempotency-Key": uuid4().hex})
+    if rule is None:
+        assert answer.status_code == 201
+        return
+    assert (answer.status_code, answer.json()["code"]) == (422, "amount_not_payable")
+    assert rule in answer.json()["detail"]
+    assert not paystack.calls
+    assert not await all_payments()
+
+
+async def test_start_when_paystack_refuses_the_currency_then_the_detail_states_the_rule(
+    client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, paystack: FakePaystack
+) -> None:
+    catalog.add_order(ORDER, amount=200, currency="USD")
+    paystack.fail(refusal(400, "unsupported_currency", "Currency not supported by merchant"), operation="initialize")
+    answer = await start(client, payer)
+    assert (answer.status_code, answer.json()["code"]) == (422, "payment_refused")
+    assert (
+        "Currency not supported by merchant (USD can be accepted by Paystack accounts in Kenya and Nigeria"
+        in (answer.json()["detail"])
+    )

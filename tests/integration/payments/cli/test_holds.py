@@ -70,3 +70,15 @@ async def test_amounts_are_shown_and_typed_as_money(client: httpx.AsyncClient, c
         assert (await command.run(*refund, *amount)).code == 0
     assert [refund.amount for refund in await all_refunds()] == [10_000, 10_000, 5_000]
     assert "NGN 50.00" in (await command.run("refunds", "list")).out
+
+
+async def test_refund_in_a_currency_without_fractions_takes_whole_units_only(command: CommandLine) -> None:
+    one = await create_payment(
+        status="held", held_reason="amount_differs", paid_amount=500_000, currency="XOF", paid_currency="XOF"
+    )
+    refund = ("holds", "refund", one.reference, "--reason", "x")
+    for amount in (("--amount", "100.50"), ("--subunits", "10050")):
+        refused = await command.run(*refund, *amount)
+        assert (refused.code, "XOF has no fractions" in refused.err) == (1, True), refused.err
+    assert (await command.run(*refund, "--amount", "XOF 1,000")).code == 0
+    assert [refund.amount for refund in await all_refunds()] == [100_000]

@@ -106,3 +106,15 @@ async def test_retry_whatever_paystack_answers_is_logged_and_followed(
     assert "operator-1" in caplog.text
     assert "6789" in caplog.text
     assert ACCOUNT["account_number"] not in caplog.text
+
+
+async def test_request_when_the_currency_has_no_fractions_then_the_amount_must_be_whole(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    one = await create_paid_payment(amount=500_000, currency="XOF", paid_amount=500_000, paid_currency="XOF")
+    path = f"/payments/{one.reference}/refunds"
+    refused = await client.post(path, json={"amount": 100_050}, headers={**operator, "Idempotency-Key": "a"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "refund_not_whole")
+    assert "XOF has no fractions" in refused.json()["detail"]
+    accepted = await client.post(path, json={"amount": 100_000}, headers={**operator, "Idempotency-Key": "b"})
+    assert accepted.status_code == 202
