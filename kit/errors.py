@@ -44,7 +44,7 @@ class Problem(Exception):
 
 
 class Unavailable(Problem):
-    """A component that this request needs is unavailable. Nothing was changed; try again in a moment."""
+    """A component that this request needs is unavailable: repeat the request in a moment, with the same Idempotency-Key if it has one."""
 
     status = 503
 

@@ -89,13 +89,16 @@ def reprocess(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reprocess the webhook events that match all given ids and options. Idempotent: no effect happens twice."""
+    """Reprocess the webhook events that match all given ids and options. Idempotent: no effect happens twice.
+
+    Exit code 1: the command was interrupted, and some of the events were not reprocessed.
+    """
     if not ids and status is None and event is None and since is None and until is None:
         raise typer.BadParameter("select webhook events: by ids, --status, --event, --from or --to")
     check_period(since, until)
     filters = Filter(ids=ids or None, status=status, event=event, since=since, until=until)
 
-    async def work(context: Context) -> int:
+    async def work(context: Context) -> tuple[int, bool]:
         total, last_id = 0, None
         with progress(shown=not as_json) as bar:
             task = bar.add_task("reprocessing", total=None)
@@ -109,13 +112,16 @@ def reprocess(
                     context.notifier.notify(Topic.WEBHOOK_EVENTS)
                     if last_id is None:
                         break
-        return total
+        return total, shutdown.requested and last_id is not None
 
-    count = run(work)
+    count, interrupted = run(work)
     if as_json:
-        print_json({"count": count, "by": operator().id})
+        print_json({"count": count, "by": operator().id, "interrupted": interrupted})
     else:
         err.print(f"{count} webhook events are pending again. The worker processes them.")
+    if interrupted:
+        err.print("Interrupted. Repeat the command for the other events.", style="red")
+        raise typer.Exit(1)
 
 
 @cli.command()

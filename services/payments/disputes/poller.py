@@ -30,6 +30,7 @@ CHARGEBACK_TIMEOUT = timedelta(days=30)
 """How long after its resolution a lost dispute is polled, if Paystack never reports its chargeback."""
 
 SEARCH_SECONDS = 600.0
+SEARCH_BACKOFF = Backoff(first=10, longest=SEARCH_SECONDS)
 MAX_PAGES = 20
 
 log = structlog.get_logger("disputes")
@@ -46,15 +47,17 @@ class DisputePoller:
 
     async def run(self, shutdown: Shutdown) -> None:
         clock = asyncio.get_running_loop().time
-        searched_at = -SEARCH_SECONDS
+        next_search_at, failed_searches = clock(), 0
         while not shutdown.requested:
             # The search has its own `try`, so that a search that always fails does not prevent the polls.
-            if clock() - searched_at > SEARCH_SECONDS:
+            if clock() >= next_search_at:
                 try:
                     await self.search(shutdown)
-                    searched_at = clock()
+                    next_search_at, failed_searches = clock() + SEARCH_SECONDS, 0
                 except PaystackError as error:
                     log.warning("dispute search failed", error=type(error).__name__, reason=str(error)[:200])
+                    next_search_at = clock() + SEARCH_BACKOFF.seconds(failed_searches)
+                    failed_searches += 1
             try:
                 while await self.poll_due(shutdown):
                     pass

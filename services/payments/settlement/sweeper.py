@@ -87,7 +87,8 @@ class Sweeper:
 
     async def sweep(self, shutdown: Shutdown, on_result: Callable[[bool], None]) -> None:
         """Verify once each payment that is due at the start. Call `on_result` after each, with True if the payment was verified."""
-        started_at = datetime.now(UTC)
+        async with self.sessions() as session:
+            started_at = (await session.execute(select(func.now()))).scalar_one()
         while not shutdown.requested and (due := await self._take_due(started_at)):
             await self._verify_all(shutdown, due, on_result)
 

@@ -32,7 +32,8 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
             Payment.status.in_(UNPAID),
             (Payment.verify_attempts == 0) | (Payment.updated_at < func.now() - MIN_INTERVAL),
         )
-        .values(verify_attempts=Payment.verify_attempts + 1, updated_at=func.now())
+        # More requests must not lengthen the sweeper's intervals, which grow with the number of attempts.
+        .values(verify_attempts=func.greatest(Payment.verify_attempts, 1), updated_at=func.now())
         .returning(Payment.reference)
     )
     async with sessions.begin() as session:

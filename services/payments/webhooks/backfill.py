@@ -101,6 +101,7 @@ class Backfill:
             report.complete = await self._backfill_pages(shutdown, since, until, report, progress)
         except PaystackError as error:
             report.error = f"{type(error).__name__}: {error}"[:300]
+        if report.error is not None:
             log.warning("backfill failed", reason=report.error, since=since.isoformat())
         if report.stored:
             log.warning("missing webhook events stored", stored=report.stored, since=since.isoformat())

@@ -4,8 +4,13 @@ import asyncio
 import json
 import signal
 
+from sqlalchemy import text
+
+from services.payments.db import sessions
 from tests.factories.payments import create_payment
+from tests.fixtures.loops import until
 from tests.fixtures.payments_cli import NOBODY_LISTENS, CommandLine, start_process
+from tests.fixtures.payments_rows import execute
 
 
 async def read_until(process: asyncio.subprocess.Process, words: str) -> None:
@@ -30,6 +35,30 @@ async def test_sweep_when_it_is_interrupted_prints_what_it_did() -> None:
     found = json.loads(out)
     assert (found["due"], found["attempted"], found["interrupted"]) == (3, 1, True)
     assert b"Interrupted" in err
+
+
+async def test_reprocess_when_it_is_interrupted_says_so_and_fails() -> None:
+    insert = """
+        INSERT INTO webhook_events (key, body, headers, status, processed_at)
+        SELECT 'key-' || n, '{}', '{}', 'processed', now() FROM generate_series(1, 600) AS n
+    """
+    await execute(insert)
+    async with sessions.begin() as session:
+        await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        await session.execute(text("LOCK TABLE webhook_events"))
+        reprocessing = await start_process("webhooks", "reprocess", "--status", "processed", "--json")
+        await until(is_waiting_for_the_lock)
+        reprocessing.send_signal(signal.SIGINT)
+    async with asyncio.timeout(60):
+        out, err = await reprocessing.communicate()
+    assert reprocessing.returncode == 1
+    assert (json.loads(out)["count"], json.loads(out)["interrupted"]) == (500, True)
+    assert b"Interrupted" in err
+
+
+async def is_waiting_for_the_lock() -> bool:
+    async with sessions() as session:
+        return bool((await session.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))).scalar_one())
 
 
 async def test_status_when_the_database_is_away_says_so_in_a_sentence() -> None:

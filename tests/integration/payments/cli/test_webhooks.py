@@ -48,7 +48,11 @@ async def test_reprocess_makes_the_chosen_events_pending(client: httpx.AsyncClie
     one = await create_payment()
     await deliver(client, charge_success(one.reference), {"event": "moon.landed", "data": {}})
     ids = [str(event.id) for event in await webhook_events()]
-    assert (await command.run(WEBHOOKS, REPROCESS, *ids, "--json")).json == {"count": 2, "by": OPERATOR}
+    assert (await command.run(WEBHOOKS, REPROCESS, *ids, "--json")).json == {
+        "count": 2,
+        "by": OPERATOR,
+        "interrupted": False,
+    }
     assert {event.status for event in await webhook_events()} == {"pending"}
     await process_webhook_events()
     again = await command.run(WEBHOOKS, REPROCESS, "--event", "moon.landed")

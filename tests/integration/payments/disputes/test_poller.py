@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from kit.worker.shutdown import Shutdown
-from services.payments.db import sessions
+from services.payments.db import Topic, sessions
 from services.payments.metrics import Metrics
 from tests.factories.payments import create_paid_payment
 from tests.fakes.paystack import FakePaystack, dispute_event
@@ -81,14 +81,23 @@ async def test_poll_when_every_search_fails_is_still_made(paystack: FakePaystack
     paystack.resolve_dispute(opened, lost=False)
     paystack.disputes[0] = opened | {"id": None, "status": "awaiting-merchant-feedback"}
     shutdown = Shutdown()
+    searches = len(paystack.calls_to("disputes"))
 
     async def resolved() -> bool:
         return (await find_payment(one.reference)).status != "disputed"
 
+    async def polled() -> bool:
+        return (await find_dispute(opened["id"])).attempts == 0
+
     async with asyncio.TaskGroup() as group:
         group.create_task(jobs.dispute_poller.run(shutdown))
         await until(resolved)
+        for _ in range(3):
+            await execute("UPDATE disputes SET next_attempt_at = now(), attempts = -1")
+            jobs.notifier.wake(Topic.DISPUTES)
+            await until(polled)
         shutdown.request()
+    assert len(paystack.calls_to("disputes")) == searches + 1, "a failed search is not repeated with each poll"
 
 
 async def test_disputes_when_webhooks_polls_and_refunds_race_end_once(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, refusal
-from tests.fixtures.payments_rows import find_payment, outbox_types
+from tests.fixtures.payments_rows import execute, find_payment, outbox_types
 from tests.fixtures.tokens import Signer
 
 
@@ -89,6 +89,18 @@ async def test_verify_when_many_ask_at_once_asks_paystack_once(
     answers = await asyncio.gather(*(verify(client, payer, one.reference) for _ in range(20)))
     assert {answer.status_code for answer in answers} == {200}
     assert len(paystack.calls) == 1
+
+
+async def test_verify_when_a_client_asks_often_does_not_lengthen_the_intervals_of_the_sweeper(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    for _ in range(5):
+        assert (await verify(client, payer, one.reference)).status_code == 200
+        await execute("UPDATE payments SET updated_at = updated_at - interval '1 minute'")
+    assert len(paystack.calls) == 5
+    assert (await find_payment(one.reference)).verify_attempts == 1
 
 
 async def test_verify_when_the_payment_is_another_customers_answers_404(
