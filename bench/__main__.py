@@ -113,7 +113,7 @@ async def measure(results: Results, size: Size, executor: Executor, console: Con
 async def measure_intake(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
     """Measure how many webhook events per second payments, an empty route and the peer accept."""
     key = stack.env["PAYSTACK_SECRET_KEY"]
-    database = await asyncpg.connect(stack.env["PAYMENTS_DATABASE_URL"], timeout=5)
+    database = await asyncpg.connect(stack.env["PAYMENTS_MIGRATION_DATABASE_URL"], timeout=5)
     await stack.stop("payments-worker")  # so that only intake uses the CPU
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close, timeout=5)
@@ -140,7 +140,10 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
 async def measure_purchases(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
     """Measure the latency from webhook to delivery, and the maximum rate of purchases of the shop and of the baseline."""
     key, target = stack.env["PAYSTACK_SECRET_KEY"], Target(_port(stack), intake.WEBHOOK)
-    catalog_url, payments_url = stack.env["CATALOG_DATABASE_URL"], stack.env["PAYMENTS_DATABASE_URL"]
+    catalog_url, payments_url = (
+        stack.env["CATALOG_MIGRATION_DATABASE_URL"],
+        stack.env["PAYMENTS_MIGRATION_DATABASE_URL"],
+    )
     loop = asyncio.get_running_loop()
 
     console.print(f"latency from webhook to delivery: {LATENCY_RATE}/s for {size.latency_seconds} s")

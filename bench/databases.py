@@ -9,12 +9,12 @@ from dev.stack.stack import Stack
 
 
 async def create(stack: Stack, *names: str) -> list[str]:
-    """Create databases, each with its own role, and return their URLs."""
+    """Create databases and return their URLs for the roles that own them."""
     port = urlsplit(stack.env["PAYMENTS_DATABASE_URL"]).port
     assert port is not None
     server = Postgres(stack.folder / "postgres", port, State(stack.folder / "state.json"), list(names))
     await server.create_databases()
-    return [server.url(name) for name in names]
+    return [server.owner_url(name) for name in names]
 
 
 def service_command(service: str, command: str) -> list[str]:

@@ -34,6 +34,11 @@ def driver_url(url: SecretStr) -> str:
     return plain.render_as_string(hide_password=False)
 
 
+def role_of(url: SecretStr) -> str | None:
+    """Return the user name in the URL, or None if it has none. Raises ValueError, see `check_database_url`."""
+    return _parse(url).username
+
+
 def _address(url: URL) -> dict[str, str | tuple[str, ...]]:
     return {name: value for name, value in url.query.items() if name in ADDRESS}
 

@@ -29,6 +29,7 @@ SETTINGS = {
 }
 EXTERNAL_SERVERS = (
     *(f"{service.upper()}_DATABASE_URL" for service in SERVICES),
+    *(f"{service.upper()}_MIGRATION_DATABASE_URL" for service in SERVICES),
     "AMQP_URL",
     "PAYSTACK_URL",
     "PAYSTACK_SECRET_KEY",

@@ -76,7 +76,7 @@ async def write_migration(service: str, name: str, folder: Path, console: Consol
     await supervisor.start()
     try:
         await server.create_databases()
-        variables = {f"{service.upper()}_DATABASE_URL": server.url(service)}
+        variables = {f"{service.upper()}_MIGRATION_DATABASE_URL": server.owner_url(service)}
         versions = PROJECT / "services" / service / "migrations" / "versions"
         before = set(versions.glob("*.py"))
         revision = next_revision(versions)

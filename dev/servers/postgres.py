@@ -37,7 +37,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """A server in its own folder that listens on loopback only. Each service has a role and a database that this role owns."""
+    """A server in its own folder that listens on loopback only. Each database has a role that owns it and one for the application."""
 
     def __init__(self, folder: Path, port: int, state: State, databases: list[str]) -> None:
         self.port = port
@@ -47,9 +47,18 @@ class Postgres:
         self._account: Account | None = unprivileged_account()
 
     def url(self, database: str) -> str:
-        """Return the URL of `database` for the role that owns it."""
-        password = self._state.secret(f"postgres_{database}")
-        return f"postgresql://{database}:{password}@{LOOPBACK}:{self.port}/{database}"
+        """Return the URL of `database` for the application's role, which owns nothing."""
+        return self._url(database, database)
+
+    def owner_url(self, database: str) -> str:
+        """Return the URL of `database` for the role that owns it and runs the migrations."""
+        return self._url(owner_of(database), database)
+
+    def _url(self, role: str, database: str) -> str:
+        return f"postgresql://{role}:{self._password(role)}@{LOOPBACK}:{self.port}/{database}"
+
+    def _password(self, role: str) -> str:
+        return self._state.secret(f"postgres_{role}")
 
     async def prepare(self, console: Console) -> Program:
         """Create the data folder if it does not exist, and return the server program."""
@@ -79,12 +88,13 @@ class Postgres:
         connection = await self._connect()
         try:
             for name in self._databases:
-                password = self._state.secret(f"postgres_{name}")
-                if not await connection.fetchval("select 1 from pg_roles where rolname = $1", name):
-                    await connection.execute(f"create role {name} login password '{password}'")
+                for role in (owner_of(name), name):
+                    if not await connection.fetchval("select 1 from pg_roles where rolname = $1", role):
+                        await connection.execute(f"create role {role} login password '{self._password(role)}'")
                 if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
-                    await connection.execute(f"create database {name} owner {name}")
-                    await connection.execute(f"revoke all on database {name} from public")
+                    await connection.execute(f"create database {name} owner {owner_of(name)}")
+                await connection.execute(f"revoke all on database {name} from public")
+                await connection.execute(f"grant connect on database {name} to {name}")
         finally:
             await connection.close(timeout=5)
 
@@ -160,6 +170,11 @@ class Postgres:
             raise NotStarted(f"another Postgres is running on {data}")
         # No server is running, so the PID file of the killed one is stale; its PID may belong to another process by now.
         (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def owner_of(database: str) -> str:
+    """Return the role that owns a database, as deploy/postgres/roles.sql names it."""
+    return f"{database}_owner"
 
 
 def is_running_in(data: Path) -> bool:

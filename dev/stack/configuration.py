@@ -20,11 +20,16 @@ SANDBOX_CALLS_PER_MINUTE = "60000"
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Addresses and secrets of one stack. `ports` has no entry for the sandbox if PAYSTACK_URL is set."""
+    """Addresses and secrets of one stack. `ports` has no entry for the sandbox if PAYSTACK_URL is set.
+
+    `databases` has the URL of each service for its application's role, `migration_databases` for the owner's role. A service whose database
+    has one role only is missing in `migration_databases`.
+    """
 
     folder: Path
     ports: Mapping[str, int]
     databases: Mapping[str, str]
+    migration_databases: Mapping[str, str]
     amqp_url: str
     paystack_url: str
     paystack_secret_key: str
@@ -50,6 +55,11 @@ class Configuration:
         }
         return {**inherited, **common, **own}
 
+    def migration_env(self, service: str) -> dict[str, str]:
+        """Return the variables that only `migrate` receives."""
+        url = self.migration_databases.get(service)
+        return {f"{service.upper()}_MIGRATION_DATABASE_URL": url} if url else {}
+
     def stack_env(self) -> dict[str, str]:
         """Return the content of stack.env without the PIDs. The operators' commands of payments can run in this environment."""
         return {
@@ -57,6 +67,7 @@ class Configuration:
             "ADMIN_EMAIL": self.admin_email,
             "ADMIN_PASSWORD": self.admin_password,
             **{f"{service.upper()}_DATABASE_URL": self.databases[service] for service in SERVICES},
+            **{name: url for service in SERVICES for name, url in self.migration_env(service).items()},
             "TOKEN_ISSUER": self.url("auth"),
             **self._payments(),
         }
@@ -112,7 +123,12 @@ class Configuration:
 
 
 def configure(
-    folder: Path, ports: Mapping[str, int], databases: Mapping[str, str], amqp_url: str, state: State
+    folder: Path,
+    ports: Mapping[str, int],
+    databases: Mapping[str, str],
+    migration_databases: Mapping[str, str],
+    amqp_url: str,
+    state: State,
 ) -> Configuration:
     """Take the settings from the environment.
 
@@ -126,6 +142,7 @@ def configure(
         folder=folder,
         ports=ports,
         databases=databases,
+        migration_databases=migration_databases,
         amqp_url=amqp_url,
         paystack_url=paystack_url or f"http://{LOOPBACK}:{ports['sandbox']}",
         paystack_secret_key=from_environment("PAYSTACK_SECRET_KEY")

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from dev.process.program import NotStarted
+from dev.stack.names import SERVICES
 
 
 def from_environment(name: str) -> str | None:
@@ -24,6 +25,20 @@ def port_from_environment(name: str, default: int) -> int:
     if not value.isdecimal() or not 1 <= int(value) <= 65_535:
         raise NotStarted(f"{name}={value}: a port is a number from 1 to 65535")
     return int(value)
+
+
+def given_databases() -> tuple[dict[str, str], dict[str, str]]:
+    """Return the database URLs that the environment gives for each service: of the application's role, and of the owner's role.
+
+    Raises NotStarted if only the URL of the owner's role is given.
+    """
+    databases, owners = (
+        {service: url for service in SERVICES if (url := from_environment(f"{service.upper()}{infix}_DATABASE_URL"))}
+        for infix in ("", "_MIGRATION")
+    )
+    for service in owners.keys() - databases.keys():
+        raise NotStarted(f"{service.upper()}_MIGRATION_DATABASE_URL is set: set {service.upper()}_DATABASE_URL too")
+    return databases, owners
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ from dev.servers.rabbitmq import RabbitMQ
 from dev.servers.state import State
 from dev.stack.addresses import free_ports, listening_processes, server_ports, usual_ports
 from dev.stack.configuration import Configuration, configure
-from dev.stack.environment import from_environment
+from dev.stack.environment import from_environment, given_databases
 from dev.stack.names import PROCESSES, SERVERS, SERVICES, variable_prefix
 from dev.stack.programs import command_program, service_program
 from dev.stack.readiness import check_broker, check_database
@@ -99,7 +99,8 @@ class Stack(SupervisedProcesses):
     async def run_command(self, service: str, command: str, *arguments: str) -> None:
         """Run a command of a service's command line, for example `migrate`. Raises NotStarted if it fails."""
         started = time.monotonic()
-        program = command_program(service, self.service_env(service), command, *arguments)
+        own = self._configured().migration_env(service) if command == "migrate" else {}
+        program = command_program(service, {**self.service_env(service), **own}, command, *arguments)
         await run_to_completion(program, self._console)
         self._console.print_status(f"{service} {command} finished in {time.monotonic() - started:.1f} s")
 
@@ -144,15 +145,16 @@ class Stack(SupervisedProcesses):
         ports = self._choose_ports(listening_processes())
         broker_script = None if from_environment("AMQP_URL") else await packages.rabbitmq_server(self._console)
         own_ports = server_ports(state)
-        databases = {service: from_environment(f"{service.upper()}_DATABASE_URL") for service in SERVICES}
-        missing = [service for service, url in databases.items() if not url]
+        databases, owners = given_databases()
+        missing = [service for service in SERVICES if service not in databases]
         postgres = Postgres(self.folder / "postgres", own_ports["postgres"], state, missing)
         node_ports = own_ports["rabbitmq"], own_ports["distribution"], own_ports["epmd"]
         node = RabbitMQ(self.folder / "rabbitmq", node_ports, state)
         self._configuration = configure(
             self.folder,
             ports,
-            {service: url or postgres.url(service) for service, url in databases.items()},
+            {service: postgres.url(service) for service in missing} | databases,
+            {service: postgres.owner_url(service) for service in missing} | owners,
             from_environment("AMQP_URL") or node.url,
             state,
         )
@@ -167,13 +169,14 @@ class Stack(SupervisedProcesses):
         self._write_stack_env()
 
     async def _start_databases(self, postgres: Postgres | None) -> None:
-        configuration = self._configured()
         if postgres:
             await self._supervise(await postgres.prepare(self._console))
             await postgres.create_databases()
-        for service in SERVICES:
-            if postgres is None or from_environment(f"{service.upper()}_DATABASE_URL"):
-                await check_database(f"{service.upper()}_DATABASE_URL", configuration.databases[service])
+        databases, owners = given_databases()
+        for service, url in databases.items():
+            await check_database(f"{service.upper()}_DATABASE_URL", url)
+        for service, url in owners.items():
+            await check_database(f"{service.upper()}_MIGRATION_DATABASE_URL", url)
         async with asyncio.TaskGroup() as group:
             for service in SERVICES:
                 group.create_task(self.run_command(service, "migrate"))

@@ -13,7 +13,9 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.database_url import role_of
 from kit.db.migrations import run_alembic_command
+from kit.db.privileges import RoleUnusable
 from kit.observability.logging import configure_logging
 from kit.settings import Secret, Settings
 
@@ -62,10 +64,20 @@ def run_command(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[
 
 
 def service_cli(
-    package: str, settings: Settings, *, port: int, database_url: Secret, worker: Callable[[], Awaitable[None]]
+    package: str,
+    settings: Settings,
+    *,
+    port: int,
+    database_url: Secret,
+    migration_database_url: Secret | None,
+    worker: Callable[[], Awaitable[None]],
 ) -> typer.Typer:
-    """Return the common commands of `python -m <package>`. A service adds its own commands to them."""
+    """Return the common commands of `python -m <package>`. A service adds its own commands to them.
+
+    Migrations run as the role in `migration_database_url`, which owns the tables. Without it, the application's role owns them.
+    """
     name = package.rpartition(".")[2]
+    owner_url = migration_database_url or database_url
     cli = typer.Typer(
         help=f"The {name} service.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
     )
@@ -86,14 +98,21 @@ def service_cli(
     def migrate() -> None:
         """Migrate the database to the revision that this code needs. Safe to run repeatedly and concurrently."""
         configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
-        asyncio.run(run_alembic_command(package, database_url, "upgrade", "head"))
+        application, owner = role_of(database_url), role_of(owner_url)
+        if application is None and migration_database_url is not None:
+            raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL has no user name, so nothing can be granted to it")
+        role = None if application == owner else application
+        try:
+            asyncio.run(run_alembic_command(package, owner_url, "upgrade", "head", application_role=role))
+        except RoleUnusable as error:
+            raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL: {error}") from None
         typer.echo(f"{name}: the database is at the newest revision.")
 
     @cli.command(name="check-migrations")
     def check_migrations() -> None:
         """Fail if the models and the migrations differ."""
         try:
-            asyncio.run(run_alembic_command(package, database_url, "check"))
+            asyncio.run(run_alembic_command(package, owner_url, "check"))
         except CommandError as error:
             raise SystemExit(f"{name}: {error}") from error
 

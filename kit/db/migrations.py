@@ -17,7 +17,8 @@ from sqlalchemy.pool import NullPool
 
 from kit.database_url import async_url
 from kit.db.columns import render_item
-from kit.settings import Secret, read_secret_file
+from kit.db.privileges import grant_privileges
+from kit.settings import read_secret_file
 
 LOCK = 0x5348_4F50  # the bytes of "SHOP"
 """The advisory lock that allows one migration of a database at a time."""
@@ -35,7 +36,7 @@ def run_migrations(metadata: MetaData) -> None:
     """Run the migrations. Each service's migrations/env.py calls this.
 
     Uses the connection from `run_alembic_command`. The `alembic` command gives no connection. In that case the URL is in an environment
-    variable, and `database_url_variable` in the section of alembic.ini (`alembic -n catalog`) is the name of that variable.
+    variable: the first that is set of those that `database_url_variables` in the section of alembic.ini (`alembic -n catalog`) names.
     """
 
     def migrate(connection: Connection) -> None:
@@ -53,23 +54,28 @@ def run_migrations(metadata: MetaData) -> None:
     if existing is not None:
         migrate(existing)
         return
-    name = context.config.get_main_option("database_url_variable") or ""
-    url = read_secret_file(name) or os.environ.get(name)
-    if not url:
-        raise SystemExit(f"{name or 'database_url_variable in alembic.ini'} is not set")
-    asyncio.run(_run_locked(SecretStr(url), migrate))
+    names = (context.config.get_main_option("database_url_variables") or "").split()
+    urls = [url for name in names if (url := read_secret_file(name) or os.environ.get(name))]
+    if not urls:
+        raise SystemExit(f"{' and '.join(names) or 'database_url_variables in alembic.ini'}: not set")
+    asyncio.run(_run_locked(SecretStr(urls[0]), migrate))
 
 
-async def run_alembic_command(package: str, url: Secret, name: str, *args: str) -> None:
+async def run_alembic_command(
+    package: str, url: SecretStr, name: str, *args: str, application_role: str | None = None
+) -> None:
     """Run an Alembic command (`upgrade`, `check`, ...) on a new connection, in one transaction, under the migration lock.
 
-    If the process is killed midway, the transaction is rolled back and the lock is released.
+    If the process is killed midway, the transaction is rolled back and the lock is released. Then grant the privileges of an application
+    to `application_role`, unless it is None. Raises RoleUnusable.
     """
 
     def work(connection: Connection) -> None:
         configuration = alembic_config(package)
         configuration.attributes["connection"] = connection
         getattr(command, name)(configuration, *args)
+        if application_role is not None:
+            grant_privileges(connection, application_role)
 
     await _run_locked(url, work)
 

@@ -17,7 +17,12 @@ from services.auth.settings import settings
 from services.auth.worker import work
 
 cli = service_cli(
-    "services.auth", settings, port=settings.auth_port, database_url=settings.auth_database_url, worker=work
+    "services.auth",
+    settings,
+    port=settings.auth_port,
+    database_url=settings.auth_database_url,
+    migration_database_url=settings.auth_migration_database_url,
+    worker=work,
 )
 
 RETIREMENT_MARGIN_SECONDS = 600

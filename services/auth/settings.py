@@ -29,6 +29,10 @@ class AuthSettings(Settings):
     auth_port: Port = 8001
     auth_worker_port: Port = 8101
     auth_database_url: DatabaseUrl
+    auth_migration_database_url: DatabaseUrl | None = Field(
+        default=None,
+        description="URL of the auth database for the role that owns the tables, for `migrate`; default: AUTH_DATABASE_URL",
+    )
     auth_keys_dir: Path = Field(
         description="Folder of the private signing keys (PEM). The command `keys` creates the first key"
     )

@@ -12,7 +12,12 @@ from services.catalog.settings import settings
 from services.catalog.worker import work
 
 cli = service_cli(
-    "services.catalog", settings, port=settings.catalog_port, database_url=settings.catalog_database_url, worker=work
+    "services.catalog",
+    settings,
+    port=settings.catalog_port,
+    database_url=settings.catalog_database_url,
+    migration_database_url=settings.catalog_migration_database_url,
+    worker=work,
 )
 cli.command(name="republish")(republish_command("catalog", partial(republish, sessions), engine))
 cli.command(name="reprocess-events")(reprocess_command("catalog", InboxRow, engine))

@@ -9,6 +9,10 @@ class CatalogSettings(Settings):
     catalog_port: Port = Field(default=8002, description="Port of the HTTP service")
     catalog_worker_port: Port = Field(default=8102, description="Port of the worker's health checks and metrics")
     catalog_database_url: DatabaseUrl = Field(description="Postgres URL of the catalog database")
+    catalog_migration_database_url: DatabaseUrl | None = Field(
+        default=None,
+        description="URL of the catalog database for the role that owns the tables, for `migrate`; default: CATALOG_DATABASE_URL",
+    )
     amqp_url: Secret = Field(description="URL of RabbitMQ")
     jwks_url: str = Field(pattern=r"^https?://", description="URL of auth's public keys")
     catalog_reservation_seconds: int = Field(

@@ -17,6 +17,7 @@ cli = service_cli(
     settings,
     port=settings.payments_port,
     database_url=settings.payments_database_url,
+    migration_database_url=settings.payments_migration_database_url,
     worker=work,
 )
 cli.command()(status)

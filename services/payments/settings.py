@@ -27,6 +27,10 @@ class PaymentsSettings(Settings):
     payments_port: Port = Field(default=8003, description="Port of the HTTP service")
     payments_worker_port: Port = Field(default=8103, description="Port of the worker's health checks and metrics")
     payments_database_url: DatabaseUrl = Field(description="Postgres URL of the payments database")
+    payments_migration_database_url: DatabaseUrl | None = Field(
+        default=None,
+        description="URL of the payments database for the role that owns the tables, for `migrate`; default: PAYMENTS_DATABASE_URL",
+    )
     amqp_url: Secret = Field(description="URL of RabbitMQ")
     jwks_url: str = Field(description="URL of auth's public keys")
     catalog_url: str = Field(description="Base URL of catalog")

@@ -42,7 +42,8 @@ async def services_stopped(stack: Stack) -> AsyncIterator[None]:
 async def test_purchases_when_dumps_are_restored_are_consistent(
     shop: StackClient, stack: Stack, tmp_path: Path
 ) -> None:
-    urls = {service: stack.env[f"{service.upper()}_DATABASE_URL"] for service in SERVICES}
+    # A dump contains owners and privileges; only the owner of the tables can restore them.
+    urls = {service: stack.env[f"{service.upper()}_MIGRATION_DATABASE_URL"] for service in SERVICES}
     async with loaded(shop, 10):
         await asyncio.sleep(3)
         began = datetime.now(UTC)

@@ -57,7 +57,11 @@ async def small_postgres(disk: Path) -> AsyncIterator[Postgres]:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "services.payments", "migrate"),
-            env={**os.environ, "PAYMENTS_DATABASE_URL": server.url("payments")},
+            env={
+                **os.environ,
+                "PAYMENTS_DATABASE_URL": server.url("payments"),
+                "PAYMENTS_MIGRATION_DATABASE_URL": server.owner_url("payments"),
+            },
         )
         assert await process.wait() == 0
         yield server

@@ -150,7 +150,8 @@ async def test_webhook_when_intake_is_killed_during_commit_is_stored_by_the_next
     shop: StackClient, stack: Stack, failpoints: Failpoints
 ) -> None:
     buyer, order, payment = await shop.begin_purchase(await shop.product())
-    database = await asyncpg.connect(shop.env["PAYMENTS_DATABASE_URL"], timeout=5, command_timeout=5)
+    database = await asyncpg.connect(shop.env["PAYMENTS_MIGRATION_DATABASE_URL"], timeout=5, command_timeout=5)
+    same_role = await asyncpg.connect(shop.env["PAYMENTS_DATABASE_URL"], timeout=5, command_timeout=5)
     try:
         await database.execute(HOLD_COMMITS)
         await database.execute("SELECT pg_advisory_lock(815)")
@@ -163,10 +164,11 @@ async def test_webhook_when_intake_is_killed_during_commit_is_stored_by_the_next
         backend = await until(waiting)
         os.kill(stack.pid("payments"), signal.SIGKILL)
         # Otherwise Postgres would commit, which is the failpoint `intake.committed`.
-        await database.execute("SELECT pg_terminate_backend($1)", backend)
+        await same_role.execute("SELECT pg_terminate_backend($1)", backend)
         assert await _webhook_events(stack, payment["reference"]) == 0
         await database.execute("DROP FUNCTION wait_in_commit CASCADE")
     finally:
+        await same_role.close(timeout=5)
         await database.close(timeout=5)
     await failpoints.restart("payments")
     await shop.wait_delivered(buyer, order)

@@ -3,7 +3,7 @@
 A violation is a view in front of a table, on the search path of the checker's connections only: the services do not see it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +51,14 @@ async def purchases(stack: Stack, shop: StackClient) -> Purchases:
     return Purchases(since, order, payment["reference"], returned["reference"])
 
 
+def as_owner(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with the owners of the tables as the roles: the applications' roles may not create a schema."""
+    owners = {
+        name.replace("_MIGRATION", ""): url for name, url in env.items() if name.endswith("_MIGRATION_DATABASE_URL")
+    }
+    return {**env, **owners}
+
+
 class ViolatedReader(SnapshotReader):
     @asynccontextmanager
     async def database(self, service: str) -> AsyncIterator[asyncpg.Connection]:
@@ -65,7 +73,7 @@ async def violated(
 ) -> AsyncIterator[Snapshot]:
     """Read a snapshot with other values in some columns of a table, and with `more` after its FROM."""
     schema = "pg_catalog" if table.startswith("pg_") else "public"
-    async with invariants.reader.database(service) as connection:
+    async with SnapshotReader(as_owner(invariants.reader.env)).database(service) as connection:
         columns = [
             row["attname"]
             for row in await connection.fetch(
@@ -79,7 +87,7 @@ async def violated(
         try:
             view = f"CREATE VIEW violated.{table} AS SELECT {selected} FROM {schema}.{table} {more}"
             await connection.execute(view.replace("ALL_COLUMNS", ", ".join(columns)))
-            yield await ViolatedReader(invariants.reader.env, invariants.reader.since).read()
+            yield await ViolatedReader(as_owner(invariants.reader.env), invariants.reader.since).read()
         finally:
             await connection.execute("DROP SCHEMA violated CASCADE")
 
@@ -144,7 +152,7 @@ async def test_check_names_all_violations(stack: Stack, shop: StackClient, purch
     checker = Invariants(stack, shop)
     checker.reader.since = purchases.since
     async with violated(checker, "payments", "payments", f"WHERE reference <> '{purchases.reference}'", {}):
-        checker.reader = ViolatedReader(stack.env, purchases.since)
+        checker.reader = ViolatedReader(as_owner(stack.env), purchases.since)
         with pytest.raises(InvariantViolated) as broken:
             await checker.check(0)
     for name in ("I1", "I3", "acknowledged"):

@@ -11,4 +11,4 @@ from kit.db.migrations import run_alembic_command
 async def test_migrated_database_when_compared_with_the_models_has_no_difference(
     postgres: Postgres, service: str
 ) -> None:
-    await run_alembic_command(f"services.{service}", SecretStr(postgres.url(service)), "check")
+    await run_alembic_command(f"services.{service}", SecretStr(postgres.owner_url(service)), "check")

@@ -19,7 +19,7 @@ class DecisionKind(StrEnum):
 
 
 class Decision(Base):
-    """An operator's decision about a held payment, and the reason for it. A decision is never changed."""
+    """An operator's decision about a held payment, and the reason for it. A trigger refuses changes."""
 
     __tablename__ = "decisions"
     __table_args__ = (

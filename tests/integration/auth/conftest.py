@@ -9,13 +9,14 @@ from sqlalchemy import text
 from dev.servers.postgres import Postgres
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.app import app
-from services.auth.db import sessions
 from services.auth.keys import key_folder
 from services.auth.keys.key_ring import KeyRing
 from services.auth.keys.signing_keys import KeyType
+from services.auth.models import Base
 from services.auth.settings import settings
 from tests.fixtures.apps import RunningApp, running
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.owners import owner_sessions
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +45,9 @@ def hasher(auth_app: RunningApp) -> PasswordHasher:
 @pytest.fixture(autouse=True)
 async def empty_tables(auth: AuthClient) -> None:
     """Delete every row before each test, also the administrator that the app has created."""
-    async with sessions.begin() as session:
-        await session.execute(text("TRUNCATE accounts, refresh_families, clients, failed_logins"))
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    async with owner_sessions("auth").begin() as session:
+        await session.execute(text(f"TRUNCATE {names}"))
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.fixtures.kit_tables import Base
 
 @pytest.fixture(scope="session")
 async def engine(postgres: Postgres) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(SecretStr(postgres.url("kit")), name="kit")
+    engine = create_engine(SecretStr(postgres.owner_url("kit")), name="kit")
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     yield engine

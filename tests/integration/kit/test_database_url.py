@@ -15,7 +15,7 @@ from kit.db.engine import create_engine
     ["", "?sslmode=disable", "?sslmode=prefer&channel_binding=prefer", "?application_name=x&sslmode=allow"],
 )
 async def test_url_with_parameters_of_libpq_connects(postgres: Postgres, parameters: str) -> None:
-    url = SecretStr(postgres.url("kit").replace("postgresql://", "postgres://") + parameters)
+    url = SecretStr(postgres.owner_url("kit").replace("postgresql://", "postgres://") + parameters)
     engine = create_engine(url, name="url-test")
     async with engine.connect() as connection:
         assert (await connection.execute(text("SHOW application_name"))).scalar() == "url-test"

@@ -5,7 +5,6 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from services.payments.db import sessions
 from tests.factories.payments import create_paid_payment, create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, charge_success
@@ -37,7 +36,7 @@ async def test_start_when_its_transaction_is_aborted_may_be_repeated(
     async def start() -> httpx.Response:
         return await client.post("/payments", json={"order_id": order}, headers=headers)
 
-    async with broken_up(sessions, "payments", sqlstate, when):
+    async with broken_up("payments", "payments", sqlstate, when):
         assert is_try_again(await start())
     assert paystack.calls == []  # nothing was stored, so nothing was sent
     assert (await start()).status_code == 201
@@ -48,7 +47,7 @@ async def test_start_when_its_response_cannot_be_stored_may_be_repeated(
     client: httpx.AsyncClient, payer: dict[str, str], catalog: FakeCatalog, sqlstate: str
 ) -> None:
     order, headers = catalog.add_order(), {**payer, "Idempotency-Key": uuid4().hex}
-    async with broken_up(sessions, "idempotency_keys", sqlstate):
+    async with broken_up("payments", "idempotency_keys", sqlstate):
         answer = await client.post("/payments", json={"order_id": order}, headers=headers)
         assert is_try_again(answer) or answer.json()["code"] == "idempotency_key_in_use"
     assert (await client.post("/payments", json={"order_id": order}, headers=headers)).status_code == 201
@@ -62,7 +61,7 @@ async def test_refund_when_its_transaction_is_aborted_may_be_repeated(
     one = await create_paid_payment()
     headers = {**operator, "Idempotency-Key": uuid4().hex}
     path = f"/payments/{one.reference}/refunds"
-    async with broken_up(sessions, "refunds", sqlstate, when):
+    async with broken_up("payments", "refunds", sqlstate, when):
         assert is_try_again(await client.post(path, json={"amount": 500}, headers=headers))
     assert (await client.get(path, headers=headers)).json()["items"] == []
     assert (await client.post(path, json={"amount": 500}, headers=headers)).status_code == 202
@@ -77,7 +76,7 @@ async def test_verify_when_its_transaction_is_aborted_may_be_repeated(
     one = await create_payment()
     paystack.add_transaction(one.reference)
     path = f"/payments/{one.reference}/verify"
-    async with broken_up(sessions, "ledger_transactions", sqlstate, when):
+    async with broken_up("payments", "ledger_transactions", sqlstate, when):
         assert is_try_again(await client.post(path, headers=payer))
     assert (await find_payment(one.reference)).status == "pending"
     assert await outbox_types() == []
@@ -92,7 +91,7 @@ async def test_return_when_its_transaction_is_aborted_redirects_or_may_be_repeat
 ) -> None:
     one = await create_payment(callback_url="https://shop.test/thanks")
     paystack.add_transaction(one.reference)
-    async with broken_up(sessions, "ledger_transactions", sqlstate):
+    async with broken_up("payments", "ledger_transactions", sqlstate):
         answer = await client.get("/payments/callback", params={"reference": one.reference})
     assert answer.status_code == 303 or is_try_again(answer)
     assert (await find_payment(one.reference)).status == "pending"
@@ -103,7 +102,7 @@ async def test_webhook_when_its_transaction_is_aborted_is_not_stored_and_may_be_
     client: httpx.AsyncClient, sqlstate: str
 ) -> None:
     body = charge_success("pay-1")
-    async with broken_up(sessions, "webhook_events", sqlstate):
+    async with broken_up("payments", "webhook_events", sqlstate):
         assert is_try_again(await post_webhook(client, body))
     assert await webhook_events() == []
     assert (await post_webhook(client, body)).status_code == 200
@@ -117,7 +116,7 @@ async def test_processing_when_its_transaction_is_aborted_costs_no_attempt(
     one = await create_payment()
     await post_webhook(client, charge_success(one.reference))
     due = "UPDATE webhook_events SET next_attempt_at = received_at"
-    async with broken_up(sessions, "payments", sqlstate):
+    async with broken_up("payments", "payments", sqlstate):
         for _ in range(3):
             await execute(due)
             await process_webhook_events()

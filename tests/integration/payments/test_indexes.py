@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, select, text
 
-from services.payments.db import engine, sessions
+from services.payments.db import engine
 from services.payments.metrics import refunds_that_need_an_operator
 from services.payments.models import Payment
 from services.payments.refunds.models import Refund
 from tests.fixtures.apps import RunningApp
+from tests.fixtures.owners import owner_sessions
 
 MANY = """
     WITH paid AS (
@@ -46,7 +47,7 @@ LISTS = {
 
 @pytest.fixture(scope="module")
 async def plans(started_payments: RunningApp) -> dict[str, str]:
-    async with sessions() as session:
+    async with owner_sessions("payments")() as session:  # the owner, because of ANALYZE
         await session.execute(text(MANY))
         await session.execute(text("ANALYZE payments, refunds"))
         found = {}

@@ -26,7 +26,7 @@ TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
 @pytest.fixture
 async def half(postgres: Postgres) -> AsyncIterator[str]:
     """The URL of an empty database."""
-    url = postgres.url("half")
+    url = postgres.owner_url("half")
     yield url
     await run_alembic_command(PACKAGE, SecretStr(url), "downgrade", "base")
 

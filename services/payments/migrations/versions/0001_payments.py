@@ -12,10 +12,9 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 REFUSE_CHANGE = """
-CREATE FUNCTION ledger_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'the ledger is append-only: % on % is refused', TG_OP, TG_TABLE_NAME
-        USING ERRCODE = 'restrict_violation', HINT = 'Correct a mistake with another movement.';
+    RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END $$
 """
 
@@ -468,10 +467,10 @@ def upgrade() -> None:
     )
     for statement in (REFUSE_CHANGE, REQUIRE_BALANCE, REQUIRE_ENTRIES):
         op.execute(statement)
-    for table in ("ledger_transactions", "ledger_entries"):
+    for table in ("ledger_transactions", "ledger_entries", "decisions"):
         op.execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_change()"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
     op.execute(
         "CREATE TRIGGER balanced AFTER INSERT ON ledger_entries REFERENCING NEW TABLE AS added"
@@ -558,5 +557,5 @@ def downgrade() -> None:
     )
     op.drop_table("cards")
     op.drop_table("backfill_state")
-    for function in ("ledger_require_entries", "ledger_require_balance", "ledger_refuse_change"):
+    for function in ("ledger_require_entries", "ledger_require_balance", "refuse_change"):
         op.execute(f"DROP FUNCTION {function}()")

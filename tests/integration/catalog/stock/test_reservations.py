@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from services.catalog.db import sessions
 from tests.factories.catalog import Headers, create_order, create_product, place_order
 from tests.fixtures.catalog import stock_of
 from tests.fixtures.contention import BROKEN_UP, When, broken_up
@@ -22,7 +21,7 @@ async def test_reserve_when_postgres_aborts_the_transaction_then_503_and_stock_i
     client: httpx.AsyncClient, customer: Headers, sqlstate: str, when: When
 ) -> None:
     cup, key = await create_product(stock=5), uuid4().hex
-    async with broken_up(sessions, "orders", sqlstate, when):
+    async with broken_up("catalog", "orders", sqlstate, when):
         response = await place_order(client, customer, {cup: 2}, key)
         assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     assert await stock_of(cup) == 5

@@ -27,7 +27,7 @@ from tests.fixtures.proxy import Proxy
 @pytest.fixture
 async def requests(sessions: Sessions, postgres: Postgres) -> AsyncIterator[IdempotencyLocks]:
     """The long-running requests of this process."""
-    found = IdempotencyLocks(sessions, LongKeys, SecretStr(postgres.url("kit")))
+    found = IdempotencyLocks(sessions, LongKeys, SecretStr(postgres.owner_url("kit")))
     yield found
     await found.close()
 
@@ -155,7 +155,7 @@ async def test_no_advisory_lock_is_left_behind(
 async def test_the_key_of_a_killed_process_is_taken_over_once(
     requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
-    async with holding(postgres.url("kit")) as holder:
+    async with holding(postgres.owner_url("kit")) as holder:
         assert await is_in_use(requests)
         holder.process.kill()
         await holder.process.wait()
@@ -170,7 +170,7 @@ async def test_the_key_of_a_killed_process_is_taken_over_once(
 async def test_a_frozen_process_keeps_its_key(
     requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
-    async with holding(postgres.url("kit")) as holder:
+    async with holding(postgres.owner_url("kit")) as holder:
         holder.process.send_signal(signal.SIGSTOP)
         for _ in range(10):
             assert await is_in_use(requests)
@@ -183,7 +183,7 @@ async def test_a_frozen_process_keeps_its_key(
 async def test_a_process_keeps_its_key_when_its_connection_is_cut(
     requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
-    async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
+    async with Proxy(postgres.owner_url("kit")) as proxy, holding(proxy.url) as holder:
         for _ in range(2):
             proxy.cut()
             assert await is_in_use(requests)
@@ -194,7 +194,7 @@ async def test_a_process_keeps_its_key_when_its_connection_is_cut(
 async def test_a_request_whose_key_was_taken_over_stores_and_releases_nothing(
     requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
-    async with Proxy(postgres.url("kit")) as proxy, holding(proxy.url) as holder:
+    async with Proxy(postgres.owner_url("kit")) as proxy, holding(proxy.url) as holder:
         proxy.refuse()  # the process is alive but has no connection
         async with requests.lock(make_request("k-1")) as ours:
             assert ours.stored_response is None
@@ -210,9 +210,9 @@ async def test_a_key_that_could_not_be_released_is_taken_over(
     requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     """The database is unavailable when the request fails, and available again afterwards. The process goes on."""
-    async with Proxy(postgres.url("kit")) as proxy:
+    async with Proxy(postgres.owner_url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
-        other = IdempotencyLocks(create_sessionmaker(engine), LongKeys, SecretStr(postgres.url("kit")))
+        other = IdempotencyLocks(create_sessionmaker(engine), LongKeys, SecretStr(postgres.owner_url("kit")))
 
         async def cut_off() -> None:
             async with other.lock(make_request("k-1")):
@@ -232,7 +232,7 @@ async def test_a_key_older_than_any_request_is_taken_over_once(
     requests: IdempotencyLocks, sessions: Sessions, postgres: Postgres
 ) -> None:
     """Its machine is gone, and the server still believes that it is connected."""
-    async with holding(postgres.url("kit")) as holder:
+    async with holding(postgres.owner_url("kit")) as holder:
         assert await is_in_use(requests)
         async with sessions.begin() as session:
             await session.execute(update(LongKeys).values(created_at=text("now() - interval '41 seconds'")))
@@ -253,7 +253,7 @@ async def test_a_key_without_a_holder_is_in_use(requests: IdempotencyLocks, sess
 
 
 async def test_without_a_connection_the_key_is_not_touched(sessions: Sessions, postgres: Postgres) -> None:
-    async with Proxy(postgres.url("kit")) as proxy:
+    async with Proxy(postgres.owner_url("kit")) as proxy:
         proxy.refuse()
         requests = IdempotencyLocks(sessions, LongKeys, SecretStr(proxy.url))
         with pytest.raises(Unavailable):

@@ -195,7 +195,7 @@ async def test_a_cut_connection_loses_no_event(
 @pytest.fixture
 async def shaky(postgres: Postgres, sessions: Sessions) -> AsyncIterator[tuple[Proxy, Sessions]]:
     """Sessions through a proxy."""
-    async with Proxy(postgres.url("kit")) as proxy:
+    async with Proxy(postgres.owner_url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
         yield proxy, create_sessionmaker(engine)
         proxy.refuse()

@@ -23,7 +23,7 @@ from tests.fixtures.proxy import Proxy
 async def listening(postgres: Postgres, channel: str = "kit") -> AsyncIterator[list[str]]:
     """Collect the notifications of the channel."""
     received: list[str] = []
-    connection = await asyncpg.connect(postgres.url("kit"), timeout=5)
+    connection = await asyncpg.connect(postgres.owner_url("kit"), timeout=5)
     try:
         await connection.add_listener(channel, lambda *args: received.append(str(args[-1])))
         yield received
@@ -53,7 +53,7 @@ async def test_notify_wakes_this_process_at_once_and_others_through_the_database
     here, unrelated = notifier.subscribe("refunds"), notifier.subscribe("disputes")
     other = Notifier(engine, "kit")
     there = other.subscribe("refunds")
-    url = SecretStr(postgres.url("kit"))
+    url = SecretStr(postgres.owner_url("kit"))
 
     async def listen(shutdown: Shutdown) -> None:
         await other.listen(shutdown, url)
@@ -117,7 +117,7 @@ async def test_a_notification_while_the_connection_returns_to_the_pool_is_sent(
 
 
 async def test_notify_does_not_fail_when_the_database_is_unavailable(postgres: Postgres) -> None:
-    async with Proxy(postgres.url("kit")) as proxy:
+    async with Proxy(postgres.owner_url("kit")) as proxy:
         engine = create_engine(SecretStr(proxy.url), name="kit")
         try:
             notifier = Notifier(engine, "kit")
@@ -143,7 +143,7 @@ async def test_notify_does_not_fail_when_the_database_is_unavailable(postgres: P
 async def test_a_listener_wakes_all_jobs_after_its_connection_was_lost(
     notifier: Notifier, postgres: Postgres, restart: int
 ) -> None:
-    async with Proxy(postgres.url("kit")) as proxy:
+    async with Proxy(postgres.owner_url("kit")) as proxy:
         url = SecretStr(proxy.url)
         wakeup = notifier.subscribe("refunds")
 

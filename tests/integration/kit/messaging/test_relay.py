@@ -252,7 +252,7 @@ async def holders(engine: AsyncEngine) -> list[int]:
 async def test_a_standby_relay_takes_over(
     engine: AsyncEngine, sessions: Sessions, broker: Broker, postgres: Postgres, notifier: Notifier
 ) -> None:
-    other = create_engine(SecretStr(postgres.url("kit")), name="kit")
+    other = create_engine(SecretStr(postgres.owner_url("kit")), name="kit")
 
     async def one_holds() -> bool:
         return len(await holders(engine)) == 1

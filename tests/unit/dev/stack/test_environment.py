@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from dev.process.program import NotStarted
-from dev.stack.environment import from_environment, port_from_environment, read_env_file
+from dev.stack.environment import from_environment, given_databases, port_from_environment, read_env_file
 
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AMQP_URL", raising=False)
     monkeypatch.delenv("AMQP_URL_FILE", raising=False)
+    monkeypatch.delenv("CATALOG_DATABASE_URL", raising=False)
 
 
 def test_value_when_only_the_file_is_named_is_its_content(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -45,3 +46,15 @@ def test_env_file_when_it_has_comments_and_quotes_is_read_without_them(tmp_path:
     assert read_env_file(tmp_path / "missing") == {}
     (tmp_path / ".env").write_text("# NAME=comment\nONE=1\nTWO = 'two = 2'\n\n")
     assert read_env_file(tmp_path / ".env") == {"ONE": "1", "TWO": "two = 2"}
+
+
+def test_databases_when_only_the_owner_is_given_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATALOG_MIGRATION_DATABASE_URL", "postgresql://owner@host/catalog")
+    with pytest.raises(NotStarted, match="set CATALOG_DATABASE_URL too"):
+        given_databases()
+    monkeypatch.setenv("CATALOG_DATABASE_URL", "postgresql://catalog@host/catalog")
+    databases, owners = given_databases()
+    assert (databases["catalog"], owners["catalog"]) == (
+        "postgresql://catalog@host/catalog",
+        "postgresql://owner@host/catalog",
+    )

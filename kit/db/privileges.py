@@ -1,0 +1,68 @@
+"""What the role of an application may do in its database: read and write rows, but change no table and no recorded fact.
+
+The role that runs the migrations owns the tables. It grants these privileges after each migration, in the same transaction.
+
+    ordinary tables                      SELECT, INSERT, UPDATE, DELETE
+    tables with the trigger append_only  SELECT, INSERT
+    alembic_version                      SELECT
+
+The trigger refuses UPDATE, DELETE and TRUNCATE too. It also protects a database whose only role owns the tables.
+"""
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.engine import Connection
+
+APPEND_ONLY = "append_only"
+"""The name of the trigger on each table whose rows are never changed. The migrations create it."""
+
+OWN_TABLES = text(
+    """
+    SELECT c.relname, EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = :trigger) AS append_only
+    FROM pg_class AS c
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner = current_user::regrole
+    ORDER BY c.relname
+    """
+).bindparams(bindparam("trigger", APPEND_ONLY))
+MISSING = text(
+    """
+    SELECT has_database_privilege(:role, current_database(), 'CONNECT') AS connect,
+        has_schema_privilege(:role, 'public', 'USAGE') AS usage
+    """
+)
+OWNER_RIGHTS = text("SELECT rolsuper OR pg_has_role(oid, current_user, 'MEMBER') FROM pg_roles WHERE rolname = :role")
+
+
+class RoleUnusable(Exception):
+    """The role of the application cannot be limited; the message says why."""
+
+
+def grant_privileges(connection: Connection, role: str) -> None:
+    """Give `role` exactly the privileges of an application. Tables that later migrations or the owner create are covered too.
+
+    Raises RoleUnusable if the role does not exist, is a superuser, or is a member of the owner's role.
+    """
+    unlimited = connection.execute(OWNER_RIGHTS, {"role": role}).scalar_one_or_none()
+    if unlimited is None:
+        raise RoleUnusable(f"the role {role} does not exist in this database: create it")
+    if unlimited:
+        raise RoleUnusable(f"the role {role} is a superuser or a member of the owner's role: use another one")
+    name = connection.dialect.identifier_preparer.quote_identifier(role)
+    present = connection.execute(MISSING, {"role": role}).one()
+    if not present.connect:
+        database = connection.dialect.identifier_preparer.quote_identifier(
+            connection.execute(text("SELECT current_database()")).scalar_one()
+        )
+        connection.exec_driver_sql(f"GRANT CONNECT ON DATABASE {database} TO {name}")
+    if not present.usage:
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {name}")
+    for table in connection.execute(OWN_TABLES).all():
+        privileges = "SELECT, INSERT" if table.append_only else "SELECT, INSERT, UPDATE, DELETE"
+        if table.relname == "alembic_version":
+            privileges = "SELECT"
+        qualified = f"public.{connection.dialect.identifier_preparer.quote_identifier(table.relname)}"
+        connection.exec_driver_sql(f"REVOKE ALL ON {qualified} FROM {name}")
+        connection.exec_driver_sql(f"GRANT {privileges} ON {qualified} TO {name}")
+    connection.exec_driver_sql(
+        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {name}"
+    )
+    connection.exec_driver_sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {name}")
