@@ -1,7 +1,7 @@
 """Error responses: RFC 9457 problem+json with a stable `code`, so that clients can act on every error."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 import asyncpg
@@ -202,13 +202,30 @@ async def _on_database_error(_: Request, error: Exception) -> Response:
     raise error
 
 
+ERROR_HANDLERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Problem: _on_problem,
+    RequestValidationError: _on_validation_error,
+    HTTPException: _on_http_error,
+    SQLAlchemyError: _on_database_error,
+    asyncpg.PostgresError: _on_database_error,
+    asyncpg.InterfaceError: _on_database_error,
+    OSError: _on_database_error,
+}
+"""The handler of each class of errors. TimeoutError is an OSError. Other errors are answered with 500 by Telemetry."""
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make the app answer every error with problem+json."""
-    app.add_exception_handler(Problem, _on_problem)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    for kind in (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-        app.add_exception_handler(kind, _on_database_error)
+    for kind, handler in ERROR_HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def error_response(request: Request, error: Exception) -> Response:
+    """Return the response to an error of a route that is served before the app. Raises the error if it has no handler."""
+    for kind in type(error).__mro__:
+        if kind in ERROR_HANDLERS:
+            return await ERROR_HANDLERS[kind](request, error)
+    raise error
 
 
 def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:

@@ -51,8 +51,10 @@ app = create_app(
     description="Accounts and access tokens: OAuth 2.0 (RFC 6749) with signed tokens (RFC 9068).",
     checks=checks,
     lifespan=lifespan,
+    routers=[
+        account_routes.router,
+        token_routes.router,
+        key_routes.router,
+        server_metadata.router,
+    ],
 )
-app.include_router(account_routes.router)
-app.include_router(token_routes.router)
-app.include_router(key_routes.router)
-app.include_router(server_metadata.router)

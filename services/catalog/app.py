@@ -29,7 +29,9 @@ app = create_app(
     description="Products, categories and orders. Amounts are integers in subunits of the currency (kobo, pesewa, cent). Times are UTC.",
     checks={"database": schema_check("services.catalog", engine)},
     lifespan=lifespan,
+    routers=[
+        products.router,
+        categories.router,
+        orders.router,
+    ],
 )
-app.include_router(products.router)
-app.include_router(categories.router)
-app.include_router(orders.router)

@@ -59,15 +59,17 @@ app = create_app(
     description="Start payments at Paystack, charge saved cards, receive Paystack's webhooks, refund payments, respond to disputes.",
     checks={"database": schema_check("services.payments", engine)},
     lifespan=lifespan,
+    routers=[
+        return_page.router,
+        intake.router,
+        # The routers with fixed paths come first: /payments/{reference} would match these paths too.
+        dispute_routes.router,
+        webhook_routes.router,
+        card_routes.router,
+        ledger_routes.router,
+        routes.router,
+        refund_routes.router,
+        hold_routes.router,
+    ],
     body_limits=dict.fromkeys((intake.PATH, *intake.OTHER_PATHS), intake.MAX_BODY_BYTES),
 )
-app.include_router(return_page.router)
-app.include_router(intake.router)
-# The routers with fixed paths come first: /payments/{reference} would match these paths too.
-app.include_router(dispute_routes.router)
-app.include_router(webhook_routes.router)
-app.include_router(card_routes.router)
-app.include_router(ledger_routes.router)
-app.include_router(routes.router)
-app.include_router(refund_routes.router)
-app.include_router(hold_routes.router)

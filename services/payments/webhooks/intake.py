@@ -8,17 +8,17 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.routing import APIRoute
 from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit.errors import Unavailable, problem_responses
+from kit.http.direct_routes import DirectRoute
 from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import traceparent
@@ -52,14 +52,7 @@ webhook_requests_total = Counter(
 log = structlog.get_logger("webhooks")
 
 
-class RawRoute(APIRoute):
-    """A route whose endpoint reads the request and makes the response itself: FastAPI parses and validates nothing."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return self.endpoint
-
-
-router = APIRouter(tags=["webhooks"], route_class=RawRoute)
+router = APIRouter(tags=["webhooks"], route_class=DirectRoute)
 
 
 def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:

@@ -1,0 +1,46 @@
+"""Routes that are served before the router, which tries its routes one after another: that costs more than the whole webhook request."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kit.errors import error_response
+
+
+class DirectRoute(APIRoute):
+    """A route whose endpoint reads the request and makes the response itself: FastAPI parses and validates nothing.
+
+    Use it as the `route_class` of a router. Its path has no parameters.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return self.endpoint
+
+
+class DirectRoutes:
+    """ASGI middleware that finds each DirectRoute of `routes` by method and path. It passes all other requests on.
+
+    The router has these routes too: it documents them in OpenAPI and answers 405 to other methods.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
+        self.app = app
+        direct = [route for route in routes if isinstance(route, DirectRoute)]
+        self.routes = {(method, route.path): route for route in direct for method in route.methods or ()}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self.routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if route is None:
+            await self.app(scope, receive, send)
+            return
+        scope["route"] = route  # as the router does: the name of the route in metrics and log messages
+        request = Request(scope, receive)
+        try:
+            response = await route.endpoint(request)
+        except Exception as error:
+            response = await error_response(request, error)
+        await response(scope, receive, send)
