@@ -59,6 +59,11 @@ class Faults(StrictModel):
         strict=False,
         description="Result of charging a saved card. paused: the payer must go to the checkout page.",
     )
+    insufficient_balance: bool = Field(
+        False,
+        description="Refuse POST /refund as if the merchant's balance were too low. Paystack publishes neither code nor message of this "
+        "refusal: both are the sandbox's own, and say so.",
+    )
     latency_ms: int = Field(
         0, ge=0, le=LATENCY_LIMIT, description="Milliseconds added to every response of Paystack's API."
     )

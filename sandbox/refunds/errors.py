@@ -19,6 +19,12 @@ class CurrencyDiffers(ApiError):
     code = "invalid_params"
 
 
+class InsufficientBalance(ApiError):
+    """Simulated by the sandbox: your balance is too low for this refund"""
+
+    code = "sandbox_insufficient_balance"
+
+
 class NotPaid(ApiError):
     """Only a successful transaction can be refunded"""
 

@@ -10,6 +10,7 @@ from sandbox.merchant import MERCHANT_EMAIL
 from sandbox.refunds import bodies, queries
 from sandbox.refunds.errors import (
     CurrencyDiffers,
+    InsufficientBalance,
     NotPaid,
     RefundFinished,
     RefundNotFound,
@@ -50,8 +51,13 @@ class RefundLifecycle:
         self._dispatcher = dispatcher
         self._step_seconds = step_seconds
 
-    def create(self, connection: sqlite3.Connection, request: RefundRequest) -> tuple[Refund, Transaction]:
-        """Create a pending refund. Errors: TransactionNotFound, NotPaid, CurrencyDiffers, RefundTooSmall, RefundTooLarge."""
+    def create(
+        self, connection: sqlite3.Connection, request: RefundRequest, *, enough_balance: bool = True
+    ) -> tuple[Refund, Transaction]:
+        """Create a pending refund.
+
+        Errors: TransactionNotFound, NotPaid, CurrencyDiffers, RefundTooSmall, RefundTooLarge; InsufficientBalance without `enough_balance`.
+        """
         transaction = _find_transaction(connection, request.transaction)
         if not transaction.paid:
             raise NotPaid
@@ -62,6 +68,8 @@ class RefundLifecycle:
             raise RefundTooSmall
         if queries.sum_refunded(connection, transaction.id) + amount > transaction.amount:
             raise RefundTooLarge
+        if not enough_balance:
+            raise InsufficientBalance
         draft = _draft(transaction, amount)
         refund = queries.add(
             connection,

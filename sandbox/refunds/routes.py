@@ -52,7 +52,10 @@ RETRY = {
 async def create_refund(request: Request, state: CurrentState) -> Response:
     """Create a full or partial refund. It is pending at first; webhooks report every later status."""
     wanted = parse_refund_request(parse_fields(request.headers.get("content-type", ""), await request.body()))
-    refund, transaction = await state.store.run(lambda connection: state.refunds.create(connection, wanted))
+    enough_balance = not state.fault_injector.faults.insufficient_balance
+    refund, transaction = await state.store.run(
+        lambda connection: state.refunds.create(connection, wanted, enough_balance=enough_balance)
+    )
     state.notify()
     return success("Refund has been queued for processing", bodies.created_body(refund, transaction))
 

@@ -67,6 +67,7 @@ app = create_app(
         webhook_routes.router,
         card_routes.router,
         ledger_routes.router,
+        refund_routes.list_router,
         routes.router,
         refund_routes.router,
         hold_routes.router,

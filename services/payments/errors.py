@@ -87,6 +87,12 @@ class RefundNotAwaitingAccount(Problem):
     status = 409
 
 
+class RefundNotFailed(Problem):
+    """Only a failed refund can be closed: check the status of this refund."""
+
+    status = 409
+
+
 class NotHeld(Problem):
     """This payment is not held, or is held for a reason that does not allow this decision: check its `held_reason`."""
 

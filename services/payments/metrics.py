@@ -9,8 +9,8 @@ from kit.messaging import outbox
 from kit.messaging.inbox import EntryStatus
 from kit.worker.shutdown import Shutdown
 from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
-from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import FAILED_AUTOMATIC_REFUND
+from services.payments.refunds.models import Refund
+from services.payments.refunds.requests import NEEDS_OPERATOR, REFUSED
 from services.payments.webhooks.models import WebhookEvent
 
 INTERVAL_SECONDS = 5
@@ -22,8 +22,9 @@ oldest_webhook_event_age = Gauge(
 )
 refunds_needing_attention = Gauge(
     "refunds_needing_attention",
-    "Refunds that need an operator: Paystack needs the payer's account, or an automatic refund failed",
+    "Refunds that need an operator: they failed, whoever requested them, or Paystack needs the payer's account",
 )
+refunds_refused = Gauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
 payments_held = Gauge("payments_held", "Payments that wait for manual review")
 disputes_open = Gauge("disputes_open", "Disputes that are not resolved")
 dispute_due_seconds = Gauge(
@@ -33,9 +34,13 @@ dispute_due_seconds.set(float("inf"))
 
 
 def refunds_that_need_an_operator() -> Select[int]:
-    """Select the refunds that wait for the payer's account, and the automatic refunds that failed."""
-    refund = select(Refund.number).join(Payment, Payment.id == Refund.payment_id)
-    return refund.where((Refund.status == RefundStatus.NEEDS_ATTENTION) | FAILED_AUTOMATIC_REFUND)
+    """Select the refunds that wait for the payer's account, and the failed refunds that nobody has dealt with."""
+    return select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(NEEDS_OPERATOR)
+
+
+def refused_refunds() -> Select[int]:
+    """Select the refunds that Paystack refused and that are sent again later."""
+    return select(Refund.number).where(REFUSED)
 
 
 async def seconds_until_dispute_due(session: AsyncSession) -> float | None:
@@ -67,6 +72,7 @@ class Metrics:
             )
             oldest_webhook_event_age.set(age)
             refunds_needing_attention.set(await count_up_to(session, refunds_that_need_an_operator()))
+            refunds_refused.set(await count_up_to(session, refused_refunds()))
             payments_held.set(
                 await count_up_to(session, select(Payment.id).where(Payment.status == PaymentStatus.HELD))
             )

@@ -26,15 +26,16 @@ from services.payments.cli.status_table import (
     table_rows,
 )
 from services.payments.db import sessions
-from services.payments.metrics import refunds_that_need_an_operator, seconds_until_dispute_due
+from services.payments.metrics import refunds_that_need_an_operator, refused_refunds, seconds_until_dispute_due
 from services.payments.models import Dispute, Inbox, OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.requests import UNFINISHED
+from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
 from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 WORKER_TIMEOUT_SECONDS = 2.0
+FAILED_REFUNDS = select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(UNRESOLVED_FAILURE)
 SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
@@ -62,7 +63,11 @@ async def _collect(context: Context) -> Status:
             "mode": settings.mode,
             "payments": {status: await _count_payments(session, status) for status in SHOWN_STATUSES},
             "sweep": await _sweep(session, context, worker),
-            "refunds": {status: await _count_refunds(session, status) for status in UNFINISHED},
+            "refunds": {
+                **{status: await _count_refunds(session, status) for status in UNFINISHED},
+                RefundStatus.FAILED: await count_up_to(session, FAILED_REFUNDS),
+            },
+            "refunds_refused": await count_up_to(session, refused_refunds()),
             "refunds_needing_attention": await count_up_to(session, refunds_that_need_an_operator()),
             "disputes": await _disputes(session),
             "webhook_events": await _entries(session, WebhookEvent),

@@ -62,12 +62,16 @@ class WorkerStatus(TypedDict):
 
 
 class Status(TypedDict):
-    """The output of `status --json`."""
+    """The output of `status --json`. `refunds`: unfinished refunds, and failed ones that nobody has dealt with, by status.
+
+    `refunds_refused`: those of the requested refunds that Paystack refused and that are sent again later.
+    """
 
     mode: Mode
     payments: dict[PaymentStatus, int]
     sweep: SweepStatus
     refunds: dict[RefundStatus, int]
+    refunds_refused: int
     refunds_needing_attention: int
     disputes: DisputeCounts
     webhook_events: EntryCounts
@@ -85,7 +89,7 @@ def table_rows(status: Status) -> list[tuple[str, str]]:
         ("Paystack", _paystack(status["worker"])),
         ("payments", _counts(status["payments"])),
         ("sweep", _sweep(status["sweep"])),
-        ("refunds", f"{_counts(status['refunds'])}; {_needing_operator(status['refunds_needing_attention'])}"),
+        ("refunds", _refunds(status)),
         ("disputes", _disputes(status["disputes"])),
         ("webhook events", _entries(status["webhook_events"])),
         ("inbox", _entries(status["inbox"])),
@@ -112,6 +116,13 @@ def _paystack(worker: WorkerStatus) -> str:
 
 def _counts(counts: Mapping[PaymentStatus, int] | Mapping[RefundStatus, int]) -> str:
     return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def _refunds(status: Status) -> str:
+    refused = (
+        f"; {status['refunds_refused']} refused by Paystack, sent again later" if status["refunds_refused"] else ""
+    )
+    return f"{_counts(status['refunds'])}{refused}; {_needing_operator(status['refunds_needing_attention'])}"
 
 
 def _sweep(sweep: SweepStatus) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.payments.paystack.errors import NoAnswer
+from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.parsing import MAX_ID, parse_integer, parse_text
 from services.payments.paystack.transport import Transport
 
@@ -15,6 +15,20 @@ class PaystackRefund:
     amount: int
     status: str
     note: str | None
+
+
+TOO_LARGE = "total refund amount cannot exceed original transaction amount"
+"""Paystack's message, as observed on its test API, in lower case."""
+
+
+def is_permanent(refusal: Refused) -> bool:
+    """Return True if POST /refund would be refused again later: the transaction is unknown, or nothing is left that could be refunded.
+
+    All other refusals can end without us, such as a balance that is too low for the refund. Paystack publishes neither the code nor
+    the message of that refusal, so it is not recognized by either.
+    """
+    unknown = refusal.code == "transaction_not_found" or refusal.status == 404
+    return unknown or TOO_LARGE in refusal.message.lower()
 
 
 class Refunds:

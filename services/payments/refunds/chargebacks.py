@@ -5,7 +5,7 @@ it. If Paystack does not list it, the status `reversed` of the transaction shows
 """
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.observability.tracing import continue_trace
@@ -13,7 +13,9 @@ from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
 from services.payments.refunds.models import FINAL, Refund, RefundStatus
+from services.payments.refunds.requests import NOT_SENT_SOON
 
+NOT_SENT_AGAIN = "Paystack refused the refund, and it is not sent again: the bank took money back after a lost dispute."
 log = structlog.get_logger("disputes")
 
 
@@ -23,11 +25,14 @@ async def record_chargeback(
     """Record the chargeback of a lost dispute, and set it to processed if its transaction is reversed. The caller has locked the payment.
 
     While a refund is requested and not sent, nothing is recorded: the amount that is left for the chargeback depends on whether Paystack
-    accepts that refund.
+    accepts that refund. A refund that Paystack refused is not sent again: the bank has paid the money back.
     """
-    refund = await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute)
-    if refund is None and not await has_requested_refund(session, payment.id):
-        refund = await _create_chargeback(session, payment, dispute)
+    refund = await find_chargeback(session, dispute.id)
+    if refund is None:
+        await _fail_refused_refunds(session, payment)
+        refund = await _link_listed_refund(session, payment, dispute)
+        if refund is None and not await has_requested_refund(session, payment.id):
+            refund = await _create_chargeback(session, payment, dispute)
     if refund is None:
         return
     if refund.status not in FINAL and refund.paystack_id is None and reported.transaction_status == "reversed":
@@ -39,11 +44,18 @@ async def record_chargeback(
 
 async def record_pending_chargebacks(session: AsyncSession, payment: Payment) -> None:
     """Record the chargebacks that waited for the result of a requested refund. The caller has locked the payment."""
+    lost = select(Dispute).where(Dispute.payment_id == payment.id, Dispute.lost.is_(True)).order_by(Dispute.id)
+    disputes = [
+        dispute
+        for dispute in (await session.execute(lost)).scalars().all()
+        if await find_chargeback(session, dispute.id) is None
+    ]
+    if disputes:
+        await _fail_refused_refunds(session, payment)
     if await has_requested_refund(session, payment.id):
         return
-    lost = select(Dispute).where(Dispute.payment_id == payment.id, Dispute.lost.is_(True)).order_by(Dispute.id)
-    for dispute in (await session.execute(lost)).scalars().all():
-        if await find_chargeback(session, dispute.id) or await _link_listed_refund(session, payment, dispute):
+    for dispute in disputes:
+        if await _link_listed_refund(session, payment, dispute):
             continue
         if await _create_chargeback(session, payment, dispute):
             # The poll shows whether the money was already taken back.
@@ -56,6 +68,18 @@ async def has_requested_refund(session: AsyncSession, payment_id: int) -> bool:
         select(Refund.number).where(Refund.payment_id == payment_id, Refund.status == RefundStatus.REQUESTED).limit(1)
     )
     return (await session.execute(query)).scalar_one_or_none() is not None
+
+
+async def _fail_refused_refunds(session: AsyncSession, payment: Payment) -> None:
+    """Fail the refunds that Paystack refused and that are not sent again soon. One that is due may be on its way to Paystack now."""
+    waiting = Refund.payment_id == payment.id, NOT_SENT_SOON
+    failed = (
+        update(Refund).where(*waiting).values(status=RefundStatus.FAILED, next_attempt_at=None, error=NOT_SENT_AGAIN)
+    )
+    failed = failed.returning(Refund.id).execution_options(synchronize_session="fetch")
+    for refund_id in (await session.execute(failed)).scalars():
+        with continue_trace(payment.traceparent):
+            log.error("refund failed", **requests.log_fields(payment), refund=str(refund_id), reason=NOT_SENT_AGAIN)
 
 
 async def find_chargeback(session: AsyncSession, dispute_id: int) -> Refund | None:

@@ -3,11 +3,12 @@
 The executor works on one payment at a time. It takes the state of refunds from Paystack's responses
 (GET and POST /refund), never from a webhook event. A refund is
 sent once: if the response to a request was lost, the executor finds the refund in Paystack's list by our id in `merchant_note` and does not
-send it again. Amounts do not identify a refund, because two partial refunds can be equal.
+send it again. A refund that Paystack refused was not carried out: unless the refusal is permanent, it is sent again hours later, because
+the most frequent cause is a balance that is too low. Amounts do not identify a refund, because two partial refunds can be equal.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -26,7 +27,7 @@ from services.payments.paystack.errors import PaystackError, Refused
 from services.payments.paystack.refunds import PaystackRefund
 from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED
-from services.payments.refunds.sync import fail_refused_refund, merchant_note, sync_refunds
+from services.payments.refunds.sync import merchant_note, record_refusal, sync_refunds
 
 LEASE = timedelta(seconds=45)
 """Longer than the work between two renewals: two calls to Paystack and the database transactions after them. Each has a time limit."""
@@ -131,7 +132,10 @@ class RefundExecutor:
             return
         await self._apply(due, await self.paystack.refunds.list_for_transaction(transaction_id))
         async with self.sessions() as session:
-            query = select(Refund).where(Refund.payment_id == due.payment_id, Refund.status == RefundStatus.REQUESTED)
+            is_due = Refund.next_attempt_at.is_(None) | (Refund.next_attempt_at <= func.now())
+            query = select(Refund).where(
+                Refund.payment_id == due.payment_id, Refund.status == RefundStatus.REQUESTED, is_due
+            )
             requested = (await session.execute(query.order_by(Refund.number))).scalars().all()
         for refund in requested:
             renewed = await self._renew(due)
@@ -161,7 +165,7 @@ class RefundExecutor:
             )
         except Refused as refused:
             async with self.sessions.begin() as session:
-                await fail_refused_refund(session, refund, str(refused))
+                await record_refusal(session, refund, refused)
             return
         log.info(
             "refund sent", **due.log_fields(), refund=str(refund.id), amount=refund.amount, currency=refund.currency
@@ -176,16 +180,18 @@ class RefundExecutor:
     async def _schedule_next(self, due: DuePayment) -> None:
         """End the lease. While a refund is unfinished, schedule the next sync with exponential backoff.
 
+        If all unfinished refunds wait because Paystack refused them, the next sync is when the first of them is sent again.
         If another sync was scheduled meanwhile, for example by a webhook event, its time is not changed.
         """
         pause = timedelta(seconds=BACKOFF.seconds(due.attempts - 1))
         async with self.sessions.begin() as session:
-            unfinished = (
-                select(Refund.number).where(Refund.payment_id == due.payment_id, Refund.status.in_(UNFINISHED)).limit(1)
+            unfinished = select(func.coalesce(Refund.next_attempt_at, func.now() + pause)).where(
+                Refund.payment_id == due.payment_id, Refund.status.in_(UNFINISHED)
             )
-            is_unfinished = (await session.execute(unfinished)).scalar_one_or_none() is not None
+            times = (await session.execute(unfinished)).scalars().all()
+            is_unfinished = bool(times)
             rescheduled = Payment.refunds_next_attempt_at != due.due_at
-            next_at = literal(datetime.now(UTC) + pause if is_unfinished else None, DateTime(timezone=True))
+            next_at = literal(min(times, default=None), DateTime(timezone=True))
             ended = _update(
                 due.payment_id,
                 refunds_next_attempt_at=case((rescheduled, Payment.refunds_next_attempt_at), else_=next_at),

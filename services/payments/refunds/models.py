@@ -29,6 +29,10 @@ FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
 class Refund(Base):
     """A refund of a whole payment or of a part of it. `paystack_id` is null until Paystack has accepted the refund.
 
+    `error`: what happened, in words, if the refund failed, was refused or needs the payer's account.
+    `attempts`: how often Paystack refused it; `next_attempt_at`: when it is sent again. Null: it is not sent again, or was never refused.
+    `closed_by` and `closed_reason`: the operator who dealt with a failed refund, and how.
+
     `requested_by`: the id of an account, `catalog` for an undeliverable order, or `paystack` for refunds that were not requested here.
     `dispute_id`: the lost dispute that caused it; a dispute has at most one refund.
     """
@@ -37,6 +41,8 @@ class Refund(Base):
     __table_args__ = (
         one_of("status", RefundStatus),
         CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("(closed_by IS NULL) = (closed_reason IS NULL)", name="closed_with_reason"),
+        CheckConstraint("closed_by IS NULL OR status = 'failed'", name="closed_after_failure"),
         Index(None, "payment_id", "number"),
         Index("ix_refunds_unfinished", "status", "number", postgresql_where=text("status <> 'processed'")),
     )
@@ -52,5 +58,9 @@ class Refund(Base):
     reason: Mapped[str | None]
     requested_by: Mapped[str]
     error: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime | None]
+    closed_by: Mapped[str | None]
+    closed_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())

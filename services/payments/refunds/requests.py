@@ -1,6 +1,8 @@
 """Request refunds, list them, and schedule their synchronization. The refund executor sends them to Paystack in the background.
 
-    requested ──► pending ──► processing ──► processed          payment: partially_refunded or refunded
+    requested ──► requested                                     refused because our balance is too low, for example: sent again later
+              ──► failed                                        refused for good, or too often
+              ──► pending ──► processing ──► processed          payment: partially_refunded or refunded
                                         └──► failed             the payer has not got the money; another refund can be requested
                                         └──► needs-attention    Paystack needs the payer's bank account: retry with it
 
@@ -8,15 +10,24 @@
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import structlog
-from sqlalchemy import case, func, select, update
+from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money, fraction_rule_broken_by
 from kit.observability.tracing import continue_trace
-from services.payments.errors import NothingToRefund, PaymentNotFound, ReasonNeeded, RefundNotWhole, RefundTooLarge
+from services.payments.errors import (
+    NothingToRefund,
+    PaymentNotFound,
+    ReasonNeeded,
+    RefundNotFailed,
+    RefundNotFound,
+    RefundNotWhole,
+    RefundTooLarge,
+)
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
 
@@ -26,12 +37,27 @@ UNFINISHED = (
     RefundStatus.PROCESSING,
     RefundStatus.NEEDS_ATTENTION,
 )
-FAILED_AUTOMATIC_REFUND = (
+UNRESOLVED_FAILURE = (
     (Refund.status == RefundStatus.FAILED)
-    & (Refund.requested_by == "catalog")
+    & Refund.closed_by.is_(None)
     & (Payment.refunded_amount < Payment.paid_amount)
 )
-"""Condition on refunds joined with payments: the automatic refund of an undeliverable order failed, and an operator has to act."""
+"""Condition on refunds joined with payments: the refund failed, whoever requested it, and an operator has to act.
+
+It ends when the whole payment is refunded, or when an operator closes the refund.
+"""
+
+NEEDS_OPERATOR = (Refund.status == RefundStatus.NEEDS_ATTENTION) | UNRESOLVED_FAILURE
+"""Condition on refunds joined with payments: the refund waits for the payer's account, or failed."""
+
+REFUSED = (Refund.status == RefundStatus.REQUESTED) & Refund.next_attempt_at.is_not(None)
+"""Condition: Paystack refused the refund, and it is sent again later."""
+
+SOON = timedelta(minutes=5)
+"""Longer than the refund executor needs to send a refund that is due."""
+
+NOT_SENT_SOON = REFUSED & (Refund.next_attempt_at > func.now() + SOON)
+"""Condition: Paystack refused the refund, and it is certainly not on its way to Paystack now."""
 
 log = structlog.get_logger("refunds")
 
@@ -97,10 +123,41 @@ async def list_refunds(session: AsyncSession, payment_id: int) -> Sequence[Refun
     return found.scalars().all()
 
 
+def refunds_with_references() -> Select[Refund, str]:
+    """Select refunds with the references of their payments."""
+    return select(Refund, Payment.reference).join(Payment, Payment.id == Refund.payment_id)
+
+
 async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -> Refund | None:
     """Return a refund of a payment, or None."""
     query = select(Refund).where(Refund.payment_id == payment_id, Refund.id == refund_id)
     return (await session.execute(query)).scalar_one_or_none()
+
+
+async def close_refund(session: AsyncSession, refund_id: UUID, closed_by: str, reason: str) -> Refund:
+    """Close a failed refund, because an operator has dealt with it: its money was paid back in another way, or is requested again.
+
+    A refund that Paystack refused, and that is not sent again within the next minutes, fails and is closed too. Locks the payment.
+    Raises RefundNotFound, RefundNotFailed.
+    """
+    payment_id = select(Refund.payment_id).where(Refund.id == refund_id)
+    await session.execute(select(Payment.id).where(Payment.id.in_(payment_id)).with_for_update())
+    query = select(Refund, NOT_SENT_SOON).where(Refund.id == refund_id).with_for_update()
+    row = (await session.execute(query)).one_or_none()
+    if row is None:
+        raise RefundNotFound("There is no refund with this id.")
+    refund, not_sent_soon = row
+    if refund.closed_by is not None:
+        raise RefundNotFailed(f"The refund is closed already, by {refund.closed_by}.")
+    if refund.status != RefundStatus.FAILED and not not_sent_soon:
+        raise RefundNotFailed(
+            f"The refund is {refund.status}: only one that failed, or that Paystack refused, can be closed."
+        )
+    refund.status, refund.next_attempt_at = RefundStatus.FAILED, None
+    refund.closed_by, refund.closed_reason = closed_by, reason
+    await session.flush()
+    log.warning("refund closed", refund=str(refund.id), by=closed_by, reason=reason)
+    return refund
 
 
 async def schedule_sync(session: AsyncSession, references: Sequence[str]) -> set[str]:

@@ -1,10 +1,10 @@
-"""Routes of refunds. To request or retry a refund requires the scope payments:refund."""
+"""Routes of refunds. To request or retry a refund requires the scope payments:refund, to list those of all payments payments:read."""
 
 from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -12,7 +12,8 @@ from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
 from kit.observability.tracing import continue_trace
-from services.payments.auth import AnyCaller, Reference, RefundOperator, find_payment
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from services.payments.auth import AnyCaller, PaymentsReader, Reference, RefundOperator, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
@@ -31,10 +32,48 @@ from services.payments.models import IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError
 from services.payments.refunds import requests
 from services.payments.refunds.models import Refund, RefundStatus
-from services.payments.refunds.schemas import RefundAccount, Refunds, RefundView, RequestRefund
+from services.payments.refunds.schemas import (
+    RefundAccount,
+    RefundOfPayment,
+    RefundPage,
+    Refunds,
+    RefundView,
+    RequestRefund,
+)
 
+StatusParam = Annotated[
+    list[RefundStatus] | None, Query(max_length=10, description="Repeatable. Only refunds with one of these statuses")
+]
+list_router = APIRouter(prefix="/payments/refunds", tags=["refunds"])
 router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
 log = structlog.get_logger("refunds")
+
+
+@list_router.get(
+    "",
+    summary="List the refunds of all payments",
+    responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+)
+async def list_all_refunds(
+    _: PaymentsReader,
+    session: Transaction,
+    status: StatusParam = None,
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> RefundPage:
+    """Return the refunds of all payments, newest first. Requires the scope `payments:read`.
+
+    Failed refunds are listed whoever requested them, also those that were made on Paystack's dashboard.
+    """
+    query = requests.refunds_with_references().order_by(Refund.number.desc()).limit(limit + 1)
+    if status:
+        query = query.where(Refund.status.in_(status))
+    if cursor is not None:
+        (last_number,) = decode_cursor(cursor, "refunds", int)
+        query = query.where(Refund.number < last_number)
+    rows = (await session.execute(query)).all()
+    page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("refunds", last.Refund.number))
+    return RefundPage(items=[RefundOfPayment.of(*row) for row in page], next_cursor=next_cursor)
 
 
 @router.post(
@@ -80,11 +119,14 @@ async def request_refund(
 
 
 @router.get("", summary="List the refunds of a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
-async def list_refunds(caller: AnyCaller, session: Transaction, reference: Reference) -> Refunds:
+async def list_refunds(
+    caller: AnyCaller, session: Transaction, reference: Reference, status: StatusParam = None
+) -> Refunds:
     """Return the refunds of one of the caller's own payments, oldest first; with the scope `payments:read`, of any payment."""
     payment = await find_payment(session, caller, reference)
     refunds = await requests.list_refunds(session, payment.id)
-    return Refunds(items=[RefundView.model_validate(refund) for refund in refunds])
+    shown = [refund for refund in refunds if not status or refund.status in status]
+    return Refunds(items=[RefundView.model_validate(refund) for refund in shown])
 
 
 @router.post(

@@ -1,14 +1,14 @@
 """Requests and responses of refunds."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, StringConstraints, model_validator
 
 from kit.fields import Amount, Line
-from kit.schemas import ListResponse, RequestModel, ResponseModel, example
-from services.payments.refunds.models import RefundStatus
+from kit.schemas import ListResponse, PageResponse, RequestModel, ResponseModel, example
+from services.payments.refunds.models import Refund, RefundStatus
 
 
 class RequestRefund(RequestModel):
@@ -57,6 +57,7 @@ class RefundView(ResponseModel):
             "reason": "One item short",
             "requested_by": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
             "error": None,
+            "next_attempt_at": None,
             "created_at": "2026-11-23T10:30:00Z",
         }
     )
@@ -66,7 +67,7 @@ class RefundView(ResponseModel):
     currency: str = Field(description="ISO 4217 code")
     status: RefundStatus = Field(
         description="`requested`: not sent to Paystack yet; `pending`, `processing`: Paystack works on it; "
-        "`processed`: refunded; `failed`: not refunded, request another refund; "
+        "`processed`: refunded; `failed`: not refunded, and an operator decides; "
         "`needs-attention`: retry it with the payer's bank account"
     )
     reason: str | None = Field(description="Reason of the refund")
@@ -74,8 +75,32 @@ class RefundView(ResponseModel):
         description="Id of the account that requested it, `catalog` for an undeliverable order, "
         "or `paystack` for a refund that was not requested here"
     )
-    error: str | None = Field(description="Why Paystack refused the refund")
+    error: str | None = Field(
+        description="What happened, in words, if Paystack refused the refund, it failed, or it needs the payer's bank account"
+    )
+    next_attempt_at: datetime | None = Field(
+        default=None,
+        description="Time at which a refund that Paystack refused is sent again; null for all others",
+    )
     created_at: datetime = Field(description="Time at which the refund was requested or first reported")
+
+
+class RefundOfPayment(RefundView):
+    """A refund with the reference of its payment."""
+
+    payment: str = Field(description="Reference of the payment")
+    closed_by: str | None = Field(description="The operator who dealt with a failed refund; null for all others")
+    closed_reason: str | None = Field(description="How the operator dealt with it")
+
+    @classmethod
+    def of(cls, refund: Refund, reference: str) -> Self:
+        """Return the view of a refund and the reference of its payment."""
+        shown = RefundView.model_validate(refund).model_dump()
+        return cls(payment=reference, closed_by=refund.closed_by, closed_reason=refund.closed_reason, **shown)
+
+
+class RefundPage(PageResponse[RefundOfPayment]):
+    """One page of refunds."""
 
 
 class Refunds(ListResponse[RefundView]):

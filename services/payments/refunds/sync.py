@@ -1,19 +1,22 @@
 """Apply Paystack's reports about the refunds of a payment: refund status, ledger, payment status and the event payment.refunded."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
+from kit.worker.backoff import Backoff
 from services.payments import events
 from services.payments.ledger import journal, movements
 from services.payments.models import OutboxRow, Payment, PaymentStatus
-from services.payments.paystack.refunds import PaystackRefund
+from services.payments.paystack.errors import Refused
+from services.payments.paystack.refunds import PaystackRefund, is_permanent
 from services.payments.refunds import chargebacks
 from services.payments.refunds.models import FINAL, Refund, RefundStatus
 from services.payments.refunds.requests import log_fields
@@ -22,6 +25,14 @@ from services.payments.settings import settings
 PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
 refunds_total = Counter(
     "refunds_total", "Status changes of refunds, by new status; refused: Paystack refused the refund", ["status"]
+)
+REFUSAL_BACKOFF = Backoff(first=3600, longest=12 * 3600)
+MAX_REFUSALS = 12
+"""With REFUSAL_BACKOFF, a refund is sent during about four days. New payments, or an operator, can raise the balance meanwhile."""
+
+FAILED_AT_PAYSTACK = "Paystack accepted the refund, and it failed there: the payer has not got the money."
+ACCOUNT_NEEDED = (
+    "Paystack cannot return the money to the card or account that paid: send the refund to a bank account of the payer."
 )
 log = structlog.get_logger("refunds")
 
@@ -42,17 +53,36 @@ async def sync_refunds(session: AsyncSession, payment_id: int, reported: Sequenc
         await _apply_total(session, payment)
 
 
-async def fail_refused_refund(session: AsyncSession, refund: Refund, reason: str) -> None:
-    """Record that Paystack refused a refund: its status becomes `failed`.
+async def record_refusal(session: AsyncSession, refund: Refund, refusal: Refused) -> None:
+    """Record that Paystack refused a refund: it is sent again later, or fails if the refusal is permanent or one of too many.
 
     Locks the payment first: recording a chargeback counts requested refunds under the same lock.
     """
     payment = await _lock_payment(session, refund.payment_id)
-    failed = update(Refund).where(Refund.id == refund.id).values(status=RefundStatus.FAILED, error=reason[:500])
-    await session.execute(failed)
-    await chargebacks.record_pending_chargebacks(session, payment)
+    attempts = refund.attempts + 1
+    error = f"Paystack refused the refund: {(refusal.message or str(refusal))[:400].rstrip('.')}."
+    refused = update(Refund).where(Refund.id == refund.id, Refund.status == RefundStatus.REQUESTED)
     refunds_total.labels("refused").inc()
-    _log_error("refund failed", payment, refund, reason)
+    if is_permanent(refusal) or attempts >= MAX_REFUSALS:
+        if attempts > 1:
+            error += f" It was refused {attempts} times and is not sent again."
+        failed = refused.values(status=RefundStatus.FAILED, error=error, attempts=attempts, next_attempt_at=None)
+        await session.execute(failed)
+        _log_error("refund failed", payment, refund, str(refusal))
+    else:
+        pause = timedelta(seconds=REFUSAL_BACKOFF.seconds(refund.attempts))
+        error += f" It is sent again later, until it was refused {MAX_REFUSALS} times; refusals so far: {attempts}."
+        await session.execute(refused.values(attempts=attempts, next_attempt_at=func.now() + pause, error=error))
+        with continue_trace(payment.traceparent):
+            log.warning(
+                "refund refused",
+                **log_fields(payment),
+                refund=str(refund.id),
+                reason=str(refusal)[:200],
+                attempts=attempts,
+                sent_again_in_seconds=round(pause.total_seconds()),
+            )
+    await chargebacks.record_pending_chargebacks(session, payment)
 
 
 async def _lock_payment(session: AsyncSession, payment_id: int) -> Payment:
@@ -80,7 +110,10 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
             _log_error("refund failed", payment, refund, "failed at Paystack")
         elif status == RefundStatus.NEEDS_ATTENTION:
             _log_error("refund needs attention", payment, refund, "Paystack needs the payer's account")
-    refund.paystack_id, refund.status = reported.id, status
+    refund.paystack_id, refund.status, refund.next_attempt_at = reported.id, status, None
+    if status != RefundStatus.FAILED:
+        refund.closed_by = refund.closed_reason = None  # we took it for failed, but Paystack has it
+    refund.error = {RefundStatus.FAILED: FAILED_AT_PAYSTACK, RefundStatus.NEEDS_ATTENTION: ACCOUNT_NEEDED}.get(status)
 
 
 def _find_refund(refunds: Sequence[Refund], reported: PaystackRefund) -> Refund | None:

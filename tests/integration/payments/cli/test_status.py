@@ -32,6 +32,6 @@ async def test_status_counts_what_waits_and_what_failed(client: httpx.AsyncClien
     assert shown.code == 0
     assert "1 pending, the oldest for" in shown.out
     assert "s; 1 need an operator" in shown.out
-    assert "needs-attention; 1 need an operator" in shown.out
+    assert "needs-attention, 1 failed; 1 need an operator" in shown.out
     assert "1 open, the earliest response is due in 3" in shown.out
     assert "no worker answers" in shown.out

@@ -5,17 +5,21 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from kit.http.client import HttpClient
 from services.payments.catalog_client import CatalogClient
 from services.payments.clients import Clients
-from tests.factories.payments import create_payment
+from services.payments.db import sessions
+from services.payments.refunds.models import Refund
+from tests.factories.payments import create_paid_payment, create_payment, create_refund
 from tests.fakes.webhook_receiver import WebhookReceiver
 from tests.fixtures.charge_webhooks import CHARGE_WEBHOOKS
 from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.payments import paystack_client
+from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import deliver
-from tests.fixtures.payments_rows import find_payment, outbox_types
+from tests.fixtures.payments_rows import all_refunds, find_payment, outbox_types
 from tests.fixtures.sandbox import sandbox_process
 
 
@@ -78,3 +82,24 @@ async def test_verify_when_the_sandbox_shows_a_status_changes_the_payment_accord
     await sandbox.pay(reference, outcome=outcome, deliveries=0)
     answer = await client.post(f"/payments/{reference}/verify", headers=payer)
     assert (answer.status_code, answer.json()["status"]) == (200, status)
+
+
+async def test_refund_when_the_sandbox_has_too_little_balance_is_sent_again_later(
+    client: httpx.AsyncClient, sandbox: Merchant, jobs: Jobs
+) -> None:
+    paid = await sandbox.paid()
+    one = await create_paid_payment(reference=paid["reference"], paystack_id=paid["id"], paid_amount=250_000)
+    await create_refund(one)
+    await sandbox.http.put("/sandbox/faults", json={"insufficient_balance": True})
+    try:
+        await jobs.execute_refunds()
+    finally:
+        await sandbox.http.delete("/sandbox/faults")
+    (refund,) = await all_refunds()
+    assert (refund.status, refund.attempts) == ("requested", 1)
+    assert "Simulated by the sandbox: your balance is too low" in (refund.error or "")
+    async with sessions.begin() as session:
+        await session.execute(update(Refund).values(next_attempt_at=None))
+    await jobs.sync_refunds()
+    (refund,) = await all_refunds()
+    assert (refund.status, refund.error) in {("pending", None), ("processing", None), ("processed", None)}

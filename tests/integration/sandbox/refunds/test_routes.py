@@ -100,6 +100,21 @@ async def test_refund_of_an_unpaid_transaction_or_below_the_minimum_is_refused(s
     await shared_merchant.refund(cedis["reference"], amount=100)
 
 
+async def test_refund_when_the_balance_is_set_to_insufficient_is_refused_with_a_message_of_the_sandbox() -> None:
+    async with in_process_sandbox() as merchant:
+        paid = await merchant.paid()
+        await merchant.http.put("/sandbox/faults", json={"insufficient_balance": True})
+        refused = await refund_error(merchant, transaction=paid["reference"], amount=100)
+        assert refused == (
+            400,
+            "Simulated by the sandbox: your balance is too low for this refund",
+            "sandbox_insufficient_balance",
+        )
+        assert (await merchant.verify(paid["reference"]))["status"] == "success"
+        await merchant.http.delete("/sandbox/faults")
+        await merchant.refund(paid["reference"], amount=100)
+
+
 async def test_list_and_fetch_of_a_refund_differ_as_paystacks_do(shared_merchant: Merchant) -> None:
     paid = await shared_merchant.paid()
     refund = await shared_merchant.refund(paid["reference"], amount=100)
