@@ -31,10 +31,11 @@ RETIREMENT_MARGIN_SECONDS = 600
 
 @cli.callback()
 def check_signing_keys(context: typer.Context) -> None:
-    """Refuse to start `serve` if the signing keys cannot be used. Runs before every command."""
+    """Refuse to start `serve` if the secrets in AUTH_KEYS_DIR cannot be used. Runs before every command."""
     if context.invoked_subcommand == "serve":
         try:
             key_folder.read_keys(settings.auth_keys_dir)
+            key_folder.read_refresh_secret(settings.auth_keys_dir)
         except KeysUnusable as error:
             raise SystemExit(f"cannot start: {error}") from error
 
@@ -49,7 +50,7 @@ def signing_keys(
         KeyType, typer.Option("--type", help="Type of the new key: rsa (RS256), p256 (ES256) or ed25519 (EdDSA)")
     ] = KeyType.RSA,
 ) -> None:
-    """Create a signing key in AUTH_KEYS_DIR if there is none.
+    """Create a signing key, and the secret from which refresh tokens are derived, in AUTH_KEYS_DIR if there is none.
 
     With --rotate, create another key. It signs after AUTH_KEY_ACTIVATION_SECONDS, without a restart. The command also deletes each old
     key whose access tokens have all expired.

@@ -14,6 +14,7 @@ from services.auth.accounts.admin import AdminBootstrap
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, sessions
 from services.auth.keys import routes as key_routes
+from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
 from services.auth.settings import settings
 from services.auth.tokens import routes as token_routes
@@ -28,19 +29,24 @@ class State(AuthState):
 
     key_ring: KeyRing
     password_hasher: PasswordHasher
+    refresh_secret: bytes
+    """The secret from which refresh tokens are derived (sessions/refresh_tokens.py)."""
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     key_ring = KeyRing(settings.auth_keys_dir, settings.auth_key_activation_seconds)
     key_ring.load()
+    refresh_secret = read_refresh_secret(settings.auth_keys_dir)
     verifier = TokenVerifier(key_ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
     password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds)
     await password_hasher.warm_up()
     admin = AdminBootstrap(sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
     async with admin.running():
-        yield State(verifier=verifier, key_ring=key_ring, password_hasher=password_hasher)
+        yield State(
+            verifier=verifier, key_ring=key_ring, password_hasher=password_hasher, refresh_secret=refresh_secret
+        )
     password_hasher.close()
     await engine.dispose()
 

@@ -1,6 +1,6 @@
-"""The folder of private signing keys: one PEM file for each key.
+"""The folder of auth's secrets: one PEM file for each private signing key, and the secret from which refresh tokens are derived.
 
-A file's name begins with the time when its key was created, so the newest key is the last by name.
+The name of a PEM file begins with the time when its key was created, so the newest key is the last by name.
 """
 
 import fcntl
@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from services.auth.keys.signing_keys import KeyType, SigningKey, build_signing_key, generate
 
+REFRESH_SECRET = "refresh-tokens.secret"  # noqa: S105 -- the name of a file
+REFRESH_SECRET_BYTES = 32
 log = structlog.get_logger("keys")
 
 
 class KeysUnusable(Exception):
-    """The folder of signing keys is empty or unreadable, or contains a key that cannot be used."""
+    """A secret of the folder is missing, unreadable or cannot be used."""
 
 
 def list_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
@@ -52,16 +54,32 @@ def read_keys(folder: Path) -> list[SigningKey]:
     return keys
 
 
+def read_refresh_secret(folder: Path) -> bytes:
+    """Return the secret from which refresh tokens are derived. Raises KeysUnusable."""
+    path = folder / REFRESH_SECRET
+    try:
+        secret = path.read_bytes()
+    except FileNotFoundError:
+        raise KeysUnusable(f"{path}: missing; create it with `python -m services.auth keys`") from None
+    except OSError as error:
+        raise KeysUnusable(f"{path}: cannot be read: {error.strerror}") from error
+    if len(secret) < REFRESH_SECRET_BYTES:
+        raise KeysUnusable(f"{path}: has fewer than {REFRESH_SECRET_BYTES} bytes")
+    return secret
+
+
 def create_first(folder: Path, key_type: KeyType) -> Path | None:
-    """Create a key if the folder has none. Return the file of the new key, or None if there already was a key."""
+    """Create a key and the refresh secret if the folder has none. Return the file of the new key, or None if there already was a key."""
     with _locked(folder):
-        return None if list_files(folder) else _write(folder, key_type)
+        _create_refresh_secret(folder)
+        return None if list_files(folder) else _write_key(folder, key_type)
 
 
 def rotate(folder: Path, key_type: KeyType) -> Path:
     """Add a key and return its file. The new key signs after the activation time. The older keys stay published."""
     with _locked(folder):
-        return _write(folder, key_type)
+        _create_refresh_secret(folder)
+        return _write_key(folder, key_type)
 
 
 def retire(folder: Path, after_seconds: float) -> list[Path]:
@@ -89,16 +107,26 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write(folder: Path, key_type: KeyType) -> Path:
-    """Write a new key under a temporary name and rename the file, so that readers never see an incomplete file."""
+def _create_refresh_secret(folder: Path) -> None:
+    path = folder / REFRESH_SECRET
+    if not path.exists():
+        _write_file(path, secrets.token_bytes(REFRESH_SECRET_BYTES))
+
+
+def _write_key(folder: Path, key_type: KeyType) -> Path:
     private = generate(key_type)
     kid = build_signing_key(private, published_at=0).kid
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}-{kid[:8]}.pem"
-    temporary = folder / f".{secrets.token_hex(8)}"
+    _write_file(path, pem)
+    return path
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that readers never see an incomplete file."""
+    temporary = path.parent / f".{secrets.token_hex(8)}"
     with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
-    return path

@@ -12,7 +12,8 @@ from services.auth.models import Base
 class RefreshFamily(Base):
     """A login: its first refresh token and all refresh tokens that replaced it.
 
-    The row has the SHA-256 of the secret that is valid now. Revoking a family deletes its row.
+    The row has the SHA-256 of the secret that is valid now, and of its parent, the secret that it replaced. Revoking a family deletes its
+    row.
     """
 
     __tablename__ = "refresh_families"
@@ -20,6 +21,10 @@ class RefreshFamily(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    parent_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """None until the first token was used."""
+    rotated_at: Mapped[datetime | None]
+    """When the parent was used for the first time."""
     scope: Mapped[str]
     """The scopes granted at login, space-separated. Later access tokens have these scopes or fewer."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,10 +1,15 @@
-"""Refresh tokens: each token can be used once and is replaced by the next token. Reuse revokes the family (RFC 9700 section 4.14.2).
+"""Refresh tokens: each token is used once and is replaced by its child. Reuse revokes the family (RFC 9700 section 4.14.2).
 
-A token is `<family id>.<secret>`. If the family exists but its valid secret is another one, the token was used before, by its owner or by a
-thief. The server cannot distinguish them, so it revokes the family, and the owner must log in again.
+A token is `<family id>.<secret>`. The secret of a child is an HMAC of its parent's, so the same child can be issued again: a client that
+did not receive the response, or sent the token several times at once, gets the same child if it sends the parent again within 10 seconds.
+
+Any other used token means that its owner and a thief both have it. The server cannot distinguish them, so it revokes the family, and the
+owner must log in again.
 """
 
+import base64
 import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Set
@@ -21,6 +26,9 @@ from services.auth.sessions.models import RefreshFamily
 
 IDLE_LIFETIME = timedelta(days=30)
 ABSOLUTE_LIFETIME = timedelta(days=90)
+RETRY_PERIOD = timedelta(seconds=10)
+"""How long after its first use a token returns the same child."""
+
 TOKEN = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 log = structlog.get_logger("sessions")
 
@@ -39,6 +47,12 @@ def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def _child_secret(refresh_secret: bytes, token: str) -> str:
+    """Return the secret of a token's child. Without the refresh secret, nobody can compute it from the token."""
+    derived = hmac.digest(refresh_secret, token.encode(), "sha256")
+    return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
+
+
 async def issue(session: AsyncSession, account: Account, scope: str) -> str:
     """Start a family and return its first token. The family expires after 30 days without use, at the latest 90 days after the login."""
     family_id, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
@@ -54,34 +68,42 @@ async def issue(session: AsyncSession, account: Account, scope: str) -> str:
     return f"{family_id}.{secret}"
 
 
-async def rotate(session: AsyncSession, token: str) -> Rotation | None:
+async def rotate(session: AsyncSession, token: str, refresh_secret: bytes) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid.
 
-    The caller must commit in both cases, because the family of a reused token is revoked, and the result is then None. If a token is used
-    several times concurrently, one use succeeds and the others count as reuse.
+    The caller must commit in both cases, because the family of a reused token is revoked, and the result is then None.
     """
     parts = TOKEN.fullmatch(token)
     if parts is None:
         return None
     family_id, secret = parts.groups()
-    next_secret = secrets.token_urlsafe(32)
+    child_secret = _child_secret(refresh_secret, token)
+    family = (RefreshFamily.id == family_id, RefreshFamily.expires_at > func.now())
+    granted = RefreshFamily.account_id, RefreshFamily.scope
     rotated = await session.execute(
         update(RefreshFamily)
-        .where(
-            RefreshFamily.id == family_id,
-            RefreshFamily.secret_digest == _digest(secret),
-            RefreshFamily.expires_at > func.now(),
-        )
+        .where(*family, RefreshFamily.secret_digest == _digest(secret))
         .values(
-            secret_digest=_digest(next_secret),
+            secret_digest=_digest(child_secret),
+            parent_digest=RefreshFamily.secret_digest,
+            rotated_at=func.now(),
             expires_at=func.least(func.now() + IDLE_LIFETIME, RefreshFamily.absolute_expires_at),
         )
-        .returning(RefreshFamily.account_id, RefreshFamily.scope)
+        .returning(*granted)
     )
     row = rotated.one_or_none()
+    if row is None:
+        repeated = select(*granted).where(
+            *family,
+            RefreshFamily.parent_digest == _digest(secret),
+            # Both are compared: after a change of the refresh secret, the derived child is not the one that was issued.
+            RefreshFamily.secret_digest == _digest(child_secret),
+            RefreshFamily.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
+        )
+        row = (await session.execute(repeated)).one_or_none()
     if row is not None:
         account_id, scope = row
-        return Rotation(account_id, frozenset(scope.split()), f"{family_id}.{next_secret}")
+        return Rotation(account_id, frozenset(scope.split()), f"{family_id}.{child_secret}")
     revoked = await session.execute(
         delete(RefreshFamily)
         .where(RefreshFamily.id == family_id)

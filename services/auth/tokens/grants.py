@@ -70,10 +70,12 @@ async def log_in(
     return _account_grant(account, granted, refresh_token)
 
 
-async def refresh(sessions: async_sessionmaker[AsyncSession], token: str, scope: str | None) -> Grant:
+async def refresh(
+    sessions: async_sessionmaker[AsyncSession], refresh_secret: bytes, token: str, scope: str | None
+) -> Grant:
     """Use a refresh token. Raises InvalidGrant, InvalidScope. After InvalidScope the token is unused and can be sent again."""
     async with sessions.begin() as session:
-        rotation = await refresh_tokens.rotate(session, token)
+        rotation = await refresh_tokens.rotate(session, token, refresh_secret)
         if rotation is not None:
             account = await session.get_one(Account, rotation.account_id)
             granted = select_scope(scope, rotation.scopes & account.scopes)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 
 from kit.errors import Unavailable, problem_responses
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
@@ -31,6 +31,14 @@ THROTTLED: dict[str, object] = {
 router = APIRouter(tags=["tokens"], route_class=OAuthRoute)
 
 
+async def _refresh_secret(request: Request) -> bytes:
+    secret: bytes = request.state.refresh_secret
+    return secret
+
+
+RefreshSecret = Annotated[bytes, Depends(_refresh_secret)]
+
+
 @router.post(
     "/auth/token",
     summary="Get an access token",
@@ -43,6 +51,7 @@ async def token(
     response: Response,
     key_ring: CurrentKeyRing,
     hasher: CurrentPasswordHasher,
+    refresh_secret: RefreshSecret,
     client: SentCredentials,
     grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
     username: Annotated[
@@ -69,7 +78,8 @@ async def token(
     """Log in with a password, use a refresh token, or get an access token for an OAuth client.
 
     Customers and their apps send no client credentials. A login returns an access token and a refresh token. A refresh token can be used
-    once. Using it again revokes all refresh tokens of the login, and the customer must log in again.
+    once. If the response is lost, send the same token again within 10 seconds: it returns the same next token. Using it later, or using an
+    older token, revokes all refresh tokens of the login, and the customer must log in again.
     """
     response.headers.update(NO_STORE)
     match grant_type:
@@ -82,7 +92,7 @@ async def token(
             _refuse_client_credentials(client)
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
-            grant = await grants.refresh(sessions, refresh_token, scope)
+            grant = await grants.refresh(sessions, refresh_secret, refresh_token, scope)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient

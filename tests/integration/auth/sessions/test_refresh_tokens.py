@@ -27,20 +27,53 @@ async def test_refresh_returns_the_next_token(auth: AuthClient, email: str) -> N
         assert await session.scalar(select(func.count()).select_from(RefreshFamily)) == 1, "rotations add no rows"
 
 
-async def test_refresh_when_a_token_is_reused_then_only_its_family_is_revoked(auth: AuthClient, email: str) -> None:
+async def _let_retry_period_pass() -> None:
+    async with sessions.begin() as session:
+        await session.execute(update(RefreshFamily).values(rotated_at=func.now() - text("interval '10 seconds'")))
+
+
+async def test_refresh_when_the_parent_is_sent_again_then_the_child_is_the_same(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    child = (await auth.refresh(token)).json()["refresh_token"]
+    assert (await auth.refresh(token)).json()["refresh_token"] == child
+    grandchild = (await auth.refresh(child)).json()["refresh_token"]
+    assert (await auth.refresh(child)).json()["refresh_token"] == grandchild
+
+
+async def test_refresh_when_the_parent_is_sent_again_later_then_only_its_family_is_revoked(
+    auth: AuthClient, email: str
+) -> None:
     stolen, other = await _login(auth, email), await _login(auth, email)
     current = (await auth.refresh(stolen)).json()["refresh_token"]
+    await _let_retry_period_pass()
     assert (await auth.refresh(stolen)).json()["error"] == "invalid_grant"
     assert (await auth.refresh(current)).json()["error"] == "invalid_grant"
     assert (await auth.refresh(other)).status_code == 200
 
 
-async def test_refresh_when_twenty_at_once_then_one_succeeds(auth: AuthClient, email: str) -> None:
+async def test_refresh_when_the_parent_of_the_parent_is_sent_then_the_family_is_revoked(
+    auth: AuthClient, email: str
+) -> None:
+    first = await _login(auth, email)
+    second = (await auth.refresh(first)).json()["refresh_token"]
+    third = (await auth.refresh(second)).json()["refresh_token"]
+    assert (await auth.refresh(first)).json()["error"] == "invalid_grant"
+    assert (await auth.refresh(third)).json()["error"] == "invalid_grant"
+
+
+async def test_refresh_when_twenty_at_once_then_all_get_the_same_child(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
     responses = await asyncio.gather(*(auth.refresh(token) for _ in range(20)))
-    assert sorted(response.status_code for response in responses) == [200] + [400] * 19
-    winner = next(response for response in responses if response.status_code == 200).json()["refresh_token"]
-    assert (await auth.refresh(winner)).status_code == 400, "nineteen reuses revoked the family"
+    assert [response.status_code for response in responses] == [200] * 20
+    assert len({response.json()["refresh_token"] for response in responses}) == 1
+
+
+async def test_refresh_when_expired_then_the_parent_is_refused_too(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    await auth.refresh(token)
+    async with sessions.begin() as session:
+        await session.execute(update(RefreshFamily).values(expires_at=func.now()))
+    assert (await auth.refresh(token)).json()["error"] == "invalid_grant"
 
 
 async def test_refresh_when_expired_then_refused(auth: AuthClient, email: str) -> None:

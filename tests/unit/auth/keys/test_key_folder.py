@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from services.auth.keys.key_folder import KeysUnusable, create_first, read_keys, retire, rotate
+from services.auth.keys.key_folder import (
+    KeysUnusable,
+    create_first,
+    list_files,
+    read_keys,
+    read_refresh_secret,
+    retire,
+    rotate,
+)
 from services.auth.keys.signing_keys import KeyType
 
 
@@ -18,12 +26,26 @@ def test_create_first_when_a_key_exists_then_creates_none(tmp_path: Path) -> Non
     assert create_first(folder, KeyType.P256) is None
     assert stat.S_IMODE(made.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert [path.name for path in folder.iterdir()] == [made.name]
+    assert {path.name for path in folder.iterdir()} == {made.name, "refresh-tokens.secret"}
+    assert stat.S_IMODE((folder / "refresh-tokens.secret").stat().st_mode) == 0o600
+
+
+def test_refresh_secret_is_created_once(tmp_path: Path) -> None:
+    with pytest.raises(KeysUnusable, match="missing; create it"):
+        read_refresh_secret(tmp_path)
+    create_first(tmp_path, KeyType.ED25519)
+    secret = read_refresh_secret(tmp_path)
+    assert len(secret) == 32
+    rotate(tmp_path, KeyType.ED25519)
+    assert read_refresh_secret(tmp_path) == secret
+    (tmp_path / "refresh-tokens.secret").write_bytes(b"short")
+    with pytest.raises(KeysUnusable, match="fewer than 32 bytes"):
+        read_refresh_secret(tmp_path)
 
 
 async def test_create_first_when_eight_at_once_then_one_key(tmp_path: Path) -> None:
     made = await asyncio.gather(*(asyncio.to_thread(create_first, tmp_path, KeyType.ED25519) for _ in range(8)))
-    assert len([path for path in made if path]) == len(os.listdir(tmp_path)) == 1
+    assert len([path for path in made if path]) == len(list_files(tmp_path)) == 1
 
 
 def test_retire_deletes_only_keys_that_no_valid_token_needs(tmp_path: Path) -> None:
@@ -34,7 +56,7 @@ def test_retire_deletes_only_keys_that_no_valid_token_needs(tmp_path: Path) -> N
     assert retire(tmp_path, 900) == []
     os.utime(paths[1], (hour_ago, hour_ago))
     assert retire(tmp_path, 900) == [paths[0]]
-    assert sorted(tmp_path.iterdir()) == paths[1:]
+    assert [path for path, _ in list_files(tmp_path)] == paths[1:]
 
 
 @pytest.mark.parametrize("wrong", ["short rsa", "public", "nonsense", "p384"])
