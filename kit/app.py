@@ -11,6 +11,7 @@ from kit import errors, process
 from kit.http.body_limit import BodyLimit
 from kit.http.direct_routes import DirectRoutes
 from kit.http.health import Check, Health
+from kit.http.index import index_router
 from kit.observability.logging import configure_logging
 from kit.observability.middleware import Telemetry
 from kit.settings import Settings
@@ -50,7 +51,7 @@ def create_app(
         title=name, version="1", description=description, lifespan=app_lifespan, redoc_url=None, redirect_slashes=False
     )
     errors.install_error_handlers(app)
-    for router in (*routers, Health(checks).router()):
+    for router in (*routers, index_router(name, app.version), Health(checks).router()):
         # Not include_router: for each request, FastAPI 0.165 asks the included routers one after another, which takes 9 µs for each.
         app.router.routes.extend(router.routes)
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.

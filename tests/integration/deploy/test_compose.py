@@ -33,6 +33,8 @@ SET_BY_IMAGE = {"HTTP_HOST", "SANDBOX_HOST", "SANDBOX_DATABASE"}
 READ_BY_IMAGE = {"HEALTH_PORT"}
 MIGRATION_URL = "_MIGRATION_DATABASE_URL"
 """Only the tasks that migrate receive the URL of the role that owns the tables."""
+ON_IN_EXAMPLE = {"GATEWAY_DOCS"}
+"""Off unless `.env` says otherwise, and on in .env.example, which `make env` copies for the sandbox."""
 
 
 def names(settings: type[BaseSettings]) -> set[str]:
@@ -111,6 +113,13 @@ def test_service_when_it_starts_has_a_migrated_database(service: str) -> None:
     assert CONTAINERS[f"{service}-migrate"]["depends_on"] == {"postgres": {"condition": "service_healthy"}}
 
 
+def test_files_that_are_mounted_exist() -> None:
+    mounts = [mount for container in CONTAINERS.values() for mount in container.get("volumes", [])]
+    sources = [mount.split(":")[0] for mount in mounts if isinstance(mount, str) and mount.startswith("./")]
+    assert {"./deploy/gateway/docs.html", "./docs/openapi/shop.json"} <= set(sources)
+    assert [source for source in sources if not (PROJECT / source).exists()] == []
+
+
 def test_secret_when_it_is_not_set_has_no_default() -> None:
     used = VARIABLE.findall(TEXT)
     for name, otherwise in used:
@@ -154,6 +163,8 @@ def test_example_when_it_names_a_variable_explains_it_in_the_line_above() -> Non
 def test_default_when_it_is_in_several_places_is_the_same() -> None:
     defaults = {name: otherwise[2:] for name, otherwise in VARIABLE.findall(TEXT) if otherwise.startswith(":-")}
     given = variables(example()[0], "([A-Z_]+)=(.*)")
+    for name in ON_IN_EXAMPLE:
+        assert (given[name], defaults.pop(name)) == ("on", "off")
     assert {name: given[name] for name in defaults} == defaults
     for settings in OURS.values():
         for name, field in settings.model_fields.items():
