@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request, Response
 
 from kit.app import create_app
-from kit.cli.app import serve
+from kit.cli.processes import serve_app
 from kit.settings import Port, Settings, load_settings
 
 
@@ -30,4 +30,4 @@ async def receive(request: Request) -> Response:
 
 
 if __name__ == "__main__":
-    serve("bench.noop:app", settings, settings.noop_port)
+    serve_app("bench.noop:app", settings, settings.noop_port)

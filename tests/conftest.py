@@ -16,6 +16,7 @@ class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no
         return "the stack" if nodeid.startswith("tests/e2e/") else nodeid.split("::")[0]
 
 
+@pytest.hookimpl(optionalhook=True)  # `-p no:xdist` must work
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
     return FileScheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 

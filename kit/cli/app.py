@@ -1,48 +1,21 @@
 """The commands that every service has (serve, worker, migrate, check-migrations), and a helper for other commands that use the database."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
 import typer
-import uvicorn
-from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.cli import processes
 from kit.database_url import role_of
-from kit.db.migrations import run_alembic_command
 from kit.db.privileges import RoleUnusable
 from kit.observability.logging import configure_logging
 from kit.settings import Secret, Settings
 
 T = TypeVar("T")
-KEEP_ALIVE_SECONDS = 75
-"""Longer than the gateway keeps idle connections open, so that it never sends a request on a connection that we are closing."""
-
-GRACE_SECONDS = 15
-"""Time that running requests have to complete after SIGTERM."""
-
-
-def serve(app: str, settings: Settings, port: int) -> None:
-    """Serve the app `module:attribute` until SIGTERM."""
-    # uvicorn shuts down on SIGTERM, then restores this handler and raises SIGTERM again. The handler makes the exit code 0.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    uvicorn.run(
-        app,
-        host=settings.http_host,
-        port=port,
-        workers=settings.web_concurrency if settings.web_concurrency > 1 else None,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=1000,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
 
 
 def run_command(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
@@ -67,10 +40,8 @@ def service_cli(
     package: str,
     settings: Settings,
     *,
-    port: int,
     database_url: Secret,
     migration_database_url: Secret | None,
-    worker: Callable[[], Awaitable[None]],
 ) -> typer.Typer:
     """Return the common commands of `python -m <package>`. A service adds its own commands to them.
 
@@ -85,18 +56,18 @@ def service_cli(
     @cli.command(name="serve")
     def serve_requests() -> None:
         """Serve HTTP requests."""
-        serve(f"{package}.app:app", settings, port)
+        processes.serve(package)
 
     @cli.command(name="worker")
     def run_worker() -> None:
         """Run the background jobs."""
-        configure_logging(settings.log_level, settings.log_format, f"{name}-worker")
-        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
-            runner.run(worker())  # type: ignore[arg-type]
+        processes.work(package)
 
     @cli.command()
     def migrate() -> None:
         """Migrate the database to the revision that this code needs. Safe to run repeatedly and concurrently."""
+        from kit.db.migrations import run_alembic_command  # Alembic takes a fifth of a second, for two of the commands
+
         configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
         application, owner = role_of(database_url), role_of(owner_url)
         if application is None and migration_database_url is not None:
@@ -111,6 +82,10 @@ def service_cli(
     @cli.command(name="check-migrations")
     def check_migrations() -> None:
         """Fail if the models and the migrations differ."""
+        from alembic.util.exc import CommandError
+
+        from kit.db.migrations import run_alembic_command
+
         try:
             asyncio.run(run_alembic_command(package, owner_url, "check"))
         except CommandError as error:

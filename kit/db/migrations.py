@@ -1,23 +1,21 @@
-"""Run the migrations of a service under a lock, and check that the database is at the revision that the code needs."""
+"""Run the migrations of a service under a lock."""
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from importlib import import_module
-from pathlib import Path
+from collections.abc import Callable
 
 from alembic import command, context
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import MetaData, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from kit.database_url import async_url
 from kit.db.columns import render_item
 from kit.db.privileges import grant_privileges
+from kit.db.schema import migrations_folder
 from kit.settings import read_secret_file
 
 LOCK = 0x5348_4F50  # the bytes of "SHOP"
@@ -26,9 +24,8 @@ LOCK = 0x5348_4F50  # the bytes of "SHOP"
 
 def alembic_config(package: str) -> Config:
     """Return Alembic's configuration for a service package such as `services.auth`."""
-    folder = Path(str(import_module(package).__file__)).parent / "migrations"
     found = Config()
-    found.set_main_option("script_location", str(folder))
+    found.set_main_option("script_location", str(migrations_folder(package)))
     return found
 
 
@@ -88,21 +85,3 @@ async def _run_locked(url: SecretStr, work: Callable[[Connection], None]) -> Non
             await connection.run_sync(work)
     finally:
         await engine.dispose()
-
-
-def schema_check(package: str, engine: AsyncEngine) -> Callable[[], Awaitable[str | None]]:
-    """Return a readiness check: the database responds and is at the revision that this code needs."""
-    head = ScriptDirectory.from_config(alembic_config(package)).get_current_head()
-
-    async def check() -> str | None:
-        async with engine.connect() as connection:
-            if (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
-                return f"the database is empty and this code needs revision {head}: run the migrations"
-            found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar_one_or_none()
-        return (
-            None
-            if found == head
-            else f"the schema is at revision {found} and this code needs {head}: run the migrations"
-        )
-
-    return check

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from kit.app import create_app
 from kit.auth import AuthState, TokenVerifier
-from kit.db.migrations import schema_check
+from kit.db.schema import schema_check
 from kit.http.health import Check
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap

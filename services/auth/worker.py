@@ -3,7 +3,7 @@
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.migrations import schema_check
+from kit.db.schema import schema_check
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
 from services.auth.db import engine, sessions

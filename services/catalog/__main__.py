@@ -1,26 +1,6 @@
-"""The command line of catalog: `python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events}`."""
+"""The entry point of catalog: `python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events}`."""
 
-from functools import partial
-
-from kit.cli.app import service_cli
-from kit.cli.reprocess import reprocess_command
-from kit.cli.republish import republish_command
-from services.catalog.db import engine, sessions
-from services.catalog.fulfilment.undeliverable import republish
-from services.catalog.models import InboxRow
-from services.catalog.settings import settings
-from services.catalog.worker import work
-
-cli = service_cli(
-    "services.catalog",
-    settings,
-    port=settings.catalog_port,
-    database_url=settings.catalog_database_url,
-    migration_database_url=settings.catalog_migration_database_url,
-    worker=work,
-)
-cli.command(name="republish")(republish_command("catalog", partial(republish, sessions), engine))
-cli.command(name="reprocess-events")(reprocess_command("catalog", InboxRow, engine))
+from kit.cli.entry_point import run
 
 if __name__ == "__main__":
-    cli()
+    run("services.catalog", commands="services.catalog.cli")

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from kit.app import create_app
 from kit.auth import AuthState, TokenVerifier, jwks_fetcher
-from kit.db.migrations import schema_check
+from kit.db.schema import schema_check
 from services.catalog.categories import routes as categories
 from services.catalog.db import engine
 from services.catalog.orders import routes as orders

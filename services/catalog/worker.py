@@ -4,7 +4,7 @@ from functools import partial
 
 from contracts.events import EVENT_ADAPTER
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
-from kit.db.migrations import schema_check
+from kit.db.schema import schema_check
 from kit.messaging.consumer import Consumer
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor

@@ -1,34 +1,6 @@
-"""The command line of payments: `python -m services.payments --help` lists the commands."""
+"""The entry point of payments: `python -m services.payments --help` lists the commands."""
 
-from kit.cli.app import service_cli
-from kit.cli.reprocess import reprocess_command
-from kit.cli.republish import republish_command
-from services.payments.cli import backfill, holds, refunds, sweep, webhooks
-from services.payments.cli.reconcile import reconcile
-from services.payments.cli.status import status
-from services.payments.db import engine
-from services.payments.models import Inbox
-from services.payments.republish import republish
-from services.payments.settings import settings
-from services.payments.worker import work
-
-cli = service_cli(
-    "services.payments",
-    settings,
-    port=settings.payments_port,
-    database_url=settings.payments_database_url,
-    migration_database_url=settings.payments_migration_database_url,
-    worker=work,
-)
-cli.command()(status)
-cli.add_typer(webhooks.cli, name="webhooks")
-cli.command()(sweep.sweep)
-cli.command()(backfill.backfill)
-cli.command()(reconcile)
-cli.add_typer(holds.cli, name="holds")
-cli.add_typer(refunds.cli, name="refunds")
-cli.command(name="republish")(republish_command("payments", republish, engine))
-cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, engine))
+from kit.cli.entry_point import run
 
 if __name__ == "__main__":
-    cli()
+    run("services.payments", commands="services.payments.cli.commands")

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from kit.app import create_app
 from kit.auth import AuthState, TokenVerifier, jwks_fetcher
-from kit.db.migrations import schema_check
+from kit.db.schema import schema_check
 from kit.idempotency.long_running import IdempotencyLocks
 from kit.messaging.notifier import Notifier
 from services.payments import routes

@@ -1,7 +1,7 @@
 """The background jobs of payments."""
 
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
-from kit.db.migrations import schema_check
+from kit.db.schema import schema_check
 from kit.messaging.consumer import Consumer
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay

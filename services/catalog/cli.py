@@ -1,0 +1,20 @@
+"""The command line of catalog."""
+
+from functools import partial
+
+from kit.cli.app import service_cli
+from kit.cli.reprocess import reprocess_command
+from kit.cli.republish import republish_command
+from services.catalog.db import engine, sessions
+from services.catalog.fulfilment.undeliverable import republish
+from services.catalog.models import InboxRow
+from services.catalog.settings import settings
+
+cli = service_cli(
+    "services.catalog",
+    settings,
+    database_url=settings.catalog_database_url,
+    migration_database_url=settings.catalog_migration_database_url,
+)
+cli.command(name="republish")(republish_command("catalog", partial(republish, sessions), engine))
+cli.command(name="reprocess-events")(reprocess_command("catalog", InboxRow, engine))

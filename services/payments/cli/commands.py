@@ -1,0 +1,28 @@
+"""The command line of payments."""
+
+from kit.cli.app import service_cli
+from kit.cli.reprocess import reprocess_command
+from kit.cli.republish import republish_command
+from services.payments.cli import backfill, holds, refunds, sweep, webhooks
+from services.payments.cli.reconcile import reconcile
+from services.payments.cli.status import status
+from services.payments.db import engine
+from services.payments.models import Inbox
+from services.payments.republish import republish
+from services.payments.settings import settings
+
+cli = service_cli(
+    "services.payments",
+    settings,
+    database_url=settings.payments_database_url,
+    migration_database_url=settings.payments_migration_database_url,
+)
+cli.command()(status)
+cli.add_typer(webhooks.cli, name="webhooks")
+cli.command()(sweep.sweep)
+cli.command()(backfill.backfill)
+cli.command()(reconcile)
+cli.add_typer(holds.cli, name="holds")
+cli.add_typer(refunds.cli, name="refunds")
+cli.command(name="republish")(republish_command("payments", republish, engine))
+cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, engine))
