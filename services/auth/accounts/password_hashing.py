@@ -14,6 +14,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Request
 from passlib.context import CryptContext
 
+from services.auth.accounts.password_rules import normalize
 from services.auth.errors import TooBusy
 
 QUEUED_PER_THREAD = 32
@@ -76,11 +77,19 @@ class PasswordHasher:
         """Return whether the password is correct, and a new hash to store if the stored hash is outdated.
 
         `stored_hash` is None if there is no account. Verifying takes the same time then, so the response time does not show whether an
-        account exists.
+        account exists. A password that is not in NFC is also tried as it was sent, because older hashes are of the password as it was sent.
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._verify, password, stored_hash)
 
     def _verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
+        normalized = normalize(password)
+        correct, new_hash = self._verify_exactly(normalized, stored_hash)
+        if correct or normalized == password:
+            return correct, new_hash
+        correct, _ = self._verify_exactly(password, stored_hash)
+        return correct, self._context.hash(normalized) if correct else None
+
+    def _verify_exactly(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
         try:
             correct, new_hash = self._context.verify_and_update(password, stored_hash)
         except ValueError:  # more than 72 bytes for plain bcrypt, or the stored text is not a hash

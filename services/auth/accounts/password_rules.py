@@ -1,6 +1,7 @@
 """Check the passwords of new accounts."""
 
 import re
+import unicodedata
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,11 @@ MIN_CHARACTERS = 8
 MAX_CHARACTERS = 128
 MAX_BYTES = 1024
 CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f]")
+
+
+def normalize(password: str) -> str:
+    """Return the password in NFC: keyboards compose accented letters differently (NIST SP 800-63B-4 section 3.1.1.2)."""
+    return unicodedata.normalize("NFC", password)
 
 
 def check_characters(password: str) -> str:

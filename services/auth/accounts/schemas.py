@@ -8,20 +8,19 @@ from pydantic import AfterValidator, Field
 
 from kit.fields import Line
 from kit.schemas import RequestModel, ResponseModel, example
-from services.auth.accounts.password_rules import MAX_CHARACTERS, MIN_CHARACTERS, check_characters
+from services.auth.accounts.password_rules import MAX_CHARACTERS, MIN_CHARACTERS, check_characters, normalize
 from services.auth.email_addresses import Email
 
 NewPassword = Annotated[
-    str, Field(min_length=MIN_CHARACTERS, max_length=MAX_CHARACTERS), AfterValidator(check_characters)
+    str,
+    Field(min_length=MIN_CHARACTERS, max_length=MAX_CHARACTERS),
+    AfterValidator(check_characters),
+    AfterValidator(normalize),
 ]
 
 
 class Registration(RequestModel):
-    """Unknown fields, such as `role`, are ignored."""
-
-    model_config = example({"email": "ada@example.com", "password": "a gate of nine hinges", "name": "Ada"}) | {
-        "extra": "ignore"
-    }
+    model_config = example({"email": "ada@example.com", "password": "a gate of nine hinges", "name": "Ada"})
 
     email: Email = Field(description="Stored in lower case. There can be one account for each address")
     password: NewPassword = Field(

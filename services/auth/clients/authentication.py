@@ -59,7 +59,10 @@ async def _sent_credentials(
     if header[:6].lower() == "basic ":
         if credentials.secret:
             raise InvalidRequest("Send the client's secret in the header or in the form, not in both.")
-        credentials = parse_basic(header)
+        in_header = parse_basic(header)
+        if in_header.client_id and credentials.client_id not in {"", in_header.client_id}:
+            raise InvalidRequest("The header and the form name different clients.")
+        credentials = in_header
     if not credentials.secret and credentials.client_id in {"", PUBLIC_CLIENT}:
         return None
     return credentials

@@ -121,16 +121,20 @@ async def token(
 )
 async def revoke(
     session: Transaction,
+    request: Request,
     token: Annotated[
-        str,
+        str | None,
         Form(
             max_length=8192, description="A refresh token. Access tokens cannot be revoked; they expire after minutes"
         ),
-    ],
+    ] = None,
     token_type_hint: Annotated[str | None, Form(max_length=100, description="Ignored (RFC 7009 section 2.1)")] = None,
 ) -> None:
     """Revoke all refresh tokens of the login to which this token belongs (RFC 7009). An invalid token is also answered with 200."""
-    await refresh_tokens.revoke(session, token)
+    if token is not None:
+        await refresh_tokens.revoke(session, token)
+    elif "token" not in await request.form():  # FastAPI reads an empty parameter as absent
+        raise InvalidRequest("token: missing")
 
 
 def _refuse_client_credentials(client: ClientCredentials | None) -> None:

@@ -56,3 +56,4 @@ class ServerMetadata(ResponseModel):
     response_types_supported: list[str]
     grant_types_supported: list[GrantType]
     token_endpoint_auth_methods_supported: list[str]
+    revocation_endpoint_auth_methods_supported: list[str]

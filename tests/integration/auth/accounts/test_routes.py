@@ -75,9 +75,12 @@ async def test_register_when_the_password_is_easy_then_refused(auth: AuthClient,
     assert (response.status_code, response.json()["code"]) == (422, "password_too_easy")
 
 
-async def test_register_when_a_role_is_sent_then_the_account_is_a_customers(auth: AuthClient) -> None:
-    await auth.register("eve@example.com", role="admin", scope="catalog:write")
-    assert (await auth.login("eve@example.com")).json()["scope"] == "orders:write payments:write"
+@pytest.mark.parametrize("field", ["role", "scope", "pasword"])
+async def test_register_when_a_field_is_unknown_then_refused(auth: AuthClient, field: str) -> None:
+    response = await auth.register("eve@example.com", **{field: "admin"})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+    assert field in response.text
+    assert (await auth.login("eve@example.com")).status_code == 400, "no account was created"
 
 
 async def test_register_when_the_database_is_unavailable_then_503(

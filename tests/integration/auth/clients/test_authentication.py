@@ -73,6 +73,16 @@ async def test_client_credentials_when_sent_twice_then_invalid_request(auth: Aut
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.parametrize(("form_id", "status"), [("reporter", 200), ("another", 400), ("shop", 400)])
+async def test_client_credentials_when_header_and_form_name_clients_then_they_must_be_the_same(
+    auth: AuthClient, secret: str, form_id: str, status: int
+) -> None:
+    form = {"grant_type": "client_credentials", "client_id": form_id}
+    response = await auth.http.post("/auth/token", data=form, headers=basic("reporter", secret))
+    assert response.status_code == status
+    assert response.json().get("error") in {None, "invalid_request"}
+
+
 async def test_login_when_a_client_sends_its_secret_then_unauthorized_client(
     auth: AuthClient, secret: str, email: str
 ) -> None:

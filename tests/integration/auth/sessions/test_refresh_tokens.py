@@ -114,7 +114,7 @@ async def test_refresh_when_the_account_is_no_longer_admin_then_customer_scopes(
 
 async def test_revoke_when_a_token_is_sent_then_only_its_family_is_revoked(auth: AuthClient, email: str) -> None:
     revoked, other = await _login(auth, email), await _login(auth, email)
-    for token in (revoked, revoked, "nonsense", "\x00", f"{'a' * 22}.{'b' * 43}"):
+    for token in (revoked, revoked, "nonsense", "", "\x00", f"{'a' * 22}.{'b' * 43}"):
         assert (await auth.revoke(token)).status_code == 200
     assert (await auth.refresh(revoked)).json()["error"] == "invalid_grant"
     assert (await auth.refresh(other)).status_code == 200
