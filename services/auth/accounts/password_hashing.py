@@ -5,7 +5,9 @@ first 72 bytes of a password. The scheme `bcrypt_sha256` uses all bytes, because
 """
 
 import asyncio
+import hashlib
 import os
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -19,6 +21,11 @@ from services.auth.errors import TooBusy
 
 QUEUED_PER_THREAD = 32
 MAX_WAIT_SECONDS = 10
+PADDING = bytes(64 * 1024)
+"""Hashing it with SHA-256 takes less than a millisecond of processor time."""
+
+SIMILAR = 1.25
+"""Verifications of equal hashes differ by less than this factor."""
 
 
 class PasswordHasher:
@@ -30,6 +37,9 @@ class PasswordHasher:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="password")
         self._free = asyncio.Semaphore(threads)
         self._max_waiting = threads * QUEUED_PER_THREAD
+        self.failure_seconds = 0.0
+        """The processor time of each failed verification. `warm_up` measures it for unknown users; a more expensive hash raises it."""
+
         self._waiting = 0
 
     @classmethod
@@ -76,8 +86,9 @@ class PasswordHasher:
     async def verify(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
         """Return whether the password is correct, and a new hash to store if the stored hash is outdated.
 
-        `stored_hash` is None if there is no account. Verifying takes the same time then, so the response time does not show whether an
-        account exists. A password that is not in NFC is also tried as it was sent, because older hashes are of the password as it was sent.
+        `stored_hash` is None if there is no account. All failures take the same processor time, whatever scheme the stored hash has and
+        whether there is one, so the response time does not show whether an account exists. A password that is not in NFC is also tried as
+        it was sent, because older hashes are of the password as it was sent.
         """
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._verify, password, stored_hash)
 
@@ -90,15 +101,25 @@ class PasswordHasher:
         return correct, self._context.hash(normalized) if correct else None
 
     def _verify_exactly(self, password: str, stored_hash: str | None) -> tuple[bool, str | None]:
+        started_at = time.thread_time()
         try:
             correct, new_hash = self._context.verify_and_update(password, stored_hash)
         except ValueError:  # more than 72 bytes for plain bcrypt, or the stored text is not a hash
-            return False, None
+            correct, new_hash = False, None
+        if not correct:
+            taken = time.thread_time() - started_at
+            if taken > self.failure_seconds * SIMILAR:
+                self.failure_seconds = taken
+            while time.thread_time() - started_at < self.failure_seconds:
+                hashlib.sha256(PADDING)
         return bool(correct), new_hash
 
     async def warm_up(self) -> None:
-        """Compute the hash that is used for unknown users, so that the first login of an unknown user is not slower than others."""
+        """Compute the hash that is used for unknown users, and measure how long its verification takes."""
         async with self.slot():
+            await self.verify("", None)
+            # The first verification also computed the hash.
+            self.failure_seconds = 0
             await self.verify("", None)
 
     def close(self) -> None:

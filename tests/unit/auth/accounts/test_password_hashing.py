@@ -1,3 +1,4 @@
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -30,3 +31,39 @@ async def test_verify_when_the_scheme_is_outdated_then_returns_a_new_hash(hasher
 
 async def test_verify_when_there_is_no_stored_hash_then_refused(hasher: PasswordHasher) -> None:
     assert await hasher.verify(LONG, None) == (False, None)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        "not a hash",
+        CryptContext(schemes=["bcrypt"], bcrypt__rounds=4).hash(LONG[:72]),
+        CryptContext(schemes=["bcrypt_sha256"], bcrypt_sha256__rounds=4).hash(LONG),
+        CryptContext(schemes=["argon2"], argon2__rounds=1, argon2__memory_cost=64).hash(LONG),
+    ],
+    ids=["no account", "not a hash", "bcrypt", "bcrypt_sha256", "argon2"],
+)
+@pytest.mark.parametrize("password", ["short", "x" * 128], ids=["short", "long"])
+async def test_verify_when_it_fails_then_takes_the_same_work_for_every_scheme(
+    stored: str | None, password: str
+) -> None:
+    hasher = PasswordHasher.create("bcrypt_sha256", bcrypt_rounds=8)
+    await hasher.warm_up()
+    expected = hasher.failure_seconds
+    before = time.process_time()
+    assert await hasher.verify(password, stored) == (False, None)
+    hasher.close()
+    assert time.process_time() - before >= expected > 0
+
+
+async def test_verify_when_a_stored_hash_is_more_expensive_then_all_failures_take_as_long(
+    hasher: PasswordHasher,
+) -> None:
+    await hasher.warm_up()
+    cheap = hasher.failure_seconds
+    await hasher.verify("wrong", CryptContext(schemes=["bcrypt"], bcrypt__rounds=9).hash("right"))
+    assert hasher.failure_seconds > 5 * cheap
+    before = time.process_time()
+    await hasher.verify("wrong", None)
+    assert time.process_time() - before >= hasher.failure_seconds
