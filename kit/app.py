@@ -12,6 +12,7 @@ from kit.http.body_limit import BodyLimit
 from kit.http.direct_routes import DirectRoutes
 from kit.http.health import Check, Health
 from kit.http.index import index_router
+from kit.observability.access_log import AccessLog
 from kit.observability.logging import configure_logging
 from kit.observability.middleware import Telemetry
 from kit.settings import Settings
@@ -48,7 +49,14 @@ def create_app(
             yield state
 
     app = FastAPIOffline(
-        title=name, version="1", description=description, lifespan=app_lifespan, redoc_url=None, redirect_slashes=False
+        title=name,
+        version="1",
+        description=description,
+        lifespan=app_lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        # Telemetry does this here. FastAPI's own telemetry reads the environment at each request, even if nothing is exported.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     errors.install_error_handlers(app)
     for router in (*routers, index_router(name, app.version), Health(checks).router()):
@@ -57,7 +65,7 @@ def create_app(
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
     app.add_middleware(DirectRoutes, routes=app.routes)
     app.add_middleware(BodyLimit, limits=body_limits)
-    app.add_middleware(Telemetry)
+    app.add_middleware(Telemetry, access_log=AccessLog(name, settings.log_level, settings.log_format))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

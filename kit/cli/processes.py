@@ -32,6 +32,7 @@ def serve_app(app: str, settings: Settings, port: int) -> None:
         limit_concurrency=1000,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        reset_contextvars=True,  # log messages of a request do not carry what an earlier request of the connection has bound
     )
 
 

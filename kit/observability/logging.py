@@ -1,7 +1,10 @@
 """Write log messages to stdout, as JSON or as readable text."""
 
+import json
 import logging
 import sys
+import time
+from functools import lru_cache
 from typing import Any, Literal
 
 import structlog
@@ -29,7 +32,7 @@ def configure_logging(level: str, style: Literal["json", "console"], service: st
     """Log to stdout as JSON or readable lines. Libraries that use the standard library's logging get the same format."""
     min_level = logging.getLevelNamesMapping()[level]
     if style == "json":
-        common_processors = _common_processors(structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"))
+        common_processors = _common_processors(lambda _, __, event: {**event, "ts": timestamp()})
         renderer = _json_renderer(service)
         structlog.configure(
             processors=[*common_processors, *renderer],
@@ -53,16 +56,27 @@ def configure_logging(level: str, style: Literal["json", "console"], service: st
     _configure_standard_logging(min_level, common_processors, renderer)
 
 
-def _common_processors(timestamp: structlog.processors.TimeStamper) -> list[Any]:
-    return [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, timestamp]
+def timestamp() -> str:
+    """Return the current time in UTC, in ISO 8601 with microseconds. Formatting only the microseconds takes a third of the time."""
+    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_format_second(seconds)}.{microseconds:06d}Z"
+
+
+@lru_cache(maxsize=1)
+def _format_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _common_processors(add_timestamp: structlog.typing.Processor) -> list[Any]:
+    return [structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, add_timestamp]
 
 
 def _json_renderer(service: str) -> list[Any]:
+    encode = json.JSONEncoder(default=repr).encode  # json.dumps with `default` makes an encoder for each line
     return [
         # Do not log local variables: they include secrets, tokens and bodies, and rendering them blocks the event loop.
         structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-        lambda _, __, event: {"service": service, **event},
-        structlog.processors.JSONRenderer(),
+        lambda _, __, event: encode({"service": service, **event}),
     ]
 
 

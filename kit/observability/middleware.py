@@ -3,15 +3,18 @@
 import re
 import secrets
 import time
+from functools import lru_cache
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import problem_response
+from kit.observability.access_log import AccessLog
 from kit.observability.metrics import request_seconds, requests_total
-from kit.observability.tracing import TRACEPARENT, start_trace
+from kit.observability.tracing import TRACEPARENT, start_request, trace_id
 
 log = structlog.get_logger("http")
 
@@ -20,18 +23,20 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9-]{1,64}")
 CLIENT_CLOSED_REQUEST = 499
 """The status of a request whose client disconnected before it had sent the whole request. nginx uses 499 for this; there is no standard."""
 
-UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 
 class Telemetry:
     """ASGI middleware. Only CORS may be outside of it.
 
     Adds X-Request-ID and X-Process-Time, and `Cache-Control: no-store` unless the route has set Cache-Control. Starts or continues the
-    trace, logs and counts the request, and answers unhandled errors with problem+json.
+    trace, logs and counts the request, and answers unhandled errors with problem+json. Without an access log (in workers, which only serve
+    health checks), requests are not logged.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, access_log: AccessLog | None = None) -> None:
         self.app = app
+        self.access_log = access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,9 +44,7 @@ class Telemetry:
             return
         started = time.perf_counter()
         request_id, trace = _request_id_and_trace(scope)
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        start_trace(trace)
+        start_request(request_id, trace)
         status = 0
 
         async def send_response(message: Message) -> None:
@@ -68,19 +71,22 @@ class Telemetry:
                 "The server failed to process the request. Try again later; if this happens again, report the request_id.",
             )(scope, receive, send_response)
         finally:
-            self._record(scope, status, time.perf_counter() - started)
+            self._record(scope, status, time.perf_counter() - started, request_id, trace_id(trace))
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: str, trace_id: str) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
-        method = (
-            scope["method"]
-            if scope["method"] in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
-            else "OTHER"
-        )
-        requests_total.labels(method, route, status).inc()
-        request_seconds.labels(method, route).observe(seconds)
-        if route not in UNLOGGED_ROUTES:
-            log.info("request", method=method, route=route, status=status, ms=round(seconds * 1000, 2))
+        method = scope["method"] if scope["method"] in METHODS else "OTHER"
+        requests, duration = _metrics(method, route, status)
+        requests.inc()
+        duration.observe(seconds)
+        if self.access_log is not None:
+            self.access_log.log(method, route, status, seconds, request_id, trace_id)
+
+
+@lru_cache(maxsize=2048)
+def _metrics(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """Return the metrics with these labels. Looking up labels takes longer than counting."""
+    return requests_total.labels(method, route, status), request_seconds.labels(method, route)
 
 
 def _request_id_and_trace(scope: Scope) -> tuple[str, str]:

@@ -23,10 +23,15 @@ def valid_traceparent(value: object) -> str | None:
     return value if isinstance(value, str) and TRACEPARENT.fullmatch(value.encode("ascii", "replace")) else None
 
 
-def start_trace(value: str) -> None:
-    """Use a valid trace context until the end of the current task. Log messages carry its `trace_id`."""
-    _current.set(value)
-    structlog.contextvars.bind_contextvars(trace_id=value[3:35])
+def trace_id(traceparent: str) -> str:
+    """Return the trace id of a valid trace context."""
+    return traceparent[3:35]
+
+
+def start_request(request_id: str, traceparent: str) -> None:
+    """Use a valid trace context until the end of the current task. Log messages carry the `request_id` and the `trace_id`."""
+    _current.set(traceparent)
+    structlog.contextvars.bind_contextvars(request_id=request_id, trace_id=trace_id(traceparent))
 
 
 @contextmanager
@@ -38,7 +43,7 @@ def continue_trace(value: str | None) -> Iterator[None]:
     trace = valid_traceparent(value) or _current.get() or new_traceparent()
     token = _current.set(trace)
     try:
-        with structlog.contextvars.bound_contextvars(trace_id=trace[3:35]):
+        with structlog.contextvars.bound_contextvars(trace_id=trace_id(trace)):
             yield
     finally:
         _current.reset(token)

@@ -28,8 +28,7 @@ async def test_a_logged_traceback_shows_no_values(capsys: pytest.CaptureFixture[
 
 
 async def test_json_log_lines_carry_service_request_and_trace(capsys: pytest.CaptureFixture[str]) -> None:
-    app = make_app()
-    configure_logging("INFO", "json", "sample")
+    app = make_app(log_format="json")
     logging.getLogger("another.library").warning("a line of %s", "the library")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sample.test") as client:
         await client.get("/fine", headers={"X-Request-ID": "abc", "traceparent": TRACE})
