@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kit.errors import problem_response
 from kit.observability.access_log import AccessLog
-from kit.observability.metrics import request_seconds, requests_total
+from kit.observability.metrics import request_duration, requests_total
 from kit.observability.tracing import TRACEPARENT, start_request, trace_id
 
 log = structlog.get_logger("http")
@@ -86,7 +86,7 @@ class Telemetry:
 @lru_cache(maxsize=2048)
 def _metrics(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
     """Return the metrics with these labels. Looking up labels takes longer than counting."""
-    return requests_total.labels(method, route, status), request_seconds.labels(method, route)
+    return requests_total.labels(method, route, status), request_duration.labels(method, route)
 
 
 def _request_id_and_trace(scope: Scope) -> tuple[str, str]:
