@@ -15,6 +15,7 @@ Scope = Literal[
     "payments:refund",
     "payments:decide",
     "catalog:write",
+    "audit:read",
 ]
 
 CUSTOMER_SCOPES: frozenset[Scope] = frozenset({"orders:write", "payments:write"})
@@ -26,8 +27,10 @@ ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "payments:refund",
     "payments:decide",
     "catalog:write",
+    "audit:read",
 }
-"""The scopes of an administrator: also read all orders and payments, refund, decide on held payments, and change the catalog."""
+"""The scopes of an administrator: also read all orders and payments, refund, decide on held payments, change the catalog, and read the
+audit logs."""
 
 
 class AccessClaims(BaseModel):

@@ -7,6 +7,9 @@ import typer
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from kit.audit import entries as audit
+from kit.audit.actor import command_actor
+from kit.audit.entries import AuditEntry
 from kit.cli.app import run_command
 from kit.db.engine import create_sessionmaker
 from kit.messaging.inbox import EntryStatus, InboxEntry, status_literal
@@ -14,8 +17,8 @@ from kit.messaging.inbox import EntryStatus, InboxEntry, status_literal
 BATCH = 500
 
 
-async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
-    """Make at most BATCH failed entries pending again, due now, with no attempts used. Return their number."""
+async def reprocess(session: AsyncSession, inbox: type[InboxEntry], audit_entries: type[AuditEntry]) -> int:
+    """Make at most BATCH failed entries pending again, due now, with no attempts used. Record the act, and return their number."""
     # A CTE runs once. A subquery may run once for each row, and then its LIMIT has no effect.
     query = select(inbox.id).where(inbox.status == status_literal(EntryStatus.FAILED)).order_by(inbox.id).limit(BATCH)
     failed = query.with_for_update().cte("failed")
@@ -24,10 +27,23 @@ async def reprocess(session: AsyncSession, inbox: type[InboxEntry]) -> int:
         .where(inbox.id.in_(select(failed.c.id)))
         .values(status=EntryStatus.PENDING, attempts=0, next_attempt_at=func.now())
     )
-    return len((await session.execute(reset.returning(inbox.id))).all())
+    ids = sorted((await session.execute(reset.returning(inbox.id))).scalars())
+    if ids:
+        await audit.record(
+            session,
+            audit_entries,
+            command_actor(),
+            "events.reprocessed",
+            f"{ids[0]}-{ids[-1]}",
+            before={"status": EntryStatus.FAILED},
+            after={"status": EntryStatus.PENDING, "count": len(ids)},
+        )
+    return len(ids)
 
 
-def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine) -> Callable[..., None]:
+def reprocess_command(
+    service: str, inbox: type[InboxEntry], audit_entries: type[AuditEntry], engine: AsyncEngine
+) -> Callable[..., None]:
     """Return the function of the command `reprocess-events`."""
     sessions = create_sessionmaker(engine)
 
@@ -35,7 +51,7 @@ def reprocess_command(service: str, inbox: type[InboxEntry], engine: AsyncEngine
         total = 0
         while True:
             async with sessions.begin() as session:
-                count = await reprocess(session, inbox)
+                count = await reprocess(session, inbox, audit_entries)
             total += count
             if count < BATCH:
                 return total

@@ -8,16 +8,26 @@ from typing import Annotated
 import typer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.audit import entries as audit
+from kit.audit.actor import command_actor
+from kit.audit.entries import AuditEntry
 from kit.cli.app import run_command
 from kit.cli.times import check_period, parse_time
+from kit.db.engine import create_sessionmaker
 from kit.messaging.republish import Republish
 
 
-def republish_command(service: str, republish: Republish, engine: AsyncEngine) -> Callable[..., None]:
+def republish_command(
+    service: str, republish: Republish, audit_entries: type[AuditEntry], engine: AsyncEngine
+) -> Callable[..., None]:
     """Return the function of the command `republish`."""
+    sessions = create_sessionmaker(engine)
 
     async def work(since: datetime, until: datetime, *, show_progress: bool) -> int:
         total = 0
+        async with sessions.begin() as session:
+            period = f"{since.isoformat()}/{until.isoformat()}"
+            await audit.record(session, audit_entries, command_actor(), "events.republished", period)
         async for count in republish(since, until):
             total += count
             if show_progress:

@@ -6,16 +6,18 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
 from kit.http.health import Check
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import engine, sessions
+from services.auth.db import engine, sessions, transaction
 from services.auth.keys import routes as key_routes
 from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
+from services.auth.models import AuditLogEntry
 from services.auth.settings import settings
 from services.auth.tokens import routes as token_routes
 from services.auth.tokens import server_metadata
@@ -62,5 +64,6 @@ app = create_app(
         token_routes.router,
         key_routes.router,
         server_metadata.router,
+        audit_router("/auth", AuditLogEntry, transaction),
     ],
 )

@@ -8,6 +8,7 @@ from sqlalchemy import MetaData, func
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, Scope
+from kit.audit.entries import AuditEntry
 from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 
@@ -17,6 +18,10 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = TYPES
+
+
+class AuditLogEntry(AuditEntry, Base):
+    """An act of an operator or administrator."""
 
 
 class Role(StrEnum):

@@ -1,4 +1,4 @@
-"""The entry point of catalog: `python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events}`."""
+"""The entry point of catalog: `python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events,audit}`."""
 
 from kit.cli.entry_point import run
 

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier, jwks_fetcher
 from kit.db.schema import schema_check
 from services.catalog.categories import routes as categories
-from services.catalog.db import engine
+from services.catalog.db import engine, transaction
+from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
 from services.catalog.products import routes as products
 from services.catalog.settings import settings
@@ -33,5 +35,6 @@ app = create_app(
         products.router,
         categories.router,
         orders.router,
+        audit_router("/catalog", AuditLogEntry, transaction),
     ],
 )

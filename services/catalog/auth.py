@@ -4,6 +4,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from kit.audit.actor import Actor
+from kit.audit.requests import acting
 from kit.auth import Caller, authenticate, require_scope
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]
@@ -12,5 +14,5 @@ AnyCaller = Annotated[Caller, Depends(authenticate)]
 Customer = Annotated[Caller, Depends(require_scope("orders:write"))]
 """A caller who may place and cancel orders."""
 
-Editor = Annotated[Caller, Depends(require_scope("catalog:write"))]
-"""A caller who may change products and categories."""
+EditingActor = Annotated[Actor, Depends(acting(require_scope("catalog:write")))]
+"""A caller who may change products and categories, and the address, for the audit log."""

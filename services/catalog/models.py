@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, MetaData, T
 from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from kit.audit.entries import AuditEntry
 from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 from kit.idempotency.keys import StoredKey
@@ -27,6 +28,10 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = TYPES
+
+
+class AuditLogEntry(AuditEntry, Base):
+    """An act of an operator or administrator."""
 
 
 class Category(Base):

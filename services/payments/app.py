@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier, jwks_fetcher
 from kit.db.schema import schema_check
 from kit.idempotency.long_running import IdempotencyLocks
@@ -14,11 +15,11 @@ from services.payments import routes
 from services.payments.cards import routes as card_routes
 from services.payments.checkout import return_page
 from services.payments.clients import Clients, open_clients
-from services.payments.db import create_notifier, engine, sessions
+from services.payments.db import create_notifier, engine, sessions, transaction
 from services.payments.disputes import routes as dispute_routes
 from services.payments.holds import routes as hold_routes
 from services.payments.ledger import routes as ledger_routes
-from services.payments.models import IdempotencyKey
+from services.payments.models import AuditLogEntry, IdempotencyKey
 from services.payments.refunds import routes as refund_routes
 from services.payments.settings import settings
 from services.payments.webhooks import intake
@@ -67,6 +68,7 @@ app = create_app(
         webhook_routes.router,
         card_routes.router,
         ledger_routes.router,
+        audit_router("/payments", AuditLogEntry, transaction),
         refund_routes.list_router,
         routes.router,
         refund_routes.router,

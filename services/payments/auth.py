@@ -6,6 +6,8 @@ from fastapi import Depends, Path
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.audit.actor import Actor
+from kit.audit.requests import acting
 from kit.auth import Caller, authenticate, require_scope
 from services.payments.errors import PaymentNotFound
 from services.payments.models import Payment
@@ -19,11 +21,20 @@ Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
 PaymentsReader = Annotated[Caller, Depends(require_scope("payments:read"))]
 """A caller who may read all payments, the ledger and the webhook events."""
 
-RefundOperator = Annotated[Caller, Depends(require_scope("payments:refund"))]
+_may_refund = require_scope("payments:refund")
+_may_decide = require_scope("payments:decide")
+
+RefundOperator = Annotated[Caller, Depends(_may_refund)]
 """An operator who may refund payments and respond to disputes."""
 
-ReviewOperator = Annotated[Caller, Depends(require_scope("payments:decide"))]
+ReviewOperator = Annotated[Caller, Depends(_may_decide)]
 """An operator who may decide about held payments and reprocess webhook events."""
+
+RefundActor = Annotated[Actor, Depends(acting(_may_refund))]
+"""A RefundOperator and the address, for the audit log."""
+
+ReviewActor = Annotated[Actor, Depends(acting(_may_decide))]
+"""A ReviewOperator and the address, for the audit log."""
 
 Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Reference of the payment")]
 

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, f
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from contracts.events import HeldReason
+from kit.audit.entries import AuditEntry
 from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 from kit.idempotency.long_running import LockedKey
@@ -71,6 +72,10 @@ PAID_NOT_FULLY_REFUNDED = frozenset(
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map = TYPES
+
+
+class AuditLogEntry(AuditEntry, Base):
+    """An act of an operator or administrator."""
 
 
 class Payment(Base):

@@ -1,6 +1,7 @@
 """The administrator's account, from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,20 +9,24 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from services.auth.accounts import records
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.models import Account, Role
+from services.auth.models import Account, AuditLogEntry, Role
 from services.auth.sessions import refresh_tokens
 from services.auth.settings import AuthSettings
 
 RETRY_SECONDS = 1.0
+START = Actor(id="configuration", address=socket.gethostname())
+"""The actor when the service starts: the person who set AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD on this host."""
 log = structlog.get_logger("admin")
 
 
 async def ensure_admin(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, settings: AuthSettings
+    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, settings: AuthSettings, actor: Actor
 ) -> bool:
-    """Create the administrator's account, or set its role and password. Return True if anything was changed.
+    """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
     Idempotent, also in concurrent processes. If a customer has registered this email address, the account becomes the administrator's
     account, and its old password and refresh tokens are no longer valid.
@@ -45,6 +50,15 @@ async def ensure_admin(
         )
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
         await refresh_tokens.revoke_all(session, account_id)
+        await audit.record(
+            session,
+            AuditLogEntry,
+            actor,
+            "administrator.created" if account is None else "administrator.changed",
+            account_id,
+            before=None if account is None else {"role": account.role},
+            after={"role": Role.ADMIN, "password": "changed"},
+        )
     log.info("administrator account created or updated", account_id=str(account_id))
     return True
 
@@ -82,7 +96,7 @@ class AdminBootstrap:
 
     async def _try(self) -> None:
         try:
-            await ensure_admin(self._sessions, self._hasher, self._settings)
+            await ensure_admin(self._sessions, self._hasher, self._settings, START)
             self.done = True
         except Exception as error:
             log.warning(

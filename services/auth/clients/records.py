@@ -49,9 +49,9 @@ async def create(session: AsyncSession, client_id: str, scopes: Set[str]) -> str
     return secret
 
 
-async def delete(session: AsyncSession, client_id: str) -> bool:
-    """Delete a client. Return False if it did not exist. Its access tokens stay valid until they expire."""
+async def delete(session: AsyncSession, client_id: str) -> Client | None:
+    """Delete a client and return it, or None if it did not exist. Its access tokens stay valid until they expire."""
     client = await session.get(Client, client_id)
     if client is not None:
         await session.delete(client)
-    return client is not None
+    return client

@@ -5,14 +5,16 @@ from uuid import uuid4
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from services.catalog import slugs
 from services.catalog.categories.lists import COLUMNS
 from services.catalog.categories.schemas import CategoryView, CreateCategory
 from services.catalog.errors import SlugTaken
-from services.catalog.models import Category
+from services.catalog.models import AuditLogEntry, Category
 
 
-async def create_category(session: AsyncSession, request: CreateCategory) -> CategoryView:
+async def create_category(session: AsyncSession, request: CreateCategory, actor: Actor) -> CategoryView:
     """Insert a category. A slug made from the name gets a random suffix if it is taken.
 
     Raises SlugTaken if the slug of the request is taken.
@@ -22,5 +24,8 @@ async def create_category(session: AsyncSession, request: CreateCategory) -> Cat
         new = new.on_conflict_do_nothing(index_elements=["slug"])
         row = (await session.execute(new.returning(*COLUMNS))).one_or_none()
         if row is not None:
-            return CategoryView.model_validate(row)
+            category = CategoryView.model_validate(row)
+            after = {"slug": category.slug, "name": category.name}
+            await audit.record(session, AuditLogEntry, actor, "category.created", category.id, after=after)
+            return category
     raise SlugTaken

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit
-from services.catalog.auth import Editor
+from services.catalog.auth import EditingActor
 from services.catalog.categories import create, lists
 from services.catalog.categories.schemas import CategoryPage, CategoryView, CreateCategory
 from services.catalog.db import Transaction
@@ -25,6 +25,6 @@ async def list_categories(session: Transaction, limit: Limit = 100, cursor: Curs
     summary="Create a category",
     responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, SlugTaken),
 )
-async def create_category(request: CreateCategory, _: Editor, session: Transaction) -> CategoryView:
+async def create_category(request: CreateCategory, actor: EditingActor, session: Transaction) -> CategoryView:
     """Create a category. Requires the scope `catalog:write`."""
-    return await create.create_category(session, request)
+    return await create.create_category(session, request, actor)

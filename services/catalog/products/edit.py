@@ -1,5 +1,6 @@
 """Create and change products."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import func, select, update
@@ -7,14 +8,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import fraction_rule_broken_by
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from services.catalog import slugs
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, SlugTaken
-from services.catalog.models import Category, Product
+from services.catalog.models import AuditLogEntry, Category, Product
 from services.catalog.products.lists import COLUMNS
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
 
+AUDITED_DESCRIPTION = 200
 
-async def create_product(session: AsyncSession, request: CreateProduct) -> ProductView:
+
+async def create_product(session: AsyncSession, request: CreateProduct, actor: Actor) -> ProductView:
     """Insert a product. A slug made from the name gets a random suffix if it is taken.
 
     Raises PriceNotWhole, CategoryNotFound, and SlugTaken if the slug of the request is taken.
@@ -27,23 +32,45 @@ async def create_product(session: AsyncSession, request: CreateProduct) -> Produ
         new = new.on_conflict_do_nothing(index_elements=["slug"])
         row = (await session.execute(new.returning(*COLUMNS))).one_or_none()
         if row is not None:
-            return ProductView.model_validate(row)
+            product = ProductView.model_validate(row)
+            await audit.record(
+                session, AuditLogEntry, actor, "product.created", product.id, after=_summary(product, set(values))
+            )
+            return product
     raise SlugTaken
 
 
-async def update_product(session: AsyncSession, product_id: UUID, request: UpdateProduct) -> ProductView:
+async def update_product(session: AsyncSession, product_id: UUID, request: UpdateProduct, actor: Actor) -> ProductView:
     """Change the fields that are in the request. Raises PriceNotWhole, CategoryNotFound, ProductNotFound."""
     values = request.model_dump(exclude_unset=True)
     await _check_category(session, request.category_id)
     if "tags" in values:
         values["tags"] = _distinct(values["tags"])
-    changed = update(Product).where(Product.id == product_id).values(values | {"updated_at": func.now()})
-    row = (await session.execute(changed.returning(*COLUMNS))).one_or_none()
-    if row is None:
+    old = select(*COLUMNS).where(Product.id == product_id).with_for_update()
+    before = (await session.execute(old)).one_or_none()
+    if before is None:
         raise ProductNotFound
-    product = ProductView.model_validate(row)
+    changed = update(Product).where(Product.id == product_id).values(values | {"updated_at": func.now()})
+    product = ProductView.model_validate((await session.execute(changed.returning(*COLUMNS))).one())
     _check_price(product.price, product.currency)  # only now is the currency known; the error undoes the change
+    await audit.record(
+        session,
+        AuditLogEntry,
+        actor,
+        "product.changed",
+        product_id,
+        before=_summary(ProductView.model_validate(before), set(values)),
+        after=_summary(product, set(values)),
+    )
     return product
+
+
+def _summary(product: ProductView, fields: set[str]) -> dict[str, Any]:
+    """Return these fields for the audit log. Only the beginning of the description is kept, because it can be long."""
+    found: dict[str, Any] = product.model_dump(mode="json", include=fields)
+    if "description" in found:
+        found["description"] = found["description"][:AUDITED_DESCRIPTION]
+    return found
 
 
 def _check_price(price: int, currency: str) -> None:

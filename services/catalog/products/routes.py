@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
 from kit.fields import MAX_AMOUNT, Currency
 from kit.pagination import CursorParam, InvalidCursor, Limit
-from services.catalog.auth import Editor
+from services.catalog.auth import EditingActor
 from services.catalog.db import Transaction
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, PriceRangeEmpty, ProductNotFound, SlugTaken
 from services.catalog.products import edit, lists
@@ -66,9 +66,9 @@ async def list_products(
     summary="Create a product",
     responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, CategoryNotFound, SlugTaken, PriceNotWhole),
 )
-async def create_product(request: CreateProduct, _: Editor, session: Transaction) -> ProductView:
+async def create_product(request: CreateProduct, actor: EditingActor, session: Transaction) -> ProductView:
     """Create a product. Requires the scope `catalog:write`."""
-    return await edit.create_product(session, request)
+    return await edit.create_product(session, request, actor)
 
 
 @router.get("/{id_or_slug}", summary="Get a product", responses=problem_responses(ProductNotFound))
@@ -84,9 +84,11 @@ async def get_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductView
         NotAuthenticated, Unavailable, NotAllowed, ProductNotFound, CategoryNotFound, PriceNotWhole
     ),
 )
-async def update_product(product_id: ProductId, request: UpdateProduct, _: Editor, session: Transaction) -> ProductView:
+async def update_product(
+    product_id: ProductId, request: UpdateProduct, actor: EditingActor, session: Transaction
+) -> ProductView:
     """Change the fields that are in the request body. The prices of existing orders do not change.
 
     Requires the scope `catalog:write`.
     """
-    return await edit.update_product(session, product_id, request)
+    return await edit.update_product(session, product_id, request, actor)

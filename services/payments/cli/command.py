@@ -1,9 +1,7 @@
 """Run a command: open its clients, close them afterwards, and print an expected error as one sentence."""
 
 import asyncio
-import getpass
 import logging
-import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +12,6 @@ import asyncpg
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from kit.auth import Caller
 from kit.errors import Problem
 from kit.messaging.notifier import Notifier
 from kit.observability.logging import configure_logging
@@ -32,15 +29,6 @@ class Context:
 
     clients: Clients
     notifier: Notifier
-
-
-def operator() -> Caller:
-    """Return the operating system's user as the caller. Decisions are recorded as made by `operator:<name>`."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):  # the user has no name, for example in a container
-        name = str(os.getuid())
-    return Caller(id=f"operator:{name}"[:64], email=None, scopes=frozenset(), token="")
 
 
 def run(work: Callable[[Context], Awaitable[T]]) -> T:

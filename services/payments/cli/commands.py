@@ -1,13 +1,14 @@
 """The command line of payments."""
 
 from kit.cli.app import service_cli
+from kit.cli.audit import audit_cli
 from kit.cli.reprocess import reprocess_command
 from kit.cli.republish import republish_command
 from services.payments.cli import backfill, holds, refunds, sweep, webhooks
 from services.payments.cli.reconcile import reconcile
 from services.payments.cli.status import status
 from services.payments.db import engine
-from services.payments.models import Inbox
+from services.payments.models import AuditLogEntry, Inbox
 from services.payments.republish import republish
 from services.payments.settings import settings
 
@@ -24,5 +25,6 @@ cli.command()(backfill.backfill)
 cli.command()(reconcile)
 cli.add_typer(holds.cli, name="holds")
 cli.add_typer(refunds.cli, name="refunds")
-cli.command(name="republish")(republish_command("payments", republish, engine))
-cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, engine))
+cli.command(name="republish")(republish_command("payments", republish, AuditLogEntry, engine))
+cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, AuditLogEntry, engine))
+cli.add_typer(audit_cli("payments", AuditLogEntry, engine), name="audit")

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money, parse_money
+from kit.audit.actor import command_actor
 from kit.fields import MAX_AMOUNT
-from services.payments.cli.command import Context, operator, run
+from services.payments.cli.command import Context, run
 from services.payments.cli.options import AsJson, Limit, Reason, Reference, RefundReason
 from services.payments.cli.output import print_result, print_views
 from services.payments.db import Topic, sessions
@@ -78,7 +79,7 @@ def accept(reference: Reference, reason: Reason, as_json: AsJson = False) -> Non
 
     async def work(context: Context) -> PaymentView:
         async with sessions.begin() as session:
-            payment = await review.accept(session, reference, operator(), reason)
+            payment = await review.accept(session, reference, command_actor(), reason)
             await session.refresh(payment)
             view = PaymentView.model_validate(payment)
         context.notifier.notify(Topic.OUTBOX)
@@ -115,8 +116,8 @@ def refund(
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
             await _check_held(session, reference, amount)
-            refund = await requests.request_refund(
-                session, reference, amount=wanted, reason=reason, requested_by=operator().id
+            refund = await requests.request_refund_as_operator(
+                session, command_actor(), reference, amount=wanted, reason=reason
             )
             await session.refresh(refund)
             view = RefundView.model_validate(refund)

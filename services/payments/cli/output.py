@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from kit.cli.text import printable
+
 UNBROKEN_COLUMNS = frozenset({"reference", "payment", "order_id"})
 """Columns whose values are often copied from the terminal, so they must not contain a line break."""
 
@@ -109,11 +111,6 @@ def to_text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     return escape(printable(str(value)))
-
-
-def printable(text: str) -> str:
-    """Replace control characters, because text from outside could manipulate the terminal with them."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def duration(seconds: float) -> str:

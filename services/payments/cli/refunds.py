@@ -6,7 +6,8 @@ from uuid import UUID
 import typer
 
 from contracts.money import format_money
-from services.payments.cli.command import Context, operator, run
+from kit.audit.actor import command_actor
+from services.payments.cli.command import Context, run
 from services.payments.cli.options import AsJson, Limit, Reason
 from services.payments.cli.output import print_result, print_views
 from services.payments.db import sessions
@@ -61,7 +62,7 @@ def close(
 
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
-            refund = await requests.close_refund(session, refund_id, operator().id, reason)
+            refund = await requests.close_refund(session, refund_id, command_actor(), reason)
             return RefundView.model_validate(refund)
 
     print_result(run(work), f"Refund {refund_id} closed.", as_json=as_json)

@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from kit.audit.actor import command_actor
+from kit.cli.text import printable
 from kit.cli.times import check_period
 from kit.messaging.inbox import EntryStatus
-from services.payments.cli.command import Context, interruptible, operator, run
+from services.payments.cli.command import Context, interruptible, run
 from services.payments.cli.options import AsJson, Limit, Reason, Since, Until
-from services.payments.cli.output import err, out, print_json, print_views, printable, progress, to_text
+from services.payments.cli.output import err, out, print_json, print_views, progress, to_text
 from services.payments.db import Topic, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
@@ -105,7 +107,7 @@ def reprocess(
             async with interruptible() as shutdown:
                 while not shutdown.requested:
                     count, last_id = await queries.reprocess(
-                        sessions, filters, last_id or 0, min(REPROCESS_BATCH, MAX_REPROCESSED)
+                        sessions, filters, command_actor(), last_id or 0, min(REPROCESS_BATCH, MAX_REPROCESSED)
                     )
                     total += count
                     bar.update(task, completed=total)
@@ -116,7 +118,7 @@ def reprocess(
 
     count, interrupted = run(work)
     if as_json:
-        print_json({"count": count, "by": operator().id, "interrupted": interrupted})
+        print_json({"count": count, "by": command_actor().id, "interrupted": interrupted})
     else:
         err.print(f"{count} webhook events are pending again. The worker processes them.")
     if interrupted:
@@ -137,7 +139,7 @@ def close(
 
     async def work(context: Context) -> None:
         async with sessions.begin() as session:
-            await queries.close(session, ids, operator().id, reason)
+            await queries.close(session, ids, command_actor(), reason)
 
     run(work)
     err.print(f"{len(set(ids))} webhook events closed.")

@@ -6,13 +6,14 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from kit.auth import Caller
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from kit.errors import Problem
 from services.payments.clients import problem_from_paystack
 from services.payments.disputes import records
 from services.payments.disputes.schemas import Evidence, ResolveDispute
 from services.payments.errors import DisputeNotAwaitingResponse, DisputeNotFound, DisputeRefused
-from services.payments.models import Dispute, DisputeResolution, DisputeStatus
+from services.payments.models import AuditLogEntry, Dispute, DisputeResolution, DisputeStatus
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.disputes import PaystackDispute, Upload
 from services.payments.paystack.errors import NoAnswer, PaystackError
@@ -36,11 +37,13 @@ async def create_upload_url(
 
 
 async def add_evidence(
-    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, evidence: Evidence
+    sessions: async_sessionmaker[AsyncSession], paystack: Paystack, dispute_id: int, evidence: Evidence, actor: Actor
 ) -> Dispute:
     """Send evidence to Paystack and record it. New evidence replaces earlier evidence, so it may be sent again."""
-    await _find_awaiting_response(sessions, dispute_id)
+    dispute = await _find_awaiting_response(sessions, dispute_id)
     body = evidence.model_dump(mode="json", exclude_none=True)
+    # The values describe the customer; the dispute's row has them.
+    await _record(sessions, actor, "dispute.evidence_added", dispute, {"fields": sorted(body)})
     try:
         evidence_id = await paystack.disputes.add_evidence(dispute_id, body)
     except PaystackError as error:
@@ -54,7 +57,7 @@ async def resolve_dispute(
     paystack: Paystack,
     dispute_id: int,
     request: ResolveDispute,
-    caller: Caller,
+    actor: Actor,
 ) -> Dispute:
     """Accept or decline a dispute at Paystack, and record the response.
 
@@ -63,6 +66,8 @@ async def resolve_dispute(
     """
     dispute = await _find_awaiting_response(sessions, dispute_id)
     body = _resolve_body(dispute, request)
+    response = {"resolution": body["resolution"], "refund_amount": body["refund_amount"]}
+    await _record(sessions, actor, "dispute.answered", dispute, response, request.message)
     try:
         reported = await paystack.disputes.resolve(dispute_id, body)
     except NoAnswer as error:
@@ -77,7 +82,21 @@ async def resolve_dispute(
         if reported.id == dispute_id:
             await records.apply(session, reported)
         await records.schedule_poll(session, dispute_id)
-        return await _set_values(session, dispute_id, answer=request.message, answered_by=caller.id)
+        return await _set_values(session, dispute_id, answer=request.message, answered_by=actor.id)
+
+
+async def _record(
+    sessions: async_sessionmaker[AsyncSession],
+    actor: Actor,
+    act: str,
+    dispute: Dispute,
+    after: dict[str, Any],
+    reason: str | None = None,
+) -> None:
+    """Record an act in the audit log before the call to Paystack, so that it is recorded even if the answer of the call is lost."""
+    async with sessions.begin() as session:
+        before = {"status": dispute.status, "reference": dispute.reference}
+        await audit.record(session, AuditLogEntry, actor, act, dispute.id, before=before, after=after, reason=reason)
 
 
 def _resolve_body(dispute: Dispute, request: ResolveDispute) -> dict[str, Any]:

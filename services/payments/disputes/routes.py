@@ -8,7 +8,7 @@ from sqlalchemy import literal, select, tuple_
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import RefundOperator
+from services.payments.auth import RefundActor, RefundOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.disputes import responses
@@ -108,15 +108,16 @@ async def create_upload_url(
 
 @router.post("/{dispute_id}/evidence", summary="Add evidence to a dispute", responses=PROBLEMS)
 async def add_evidence(
-    _: RefundOperator, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence
+    actor: RefundActor, clients: CurrentClients, dispute_id: DisputeId, evidence: Evidence
 ) -> DisputeView:
     """Send evidence that the order was fulfilled. It replaces earlier evidence. Requires the scope `payments:refund`."""
-    return DisputeView.model_validate(await responses.add_evidence(sessions, clients.paystack, dispute_id, evidence))
+    dispute = await responses.add_evidence(sessions, clients.paystack, dispute_id, evidence, actor)
+    return DisputeView.model_validate(dispute)
 
 
 @router.post("/{dispute_id}/resolve", summary="Accept or decline a dispute", responses=PROBLEMS)
 async def resolve_dispute(
-    caller: RefundOperator,
+    actor: RefundActor,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     dispute_id: DisputeId,
@@ -126,6 +127,6 @@ async def resolve_dispute(
 
     Requires the scope `payments:refund`.
     """
-    dispute = await responses.resolve_dispute(sessions, clients.paystack, dispute_id, request, caller)
+    dispute = await responses.resolve_dispute(sessions, clients.paystack, dispute_id, request, actor)
     notifier.notify(Topic.DISPUTES, Topic.REFUNDS, Topic.OUTBOX)
     return DisputeView.model_validate(dispute)

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import HeldReason
 from contracts.money import format_money
-from kit.auth import Caller
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace, traceparent
 from services.payments.catalog_client import Order
@@ -24,7 +25,7 @@ from services.payments.events import succeeded
 from services.payments.holds.models import Decision, DecisionKind
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
-from services.payments.models import OutboxRow, Payment, PaymentStatus
+from services.payments.models import AuditLogEntry, OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import RefundStatus
 from services.payments.refunds.requests import list_refunds, refunded_or_unfinished_amount
 from services.payments.settings import settings
@@ -33,10 +34,11 @@ ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, 
 """An operator can accept a payment that is held for one of these reasons."""
 
 MOVEMENT_KINDS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
+ACTS = {DecisionKind.ACCEPT: "payment.accepted", DecisionKind.BIND: "payment.bound"}
 log = structlog.get_logger("holds")
 
 
-async def accept(session: AsyncSession, reference: str, caller: Caller, reason: str) -> Payment:
+async def accept(session: AsyncSession, reference: str, actor: Actor, reason: str) -> Payment:
     """Accept a held payment although it differs from the order, so that the order is delivered. Raises PaymentNotFound, NotHeld."""
     payment = await _lock_held_payment(session, reference)
     refund_failed = payment.held_reason == HeldReason.REVERSED and await _all_refunds_failed(session, payment)
@@ -45,10 +47,10 @@ async def accept(session: AsyncSession, reference: str, caller: Caller, reason: 
             "bind it to its order, or refund it" if payment.held_reason == HeldReason.UNKNOWN_REFERENCE else "refund it"
         )
         raise NotHeld(f"A payment that is held because of {payment.held_reason} cannot be accepted: {instead}.")
-    return await _decide(session, payment, DecisionKind.ACCEPT, caller, reason)
+    return await _decide(session, payment, DecisionKind.ACCEPT, actor, reason)
 
 
-async def bind(session: AsyncSession, reference: str, caller: Caller, order: Order, reason: str) -> Payment:
+async def bind(session: AsyncSession, reference: str, actor: Actor, order: Order, reason: str) -> Payment:
     """Bind a held payment with an unknown reference to an order whose amount is the payment's remaining amount.
 
     Raises PaymentNotFound, NotHeld, OrderNotPayable.
@@ -70,7 +72,7 @@ async def bind(session: AsyncSession, reference: str, caller: Caller, order: Ord
         )
     payment.order_id, payment.amount, payment.currency = order.id, order.amount, order.currency
     payment.traceparent = traceparent()
-    return await _decide(session, payment, DecisionKind.BIND, caller, reason)
+    return await _decide(session, payment, DecisionKind.BIND, actor, reason)
 
 
 async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
@@ -91,16 +93,27 @@ async def _all_refunds_failed(session: AsyncSession, payment: Payment) -> bool:
     return statuses == {RefundStatus.FAILED}
 
 
-async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, caller: Caller, reason: str) -> Payment:
-    """Record the decision, move the money in the ledger to sales, and publish payment.succeeded."""
+async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, actor: Actor, reason: str) -> Payment:
+    """Record the decision, also in the audit log, move the money in the ledger to sales, and publish payment.succeeded."""
     decision = Decision(
-        payment_id=payment.id, decision=kind, held_reason=payment.held_reason, reason=reason, decided_by=caller.id
+        payment_id=payment.id, decision=kind, held_reason=payment.held_reason, reason=reason, decided_by=actor.id
     )
     session.add(decision)
+    before = {"status": payment.status, "held_reason": payment.held_reason}
     payment.status = PaymentStatus.PARTIALLY_REFUNDED if payment.refunded_amount else PaymentStatus.SUCCEEDED
     payment.held_reason = None
     await session.flush()
     await journal.record(session, [movements.decided(payment, MOVEMENT_KINDS[kind])])
+    await audit.record(
+        session,
+        AuditLogEntry,
+        actor,
+        ACTS[kind],
+        payment.reference,
+        before=before,
+        after={"status": payment.status, "order_id": str(payment.order_id)},
+        reason=reason,
+    )
     event = succeeded(payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
     with continue_trace(payment.traceparent):
@@ -110,6 +123,6 @@ async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, c
             order_id=str(payment.order_id),
             status=payment.status,
             paid=format_money(payment.received, payment.paid_currency or payment.currency),
-            by=caller.id,
+            by=actor.id,
         )
     return payment

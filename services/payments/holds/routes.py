@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from services.payments.auth import Reference, ReviewOperator
+from services.payments.auth import Reference, ReviewActor, ReviewOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
 from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
@@ -20,14 +20,14 @@ router = APIRouter(prefix="/payments/{reference}", tags=["held payments"])
     responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld),
 )
 async def accept_payment(
-    caller: ReviewOperator, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
+    actor: ReviewActor, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
 ) -> PaymentView:
     """Accept a payment whose amount, currency or mode differs from the order, so that the order is delivered.
 
     A payment that was reversed at Paystack can be accepted if its refund failed. Requires the scope `payments:decide`.
     """
     async with sessions.begin() as session:
-        payment = await review.accept(session, reference, caller, request.reason)
+        payment = await review.accept(session, reference, actor, request.reason)
         await session.refresh(payment)
         view = PaymentView.model_validate(payment)
     notifier.notify(Topic.OUTBOX)
@@ -43,6 +43,7 @@ async def accept_payment(
 )
 async def bind_payment(
     caller: ReviewOperator,
+    actor: ReviewActor,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     reference: Reference,
@@ -54,7 +55,7 @@ async def bind_payment(
     """
     order = await clients.catalog.get_order(request.order_id, caller)
     async with sessions.begin() as session:
-        payment = await review.bind(session, reference, caller, order, request.reason)
+        payment = await review.bind(session, reference, actor, order, request.reason)
         await session.refresh(payment)
         view = PaymentView.model_validate(payment)
     notifier.notify(Topic.OUTBOX)

@@ -18,6 +18,8 @@ from sqlalchemy import Select, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money, fraction_rule_broken_by
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from kit.observability.tracing import continue_trace
 from services.payments.errors import (
     NothingToRefund,
@@ -28,7 +30,7 @@ from services.payments.errors import (
     RefundNotWhole,
     RefundTooLarge,
 )
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, Payment, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, AuditLogEntry, Payment, PaymentStatus
 from services.payments.refunds.models import Refund, RefundStatus
 
 UNFINISHED = (
@@ -112,6 +114,16 @@ async def request_refund(
     return refund
 
 
+async def request_refund_as_operator(
+    session: AsyncSession, actor: Actor, reference: str, *, amount: int | None, reason: str | None
+) -> Refund:
+    """Request a refund for an operator, and record it in the audit log. Otherwise like `request_refund`."""
+    refund = await request_refund(session, reference, amount=amount, reason=reason, requested_by=actor.id)
+    after = {"refund": str(refund.id), "amount": refund.amount, "currency": refund.currency}
+    await audit.record(session, AuditLogEntry, actor, "refund.requested", reference, after=after, reason=reason)
+    return refund
+
+
 def log_fields(payment: Payment) -> dict[str, str | None]:
     """Return the fields that log lines about the refunds of a payment have in common."""
     return {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}
@@ -134,7 +146,7 @@ async def find_refund(session: AsyncSession, payment_id: int, refund_id: UUID) -
     return (await session.execute(query)).scalar_one_or_none()
 
 
-async def close_refund(session: AsyncSession, refund_id: UUID, closed_by: str, reason: str) -> Refund:
+async def close_refund(session: AsyncSession, refund_id: UUID, actor: Actor, reason: str) -> Refund:
     """Close a failed refund, because an operator has dealt with it: its money was paid back in another way, or is requested again.
 
     A refund that Paystack refused, and that is not sent again within the next minutes, fails and is closed too. Locks the payment.
@@ -153,10 +165,15 @@ async def close_refund(session: AsyncSession, refund_id: UUID, closed_by: str, r
         raise RefundNotFailed(
             f"The refund is {refund.status}: only one that failed, or that Paystack refused, can be closed."
         )
+    before = {"status": refund.status}
     refund.status, refund.next_attempt_at = RefundStatus.FAILED, None
-    refund.closed_by, refund.closed_reason = closed_by, reason
+    refund.closed_by, refund.closed_reason = actor.id, reason
     await session.flush()
-    log.warning("refund closed", refund=str(refund.id), by=closed_by, reason=reason)
+    after = {"status": refund.status, "amount": refund.amount, "currency": refund.currency}
+    await audit.record(
+        session, AuditLogEntry, actor, "refund.closed", refund.id, before=before, after=after, reason=reason
+    )
+    log.warning("refund closed", refund=str(refund.id), by=actor.id, reason=reason)
     return refund
 
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Path, Query
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.audit import entries as audit
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
 from kit.observability.tracing import continue_trace
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import AnyCaller, PaymentsReader, Reference, RefundOperator, find_payment
+from services.payments.auth import AnyCaller, PaymentsReader, Reference, RefundActor, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import (
@@ -28,7 +29,7 @@ from services.payments.errors import (
     RefundNotWhole,
     RefundTooLarge,
 )
-from services.payments.models import IdempotencyKey, Payment
+from services.payments.models import AuditLogEntry, IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError
 from services.payments.refunds import requests
 from services.payments.refunds.models import Refund, RefundStatus
@@ -93,7 +94,7 @@ async def list_all_refunds(
     ),
 )
 async def request_refund(
-    caller: RefundOperator,
+    actor: RefundActor,
     notifier: CurrentNotifier,
     reference: Reference,
     request: RequestRefund,
@@ -103,13 +104,13 @@ async def request_refund(
 
     The refund is sent to Paystack in the background. Paystack may take days; the list of refunds shows the status.
     """
-    idempotent = IdempotentRequest.of(caller.id, f"POST /payments/{reference}/refunds", idempotency_key, request)
+    idempotent = IdempotentRequest.of(actor.id, f"POST /payments/{reference}/refunds", idempotency_key, request)
     async with sessions.begin() as session:
         stored = await keys.begin(session, IdempotencyKey, idempotent)
         if stored is not None:
             return RefundView.model_validate(stored.body)
-        refund = await requests.request_refund(
-            session, reference, amount=request.amount, reason=request.reason, requested_by=caller.id
+        refund = await requests.request_refund_as_operator(
+            session, actor, reference, amount=request.amount, reason=request.reason
         )
         await session.refresh(refund)
         view = RefundView.model_validate(refund)
@@ -145,7 +146,7 @@ async def list_refunds(
     ),
 )
 async def retry_refund(
-    caller: RefundOperator,
+    actor: RefundActor,
     clients: CurrentClients,
     notifier: CurrentNotifier,
     reference: Reference,
@@ -156,19 +157,21 @@ async def retry_refund(
 
     Paystack sets this status if the money cannot be returned to the card or account that paid.
     """
-    async with sessions() as session:
+    paystack = clients.paystack
+    chosen = {"account_ends": account.account_number[-4:], "bank_id": account.bank_id}
+    # Recorded before the call, so that the audit log names the operator who chose the account even if the call fails.
+    async with sessions.begin() as session:
         payment = await _find_payment(session, reference)
         refund = await _find_refund_awaiting_account(session, payment, refund_id)
-    paystack = clients.paystack
-    # Logged before the call, so that the log names the caller who chose the account even if the call fails.
+        after = {"refund": str(refund_id), **chosen}
+        await audit.record(session, AuditLogEntry, actor, "refund.retried", reference, after=after)
     with continue_trace(payment.traceparent):
         log.warning(
             "refund retry requested",
             **requests.log_fields(payment),
             refund=str(refund_id),
-            account_ends=account.account_number[-4:],
-            bank_id=account.bank_id,
-            by=caller.id,
+            **chosen,
+            by=actor.id,
         )
     try:
         await paystack.refunds.retry(

@@ -3,17 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from kit.db.bulk import table_of
 from kit.messaging.inbox import EntryStatus
 from services.payments.errors import WebhookEventNotFailed
+from services.payments.models import AuditLogEntry
 from services.payments.webhooks.models import WebhookEvent
 
 REPROCESS_BATCH = 500
+DESCRIBED_IDS = 100
 MAX_REPROCESSED = 10_000
 """The maximum number of events that one call of `reprocess` makes due. The call also returns where the next call continues."""
 
@@ -52,6 +56,16 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
+    def describe(self) -> dict[str, Any]:
+        """Return what is selected as JSON for the audit log, with at most 100 ids."""
+        values = {"status": self.status, "event": self.event, "reference": self.reference}
+        times = {"from": self.since, "to": self.until}
+        return {
+            **({"ids": list(self.ids[:DESCRIBED_IDS])} if self.ids is not None else {}),
+            **{name: value for name, value in values.items() if value is not None},
+            **{name: time.isoformat() for name, time in times.items() if time is not None},
+        }
+
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the conditions of a WHERE clause."""
         conditions: list[ColumnElement[bool]] = []
@@ -89,12 +103,17 @@ async def find(session: AsyncSession, event_id: int) -> WebhookEvent | None:
 
 
 async def reprocess(
-    sessions: async_sessionmaker[AsyncSession], selected: Filter, after: int = 0, limit: int = MAX_REPROCESSED
+    sessions: async_sessionmaker[AsyncSession],
+    selected: Filter,
+    actor: Actor,
+    after: int = 0,
+    limit: int = MAX_REPROCESSED,
 ) -> tuple[int, int | None]:
     """Make up to `limit` webhook events with an id greater than `after` due for processing, the smallest ids first.
 
     Return how many were made due, and the id after which the next call continues, or None if there are no more. Events that are due
-    already, or are locked by a worker, are skipped. Processing is idempotent: an effect that an event had is not repeated.
+    already, or are locked by a worker, are skipped. Processing is idempotent: an effect that an event had is not repeated. Each batch has
+    an audit entry.
     """
     count = 0
     async with sessions() as session:
@@ -102,6 +121,10 @@ async def reprocess(
     while count < limit:
         async with sessions.begin() as session:
             batch = await _reprocess_batch(session, conditions, after, min(REPROCESS_BATCH, limit - count))
+            if batch:
+                subject = f"{min(batch)}-{max(batch)}" if len(batch) > 1 else batch[0]
+                made_due = {"count": len(batch), "selected": selected.describe()}
+                await audit.record(session, AuditLogEntry, actor, "webhook_events.reprocessed", subject, after=made_due)
         count += len(batch)
         if len(batch) < REPROCESS_BATCH:
             return count, None if count < limit else max(batch, default=None)
@@ -109,7 +132,7 @@ async def reprocess(
     return count, after
 
 
-async def close(session: AsyncSession, ids: Sequence[int], decided_by: str, reason: str) -> None:
+async def close(session: AsyncSession, ids: Sequence[int], actor: Actor, reason: str) -> None:
     """Set failed webhook events to processed, because an operator has dealt with what they report. Change all of them or none.
 
     The outcome records who closed them and why. Raises WebhookEventNotFailed.
@@ -119,12 +142,23 @@ async def close(session: AsyncSession, ids: Sequence[int], decided_by: str, reas
     values = {
         "status": EntryStatus.PROCESSED,
         "processed_at": func.now(),
-        "outcome": f"closed by {decided_by}: {reason}",
+        "outcome": f"closed by {actor.id}: {reason}",
     }
     others = set(ids) - set((await session.execute(closed.values(values))).scalars())
     if others:
         raise WebhookEventNotFailed(
             f"There is no failed webhook event with the id {', '.join(map(str, sorted(others)))}."
+        )
+    for event_id in sorted(set(ids)):
+        await audit.record(
+            session,
+            AuditLogEntry,
+            actor,
+            "webhook_event.closed",
+            event_id,
+            before={"status": EntryStatus.FAILED},
+            after={"status": EntryStatus.PROCESSED},
+            reason=reason,
         )
 
 

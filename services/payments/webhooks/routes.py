@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.messaging.inbox import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
-from services.payments.auth import PaymentsReader, ReviewOperator
+from services.payments.auth import PaymentsReader, ReviewActor
 from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
@@ -63,9 +63,7 @@ async def list_webhook_events(
     summary="Reprocess webhook events",
     responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
 )
-async def reprocess_webhook_events(
-    caller: ReviewOperator, notifier: CurrentNotifier, request: Reprocess
-) -> Reprocessed:
+async def reprocess_webhook_events(actor: ReviewActor, notifier: CurrentNotifier, request: Reprocess) -> Reprocessed:
     """Reprocess webhook events in the background. Their attempts are counted from 0 again. Idempotent: no effect happens twice.
 
     One request reprocesses at most 10,000 events, the oldest first. To reprocess the others, send the request again with `cursor`. Requires
@@ -75,8 +73,8 @@ async def reprocess_webhook_events(
         ids=request.ids, status=request.status, event=request.event, since=request.from_, until=request.to
     )
     after = 0 if request.cursor is None else _last_id(request.cursor, REPROCESS)
-    count, last = await queries.reprocess(sessions, selected, after)
-    log.warning("webhook events scheduled for reprocessing", count=count, by=caller.id)
+    count, last = await queries.reprocess(sessions, selected, actor, after)
+    log.warning("webhook events scheduled for reprocessing", count=count, by=actor.id)
     notifier.notify(Topic.WEBHOOK_EVENTS)
     return Reprocessed(count=count, next_cursor=None if last is None else encode_cursor(REPROCESS, last))
 

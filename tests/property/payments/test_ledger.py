@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from kit.auth import Caller
+from kit.audit.actor import Actor
 from services.payments.catalog_client import Order
 from services.payments.db import sessions
 from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
@@ -26,7 +26,7 @@ from tests.fixtures.payments_charges import CHARGES
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_rows import ledger_balances
 
-OPERATOR = Caller(id="operator-1", email=None, scopes=frozenset({"payments:decide"}), token="")
+OPERATOR = Actor(id="operator-1")
 WHICH = st.sampled_from([0, 1, 2])
 STEP = st.one_of(
     st.tuples(st.just("charge"), WHICH, st.sampled_from(sorted(CHARGES)), st.sampled_from([None, 0, 750])),

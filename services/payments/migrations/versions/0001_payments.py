@@ -11,6 +11,7 @@ down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
+# The name of the trigger has a meaning: kit/db/privileges.py grants no UPDATE and DELETE on tables that have it.
 REFUSE_CHANGE = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -53,6 +54,22 @@ END $$
 
 
 def upgrade() -> None:
+    op.create_table(
+        "audit_log",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("act", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("request_id", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_log")),
+    )
+    op.create_index(op.f("ix_audit_log_actor_id"), "audit_log", ["actor", "id"], unique=False)
+    op.create_index(op.f("ix_audit_log_subject_id"), "audit_log", ["subject", "id"], unique=False)
     op.create_table(
         "backfill_state",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -473,7 +490,7 @@ def upgrade() -> None:
     )
     for statement in (REFUSE_CHANGE, REQUIRE_BALANCE, REQUIRE_ENTRIES):
         op.execute(statement)
-    for table in ("ledger_transactions", "ledger_entries", "decisions"):
+    for table in ("ledger_transactions", "ledger_entries", "decisions", "audit_log"):
         op.execute(
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
@@ -563,5 +580,8 @@ def downgrade() -> None:
     )
     op.drop_table("cards")
     op.drop_table("backfill_state")
+    op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")
+    op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")
+    op.drop_table("audit_log")
     for function in ("ledger_require_entries", "ledger_require_balance", "refuse_change"):
         op.execute(f"DROP FUNCTION {function}()")

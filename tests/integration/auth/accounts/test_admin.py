@@ -5,6 +5,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from contracts.tokens import ADMIN_SCOPES
+from kit.audit.actor import Actor
 from services.auth.accounts.admin import AdminBootstrap, ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, sessions
@@ -14,6 +15,7 @@ from tests.fixtures.auth import AuthClient
 
 assert settings.auth_admin_email is not None
 assert settings.auth_admin_password is not None
+ACTOR = Actor(id="operator:test", address="host")
 EMAIL = settings.auth_admin_email
 PASSWORD = settings.auth_admin_password.get_secret_value()
 
@@ -24,10 +26,10 @@ async def _stored_hash() -> str:
 
 
 async def test_ensure_admin_when_repeated_then_changes_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
-    changes = await asyncio.gather(*(ensure_admin(sessions, hasher, settings) for _ in range(3)))
+    changes = await asyncio.gather(*(ensure_admin(sessions, hasher, settings, ACTOR) for _ in range(3)))
     assert any(changes)
     stored = await _stored_hash()
-    assert await ensure_admin(sessions, hasher, settings) is False
+    assert await ensure_admin(sessions, hasher, settings, ACTOR) is False
     assert await _stored_hash() == stored
     assert set((await auth.login(EMAIL, PASSWORD)).json()["scope"].split()) == ADMIN_SCOPES
 
@@ -35,11 +37,11 @@ async def test_ensure_admin_when_repeated_then_changes_nothing(auth: AuthClient,
 async def test_ensure_admin_when_the_password_changed_then_old_password_and_tokens_are_invalid(
     auth: AuthClient, hasher: PasswordHasher
 ) -> None:
-    await ensure_admin(sessions, hasher, settings)
+    await ensure_admin(sessions, hasher, settings, ACTOR)
     old_token = (await auth.login(EMAIL, PASSWORD)).json()["refresh_token"]
     other = SecretStr("another valid password")
     changed = settings.model_copy(update={"auth_admin_password": other})
-    assert await ensure_admin(sessions, hasher, changed) is True
+    assert await ensure_admin(sessions, hasher, changed, ACTOR) is True
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 400
     assert (await auth.refresh(old_token)).status_code == 400
     assert (await auth.login(EMAIL, "another valid password")).status_code == 200
@@ -50,7 +52,7 @@ async def test_ensure_admin_when_the_address_was_registered_then_takes_the_accou
 ) -> None:
     await auth.register(EMAIL, "a password of another person")
     taken = (await auth.login(EMAIL, "a password of another person")).json()
-    await ensure_admin(sessions, hasher, settings)
+    await ensure_admin(sessions, hasher, settings, ACTOR)
     assert (await auth.login(EMAIL, "a password of another person")).status_code == 400
     assert (await auth.refresh(taken["refresh_token"])).status_code == 400
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 200
@@ -58,7 +60,7 @@ async def test_ensure_admin_when_the_address_was_registered_then_takes_the_accou
 
 async def test_ensure_admin_when_not_configured_then_creates_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:
     unconfigured = settings.model_copy(update={"auth_admin_email": None, "auth_admin_password": None})
-    assert await ensure_admin(sessions, hasher, unconfigured) is False
+    assert await ensure_admin(sessions, hasher, unconfigured, ACTOR) is False
 
 
 async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(

@@ -25,7 +25,7 @@ from kit.observability.tracing import continue_trace, new_traceparent
 from kit.worker.backoff import Backoff
 from kit.worker.runner import job_failures
 from tests.fixtures.kit_messaging import Broker, Sessions, make_event
-from tests.fixtures.kit_tables import Effect, Inbox, Outbox
+from tests.fixtures.kit_tables import Audit, Effect, Inbox, Outbox
 from tests.fixtures.loops import living, until
 from tests.fixtures.proxy import Proxy
 
@@ -305,7 +305,7 @@ async def test_an_event_that_always_fails_delays_no_other_and_can_be_reprocessed
         assert await one.check() is None
         handler.poison = ""
         async with sessions.begin() as session:
-            assert await reprocess(session, Inbox) == 1
+            assert await reprocess(session, Inbox, Audit) == 1
         await until(taken(sessions, 31))
     assert sorted(await references(sessions)) == sorted(f"pay-{number}" for number in range(31))
     assert await ready(broker, broker.queue.dead_letters) == 0

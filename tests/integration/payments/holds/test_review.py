@@ -5,7 +5,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from kit.auth import Caller
+from kit.audit.actor import Actor
 from services.payments.catalog_client import Order
 from services.payments.db import sessions
 from services.payments.errors import NotHeld, OrderNotPayable
@@ -18,7 +18,7 @@ from tests.fixtures.odd_amounts import assert_refused
 from tests.fixtures.payments_jobs import Jobs, settle_charges
 from tests.fixtures.payments_rows import find_payment, ledger_balances, outbox_types
 
-OPERATOR = Caller(id="operator-1", email=None, scopes=frozenset({"payments:decide"}), token="")
+OPERATOR = Actor(id="operator-1")
 OVERPAID = 50_500
 
 

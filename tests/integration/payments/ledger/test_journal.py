@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from kit.auth import Caller
+from kit.audit.actor import Actor
 from kit.db.errors import sqlstate
 from services.payments.db import sessions
 from services.payments.disputes import records
@@ -23,7 +23,7 @@ from tests.fixtures.owners import owner_sessions
 from tests.fixtures.payments_jobs import Jobs, settle_charges
 from tests.fixtures.payments_rows import find_payment, ledger_balances, ledger_keys
 
-OPERATOR = Caller(id="operator-1", email=None, scopes=frozenset({"payments:decide"}), token="")
+OPERATOR = Actor(id="operator-1")
 
 
 async def refund_on_dashboard(paystack: FakePaystack, jobs: Jobs, reference: str, amount: int) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.audit.actor import Actor
 from kit.messaging.inbox import EntryStatus
 from services.payments.db import sessions
 from services.payments.webhooks import queries
@@ -269,7 +270,9 @@ async def test_reprocess_when_the_plan_is_bad_takes_no_more_than_a_batch_at_once
     )
     counts, after = [], 0
     while True:
-        count, last = await queries.reprocess(bad_plans, Filter(status=EntryStatus.PROCESSED), after, 10)
+        count, last = await queries.reprocess(
+            bad_plans, Filter(status=EntryStatus.PROCESSED), Actor(id="operator-1"), after, 10
+        )
         counts.append(count)
         if last is None:
             break

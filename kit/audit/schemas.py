@@ -1,0 +1,60 @@
+"""Responses and query parameters of the audit log."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from kit.schemas import PageResponse, ResponseModel, example
+
+
+def _check_year(time: datetime) -> datetime:
+    if not 2000 <= time.year < 2200:
+        raise ValueError("must be between the years 2000 and 2199")
+    return time
+
+
+Word = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
+ActorParam = Annotated[Word | None, Query(description="Only acts of this actor")]
+ActParam = Annotated[Word | None, Query(description="Only acts of this kind, such as `payment.accepted`")]
+SubjectParam = Annotated[
+    Word | None, Query(description="Only acts on this subject, such as the reference of a payment")
+]
+FromParam = Annotated[Moment | None, Query(alias="from", description="Only acts at this time or later")]
+ToParam = Annotated[Moment | None, Query(description="Only acts before this time")]
+
+
+class AuditEntryView(ResponseModel):
+    """An act of an operator or administrator."""
+
+    model_config = example(
+        {
+            "id": 12,
+            "recorded_at": "2026-11-23T09:30:00Z",
+            "actor": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
+            "address": "203.0.113.7",
+            "act": "payment.accepted",
+            "subject": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "before": {"status": "held", "held_reason": "amount_differs"},
+            "after": {"status": "succeeded"},
+            "reason": "50 kobo short; waived for a regular customer",
+            "request_id": "9f2c4d1e0b7a4c6f8b3e5d7a9c1e2f40",
+        }
+    )
+
+    id: int = Field(description="Id of the entry")
+    recorded_at: datetime = Field(description="Time of the act")
+    actor: str = Field(description="Account or client of the access token; `operator:` and a user name for a command")
+    address: str | None = Field(description="IP address of the client; name of the host for a command")
+    act: str = Field(description="What was done, such as `payment.accepted`")
+    subject: str = Field(description="What was changed, such as the reference of a payment")
+    before: dict[str, Any] | None = Field(description="The changed values before the act")
+    after: dict[str, Any] | None = Field(description="The changed values after the act")
+    reason: str | None = Field(description="The operator's reason")
+    request_id: str | None = Field(description="`X-Request-ID` of the request; null for a command")
+
+
+class AuditPage(PageResponse[AuditEntryView]):
+    """One page of audit entries."""
