@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     http_host: str = "127.0.0.1"
     web_concurrency: int = Field(default=1, ge=1, le=64)
+    database_connections: int = Field(
+        default=10,
+        ge=3,
+        le=100,
+        description="Maximum number of database connections of a process for requests and jobs that write",
+    )
+    database_reading_connections: int = Field(
+        default=5, ge=1, le=100, description="Maximum number of database connections of a web process for GET requests"
+    )
     cors_origins: Origins = []
     token_issuer: str = Field(min_length=1, max_length=200)
     token_audience: str = Field(default="shop", min_length=1, max_length=200)

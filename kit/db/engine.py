@@ -48,7 +48,7 @@ CLOSED_CONNECTION_MESSAGES = (
 )
 
 
-def _mark_closed_connections(context: ExceptionContext) -> None:
+def mark_closed_connections(context: ExceptionContext) -> None:
     """Mark connections that the server has closed, so that the pool discards them."""
     if sqlstate(context.original_exception) in {"57P01", "57P02", "57P03"} or any(
         words in str(context.original_exception) for words in CLOSED_CONNECTION_MESSAGES
@@ -56,16 +56,18 @@ def _mark_closed_connections(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflow: int = 5) -> AsyncEngine:
-    """Create an engine on which every wait is bounded: connecting, waiting for the pool, locks, statements and idle transactions.
+def create_engine(url: SecretStr, *, name: str, connections: int = 10) -> AsyncEngine:
+    """Create an engine with at most `connections` connections.
+
+    Every wait is bounded: connecting, waiting for the pool, locks, statements and idle transactions.
 
     A healthy server cancels a slow statement after 3.5 seconds. The longest wait is for a server that does not respond: 3.8 seconds until
     asyncpg gives up the statement, and 2 seconds until it gives up closing the connection, together less than six seconds.
     """
     engine = create_async_engine(
         async_url(url),
-        pool_size=pool_size,
-        max_overflow=max_overflow,
+        pool_size=connections,
+        max_overflow=0,
         pool_timeout=3,
         pool_recycle=1800,
         pool_pre_ping=True,
@@ -83,7 +85,7 @@ def create_engine(url: SecretStr, *, name: str, pool_size: int = 10, max_overflo
             },
         },
     )
-    event.listen(engine.sync_engine, "handle_error", _mark_closed_connections)
+    event.listen(engine.sync_engine, "handle_error", mark_closed_connections)
     return engine
 
 

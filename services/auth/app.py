@@ -13,7 +13,7 @@ from kit.http.health import Check
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import engine, sessions, transaction
+from services.auth.db import engine, reading, reading_engine, sessions
 from services.auth.keys import routes as key_routes
 from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
@@ -51,6 +51,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         )
     password_hasher.close()
     await engine.dispose()
+    await reading_engine.dispose()
 
 
 app = create_app(
@@ -64,6 +65,6 @@ app = create_app(
         token_routes.router,
         key_routes.router,
         server_metadata.router,
-        audit_router("/auth", AuditLogEntry, transaction),
+        audit_router("/auth", AuditLogEntry, reading),
     ],
 )

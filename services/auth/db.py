@@ -1,4 +1,4 @@
-"""The engine of the auth database, and the transaction of a request."""
+"""The engines of the auth database, and the session of a request."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -7,10 +7,15 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.engine import create_engine, create_sessionmaker
+from kit.db.reading import create_reading_engine, create_reading_sessionmaker
 from services.auth.settings import settings
 
-engine = create_engine(settings.auth_database_url, name="auth")
+engine = create_engine(settings.auth_database_url, name="auth", connections=settings.database_connections)
 sessions = create_sessionmaker(engine)
+reading_engine = create_reading_engine(
+    settings.auth_database_url, name="auth", connections=settings.database_reading_connections
+)
+reading_sessions = create_reading_sessionmaker(reading_engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
@@ -21,3 +26,13 @@ async def transaction() -> AsyncIterator[AsyncSession]:
 
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 """The transaction of the request. With scope="function" it is committed before the response is sent; with FastAPI's default, after it."""
+
+
+async def reading() -> AsyncIterator[AsyncSession]:
+    """Yield a session that reads without a transaction."""
+    async with reading_sessions() as session:
+        yield session
+
+
+Reading = Annotated[AsyncSession, Depends(reading, scope="function")]
+"""The session of a GET request (kit/db/reading.py). Its connection is free again before the response is sent."""

@@ -10,7 +10,7 @@ from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier, jwks_fetcher
 from kit.db.schema import schema_check
 from services.catalog.categories import routes as categories
-from services.catalog.db import engine, transaction
+from services.catalog.db import engine, reading, reading_engine
 from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
 from services.catalog.products import routes as products
@@ -23,6 +23,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
     fetch_keys = jwks_fetcher(settings.jwks_url)
     yield AuthState(verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience))
     await engine.dispose()
+    await reading_engine.dispose()
 
 
 app = create_app(
@@ -35,6 +36,6 @@ app = create_app(
         products.router,
         categories.router,
         orders.router,
-        audit_router("/catalog", AuditLogEntry, transaction),
+        audit_router("/catalog", AuditLogEntry, reading),
     ],
 )

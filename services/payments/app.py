@@ -15,7 +15,7 @@ from services.payments import routes
 from services.payments.cards import routes as card_routes
 from services.payments.checkout import return_page
 from services.payments.clients import Clients, open_clients
-from services.payments.db import create_notifier, engine, sessions, transaction
+from services.payments.db import create_notifier, engine, reading, reading_engine, sessions
 from services.payments.disputes import routes as dispute_routes
 from services.payments.holds import routes as hold_routes
 from services.payments.ledger import routes as ledger_routes
@@ -52,6 +52,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         )
     await idempotency_locks.close()
     await engine.dispose()
+    await reading_engine.dispose()
 
 
 app = create_app(
@@ -68,7 +69,7 @@ app = create_app(
         webhook_routes.router,
         card_routes.router,
         ledger_routes.router,
-        audit_router("/payments", AuditLogEntry, transaction),
+        audit_router("/payments", AuditLogEntry, reading),
         refund_routes.list_router,
         routes.router,
         refund_routes.router,

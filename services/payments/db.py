@@ -8,11 +8,16 @@ from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.engine import create_engine, create_sessionmaker
+from kit.db.reading import create_reading_engine, create_reading_sessionmaker
 from kit.messaging.notifier import Notifier
 from services.payments.settings import settings
 
-engine = create_engine(settings.payments_database_url, name="payments")
+engine = create_engine(settings.payments_database_url, name="payments", connections=settings.database_connections)
 sessions = create_sessionmaker(engine)
+reading_engine = create_reading_engine(
+    settings.payments_database_url, name="payments", connections=settings.database_reading_connections
+)
+reading_sessions = create_reading_sessionmaker(reading_engine)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:
@@ -23,6 +28,16 @@ async def transaction() -> AsyncIterator[AsyncSession]:
 
 Transaction = Annotated[AsyncSession, Depends(transaction, scope="function")]
 """One transaction for the request. `scope="function"` commits before the response is sent; FastAPI's default scope commits afterwards."""
+
+
+async def reading() -> AsyncIterator[AsyncSession]:
+    """Yield a session that reads without a transaction."""
+    async with reading_sessions() as session:
+        yield session
+
+
+Reading = Annotated[AsyncSession, Depends(reading, scope="function")]
+"""The session of a GET request (kit/db/reading.py). Its connection is free again before the response is sent."""
 
 
 class Topic(StrEnum):

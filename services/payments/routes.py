@@ -14,7 +14,7 @@ from services.payments.auth import AnyCaller, Payer, Reference, find_payment, vi
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
-from services.payments.db import Transaction, sessions
+from services.payments.db import Reading, sessions
 from services.payments.errors import (
     AmountNotPayable,
     CardNotFound,
@@ -120,7 +120,7 @@ async def charge_saved_card(
 @router.get("", summary="List payments", responses=problem_responses(NotAuthenticated, InvalidCursor))
 async def list_payments(
     caller: AnyCaller,
-    session: Transaction,
+    session: Reading,
     status: Annotated[PaymentStatus | None, Query(description="Only payments with this status")] = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
@@ -138,7 +138,7 @@ async def list_payments(
 
 
 @router.get("/{reference}", summary="Get a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
-async def get_payment(caller: AnyCaller, session: Transaction, reference: Reference) -> PaymentView:
+async def get_payment(caller: AnyCaller, session: Reading, reference: Reference) -> PaymentView:
     """Return a payment: one of the caller's own, or any with the scope `payments:read`."""
     (view,) = await _views(session, [await find_payment(session, caller, reference)])
     return view

@@ -11,7 +11,7 @@ from services.auth.accounts import records
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
 from services.auth.accounts.schemas import AccountView, CurrentAccountView, Registration
-from services.auth.db import Transaction
+from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
 from services.auth.models import Account
 
@@ -42,7 +42,7 @@ async def register(registration: Registration, session: Transaction, hasher: Cur
     responses=problem_responses(NotAuthenticated, AccountNeeded, Unavailable),
     dependencies=[Security(login_form)],
 )
-async def me(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> CurrentAccountView:
+async def me(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> CurrentAccountView:
     """Return the account that the access token was issued to, and the scopes of the token."""
     account = await records.get_for_caller(session, caller)
     return CurrentAccountView(

@@ -7,14 +7,14 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog.auth import EditingActor
 from services.catalog.categories import create, lists
 from services.catalog.categories.schemas import CategoryPage, CategoryView, CreateCategory
-from services.catalog.db import Transaction
+from services.catalog.db import Reading, Transaction
 from services.catalog.errors import SlugTaken
 
 router = APIRouter(prefix="/catalog/categories", tags=["categories"])
 
 
 @router.get("", summary="List categories", responses=problem_responses(InvalidCursor))
-async def list_categories(session: Transaction, limit: Limit = 100, cursor: CursorParam = None) -> CategoryPage:
+async def list_categories(session: Reading, limit: Limit = 100, cursor: CursorParam = None) -> CategoryPage:
     """Return the categories in order of their slugs."""
     return await lists.list_categories(session, limit=limit, cursor=cursor)
 

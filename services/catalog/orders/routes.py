@@ -10,7 +10,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog.auth import AnyCaller, Customer
-from services.catalog.db import Transaction
+from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
     AmountTooLarge,
     AmountTooSmall,
@@ -67,7 +67,7 @@ async def place_order(
 @router.get("", summary="List your orders", responses=problem_responses(NotAuthenticated, Unavailable, InvalidCursor))
 async def list_orders(
     caller: AnyCaller,
-    session: Transaction,
+    session: Reading,
     status: StatusParam = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
@@ -81,7 +81,7 @@ async def list_orders(
     summary="Get an order",
     responses=problem_responses(NotAuthenticated, Unavailable, OrderNotFound),
 )
-async def get_order(order_id: OrderId, caller: AnyCaller, session: Transaction) -> OrderView:
+async def get_order(order_id: OrderId, caller: AnyCaller, session: Reading) -> OrderView:
     """Return one of the caller's own orders, or any order with the scope `orders:read`."""
     return await lists.get_order(session, caller, order_id)
 

@@ -9,7 +9,7 @@ from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_respon
 from kit.fields import MAX_AMOUNT, Currency
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.catalog.auth import EditingActor
-from services.catalog.db import Transaction
+from services.catalog.db import Reading, Transaction
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, PriceRangeEmpty, ProductNotFound, SlugTaken
 from services.catalog.products import edit, lists
 from services.catalog.products.filters import ProductFilter
@@ -40,7 +40,7 @@ ProductId = Annotated[UUID, Path(description="Id of the product")]
 
 @router.get("", summary="List products", responses=problem_responses(InvalidCursor, PriceRangeEmpty))
 async def list_products(
-    session: Transaction,
+    session: Reading,
     q: Search = None,
     category: CategoryParam = None,
     tag: TagsParam = None,
@@ -72,7 +72,7 @@ async def create_product(request: CreateProduct, actor: EditingActor, session: T
 
 
 @router.get("/{id_or_slug}", summary="Get a product", responses=problem_responses(ProductNotFound))
-async def get_product(id_or_slug: IdOrSlug, session: Transaction) -> ProductView:
+async def get_product(id_or_slug: IdOrSlug, session: Reading) -> ProductView:
     """Return a product by its id or slug."""
     return await lists.get_product(session, id_or_slug)
 

@@ -10,7 +10,7 @@ from services.payments.auth import Payer
 from services.payments.cards import saved_cards
 from services.payments.cards.models import Card
 from services.payments.cards.schemas import Cards, CardView
-from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
+from services.payments.db import CurrentNotifier, Reading, Topic, sessions
 from services.payments.errors import CardNotFound
 
 MAX_LISTED = 100
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/payments", tags=["cards"])
 
 
 @router.get("/cards", summary="List your saved cards", responses=problem_responses(NotAuthenticated, NotAllowed))
-async def list_cards(payer: Payer, session: Transaction) -> Cards:
+async def list_cards(payer: Payer, session: Reading) -> Cards:
     """Return the caller's own saved cards, newest first, at most 100. Requires the scope `payments:write`."""
     query = saved_cards.active_cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MAX_LISTED)
     cards = (await session.execute(query)).scalars()

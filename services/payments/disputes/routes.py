@@ -10,7 +10,7 @@ from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import RefundActor, RefundOperator
 from services.payments.clients import CurrentClients
-from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
+from services.payments.db import CurrentNotifier, Reading, Topic, sessions
 from services.payments.disputes import responses
 from services.payments.disputes.schemas import (
     DisputePage,
@@ -46,7 +46,7 @@ PROBLEMS = problem_responses(
 @router.get("", summary="List disputes", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_disputes(
     _: RefundOperator,
-    session: Transaction,
+    session: Reading,
     state: Annotated[
         Literal["open", "over"],
         Query(
@@ -81,7 +81,7 @@ async def list_disputes(
     summary="Get a dispute",
     responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound),
 )
-async def get_dispute(_: RefundOperator, session: Transaction, dispute_id: DisputeId) -> DisputeView:
+async def get_dispute(_: RefundOperator, session: Reading, dispute_id: DisputeId) -> DisputeView:
     """Return a dispute in the state that Paystack reported last. Requires the scope `payments:refund`."""
     dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one_or_none()
     if dispute is None:

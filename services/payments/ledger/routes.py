@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from services.payments.auth import PaymentsReader
-from services.payments.db import Transaction, sessions
+from services.payments.db import Reading, Transaction, reading_sessions
 from services.payments.ledger import csv_export, queries
 from services.payments.ledger.models import Account
 from services.payments.ledger.queries import Filter
@@ -38,7 +38,7 @@ To = Annotated[
 )
 async def list_entries(
     _: PaymentsReader,
-    session: Transaction,
+    session: Reading,
     account: AccountParam = None,
     currency: CurrencyParam = None,
     reference: ReferenceParam = None,
@@ -60,6 +60,7 @@ async def list_entries(
 )
 async def list_balances(_: PaymentsReader, session: Transaction, until: To = None) -> Balances:
     """Return the balance of each account in each currency, now or at the time `to`. Requires the scope `payments:read`."""
+    # Not Reading: with millions of entries, the sums may take longer than the statement timeout of reads.
     rows = await queries.balances(session, until)
     return Balances(items=[BalanceView.model_validate(row) for row in rows])
 
@@ -82,7 +83,7 @@ async def export_csv(
 ) -> StreamingResponse:
     """Return the entries of a period as CSV with a header line, up to now if `to` is missing. Requires the scope `payments:read`."""
     end = until or datetime.now(UTC)
-    batches = queries.batches(sessions, Filter(account, currency, None, since, end))
+    batches = queries.batches(reading_sessions, Filter(account, currency, None, since, end))
     first = await anext(batches)
     return StreamingResponse(
         csv_export.lines(first, batches),

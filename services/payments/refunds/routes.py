@@ -16,7 +16,7 @@ from kit.observability.tracing import continue_trace
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import AnyCaller, PaymentsReader, Reference, RefundActor, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
-from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
+from services.payments.db import CurrentNotifier, Reading, Topic, sessions
 from services.payments.errors import (
     NotConfigured,
     NothingToRefund,
@@ -57,7 +57,7 @@ log = structlog.get_logger("refunds")
 )
 async def list_all_refunds(
     _: PaymentsReader,
-    session: Transaction,
+    session: Reading,
     status: StatusParam = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
@@ -121,7 +121,7 @@ async def request_refund(
 
 @router.get("", summary="List the refunds of a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
 async def list_refunds(
-    caller: AnyCaller, session: Transaction, reference: Reference, status: StatusParam = None
+    caller: AnyCaller, session: Reading, reference: Reference, status: StatusParam = None
 ) -> Refunds:
     """Return the refunds of one of the caller's own payments, oldest first; with the scope `payments:read`, of any payment."""
     payment = await find_payment(session, caller, reference)

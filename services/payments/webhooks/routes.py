@@ -9,7 +9,7 @@ from kit.errors import NotAllowed, NotAuthenticated, problem_responses
 from kit.messaging.inbox import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from services.payments.auth import PaymentsReader, ReviewActor
-from services.payments.db import CurrentNotifier, Topic, Transaction, sessions
+from services.payments.db import CurrentNotifier, Reading, Topic, sessions
 from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
@@ -36,7 +36,7 @@ log = structlog.get_logger("webhooks")
 @router.get("", summary="List webhook events", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
 async def list_webhook_events(
     _: PaymentsReader,
-    session: Transaction,
+    session: Reading,
     status: Annotated[
         EntryStatus | None, Query(description="Only events with this status; `failed` events need an operator")
     ] = None,
@@ -86,7 +86,7 @@ async def reprocess_webhook_events(actor: ReviewActor, notifier: CurrentNotifier
 )
 async def get_webhook_event(
     _: PaymentsReader,
-    session: Transaction,
+    session: Reading,
     event_id: Annotated[WebhookEventId, Path(description="Id of the webhook event")],
 ) -> WebhookEventDetail:
     """Return a webhook event with its body and headers, as they were received. Requires the scope `payments:read`."""

@@ -73,6 +73,15 @@ async def test_refund_when_retried_is_recorded_even_if_paystack_does_not_answer(
     assert entry["after"] == {"refund": str(refund.id), "account_ends": "6789", "bank_id": ACCOUNT["bank_id"]}
 
 
+async def test_refund_when_closed_is_recorded(
+    client: httpx.AsyncClient, operator: dict[str, str], command: CommandLine
+) -> None:
+    refund = await create_refund(await create_paid_payment(), status="failed")
+    assert (await command.run("refunds", "close", str(refund.id), "--reason", "paid by bank transfer")).code == 0
+    (entry,) = await audit_entries(client, "payments", operator, subject=str(refund.id))
+    assert (entry["act"], entry["actor"], entry["reason"]) == ("refund.closed", OPERATOR, "paid by bank transfer")
+
+
 async def test_dispute_when_answered_is_recorded(
     client: httpx.AsyncClient, operator: dict[str, str], paystack: FakePaystack
 ) -> None:

@@ -5,7 +5,7 @@ import gc
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -15,9 +15,12 @@ from pydantic import SecretStr
 
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
+from kit.db.reading import create_reading_engine
 from kit.messaging.notifier import Notifier
 from services.payments.db import engine as own
-from services.payments.db import sessions
+from services.payments.db import reading_engine as own_reading
+from services.payments.db import reading_sessions, sessions
+from services.payments.settings import settings
 from services.payments.webhooks.intake import Intake
 from services.payments.webhooks.models import WebhookEvent
 from tests.factories.payments import create_paid_payment
@@ -32,7 +35,7 @@ from tests.fixtures.proxy import Proxy
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection <asyncpg:ResourceWarning")
 
 LONGEST = 6.0
-CONNECTIONS = 15
+CONNECTIONS = settings.database_connections
 Ask = Callable[[], Awaitable[httpx.Response]]
 
 
@@ -41,14 +44,18 @@ async def proxy(postgres: Postgres, payments: RunningApp, notifier: Notifier) ->
     """The way of all requests to the database."""
     async with Proxy(postgres.url("payments")) as found:
         engine = create_engine(SecretStr(found.url), name="pool-test")
+        reading = create_reading_engine(SecretStr(found.url), name="pool-test")
         sessions.configure(bind=engine)
+        reading_sessions.configure(bind=reading)
         payments.state["intake"] = Intake(engine, notifier, [PAYSTACK_SECRET_KEY.encode()])
         try:
             yield found
         finally:
             sessions.configure(bind=own)
+            reading_sessions.configure(bind=own_reading)
             found.refuse()
             await engine.dispose()
+            await reading.dispose()
             gc.collect()  # here, and not in the middle of another test
 
 
@@ -137,7 +144,7 @@ async def ender(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
 
 END = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE application_name = 'pool-test' AND ($1 = '' OR state = $1)
+    WHERE application_name IN ('pool-test', 'pool-test-reading') AND ($1 = '' OR state = $1)
 """
 
 
@@ -146,8 +153,8 @@ async def test_connections_when_they_are_ended_while_idle_cost_no_request(
 ) -> None:
     async with ender(postgres) as killer:
         for _ in range(3):
-            await asyncio.gather(*(requests["read"]() for _ in range(30)))
-            assert await killer.fetchval(END, "idle") >= 10
+            await asyncio.gather(*(requests[kind]() for kind in ("read", "verify") for _ in range(30)))
+            assert await killer.fetchval(END, "idle") >= CONNECTIONS
             assert await all_answered(requests)
 
 
@@ -195,4 +202,20 @@ async def test_requests_when_they_outnumber_the_connections_answer_503_and_livez
         await holder.close(timeout=5)
     assert all(is_try_again(answer) for answer, _ in answers)
     assert max(seconds for _, seconds in answers) < LONGEST
+    assert await all_answered(requests)
+
+
+async def test_writes_when_all_reading_connections_are_in_use_are_answered(
+    client: httpx.AsyncClient, proxy: Proxy, requests: dict[str, Ask]
+) -> None:
+    async with AsyncExitStack() as in_use:
+        for _ in range(settings.database_reading_connections):
+            session = await in_use.enter_async_context(reading_sessions())
+            await session.connection()
+        read = asyncio.create_task(timed(requests["read"]))
+        writes = await asyncio.gather(*(requests[kind]() for kind in ("verify", "refund", "webhook")))
+        assert [answer.status_code for answer in writes] == [200, 202, 200]
+        answer, seconds = await read
+        assert is_try_again(answer)
+        assert seconds < LONGEST
     assert await all_answered(requests)
