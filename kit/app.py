@@ -12,6 +12,7 @@ from kit.http.body_limit import BodyLimit
 from kit.http.direct_routes import DirectRoutes
 from kit.http.health import Check, Health
 from kit.http.index import index_router
+from kit.http.request_limit import MAX_REQUESTS, RequestLimit
 from kit.observability.access_log import AccessLog
 from kit.observability.logging import configure_logging
 from kit.observability.middleware import Telemetry
@@ -34,11 +35,13 @@ def create_app(
     lifespan: Lifespan,
     routers: Sequence[APIRouter] = (),
     body_limits: Mapping[str, int] | None = None,
+    max_requests: int = MAX_REQUESTS,
 ) -> FastAPI:
     """Create an app with the routes of `routers`, `/docs`, health and problem+json errors.
 
     A path that two routes match belongs to the first one. The routes of class DirectRoute are served before all others.
-    `body_limits`: maximum body sizes in bytes by path; other paths accept 64 KiB.
+    `body_limits`: maximum body sizes in bytes by path; other paths accept 64 KiB. `max_requests`: requests that are
+    processed at the same time, without DirectRoutes and health checks.
     """
     configure_logging(settings.log_level, settings.log_format, name)
 
@@ -63,6 +66,7 @@ def create_app(
         # Not include_router: for each request, FastAPI 0.165 asks the included routers one after another, which takes 9 µs for each.
         app.router.routes.extend(router.routes)
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
+    app.add_middleware(RequestLimit, limit=max_requests)
     app.add_middleware(DirectRoutes, routes=app.routes)
     app.add_middleware(BodyLimit, limits=body_limits)
     app.add_middleware(Telemetry, access_log=AccessLog(name, settings.log_level, settings.log_format))

@@ -37,6 +37,10 @@ class Problem(Exception):
         self.extra = extra
         super().__init__(self.detail)
 
+    def response(self) -> Response:
+        """Return the response, for middleware. Routes raise the error."""
+        return problem_response(self.status, self.code, self.detail, headers=self.headers, **self.extra)
+
     @classmethod
     def default_detail(cls) -> str:
         """Return the first line of the docstring, which is the `detail` unless the raiser gives another one."""
@@ -76,8 +80,8 @@ class BodyTooSlow(Problem):
 TITLES = {
     400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 408: "Request Timeout",
     409: "Conflict", 413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
-    429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
-    504: "Gateway Timeout",
+    429: "Too Many Requests", 431: "Request Header Fields Too Large", 500: "Internal Server Error", 502: "Bad Gateway",
+    503: "Service Unavailable", 504: "Gateway Timeout",
 }  # fmt: skip
 
 

@@ -1,6 +1,10 @@
-"""Garbage collection settings for long-running processes."""
+"""Settings of long-running processes: garbage collection and open files."""
 
 import gc
+import resource
+
+OPEN_FILES = 4096
+"""Enough for the connections of clients (MAX_CONNECTIONS in kit/http/server_protocol.py), the database and the other services."""
 
 
 def freeze_loaded_objects() -> None:
@@ -11,3 +15,11 @@ def freeze_loaded_objects() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def raise_open_file_limit() -> None:
+    """Let this process and its children open OPEN_FILES files, or as many as the system allows. Many systems begin with 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = OPEN_FILES if hard == resource.RLIM_INFINITY else min(OPEN_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))

@@ -8,11 +8,13 @@ from importlib import import_module
 import uvicorn
 
 from kit.observability.logging import configure_logging
+from kit.process import raise_open_file_limit
 from kit.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than the gateway keeps idle connections open, so that it never sends a request on a connection that we are closing."""
 
+SERVER_PROTOCOL = "kit.http.server_protocol:ServerProtocol"
 GRACE_SECONDS = 15
 """Time that running requests have to complete after SIGTERM."""
 
@@ -21,6 +23,7 @@ def serve_app(app: str, settings: Settings, port: int) -> None:
     """Serve the app `module:attribute` until SIGTERM."""
     # uvicorn shuts down on SIGTERM, then restores this handler and raises SIGTERM again. The handler makes the exit code 0.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    raise_open_file_limit()
     uvicorn.run(
         app,
         host=settings.http_host,
@@ -28,8 +31,10 @@ def serve_app(app: str, settings: Settings, port: int) -> None:
         workers=settings.web_concurrency if settings.web_concurrency > 1 else None,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # uvicorn would believe X-Forwarded-For from any process on this machine
         server_header=False,
-        limit_concurrency=1000,
+        http=SERVER_PROTOCOL,
+        ws="none",
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         reset_contextvars=True,  # log messages of a request do not carry what an earlier request of the connection has bound

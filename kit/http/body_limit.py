@@ -4,100 +4,132 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kit.errors import BodyTooLarge, BodyTooSlow, Problem, problem_response
+from kit.errors import BodyTooLarge, BodyTooSlow, Problem, Unavailable
 
 MAX_BODY_SECONDS = 10.0
+FREE_BYTES = 64 * 1024
+MAX_SHARED_BYTES = 64 * 1024 * 1024
+"""Memory for what bodies have beyond their first FREE_BYTES, shared by all bodies that are arriving or being processed."""
+
 MAX_DROPPED_BYTES = 2 * 1024 * 1024
 MAX_DROP_SECONDS = 1.0
 
 
-class _BodyRefused(Exception):
-    """Ends the app's processing of a request whose body was refused."""
-
-
 class BodyLimit:
-    """ASGI middleware that answers 413 to a body that is too large and 408 to a body that arrives too slowly. uvicorn has neither limit.
+    """ASGI middleware that reads the body, then calls the app. Answers 413 to a body that is too large, and 408 to one that is too slow.
 
     `limits`: maximum sizes in bytes by path; `default` is the maximum for other paths. The complete body must arrive within `seconds`.
+    Large bodies are answered with 503 while others fill `shared` bytes. uvicorn has no such limits.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        default: int = 64 * 1024,
+        default: int = FREE_BYTES,
         limits: Mapping[str, int] | None = None,
         seconds: float = MAX_BODY_SECONDS,
+        shared: int = MAX_SHARED_BYTES,
     ) -> None:
         self.app = app
         self.default = default
         self.limits = dict(limits or {})
         self.seconds = seconds
+        self.shared = shared
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] != "http" or not _has_body(scope):
             await self.app(scope, receive, send)
             return
-        limit = self.limits.get(scope["path"], self.default)
-        too_large = BodyTooLarge(f"The request body is larger than {limit} bytes.")
-        for name, value in scope["headers"]:
-            if name == b"content-length" and (not value.isdigit() or len(value) > 15 or int(value) > limit):
-                await _refuse(too_large, scope, receive, send, body_complete=False)
-                return
-        deadline = asyncio.get_running_loop().time() + self.seconds
-        received_bytes = 0
-        body_complete = answered = False
-        refusal: Problem | None = None
-
-        async def limited_receive() -> Message:
-            nonlocal received_bytes, body_complete, refusal
-            if body_complete:
-                return await receive()  # returns when the client disconnects or the response is complete
-            try:
-                async with asyncio.timeout_at(deadline):
-                    message = await receive()
-            except TimeoutError:
-                refusal = BodyTooSlow()
-                raise _BodyRefused from None
-            received_bytes += len(message.get("body", b""))
-            body_complete = not message.get("more_body", False)
-            if received_bytes > limit:
-                refusal = too_large
-                raise _BodyRefused
-            return message
-
-        async def filtered_send(message: Message) -> None:
-            nonlocal answered
-            if refusal is None or answered:
-                answered = True
-                await send(message)
-            # Else drop the app's response to the incomplete body, such as FastAPI's "error parsing the body".
-
+        body = _Body(self.limits.get(scope["path"], self.default))
         try:
-            await self.app(scope, limited_receive, filtered_send)
-        except Exception:
-            if refusal is None or answered:
-                raise
-        if refusal is not None and not answered:
-            # Do not wait for the rest of a slow body: call `_refuse` as if the body were complete.
-            await _refuse(refusal, scope, receive, send, body_complete=body_complete or refusal is not too_large)
+            try:
+                body.check_declared_length(scope)
+                async with asyncio.timeout(self.seconds):
+                    await self._read(body, receive)
+            except TimeoutError:
+                await _refuse(BodyTooSlow(), scope, receive, send, drop=False)
+            except Problem as problem:
+                await _refuse(problem, scope, receive, send, drop=not body.complete)
+            else:
+                await self.app(scope, body.receive_then(receive), send)
+        finally:
+            self.shared += body.shared
+
+    async def _read(self, body: "_Body", receive: Receive) -> None:
+        while not body.complete:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            more_shared = body.add(message)
+            if more_shared > self.shared:
+                raise Unavailable
+            self.shared -= more_shared
+            body.shared += more_shared
 
 
-async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, body_complete: bool) -> None:
-    """Answer with `problem`, then read and drop the rest of the body within limits."""
+class _Body:
+    """A request body of at most `limit` bytes. `shared` is the number of bytes that it takes of the memory that is shared."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.parts: list[bytes] = []
+        self.size = self.shared = 0
+        self.complete = False
+
+    def check_declared_length(self, scope: Scope) -> None:
+        """Raise BodyTooLarge if Content-Length is over the limit."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or len(value) > 15 or int(value) > self.limit):
+                raise self.too_large()
+
+    def add(self, message: Message) -> int:
+        """Add a part of the body. Return how many more bytes it needs of the shared memory. Raises BodyTooLarge."""
+        part = message.get("body", b"")
+        self.complete = not message.get("more_body", False)
+        self.size += len(part)
+        if self.size > self.limit:
+            raise self.too_large()
+        self.parts.append(part)
+        return max(0, self.size - FREE_BYTES - self.shared)
+
+    def too_large(self) -> Problem:
+        """Return the error for this limit."""
+        return BodyTooLarge(f"The request body is larger than {self.limit} bytes.")
+
+    def receive_then(self, receive: Receive) -> Receive:
+        """Return a function for the app that returns the body, then calls `receive`, which returns when the client disconnects."""
+
+        async def receive_body() -> Message:
+            if not self.parts:
+                return await receive()
+            body = b"".join(self.parts)
+            self.parts.clear()
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        return receive_body
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+
+
+async def _refuse(problem: Problem, scope: Scope, receive: Receive, send: Send, *, drop: bool) -> None:
+    """Answer with `problem` and close the connection. With `drop`, first read and drop the rest of the body within limits."""
 
     async def send_without_end(message: Message) -> None:
         await send({**message, "more_body": True} if message["type"] == "http.response.body" else message)
 
-    response = problem_response(problem.status, problem.code, problem.detail, headers={"Connection": "close"})
-    await response(scope, receive, send_without_end)
+    problem.headers["Connection"] = "close"
+    await problem.response()(scope, receive, send_without_end)
     # Closing a socket with unread bytes resets the connection, and the client may not get the response. So read and drop some bytes.
     with suppress(TimeoutError):
         async with asyncio.timeout(MAX_DROP_SECONDS):
             dropped_bytes = 0
-            while not body_complete and dropped_bytes < MAX_DROPPED_BYTES:
+            while drop and dropped_bytes < MAX_DROPPED_BYTES:
                 message = await receive()
                 dropped_bytes += len(message.get("body", b""))
-                body_complete = not message.get("more_body", False)
+                drop = message.get("more_body", False)
     await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -12,6 +12,7 @@ from prometheus_client import Counter
 
 from kit import errors, process
 from kit.http.health import Check, Health
+from kit.http.server_protocol import ServerProtocol
 from kit.observability.middleware import Telemetry
 from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
@@ -68,7 +69,15 @@ async def run_jobs(jobs: Mapping[str, Job], checks: Mapping[str, Check], *, host
     app.add_middleware(Telemetry)
     server = _Server(
         uvicorn.Config(
-            app, host, port, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
+            app,
+            host,
+            port,
+            http=ServerProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
         )
     )
     loop = asyncio.get_running_loop()

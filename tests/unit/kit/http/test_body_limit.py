@@ -7,9 +7,10 @@ import socket
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import httpx
 import pytest
 import uvicorn
-from fastapi import FastAPI, Form
+from fastapi import FastAPI, Form, Request
 from pydantic import BaseModel
 
 from kit import errors
@@ -102,3 +103,42 @@ async def test_a_body_that_does_not_arrive_is_408_and_a_response_may_take_longer
     body = body_of("/slow-answer", 50)
     slow = exchange(port, "/slow-answer", [f"Content-Length: {len(body)}"], body)
     assert await asyncio.gather(*missing, slow) == [(408, "body_too_slow")] * 4 + [(200, "")]
+
+
+@pytest.fixture
+async def small_memory() -> AsyncIterator[httpx.AsyncClient]:
+    """An app that accepts bodies of 1 MiB, and has memory for one of them."""
+    app = FastAPI()
+    errors.install_error_handlers(app)
+    app.add_middleware(BodyLimit, limits={"/large": 1024 * 1024}, shared=1024 * 1024)
+
+    @app.post("/large")
+    @app.post("/small")
+    async def read(request: Request) -> int:
+        return len(await request.body())
+
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        yield client
+
+
+async def test_large_bodies_share_their_memory_and_small_ones_do_not_need_it(small_memory: httpx.AsyncClient) -> None:
+    sending, finish = asyncio.Semaphore(0), asyncio.Event()
+    large = b"x" * 900_000
+
+    async def slow_body() -> AsyncIterator[bytes]:
+        yield large
+        sending.release()
+        await finish.wait()
+        yield b"x"
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        first = group.create_task(small_memory.post("/large", content=slow_body()))
+        await sending.acquire()
+        refused = await small_memory.post("/large", content=large)
+        assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
+        assert refused.headers["retry-after"]
+        assert (await small_memory.post("/small", content=b"x" * 64 * 1024)).json() == 64 * 1024
+        finish.set()
+    assert first.result().json() == 900_001
+    for _ in range(3):
+        assert (await small_memory.post("/large", content=large)).json() == 900_000, "the memory is free again"

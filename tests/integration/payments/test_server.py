@@ -1,0 +1,51 @@
+"""The port of payments under many connections and slow requests."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kit.http.server_protocol import MAX_CONNECTIONS
+from kit.process import raise_open_file_limit
+from tests.fixtures.apps import RunningApp
+from tests.fixtures.payments_process import Api, serving
+from tests.fixtures.payments_requests import post_webhook
+
+HALF = b'POST /payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"order_id":'
+
+
+@pytest.fixture(scope="module")
+async def api(started_payments: RunningApp) -> AsyncIterator[Api]:
+    raise_open_file_limit()
+    async with serving() as found:
+        yield found
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", HALF], ids=["nothing", "request", "half"]
+)
+async def test_thousands_of_waiting_connections_keep_nobody_out(api: Api, sent: bytes) -> None:
+    writers = []
+    try:
+        for _ in range(MAX_CONNECTIONS + 100):
+            _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+            writer.write(sent)
+            writers.append(writer)
+        assert (await api.client.get("/livez")).status_code == 200
+        assert (await api.client.get("/payments")).status_code == 401
+        assert (await post_webhook(api.client, b'{"event":"x"}')).status_code == 200
+    finally:
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def test_malformed_request_is_answered_with_problem_json(api: Api) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(b"GET / HTTP/1.1\r\nno colon\r\n\r\n")
+    async with asyncio.timeout(5):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in head
+    assert json.loads(body)["code"] == "bad_request"
