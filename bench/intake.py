@@ -82,7 +82,7 @@ def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
 @asynccontextmanager
 async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[MeasuredServer]:
     """Run a second server of payments with two web processes, which uses the tables of `one`."""
-    (port,) = ports.find_free(1)
+    (port,) = ports.reserve_free(1)
     environment = {**stack.service_env("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
     async with running("payments", databases.service_command("payments", "serve"), environment, port):
         yield MeasuredServer("intake, two web processes", Target(port, WEBHOOK), one.stored, one.clear)
@@ -91,7 +91,7 @@ async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[
 @asynccontextmanager
 async def empty_route() -> AsyncIterator[MeasuredServer]:
     """Run a server whose route does nothing, as the upper limit."""
-    (port,) = ports.find_free(1)
+    (port,) = ports.reserve_free(1)
     command = [sys.executable, "-m", "bench.noop"]
     async with running("noop", command, {"TOKEN_ISSUER": "http://127.0.0.1", "NOOP_PORT": str(port)}, port):
         yield MeasuredServer("no-op route", Target(port, "/noop"))

@@ -90,7 +90,7 @@ def look_up(references: list[str], token: str, port: int, seconds: float) -> Rou
 
 
 def _side(stack: Stack, url: str) -> Side:
-    own = ports.find_free(2)
+    own = ports.reserve_free(2)
     environment = {
         **stack.service_env("payments"),
         "PAYMENTS_DATABASE_URL": url,

@@ -94,7 +94,7 @@ async def run_peers(python: Path, database_url: str, key: str) -> AsyncIterator[
         closing.push_async_callback(database.close, timeout=5)
         servers: list[MeasuredServer] = []
         for name, age in CONNECTIONS.items():
-            (port,) = ports.find_free(1)
+            (port,) = ports.reserve_free(1)
             project = folder / f"age_{age}"
             await asyncio.to_thread(project.mkdir)
             await run_once("startproject", [str(python), "-m", "django", "startproject", "shop", str(project)], {})

@@ -24,7 +24,8 @@ async def do_nothing() -> None:
 class Program:
     """How to run a process.
 
-    `check_ready` raises NotReady until the process is ready. `before_start` runs before every start, for example to remove the
+    `check_ready` raises NotReady until the process is ready. Its answer counts only while the process itself listens on `port`: another
+    program could answer there. `before_start` runs before every start, for example to remove the
     PID file of a killed process. `hint` is appended to the error when the program fails.
     """
 
@@ -34,6 +35,7 @@ class Program:
     cwd: Path
     account: Account | None = None
     check_ready: Callable[[], Awaitable[None]] = do_nothing
+    port: int | None = None
     before_start: Callable[[], Awaitable[None]] = do_nothing
     ready_seconds: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM

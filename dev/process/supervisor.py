@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
+from dev.process import ports
 from dev.process.console import Console
 from dev.process.program import NotReady, NotStarted, Program
 from dev.process.spawn import describe_exit, failure_message, kill_group, spawn
@@ -64,6 +65,14 @@ class Supervisor:
             await asyncio.gather(self._task, return_exceptions=True)
         if self.pid is not None:
             self._set_pid(None)
+
+    async def check_ready(self) -> None:
+        """Raise NotReady unless the process is ready, and is the one that answered."""
+        await self.program.check_ready()
+        pid, port = self.pid, self.program.port
+        if port is not None and (pid is None or not await asyncio.to_thread(ports.listens, pid, port)):
+            owner = await asyncio.to_thread(ports.owner, port)
+            raise NotReady(f"port {port} is answered by another program{f' ({owner})' if owner else ''}")
 
     def kill(self) -> None:
         """Send SIGKILL to the process and its children. It is restarted unless it is being stopped."""
@@ -143,7 +152,7 @@ class Supervisor:
         limit = self.program.ready_seconds
         while True:
             try:
-                await self.program.check_ready()
+                await self.check_ready()
                 break
             except NotReady as reason:
                 missing = str(reason)

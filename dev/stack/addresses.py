@@ -1,6 +1,7 @@
-"""Choose the ports of a stack."""
+"""Choose and reserve the ports of a stack. Whoever started the stack releases them."""
 
 from dev.process import ports
+from dev.process.console import Console
 from dev.process.program import NotStarted
 from dev.servers.state import State
 from dev.stack.environment import from_environment, port_from_environment
@@ -14,42 +15,45 @@ def listening_processes() -> list[str]:
     return [name for name in (*APIS, *WORKERS) if name != "sandbox" or not from_environment("PAYSTACK_URL")]
 
 
-def usual_ports(names: list[str]) -> dict[str, int]:
-    """Return the default ports (8001, 8002, 8003, 8010, …) or those in AUTH_PORT etc. Raises NotStarted if an API's port is taken.
+def usual_ports(names: list[str], console: Console) -> dict[str, int]:
+    """Reserve the default ports (8001, 8002, 8003, 8010, …) or those in AUTH_PORT etc.
 
-    A worker whose port is taken gets another one: clients never use a worker's port.
+    If a default port is taken, for example by another stack, reserve a free port instead. Raises NotStarted if one from the environment is
+    taken.
     """
-    spare = ports.find_free(len(WORKERS))
     chosen: dict[str, int] = {}
     for name in names:
         variable = f"{variable_prefix(name)}_PORT"
-        port = port_from_environment(variable, {**APIS, **WORKERS}[name])
-        taken = port in chosen.values() or not ports.is_free(port)
-        if taken and name in WORKERS:
-            port = spare.pop()
-        elif taken:
-            owner = "another process of this stack" if port in chosen.values() else ports.owner(port)
-            raise NotStarted(
-                f"port {port} of {name} is already in use{f' by {owner}' if owner else ''}.\n"
-                f"Stop that program or choose another port: {variable}={port + 100} make run"
+        default = {**APIS, **WORKERS}[name]
+        port = port_from_environment(variable, default)
+        if not ports.reserve(port):
+            owner = (
+                "another process of this stack" if port in chosen.values() else ports.owner(port) or "another program"
             )
+            if from_environment(variable):
+                ports.release(chosen.values())
+                raise NotStarted(
+                    f"{variable}={port}: the port is in use by {owner}. Stop that program, choose another port, "
+                    f"or leave {variable} out: {name} then gets a free port"
+                )
+            (port,) = ports.reserve_free(1)
+            console.print_status(f"port {default} is in use by {owner}: {name} gets port {port}")
         chosen[name] = port
     return chosen
 
 
 def free_ports(names: list[str]) -> dict[str, int]:
-    """Return a free port for each process."""
-    return dict(zip(names, ports.find_free(len(names)), strict=True))
+    """Reserve a free port for each process."""
+    return dict(zip(names, ports.reserve_free(len(names)), strict=True))
 
 
 def server_ports(state: State) -> dict[str, int]:
-    """Return the ports of the stack's own Postgres and RabbitMQ: those of the last run in this folder if they are free, else others."""
-    spare = ports.find_free(len(SERVER_PORTS))
+    """Reserve the ports of the stack's own Postgres and RabbitMQ: those of the last run in this folder if they are free, else others."""
     chosen: dict[str, int] = {}
     for name in SERVER_PORTS:
         port = state.port(f"{name}_port")
-        if port is None or not ports.is_free(port):
-            port = spare.pop()
+        if port is None or not ports.reserve(port):
+            (port,) = ports.reserve_free(1)
             state.store(f"{name}_port", port)
         chosen[name] = port
     return chosen

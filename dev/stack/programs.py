@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from dev import PROJECT
 from dev.process.program import Program
@@ -27,6 +28,7 @@ def service_program(name: str, configuration: Configuration, env: Mapping[str, s
         env=env,
         cwd=PROJECT,
         check_ready=check_ready,
+        port=urlsplit(base_url).port,
         stop_seconds=STOP_SECONDS,
     )
 

@@ -26,7 +26,7 @@ from typing import Literal, Self
 from dev.process import accounts
 from dev.process.console import Console
 from dev.process.files import write_private
-from dev.process.ports import LOOPBACK, find_free
+from dev.process.ports import LOOPBACK, release, reserve_free
 from dev.process.program import NotStarted, Program
 from dev.process.spawn import run_to_completion
 from dev.process.supervisor import Supervisor
@@ -48,9 +48,9 @@ NO_FOLDER = Path()
 class Stack(SupervisedProcesses):
     """The whole shop, with its own Postgres and RabbitMQ unless the environment names others.
 
-    Ports are "usual" (8001, 8002, 8003, 8010, or those in AUTH_PORT etc.) or "free". `extra_env` is added to the environment
-    of every service. `process_env` maps the name of a process to variables for this process only. Without a folder, a temporary one is used
-    and removed.
+    Ports are "usual" (8001, 8002, 8003, 8010, or those in AUTH_PORT etc.) or "free"; they are reserved until the stack is down. `extra_env`
+    is added to the environment of every service. `process_env` maps the name of a process to variables for this process only. Without a
+    folder, a temporary one is used and removed.
     """
 
     def __init__(
@@ -64,7 +64,8 @@ class Stack(SupervisedProcesses):
     ) -> None:
         super().__init__(console or Console(), process_env)
         self._fixed_folder = folder
-        self._choose_ports = {"usual": usual_ports, "free": free_ports}[ports]
+        self._ports_kind = ports
+        self._ports: list[int] = []
         self._extra_env = extra_env or {}
         self._configuration: Configuration | None = None
         self._up = False
@@ -89,7 +90,8 @@ class Stack(SupervisedProcesses):
 
     def replica(self, name: str, env: Mapping[str, str] | None = None) -> tuple[Supervisor, str]:
         """Return the supervisor of another process of a service or worker, and its URL. The caller starts and stops it."""
-        (port,) = find_free(1)
+        (port,) = reserve_free(1)
+        self._ports.append(port)
         url = f"http://{LOOPBACK}:{port}"
         service = name.partition("-")[0]
         own_env = {**self.service_env(service), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}
@@ -135,6 +137,8 @@ class Stack(SupervisedProcesses):
         for name in SERVERS:
             if name in self._supervisors:
                 await self._stop_together([name])
+        release(self._ports)
+        self._ports.clear()
         if self._fixed_folder is None:
             accounts.remove_relocated_folder(self.folder / "postgres")
             await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
@@ -142,9 +146,12 @@ class Stack(SupervisedProcesses):
     async def _start_all(self) -> None:
         self.folder = await asyncio.to_thread(create_folder, self._fixed_folder)
         state = State(self.folder / "state.json")
-        ports = self._choose_ports(listening_processes())
+        names = listening_processes()
+        ports = usual_ports(names, self._console) if self._ports_kind == "usual" else free_ports(names)
+        self._ports += ports.values()
         broker_script = None if from_environment("AMQP_URL") else await packages.rabbitmq_server(self._console)
         own_ports = server_ports(state)
+        self._ports += own_ports.values()
         databases, owners = given_databases()
         missing = [service for service in SERVICES if service not in databases]
         postgres = Postgres(self.folder / "postgres", own_ports["postgres"], state, missing)

@@ -69,7 +69,7 @@ class SupervisedProcesses:
         async with asyncio.timeout(timeout):
             while True:
                 with contextlib.suppress(NotReady):
-                    return await self._supervisors[name].program.check_ready()
+                    return await self._supervisors[name].check_ready()
                 await asyncio.sleep(POLL_SECONDS)
 
     def kill(self) -> None:

@@ -48,7 +48,7 @@ def disk() -> Iterator[Path]:
 @pytest.fixture
 async def small_postgres(disk: Path) -> AsyncIterator[Postgres]:
     """A Postgres on that disk with the migrated database of payments. It is restarted whenever it ends."""
-    (port,) = ports.find_free(1)
+    (port,) = ports.reserve_free(1)
     server = Postgres(disk / "postgres", port, State(disk / "state.json"), ["payments"])
     supervisor = Supervisor(await server.prepare(Console()), Console(), lambda: None)
     await supervisor.start()

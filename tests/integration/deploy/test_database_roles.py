@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from dev.process import accounts
 from dev.process.console import Console
-from dev.process.ports import find_free
+from dev.process.ports import reserve_free
 from dev.process.supervisor import Supervisor
 from dev.servers.postgres import Postgres
 from dev.servers.state import State
@@ -55,7 +55,7 @@ async def refusals(url: str, statements: list[str]) -> dict[str, str]:
 async def deployed() -> AsyncIterator[Postgres]:
     """A Postgres whose roles and databases were created by deploy/postgres/roles.sql, as compose does it, with the tables of payments."""
     folder = make_folder("shop-roles-")
-    (port,) = find_free(1)
+    (port,) = reserve_free(1)
     state = State(folder / "state.json")
     server = Postgres(folder / "postgres", port, state, [])
     supervisor = Supervisor(await server.prepare(Console()), Console(), lambda: None)

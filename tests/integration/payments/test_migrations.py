@@ -54,7 +54,7 @@ async def _fetch(url: str, query: str) -> Any:
 @asynccontextmanager
 async def _serving(url: str, verb: str) -> AsyncIterator[httpx.Response]:
     """Run a process on that database, and yield the answer of its /readyz."""
-    (port,) = ports.find_free(1)
+    (port,) = ports.reserve_free(1)
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", PACKAGE, verb),

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dev.process import ports
 from dev.process.console import Console
 from dev.process.program import NotReady, NotStarted, Program
 from dev.process.spawn import run_to_completion
@@ -42,6 +44,13 @@ def program(code: str, **fields: object) -> Program:
 
 async def never_ready() -> None:
     raise NotReady("the database")
+
+
+LISTENER = """
+import socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(600)
+"""
 
 
 @pytest.fixture
@@ -138,6 +147,7 @@ async def test_process_when_its_supervisor_is_killed_does_not_outlive_it(tmp_pat
     code = f"""
 import asyncio, os, sys
 from pathlib import Path
+from dev.process import ports
 from dev.process.console import Console
 from dev.process.program import Program
 from dev.process.supervisor import Supervisor
@@ -158,3 +168,18 @@ asyncio.run(main())
     parent.kill()
     await parent.communicate()
     await until(lambda: is_gone(pid))
+
+
+async def test_process_when_another_program_answers_on_its_port_is_not_ready(console: Console, start: Start) -> None:
+    (port,) = ports.reserve_free(1)
+    base = program(SLEEPER, port=port, ready_seconds=0.5)
+    try:
+        answered = f"port {port} is answered by another program .*PID {os.getpid()}"
+        with socket.create_server((ports.LOOPBACK, port)), pytest.raises(NotStarted, match=answered):
+            await start(base)
+        listener = replace(base, command=[sys.executable, "-c", LISTENER, str(port)], ready_seconds=20.0)
+        supervisor = await start(listener)
+        assert supervisor.ready
+        assert supervisor.starts == 1
+    finally:
+        ports.release([port])

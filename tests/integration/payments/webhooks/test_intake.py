@@ -62,7 +62,7 @@ async def until_stored(client: httpx.AsyncClient, number: int) -> None:
 async def test_webhook_when_nobody_listens_answers_503(
     client: httpx.AsyncClient, payments: RunningApp, notifier: Notifier
 ) -> None:
-    (port,) = ports.find_free(1)
+    (port,) = ports.reserve_free(1)
     url = f"postgresql://payments:no-such-password@127.0.0.1:{port}/payments"
     payments.state["intake"] = Intake(create_engine(SecretStr(url), name="x"), notifier, KEYS)
     answer = await post_webhook(client, charge_success("pay-1"))
