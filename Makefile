@@ -3,23 +3,23 @@
 .PHONY: help run demo logs psql test unit drills chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
 python := .venv/bin/python
-extras := auth catalog payments sandbox
-lock = .venv/bin/uv pip compile --quiet pyproject.toml --extra $(1) --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links --no-annotate $(2) --output-file requirements/$(1).txt
+extras := auth catalog payments sandbox run
+lock = .venv/bin/uv pip compile --quiet $(2) --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --no-annotate --output-file requirements/$(1).txt
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-run: .venv/installed.txt ## start the whole shop on this machine; stop it with Ctrl-C
+run: .venv/installed-run.txt ## start the whole shop on this machine; stop it with Ctrl-C
 	@exec $(python) -m dev run
 
-demo: .venv/installed.txt ## make one purchase, from registration to delivery (GATEWAY=url: in the shop behind that gateway)
+demo: .venv/installed-run.txt ## make one purchase, from registration to delivery (GATEWAY=url: in the shop behind that gateway)
 	@exec $(python) -m dev demo
 
-logs: .venv/installed.txt ## follow the log files of `make run` (SERVICE=payments: only those of payments)
+logs: .venv/installed-run.txt ## follow the log files of `make run` (SERVICE=payments: only those of payments)
 	@exec $(python) -m dev logs
 
-psql: .venv/installed.txt ## open psql on a database of `make run` (SERVICE=auth|catalog|payments)
+psql: .venv/installed-run.txt ## open psql on a database of `make run` (SERVICE=auth|catalog|payments)
 	@exec $(python) -m dev psql
 
 test: .venv/installed.txt ## run all tests except the drills, with real servers (ARGS="tests/integration/auth -k login")
@@ -54,7 +54,7 @@ fix: .venv/installed.txt ## fix style and formatting
 	@$(python) -m ruff check --fix
 	@$(python) -m ruff format
 
-env: .venv/installed.txt ## write .env with fresh secrets for docker compose, unless it exists
+env: .venv/installed-run.txt ## write .env with fresh secrets for docker compose, unless it exists
 	@exec $(python) -m dev env
 
 migration: .venv/installed.txt ## write the next migration of a service from its changed models (SERVICE=catalog NAME="add weight")
@@ -67,12 +67,17 @@ asyncapi: .venv/installed.txt ## write docs/asyncapi.yaml from contracts/
 	@exec $(python) -m dev asyncapi
 
 lock: .venv/installed.txt ## write requirements/*.txt from pyproject.toml
-	$(call lock,dev)
-	@for extra in $(extras); do echo "requirements/$$extra.txt"; $(call lock,$$extra,--constraint requirements/dev.txt) || exit 1; done
+	$(call lock,dev,pyproject.toml --extra dev)
+	$(call lock,uv,--group uv --constraint requirements/dev.txt)
+	@for extra in $(extras); do echo "requirements/$$extra.txt"; \
+		$(call lock,$$extra,pyproject.toml --extra $$extra --constraint requirements/dev.txt) || exit 1; done
 
 # Without this rule, `make tests` would find the folder and do nothing.
 tests:
 	@echo "there is no command 'tests': use make test" >&2; exit 2
 
+.venv/installed-run.txt: requirements/run.txt
+	@sh dev/install.sh run
+
 .venv/installed.txt: requirements/dev.txt
-	@sh dev/install.sh
+	@sh dev/install.sh dev

@@ -51,6 +51,7 @@ async def find_or_start_shop() -> AsyncIterator[Shop]:
         if missing:
             raise NotStarted(f"GATEWAY is set: .env must contain {' and '.join(missing)} (`make env` writes it)")
         url = gateway.rstrip("/")
+        await check_gateway(url)
         terminal.print(f"using the shop behind {url}")
         yield Shop(url, url, url, env["AUTH_ADMIN_EMAIL"], env["AUTH_ADMIN_PASSWORD"])
         return
@@ -67,6 +68,18 @@ async def find_or_start_shop() -> AsyncIterator[Shop]:
             terminal.print()
     finally:
         console.close()
+
+
+async def check_gateway(url: str) -> None:
+    """Raise NotStarted, with the command that starts the shop, if nothing answers at this URL."""
+    try:
+        async with httpx.AsyncClient(timeout=10, trust_env=False) as client:
+            await client.get(url)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NotStarted(
+            f"GATEWAY={url}: {str(error) or type(error).__name__}. Start the shop first: docker compose --profile sandbox up "
+            "(its gateway listens on http://localhost:8080). Without GATEWAY, `make demo` starts a shop of its own"
+        ) from error
 
 
 def shop_of(env: dict[str, str]) -> Shop:

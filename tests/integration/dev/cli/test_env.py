@@ -34,12 +34,14 @@ def test_env_when_written_has_every_variable_that_compose_requires(project: Path
 
 def test_files_when_written_are_readable_by_their_owner_only(project: Path) -> None:
     keys = project / ".secrets" / "auth-keys"
-    (key,) = keys.iterdir()
-    modes = [stat.S_IMODE(path.stat().st_mode) for path in (project / ".env", keys.parent, keys, key)]
-    assert modes == [0o600, 0o700, 0o700, 0o600]
+    (key,) = keys.glob("*.pem")
+    files = project / ".env", *keys.iterdir()
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (keys.parent, keys)} == {0o700}
     owner = keys.stat()
     assert values(project / ".env")["AUTH_RUNS_AS"] == f"{owner.st_uid}:{owner.st_gid}"
-    assert owner.st_uid == key.stat().st_uid != 0
+    assert {path.stat().st_uid for path in (keys, *keys.iterdir())} == {owner.st_uid}
+    assert owner.st_uid != 0
     assert key.read_text().startswith("-----BEGIN PRIVATE KEY-----")
 
 
