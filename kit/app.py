@@ -8,10 +8,13 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from kit import errors, process
+from kit.account_limit import AccountLimitState
 from kit.http.body_limit import BodyLimit
+from kit.http.client_address import TrustedProxies
 from kit.http.direct_routes import DirectRoutes
 from kit.http.health import Check, Health
 from kit.http.index import index_router
+from kit.http.rate_limit import AddressLimit, TokenBuckets
 from kit.http.request_limit import MAX_REQUESTS, RequestLimit
 from kit.observability.access_log import AccessLog
 from kit.observability.logging import configure_logging
@@ -49,7 +52,7 @@ def create_app(
     async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         async with lifespan(app) as state:
             process.freeze_loaded_objects()
-            yield state
+            yield {**state, **AccountLimitState(account_limit=TokenBuckets(settings.rate_limit_per_account))}
 
     app = FastAPIOffline(
         title=name,
@@ -67,6 +70,9 @@ def create_app(
         app.router.routes.extend(router.routes)
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
     app.add_middleware(RequestLimit, limit=max_requests)
+    if settings.trusted_proxies:  # otherwise the peer may be a proxy, whose address stands for all clients
+        proxies = TrustedProxies(settings.trusted_proxies)
+        app.add_middleware(AddressLimit, proxies=proxies, per_minute=settings.rate_limit_per_address)
     app.add_middleware(DirectRoutes, routes=app.routes)
     app.add_middleware(BodyLimit, limits=body_limits)
     app.add_middleware(Telemetry, access_log=AccessLog(name, settings.log_level, settings.log_format))

@@ -2,6 +2,7 @@
 
 import os
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,6 +16,8 @@ from kit.origins import normalize_origins
 PLACEHOLDER = re.compile(
     r"change.?me|placeholder|your[-_ ]|<[^>]*>|^(secret|password|admin|guest|test|x+)$|_x{3,}$", re.I
 )
+
+HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
 
 
 def _check_secret(secret: SecretStr) -> SecretStr:
@@ -39,6 +42,22 @@ DatabaseUrl = Annotated[Secret, AfterValidator(check_database_url)]
 
 Origins = Annotated[CommaList, AfterValidator(normalize_origins)]
 """Origins such as https://shop.example, separated by commas, or `*`. They are normalized, because they are compared by equality."""
+
+
+def _check_proxies(proxies: list[str]) -> list[str]:
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            if not HOST_NAME.fullmatch(proxy):
+                raise ValueError(
+                    "must be IP addresses, networks (10.0.0.0/24) or host names, separated by commas"
+                ) from error
+    return proxies
+
+
+Proxies = Annotated[CommaList, AfterValidator(_check_proxies)]
+"""IP addresses, networks and host names, separated by commas."""
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -88,6 +107,9 @@ class Settings(BaseSettings):
         default=5, ge=1, le=100, description="Maximum number of database connections of a web process for GET requests"
     )
     cors_origins: Origins = []
+    trusted_proxies: Proxies = []
+    rate_limit_per_account: int = Field(default=60, ge=1, le=1_000_000)
+    rate_limit_per_address: int = Field(default=30_000, ge=1, le=100_000_000)
     token_issuer: str = Field(min_length=1, max_length=200)
     token_audience: str = Field(default="shop", min_length=1, max_length=200)
 

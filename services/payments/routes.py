@@ -6,7 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.account_limit import AccountLimit
 from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.rate_limit import TooManyRequests
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader, RequiredKeyHeader
 from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
@@ -48,10 +50,12 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
 
 @router.post(
     "",
+    dependencies=[AccountLimit],
     status_code=201,
     summary="Start a payment",
     responses=problem_responses(
         NotAuthenticated,
+        TooManyRequests,
         NotAllowed,
         OrderNotFound,
         NotConfigured,
@@ -83,10 +87,12 @@ async def start_payment(
 
 @router.post(
     "/charge",
+    dependencies=[AccountLimit],
     status_code=201,
     summary="Charge a saved card",
     responses=problem_responses(
         NotAuthenticated,
+        TooManyRequests,
         NotAllowed,
         OrderNotFound,
         CardNotFound,
@@ -146,8 +152,9 @@ async def get_payment(caller: AnyCaller, session: Reading, reference: Reference)
 
 @router.post(
     "/{reference}/verify",
+    dependencies=[AccountLimit],
     summary="Verify a payment at Paystack",
-    responses=problem_responses(NotAuthenticated, PaymentNotFound, NotConfigured, PaystackUnavailable),
+    responses=problem_responses(NotAuthenticated, TooManyRequests, PaymentNotFound, NotConfigured, PaystackUnavailable),
 )
 async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
     """Ask Paystack for the result of a payment that is not paid yet, and return the payment.

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query
 
+from kit.account_limit import AccountLimit
 from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
+from kit.http.rate_limit import TooManyRequests
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
@@ -33,10 +35,12 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
 
 @router.post(
     "",
+    dependencies=[AccountLimit],
     status_code=201,
     summary="Place an order",
     responses=problem_responses(
         NotAuthenticated,
+        TooManyRequests,
         Unavailable,
         NotAllowed,
         ProductNotFound,

@@ -116,3 +116,18 @@ def test_an_unreadable_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_a_secret_is_not_printed() -> None:
     found = load_settings(Sample)
     assert VALUE not in f"{found} {found!r} {found.model_dump_json()}"
+
+
+@pytest.mark.parametrize("proxies", ["10.0.0.5", "10.0.0.0/24, gateway", "2001:db8::/64,my-proxy.internal", ""])
+def test_trusted_proxies_are_addresses_networks_and_host_names(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    monkeypatch.setenv("TOKEN_ISSUER", "http://auth.test")
+    monkeypatch.setenv("TRUSTED_PROXIES", proxies)
+    assert load_settings(Settings).trusted_proxies == [part.strip() for part in proxies.split(",") if part]
+
+
+@pytest.mark.parametrize("proxies", ["10.0.0.5/24", "10.0.0.300", "*", "http://gateway", "a b", "gateway:8080"])
+def test_trusted_proxies_of_another_form_are_refused(monkeypatch: pytest.MonkeyPatch, proxies: str) -> None:
+    monkeypatch.setenv("TOKEN_ISSUER", "http://auth.test")
+    monkeypatch.setenv("TRUSTED_PROXIES", proxies)
+    with pytest.raises(SystemExit, match=r"TRUSTED_PROXIES: .*must be IP addresses, networks"):
+        load_settings(Settings)

@@ -4,8 +4,11 @@ import asyncio
 import json
 
 import httpx
+import pytest
 
+from kit.http.rate_limit import TokenBuckets
 from tests.factories.catalog import Headers, create_order, create_product, place_order
+from tests.fixtures.apps import RunningApp
 from tests.fixtures.catalog import stock_of
 from tests.fixtures.tokens import ADMIN, Signer
 
@@ -87,3 +90,21 @@ async def test_openapi_when_read_then_every_route_parameter_and_field_is_describ
             fields = schema.get("properties", {})
             missing += [f"{name}.{key}" for key, each in fields.items() if not each.get("description")]
     assert missing == []
+
+
+async def test_orders_of_one_account_are_limited_and_other_requests_and_accounts_are_not(
+    catalog: RunningApp,
+    client: httpx.AsyncClient,
+    customer: Headers,
+    other_customer: Headers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(catalog.state, "account_limit", TokenBuckets(2))
+    cup = await create_product(50)
+    answers = [await place_order(client, customer, {cup: 1}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert answers[-1].json()["code"] == "too_many_requests"
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 30
+    assert await stock_of(cup) == 48
+    assert (await place_order(client, other_customer, {cup: 1})).status_code == 201
+    assert (await client.get("/catalog/orders", headers=customer)).status_code == 200

@@ -1,0 +1,24 @@
+"""The limit on the rate of requests of one account, for routes that cost more than others: orders and payments."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request
+
+from kit.auth import Caller, authenticate
+from kit.http.rate_limit import TokenBuckets
+
+
+class AccountLimitState(TypedDict):
+    """The attribute of `request.state` that the dependency below needs. `create_app` adds it."""
+
+    account_limit: TokenBuckets
+
+
+async def limit_account(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> None:
+    """Take a token of the caller's account. Raises TooManyRequests."""
+    account_limit: TokenBuckets = request.state.account_limit
+    account_limit.take(caller.id)
+
+
+AccountLimit = Depends(limit_account)
+"""For routes with a limit per account: `dependencies=[AccountLimit]`."""

@@ -1,0 +1,84 @@
+"""The address of the client of a request, behind proxies that are trusted."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+import structlog
+from starlette.types import Scope
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+RESOLVE_SECONDS = 30.0
+"""Host names are resolved again after this time: a container that is started again may have another address."""
+
+RESOLVE_TIMEOUT_SECONDS = 1.0
+log = structlog.get_logger("http")
+
+
+class TrustedProxies:
+    """Proxies whose X-Forwarded-For is believed: addresses, networks or host names. From all other peers, the header changes nothing."""
+
+    def __init__(self, proxies: Sequence[str]) -> None:
+        self._networks: list[Network] = []
+        self._names: list[str] = []
+        self._resolved: dict[str, list[Network]] = {}
+        self._resolve_at = 0.0
+        for proxy in proxies:
+            try:
+                self._networks.append(ip_network(proxy))
+            except ValueError:
+                self._names.append(proxy)
+        self._network_of = lru_cache(maxsize=4096)(self._find_network)
+
+    async def client_network(self, scope: Scope) -> str | None:
+        """Return the client's IPv4 address or IPv6 /64 network, or None if it is not known.
+
+        Providers give each IPv6 customer at least a /64, so the addresses of one client are countless, but its network is not.
+        """
+        if self._names:
+            await self._resolve_names()
+        if scope.get("client") is None:
+            return None
+        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        return self._network_of(scope["client"][0], b",".join(forwarded)[-1000:])
+
+    async def _resolve_names(self) -> None:
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._resolve_at:
+            return
+        self._resolve_at = loop.time() + RESOLVE_SECONDS
+        for name in self._names:
+            try:
+                async with asyncio.timeout(RESOLVE_TIMEOUT_SECONDS):
+                    found = await loop.getaddrinfo(name, None)
+            except (OSError, UnicodeError) as error:
+                log.warning("trusted proxy not resolved", name=name, error=type(error).__name__)
+            else:
+                self._resolved[name] = [ip_network(address[0]) for *_, address in found]
+                self._network_of.cache_clear()
+
+    def _find_network(self, peer: str, forwarded_for: bytes) -> str | None:
+        client = _parse(peer)
+        hops = [hop for hop in forwarded_for.decode("latin-1").split(",") if hop.strip()]
+        # Each proxy adds the address of its own peer at the end. The client may have sent whatever is left of its own address.
+        while client is not None and self._is_trusted(client):
+            client = _parse(hops.pop()) if hops else None
+        if client is None:
+            return None
+        return str(client) if client.version == 4 else str(ip_network((client, 64), strict=False))
+
+    def _is_trusted(self, address: Address) -> bool:
+        named = (network for networks in self._resolved.values() for network in networks)
+        return any(address in network for network in (*self._networks, *named))
+
+
+def _parse(text: str) -> Address | None:
+    """Return an address, or None. IPv4 addresses that are mapped to IPv6 become IPv4 addresses."""
+    try:
+        address = ip_address(text.strip().removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address

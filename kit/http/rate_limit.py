@@ -1,0 +1,81 @@
+"""Limits on the rate of requests, and the limit for each address on requests without an access token.
+
+The buckets are in memory, so with several web processes or containers an account can have the limit once for each of them. A shared
+counter would be a write to the database for each request, which costs more than what the limit protects.
+"""
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kit.errors import Problem
+from kit.http.client_address import TrustedProxies
+from kit.http.request_limit import EXEMPT_PATHS
+
+MAX_BUCKETS = 50_000
+
+
+class TooManyRequests(Problem):
+    """There were too many of these requests in the last minute. Wait as many seconds as `Retry-After` says, then try again."""
+
+    status = 429
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(headers={"Retry-After": str(math.ceil(wait_seconds))})
+
+
+class TokenBuckets:
+    """A token bucket for each key: `per_minute` requests at once, and then as many a minute.
+
+    At most `size` buckets are kept, the last used. A forgotten bucket starts full again.
+    """
+
+    def __init__(self, per_minute: int, size: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute = per_minute
+        self._size = size
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        """Tokens and the time at which there were so many, by key."""
+
+    def take(self, key: str) -> None:
+        """Take a token. Raises TooManyRequests, with the time until there is one."""
+        now = self._clock()
+        tokens, since = self._buckets.pop(key, (float(self.per_minute), now))
+        tokens = min(self.per_minute, tokens + (now - since) * self.per_minute / 60)
+        taken = tokens >= 1
+        self._buckets[key] = (tokens - 1 if taken else tokens, now)
+        if len(self._buckets) > self._size:
+            self._buckets.popitem(last=False)
+        if not taken:
+            raise TooManyRequests((1 - tokens) * 60 / self.per_minute)
+
+
+class AddressLimit:
+    """ASGI middleware that limits the rate of requests without an Authorization header, for each address.
+
+    Requests with one are not limited by address: thousands of customers of a mobile network share an address, and one of them must not
+    keep the others from paying.
+    """
+
+    def __init__(self, app: ASGIApp, proxies: TrustedProxies, per_minute: int) -> None:
+        self.app = app
+        self.proxies = proxies
+        self.buckets = TokenBuckets(per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] not in EXEMPT_PATHS and _is_anonymous(scope):
+            address = await self.proxies.client_network(scope)
+            if address is not None:
+                try:
+                    self.buckets.take(address)
+                except TooManyRequests as problem:
+                    await problem.response()(scope, receive, send)
+                    return
+        await self.app(scope, receive, send)
+
+
+def _is_anonymous(scope: Scope) -> bool:
+    return not any(name == b"authorization" for name, _ in scope["headers"])
