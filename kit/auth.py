@@ -14,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 
 from contracts.tokens import TOKEN_TYPE, AccessClaims, Scope
-from kit.errors import NotAllowed, NotAuthenticated, Unavailable
+from kit.errors import NotAllowed, NotAuthenticated, Unavailable, raises
 from kit.http.client import HttpClient
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
@@ -144,6 +144,7 @@ class AuthState(TypedDict):
     verifier: TokenVerifier
 
 
+@raises(NotAuthenticated, Unavailable)
 async def authenticate(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Caller:
@@ -158,6 +159,7 @@ async def authenticate(
 def require_scope(scope: Scope) -> Callable[[Caller], Awaitable[Caller]]:
     """Return a dependency for callers whose token carries `scope`. Answers 403 otherwise (RFC 6750 section 3.1)."""
 
+    @raises(NotAllowed)
     async def check(caller: Annotated[Caller, Depends(authenticate)]) -> Caller:
         if scope not in caller.scopes:
             raise NotAllowed(

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from kit.db.errors import is_bad_value, is_contention, may_succeed_later
+from kit.validation_errors import MAX_ERRORS, describe, field_error
 
+F = TypeVar("F", bound=Callable[..., Any])
 MEDIA_TYPE = "application/problem+json"
 log = structlog.get_logger()
 
@@ -22,11 +25,12 @@ class Problem(Exception):
     """An error that is sent to the client. Each subclass is one kind of error.
 
     The code is the name of the subclass in snake case (`OutOfStock`: `out_of_stock`). The default `detail` is the first line of its
-    docstring. Additional keyword arguments become members of the response.
+    docstring. Additional keyword arguments become members of the response; `members` declares their types for OpenAPI.
     """
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "problem"
+    members: ClassVar[Mapping[str, Any]] = {}
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
@@ -65,6 +69,24 @@ class NotAllowed(Problem):
     status = 403
 
 
+class BadRequest(Problem):
+    """The request body cannot be parsed. Check its encoding."""
+
+    status = 400
+
+
+class NotFound(Problem):
+    """There is nothing at this path. Check the URL."""
+
+    status = 404
+
+
+class MethodNotAllowed(Problem):
+    """This path does not have this method. The header `Allow` lists its methods."""
+
+    status = 405
+
+
 class BodyTooLarge(Problem):
     """The request body is too large."""
 
@@ -75,6 +97,24 @@ class BodyTooSlow(Problem):
     """The request body did not arrive in time. Send the request again."""
 
     status = 408
+
+
+class UnsupportedMediaType(Problem):
+    """The request body does not have the Content-Type that this request requires."""
+
+    status = 415
+
+
+class InvalidRequest(Problem):
+    """A field or a parameter is missing, unknown or invalid. `errors` lists each of them; `detail` is about the first one."""
+
+    status = 422
+
+
+class InvalidValue(Problem):
+    """A value in the request is out of range or contains characters that cannot be stored."""
+
+    status = 422
 
 
 TITLES = {
@@ -114,79 +154,30 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 
 async def _on_validation_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    # The response does not contain the invalid input: it may be a secret, and it may not be encodable in UTF-8.
-    errors = [
-        {
-            "in": _encodable(".".join(str(part) for part in e["loc"]))[:200],
-            "message": _encodable(e["msg"])[:500],
-            "type": e["type"],
-        }
-        for e in error.errors()[:50]
-    ]
-    return problem_response(422, "invalid_request", _first_error(error), errors=errors)
+    first, *further = error.errors()[:MAX_ERRORS]
+    problem = InvalidRequest(describe(first), errors=[field_error(each).model_dump() for each in (first, *further)])
+    return problem_response(problem.status, problem.code, problem.detail, **problem.extra)
 
 
-def _first_error(error: RequestValidationError) -> str:
-    """Return the first error as a sentence, such as `quantity: must be at least 1.`"""
-    first = error.errors()[0]
-    location = first["loc"][1:]  # the first item is "body", "query", ...
-    if not location or first["type"] == "json_invalid":
-        location = first["loc"][:1]
-    field = _encodable(".".join(map(str, location)))[:200]
-    return f"{field}: {_error_message(first)}."
-
-
-VALIDATION_MESSAGES = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a known field",
-    "greater_than_equal": "must be at least {ge}",
-    "greater_than": "must be greater than {gt}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be less than {lt}",
-    "string_too_short": "is too short (minimum length: {min_length})",
-    "string_too_long": "is too long (maximum length: {max_length})",
-    "too_short": "has too few items (minimum: {min_length})",
-    "too_long": "has too many items (maximum: {max_length})",
-    "int_type": "must be an integer",
-    "int_parsing": "must be an integer",
-    "int_from_float": "must be an integer",
-    "string_type": "must be a string",
-    "bool_type": "must be true or false",
-    "bool_parsing": "must be true or false",
-    "list_type": "must be a list",
-    "dict_type": "must be an object",
-    "model_type": "must be an object",
-    "model_attributes_type": "must be an object",
-    "uuid_type": "must be a UUID",
-    "uuid_parsing": "must be a UUID",
-    "literal_error": "must be one of {expected}",
-    "enum": "must be one of {expected}",
-    "json_invalid": "is not valid JSON",
-}
-"""Our messages by pydantic's error type. The other types have pydantic's message."""
-
-
-def _error_message(error: Mapping[str, Any]) -> str:
-    message_format = VALIDATION_MESSAGES.get(error["type"])
-    if message_format is not None:
-        return message_format.format_map(error.get("ctx", {}))[:500]
-    if error["type"] == "value_error":  # raised by our own validators
-        return _encodable(str(error["msg"]).removeprefix("Value error, "))[:500].rstrip(".")
-    message = _encodable(str(error["msg"]))[:500].rstrip(".")
-    return message[:1].lower() + message[1:]
-
-
-def _encodable(value: str) -> str:
-    """Replace the characters that UTF-8 cannot encode (lone surrogates)."""
-    return value.encode("utf-8", "replace").decode()
-
-
-async def _on_http_error(_: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     title = TITLES.get(error.status_code, "Error")
-    return problem_response(
-        error.status_code, title.lower().replace(" ", "_"), str(error.detail)[:500], headers=error.headers
-    )
+    code, detail, headers = title.lower().replace(" ", "_"), str(error.detail)[:500], error.headers
+    for problem in (BadRequest, NotFound, MethodNotAllowed):
+        if problem.status == error.status_code:
+            detail = problem.default_detail()
+    if error.status_code == MethodNotAllowed.status:
+        headers = {"Allow": ", ".join(_methods_of_path(request))}
+    return problem_response(error.status_code, code, detail, headers=headers)
+
+
+def _methods_of_path(request: Request) -> list[str]:
+    """Return the methods of all routes that match the path of the request. Starlette names only those of the first."""
+    methods: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(request.scope["path"]):
+            methods |= route.methods or set()
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 async def _on_database_error(_: Request, error: Exception) -> Response:
@@ -198,11 +189,7 @@ async def _on_database_error(_: Request, error: Exception) -> Response:
         )
         return problem_response(503, Unavailable.code, Unavailable.default_detail())
     if is_bad_value(error):
-        return problem_response(
-            422,
-            "invalid_value",
-            "A value in the request is out of range or contains characters that cannot be stored.",
-        )
+        return problem_response(InvalidValue.status, InvalidValue.code, InvalidValue.default_detail())
     raise error
 
 
@@ -232,22 +219,19 @@ async def error_response(request: Request, error: Exception) -> Response:
     raise error
 
 
-def problem_responses(*problems: type[Problem]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses for the errors of a route: `responses=problem_responses(OutOfStock, OrderNotFound)`."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for kind in problems:
-        entry = found.setdefault(
-            kind.status, {"description": TITLES[kind.status], "content": {MEDIA_TYPE: {"examples": {}}}}
-        )
-        entry["content"][MEDIA_TYPE]["examples"][kind.code] = {
-            "summary": kind.default_detail(),
-            "value": {
-                "type": f"urn:problem-type:shop:{kind.code}",
-                "title": TITLES[kind.status],
-                "status": kind.status,
-                "code": kind.code,
-                "detail": kind.default_detail(),
-                "request_id": "0b5c7d2e9f6a4c1d8e3b7a9f5d2c1e4b",
-            },
-        }
-    return found
+def raises(*problems: type[Problem]) -> Callable[[F], F]:
+    """Declare the problems that a dependency raises. Every route with this dependency then has them in its OpenAPI document."""
+
+    def declare(dependency: F) -> F:
+        _declared[dependency] = problems
+        return dependency
+
+    return declare
+
+
+_declared: dict[Callable[..., Any], tuple[type[Problem], ...]] = {}
+
+
+def declared_problems(dependency: Callable[..., Any]) -> tuple[type[Problem], ...]:
+    """Return the problems that a dependency was declared to raise."""
+    return _declared.get(dependency, ())

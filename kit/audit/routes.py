@@ -3,31 +3,34 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit.entries import AuditEntry, AuditFilter, list_entries
 from kit.audit.schemas import ActorParam, ActParam, AuditEntryView, AuditPage, FromParam, SubjectParam, ToParam
 from kit.auth import Caller, require_scope
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
 
 SORT = "audit log"
 
 
 def audit_router(
     prefix: str, entries: type[AuditEntry], session_of_request: Callable[[], AsyncIterator[AsyncSession]]
-) -> APIRouter:
+) -> Router:
     """Return the router of `GET <prefix>/audit-log`, which requires the scope `audit:read`.
 
     `session_of_request` is the dependency for the session of a GET request in the service's db.py.
     """
-    router = APIRouter(prefix=prefix, tags=["audit log"])
+    router = Router(prefix=prefix, tags=["audit log"])
+    service = prefix.strip("/")
 
     @router.get(
         "/audit-log",
-        summary="List audit entries",
-        responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+        operation_id=f"list{service.capitalize()}AuditEntries",
+        summary=f"List the audit entries of {service}",
+        responses=problem_responses(InvalidCursor),
     )
     async def list_audit_entries(
         _: Annotated[Caller, Depends(require_scope("audit:read"))],

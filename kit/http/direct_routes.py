@@ -1,21 +1,26 @@
 """Routes that are served before the router, which tries its routes one after another: that costs more than the whole webhook request."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kit.errors import error_response
+from kit.errors import BodyTooLarge, BodyTooSlow, Problem, Unavailable, error_response
+from kit.http.routing import Route
 
 
-class DirectRoute(APIRoute):
+class DirectRoute(Route):
     """A route whose endpoint reads the request and makes the response itself: FastAPI parses and validates nothing.
 
+    It accepts every query parameter and every Content-Type, because those who call it may add some.
     Use it as the `route_class` of a router. Its path has no parameters.
     """
+
+    def problems(self) -> Iterator[type[Problem]]:
+        """Yield the errors of a body of any form."""
+        yield from (BodyTooLarge, BodyTooSlow, Unavailable)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         return self.endpoint

@@ -2,17 +2,43 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from kit.errors import problem_response
+from kit.errors import InvalidRequest, Problem
+from kit.http.routing import Route, Router
+from kit.problem_responses import problem_responses
+from kit.schemas import ResponseModel
 
 CHECK_SECONDS = 2.0
 
+
+class NotReady(Problem):
+    """The service is not ready. `checks` has the reason of each failed check."""
+
+    status = 503
+    members: ClassVar[Mapping[str, Any]] = {"checks": dict[str, str]}
+
+
+class LivenessRoute(Route):
+    """A route without errors of its own except a malformed request: it needs no other component."""
+
+    def problems(self) -> Iterator[type[Problem]]:
+        """Yield the only error."""
+        yield InvalidRequest
+
+
 Check = Callable[[], Awaitable[str | None]]
 """Returns None if the checked component works, else the reason why it does not."""
+
+
+class Status(ResponseModel):
+    """The answer of a service that works."""
+
+    status: Literal["ok", "ready"]
 
 
 class Health:
@@ -42,21 +68,29 @@ class Health:
         except Exception as error:
             return f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
 
-    def router(self) -> APIRouter:
-        """Return the health routes."""
-        router = APIRouter(tags=["health"])
+    def router(self, service: str) -> Router:
+        """Return the health routes. Their operation ids contain the name of the service, so that they are unique among all services."""
+        router = Router(tags=["health"], route_class=LivenessRoute)
 
-        @router.get("/livez")
-        async def livez() -> dict[str, str]:
-            return {"status": "ok"}
+        @router.get(
+            "/livez", operation_id=f"check{service.capitalize()}Liveness", summary=f"Check the liveness of {service}"
+        )
+        async def livez() -> Status:
+            """Answer, as long as the process can answer requests."""
+            return Status(status="ok")
 
-        @router.get("/readyz", responses={503: {"description": "Not ready, with the failed checks and their reasons"}})
+        @router.get(
+            "/readyz",
+            operation_id=f"check{service.capitalize()}Readiness",
+            summary=f"Check the readiness of {service}",
+            responses=problem_responses(NotReady),
+            response_model=Status,
+        )
         async def readyz() -> Response:
+            """Check what the service needs. The reasons of failed checks are in `checks`."""
             reasons = await self.reasons()
             if reasons:
-                return problem_response(
-                    503, "not_ready", "; ".join(f"{name}: {why}" for name, why in reasons.items()), checks=reasons
-                )
+                raise NotReady("; ".join(f"{name}: {why}" for name, why in reasons.items()), checks=reasons)
             return Response('{"status":"ready"}', media_type="application/json")
 
         @router.get("/metrics", include_in_schema=False)

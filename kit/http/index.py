@@ -1,8 +1,8 @@
 """The route `/`: what a service is, and where its documentation and health are."""
 
-from fastapi import APIRouter
 from pydantic import Field
 
+from kit.http.routing import Router
 from kit.schemas import ResponseModel
 
 LINKS = {
@@ -22,13 +22,14 @@ class IndexView(ResponseModel):
     links: dict[str, str] = Field(description="Paths of the documentation and of other places to start from, by name")
 
 
-def index_router(name: str, version: str) -> APIRouter:
+def index_router(name: str, version: str) -> Router:
     """Return the route `/` of a service."""
-    router = APIRouter(tags=["index"])
+    router = Router(tags=["index"])
     view = IndexView(name=name, version=version, links=LINKS)
 
-    @router.get("/", operation_id="getIndex", summary="Get the name, the version and the links of this address")
+    @router.get("/", operation_id="getIndex", summary="Get the index: name, version and links")
     async def get_index() -> IndexView:
+        """Return what answers at this address, and where its documentation and health are."""
         return view
 
     return router

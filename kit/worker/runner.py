@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import Counter
 
 from kit import errors, process
+from kit.http.head import Head
 from kit.http.health import Check, Health
 from kit.http.server_protocol import ServerProtocol
 from kit.observability.middleware import Telemetry
@@ -65,7 +66,8 @@ async def run_jobs(jobs: Mapping[str, Job], checks: Mapping[str, Check], *, host
     shutdown = Shutdown()
     app = FastAPI(title="worker", openapi_url=None)
     errors.install_error_handlers(app)
-    app.include_router(Health(checks).router())
+    app.include_router(Health(checks).router("worker"))
+    app.add_middleware(Head)
     app.add_middleware(Telemetry)
     server = _Server(
         uvicorn.Config(

@@ -53,11 +53,16 @@ class OAuthError(Exception):
     error: ClassVar[str]
 
     def __init__(self, description: str | None = None, *, headers: dict[str, str] | None = None) -> None:
-        description = description or (self.__doc__ or "").strip().splitlines()[0]
+        description = description or self.default_description()
         # RFC 6749 section 5.2 allows only printable ASCII characters, without quotation marks and backslashes.
         self.description = re.sub(r'[^\x20-\x7e]|["\\]', "", description)[:500]
         self.headers = headers or {}
         super().__init__(self.description)
+
+    @classmethod
+    def default_description(cls) -> str:
+        """Return the first line of the docstring."""
+        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
 
 
 class InvalidRequest(OAuthError):

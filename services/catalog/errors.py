@@ -1,12 +1,22 @@
 """The errors of catalog. Each docstring is the default `detail` of the response."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
 from kit.errors import Problem
+from kit.fields import Currency
+from kit.schemas import ResponseModel
+from services.catalog.statuses import OrderStatus
 
 
 class ProductNotFound(Problem):
     """There is no product with this id or slug. Check it, or search with GET /catalog/products."""
 
     status = 404
+    members: ClassVar[Mapping[str, Any]] = {"products": list[UUID]}
 
 
 class CategoryNotFound(Problem):
@@ -37,6 +47,7 @@ class CurrenciesDiffer(Problem):
     """All products of an order must have the same currency. Place one order for each currency."""
 
     status = 422
+    members: ClassVar[Mapping[str, Any]] = {"currencies": list[Currency]}
 
 
 class AmountTooLarge(Problem):
@@ -57,13 +68,24 @@ class PriceNotWhole(Problem):
     status = 422
 
 
+class ShortProduct(ResponseModel):
+    """A product of an order that has not enough stock."""
+
+    product_id: UUID
+    name: str
+    wanted: int = Field(description="The ordered quantity")
+    left: int = Field(description="The largest quantity that can still be ordered")
+
+
 class OutOfStock(Problem):
     """There is not enough stock of the products in `products`. Reduce each quantity to at most `left`."""
 
     status = 409
+    members: ClassVar[Mapping[str, Any]] = {"products": list[ShortProduct]}
 
 
 class OrderNotPending(Problem):
     """Only a pending order can be cancelled. `order_status` is the status of this order."""
 
     status = 409
+    members: ClassVar[Mapping[str, Any]] = {"order_status": OrderStatus}

@@ -1,5 +1,8 @@
 """The error responses of payments. The first line of each docstring is the default `detail` that clients receive."""
 
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
 from kit.errors import Problem, Unavailable
 
 
@@ -19,6 +22,7 @@ class OrderNotPayable(Problem):
     """This order cannot be paid, because it is not pending: check its status with GET /catalog/orders/{id}."""
 
     status = 409
+    members: ClassVar[Mapping[str, Any]] = {"reference": str}
 
 
 class AmountNotPayable(Problem):
@@ -67,6 +71,7 @@ class RefundTooLarge(Problem):
     """The amount is greater than the refundable amount of the payment: request at most `left` subunits."""
 
     status = 422
+    members: ClassVar[Mapping[str, Any]] = {"left": int}
 
 
 class ReasonNeeded(Problem):
@@ -127,6 +132,7 @@ class ChargePending(Problem):
     """The result of a card charge for this order is not known yet: get that payment, whose `reference` is in this response, in a moment."""
 
     status = 409
+    members: ClassVar[Mapping[str, Any]] = {"reference": str}
 
 
 class WebhookEventNotFailed(Problem):

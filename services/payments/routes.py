@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.account_limit import AccountLimit
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
-from kit.http.rate_limit import TooManyRequests
+from kit.http.routing import Router
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader, RequiredKeyHeader
 from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
 from services.payments.auth import AnyCaller, Payer, Reference, find_payment, visible_payments
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
@@ -36,7 +36,7 @@ from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 from services.payments.settlement import verify as verification
 
-router = APIRouter(prefix="/payments", tags=["payments"])
+router = Router(prefix="/payments", tags=["payments"])
 
 
 async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
@@ -54,9 +54,6 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
     status_code=201,
     summary="Start a payment",
     responses=problem_responses(
-        NotAuthenticated,
-        TooManyRequests,
-        NotAllowed,
         OrderNotFound,
         NotConfigured,
         OrderNotPayable,
@@ -91,9 +88,6 @@ async def start_payment(
     status_code=201,
     summary="Charge a saved card",
     responses=problem_responses(
-        NotAuthenticated,
-        TooManyRequests,
-        NotAllowed,
         OrderNotFound,
         CardNotFound,
         NotConfigured,
@@ -123,7 +117,7 @@ async def charge_saved_card(
     return await saved_card.charge_saved_card(sessions, idempotency_locks, clients, payer, request, idempotency_key)
 
 
-@router.get("", summary="List payments", responses=problem_responses(NotAuthenticated, InvalidCursor))
+@router.get("", summary="List payments", responses=problem_responses(InvalidCursor))
 async def list_payments(
     caller: AnyCaller,
     session: Reading,
@@ -143,7 +137,7 @@ async def list_payments(
     return PaymentPage(items=await _views(session, page), next_cursor=next_cursor)
 
 
-@router.get("/{reference}", summary="Get a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
+@router.get("/{reference}", summary="Get a payment", responses=problem_responses(PaymentNotFound))
 async def get_payment(caller: AnyCaller, session: Reading, reference: Reference) -> PaymentView:
     """Return a payment: one of the caller's own, or any with the scope `payments:read`."""
     (view,) = await _views(session, [await find_payment(session, caller, reference)])
@@ -154,7 +148,7 @@ async def get_payment(caller: AnyCaller, session: Reading, reference: Reference)
     "/{reference}/verify",
     dependencies=[AccountLimit],
     summary="Verify a payment at Paystack",
-    responses=problem_responses(NotAuthenticated, TooManyRequests, PaymentNotFound, NotConfigured, PaystackUnavailable),
+    responses=problem_responses(PaymentNotFound, NotConfigured, PaystackUnavailable),
 )
 async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
     """Ask Paystack for the result of a payment that is not paid yet, and return the payment.

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Security
+from fastapi import Depends, Security
 from fastapi.security import OAuth2PasswordBearer
 
 from kit.auth import Caller, authenticate
-from kit.errors import NotAuthenticated, Unavailable, problem_responses
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
 from services.auth.accounts import records
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
@@ -15,7 +16,7 @@ from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
 from services.auth.models import Account
 
-router = APIRouter(prefix="/auth", tags=["accounts"])
+router = Router(prefix="/auth", tags=["accounts"])
 
 login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 """Performs no check. It makes "Authorize" on /docs ask for a user name and a password."""
@@ -23,12 +24,12 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 
 @router.post(
     "/users",
-    summary="Register",
+    summary="Register an account",
     status_code=201,
     response_model=AccountView,
-    responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy, Unavailable),
+    responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy),
 )
-async def register(registration: Registration, session: Transaction, hasher: CurrentPasswordHasher) -> Account:
+async def register_account(registration: Registration, session: Transaction, hasher: CurrentPasswordHasher) -> Account:
     """Create a customer's account. Email addresses that differ only in upper and lower case are the same address."""
     check_not_easy(registration.password, registration.email)
     async with hasher.slot():
@@ -39,10 +40,10 @@ async def register(registration: Registration, session: Transaction, hasher: Cur
 @router.get(
     "/me",
     summary="Get your account",
-    responses=problem_responses(NotAuthenticated, AccountNeeded, Unavailable),
+    responses=problem_responses(AccountNeeded),
     dependencies=[Security(login_form)],
 )
-async def me(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> CurrentAccountView:
+async def get_account(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> CurrentAccountView:
     """Return the account that the access token was issued to, and the scopes of the token."""
     account = await records.get_for_caller(session, caller)
     return CurrentAccountView(

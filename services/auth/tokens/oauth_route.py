@@ -1,14 +1,16 @@
 """Error responses of RFC 6749 for the token endpoint and the revocation endpoint."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from kit.errors import TITLES, BadRequest, Problem
+from kit.http.routing import Route
+from kit.problem_responses import Responses, narrowed
 from services.auth.errors import InvalidRequest, OAuthError
 from services.auth.metrics import token_requests_total
 from services.auth.tokens.schemas import OAuthErrorResponse
@@ -17,8 +19,24 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """No response with a token may be cached (RFC 6749 section 5.1)."""
 
 
-class OAuthRoute(APIRoute):
+def oauth_responses(*errors: type[OAuthError]) -> Responses:
+    """Return the OpenAPI responses for the errors that an endpoint raises: one schema for each status, with the codes that can occur."""
+    responses: Responses = {}
+    for error in errors:
+        response = responses.setdefault(error.status, {"description": f"{TITLES[error.status]}\n"})
+        content = response.setdefault("content", {})
+        media_type = content.setdefault("application/json", {"schema": narrowed(OAuthErrorResponse, "error", [])})
+        media_type["schema"]["allOf"][1]["properties"]["error"]["enum"].append(error.error)
+        response["description"] += f"\n- `{error.error}`: {error.default_description()}"
+    return responses
+
+
+class OAuthRoute(Route):
     """Answers an OAuthError or a malformed form (`invalid_request`) with an error response of RFC 6749 section 5.2."""
+
+    def problems(self) -> Iterator[type[Problem]]:
+        """Yield the errors of every route, without the one that is answered as `invalid_request` of RFC 6749."""
+        return (problem for problem in super().problems() if problem is not BadRequest)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

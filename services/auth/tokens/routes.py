@@ -2,33 +2,35 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import Depends, Form, Request, Response
 
-from kit.errors import Unavailable, problem_responses
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import MAX_BYTES
 from services.auth.clients.authentication import ClientCredentials, SentCredentials
 from services.auth.db import Transaction, sessions
 from services.auth.email_addresses import MAX_LENGTH
-from services.auth.errors import InvalidClient, InvalidRequest, TooBusy, UnauthorizedClient, UnsupportedGrantType
+from services.auth.errors import (
+    InvalidClient,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    TooBusy,
+    TooManyFailedLogins,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+)
 from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
 from services.auth.sessions import refresh_tokens
 from services.auth.settings import settings
 from services.auth.tokens import grants
 from services.auth.tokens.access_tokens import sign_access_token
-from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, refuse_repeated_parameters
-from services.auth.tokens.schemas import GrantType, OAuthErrorResponse, TokenResponse
+from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_responses, refuse_repeated_parameters
+from services.auth.tokens.schemas import GrantType, TokenResponse
 
-OAUTH_ERROR: dict[str, object] = {
-    "model": OAuthErrorResponse,
-    "description": "The request was refused: 401 if the client could not be authenticated, else 400 (RFC 6749 section 5.2)",
-}
-THROTTLED: dict[str, object] = {
-    "model": OAuthErrorResponse,
-    "description": "Too many failed logins with this user name. Retry-After says how many seconds to wait",
-}
-router = APIRouter(tags=["tokens"], route_class=OAuthRoute)
+router = Router(tags=["tokens"], route_class=OAuthRoute)
 
 
 async def _refresh_secret(request: Request) -> bytes:
@@ -45,9 +47,20 @@ RefreshSecret = Annotated[bytes, Depends(_refresh_secret)]
     response_model=TokenResponse,
     response_model_exclude_none=True,
     dependencies=[Depends(refuse_repeated_parameters)],
-    responses={"4XX": OAUTH_ERROR, 429: THROTTLED, **problem_responses(TooBusy, Unavailable)},
+    responses={
+        **oauth_responses(
+            InvalidRequest,
+            InvalidClient,
+            InvalidGrant,
+            UnauthorizedClient,
+            UnsupportedGrantType,
+            InvalidScope,
+            TooManyFailedLogins,
+        ),
+        **problem_responses(TooBusy),
+    },
 )
-async def token(
+async def get_access_token(
     response: Response,
     key_ring: CurrentKeyRing,
     hasher: CurrentPasswordHasher,
@@ -115,11 +128,11 @@ async def token(
 
 @router.post(
     "/auth/revoke",
-    summary="Log out",
+    summary="Revoke a refresh token, which logs out",
     dependencies=[Depends(refuse_repeated_parameters)],
-    responses={"4XX": OAUTH_ERROR, **problem_responses(Unavailable)},
+    responses=oauth_responses(InvalidRequest),
 )
-async def revoke(
+async def revoke_refresh_token(
     session: Transaction,
     request: Request,
     token: Annotated[

@@ -2,23 +2,22 @@
 
 from typing import get_args
 
-from fastapi import APIRouter
-
 from contracts.tokens import Scope
+from kit.http.routing import Router
 from services.auth.settings import settings
 from services.auth.tokens.schemas import GrantType, ServerMetadata
 
-router = APIRouter(prefix="/.well-known", tags=["discovery"])
+router = Router(prefix="/.well-known", tags=["discovery"])
 
 
 @router.get("/oauth-authorization-server", summary="Get the server metadata")
-async def metadata() -> ServerMetadata:
+async def get_server_metadata() -> ServerMetadata:
     """Return the endpoints, scopes and grant types of this authorization server (RFC 8414)."""
     return _metadata()
 
 
-@router.get("/openid-configuration", summary="Get the server metadata at the path of OpenID Connect")
-async def openid_configuration() -> ServerMetadata:
+@router.get("/openid-configuration", summary="Get the OpenID configuration, which is the server metadata")
+async def get_openid_configuration() -> ServerMetadata:
     """Return the same metadata as /.well-known/oauth-authorization-server. Gateways such as AWS read it at this path only.
 
     This server is not an OpenID provider: it issues no ID tokens.

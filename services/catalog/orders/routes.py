@@ -3,14 +3,14 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
 from kit.account_limit import AccountLimit
-from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
-from kit.http.rate_limit import TooManyRequests
+from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
+from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyCaller, Customer
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
@@ -27,7 +27,7 @@ from services.catalog.orders import cancel, lists, place
 from services.catalog.orders.schemas import OrderPage, OrderView, PlaceOrder
 from services.catalog.statuses import OrderStatus
 
-router = APIRouter(prefix="/catalog/orders", tags=["orders"])
+router = Router(prefix="/catalog/orders", tags=["orders"])
 
 StatusParam = Annotated[OrderStatus | None, Query(description="Only orders with this status")]
 OrderId = Annotated[UUID, Path(description="Id of the order")]
@@ -39,10 +39,6 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
     status_code=201,
     summary="Place an order",
     responses=problem_responses(
-        NotAuthenticated,
-        TooManyRequests,
-        Unavailable,
-        NotAllowed,
         ProductNotFound,
         OutOfStock,
         IdempotencyKeyInUse,
@@ -68,7 +64,7 @@ async def place_order(
     return order
 
 
-@router.get("", summary="List your orders", responses=problem_responses(NotAuthenticated, Unavailable, InvalidCursor))
+@router.get("", summary="List your orders", responses=problem_responses(InvalidCursor))
 async def list_orders(
     caller: AnyCaller,
     session: Reading,
@@ -83,7 +79,7 @@ async def list_orders(
 @router.get(
     "/{order_id}",
     summary="Get an order",
-    responses=problem_responses(NotAuthenticated, Unavailable, OrderNotFound),
+    responses=problem_responses(OrderNotFound),
 )
 async def get_order(order_id: OrderId, caller: AnyCaller, session: Reading) -> OrderView:
     """Return one of the caller's own orders, or any order with the scope `orders:read`."""
@@ -93,7 +89,7 @@ async def get_order(order_id: OrderId, caller: AnyCaller, session: Reading) -> O
 @router.post(
     "/{order_id}/cancel",
     summary="Cancel an order",
-    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, OrderNotFound, OrderNotPending),
+    responses=problem_responses(OrderNotFound, OrderNotPending),
 )
 async def cancel_order(order_id: OrderId, customer: Customer, session: Transaction) -> OrderView:
     """Cancel one of your own pending orders and release its stock. Cancelling a cancelled order changes nothing.

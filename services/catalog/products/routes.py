@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
-from kit.errors import NotAllowed, NotAuthenticated, Unavailable, problem_responses
 from kit.fields import MAX_AMOUNT, Currency
+from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
+from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, PriceRangeEmpty, ProductNotFound, SlugTaken
@@ -15,7 +16,7 @@ from services.catalog.products import edit, lists
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, Tag, UpdateProduct
 
-router = APIRouter(prefix="/catalog/products", tags=["products"])
+router = Router(prefix="/catalog/products", tags=["products"])
 
 Search = Annotated[
     str | None,
@@ -64,7 +65,7 @@ async def list_products(
     "",
     status_code=201,
     summary="Create a product",
-    responses=problem_responses(NotAuthenticated, Unavailable, NotAllowed, CategoryNotFound, SlugTaken, PriceNotWhole),
+    responses=problem_responses(CategoryNotFound, SlugTaken, PriceNotWhole),
 )
 async def create_product(request: CreateProduct, actor: EditingActor, session: Transaction) -> ProductView:
     """Create a product. Requires the scope `catalog:write`."""
@@ -80,9 +81,7 @@ async def get_product(id_or_slug: IdOrSlug, session: Reading) -> ProductView:
 @router.patch(
     "/{product_id}",
     summary="Change a product",
-    responses=problem_responses(
-        NotAuthenticated, Unavailable, NotAllowed, ProductNotFound, CategoryNotFound, PriceNotWhole
-    ),
+    responses=problem_responses(ProductNotFound, CategoryNotFound, PriceNotWhole),
 )
 async def update_product(
     product_id: ProductId, request: UpdateProduct, actor: EditingActor, session: Transaction

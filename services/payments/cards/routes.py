@@ -3,9 +3,10 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Response
+from fastapi import Path, Response
 
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
 from services.payments.auth import Payer
 from services.payments.cards import saved_cards
 from services.payments.cards.models import Card
@@ -14,10 +15,10 @@ from services.payments.db import CurrentNotifier, Reading, Topic, sessions
 from services.payments.errors import CardNotFound
 
 MAX_LISTED = 100
-router = APIRouter(prefix="/payments", tags=["cards"])
+router = Router(prefix="/payments", tags=["cards"])
 
 
-@router.get("/cards", summary="List your saved cards", responses=problem_responses(NotAuthenticated, NotAllowed))
+@router.get("/cards", summary="List your saved cards")
 async def list_cards(payer: Payer, session: Reading) -> Cards:
     """Return the caller's own saved cards, newest first, at most 100. Requires the scope `payments:write`."""
     query = saved_cards.active_cards_of(payer.id).order_by(Card.created_at.desc(), Card.id).limit(MAX_LISTED)
@@ -29,7 +30,7 @@ async def list_cards(payer: Payer, session: Reading) -> Cards:
     "/cards/{card_id}",
     status_code=204,
     summary="Delete a saved card",
-    responses=problem_responses(NotAuthenticated, NotAllowed, CardNotFound),
+    responses=problem_responses(CardNotFound),
 )
 async def delete_card(
     payer: Payer, notifier: CurrentNotifier, card_id: Annotated[UUID, Path(description="Id of the saved card")]

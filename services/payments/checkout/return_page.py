@@ -8,11 +8,12 @@ from contextlib import suppress
 from html import escape
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from contracts.money import format_money
+from kit.http.routing import Route, Router
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import NotConfigured, PaystackUnavailable
@@ -20,7 +21,14 @@ from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.settings import settings
 from services.payments.settlement.verify import verify_now
 
-router = APIRouter(tags=["payments"])
+
+class ReturnPageRoute(Route):
+    """A route to which Paystack adds query parameters."""
+
+    accepts_other_parameters = True
+
+
+router = Router(tags=["payments"], route_class=ReturnPageRoute)
 Reference = Annotated[
     str | None, Query(max_length=200, description="Reference of the payment; Paystack sends it in both parameters")
 ]
@@ -73,10 +81,13 @@ HEADERS = {
 
 @router.get(
     "/payments/callback",
-    summary="Receive the payer's browser after the payment",
+    summary="Show the return page to the payer",
     responses={
         303: {"description": "Redirect to the callback_url of the payment"},
-        404: {"description": "There is no payment with this reference", "content": {"text/html": {}}},
+        404: {
+            "description": "There is no payment with this reference",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
     },
     response_class=HTMLResponse,
 )

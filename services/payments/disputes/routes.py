@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from sqlalchemy import literal, select, tuple_
 
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
 from services.payments.auth import RefundActor, RefundOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Reading, Topic, sessions
@@ -29,11 +30,9 @@ from services.payments.errors import (
 )
 from services.payments.models import Dispute
 
-router = APIRouter(prefix="/payments/disputes", tags=["disputes"])
+router = Router(prefix="/payments/disputes", tags=["disputes"])
 DisputeId = Annotated[int, Path(ge=0, lt=2**63, description="Paystack's id of the dispute")]
 PROBLEMS = problem_responses(
-    NotAuthenticated,
-    NotAllowed,
     DisputeNotFound,
     NotConfigured,
     DisputeNotAwaitingResponse,
@@ -43,7 +42,7 @@ PROBLEMS = problem_responses(
 """Problems of the routes that send a response to Paystack."""
 
 
-@router.get("", summary="List disputes", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.get("", summary="List disputes", responses=problem_responses(InvalidCursor))
 async def list_disputes(
     _: RefundOperator,
     session: Reading,
@@ -79,7 +78,7 @@ async def list_disputes(
 @router.get(
     "/{dispute_id}",
     summary="Get a dispute",
-    responses=problem_responses(NotAuthenticated, NotAllowed, DisputeNotFound),
+    responses=problem_responses(DisputeNotFound),
 )
 async def get_dispute(_: RefundOperator, session: Reading, dispute_id: DisputeId) -> DisputeView:
     """Return a dispute in the state that Paystack reported last. Requires the scope `payments:refund`."""

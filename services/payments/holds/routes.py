@@ -1,8 +1,7 @@
 """Routes for decisions about held payments. All require the scope payments:decide."""
 
-from fastapi import APIRouter
-
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
 from services.payments.auth import Reference, ReviewActor, ReviewOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
@@ -11,13 +10,13 @@ from services.payments.holds import review
 from services.payments.holds.schemas import AcceptPayment, BindPayment
 from services.payments.schemas import PaymentView
 
-router = APIRouter(prefix="/payments/{reference}", tags=["held payments"])
+router = Router(prefix="/payments/{reference}", tags=["held payments"])
 
 
 @router.post(
     "/accept",
     summary="Accept a held payment",
-    responses=problem_responses(NotAuthenticated, NotAllowed, PaymentNotFound, NotHeld),
+    responses=problem_responses(PaymentNotFound, NotHeld),
 )
 async def accept_payment(
     actor: ReviewActor, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
@@ -37,9 +36,7 @@ async def accept_payment(
 @router.post(
     "/bind",
     summary="Bind a held payment to an order",
-    responses=problem_responses(
-        NotAuthenticated, NotAllowed, PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable
-    ),
+    responses=problem_responses(PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable),
 )
 async def bind_payment(
     caller: ReviewOperator,

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import StreamingResponse
 
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
+from kit.problem_responses import problem_responses
 from services.payments.auth import PaymentsReader
 from services.payments.db import Reading, Transaction, reading_sessions
 from services.payments.ledger import csv_export, queries
@@ -15,7 +16,7 @@ from services.payments.ledger.models import Account
 from services.payments.ledger.queries import Filter
 from services.payments.ledger.schemas import Balances, BalanceView, EntryView, LedgerPage, UtcTime
 
-router = APIRouter(prefix="/payments", tags=["ledger"])
+router = Router(prefix="/payments", tags=["ledger"])
 AccountParam = Annotated[Account | None, Query(description="Only entries of this account")]
 CurrencyParam = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="Only entries in this currency")]
 ReferenceParam = Annotated[
@@ -34,9 +35,9 @@ To = Annotated[
 @router.get(
     "/ledger",
     summary="List ledger entries",
-    responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+    responses=problem_responses(InvalidCursor),
 )
-async def list_entries(
+async def list_ledger_entries(
     _: PaymentsReader,
     session: Reading,
     account: AccountParam = None,
@@ -55,10 +56,9 @@ async def list_entries(
 
 @router.get(
     "/ledger/balances",
-    summary="List account balances",
-    responses=problem_responses(NotAuthenticated, NotAllowed),
+    summary="List the balances of the ledger's accounts",
 )
-async def list_balances(_: PaymentsReader, session: Transaction, until: To = None) -> Balances:
+async def list_ledger_balances(_: PaymentsReader, session: Transaction, until: To = None) -> Balances:
     """Return the balance of each account in each currency, now or at the time `to`. Requires the scope `payments:read`."""
     # Not Reading: with millions of entries, the sums may take longer than the statement timeout of reads.
     rows = await queries.balances(session, until)
@@ -70,11 +70,10 @@ async def list_balances(_: PaymentsReader, session: Transaction, until: To = Non
     summary="Export ledger entries as CSV",
     response_class=StreamingResponse,
     responses={
-        200: {"description": "The entries, oldest first", "content": {"text/csv": {"schema": {"type": "string"}}}},
-        **problem_responses(NotAuthenticated, NotAllowed),
+        200: {"description": "The entries, oldest first", "content": {"text/csv": {"schema": {"type": "string"}}}}
     },
 )
-async def export_csv(
+async def export_ledger_entries(
     _: PaymentsReader,
     account: AccountParam = None,
     currency: CurrencyParam = None,

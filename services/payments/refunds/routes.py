@@ -4,16 +4,17 @@ from typing import Annotated
 from uuid import UUID
 
 import structlog
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
 from kit.observability.tracing import continue_trace
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
 from services.payments.auth import AnyCaller, PaymentsReader, Reference, RefundActor, find_payment
 from services.payments.clients import CurrentClients, problem_from_paystack
 from services.payments.db import CurrentNotifier, Reading, Topic, sessions
@@ -45,15 +46,15 @@ from services.payments.refunds.schemas import (
 StatusParam = Annotated[
     list[RefundStatus] | None, Query(max_length=10, description="Repeatable. Only refunds with one of these statuses")
 ]
-list_router = APIRouter(prefix="/payments/refunds", tags=["refunds"])
-router = APIRouter(prefix="/payments/{reference}/refunds", tags=["refunds"])
+list_router = Router(prefix="/payments/refunds", tags=["refunds"])
+router = Router(prefix="/payments/{reference}/refunds", tags=["refunds"])
 log = structlog.get_logger("refunds")
 
 
 @list_router.get(
     "",
     summary="List the refunds of all payments",
-    responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+    responses=problem_responses(InvalidCursor),
 )
 async def list_all_refunds(
     _: PaymentsReader,
@@ -82,8 +83,6 @@ async def list_all_refunds(
     status_code=202,
     summary="Request a refund",
     responses=problem_responses(
-        NotAuthenticated,
-        NotAllowed,
         PaymentNotFound,
         NothingToRefund,
         IdempotencyKeyInUse,
@@ -119,7 +118,7 @@ async def request_refund(
     return view
 
 
-@router.get("", summary="List the refunds of a payment", responses=problem_responses(NotAuthenticated, PaymentNotFound))
+@router.get("", summary="List the refunds of a payment", responses=problem_responses(PaymentNotFound))
 async def list_refunds(
     caller: AnyCaller, session: Reading, reference: Reference, status: StatusParam = None
 ) -> Refunds:
@@ -135,8 +134,6 @@ async def list_refunds(
     status_code=202,
     summary="Retry a refund with the payer's bank account",
     responses=problem_responses(
-        NotAuthenticated,
-        NotAllowed,
         PaymentNotFound,
         RefundNotFound,
         NotConfigured,

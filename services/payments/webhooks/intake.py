@@ -12,16 +12,18 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from prometheus_client import Counter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from kit.errors import Unavailable, problem_responses
+from kit.errors import Unavailable
 from kit.http.direct_routes import DirectRoute
+from kit.http.routing import Router
 from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import traceparent
+from kit.problem_responses import problem_responses
 from services.payments.db import Topic
 from services.payments.errors import BadSignature, NotConfigured
 from services.payments.paystack.parsing import Unreadable
@@ -52,7 +54,7 @@ webhook_requests_total = Counter(
 log = structlog.get_logger("webhooks")
 
 
-router = APIRouter(tags=["webhooks"], route_class=DirectRoute)
+router = Router(tags=["webhooks"], route_class=DirectRoute)
 
 
 def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:
@@ -151,7 +153,7 @@ class Intake:
 @router.post(
     PATH,
     summary="Receive a webhook event from Paystack",
-    responses=problem_responses(BadSignature, NotConfigured, Unavailable),
+    responses=problem_responses(BadSignature, NotConfigured),
     openapi_extra={"security": []},
 )
 async def receive_webhook_event(request: Request) -> Response:

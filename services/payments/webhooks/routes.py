@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import structlog
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
 from kit.messaging.inbox import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
 from services.payments.auth import PaymentsReader, ReviewActor
 from services.payments.db import CurrentNotifier, Reading, Topic, sessions
 from services.payments.errors import WebhookEventNotFound
@@ -29,11 +30,11 @@ LIST = "webhook events"
 REPROCESS = "reprocess webhook events"
 """Each cursor contains the name of its route, so that the other route refuses it."""
 
-router = APIRouter(prefix="/payments/webhook-events", tags=["webhook events"])
+router = Router(prefix="/payments/webhook-events", tags=["webhook events"])
 log = structlog.get_logger("webhooks")
 
 
-@router.get("", summary="List webhook events", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor))
+@router.get("", summary="List webhook events", responses=problem_responses(InvalidCursor))
 async def list_webhook_events(
     _: PaymentsReader,
     session: Reading,
@@ -61,7 +62,7 @@ async def list_webhook_events(
     "/reprocess",
     status_code=202,
     summary="Reprocess webhook events",
-    responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor),
+    responses=problem_responses(InvalidCursor),
 )
 async def reprocess_webhook_events(actor: ReviewActor, notifier: CurrentNotifier, request: Reprocess) -> Reprocessed:
     """Reprocess webhook events in the background. Their attempts are counted from 0 again. Idempotent: no effect happens twice.
@@ -82,7 +83,7 @@ async def reprocess_webhook_events(actor: ReviewActor, notifier: CurrentNotifier
 @router.get(
     "/{event_id}",
     summary="Get a webhook event",
-    responses=problem_responses(NotAuthenticated, NotAllowed, WebhookEventNotFound),
+    responses=problem_responses(WebhookEventNotFound),
 )
 async def get_webhook_event(
     _: PaymentsReader,

@@ -35,6 +35,7 @@ async def test_token_when_the_form_is_invalid_then_error_of_rfc_6749(
 @pytest.mark.parametrize(
     "kind", ["application/json", "multipart/form-data", "multipart/form-data; boundary=x", "text/plain"]
 )
-async def test_token_when_the_body_is_not_a_form_then_invalid_request(auth: AuthClient, kind: str) -> None:
+async def test_token_when_the_body_is_not_a_form_then_415(auth: AuthClient, kind: str) -> None:
     response = await auth.http.post("/auth/token", content=b'{"grant_type":"password"', headers={"Content-Type": kind})
-    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+    assert response.headers["accept"] == "application/x-www-form-urlencoded"

@@ -6,13 +6,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from kit.errors import install_error_handlers
 from kit.http import health
 from kit.http.health import Health
 
 
 async def get_readyz(checks: Health, times: int = 1) -> list[httpx.Response]:
     app = FastAPI()
-    app.include_router(checks.router())
+    install_error_handlers(app)
+    app.include_router(checks.router("sample"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x.test") as client:
         assert (await client.get("/livez")).status_code == 200
         return await asyncio.gather(*(client.get("/readyz") for _ in range(times)))

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 
 from kit.http.direct_routes import DirectRoute
+from kit.http.routing import Router
 from tests.fixtures.sample_app import make_app, sample_client
 
 LIMIT = 3
@@ -25,7 +26,7 @@ class Waiting:
 
 @pytest.fixture
 async def waiting() -> AsyncIterator[Waiting]:
-    router = APIRouter(route_class=DirectRoute)
+    router = Router(route_class=DirectRoute)
 
     @router.post("/hook")
     async def hook(_: Request) -> Response:

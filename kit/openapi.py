@@ -1,0 +1,60 @@
+"""The OpenAPI document of a service: operation ids from the names of the endpoints, and one schema of errors."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+
+from kit.errors import MethodNotAllowed
+from kit.problem_responses import problem_responses, take_definitions
+
+DESCRIPTION = """
+
+Errors are `application/problem+json` with the schema `Problem` (RFC 9457). Each operation lists the codes that it can answer.
+A path that is not in this document is answered with 404 `not_found`, and a method that its path does not have with 405
+`method_not_allowed`: the header `Allow` lists the methods. HEAD works wherever GET does. Unknown query parameters are refused with
+422 `invalid_request`; blank ones count as absent.
+"""
+
+
+def complete_openapi(app: FastAPI) -> None:
+    """Complete the OpenAPI document of the app with the schemas of errors. Call it once, before the document is read."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = generate()
+            _add_method_not_allowed(document["paths"])
+            schemas = document["components"]["schemas"]
+            for operation in _operations(document):
+                for response in operation["responses"].values():
+                    schemas |= take_definitions(response)
+            document["components"]["schemas"] = dict(sorted(schemas.items()))
+        return generate()
+
+    # FastAPI's documented way to change the document
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def _add_method_not_allowed(paths: dict[str, dict[str, Any]]) -> None:
+    """Add 405 to the operations whose path becomes another one, without their method, if a parameter contains a slash."""
+    for path, operations in paths.items():
+        pattern = re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path)))
+        others = {
+            method: [_sample(other) for other, methods in paths.items() if other != path and method not in methods]
+            for method in operations
+        }
+        for method, operation in operations.items():
+            if any(pattern.fullmatch(other) for other in others[method]):
+                added = problem_responses(MethodNotAllowed)
+                operation["responses"] |= {str(status): response for status, response in added.items()}
+
+
+def _sample(path: str) -> str:
+    return re.sub(r"\{\w+\}", "x", path)

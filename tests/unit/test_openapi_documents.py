@@ -1,0 +1,123 @@
+"""docs/openapi/*.json: typed errors, and names from which clients can be generated."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DOCUMENTS = {
+    path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "docs" / "openapi").glob("*.json")
+}
+WEBHOOKS, CALLBACK = "/payments/webhooks/paystack", "/payments/callback"
+TOKEN_ENDPOINTS = {"/auth/token", "/auth/revoke"}
+"""Their errors follow RFC 6749."""
+
+
+def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for document in DOCUMENTS.values():
+        for path, methods in document["paths"].items():
+            for method, operation in methods.items():
+                yield method, path, operation
+
+
+def problems() -> Iterator[tuple[str, int, dict[str, Any]]]:
+    """Yield operation id, status and schema of every problem response."""
+    for _, _, operation in operations():
+        for status, response in operation["responses"].items():
+            if found := response.get("content", {}).get("application/problem+json"):
+                yield operation["operationId"], int(status), found["schema"]
+
+
+def test_every_service_has_a_document() -> None:
+    assert set(DOCUMENTS) == {"auth", "catalog", "payments", "shop"}
+
+
+def test_operation_ids_are_camel_case_and_unique_among_all_services() -> None:
+    # getIndex is the same operation of every service.
+    ids = Counter(name for name, _ in {(operation["operationId"], path) for _, path, operation in operations()})
+    assert [name for name, count in ids.items() if count > 1] == []
+    assert [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)+", name)] == []
+    assert {"registerAccount", "placeOrder", "startPayment", "getPayment", "requestRefund"} <= set(ids)
+
+
+def test_every_summary_contains_the_nouns_of_its_operation_id() -> None:
+    missing = []
+    for _, _, operation in operations():
+        nouns = re.findall("[A-Z][a-z]+", operation["operationId"])
+        words = operation["summary"].lower().replace("'s", "")
+        missing += [f"{operation['operationId']}: {noun}" for noun in nouns if noun.lower() not in words]
+    assert missing == []
+
+
+@pytest.mark.parametrize("service", DOCUMENTS)
+def test_there_is_one_schema_of_problems(service: str) -> None:
+    schemas = DOCUMENTS[service]["components"]["schemas"]
+    assert not {"HTTPValidationError", "ValidationError"} & set(schemas)
+    properties = schemas["Problem"]["properties"]
+    assert {"type", "title", "status", "code", "detail", "request_id", "errors"} == set(properties)
+    assert properties["errors"]["items"] == {"$ref": "#/components/schemas/FieldError"}
+    assert set(schemas["FieldError"]["properties"]) == {"in", "message", "type"}
+
+
+def test_every_problem_response_has_the_schema_and_lists_its_codes() -> None:
+    for operation_id, status, schema in problems():
+        reference, own = schema["allOf"]
+        assert reference == {"$ref": "#/components/schemas/Problem"}, (operation_id, status)
+        codes = own["properties"]["code"]["enum"]
+        assert codes, (operation_id, status)
+        assert len(set(codes)) == len(codes), (operation_id, status)
+        assert own["required"] == ["code"], (operation_id, status)
+
+
+def test_every_error_response_has_a_schema() -> None:
+    missing = [
+        (operation["operationId"], status)
+        for _, _, operation in operations()
+        for status, response in operation["responses"].items()
+        if status[0] in "45"
+        for content in response["content"].values() or [{}]
+        if not content.get("schema")
+    ]
+    assert missing == []
+
+
+def test_every_operation_declares_the_errors_of_its_form() -> None:
+    for method, path, operation in operations():
+        declared = {int(status) for status in operation["responses"]}
+        expected = set() if path == WEBHOOKS else {422}
+        if path not in {"/livez", "/readyz"}:
+            expected |= {503} if path == WEBHOOKS else {429, 503}
+        if "{" in path:
+            expected.add(404)
+        if operation.get("security"):
+            expected.add(401)
+        if method in {"post", "put", "patch"}:
+            expected |= {413} if path == WEBHOOKS else {413, 415}
+        if "requestBody" in operation or path == WEBHOOKS:
+            expected |= {408} if path == WEBHOOKS else {400, 408}
+        assert expected <= declared, (operation["operationId"], sorted(expected - declared))
+        assert all(status.isdigit() for status in operation["responses"]), operation["operationId"]
+
+
+def test_fields_with_a_status_are_enums() -> None:
+    plain = []
+    for service, document in DOCUMENTS.items():
+        for name, schema in document["components"]["schemas"].items():
+            for field, content in schema.get("properties", {}).items():
+                if field.endswith("status") and name != "Problem" and "enum" not in _resolved(document, content):
+                    plain.append(f"{service} {name}.{field}")
+    assert plain == []
+
+
+def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema to which another refers; for a nullable one, the schema of its value."""
+    if "anyOf" in schema:
+        (schema,) = [one for one in schema["anyOf"] if one.get("type") != "null"]
+    if "$ref" in schema:
+        found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        return found
+    return schema
