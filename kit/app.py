@@ -49,12 +49,14 @@ def create_app(
     processed at the same time, without DirectRoutes and health checks.
     """
     configure_logging(settings.log_level, settings.log_format, name)
+    proxies = TrustedProxies(settings.trusted_proxies)
 
     @asynccontextmanager
     async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         async with lifespan(app) as state:
             process.freeze_loaded_objects()
-            yield {**state, **AccountLimitState(account_limit=TokenBuckets(settings.rate_limit_per_account))}
+            limits = AccountLimitState(account_limit=TokenBuckets(settings.rate_limit_per_account))
+            yield {**state, **limits, "trusted_proxies": proxies}
 
     app = FastAPIOffline(
         title=name,
@@ -76,7 +78,6 @@ def create_app(
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
     app.add_middleware(RequestLimit, limit=max_requests)
     if settings.trusted_proxies:  # otherwise the peer may be a proxy, whose address stands for all clients
-        proxies = TrustedProxies(settings.trusted_proxies)
         app.add_middleware(AddressLimit, proxies=proxies, per_minute=settings.rate_limit_per_address)
     app.add_middleware(DirectRoutes, routes=app.routes)
     app.add_middleware(BodyLimit, limits=body_limits)

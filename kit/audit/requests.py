@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from kit.audit.actor import Actor
 from kit.auth import Caller
+from kit.http.client_address import TrustedProxies
 
 
 def acting(check: Callable[..., Awaitable[Caller]]) -> Callable[..., Awaitable[Actor]]:
@@ -15,6 +16,7 @@ def acting(check: Callable[..., Awaitable[Caller]]) -> Callable[..., Awaitable[A
 
     async def actor(request: Request, caller: Annotated[Caller, Depends(check)]) -> Actor:
         request_id = structlog.contextvars.get_contextvars().get("request_id")
-        return Actor(id=caller.id, address=request.client.host if request.client else None, request_id=request_id)
+        proxies: TrustedProxies = request.state.trusted_proxies
+        return Actor(id=caller.id, address=await proxies.client_address(request.scope), request_id=request_id)
 
     return actor

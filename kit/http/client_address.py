@@ -42,8 +42,16 @@ class TrustedProxies:
             await self._resolve_names()
         if scope.get("client") is None:
             return None
-        forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-        return self._network_of(scope["client"][0], b",".join(forwarded)[-1000:])
+        return self._network_of(scope["client"][0], _forwarded_for(scope))
+
+    async def client_address(self, scope: Scope) -> str | None:
+        """Return the client's address, or None if it is not known."""
+        if self._names:
+            await self._resolve_names()
+        if scope.get("client") is None:
+            return None
+        client = self._find_client(scope["client"][0], _forwarded_for(scope))
+        return None if client is None else str(client)
 
     async def _resolve_names(self) -> None:
         loop = asyncio.get_running_loop()
@@ -61,18 +69,27 @@ class TrustedProxies:
                 self._network_of.cache_clear()
 
     def _find_network(self, peer: str, forwarded_for: bytes) -> str | None:
+        client = self._find_client(peer, forwarded_for)
+        if client is None:
+            return None
+        return str(client) if client.version == 4 else str(ip_network((client, 64), strict=False))
+
+    def _find_client(self, peer: str, forwarded_for: bytes) -> Address | None:
         client = _parse(peer)
         hops = [hop for hop in forwarded_for.decode("latin-1").split(",") if hop.strip()]
         # Each proxy adds the address of its own peer at the end. The client may have sent whatever is left of its own address.
         while client is not None and self._is_trusted(client):
             client = _parse(hops.pop()) if hops else None
-        if client is None:
-            return None
-        return str(client) if client.version == 4 else str(ip_network((client, 64), strict=False))
+        return client
 
     def _is_trusted(self, address: Address) -> bool:
         named = (network for networks in self._resolved.values() for network in networks)
         return any(address in network for network in (*self._networks, *named))
+
+
+def _forwarded_for(scope: Scope) -> bytes:
+    values = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return b",".join(values)[-1000:]
 
 
 def _parse(text: str) -> Address | None:

@@ -6,11 +6,13 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from kit.http.client_address import TrustedProxies
 from services.payments.db import sessions
 from services.payments.webhooks.models import WebhookEvent
 from tests.factories.payments import create_paid_payment, create_payment, create_refund
 from tests.fakes.paystack import FakePaystack, charge_success
 from tests.fakes.paystack.server import UPLOADED_FILENAME
+from tests.fixtures.apps import RunningApp
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.payments_cli import OPERATOR, CommandLine
 from tests.fixtures.payments_requests import create_disputed_payment, deliver
@@ -44,6 +46,18 @@ async def test_accept_is_recorded_with_everything(client: httpx.AsyncClient, ope
     refused = await client.post(f"/payments/{one.reference}/accept", json={"reason": "again"}, headers=operator)
     assert refused.status_code == 409
     assert len(await audit_entries(client, "payments", operator)) == 1
+
+
+async def test_address_is_that_of_the_client_behind_a_trusted_proxy(
+    payments: RunningApp, client: httpx.AsyncClient, operator: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    headers = {**operator, "X-Forwarded-For": "2001:db8::7"}
+    for trusted in ([], ["127.0.0.1"]):
+        monkeypatch.setitem(payments.state, "trusted_proxies", TrustedProxies(trusted))
+        one = await create_payment(status="held", held_reason="amount_differs", paid_amount=49_000, paid_currency="NGN")
+        await client.post(f"/payments/{one.reference}/accept", json={"reason": "a regular"}, headers=headers)
+    entries = await audit_entries(client, "payments", operator)
+    assert [entry["address"] for entry in entries] == ["2001:db8::7", "127.0.0.1"], "the newest is first"
 
 
 async def test_refund_when_requested_twice_with_one_key_is_recorded_once(
