@@ -30,7 +30,9 @@ unit: .venv/installed.txt ## run the unit tests: no servers, no environment vari
 		--numprocesses 2 --dist worksteal tests/unit $(ARGS)
 
 drills: .venv/installed.txt ## run the tests that take minutes: long outages, full disks, hundreds of races (ARGS as for test)
-	@exec $(python) -m pytest --numprocesses 2 --dist loadfile -m drill $(ARGS)
+	@$(python) -m pytest --numprocesses 2 --dist loadfile -m "drill and not alone" $(ARGS); together=$$?; \
+	$(python) -m pytest -m "drill and alone" $(ARGS); alone=$$?; \
+	case $$together$$alone in 00 | 05 | 50) ;; *) exit 1 ;; esac # 5: ARGS selects no test of this kind
 
 chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120; SEED=number repeats the random choices)
 	@exec $(python) -m dev chaos

@@ -10,6 +10,8 @@ from dev.stack.configuration import Configuration
 from dev.stack.readiness import check_http
 
 STOP_SECONDS = 20.0
+READY_SECONDS = 120.0
+"""Seven processes start at once. On a busy machine with two cores this took more than a minute."""
 
 
 def service_program(name: str, configuration: Configuration, env: Mapping[str, str], url: str | None = None) -> Program:
@@ -29,6 +31,7 @@ def service_program(name: str, configuration: Configuration, env: Mapping[str, s
         cwd=PROJECT,
         check_ready=check_ready,
         port=urlsplit(base_url).port,
+        ready_seconds=READY_SECONDS,
         stop_seconds=STOP_SECONDS,
     )
 

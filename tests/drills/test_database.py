@@ -5,6 +5,7 @@ import os
 import random
 import time
 from collections import Counter
+from statistics import quantiles
 
 import asyncpg
 import psutil
@@ -16,14 +17,18 @@ from tests.fixtures.stack_client import StackClient, charge_success
 
 pytestmark = [pytest.mark.drill, pytest.mark.usefixtures("invariants")]
 
+MAX_RATIO = 10
+"""The p99 of a webhook, which is committed to disk, divided by the p99 of a route that does nothing."""
+
+CLOCK_NOISE_SECONDS = 0.02
 END = """
     SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE pid <> pg_backend_pid() AND datname = current_database()
+    WHERE pid <> pg_backend_pid() AND datname = current_database() AND usename = current_user AND backend_type = 'client backend'
 """
 
 
 async def end_connections(stack: Stack) -> None:
-    """End all connections of the three services."""
+    """End all connections of the three services. Only a superuser may end those of other roles and of autovacuum."""
     for service in ("auth", "catalog", "payments"):
         connection = await asyncpg.connect(stack.env[f"{service.upper()}_DATABASE_URL"], timeout=5)
         try:
@@ -93,27 +98,35 @@ async def test_requests_when_postgres_is_frozen_for_half_a_minute_are_answered_i
     assert load.slowest < 15
 
 
+@pytest.mark.alone
 async def test_webhooks_when_a_hundred_arrive_each_second_are_accepted_in_time(shop: StackClient, stack: Stack) -> None:
+    """Compared with a route of the same process that does nothing, which the rest of the machine slows down as much."""
     seconds, a_second = float(os.environ.get("SECONDS", "300")), 100
-    took: list[float] = []
-    statuses: Counter[int] = Counter()
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     seeded = random.Random(seed)
+    statuses: Counter[int] = Counter()
+    webhooks: list[float] = []
+    nothing: list[float] = []
 
     async def one(number: int) -> None:
         data = {"id": seeded.randrange(10**12), "number": number}
         began = time.monotonic()
         statuses[(await shop.post_webhook({"event": "transfer.success", "data": data})).status_code] += 1
-        took.append(time.monotonic() - began)
+        webhooks.append(time.monotonic() - began)
+        began = time.monotonic()
+        await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/livez", expect=200)
+        nothing.append(time.monotonic() - began)
 
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         for number in range(int(seconds * a_second)):
             await asyncio.sleep(max(0.0, began + number / a_second - time.monotonic()))
             group.create_task(one(number))
-    took.sort()
-    p99 = took[int(len(took) * 0.99)]
-    print(f"{len(took)} webhooks in {time.monotonic() - began:.0f} s, p99 {p99 * 1000:.0f} ms, {dict(statuses)}")
+    took = time.monotonic() - began
+    of_webhooks, of_nothing = (quantiles(each, n=100)[98] for each in (webhooks, nothing))
+    print(
+        f"{len(webhooks)} webhooks in {took:.0f} s, p99 {of_webhooks * 1000:.0f} ms, of nothing {of_nothing * 1000:.0f} ms"
+    )
     assert set(statuses) == {200}
-    assert p99 < 0.2
+    assert of_webhooks < MAX_RATIO * max(of_nothing, CLOCK_NOISE_SECONDS)

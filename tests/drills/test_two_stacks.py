@@ -5,11 +5,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
+import pytest
 
 from dev.stack.names import APIS, WORKERS
 from dev.stack.stack import Stack
 from tests.fixtures.environment import services_environment_removed
 from tests.fixtures.stack_client import StackClient
+
+pytestmark = [pytest.mark.drill, pytest.mark.alone]
 
 
 async def test_two_stacks_when_started_at_once_listen_on_different_ports_and_deliver(tmp_path: Path) -> None:
