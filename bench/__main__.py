@@ -10,13 +10,15 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
 from rich.console import Console
 
-from bench import baseline, databases, intake, large_tables, memory, peer, purchases, report, sweep
+from bench import baseline, databases, intake, large_tables, memory, peer, purchases, report, routes, sweep, users_peer
 from bench.load import Target, initialise_process, run_round
+from bench.peer_environment import NotInstalled, PeerEnvironment
 from bench.processes import PRODUCTION_SETTINGS
 from bench.results import Results
 from dev.process.console import Console as StackConsole
@@ -46,7 +48,7 @@ FULL = Size(
     rounds=5,
     seconds=5.0,
     latency_seconds=30,
-    purchase_rounds=5,
+    purchase_rounds=3,
     purchases=10_000,
     stored_rows=2_000_000,
     large_table_rounds=5,
@@ -82,6 +84,7 @@ def main() -> int:
         purchases.NotDelivered,
         large_tables.NotSettled,
         sweep.NotSwept,
+        routes.Refused,
         ConnectionError,
     ) as error:
         print(f"\n{error}", file=sys.stderr)
@@ -105,29 +108,26 @@ async def measure(results: Results, size: Size, executor: Executor, console: Con
     async with Stack(extra_env=PRODUCTION_SETTINGS, console=StackConsole(status=sys.stdout)) as stack:
         results.memory_before = memory.measure(stack)
         await measure_intake(results, size, stack, executor, console)
+        await measure_routes(results, size, stack, executor, console)
         await measure_purchases(results, size, stack, executor, console)
         results.memory_after = memory.measure(stack)
         await measure_sweep_and_large_tables(results, size, stack, executor, console)
 
 
 async def measure_intake(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
-    """Measure how many webhook events per second payments, an empty route and the peer accept."""
+    """Measure how many webhook events per second payments, a raw app, an empty route and the peer accept."""
     key = stack.env["PAYSTACK_SECRET_KEY"]
     database = await asyncpg.connect(stack.env["PAYMENTS_MIGRATION_DATABASE_URL"], timeout=5)
     await stack.stop("payments-worker")  # so that only intake uses the CPU
     async with AsyncExitStack() as running:
         running.push_async_callback(database.close, timeout=5)
-        noop = await running.enter_async_context(intake.empty_route())
+        raw = await running.enter_async_context(intake.raw_app(key))
+        noop = await running.enter_async_context(intake.empty_route(stack))
         one = intake.payments_server(_port(stack), database)
         two = await running.enter_async_context(intake.two_web_processes(stack, one))
-        results.servers = [noop, one, two]
-        try:
-            if not peer.is_installed():
-                console.print(f"installing {peer.PACKAGE} into the virtual environment {peer.environment_folder()}")
-            python = await peer.install()
-        except peer.NotInstalled as error:
-            results.peer_missing_reason = str(error)
-        else:
+        results.servers = [raw, noop, one, two]
+        python = await _install(peer.ENVIRONMENT, results, console)
+        if python is not None:
             (url,) = await databases.create(stack, "peer")
             results.servers += await running.enter_async_context(peer.run_peers(python, url, key))
         console.print(
@@ -135,6 +135,34 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
         )
         await intake.measure_in_turns(results.servers, size.rounds, size.seconds, key, executor)
     await stack.start("payments-worker")
+
+
+async def measure_routes(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
+    """Measure how many requests per second a route answers without and with an access token, and fastapi-users with one."""
+    python = await _install(users_peer.ENVIRONMENT, results, console)
+    async with AsyncExitStack() as running:
+        results.routes = await running.enter_async_context(routes.open_and_closed_route(stack))
+        if python is not None:
+            (url,) = await databases.create(stack, "users_peer")
+            secret = stack.env["PAYSTACK_SECRET_KEY"]  # any secret
+            results.routes.append(await running.enter_async_context(users_peer.run_users_peer(python, url, secret)))
+        console.print(
+            f"access tokens: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.routes)} routes"
+        )
+        await routes.measure_in_turns(results.routes, size.rounds, size.seconds, executor)
+
+
+async def _install(environment: PeerEnvironment, results: Results, console: Console) -> Path | None:
+    """Return the Python of a peer, or None, with the reason in the results, if it cannot be installed."""
+    if not environment.is_installed():
+        console.print(
+            f"installing {environment.pins[0]} into the virtual environment {environment.folder}", markup=False
+        )
+    try:
+        return await environment.install()
+    except NotInstalled as error:
+        results.missing_peers[environment.pins[0]] = str(error)
+        return None
 
 
 async def measure_purchases(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:

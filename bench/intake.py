@@ -89,9 +89,18 @@ async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def empty_route() -> AsyncIterator[MeasuredServer]:
+async def empty_route(stack: Stack) -> AsyncIterator[MeasuredServer]:
     """Run a server whose route does nothing, as the upper limit."""
     (port,) = ports.reserve_free(1)
-    command = [sys.executable, "-m", "bench.noop"]
-    async with running("noop", command, {"TOKEN_ISSUER": "http://127.0.0.1", "NOOP_PORT": str(port)}, port):
+    environment = {"TOKEN_ISSUER": stack.env["TOKEN_ISSUER"], "JWKS_URL": stack.env["JWKS_URL"], "NOOP_PORT": str(port)}
+    async with running("noop", [sys.executable, "-m", "bench.noop"], environment, port):
         yield MeasuredServer("no-op route", Target(port, "/noop"))
+
+
+@asynccontextmanager
+async def raw_app(key: str) -> AsyncIterator[MeasuredServer]:
+    """Run the app without a framework that only computes the HMAC, as the floor of the cost of a webhook."""
+    (port,) = ports.reserve_free(1)
+    environment = {"PAYSTACK_SECRET_KEY": key, "RAW_PORT": str(port)}
+    async with running("raw", [sys.executable, "-m", "bench.raw"], environment, port):
+        yield MeasuredServer("raw ASGI app with HMAC", Target(port, WEBHOOK))

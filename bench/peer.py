@@ -4,9 +4,7 @@ The project is created by `django-admin startproject` and configured as in the p
 """
 
 import asyncio
-import os
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,13 +15,11 @@ import asyncpg
 
 from bench.intake import MeasuredServer
 from bench.load import Target
+from bench.peer_environment import PeerEnvironment
 from bench.processes import run_once, running
 from dev.process import ports
-from dev.process.program import NotStarted
 
-PACKAGE = "paystack-django==2.0.1"
-PINS = (PACKAGE, "Django==5.2.19", "gunicorn==27.0.1", "psycopg[binary]==3.3.9")
-INSTALL_SECONDS = 180.0
+ENVIRONMENT = PeerEnvironment("paystack-django==2.0.1", "Django==5.2.19", "gunicorn==27.0.1", "psycopg[binary]==3.3.9")
 CONNECTIONS = {"default settings": "0", "persistent connections": "None"}
 """Django's CONN_MAX_AGE. By default, Django opens a new database connection for every request."""
 
@@ -44,38 +40,6 @@ URLS = """
 from django.urls import include
 urlpatterns += [path("paystack/", include("djpaystack.webhooks.urls"))]
 """
-
-
-class NotInstalled(Exception):
-    """The peer cannot be installed; the message is the reason in one line."""
-
-
-def environment_folder() -> Path:
-    """Return the folder of the peer's virtual environment, which is kept for later runs."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "paystack-shop" / f"{PACKAGE.replace('==', '-')}-py{sys.version_info.major}{sys.version_info.minor}"
-
-
-def is_installed() -> bool:
-    """Return True if an earlier run has installed the peer."""
-    return (environment_folder() / "complete").exists()
-
-
-async def install() -> Path:
-    """Install the peer if necessary, and return its Python. Raises NotInstalled."""
-    folder = environment_folder()
-    python = folder / "bin" / "python"
-    if is_installed():
-        return python
-    try:
-        await run_once("venv", [sys.executable, "-m", "venv", "--clear", str(folder)], {}, INSTALL_SECONDS)
-        arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PINS]
-        await run_once("pip", [str(python), *arguments], {}, INSTALL_SECONDS)
-    except (NotStarted, OSError) as error:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        raise NotInstalled(str(error).strip().splitlines()[-1].strip()[:200]) from error
-    await asyncio.to_thread((folder / "complete").touch)
-    return python
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench.large_tables import KINDS
@@ -45,8 +46,8 @@ def show(results: Results, console: Console) -> None:
         live, test = (results.sweep.seconds_for(MANY_PAYMENTS, limit) / 60 for limit in (LIVE_LIMIT, TEST_LIMIT))
         minutes = f"{live:.1f} min at Paystack's rate limit in live mode, {test:.0f} min in test mode"
         console.print(f"A sweep of {MANY_PAYMENTS:,} pending payments takes {minutes}.")
-    if results.peer_missing_reason:
-        console.print(f"paystack-django could not be installed: {results.peer_missing_reason}", markup=False)
+    for name, reason in results.missing_peers.items():
+        console.print(f"{name} could not be installed: {reason}", markup=False)
     console.print(f"noisy (rounds differ by more than {NOISY:.0%}): {', '.join(noisy) or 'none'}")
     if results.load_average_before > BUSY_LOAD:
         console.print(
@@ -55,8 +56,9 @@ def show(results: Results, console: Console) -> None:
 
 
 def _intake_table(results: Results) -> Table:
-    table = Table("per second, one process each", "median", "min–max", "answer, median", title="Webhook intake")
-    for server in results.servers:
+    title = "Webhook intake, and routes without and with an access token"
+    table = Table("per second, one process each", "median", "min–max", "answer, median", title=title)
+    for server in results.measured():
         took = median(median(round_.answer_seconds) for round_ in server.rounds) * 1000
         rounds = [round_.rate for round_ in server.rounds]
         table.add_row(server.name, f"{median(rounds):,.0f}", _span(rounds, "{:,.0f}"), f"{took:,.0f} ms")
@@ -107,8 +109,8 @@ def _ratio_table(results: Results, noisy: Sequence[str]) -> Table:
         expected = "" if ratio.expected_minimum is None else f"≥ {ratio.expected_minimum:g}"
         mark = " [yellow]noisy[/]" if ratio.name in noisy else ""
         table.add_row(ratio.name, f"{ratio.value:.2f}", _span(ratio.rounds, "{:.2f}"), expected, met + mark)
-    if results.peer_missing_reason:
-        table.add_row("webhook intake / paystack-django", "skipped", "", "≥ 10", "")
+    for name in results.missing_peers:
+        table.add_row(f"compared with {escape(name)}", "skipped", "", "", "")
     return table
 
 
@@ -124,6 +126,7 @@ def write(results: Results, quick: bool) -> None:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "quick": quick,
         "machine": {
+            "processor": processor(),
             "system": platform.platform(),
             "cores": os.cpu_count(),
             "python": platform.python_version(),
@@ -137,7 +140,7 @@ def write(results: Results, quick: bool) -> None:
             }
             for ratio in results.ratios()
         },
-        "skipped": results.peer_missing_reason,
+        "skipped": results.missing_peers,
         "per_second": {
             name: {"median": round(median(rounds), 1), "rounds": [round(rate, 1) for rate in rounds]}
             for name, rounds in results.rates().items()
@@ -155,6 +158,13 @@ def write(results: Results, quick: bool) -> None:
         "noisy": results.noisy(),
     }
     LATEST.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def processor() -> str:
+    """Return the name of the processor, as Linux knows it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def _rounded(memory: Memory) -> dict[str, float | None]:

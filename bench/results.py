@@ -8,6 +8,7 @@ from bench.intake import MeasuredServer
 from bench.large_tables import KINDS, Comparison
 from bench.memory import Memory
 from bench.purchases import Latency
+from bench.routes import MeasuredRoute
 from bench.sweep import Sweep
 
 NOISY = 0.25
@@ -34,7 +35,9 @@ class Results:
 
     load_average_before: float
     servers: list[MeasuredServer] = field(default_factory=list)
-    peer_missing_reason: str | None = None
+    routes: list[MeasuredRoute] = field(default_factory=list)
+    missing_peers: dict[str, str] = field(default_factory=dict)
+    """The peers that could not be installed, and why."""
     latency: Latency = field(default_factory=Latency)
     shop: list[float] = field(default_factory=list)
     baseline: list[float] = field(default_factory=list)
@@ -45,12 +48,16 @@ class Results:
 
     def ratios(self) -> list[Ratio]:
         """Return the ratios. Each compares figures of the same round, so that other load on the machine affects both."""
-        noop, intake, two, *peers = self.servers
+        raw, noop, intake, two, *peers = self.servers
+        open_route, closed, *user_peers = self.routes
         ratios = [
-            Ratio(f"{intake.name} / {noop.name}", _rate_ratios(intake, noop), 0.6),
+            Ratio(f"{intake.name} / {raw.name}", _rate_ratios(intake, raw), 0.45),
+            Ratio(f"{intake.name} / {noop.name}", _rate_ratios(intake, noop), 0.9),
             Ratio(f"{two.name} / one process", _rate_ratios(two, intake), 1.25),
             *(Ratio(f"{intake.name} / {peer.name}", _rate_ratios(intake, peer), 10.0) for peer in peers),
-            Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.5),
+            Ratio(f"{closed.name} / {open_route.name}", _rate_ratios(closed, open_route), 0.65),
+            *(Ratio(f"{closed.name} / {peer.name}", _rate_ratios(closed, peer), 8.0) for peer in user_peers),
+            Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.6),
         ]
         if self.large_tables:
             full, empty = self.large_tables.full, self.large_tables.empty
@@ -64,9 +71,13 @@ class Results:
             ratios.append(Ratio("sweep: estimated / measured seconds", [self.sweep.estimated / self.sweep.took]))
         return ratios
 
+    def measured(self) -> list[MeasuredServer | MeasuredRoute]:
+        """Return all servers and routes whose requests per second were measured."""
+        return [*self.servers, *self.routes]
+
     def rates(self) -> dict[str, list[float]]:
         """Return all rates per second by name, one per round."""
-        rates = {server.name: [round_.rate for round_ in server.rounds] for server in self.servers}
+        rates = {server.name: [round_.rate for round_ in server.rounds] for server in self.measured()}
         if self.large_tables:
             for name, side in (("full", self.large_tables.full), ("empty", self.large_tables.empty)):
                 rates.update({f"{kind}, {name} tables": rounds for kind, rounds in side.rates.items()})
@@ -78,7 +89,7 @@ class Results:
         return [name for name, rounds in measured.items() if (max(rounds) - min(rounds)) / median(rounds) > NOISY]
 
 
-def _rate_ratios(one: MeasuredServer, other: MeasuredServer) -> list[float]:
+def _rate_ratios(one: MeasuredServer | MeasuredRoute, other: MeasuredServer | MeasuredRoute) -> list[float]:
     return _ratios([round_.rate for round_ in one.rounds], [round_.rate for round_ in other.rounds])
 
 
