@@ -92,7 +92,7 @@ def look_up(references: list[str], token: str, port: int, seconds: float) -> Rou
 def _side(stack: Stack, url: str) -> Side:
     own = ports.reserve_free(2)
     environment = {
-        **stack.service_env("payments"),
+        **stack.service_env("payments-worker"),
         "PAYMENTS_DATABASE_URL": url,
         "PAYMENTS_PORT": str(own[0]),
         "PAYMENTS_WORKER_PORT": str(own[1]),

@@ -4,16 +4,27 @@
 published version must still parse (tests/unit/contracts/examples).
 """
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID, uuid4, uuid5
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 CONTENT_TYPE = "application/cloudevents+json"
 
-Reference = Annotated[str, Field(min_length=1, max_length=200, description="The payment's reference at Paystack")]
+
+def _check_storable(text: str) -> str:
+    if re.search("[\x00\ud800-\udfff]", text):
+        raise ValueError("must not contain NUL or lone surrogates")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_check_storable)]
+"""A text that Postgres can store. Every text of an event is one, so that a consumer never fails to store an event that it could parse."""
+
+Reference = Annotated[Text, Field(min_length=1, max_length=200, description="The payment's reference at Paystack")]
 Subunits = Annotated[int, Field(ge=0, le=2**53, description="Subunits of the currency (kobo, pesewa, cent)")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
 DisputeId = Annotated[int, Field(ge=0, lt=2**63, description="The dispute's id at Paystack")]
@@ -71,9 +82,6 @@ class UndeliverableReason(StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     """Catalog has no order with this id."""
 
-    AMOUNT_DIFFERS = "amount_differs"
-    """The amount or the currency of the payment differs from that of the order."""
-
 
 def event_id_for(event_type: str, *identifiers: object) -> UUID:
     """Derive an event's id from its type and from the values that identify it, such as the payment's reference.
@@ -84,42 +92,40 @@ def event_id_for(event_type: str, *identifiers: object) -> UUID:
 
 
 class EventData(BaseModel):
-    """Base class of the `data` of all events."""
+    """The `data` of all events: which payment, for which order. Consumers compare these values with their own rows."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-
-class PaymentData(EventData):
     reference: Reference
     order_id: UUID
     amount: Subunits = Field(description="The order's amount, which the payer had to pay")
     currency: CurrencyCode
 
 
-class PaymentSucceededData(PaymentData):
+class PaymentSucceededData(EventData):
     paid_amount: Subunits = Field(description="The amount that the payer paid, including fees if the payer bears them")
-    channel: str | None = Field(default=None, max_length=50, description="Paystack's payment channel: card, bank, …")
+    channel: Text | None = Field(default=None, max_length=50, description="Paystack's payment channel: card, bank, …")
     paid_at: AwareDatetime | None = None
 
 
-class PaymentFailedData(PaymentData):
-    reason: str = Field(max_length=500, description="Paystack's gateway_response. For display, not for program logic")
+class PaymentFailedData(EventData):
+    reason: Text = Field(max_length=500, description="Paystack's gateway_response. For display, not for program logic")
 
 
-class PaymentHeldData(PaymentData):
+class PaymentHeldData(EventData):
     reason: PublishedHeldReason
     paid_amount: Subunits
-    paid_currency: str = Field(max_length=10)
+    paid_currency: Text = Field(max_length=10)
 
 
-class PaymentRefundedData(PaymentData):
+class PaymentRefundedData(EventData):
     refunded_amount: Subunits = Field(description="The sum of all refunds and chargebacks of this payment so far")
     fully_refunded: bool | None = Field(
         default=None, description="True if the whole paid amount is refunded. The paid amount may differ from `amount`"
     )
 
 
-class PaymentDisputedData(PaymentData):
+class PaymentDisputedData(EventData):
     dispute_id: DisputeId
     disputed_amount: Subunits | None = Field(
         default=None, description="The amount that the payer claims back, if known"
@@ -127,9 +133,9 @@ class PaymentDisputedData(PaymentData):
     due_at: AwareDatetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
 
 
-class PaymentDisputeResolvedData(PaymentData):
+class PaymentDisputeResolvedData(EventData):
     dispute_id: DisputeId
-    resolution: str | None = Field(
+    resolution: Text | None = Field(
         default=None, max_length=50, description="Paystack's resolution: merchant-accepted, auto-accepted, declined"
     )
     lost: bool = Field(
@@ -138,10 +144,6 @@ class PaymentDisputeResolvedData(PaymentData):
 
 
 class OrderUndeliverableData(EventData):
-    reference: Reference
-    order_id: UUID
-    amount: Subunits
-    currency: CurrencyCode
     reason: UndeliverableReason
 
 
@@ -158,6 +160,13 @@ class Event(BaseModel):
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     datacontenttype: Literal["application/json"] = "application/json"
     traceparent: str | None = Field(default=None, max_length=55, description="W3C trace context of the purchase")
+    data: EventData
+
+    @model_validator(mode="after")
+    def _check_subject(self) -> Self:
+        if self.subject != str(self.data.order_id):
+            raise ValueError("the subject must be the order's id")
+        return self
 
 
 class PaymentSucceeded(Event):

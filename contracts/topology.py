@@ -1,5 +1,8 @@
-"""The broker topology: which service publishes to which queue. Each service declares the exchange, and the
-queues to which it publishes or from which it consumes; this is idempotent."""
+"""The broker topology: exchanges and queues, and which service publishes and consumes.
+
+A service declares the queue from which it consumes, and creates the marker of the queue to which it publishes. The permissions of its
+broker user (deploy/rabbitmq/definitions.json) allow exactly this.
+"""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,7 +11,10 @@ EXCHANGE = "shop.events"
 
 
 class Queue(BaseModel):
-    """A durable quorum queue with one consuming service. Dead letters go to the queue `<name>.dead-letters`."""
+    """A durable quorum queue with one consuming service, whose name is the first part of `name`.
+
+    Dead letters go through the service's dead-letter exchange to the queue `<name>.dead-letters`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -18,6 +24,11 @@ class Queue(BaseModel):
     @property
     def dead_letters(self) -> str:
         return f"{self.name}.dead-letters"
+
+    @property
+    def dead_letter_exchange(self) -> str:
+        """The direct exchange of the consuming service. The routing key is the name of the queue that gets the message."""
+        return f"{self.name.partition('.')[0]}.dead-letters"
 
     @property
     def marker(self) -> str:

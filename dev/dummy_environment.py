@@ -8,7 +8,6 @@ DUMMY_ENVIRONMENT = {
     "LOG_FORMAT": "console",
     "TOKEN_ISSUER": URL,
     "JWKS_URL": f"{URL}/.well-known/jwks.json",
-    "AMQP_URL": "amqp://nobody:no-such-account@127.0.0.1:9/",
     "AUTH_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/auth",
     "AUTH_KEYS_DIR": "/nonexistent",
     "CATALOG_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/catalog",

@@ -32,6 +32,7 @@ EXTERNAL_SERVERS = (
     *(f"{service.upper()}_DATABASE_URL" for service in SERVICES),
     *(f"{service.upper()}_MIGRATION_DATABASE_URL" for service in SERVICES),
     "AMQP_URL",
+    *(f"{service.upper()}_AMQP_URL" for service in SERVICES),
     "PAYSTACK_URL",
     "PAYSTACK_SECRET_KEY",
 )

@@ -1,11 +1,14 @@
 """A private RabbitMQ node with its own name, cookie, ports, folders and port mapper (epmd), on loopback only."""
 
 import asyncio
+import json
 import os
 import shutil
 from pathlib import Path
 from signal import SIGTERM
+from typing import Any
 
+from deploy.rabbitmq.users import ADMIN, SERVICES, read_definitions
 from dev.process.files import write_private
 from dev.process.ports import LOOPBACK, is_free
 from dev.process.program import NotReady, NotStarted, Program
@@ -13,7 +16,6 @@ from dev.servers.state import State
 
 # Debian's wrapper on the PATH requires root or the rabbitmq account; this is the script that the wrapper calls.
 DEBIAN_SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-USER = "shop"
 NODE = "shop@localhost"
 # AMQP 0-9-1, sections 4.2.2 and 4.2.3: the client's first bytes, and the type of the frame that the server answers with.
 AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
@@ -43,18 +45,22 @@ def port_mapper() -> Path:
 
 
 class RabbitMQ:
-    """A node in its own folder, with one user that has a random password, and without the guest user."""
+    """A node in its own folder. Its users are those of deploy/rabbitmq/ and an administrator, with random passwords; there is no guest."""
 
     def __init__(self, folder: Path, ports: tuple[int, int, int], state: State) -> None:
         self._folder = folder.absolute()
         self._amqp, self._distribution, self._mapper = ports
-        self._password = state.secret("rabbitmq_password")
+        self._passwords = {user: state.secret(f"rabbitmq_password_{user}") for user in (ADMIN, *SERVICES)}
         self._cookie = state.secret("rabbitmq_cookie")
 
     @property
     def url(self) -> str:
-        """Return the AMQP URL of the node's user."""
-        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{self._amqp}/"
+        """Return the AMQP URL of the administrator."""
+        return self.service_url(ADMIN)
+
+    def service_url(self, user: str) -> str:
+        """Return the AMQP URL of a service's user."""
+        return f"amqp://{user}:{self._passwords[user]}@{LOOPBACK}:{self._amqp}/"
 
     async def prepare(self, command: Path) -> tuple[Program, Program]:
         """Write the node's files; return the programs of the port mapper and of the node, in start order."""
@@ -67,11 +73,11 @@ class RabbitMQ:
             (self._folder / name).mkdir(exist_ok=True)
         write_private(self._folder / ".erlang.cookie", self._cookie)
         write_private(self._folder / "enabled_plugins", "[].\n")
+        write_private(self._folder / "definitions.json", json.dumps(self._definitions()))
         write_private(
             self._folder / "rabbitmq.conf",
             f"""listeners.tcp.1 = {LOOPBACK}:{self._amqp}
-default_user = {USER}
-default_pass = {self._password}
+load_definitions = {self._folder / "definitions.json"}
 log.console = false
 log.file = rabbitmq.log
 log.file.rotation.size = 10485760
@@ -79,6 +85,12 @@ log.file.rotation.count = 2
 raft.wal_max_size_bytes = 67108864
 """,
         )
+
+    def _definitions(self) -> dict[str, Any]:
+        """Return what the node imports whenever it starts: the same users and permissions as in compose, and the administrator."""
+        found = read_definitions(self._passwords)
+        everything = {"user": ADMIN, "vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}
+        return {**found, "vhosts": [{"name": "/"}], "permissions": [everything, *found["permissions"]]}
 
     def _env(self) -> dict[str, str]:
         folder = self._folder

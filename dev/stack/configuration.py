@@ -8,11 +8,12 @@ from pathlib import Path
 from dev.process.ports import LOOPBACK
 from dev.process.program import NotStarted
 from dev.servers.state import State
+from dev.stack.broker import BrokerUrls
 from dev.stack.environment import from_environment
-from dev.stack.names import APIS, SERVICES
+from dev.stack.names import APIS, BROKER_VARIABLES, SERVICES
 
 ADMIN_EMAIL = "admin@example.com"
-SECRET_SUFFIXES = ("_DATABASE_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
+SECRET_SUFFIXES = ("_DATABASE_URL", "AMQP_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
 CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
 SANDBOX_CALLS_PER_MINUTE = "60000"
 """Used with the sandbox, which has no rate limit unless a fault sets one. Paystack's limit would only slow down the stack."""
@@ -30,7 +31,7 @@ class Configuration:
     ports: Mapping[str, int]
     databases: Mapping[str, str]
     migration_databases: Mapping[str, str]
-    amqp_url: str
+    broker: BrokerUrls
     paystack_url: str
     paystack_secret_key: str
     admin_email: str
@@ -40,11 +41,14 @@ class Configuration:
         """Return the URL of an API or a worker, or an empty string if this stack does not run it."""
         return f"http://{LOOPBACK}:{self.ports[name]}" if name in self.ports else ""
 
-    def env(self, service: str) -> dict[str, str]:
-        """Return the environment of a service or of the sandbox."""
+    def env(self, name: str) -> dict[str, str]:
+        """Return the environment of an API, a worker or the sandbox. Only the workers receive the URL of the broker."""
+        service, _, worker = name.partition("-")
         own = getattr(self, f"_{service}")()
+        if worker and service in self.broker.services:
+            own["AMQP_URL"] = self.broker.services[service]
         secret = {name for name in os.environ if name.endswith(SECRET_SUFFIXES)}
-        inherited = {name: value for name, value in os.environ.items() if name not in secret | {"AMQP_URL"}}
+        inherited = {name: value for name, value in os.environ.items() if name not in secret}
         common = {
             "PYTHONUNBUFFERED": "1",
             "LOG_LEVEL": os.environ.get("LOG_LEVEL", "INFO"),
@@ -70,6 +74,8 @@ class Configuration:
             **{name: url for service in SERVICES for name, url in self.migration_env(service).items()},
             "TOKEN_ISSUER": self.url("auth"),
             **self._payments(),
+            "AMQP_URL": self.broker.administrator,
+            **{BROKER_VARIABLES[service]: url for service, url in self.broker.services.items()},
         }
 
     def _auth(self) -> dict[str, str]:
@@ -87,7 +93,6 @@ class Configuration:
             "CATALOG_PORT": str(self.ports["catalog"]),
             "CATALOG_WORKER_PORT": str(self.ports["catalog-worker"]),
             "CATALOG_DATABASE_URL": self.databases["catalog"],
-            "AMQP_URL": self.amqp_url,
             "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
         }
 
@@ -99,7 +104,6 @@ class Configuration:
             "PAYMENTS_PUBLIC_URL": os.environ.get("PAYMENTS_PUBLIC_URL") or self.url("payments"),
             # A front end in development may run on any port.
             "PAYMENTS_CALLBACK_ORIGINS": os.environ.get("PAYMENTS_CALLBACK_ORIGINS") or "*",
-            "AMQP_URL": self.amqp_url,
             "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
             "CATALOG_URL": self.url("catalog"),
             "PAYSTACK_URL": self.paystack_url,
@@ -127,7 +131,7 @@ def configure(
     ports: Mapping[str, int],
     databases: Mapping[str, str],
     migration_databases: Mapping[str, str],
-    amqp_url: str,
+    broker: BrokerUrls,
     state: State,
 ) -> Configuration:
     """Take the settings from the environment.
@@ -143,7 +147,7 @@ def configure(
         ports=ports,
         databases=databases,
         migration_databases=migration_databases,
-        amqp_url=amqp_url,
+        broker=broker,
         paystack_url=paystack_url or f"http://{LOOPBACK}:{ports['sandbox']}",
         paystack_secret_key=from_environment("PAYSTACK_SECRET_KEY")
         or state.secret("paystack_secret_key", prefix="sk_test_"),

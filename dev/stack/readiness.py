@@ -35,11 +35,11 @@ async def check_database(name: str, url: str) -> None:
     await connection.close(timeout=5)
 
 
-async def check_broker(url: str) -> None:
-    """Raise NotStarted if the broker in AMQP_URL refuses the connection."""
+async def check_broker(name: str, url: str) -> None:
+    """Raise NotStarted if the broker in the environment variable `name` refuses the connection."""
     try:
         connection = await asyncio.wait_for(aiormq.connect(url), timeout=10)
     except (OSError, TimeoutError, ValueError, aiormq.AMQPError) as error:
         reason = str(error) or type(error).__name__
-        raise NotStarted(f"AMQP_URL is set, but connecting to that broker failed: {reason}") from error
+        raise NotStarted(f"{name} is set, but connecting to that broker failed: {reason}") from error
     await connection.close()

@@ -35,11 +35,12 @@ from dev.servers.postgres import Postgres
 from dev.servers.rabbitmq import RabbitMQ
 from dev.servers.state import State
 from dev.stack.addresses import free_ports, listening_processes, server_ports, usual_ports
+from dev.stack.broker import check_broker_urls, given_urls, urls_of_node
 from dev.stack.configuration import Configuration, configure
-from dev.stack.environment import from_environment, given_databases
+from dev.stack.environment import given_databases
 from dev.stack.names import PROCESSES, SERVERS, SERVICES, variable_prefix
 from dev.stack.programs import command_program, service_program
-from dev.stack.readiness import check_broker, check_database
+from dev.stack.readiness import check_database
 from dev.stack.supervised_processes import SupervisedProcesses
 
 NO_FOLDER = Path()
@@ -80,9 +81,9 @@ class Stack(SupervisedProcesses):
             **{f"PID_{variable_prefix(name)}": str(pid or "") for name, pid in pids.items()},
         }
 
-    def service_env(self, service: str) -> dict[str, str]:
-        """Return the environment of a service, for example to start a second process of the service."""
-        return {**self._configured().env(service), **self._extra_env}
+    def service_env(self, name: str) -> dict[str, str]:
+        """Return the environment of an API or a worker, for example to start a second process of it."""
+        return {**self._configured().env(name), **self._extra_env}
 
     def url(self, name: str) -> str:
         """Return the URL of an API or a worker."""
@@ -93,8 +94,7 @@ class Stack(SupervisedProcesses):
         (port,) = reserve_free(1)
         self._ports.append(port)
         url = f"http://{LOOPBACK}:{port}"
-        service = name.partition("-")[0]
-        own_env = {**self.service_env(service), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}
+        own_env = {**self.service_env(name), f"{variable_prefix(name)}_PORT": str(port), **(env or {})}
         program = replace(service_program(name, self._configured(), own_env, url), name=f"{name}-replica")
         return Supervisor(program, self._console), url
 
@@ -149,7 +149,8 @@ class Stack(SupervisedProcesses):
         names = listening_processes()
         ports = usual_ports(names, self._console) if self._ports_kind == "usual" else free_ports(names)
         self._ports += ports.values()
-        broker_script = None if from_environment("AMQP_URL") else await packages.rabbitmq_server(self._console)
+        given_broker = given_urls()
+        broker_script = None if given_broker else await packages.rabbitmq_server(self._console)
         own_ports = server_ports(state)
         self._ports += own_ports.values()
         databases, owners = given_databases()
@@ -162,7 +163,7 @@ class Stack(SupervisedProcesses):
             ports,
             {service: postgres.url(service) for service in missing} | databases,
             {service: postgres.owner_url(service) for service in missing} | owners,
-            from_environment("AMQP_URL") or node.url,
+            given_broker or urls_of_node(node),
             state,
         )
         async with asyncio.TaskGroup() as group:
@@ -170,8 +171,8 @@ class Stack(SupervisedProcesses):
             group.create_task(self._start_broker(node, broker_script))
         async with asyncio.TaskGroup() as group:
             for name in ports:
-                env = self.service_env(name.partition("-")[0])
-                group.create_task(self._supervise(service_program(name, self._configuration, env)))
+                program = service_program(name, self._configuration, self.service_env(name))
+                group.create_task(self._supervise(program))
         self._up = True
         self._write_stack_env()
 
@@ -191,7 +192,7 @@ class Stack(SupervisedProcesses):
 
     async def _start_broker(self, node: RabbitMQ, server_script: Path | None) -> None:
         if server_script is None:
-            await check_broker(self._configured().amqp_url)
+            await check_broker_urls(self._configured().broker)
             return
         self._console.print_status("starting rabbitmq (4 to 8 s)")
         for program in await node.prepare(server_script):

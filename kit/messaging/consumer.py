@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 from aiormq.abc import AbstractChannel as UnderlayChannel
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr, TypeAdapter, ValidationError
@@ -15,7 +16,7 @@ from contracts.events import Event
 from contracts.topology import Queue
 from kit.db.errors import is_contention, may_succeed_later
 from kit.messaging import inbox, outbox, processor
-from kit.messaging.broker import TIMEOUT_SECONDS, connect, declare_queue
+from kit.messaging.broker import TIMEOUT_SECONDS, bind_queue, connect, declare_queue
 from kit.messaging.inbox import Entry, InboxEntry, Message
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import BATCHING_SECONDS, SMALL_BATCH, BatchResult
@@ -24,6 +25,7 @@ from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
 PREFETCH = 200
+BINDING_CHECK_SECONDS = 5.0
 DATABASE_BACKOFF = Backoff(first=0.5, longest=2.0)
 
 consumer_up = Gauge("consumer_up", "1 while the consumer receives messages", ["queue"])
@@ -35,8 +37,12 @@ consumed_total = Counter(
 log = structlog.get_logger("consumer")
 
 E = TypeVar("E", bound=Event)
-EventHandler = Callable[[AsyncSession, Sequence[E]], Awaitable[None]]
-"""Processes events in the given transaction. See `kit.messaging.processor.Handler`."""
+EventHandler = Callable[[AsyncSession, Sequence[E]], Awaitable[Mapping[UUID, str]]]
+"""Processes events in the given transaction. See `kit.messaging.processor.Handler`.
+
+Returns reasons by event id, for events that need an operator because they contradict what this service knows. Such an event must have
+changed nothing.
+"""
 
 
 class ConsumerLost(Exception):
@@ -85,7 +91,7 @@ class Consumer(Generic[E]):
 
     async def handle_entries(self, session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
         """Process inbox entries. This is the handler of the Processor that retries them."""
-        return await self._run_handler(session, [self.events.validate_json(entry.body) for entry in entries])
+        return await self._run_handler(session, {entry.id: self.events.validate_json(entry.body) for entry in entries})
 
     async def run(self, shutdown: Shutdown) -> None:
         """Consume until shutdown is requested. Raises when the connection or the queue is lost."""
@@ -93,18 +99,18 @@ class Consumer(Generic[E]):
         async with connect(self.amqp_url, f"{self.queue.name}-consumer") as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_SECONDS)
-            queue = await declare_queue(channel, self.queue)
-            lost = asyncio.ensure_future(channel.closed())
+            queue = await declare_queue(connection, channel, self.queue)
             underlay: UnderlayChannel = await channel.get_underlay_channel()
+            lost = asyncio.create_task(self._watch(channel, await connection.channel()))
 
             def on_cancel(*_: object) -> None:
                 lost.cancel()
 
             underlay.on_consumer_cancel_callbacks.add(on_cancel)
-            tag = await queue.consume(arrived.put, timeout=TIMEOUT_SECONDS)
-            log.info("consumer started", queue=self.queue.name)
-            self._set_receiving(True)
             try:
+                tag = await queue.consume(arrived.put, timeout=TIMEOUT_SECONDS)
+                log.info("consumer started", queue=self.queue.name)
+                self._set_receiving(True)
                 while batch := await self._next_batch(arrived, shutdown, lost):
                     await self._process_and_acknowledge(batch, shutdown, lost)
                     if len(batch) > SMALL_BATCH:
@@ -115,6 +121,19 @@ class Consumer(Generic[E]):
             finally:
                 self._set_receiving(False)
                 lost.cancel()
+                await asyncio.gather(lost, return_exceptions=True)
+
+    async def _watch(self, channel: AbstractChannel, second_channel: AbstractChannel) -> None:
+        """Return when the channel is closed. Bind the queue again every few seconds, because no other service may bind it.
+
+        Raises if an exchange or the queue is missing.
+        """
+        closed = asyncio.ensure_future(channel.closed())
+        try:
+            while not (await asyncio.wait({closed}, timeout=BINDING_CHECK_SECONDS))[0]:
+                await bind_queue(second_channel, self.queue)
+        finally:
+            closed.cancel()
 
     def _set_receiving(self, receiving: bool) -> None:
         self._receiving = receiving
@@ -134,7 +153,7 @@ class Consumer(Generic[E]):
             first.cancel()
             end.cancel()
         if lost.done():
-            raise ConsumerLost(self.queue.name)
+            raise ConsumerLost(self.queue.name) from (None if lost.cancelled() else lost.exception())
         return []
 
     async def _process_and_acknowledge(
@@ -194,13 +213,15 @@ class Consumer(Generic[E]):
         """Return a handler that uses these parsed events, by entry key, instead of parsing the entries again."""
 
         async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
-            return await self._run_handler(session, [events[entry.key] for entry in entries])
+            return await self._run_handler(session, {entry.id: events[entry.key] for entry in entries})
 
         return handle
 
-    async def _run_handler(self, session: AsyncSession, events: Sequence[E]) -> BatchResult:
-        await self.handler(session, events)
-        return BatchResult(wake=self.wake)
+    async def _run_handler(self, session: AsyncSession, events: Mapping[int, E]) -> BatchResult:
+        """Run the handler with events by entry id."""
+        held = await self.handler(session, list(events.values()))
+        failed = {entry: held[event.id] for entry, event in events.items() if event.id in held} if held else {}
+        return BatchResult(failed=failed, wake=self.wake)
 
 
 def _drain(arrived: asyncio.Queue[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:

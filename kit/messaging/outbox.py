@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from functools import cache
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Identity, Insert, LargeBinary, Table, Text, Uuid, func, select
+from sqlalchemy import CursorResult, Identity, Insert, LargeBinary, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -33,18 +34,20 @@ class OutboxEvent:
     error: Mapped[str | None]
 
 
-async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> None:
+async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) -> int:
     """Write events to the outbox, in the transaction that causes them. An event that is still in the outbox is not written again.
 
-    An event without a trace context gets the current trace context.
+    An event without a trace context gets the current trace context. Return the number of events that were written.
     """
-    if events:
-        values = array_values(
-            event_id=[event.id for event in events],
-            type=[event.type for event in events],
-            body=[_body(event) for event in events],
-        )
-        await session.execute(_insert(table_of(outbox)), values)
+    if not events:
+        return 0
+    values = array_values(
+        event_id=[event.id for event in events],
+        type=[event.type for event in events],
+        body=[_body(event) for event in events],
+    )
+    result = await session.execute(_insert(table_of(outbox)), values)
+    return cast(CursorResult[Any], result).rowcount
 
 
 async def backlog(database: Database, outbox: type[OutboxEvent]) -> tuple[int, float]:

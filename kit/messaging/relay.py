@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from contracts.events import CONTENT_TYPE
 from contracts.topology import EXCHANGE, Queue
 from kit.db.bulk import table_of
-from kit.messaging import queue_markers
 from kit.messaging.broker import TIMEOUT_SECONDS, connect, declare_exchange
 from kit.messaging.notifier import Notifier
 from kit.messaging.outbox import TOPIC, OutboxEvent, backlog
+from kit.messaging.queue_markers import QueueMarkers
 from kit.messaging.republish import Republish
 from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
@@ -36,6 +36,7 @@ MARKER_CHECK_SECONDS = 5.0
 STANDBY_SECONDS = 1.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
 REFUSED_BACKOFF = Backoff(first=0.5, longest=30.0)
+MISSING_QUEUE_BACKOFF = Backoff(first=0.1, longest=5.0)
 
 LOCK = 0x4F55_5442  # the bytes of "OUTB"
 """The advisory lock of the active relay of a database."""
@@ -80,8 +81,7 @@ class Relay:
         self.engine = engine
         self.outbox = outbox
         self.amqp_url = amqp_url
-        self.queues = queues
-        self.republish = republish
+        self.markers = QueueMarkers(queues, republish)
         self.wakeup = notifier.subscribe(TOPIC)
 
     async def run(self, shutdown: Shutdown) -> None:
@@ -95,31 +95,41 @@ class Relay:
                     return
             try:
                 relay_active.set(1)
-                await self._relay(shutdown, connection)
+                waits = 0
+                while not shutdown.requested and not await self._relay(shutdown, connection):
+                    if waits == 0:
+                        log.info("waiting until the consumers have declared their queues")
+                    await shutdown.wait(MISSING_QUEUE_BACKOFF.seconds(waits))
+                    waits += 1
             finally:
                 relay_active.set(0)
                 # The lock belongs to the session, so the connection must not be returned to the pool.
                 await connection.invalidate()
 
-    async def _relay(self, shutdown: Shutdown, database: AsyncConnection) -> None:
+    async def _relay(self, shutdown: Shutdown, database: AsyncConnection) -> bool:
+        """Publish until shutdown is requested. Return False if a consumer has not declared its queue yet."""
         name = f"{self.engine.url.database}-relay"
         async with connect(self.amqp_url, name) as broker:
+            await declare_exchange(broker)
+            if not await self.markers.are_queues_declared(broker):
+                await self._measure(database)
+                return False
             channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
-            await declare_exchange(channel)
-            await queue_markers.declare_and_mark(shutdown, broker, channel, self.queues, self.republish)
+            await self.markers.restore(shutdown, broker, channel)
             underlay = cast(UnderlayChannel, await channel.get_underlay_channel())
             log.info("relay started")
             clock = asyncio.get_running_loop().time
             measured_at, checked_at = -MEASURE_SECONDS, clock()
             while not shutdown.requested:
                 if clock() - checked_at > MARKER_CHECK_SECONDS:
-                    await queue_markers.check_markers(channel, self.queues)
+                    await self.markers.check(channel)
                     checked_at = clock()
                 if not await self._publish_window(database, underlay):
                     if clock() - measured_at > MEASURE_SECONDS:
                         await self._measure(database)
                         measured_at = clock()
                     await shutdown.wait(POLL_SECONDS, self.wakeup)
+            return True
 
     async def _publish_window(self, database: AsyncConnection, channel: UnderlayChannel) -> bool:
         """Publish one window. Return True if there may be more due events."""
@@ -139,7 +149,7 @@ class Relay:
             published_total.labels("confirmed").inc(len(confirmed))
         if refused:
             # No queue is bound for the event, or its queue is full: try again later, and publish the other events. The error that is
-            # raised below restarts the relay, which declares the queues again.
+            # raised below restarts the relay, which checks the queues and their markers.
             published_total.labels("refused").inc(len(refused))
             later = func.now() + REFUSED_BACKOFF.interval(outbox.attempts)
             await database.execute(

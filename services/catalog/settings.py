@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from kit.settings import DatabaseUrl, Port, Secret, Settings, load_settings
+from kit.settings import DatabaseUrl, Port, Settings, load_settings
 
 
 class CatalogSettings(Settings):
@@ -13,7 +13,6 @@ class CatalogSettings(Settings):
         default=None,
         description="URL of the catalog database for the role that owns the tables, for `migrate`; default: CATALOG_DATABASE_URL",
     )
-    amqp_url: Secret = Field(description="URL of RabbitMQ")
     jwks_url: str = Field(pattern=r"^https?://", description="URL of auth's public keys")
     catalog_reservation_seconds: int = Field(
         default=900, ge=1, le=7 * 86400, description="Seconds for which an unpaid order keeps its stock reserved"

@@ -9,6 +9,7 @@ from kit.messaging.consumer import Consumer
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
+from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from services.catalog.db import engine, sessions
 from services.catalog.fulfilment import deliver
@@ -22,11 +23,10 @@ from services.catalog.settings import settings
 
 async def work() -> None:
     """Run the background jobs until SIGTERM."""
+    amqp_url = load_amqp_url()
     notifier = Notifier(engine, "catalog")
-    relay = Relay(engine, OutboxRow, settings.amqp_url, [PAYMENTS_ORDERS], partial(republish, sessions), notifier)
-    consumer = Consumer(
-        sessions, InboxRow, settings.amqp_url, CATALOG_PAYMENTS, EVENT_ADAPTER, deliver.handle, notifier
-    )
+    relay = Relay(engine, OutboxRow, amqp_url, [PAYMENTS_ORDERS], partial(republish, sessions), notifier)
+    consumer = Consumer(sessions, InboxRow, amqp_url, CATALOG_PAYMENTS, EVENT_ADAPTER, deliver.handle, notifier)
     processor = Processor(sessions, InboxRow, consumer.handle_entries, notifier, topic="inbox")
     try:
         await runner.run_jobs(

@@ -68,6 +68,11 @@ PAID_NOT_FULLY_REFUNDED = frozenset(
 )
 """The statuses of paid payments whose money is not completely refunded."""
 
+SUCCEEDED = frozenset(
+    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
+)
+"""The statuses of payments that have succeeded at some time. A payment that was refunded while held is REFUNDED and never succeeded."""
+
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)

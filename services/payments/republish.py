@@ -14,22 +14,18 @@ from kit.messaging import outbox
 from services.payments import events as payment_events
 from services.payments.db import sessions
 from services.payments.ledger.models import LedgerEntry, LedgerTransaction, MovementKind
-from services.payments.models import Dispute, OutboxRow, Payment, PaymentStatus
+from services.payments.models import SUCCEEDED, Dispute, OutboxRow, Payment
 
 BATCH = 500
 KINDS_WITH_EVENTS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETTLED}
 """The kinds of movements that are recorded together with an event."""
 
-SUCCEEDED = frozenset(
-    {PaymentStatus.SUCCEEDED, PaymentStatus.PARTIALLY_REFUNDED, PaymentStatus.REFUNDED, PaymentStatus.DISPUTED}
-)
-"""The statuses of payments that have succeeded at some time. A payment that was refunded while held is REFUNDED and never succeeded."""
-
 
 async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
     """Write to the outbox the events that describe the current state of each payment with a movement recorded in [since, until).
 
-    Works in batches, each in its own transaction, and yields the number of events of each batch.
+    Works in batches, each in its own transaction, and yields the number of events that each batch added: those that
+    are still in the outbox are not counted.
     """
     last_recorded_at, last_id = since, 0
     while True:
@@ -45,9 +41,9 @@ async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, Non
             )
             rows = batch.all()
             events = await _events_of(session, {row.payment_id for row in rows})
-            await outbox.add(session, OutboxRow, *events)
+            added = await outbox.add(session, OutboxRow, *events)
         if events:
-            yield len(events)
+            yield added
         if len(rows) < BATCH:
             return
         last_recorded_at, last_id = rows[-1].recorded_at, rows[-1].transaction_id

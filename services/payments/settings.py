@@ -31,7 +31,6 @@ class PaymentsSettings(Settings):
         default=None,
         description="URL of the payments database for the role that owns the tables, for `migrate`; default: PAYMENTS_DATABASE_URL",
     )
-    amqp_url: Secret = Field(description="URL of RabbitMQ")
     jwks_url: str = Field(description="URL of auth's public keys")
     catalog_url: str = Field(description="Base URL of catalog")
     payments_public_url: str = Field(description="Base URL of this service for the payer's browser")

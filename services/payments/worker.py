@@ -5,6 +5,7 @@ from kit.db.schema import schema_check
 from kit.messaging.consumer import Consumer
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
+from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
 from services.payments.cards.deactivation import CardDeactivator
@@ -26,11 +27,12 @@ from services.payments.webhooks.models import WebhookEvent
 
 async def work() -> None:
     """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack run only with a secret key."""
+    amqp_url = load_amqp_url()
     notifier = create_notifier()
     consumer = Consumer(
         sessions,
         Inbox,
-        settings.amqp_url,
+        amqp_url,
         PAYMENTS_ORDERS,
         undeliverable_orders.EVENT_ADAPTER,
         undeliverable_orders.handle,
@@ -46,7 +48,7 @@ async def work() -> None:
         "process": Processor(sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS).run,
         "consume": consumer.run,
         "retry": Processor(sessions, Inbox, consumer.handle_entries, notifier, topic=Topic.INBOX).run,
-        "relay": Relay(engine, OutboxRow, settings.amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
+        "relay": Relay(engine, OutboxRow, amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listen": listen,
         "measure": metrics.run,
         "prune": prune,

@@ -6,6 +6,8 @@ whatever sequence the events of the payment arrive. These are all transitions of
     pending ──► delivered ──► refunded        pending ──► cancelled
     pending ──► expired ──► delivered         (paid late, if there is enough stock)
     pending, expired ──► refunded             (the refund was reported before the payment)
+
+An event that contradicts an order or an earlier event changes nothing: payments never publishes one, so an operator must investigate.
 """
 
 from collections.abc import Iterable
@@ -13,20 +15,17 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.events import (
+    EventData,
     OrderUndeliverable,
     OrderUndeliverableData,
-    PaymentData,
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
     UndeliverableReason,
     event_id_for,
 )
+from contracts.money import format_money
 from services.catalog.statuses import OrderStatus, PaymentOutcome
-
-
-class ReferenceReused(Exception):
-    """Events of two orders have the same payment reference. The payments service never does this: an operator must investigate."""
 
 
 @dataclass(slots=True)
@@ -65,14 +64,29 @@ class FulfilmentState:
     released: set[UUID] = field(default_factory=set)
     reserved_again: set[UUID] = field(default_factory=set)
     undeliverable: list[OrderUndeliverable] = field(default_factory=list)
+    held: dict[UUID, str] = field(default_factory=dict)
 
     def apply(self, events: Iterable[PaymentSucceeded | PaymentRefunded]) -> None:
-        """Apply the events in the given order. Raises ReferenceReused."""
+        """Apply the events in the given order. `held` gets the events, by id, that were not applied, with the reason."""
         for event in events:
-            if isinstance(event, PaymentSucceeded):
+            if contradiction := self._find_contradiction(event.data):
+                self.held[event.id] = contradiction
+            elif isinstance(event, PaymentSucceeded):
                 self._apply_payment(event)
             else:
                 self._apply_refund(event)
+
+    def _find_contradiction(self, data: EventData) -> str | None:
+        """Compare the facts of an event with the order and with earlier events. Return what differs."""
+        payment, order = self.payments.get(data.reference), self.orders.get(data.order_id)
+        if payment is not None and payment.order_id != data.order_id:
+            return (
+                f"payment {data.reference} belongs to order {payment.order_id}; the event names order {data.order_id}"
+            )
+        if order is not None and (order.amount, order.currency) != (data.amount, data.currency):
+            stated, known = format_money(data.amount, data.currency), format_money(order.amount, order.currency)
+            return f"the event states {stated}; the amount of order {data.order_id} is {known}"
+        return None
 
     def _apply_payment(self, event: PaymentSucceeded) -> None:
         data = event.data
@@ -101,20 +115,15 @@ class FulfilmentState:
             self._change_order(data.order_id, OrderStatus.DELIVERED, data.reference)
             self.delivered[data.order_id] = event
 
-    def _find_or_add_payment(self, data: PaymentData) -> PaymentState:
-        """Return the payment of an event, which will be stored. Raises ReferenceReused."""
-        payment = self.payments.setdefault(data.reference, PaymentState(data.order_id, PaymentOutcome.AWAITED))
-        if payment.order_id != data.order_id:
-            raise ReferenceReused(data.reference)
+    def _find_or_add_payment(self, data: EventData) -> PaymentState:
+        """Return the payment of an event, which will be stored."""
         self.changed_payments.add(data.reference)
-        return payment
+        return self.payments.setdefault(data.reference, PaymentState(data.order_id, PaymentOutcome.AWAITED))
 
-    def _why_undeliverable(self, data: PaymentData) -> UndeliverableReason | None:
+    def _why_undeliverable(self, data: EventData) -> UndeliverableReason | None:
         order = self.orders.get(data.order_id)
         if order is None:
             return UndeliverableReason.UNKNOWN_ORDER
-        if (order.amount, order.currency) != (data.amount, data.currency):
-            return UndeliverableReason.AMOUNT_DIFFERS
         if order.payment_reference is not None:
             return UndeliverableReason.ALREADY_PAID
         if order.status == OrderStatus.CANCELLED:

@@ -3,7 +3,7 @@
 decisions.py makes the decisions. This module loads the data for them and stores the results.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import structlog
@@ -69,11 +69,12 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
 )
 
 
-async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
+async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
     """Apply payment events to their orders (the consumer's handler).
 
     A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: a delivered
-    order stays delivered, and `payment.refunded` reports refunded money.
+    order stays delivered, and `payment.refunded` reports refunded money. An event that contradicts the order or an earlier event is not
+    applied.
     """
     for event in events:
         if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved):
@@ -81,11 +82,13 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> None:
                 _log_ignored(event)
     relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
     if not relevant:
-        return
+        return {}
     state = await _load(session, relevant)
     state.apply(relevant)
-    await _store(session, state)
-    _log_and_count(state)
+    if state.changed_payments:
+        await _store(session, state)
+        _log_and_count(state)
+    return state.held
 
 
 def _log_ignored(event: PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved) -> None:

@@ -25,7 +25,10 @@ async def publish(session: AsyncSession, events: Sequence[OrderUndeliverable]) -
 async def republish(
     sessions: async_sessionmaker[AsyncSession], since: datetime, until: datetime
 ) -> AsyncGenerator[int, None]:
-    """Add the events of this period to the outbox again, with the same ids, and yield the number of events in each batch."""
+    """Add the events of this period to the outbox again, with the same ids, in batches.
+
+    Yields the number of events that each batch added: those that are still in the outbox are not counted.
+    """
     last_time, last_reference = since, ""
     while True:
         async with sessions.begin() as session:
@@ -38,9 +41,9 @@ async def republish(
             )
             rows = page.scalars().all()
             events = [_event(row) for row in rows]
-            await outbox.add(session, OutboxRow, *events)
+            added = await outbox.add(session, OutboxRow, *events)
         if events:
-            yield len(events)
+            yield added
         if len(rows) < BATCH:
             return
         last_time, last_reference = rows[-1].created_at, rows[-1].reference

@@ -1,16 +1,18 @@
 """Refund payments of orders that cannot be delivered: the whole payment, once, automatically."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 import structlog
 from pydantic import TypeAdapter
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable, UndeliverableReason
+from contracts.money import format_money
 from kit.observability.tracing import continue_trace
-from services.payments.errors import NothingToRefund, PaymentNotFound
-from services.payments.models import Payment
+from services.payments.errors import NothingToRefund
+from services.payments.models import SUCCEEDED, Payment
 from services.payments.refunds import requests
 from services.payments.refunds.models import Refund
 
@@ -20,7 +22,6 @@ REASONS = {
     UndeliverableReason.CANCELLED: "Your order was cancelled before your payment arrived",
     UndeliverableReason.ALREADY_PAID: "Your order was already paid",
     UndeliverableReason.UNKNOWN_ORDER: "There is no order for this payment",
-    UndeliverableReason.AMOUNT_DIFFERS: "Your payment is not the amount of your order",
 }
 """The reason of the refund for each reason of the event. Paystack sends it to the payer."""
 
@@ -28,20 +29,51 @@ REQUESTED_BY = "catalog"
 log = structlog.get_logger("refunds")
 
 
-async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
-    """Request a refund for the payment of each event.
+async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> Mapping[UUID, str]:
+    """Request a refund for the payment of each event. Events that contradict their payment change nothing: an operator must investigate.
 
     A payment gets only one automatic refund. If that refund failed at Paystack, an operator decides, because the operator may have paid the
     money back in another way. A payment that is already refunded gets no refund.
     """
     references = {event.data.reference for event in events}
+    found = await session.execute(select(Payment).where(Payment.reference.in_(references)))
+    payments = {payment.reference: payment for payment in found.scalars()}
     query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
     query = query.where(Payment.reference.in_(references), Refund.requested_by == REQUESTED_BY)
     refunded = set((await session.execute(query)).scalars())
+    held = {}
     # Sorted by reference, so that concurrent runs of this handler lock payments in the same order.
     for event in sorted(events, key=lambda event: event.data.reference):
         with continue_trace(event.traceparent):
-            await _refund(session, event, already_requested=event.data.reference in refunded)
+            if contradiction := await _find_contradiction(session, event, payments.get(event.data.reference)):
+                held[event.id] = contradiction
+            else:
+                await _refund(session, event, already_requested=event.data.reference in refunded)
+    return held
+
+
+async def _find_contradiction(session: AsyncSession, event: OrderUndeliverable, payment: Payment | None) -> str | None:
+    """Compare the facts of an event with our payment. Return what differs.
+
+    Catalog publishes the event only after we have published that the payment succeeded, with the values that catalog repeats here.
+    """
+    data = event.data
+    if payment is None:
+        return f"there is no payment {data.reference}"
+    if payment.order_id != data.order_id:
+        return f"payment {data.reference} is for order {payment.order_id}; the event names order {data.order_id}"
+    if (payment.amount, payment.currency) != (data.amount, data.currency):
+        stated, known = format_money(data.amount, data.currency), format_money(payment.amount, payment.currency)
+        return f"the event states {stated}; the amount of payment {data.reference} is {known}"
+    if payment.status not in SUCCEEDED:
+        return f"payment {data.reference} is {payment.status}: catalog cannot know it"
+    if data.reason == UndeliverableReason.ALREADY_PAID:
+        others = exists().where(
+            Payment.order_id == data.order_id, Payment.id != payment.id, Payment.status.in_(SUCCEEDED)
+        )
+        if not (await session.execute(select(others))).scalar_one():
+            return f"payment {data.reference} is the only one that paid for order {data.order_id}"
+    return None
 
 
 async def _refund(session: AsyncSession, event: OrderUndeliverable, *, already_requested: bool) -> None:
@@ -52,7 +84,7 @@ async def _refund(session: AsyncSession, event: OrderUndeliverable, *, already_r
     reason = REASONS[event.data.reason]
     try:
         await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=REQUESTED_BY)
-    except (PaymentNotFound, NothingToRefund) as problem:
+    except NothingToRefund as problem:
         log.warning(
             "refund of undeliverable order not requested", reference=reference, order_id=order_id, reason=str(problem)
         )

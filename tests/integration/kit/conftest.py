@@ -13,7 +13,7 @@ from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine, create_sessionmaker
 from kit.messaging import processor
-from kit.messaging.broker import connect, declare_queue
+from kit.messaging.broker import connect
 from kit.messaging.notifier import Notifier
 from kit.observability.logging import configure_logging
 from tests.fixtures.kit_messaging import Broker, Sessions
@@ -52,7 +52,7 @@ async def broker(rabbitmq: str) -> AsyncIterator[Broker]:
         for left in (CATALOG_PAYMENTS, PAYMENTS_ORDERS):
             await channel.queue_delete(left.name)
         broker = Broker(rabbitmq, connection, channel)
-        await declare_queue(channel, broker.queue)
+        await broker.declare()
         yield broker
         for name in (broker.queue.name, broker.queue.dead_letters):
             await channel.queue_delete(name)

@@ -33,11 +33,6 @@ async def unknown_order(shop: InProcessShop, product: str, order: str) -> None:
         await session.execute(text("DELETE FROM orders WHERE id = :of"), {"of": order})
 
 
-async def amount_differs(shop: InProcessShop, product: str, order: str) -> None:
-    async with shop.catalog.sessions.begin() as session:
-        await session.execute(text("UPDATE orders SET amount = amount + 1 WHERE id = :of"), {"of": order})
-
-
 KINDS = {
     expired_and_sold_out: (
         "expired",
@@ -46,7 +41,6 @@ KINDS = {
     cancelled: ("cancelled", "Your order was cancelled before your payment arrived"),
     already_paid: ("delivered", "Your order was already paid"),
     unknown_order: (None, "There is no order for this payment"),
-    amount_differs: ("pending", "Your payment is not the amount of your order"),
 }
 
 
@@ -118,10 +112,22 @@ async def test_payment_for_an_undeliverable_order_is_refunded_once_and_shown(
         return
     shown = await get(shop, f"/catalog/orders/{order}")
     assert shown["status"] == status
-    if status != "pending":
-        expected = {"reference": one.reference, "outcome": "undeliverable", "refunded_amount": 50_000}
-        assert expected in shown["payments"]
-        assert len(shown["payments"]) == (2 if status == "delivered" else 1)
+    expected = {"reference": one.reference, "outcome": "undeliverable", "refunded_amount": 50_000}
+    assert expected in shown["payments"]
+    assert len(shown["payments"]) == (2 if status == "delivered" else 1)
+
+
+async def test_payment_when_its_amount_differs_from_the_order_waits_for_an_operator(shop: InProcessShop) -> None:
+    order = (await shop.place_order(await shop.create_product(stock=1))).json()["id"]
+    one = await started(shop, order)
+    async with shop.catalog.sessions.begin() as session:
+        await session.execute(text("UPDATE orders SET amount = amount + 1 WHERE id = :of"), {"of": order})
+    await paid(shop, one)
+    assert (await get(shop, f"/catalog/orders/{order}"))["status"] == "pending"
+    assert (await get(shop, f"/payments/{one.reference}"))["refunding_amount"] == 0
+    query = "SELECT status, error FROM inbox"
+    expected = ("failed", f"the event states NGN 500.00; the amount of order {order} is NGN 500.01")
+    assert [tuple(row) for row in await shop.rows(shop.catalog, query)] == [expected]
 
 
 @pytest.mark.parametrize("undeliverable", [cancelled], indirect=True)

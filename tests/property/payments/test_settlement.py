@@ -75,5 +75,5 @@ async def test_settlement_whatever_charges_arrive_ends_as_the_model_says(
     for reference, model in zip(references, models, strict=True):
         row = await find_payment(reference)
         assert (row.status, row.held_reason) == (model.status, model.reason)
-        about = [event.type for event in events if event.data.reference == reference]  # type: ignore[attr-defined]
+        about = [event.type for event in events if event.data.reference == reference]
         assert about == model.events

@@ -148,7 +148,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "reason IN ('expired_and_sold_out', 'cancelled', 'already_paid', 'unknown_order', 'amount_differs')",
+            "reason IN ('expired_and_sold_out', 'cancelled', 'already_paid', 'unknown_order')",
             name=op.f("ck_undeliverable_payments_reason"),
         ),
         sa.PrimaryKeyConstraint("reference", name=op.f("pk_undeliverable_payments")),

@@ -52,8 +52,8 @@ async def test_republish_when_events_were_published_then_the_same_events_are_add
 ) -> None:
     monkeypatch.setattr(undeliverable, "BATCH", 2)
     before = await event_ids()
-    assert await republish() == [2, 2, 1]
-    assert await event_ids() == before  # they were still in the outbox
+    assert await republish() == [0, 0, 0]  # they were still in the outbox
+    assert await event_ids() == before
     await empty_outbox()
     assert await republish() == [2, 2, 1]
     assert await event_ids() == before

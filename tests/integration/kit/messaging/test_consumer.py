@@ -5,17 +5,22 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 import pytest
 import structlog
+from aio_pika import Message
+from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 from pydantic import SecretStr, TypeAdapter, model_validator
 from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import PaymentSucceeded
+from contracts.topology import EXCHANGE
 from dev.servers.postgres import Postgres
 from kit.cli.reprocess import reprocess
 from kit.db.engine import create_engine, create_sessionmaker
+from kit.messaging import consumer as consumer_module
 from kit.messaging import outbox, processor
 from kit.messaging.broker import connect
 from kit.messaging.consumer import Consumer
@@ -38,19 +43,21 @@ def body(number: int = 0, **changes: Any) -> bytes:
 
 
 class Handler:
-    """Writes an effect for each event. Fails for all events, or for one reference, as the test orders."""
+    """Writes an effect for each event. Fails for all events or for one reference, or holds one reference, as the test orders."""
 
     def __init__(self) -> None:
         self.fails = False
         self.poison = ""
+        self.contradiction = ""
 
-    async def __call__(self, session: AsyncSession, events: Sequence[PaymentSucceeded]) -> None:
+    async def __call__(self, session: AsyncSession, events: Sequence[PaymentSucceeded]) -> dict[UUID, str]:
         for one in events:
             await session.execute(insert(Effect).values(of=one.data.reference))
         if self.fails:
             raise RuntimeError("temporary failure")
         if self.poison in {one.data.reference for one in events}:
             raise ValueError("this one always fails")
+        return {one.id: "contradicts" for one in events if one.data.reference == self.contradiction}
 
 
 @pytest.fixture
@@ -136,6 +143,11 @@ UNREADABLE = [
     body(data=None),
     body(time="yesterday"),
     body(subject="s" * 1000),
+    body(subject="8b9c3f3e-5f0a-4a44-9d3e-1d9c6c1c2c11"),
+    *(
+        body().replace(b'"pay-0"', f'"pay{escaped}"'.encode())
+        for escaped in ("\\u0000", "\\ud800", "\\udfff", "\\udfff\\ud800")
+    ),
 ]
 
 
@@ -179,6 +191,61 @@ async def test_a_deleted_queue_is_declared_again(
         await broker.publish(body(2))
         await until(taken(sessions, 2))
     assert await one.check() == f"not consuming {broker.queue.name}"
+
+
+@pytest.mark.parametrize("lost", ["binding", "exchange"])
+async def test_a_lost_binding_is_created_again(
+    sessions: Sessions,
+    broker: Broker,
+    handler: Handler,
+    monkeypatch: pytest.MonkeyPatch,
+    consumer: MakeConsumer,
+    lost: str,
+) -> None:
+    monkeypatch.setattr(consumer_module, "BINDING_CHECK_SECONDS", 0.05)
+    async with living(consumer().run):
+        await broker.publish(body(1))
+        await until(taken(sessions, 1))
+        if lost == "binding":
+            queue = await broker.channel.get_queue(broker.queue.name)
+            await queue.unbind(EXCHANGE, broker.queue.bindings[0])
+        else:
+            await broker.channel.exchange_delete(EXCHANGE)
+
+        async def published() -> bool:
+            async with connect(broker.url, "publisher") as connection:
+                channel = await connection.channel(on_return_raises=True)
+                try:
+                    exchange = await channel.get_exchange(EXCHANGE)
+                    await exchange.publish(Message(body(2)), "payment.succeeded", timeout=5)
+                except (DeliveryError, ChannelNotFoundEntity):
+                    return False
+            return True
+
+        await until(published)
+        await until(taken(sessions, 2))
+
+
+async def test_an_event_that_contradicts_what_is_known_fails_at_once_and_the_others_are_processed(
+    sessions: Sessions, broker: Broker, handler: Handler, consumer: MakeConsumer
+) -> None:
+    handler.contradiction = "pay-2"
+    async with living(consumer().run):
+        await broker.publish(*(body(number) for number in range(5)))
+
+        async def processed() -> bool:
+            return await ready(broker) == 0 and await statuses(sessions) == Counter(processed=4, failed=1)
+
+        await until(processed)
+    async with sessions() as session:
+        found = (await session.execute(select(Inbox.error, Inbox.attempts).where(Inbox.status == "failed"))).one()
+    assert tuple(found) == ("contradicts", 1)
+
+
+async def statuses(sessions: Sessions) -> Counter[str]:
+    """Return how many inbox entries have each status."""
+    async with sessions() as session:
+        return Counter((await session.execute(select(Inbox.status))).scalars())
 
 
 async def test_a_cut_connection_loses_no_event(
@@ -384,7 +451,7 @@ async def test_log_lines_and_new_events_of_a_handler_carry_the_trace_of_their_ev
     traces = {f"pay-{number}": new_traceparent() for number in range(3)}
     failing = {"pay-1"}
 
-    async def handle(session: AsyncSession, events: Sequence[PaymentSucceeded]) -> None:
+    async def handle(session: AsyncSession, events: Sequence[PaymentSucceeded]) -> dict[UUID, str]:
         for event in events:
             with continue_trace(event.traceparent):
                 log.info("order delivered", reference=event.data.reference)
@@ -392,6 +459,7 @@ async def test_log_lines_and_new_events_of_a_handler_carry_the_trace_of_their_ev
         if failing & {event.data.reference for event in events}:
             raise ValueError("this one fails at first")
         await session.execute(insert(Effect), [{"of": event.data.reference} for event in events])
+        return {}
 
     consumer = Consumer(sessions, Inbox, broker.url, broker.queue, EVENTS, handle, notifier)
     await broker.publish(*(body(number, traceparent=traces[f"pay-{number}"]) for number in range(3)))

@@ -55,7 +55,7 @@ async def test_payment_when_webhook_verify_and_return_race_is_settled_once(
     await process_webhook_events()
     assert {event.status for event in await webhook_events()} == {"processed"}
     assert {(await find_payment(one.reference)).status for one in payments} == {"succeeded"}
-    events = Counter((event.type, event.data.reference) for event in await outbox_events())  # type: ignore[attr-defined]
+    events = Counter((event.type, event.data.reference) for event in await outbox_events())
     assert events == Counter(("payment.succeeded", one.reference) for one in payments)
     moved = await movements()
     assert set(moved.values()) == {1}
