@@ -1,7 +1,9 @@
 """The command line of payments."""
 
+from contracts.topology import PAYMENTS_ORDERS
 from kit.cli.app import service_cli
 from kit.cli.audit import audit_cli
+from kit.cli.dead_letters import dead_letters_cli
 from kit.cli.reprocess import reprocess_command
 from kit.cli.republish import republish_command
 from services.payments.cli import backfill, holds, refunds, sweep, webhooks
@@ -9,6 +11,7 @@ from services.payments.cli.reconcile import reconcile
 from services.payments.cli.status import status
 from services.payments.db import engine
 from services.payments.models import AuditLogEntry, Inbox
+from services.payments.refunds.undeliverable_orders import EVENT_ADAPTER
 from services.payments.republish import republish
 from services.payments.settings import settings
 
@@ -28,3 +31,4 @@ cli.add_typer(refunds.cli, name="refunds")
 cli.command(name="republish")(republish_command("payments", republish, AuditLogEntry, engine))
 cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, AuditLogEntry, engine))
 cli.add_typer(audit_cli("payments", AuditLogEntry, engine), name="audit")
+cli.add_typer(dead_letters_cli("payments", PAYMENTS_ORDERS, EVENT_ADAPTER), name="dead-letters")
