@@ -24,7 +24,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
 
 
 settings = load_settings(NoopSettings)
-app = create_app("noop", settings, description="Does nothing.", checks={}, lifespan=lifespan)
+app = create_app("noop", settings, description="Does nothing.", checks={}, lifespan=lifespan, cursor_secret="")
 
 
 @app.post("/noop")

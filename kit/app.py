@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
-from kit import errors, openapi, process
+from kit import errors, openapi, pagination, process
 from kit.account_limit import AccountLimitState
 from kit.http.body_limit import BodyLimit
 from kit.http.client_address import TrustedProxies
@@ -38,6 +38,7 @@ def create_app(
     description: str,
     checks: Mapping[str, Check],
     lifespan: Lifespan,
+    cursor_secret: str,
     routers: Sequence[Router] = (),
     body_limits: Mapping[str, int] | None = None,
     max_requests: int = MAX_REQUESTS,
@@ -45,6 +46,7 @@ def create_app(
     """Create an app with the routes of `routers`, `/docs`, health and problem+json errors.
 
     A path that two routes match belongs to the first one. The routes of class DirectRoute are served before all others.
+    `cursor_secret`: a secret of the service, from which the key of its cursors is derived. Every process of the service has the same.
     `body_limits`: maximum body sizes in bytes by path; other paths accept 64 KiB. `max_requests`: requests that are
     processed at the same time, without DirectRoutes and health checks.
     """
@@ -72,6 +74,7 @@ def create_app(
     app.router.route_class = Route
     openapi.complete_openapi(app)
     errors.install_error_handlers(app)
+    pagination.encryption.use_secret(cursor_secret)
     for router in (*routers, index_router(name, app.version), Health(checks).router(name)):
         # Not include_router: for each request, FastAPI 0.165 asks the included routers one after another, which takes 9 µs for each.
         app.router.routes.extend(router.routes)

@@ -1,13 +1,19 @@
-"""Keyset pagination: a cursor contains the sort keys of the last row of a page, so inserted or deleted rows do not shift the next pages."""
+"""Keyset pagination: a cursor contains the sort keys of the last row of a page, so inserted or deleted rows do not shift the next pages.
+
+Cursors are encrypted: a sort key can be the number of a row, which would tell customers how many orders or payments a shop has.
+"""
 
 import base64
 import binascii
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar, overload
 from uuid import UUID
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from fastapi import Query
 
 from kit.errors import Problem
@@ -20,7 +26,7 @@ C = TypeVar("C", bound=Key)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Limit = Annotated[int, Query(ge=1, le=100, description="Maximum number of items on the page")]
-CursorParam = Annotated[str | None, Query(max_length=1000, description="`next_cursor` of the previous page")]
+CursorParam = Annotated[str | None, Query(max_length=2000, description="`next_cursor` of the previous page")]
 
 
 class InvalidCursor(Problem):
@@ -29,13 +35,39 @@ class InvalidCursor(Problem):
     status = 400
 
 
+class CursorEncryption:
+    """Encrypts and authenticates the contents of cursors (AES-SIV, RFC 5297), under a random key until `use_secret` is called."""
+
+    def __init__(self) -> None:
+        self._cipher = AESSIV(AESSIV.generate_key(256))
+
+    def use_secret(self, secret: str) -> None:
+        """Derive the key from a secret that all processes of a service share. Cursors of another secret are refused.
+
+        scrypt makes each guess of a weak secret expensive for somebody who has a cursor.
+        """
+        self._cipher = AESSIV(hashlib.scrypt(secret.encode(), salt=b"cursors of lists", n=2**14, r=8, p=1, dklen=32))
+
+    def encrypt(self, sort: str, content: bytes) -> bytes:
+        """Return the encrypted content. Only a call with the same `sort` can decrypt it."""
+        return self._cipher.encrypt(content, [sort.encode()])
+
+    def decrypt(self, sort: str, content: bytes) -> bytes:
+        """Return the decrypted content. Raises InvalidTag if it was not encrypted with this secret and `sort`."""
+        return self._cipher.decrypt(content, [sort.encode()])
+
+
+encryption = CursorEncryption()
+"""The encryption of this process. `create_app` gives it the secret of the service."""
+
+
 def encode_cursor(sort: str, *keys: Key) -> str:
-    """Return an opaque cursor that contains `sort` and the sort keys of the last row. Times are encoded in microseconds.
+    """Return an opaque cursor with the sort keys of the last row. Times are encoded in microseconds.
 
     `sort` names the list or its sort order, so that another list refuses the cursor.
     """
-    raw = json.dumps([sort, *map(_encode_key, keys)]).encode()
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    content = json.dumps([*map(_encode_key, keys)], ensure_ascii=False).encode()
+    return base64.urlsafe_b64encode(encryption.encrypt(sort, content)).decode().rstrip("=")
 
 
 @overload
@@ -57,12 +89,12 @@ def decode_cursor(cursor: str, sort: str, *kinds: Any) -> Any:
     """
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        found = json.loads(raw)
-    except (ValueError, binascii.Error, RecursionError) as error:
+        found = json.loads(encryption.decrypt(sort, raw))
+    except (ValueError, binascii.Error, InvalidTag) as error:
         raise InvalidCursor from error
-    if not isinstance(found, list) or len(found) != len(kinds) + 1 or found[0] != sort:
+    if len(found) != len(kinds):
         raise InvalidCursor
-    return tuple(_decode_key(value, kind) for value, kind in zip(found[1:], kinds, strict=True))
+    return tuple(_decode_key(value, kind) for value, kind in zip(found, kinds, strict=True))
 
 
 def split_page(rows: Sequence[T], limit: int, cursor_of: Callable[[T], str]) -> tuple[Sequence[T], str | None]:

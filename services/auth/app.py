@@ -60,6 +60,8 @@ app = create_app(
     description="Accounts and access tokens: OAuth 2.0 (RFC 6749) with signed tokens (RFC 9068).",
     checks=checks,
     lifespan=lifespan,
+    # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
+    cursor_secret=settings.auth_database_url.get_secret_value(),
     routers=[
         account_routes.router,
         token_routes.router,

@@ -32,6 +32,8 @@ app = create_app(
     description="Products, categories and orders. Amounts are integers in subunits of the currency (kobo, pesewa, cent). Times are UTC.",
     checks={"database": schema_check("services.catalog", engine)},
     lifespan=lifespan,
+    # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
+    cursor_secret=settings.catalog_database_url.get_secret_value(),
     routers=[
         products.router,
         categories.router,

@@ -61,6 +61,8 @@ app = create_app(
     description="Start payments at Paystack, charge saved cards, receive Paystack's webhooks, refund payments, respond to disputes.",
     checks={"database": schema_check("services.payments", engine)},
     lifespan=lifespan,
+    # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
+    cursor_secret=settings.payments_database_url.get_secret_value(),
     routers=[
         return_page.router,
         intake.router,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Query
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -31,6 +32,7 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
+from services.payments.ledger.schemas import UtcTime
 from services.payments.models import Payment, PaymentStatus
 from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
@@ -121,14 +123,44 @@ async def charge_saved_card(
 async def list_payments(
     caller: AnyCaller,
     session: Reading,
-    status: Annotated[PaymentStatus | None, Query(description="Only payments with this status")] = None,
+    order_id: Annotated[UUID | None, Query(description="Only payments for this order")] = None,
+    customer: Annotated[
+        str | None,
+        Query(pattern=r"^[\x21-\x7e]{1,200}$", description="Only payments of the account with this id"),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        Query(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Only the payment with this reference"),
+    ] = None,
+    status: Annotated[
+        list[PaymentStatus] | None,
+        Query(max_length=10, description="Repeatable. Only payments with one of these statuses"),
+    ] = None,
+    since: Annotated[
+        UtcTime | None,
+        Query(alias="from", description="Only payments created at or after this time (a date means midnight UTC)"),
+    ] = None,
+    until: Annotated[
+        UtcTime | None,
+        Query(alias="to", description="Only payments created before this time (a date means midnight UTC)"),
+    ] = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> PaymentPage:
-    """Return payments, newest first: the caller's own, or all with the scope `payments:read`."""
+    """Return the payments that match all filters, newest first: the caller's own, or all with the scope `payments:read`."""
     query = visible_payments(caller).order_by(Payment.id.desc()).limit(limit + 1)
-    if status is not None:
-        query = query.where(Payment.status == status)
+    if order_id is not None:
+        query = query.where(Payment.order_id == order_id)
+    if customer is not None:
+        query = query.where(Payment.payer_id == customer)
+    if reference is not None:
+        query = query.where(Payment.reference == reference)
+    if status:
+        query = query.where(Payment.status.in_(status))
+    if since is not None:
+        query = query.where(Payment.created_at >= since)
+    if until is not None:
+        query = query.where(Payment.created_at < until)
     if cursor is not None:
         (last_id,) = decode_cursor(cursor, "payments", int)
         query = query.where(Payment.id < last_id)

@@ -1,9 +1,13 @@
 """Customers see their own payments, page by page, and nobody else's."""
 
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import httpx
 import pytest
 
 from kit.pagination import encode_cursor
+from services.payments.models import PaymentStatus
 from tests.factories.payments import create_payment
 from tests.fixtures.tokens import Signer
 
@@ -52,14 +56,14 @@ async def test_list_shows_pages_newest_first(client: httpx.AsyncClient, payer: d
         encode_cursor("orders", 1),
         encode_cursor("payments", "1"),
         encode_cursor("payments", 2**80),
-        "a" * 1001,
+        "a" * 2001,
     ],
 )
 async def test_list_when_the_cursor_is_forged_is_refused(
     client: httpx.AsyncClient, payer: dict[str, str], cursor: str
 ) -> None:
     answer = await client.get("/payments", params={"cursor": cursor}, headers=payer)
-    assert answer.status_code == (422 if len(cursor) > 1000 else 400)
+    assert answer.status_code == (422 if len(cursor) > 2000 else 400)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
@@ -77,3 +81,36 @@ async def test_read_when_the_reference_is_invalid_answers_422(
 ) -> None:
     answer = await client.get(f"/payments/{reference}", headers=signer.headers())
     assert answer.status_code == 422
+
+
+async def test_list_finds_the_payments_that_match_every_filter(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    order = uuid4()
+    old = await create_payment(order_id=order, status=PaymentStatus.FAILED, created_at=datetime(2026, 1, 5, tzinfo=UTC))
+    new = await create_payment(order_id=order, created_at=datetime(2026, 1, 6, 12, tzinfo=UTC))
+    other = await create_payment(payer_id="payer-2", created_at=datetime(2026, 1, 7, tzinfo=UTC))
+
+    async def found(query: str) -> list[str]:
+        response = await client.get(f"/payments?{query}", headers=operator)
+        assert response.status_code == 200, response.text
+        return [item["reference"] for item in response.json()["items"]]
+
+    assert await found(f"order_id={order}") == [new.reference, old.reference]
+    assert await found("customer=payer-2") == [other.reference]
+    assert await found(f"reference={new.reference}") == [new.reference]
+    assert await found("status=failed") == [old.reference]
+    assert await found("status=failed&status=pending") == [other.reference, new.reference, old.reference]
+    assert await found("from=2026-01-06") == [other.reference, new.reference]
+    assert await found("to=2026-01-06T12:00:00Z") == [old.reference]
+    assert await found("from=2026-01-06T13:00:00%2B01:00&to=2026-01-07") == [new.reference]
+    assert await found(f"order_id={order}&status=pending") == [new.reference]
+    assert await found(f"order_id={order}&customer=payer-2") == []
+    assert await found("order_id=&customer=&reference=&status=&from=&to=") == await found("")
+
+
+async def test_list_filters_do_not_show_payments_of_others(client: httpx.AsyncClient, signer: Signer) -> None:
+    payment = await create_payment(payer_id="payer-2")
+    for query in ("customer=payer-2", f"reference={payment.reference}", f"order_id={payment.order_id}"):
+        response = await client.get(f"/payments?{query}", headers=signer.headers("payer-1"))
+        assert (response.status_code, response.json()["items"]) == (200, []), query

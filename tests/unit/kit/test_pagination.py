@@ -3,13 +3,15 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.pagination import InvalidCursor, decode_cursor, encode_cursor, split_page
+from kit.pagination import CursorEncryption, CursorParam, InvalidCursor, decode_cursor, encode_cursor, split_page
 
 
 @given(st.text(max_size=50).filter(lambda text: "\x00" not in text), st.integers(-(2**62), 2**62))
@@ -44,16 +46,16 @@ def test_encoded_times_of_any_zone_are_the_same_moment(moment: datetime) -> None
     assert decode_cursor(encode_cursor("newest", moment), "newest", datetime) == (moment.astimezone(UTC),)
 
 
-@pytest.mark.parametrize("value", ["now", 1.5, True, None, 10**18, -(10**18), 10**400])
-def test_an_invalid_cursor_for_a_time_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", ["now", True, 10**18, -(10**18), 10**400])
+def test_an_invalid_cursor_for_a_time_is_refused(value: Any) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(forged(["newest", value]), "newest", datetime)
+        decode_cursor(encode_cursor("newest", value), "newest", datetime)
 
 
-@pytest.mark.parametrize("value", ["", "x", "g" * 32, 5, None, ["0" * 32]])
-def test_an_invalid_cursor_for_a_uuid_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", ["", "x", "g" * 32, 5])
+def test_an_invalid_cursor_for_a_uuid_is_refused(value: Any) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(forged(["newest", value]), "newest", UUID)
+        decode_cursor(encode_cursor("newest", value), "newest", UUID)
 
 
 @pytest.mark.parametrize(
@@ -77,23 +79,19 @@ def forged(value: object) -> str:
         "\x00",
         "a" * 1000,
         forged(None),
-        forged({}),
         forged([]),
-        forged(["id"]),
-        forged(["id", 1, 2]),
-        forged(["other", 1]),
-        forged(["id", "1"]),
-        forged(["id", True]),
-        forged(["id", 1.0]),
-        forged(["id", None]),
-        forged(["id", [1]]),
-        forged(["id", 2**63]),
-        forged(["id", -(2**70)]),
-        forged(["id", 10**400]),
-        base64.urlsafe_b64encode(b'["id",' + b"9" * 5000 + b"]").decode(),
+        forged([1]),
+        forged(["id", 1]),
         base64.urlsafe_b64encode(b"[" * 50_000).decode(),
-        base64.urlsafe_b64encode(b'["id",NaN]').decode(),
         base64.urlsafe_b64encode(b"\xff\xfe\xfd").decode(),
+        encode_cursor("id"),
+        encode_cursor("id", 1, 2),
+        encode_cursor("other", 1),
+        encode_cursor("id", "1"),
+        encode_cursor("id", True),
+        encode_cursor("id", 2**63),
+        encode_cursor("id", -(2**70)),
+        encode_cursor("id", 10**400),
         encode_cursor("id", 1) + "!",
         encode_cursor("id", 1) + "\n",
     ],
@@ -103,10 +101,40 @@ def test_an_invalid_cursor_for_a_number_is_refused(cursor: str) -> None:
         decode_cursor(cursor, "id", int)
 
 
-@pytest.mark.parametrize("value", ["\x00", "a\x00b", "\ud800", 1, None])
-def test_an_invalid_cursor_for_text_is_refused(value: object) -> None:
+@pytest.mark.parametrize("value", ["\x00", "a\x00b", 1])
+def test_an_invalid_cursor_for_text_is_refused(value: Any) -> None:
     with pytest.raises(InvalidCursor):
-        decode_cursor(forged(["name", value]), "name", str)
+        decode_cursor(encode_cursor("name", value), "name", str)
+
+
+@given(st.text(max_size=200).filter(lambda text: "\x00" not in text), st.uuids())
+def test_the_cursor_of_every_name_is_short_enough_for_a_request(name: str, number: UUID) -> None:
+    (limit,) = [each.max_length for each in get_args(CursorParam)[1].metadata if hasattr(each, "max_length")]
+    assert len(encode_cursor("name", name, number)) <= limit
+    assert len(encode_cursor("name", "\U0001f600" * 200, number)) <= limit
+
+
+@given(st.integers(0, 2**40))
+def test_a_cursor_does_not_reveal_the_number_of_a_row(number: int) -> None:
+    cursor = encode_cursor("id", number)
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    assert len(raw) == 16 + len(json.dumps([number]))
+    assert json.dumps(number).encode() not in raw or number < 1000
+    following = encode_cursor("id", number + 1)
+    shared = sum(one == other for one, other in zip(cursor, following, strict=False))
+    assert shared < len(cursor) - 5, "cursors of neighbours look alike"
+
+
+def test_cursors_of_processes_with_the_same_secret_are_interchangeable() -> None:
+    one, same, other = CursorEncryption(), CursorEncryption(), CursorEncryption()
+    for process, secret in ((one, "a"), (same, "a"), (other, "b")):
+        process.use_secret(secret)
+    encrypted = one.encrypt("list", b"[1]")
+    assert same.decrypt("list", encrypted) == b"[1]"
+    with pytest.raises(InvalidTag):
+        same.decrypt("another list", encrypted)
+    with pytest.raises(InvalidTag):
+        other.decrypt("list", encrypted)
 
 
 @given(st.text(max_size=200))
