@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Request, Response
 
 from kit.app import create_app
-from kit.auth import AuthState, Caller, TokenVerifier, authenticate, jwks_fetcher
+from kit.auth import AuthState, Caller, TokenVerifier, authenticate
 from kit.cli.processes import serve_app
+from kit.jwks import jwks_fetcher
 from kit.settings import Port, Settings, load_settings
 
 

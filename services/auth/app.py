@@ -45,7 +45,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     await password_hasher.warm_up()
     admin = AdminBootstrap(sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
-    async with admin.running():
+    async with admin.running(), verifier.keys.refreshing():
         yield State(
             verifier=verifier, key_ring=key_ring, password_hasher=password_hasher, refresh_secret=refresh_secret
         )

@@ -7,8 +7,9 @@ from fastapi import FastAPI
 
 from kit.app import create_app
 from kit.audit.routes import audit_router
-from kit.auth import AuthState, TokenVerifier, jwks_fetcher
+from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
+from kit.jwks import jwks_fetcher
 from services.catalog.categories import routes as categories
 from services.catalog.db import engine, reading, reading_engine
 from services.catalog.models import AuditLogEntry
@@ -21,7 +22,9 @@ from services.catalog.settings import settings
 async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
     """Create the token verifier. Close the database connections at shutdown."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
-    yield AuthState(verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience))
+    verifier = TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience)
+    async with verifier.keys.refreshing():
+        yield AuthState(verifier=verifier)
     await engine.dispose()
     await reading_engine.dispose()
 

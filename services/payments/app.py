@@ -7,9 +7,10 @@ from fastapi import FastAPI
 
 from kit.app import create_app
 from kit.audit.routes import audit_router
-from kit.auth import AuthState, TokenVerifier, jwks_fetcher
+from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
 from kit.idempotency.long_running import IdempotencyLocks
+from kit.jwks import jwks_fetcher
 from kit.messaging.notifier import Notifier
 from services.payments import routes
 from services.payments.cards import routes as card_routes
@@ -40,11 +41,12 @@ class State(AuthState):
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     """Create the shared objects when the app starts, and release them when it stops."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
+    verifier = TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience)
     notifier = create_notifier()
     idempotency_locks = IdempotencyLocks(sessions, IdempotencyKey, settings.payments_database_url)
-    async with open_clients() as clients:
+    async with open_clients() as clients, verifier.keys.refreshing():
         yield State(
-            verifier=TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience),
+            verifier=verifier,
             clients=clients,
             notifier=notifier,
             idempotency_locks=idempotency_locks,

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from kit import auth as module
-from kit.auth import JwksCache, TokenVerifier, jwks_fetcher
+from kit import jwks as module
+from kit.auth import TokenVerifier
 from kit.errors import Unavailable
+from kit.jwks import JwksCache, jwks_fetcher
 from tests.fakes.jwks_endpoint import JwksEndpoint
 from tests.fixtures.tokens import ISSUER, Signer
 
@@ -110,14 +111,69 @@ async def test_requests_with_a_cached_key_do_not_wait_for_a_slow_fetch(
     keys = JwksCache(endpoint)
     assert await keys.get("test-key") is not None
     clock[0] += 3600
-    endpoint.may_respond.clear()
     endpoint.was_requested.clear()
-    first = asyncio.create_task(keys.get("test-key"))
-    await endpoint.was_requested.wait()
+    endpoint.may_respond.clear()
+    for _ in range(10):
+        assert keys.cached("test-key") is not None
     async with asyncio.timeout(1):
         assert await keys.get("test-key") is not None
+        await endpoint.was_requested.wait()
+    assert endpoint.requests == 2
+
+
+async def test_no_verification_waits_while_auth_is_frozen_for_six_minutes(
+    endpoint: JwksEndpoint, clock: list[float], signer: Signer
+) -> None:
+    verifier = TokenVerifier(endpoint, issuer=ISSUER, audience="shop")
+    known = signer.token("ada")
+    await verifier.verify(known)
+    endpoint.may_respond.clear()
+    for second in range(360):
+        clock[0] += 1
+        for token in (known, signer.token(f"customer-{second}")):
+            # A coroutine that waits for anything is not finished after its first step.
+            with pytest.raises(StopIteration):
+                verifier.verify(token).send(None)
+    await asyncio.sleep(0)
+    assert endpoint.requests == 2
     endpoint.may_respond.set()
-    assert await first is not None
+
+
+async def test_old_keys_are_replaced_in_the_background(
+    endpoint: JwksEndpoint, clock: list[float], signer: Signer
+) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    published = (await signer.jwks())["keys"]
+    assert isinstance(published, list)
+    endpoint.response = {"keys": [{**published[0], "kid": "new"}]}
+    clock[0] += 241
+    endpoint.was_requested.clear()
+    assert keys.cached("test-key") is not None
+    await endpoint.was_requested.wait()
+    assert await keys.get("new") is not None
+    assert keys.cached("test-key") is None
+    assert endpoint.requests == 2
+
+
+async def test_keys_are_refreshed_without_requests(endpoint: JwksEndpoint, clock: list[float]) -> None:
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    clock[0] += 241
+    endpoint.was_requested.clear()
+    async with keys.refreshing(check_seconds=0.001), asyncio.timeout(5):
+        await endpoint.was_requested.wait()
+    assert endpoint.requests == 2
+
+
+async def test_fetch_in_progress_ends_with_the_service(endpoint: JwksEndpoint) -> None:
+    keys = JwksCache(endpoint)
+    endpoint.may_respond.clear()
+    async with keys.refreshing():
+        waiting = asyncio.create_task(keys.get("test-key"))
+        await endpoint.was_requested.wait()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_a_response_that_arrives_too_slowly_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
