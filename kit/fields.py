@@ -1,9 +1,12 @@
 """Types of request fields: limited in size, and without characters that Postgres cannot store."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
 """The currencies in which Paystack accepts payments (Paystack's documentation, "Supported currency")."""
@@ -14,6 +17,16 @@ MAX_AMOUNT = 1_000_000_000
 Amount = Annotated[
     int, Field(strict=True, ge=1, le=MAX_AMOUNT, description="Subunits of the currency (kobo, pesewa, cent)")
 ]
+
+
+@dataclass(frozen=True)
+class DocumentedPattern:
+    """Adds a pattern to the JSON schema of a type whose validators enforce it, so that clients can check it before they send a value."""
+
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self.pattern}
 
 
 def _check_storable(text: str) -> str:
@@ -28,13 +41,32 @@ def _check_one_line(text: str) -> str:
     return _check_storable(text)
 
 
+_CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
+_CONTROL_AND_BREAK = r"\x00-\x1f\x7f\x85\u2028\u2029"
+
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_check_one_line)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_check_one_line),
+    DocumentedPattern(rf"^[^{_CONTROL_AND_BREAK}]*[^\s{_CONTROL_AND_BREAK}][^{_CONTROL_AND_BREAK}]*$"),
 ]
 """One line of text. It must not be empty."""
 
-Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000), AfterValidator(_check_storable)]
+Paragraph = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=10_000),
+    AfterValidator(_check_storable),
+    DocumentedPattern(rf"^[^{_CONTROL}]*$"),
+]
 """Text of any number of lines. It may be empty."""
+
+FullParagraph = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000),
+    AfterValidator(_check_storable),
+    DocumentedPattern(rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"),
+]
+"""Text of any number of lines. It must not be empty."""
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]

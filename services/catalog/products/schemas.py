@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from kit.fields import Amount, Currency, Line, Paragraph
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
@@ -19,6 +20,7 @@ def _lower(tag: str) -> str:
 
 
 Tag = Annotated[Line, StringConstraints(max_length=50), AfterValidator(_lower)]
+Tags = Annotated[list[Tag], Field(max_length=20)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 STOCK = "Quantity that can be ordered, excluding reserved units; null means unlimited"
 TAGS = "Labels for filtering, stored in lower case without duplicates"
@@ -52,7 +54,7 @@ class CreateProduct(RequestModel):
     currency: Currency = Field(description="ISO 4217 code; it cannot be changed later")
     stock: Stock | None = Field(default=None, description=STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category")
-    tags: list[Tag] | None = Field(default=None, max_length=20, description=TAGS)
+    tags: Tags | None = Field(default=None, description=TAGS)
 
 
 class UpdateProduct(RequestModel):
@@ -60,12 +62,14 @@ class UpdateProduct(RequestModel):
 
     model_config = example({"price": 4_200_000, "stock": 35})
 
-    name: Line | None = Field(default=None, description="Name of the product")
-    description: Paragraph | None = Field(default=None, description="Text for customers")
-    price: Amount | None = Field(default=None, description="Price of one unit, in subunits of the currency")
+    name: Line | SkipJsonSchema[None] = Field(default=None, description="Name of the product")
+    description: Paragraph | SkipJsonSchema[None] = Field(default=None, description="Text for customers")
+    price: Amount | SkipJsonSchema[None] = Field(
+        default=None, description="Price of one unit, in subunits of the currency"
+    )
     stock: Stock | None = Field(default=None, description=STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category; null removes it")
-    tags: list[Tag] | None = Field(default=None, max_length=20, description=TAGS)
+    tags: Tags | SkipJsonSchema[None] = Field(default=None, description=TAGS)
 
     @field_validator("name", "description", "price", "tags")
     @classmethod

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from kit.fields import MAX_AMOUNT, Line, Paragraph
+from kit.fields import MAX_AMOUNT, FullParagraph, Line
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import DisputeResolution, DisputeStatus
 
-LongText = Annotated[Paragraph, StringConstraints(min_length=1, max_length=2000)]
+EMAIL_ADDRESS = r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
 Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$")]
 
 
@@ -27,14 +27,14 @@ class Evidence(RequestModel):
         }
     )
 
-    customer_email: Annotated[Line, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")] = Field(
+    customer_email: Annotated[str, StringConstraints(pattern=EMAIL_ADDRESS, max_length=200)] = Field(
         description="Email address of the customer"
     )
     customer_name: Line = Field(description="Name of the customer")
     customer_phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] = Field(
         description="Phone number of the customer"
     )
-    service_details: LongText = Field(description="What was sold and how it was delivered")
+    service_details: FullParagraph = Field(description="What was sold and how it was delivered")
     delivery_address: Line | None = Field(default=None, description="Address to which the order was delivered")
     delivery_date: date | None = Field(default=None, description="Date of the delivery")
 
@@ -68,7 +68,7 @@ class ResolveDispute(RequestModel):
     resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED] = Field(
         description="`merchant-accepted`: refund the payer; `declined`: let the bank decide"
     )
-    message: LongText = Field(description="Explanation of the response. It is sent to Paystack and stored")
+    message: FullParagraph = Field(description="Explanation of the response. It is sent to Paystack and stored")
     refund_amount: Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)] | None = Field(
         default=None,
         description="Amount to refund, in subunits; if absent, the disputed amount for `merchant-accepted` and 0 for `declined`",

@@ -68,6 +68,17 @@ async def test_create_product_when_a_field_is_invalid_then_422(
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
 
 
+@pytest.mark.parametrize("field", ["name", "description", "price", "tags"])
+async def test_update_product_when_a_field_is_null_then_422(
+    client: httpx.AsyncClient, editor: Headers, field: str
+) -> None:
+    mug = (await client.post("/catalog/products", json=MUG, headers=editor)).json()
+    refused = await client.patch(f"/catalog/products/{mug['id']}", json={field: None}, headers=editor)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    document = (await client.get("/openapi.json")).json()
+    assert "null" not in str(document["components"]["schemas"]["UpdateProduct"]["properties"][field])
+
+
 async def test_update_product_when_fields_are_given_then_only_they_change(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
