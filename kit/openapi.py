@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from kit.errors import MethodNotAllowed
+from kit.http.routing import Route
 from kit.problem_responses import problem_responses, take_definitions
 
 DESCRIPTION = """
@@ -26,6 +27,7 @@ def complete_openapi(app: FastAPI) -> None:
         if app.openapi_schema is None:
             document = generate()
             _add_method_not_allowed(document["paths"])
+            _allow_blank_parameters(app, document["paths"])
             schemas = document["components"]["schemas"]
             for operation in _operations(document):
                 for response in operation["responses"].values():
@@ -54,6 +56,16 @@ def _add_method_not_allowed(paths: dict[str, dict[str, Any]]) -> None:
             if any(pattern.fullmatch(other) for other in others[method]):
                 added = problem_responses(MethodNotAllowed)
                 operation["responses"] |= {str(status): response for status, response in added.items()}
+
+
+def _allow_blank_parameters(app: FastAPI, paths: dict[str, dict[str, Any]]) -> None:
+    """Say that optional query parameters may be blank, where blank ones count as absent."""
+    for route in app.routes:
+        if isinstance(route, Route) and route.path in paths and not route.accepts_other_parameters:
+            for operation in paths[route.path].values():
+                for parameter in operation.get("parameters", ()):
+                    if parameter["in"] == "query" and not parameter["required"]:
+                        parameter["allowEmptyValue"] = True
 
 
 def _sample(path: str) -> str:

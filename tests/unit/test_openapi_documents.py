@@ -121,3 +121,14 @@ def _resolved(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any
         found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
         return found
     return schema
+
+
+def test_optional_query_parameters_may_be_blank_where_blank_ones_count_as_absent() -> None:
+    optional = [
+        (path, parameter)
+        for _, path, operation in operations()
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == "query" and not parameter["required"]
+    ]
+    assert optional
+    assert {path for path, parameter in optional if not parameter.get("allowEmptyValue")} <= {CALLBACK}

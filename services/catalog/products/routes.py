@@ -72,10 +72,10 @@ async def create_product(request: CreateProduct, actor: EditingActor, session: T
     return await edit.create_product(session, request, actor)
 
 
-@router.get("/{id_or_slug}", summary="Get a product", responses=problem_responses(ProductNotFound))
-async def get_product(id_or_slug: IdOrSlug, session: Reading) -> ProductView:
+@router.get("/{product_id}", summary="Get a product", responses=problem_responses(ProductNotFound))
+async def get_product(product_id: IdOrSlug, session: Reading) -> ProductView:
     """Return a product by its id or slug."""
-    return await lists.get_product(session, id_or_slug)
+    return await lists.get_product(session, product_id)
 
 
 @router.patch(

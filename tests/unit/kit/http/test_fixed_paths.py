@@ -1,13 +1,14 @@
 """A path without parameters has its own methods only."""
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from kit.app import create_app
+from kit.http.routing import Router
 from kit.settings import Settings
 from tests.fixtures.sample_app import lifespan, sample_client
 
-router = APIRouter()
+router = Router()
 
 
 @router.get("/payments/{reference}")
@@ -28,7 +29,7 @@ async def list_refunds(reference: str) -> list[str]:
 @pytest.fixture(params=[1, -1], ids=["fixed path last", "fixed path first"])
 def app(request: pytest.FixtureRequest) -> FastAPI:
     settings = Settings(token_issuer="http://auth.test", log_format="console")
-    ordered = APIRouter()
+    ordered = Router()
     ordered.routes.extend(router.routes[:: request.param])
     return create_app(
         "sample", settings, description="", checks={}, lifespan=lifespan, cursor_secret="", routers=[ordered]
