@@ -62,7 +62,7 @@ class Payment(DeliveryControls):
         return reported
 
 
-@router.post("/transactions/{reference}/pay")
+@router.post("/transactions/{reference}/pay", operation_id="payTransaction")
 async def pay(reference: str, state: CurrentState, payment: Payment | None = None) -> ApiResponse:
     """Pay in place of the payer. Returns the transaction as verify shows it. Only a success sends a webhook."""
     payment = payment or Payment()
