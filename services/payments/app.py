@@ -23,6 +23,7 @@ from services.payments.ledger import routes as ledger_routes
 from services.payments.models import AuditLogEntry, IdempotencyKey
 from services.payments.refunds import routes as refund_routes
 from services.payments.settings import settings
+from services.payments.unrelated_charges import routes as unrelated_charge_routes
 from services.payments.webhooks import intake
 from services.payments.webhooks import routes as webhook_routes
 from services.payments.webhooks.intake import Intake
@@ -75,6 +76,7 @@ app = create_app(
         ledger_routes.router,
         audit_router("/payments", AuditLogEntry, reading),
         refund_routes.list_router,
+        unrelated_charge_routes.router,
         routes.router,
         refund_routes.router,
         hold_routes.router,

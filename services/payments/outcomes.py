@@ -19,6 +19,9 @@ POLL_SCHEDULED = "poll scheduled"
 UNKNOWN_REFERENCE = "unknown reference"
 """The charge has an unknown reference and is not successful: no payment is recorded."""
 
+UNRELATED_REFERENCE = "unrelated reference"
+"""The reference is unknown and certainly not ours (references.py): no payment, refund or dispute is recorded here."""
+
 CONFLICT = "conflict"
 """The payment is paid by another charge; the column `error` names both."""
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from kit.origins import ANY, origin_of
-from kit.settings import DatabaseUrl, Origins, Port, Secret, Settings, load_settings
+from kit.settings import CommaList, DatabaseUrl, Origins, Port, Secret, Settings, load_settings
 from services.payments.mode import Mode
 
 
@@ -14,6 +14,20 @@ def _check_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None and not re.fullmatch(r"sk_(test|live)_[A-Za-z0-9_]{8,200}", secret.get_secret_value()):
         raise ValueError("must be a Paystack secret key, which begins with sk_test_ or sk_live_")
     return secret
+
+
+PREFIX = r"[A-Za-z0-9][A-Za-z0-9-]{0,19}"
+"""Letters, digits and hyphens: Paystack accepts them in references."""
+
+
+def _check_prefix(prefix: str) -> str:
+    if not re.fullmatch(PREFIX, prefix):
+        raise ValueError("must be 1 to 20 letters, digits and hyphens, and begin with a letter or a digit")
+    return prefix
+
+
+ReferencePrefix = Annotated[str, AfterValidator(_check_prefix)]
+PreviousPrefixes = Annotated[CommaList, AfterValidator(lambda prefixes: [_check_prefix(prefix) for prefix in prefixes])]
 
 
 def _mode(key: SecretStr) -> Mode:
@@ -46,6 +60,18 @@ class PaymentsSettings(Settings):
     payments_callback_origins: Origins = Field(
         default=[],
         description="Allowed origins of callback_url and cancel_url; `*`: all; empty: only the origin of PAYMENTS_PUBLIC_URL",
+    )
+    payments_reference_prefix: ReferencePrefix = Field(
+        default="pay-",
+        description="Beginning of the references that are created. Applications on one Paystack account need different prefixes",
+    )
+    payments_reference_prefixes_previous: PreviousPrefixes = Field(
+        default=[],
+        description="Earlier values of PAYMENTS_REFERENCE_PREFIX, separated by commas. Money under such a reference is still ours",
+    )
+    payments_hold_unrelated_charges: bool = Field(
+        default=False,
+        description="Hold money under references that are certainly not ours, until an operator decides. By default it is only recorded",
     )
     payments_shop_name: str = Field(
         default="", max_length=100, description="Name of the shop on the page that payers see after the payment"

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("invariants")
 
 
 async def _receive_transfer(shop: StackClient, amount: int = 50_000) -> str:
-    """Receive money under an unknown reference, such as a transfer into a dedicated account. Return the reference."""
-    reference = f"T{uuid4().hex}"
+    """Receive money under an unknown reference, which may be ours because it has our prefix. Return the reference."""
+    reference = f"pay-{uuid4().hex}"
     data = {
         "id": uuid4().int % 2**40,
         "reference": reference,

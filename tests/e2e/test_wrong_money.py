@@ -40,12 +40,25 @@ async def test_payment_with_added_fees_is_delivered(shop: StackClient) -> None:
 
 
 async def test_payment_with_an_unknown_reference_is_held_and_shown(shop: StackClient) -> None:
-    reference = f"T{uuid4().hex}"
+    reference = f"pay-{uuid4().hex}"
     assert (await shop.post_webhook(charge_success(reference, amount=70_000))).status_code == 200
     held = await shop.wait_payment_status(shop.admin, reference, "held")
     assert (held["held_reason"], held["paid_amount"], held["order_id"]) == ("unknown_reference", 70_000, None)
     stranger = await shop.call("GET", f"{shop.env['PAYMENTS_URL']}/payments/{reference}", headers=shop.bearer())
     assert stranger.status_code == 404
+
+
+async def test_money_of_another_application_on_the_account_is_listed_and_held_for_nobody(shop: StackClient) -> None:
+    reference = f"T{uuid4().hex}"
+    assert (await shop.post_webhook(charge_success(reference, amount=70_000))).status_code == 200
+    url = f"{shop.env['PAYMENTS_URL']}/payments"
+
+    async def listed() -> bool:
+        answer = await shop.call("GET", f"{url}/unrelated-charges", headers=shop.admin, expect=200)
+        return reference in [charge["reference"] for charge in answer.json()["items"]]
+
+    await until(listed, 20)
+    assert (await shop.call("GET", f"{url}/{reference}", headers=shop.admin)).status_code == 404
 
 
 async def test_webhook_that_arrives_before_the_answer_of_initialize_settles_the_payment(shop: StackClient) -> None:

@@ -24,7 +24,6 @@ from services.payments.checkout.start import (
     already_paid,
     get_payable_order,
     lock_order,
-    new_reference,
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
@@ -33,6 +32,7 @@ from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError
+from services.payments.references import new_reference
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
 from services.payments.settlement.rules import check_amount

@@ -4,7 +4,6 @@ The reference is stored before it is sent to Paystack, so that no payment is los
 a call to Paystack.
 """
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -31,6 +30,7 @@ from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentSt
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
+from services.payments.references import new_reference
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
 
@@ -153,11 +153,6 @@ def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
     else:
         detail = "This order is already paid: do not pay again, the payment's `reference` is in this response."
     return OrderNotPayable(detail, reference=reference)
-
-
-def new_reference() -> str:
-    """Return a new reference: unguessable, in the characters that Paystack allows. Every attempt to pay needs its own."""
-    return f"pay-{secrets.token_hex(16)}"
 
 
 def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order) -> Payment:

@@ -9,6 +9,7 @@ from kit.cli.republish import republish_command
 from services.payments.cli import backfill, holds, refunds, sweep, webhooks
 from services.payments.cli.reconcile import reconcile
 from services.payments.cli.status import status
+from services.payments.cli.unrelated_charges import unrelated_charges
 from services.payments.db import engine
 from services.payments.models import AuditLogEntry, Inbox
 from services.payments.refunds.undeliverable_orders import EVENT_ADAPTER
@@ -28,6 +29,7 @@ cli.command()(backfill.backfill)
 cli.command()(reconcile)
 cli.add_typer(holds.cli, name="holds")
 cli.add_typer(refunds.cli, name="refunds")
+cli.command(name="unrelated-charges")(unrelated_charges)
 cli.command(name="republish")(republish_command("payments", republish, AuditLogEntry, engine))
 cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, AuditLogEntry, engine))
 cli.add_typer(audit_cli("payments", AuditLogEntry, engine), name="audit")

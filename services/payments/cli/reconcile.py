@@ -75,6 +75,8 @@ def _print_report(report: Report) -> None:
         f" {report.transactions} transactions and {report.payouts} payouts at Paystack;"
         f" recorded {report.payouts_recorded} new payouts and {report.fees_recorded} new fees."
     )
+    for sentence in report.not_compared:
+        out.print(f"Not compared: {sentence}", markup=False, highlight=False, soft_wrap=True)
     if report.agrees:
         out.print("No differences.")
         return

@@ -32,6 +32,7 @@ from services.payments.refunds.models import Refund, RefundStatus
 from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
+from services.payments.unrelated_charges.models import UnrelatedCharge
 from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 WORKER_TIMEOUT_SECONDS = 2.0
@@ -69,6 +70,7 @@ async def _collect(context: Context) -> Status:
             },
             "refunds_refused": await count_up_to(session, refused_refunds()),
             "refunds_needing_attention": await count_up_to(session, refunds_that_need_an_operator()),
+            "unrelated_charges": await count_up_to(session, select(UnrelatedCharge.id)),
             "disputes": await _disputes(session),
             "webhook_events": await _entries(session, WebhookEvent),
             "inbox": await _entries(session, Inbox),

@@ -73,6 +73,7 @@ class Status(TypedDict):
     refunds: dict[RefundStatus, int]
     refunds_refused: int
     refunds_needing_attention: int
+    unrelated_charges: int
     disputes: DisputeCounts
     webhook_events: EntryCounts
     inbox: EntryCounts
@@ -90,6 +91,7 @@ def table_rows(status: Status) -> list[tuple[str, str]]:
         ("payments", _counts(status["payments"])),
         ("sweep", _sweep(status["sweep"])),
         ("refunds", _refunds(status)),
+        ("unrelated charges", f"{status['unrelated_charges']} with references that are not ours"),
         ("disputes", _disputes(status["disputes"])),
         ("webhook events", _entries(status["webhook_events"])),
         ("inbox", _entries(status["inbox"])),

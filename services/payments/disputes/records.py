@@ -18,6 +18,7 @@ from services.payments import outcomes
 from services.payments.disputes.effects import apply_to_payment, publish_opened, publish_resolution
 from services.payments.models import Dispute, DisputeStatus, Payment
 from services.payments.paystack.disputes import PaystackDispute
+from services.payments.references import is_unrelated
 from services.payments.settings import settings
 
 RESPONSE_TIME = timedelta(hours=16)
@@ -43,6 +44,9 @@ async def _record(session: AsyncSession, payment: Payment | None, reported: Pays
     if reported.domain not in {None, settings.mode}:
         log.error("dispute ignored: it belongs to the other mode", dispute=reported.id, domain=reported.domain)
         return outcomes.ignored(HeldReason.MODE_DIFFERS)
+    if payment is None and reported.reference is not None and is_unrelated(reported.reference):
+        log.debug("dispute ignored: its payment is not ours", dispute=reported.id, reference=reported.reference)
+        return outcomes.UNRELATED_REFERENCE
     dispute = await _insert(session, payment, reported)
     if dispute is None:
         await schedule_poll(session, reported.id)

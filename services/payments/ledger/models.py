@@ -36,6 +36,7 @@ class Account(StrEnum):
     HELD = "held"
     FEES = "fees"
     REFUNDS = "refunds"
+    OTHER_APPLICATIONS = "other_applications"
 
 
 class Payout(Base):

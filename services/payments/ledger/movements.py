@@ -6,10 +6,11 @@ Amounts are signed: an account is debited with a positive and credited with a ne
     paystack:other_mode   the same, in the other mode            held      money waiting for an operator   (negative)
     bank                  money paid out to our bank account     fees      Paystack's fees
     disputes              money withheld during disputes         refunds   earned money that was refunded
+    other_applications    money of other applications on the same Paystack account, less its fees (negative)
 
     kind           debited, credited                       kind           debited, credited
-    received       receivable, sales or held               disputed       disputes, receivable
-    fee            fees, receivable                        dispute_won    receivable, disputes
+    received       receivable, sales or held or others     disputed       disputes, receivable
+    fee            fees or others, receivable                        dispute_won    receivable, disputes
     accepted       held, sales                             dispute_lost   receivable, disputes; a refund follows
     bound          held, sales                             settled        bank, receivable
     refunded       refunds or held, receivable
@@ -18,7 +19,7 @@ A debit of `held` and a credit of `sales` turns held money into sales, because t
 balances, so the sum of all accounts of a currency is zero.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -75,6 +76,27 @@ def fee(payment_id: int, charge: Charge, mode: Mode) -> list[Movement]:
             payment_id,
             charge.paid_at,
         )
+    ]
+
+
+def unrelated(charge: Charge, mode: Mode) -> list[Movement]:
+    """Return the movements of a charge that is not ours: Paystack owes us its money too, because it pays out the whole account."""
+    receivable, others = _receivable(charge.domain, mode), Account.OTHER_APPLICATIONS
+    received = Movement(
+        f"unrelated:{charge.reference}",
+        MovementKind.RECEIVED,
+        receivable,
+        others,
+        charge.amount,
+        charge.currency,
+        occurred_at=charge.paid_at,
+    )
+    if charge.fees is None:
+        return [received]
+    fee_key = f"unrelated_fee:{charge.reference}"
+    return [
+        received,
+        replace(received, key=fee_key, kind=MovementKind.FEE, debited=others, credited=receivable, amount=charge.fees),
     ]
 
 

@@ -53,15 +53,22 @@ class Difference(BaseModel):
 class Report(BaseModel):
     """The differences and counts of a reconciliation of the period [since, until)."""
 
-    since: datetime
-    until: datetime
+    since: datetime = Field(description="Start of the period")
+    until: datetime = Field(
+        description="Time up to which was compared: payments started later, and transactions created later, were not looked at"
+    )
     payments: int = Field(default=0, description="Number of paid payments in our database")
     transactions: int = Field(default=0, description="Number of transactions that Paystack listed")
+    unrelated: int = Field(
+        default=0,
+        description="Number of paid transactions whose references are certainly not ours. They are not compared",
+    )
     payouts: int = Field(default=0, description="Number of payouts that Paystack listed, from `since` until now")
     payouts_recorded: int = Field(default=0, description="Number of payouts that were new and are now in the ledger")
     fees_recorded: int = Field(default=0, description="Number of fees that were unknown and are now recorded")
     differences: list[Difference] = []
     more: int = Field(default=0, description="Number of differences that are not listed")
+    not_compared: list[str] = Field(default=[], description="What was not compared, one sentence each")
 
     @property
     def agrees(self) -> bool:

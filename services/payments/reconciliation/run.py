@@ -10,10 +10,15 @@ an operator decides about the differences.
 
 from datetime import timedelta
 
+from sqlalchemy import select
+
+from kit.db.counting import count_up_to
+from services.payments.models import Payment
 from services.payments.reconciliation import ledger_check
 from services.payments.reconciliation.payouts import PayoutComparison
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.transactions import TransactionComparison
+from services.payments.settings import settings
 
 
 async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
@@ -28,3 +33,32 @@ async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
     await payouts.compare()
     await payouts.report_not_paid_out(unsettled_after)
     await ledger_check.compare(reader.sessions, reader.report)
+    reader.report.not_compared += await _not_compared(reader, unsettled_after)
+
+
+async def _not_compared(reader: PaystackReader, unsettled_after: timedelta) -> list[str]:
+    """Return sentences that say what the comparison left out."""
+    report = reader.report
+    sentences = [
+        f"Payments started before {report.since:%Y-%m-%d %H:%M} UTC or at {report.until:%Y-%m-%d %H:%M} UTC or later, "
+        "and transactions that Paystack created then.",
+        "Single refunds and disputes: only the status, the amount and the fee of their payments.",
+        f"Whether payments of the last {unsettled_after.days} days are in a payout.",
+    ]
+    other_mode = select(Payment.id).where(
+        Payment.created_at >= report.since,
+        Payment.created_at < report.until,
+        Payment.paid_amount.is_not(None),
+        Payment.domain != settings.mode,
+    )
+    async with reader.sessions() as session:
+        in_other_mode = await count_up_to(session, other_mode)
+    if in_other_mode:
+        sentences.append(
+            f"{in_other_mode} payments that were not made in {settings.mode} mode: only with the ledger, not with Paystack."
+        )
+    if report.unrelated:
+        sentences.append(
+            f"{report.unrelated} transactions of other applications on the Paystack account: their references are not ours."
+        )
+    return sentences

@@ -7,6 +7,7 @@ and reported only if it still differs.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import chain
+from typing import NamedTuple
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, literal, select, update
 
@@ -18,11 +19,19 @@ from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.differences import ComparedPayment, add_differences, describe
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import DifferenceKind, Report
+from services.payments.references import is_unrelated
 from services.payments.settings import settings
 
 BATCH = 1000
 DAY = timedelta(days=1)
 COLUMNS = tuple(table_of(Payment).c[name] for name in ComparedPayment._fields)
+
+
+class Listed(NamedTuple):
+    """The ids of the payments on a page of charges, and the number of its paid charges that are not ours."""
+
+    payment_ids: set[int]
+    unrelated: int
 
 
 class TransactionComparison:
@@ -55,7 +64,9 @@ class TransactionComparison:
             self.report.transactions += len(page.charges)
             for reason in page.unreadable:
                 self.report.add(DifferenceKind.UNREADABLE, there=reason)
-            listed_ids |= await self.compare_listed(page.charges)
+            listed = await self.compare_listed(page.charges)
+            listed_ids |= listed.payment_ids
+            self.report.unrelated += listed.unrelated
             is_last = page.last
         return listed_ids
 
@@ -64,14 +75,17 @@ class TransactionComparison:
             "others", lambda: self.reader.paystack.transactions.list_created(start, end, number)
         )
 
-    async def compare_listed(self, charges: Sequence[Charge]) -> set[int]:
-        """Compare a page of charges, and record the fees that were unknown. Return the ids of the payments on the page."""
+    async def compare_listed(self, charges: Sequence[Charge]) -> Listed:
+        """Compare a page of charges, and record the fees that were unknown. Charges that are not ours are only counted."""
         payments = await self._find_payments([charge.reference for charge in charges])
         await self._record_fees([charge for charge in charges if _has_new_fee(payments.get(charge.reference), charge)])
+        unrelated = 0
         for charge in charges:
-            if not self._agrees(payments.get(charge.reference), charge):
+            if charge.reference not in payments and is_unrelated(charge.reference):
+                unrelated += charge.paid
+            elif not self._agrees(payments.get(charge.reference), charge):
                 await self.verify_and_report(charge.reference)
-        return {payment.id for payment in payments.values()}
+        return Listed({payment.id for payment in payments.values()}, unrelated)
 
     async def _compare_payments(self, start: datetime, end: datetime, listed_ids: set[int]) -> None:
         """Verify the payments that are paid here and that Paystack did not list."""

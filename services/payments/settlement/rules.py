@@ -4,6 +4,7 @@
                                  ── success, amount check failed ──► held           event payment.held: manual review
     pending | failed | abandoned ── reversed ──► held (reversed)                    paid and refunded before we received an event
     pending ── failed ──► failed                                                    event payment.failed
+    unrelated reference ── success ──► no payment: recorded as a charge of another application (references.py)
     unknown reference ── success ──► held (unknown_reference)                       recorded as a payment without an order
 
 Everything else changes nothing. For example, a succeeded payment stays succeeded when an event is repeated or its charge is reversed.

@@ -19,6 +19,7 @@ from services.payments.ledger.models import Account
 from services.payments.ledger.movements import Movement
 from services.payments.models import OutboxRow, PaymentStatus
 from services.payments.paystack.charge import Charge
+from services.payments.references import is_unrelated
 from services.payments.refunds import requests
 from services.payments.settings import settings
 from services.payments.settlement.payments import (
@@ -36,6 +37,7 @@ from services.payments.settlement.rules import (
     find_transition,
     saves_card,
 )
+from services.payments.unrelated_charges import record as unrelated_charges
 
 settled_total = Counter(
     "payments_settled_total", "Payments settled, by new status and by reason if they are held", ["status", "reason"]
@@ -75,6 +77,8 @@ class Batch:
     changes: dict[str, Change] = field(default_factory=dict)
     events: dict[str, Event] = field(default_factory=dict)
     unknown_charges: dict[str, Charge] = field(default_factory=dict)
+    unrelated_charges: dict[str, Charge] = field(default_factory=dict)
+    recorded_as_unrelated: set[str] = field(default_factory=set)
     movements: list[Movement] = field(default_factory=list)
     cards: list[ChargedCard] = field(default_factory=list)
     sync_refunds_of: list[str] = field(default_factory=list)
@@ -100,6 +104,10 @@ class Batch:
         return PaidCharge(payment.paystack_id, payment.paid_amount, payment.paid_currency)
 
     def _add_unknown(self, charge: Charge) -> str:
+        if charge.reference in self.recorded_as_unrelated or is_unrelated(charge.reference):
+            if charge.status == "success":
+                self.unrelated_charges.setdefault(charge.reference, charge)
+            return outcomes.UNRELATED_REFERENCE
         if charge.status != "success":
             return outcomes.UNKNOWN_REFERENCE
         self.unknown_charges.setdefault(charge.reference, charge)
@@ -145,10 +153,14 @@ async def settle(
     references = {charge.reference for charge in charges} | set(sync_refunds_of)
     payments = await lock_payments(session, references) if references else {}
     batch = Batch(sync_refunds_of=list(sync_refunds_of))
+    batch.recorded_as_unrelated = await unrelated_charges.find_recorded(
+        session, {charge.reference for charge in charges if charge.reference not in payments}
+    )
     results = [batch.add(charge, payments.get(charge.reference)) for charge in charges]
     await write_changes(session, batch.changes.values())
     scheduled_syncs = await requests.schedule_sync(session, batch.sync_refunds_of)
     await _hold_unknown_charges(session, batch)
+    await unrelated_charges.record(session, batch.unrelated_charges.values())
     await journal.record(session, batch.movements)
     await saved_cards.save(session, batch.cards)
     await outbox.add(session, OutboxRow, *batch.events.values())

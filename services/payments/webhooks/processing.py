@@ -18,6 +18,7 @@ from services.payments.disputes import records as disputes
 from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.paystack import event_types
 from services.payments.paystack.parsing import parse_integer, parse_text
+from services.payments.references import is_unrelated
 from services.payments.settlement.settle import settle
 from services.payments.webhooks.parsing import ParsedEvent, parse_event
 
@@ -62,9 +63,12 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
     for event in events:
         if event.is_refund and event.reference is None:
             event.failure = event.failure or "the refund event contains no reference of a payment"
-        elif event.is_refund and event.reference not in settlement.scheduled_syncs:
-            # The refund event may have overtaken the event of the charge.
-            event.postponed = f"there is no payment {event.reference}"
+        elif event.is_refund and event.reference is not None and event.reference not in settlement.scheduled_syncs:
+            if is_unrelated(event.reference):
+                event.outcome = outcomes.UNRELATED_REFERENCE
+            else:
+                # The refund event may have overtaken the event of the charge.
+                event.postponed = f"there is no payment {event.reference}"
     unknown = [result.reference for result in settlement.results if result.outcome == outcomes.HELD_UNKNOWN_REFERENCE]
     await disputes.schedule_polls_by_reference(session, unknown)
 
@@ -74,7 +78,9 @@ async def _schedule_verifications(session: AsyncSession, events: Sequence[Parsed
     invalid = [(event, event.reference) for event in events if event.charge_error and event.reference]
     known = await _verify_soon(session, {reference for _, reference in invalid})
     for event, reference in invalid:
-        if reference not in known:
+        if reference not in known and is_unrelated(reference):
+            event.outcome = outcomes.UNRELATED_REFERENCE
+        elif reference not in known:
             event.failure = f"{event.charge_error}, and there is no payment with this reference to verify"
 
 

@@ -36,7 +36,7 @@ async def test_republish_repeats_facts_under_their_ids(
     await jobs.poll_disputes()
     await jobs.execute_refunds()
     await pay(client, 1)
-    await deliver(client, charge_success((await create_payment()).reference, 1), charge_success("unknown"))
+    await deliver(client, charge_success((await create_payment()).reference, 1), charge_success("pay-unknown"))
     before = await take_outbox_events()
     await republish_period()
     again = await take_outbox_events()

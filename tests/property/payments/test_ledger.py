@@ -137,7 +137,7 @@ async def test_ledger_whatever_happens_balances_and_says_what_the_payments_say(
     payments_database: None, paystack: FakePaystack, jobs: Jobs, steps: list[tuple[object, ...]]
 ) -> None:
     await empty_payments_database()
-    references = [(await create_payment()).reference, (await create_payment()).reference, f"dva-{uuid4().hex}"]
+    references = [(await create_payment()).reference, (await create_payment()).reference, f"pay-dva-{uuid4().hex}"]
     till = Till(paystack, jobs, references)
     for step in steps:
         await till.step(*step)  # type: ignore[arg-type]

@@ -418,7 +418,7 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "account IN ('paystack:receivable', 'paystack:other_mode', 'bank', 'disputes', 'sales', 'held', 'fees', 'refunds')",
+            "account IN ('paystack:receivable', 'paystack:other_mode', 'bank', 'disputes', 'sales', 'held', 'fees', 'refunds', 'other_applications')",
             name=op.f("ck_ledger_entries_account"),
         ),
         sa.CheckConstraint("amount <> 0", name=op.f("ck_ledger_entries_amount")),
@@ -442,6 +442,21 @@ def upgrade() -> None:
         "ledger_entries",
         ["recorded_at", "transaction_id", "line"],
         unique=False,
+    )
+    op.create_table(
+        "unrelated_charges",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("paystack_id", sa.BigInteger(), nullable=True),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("fees", sa.BigInteger(), nullable=True),
+        sa.Column("domain", sa.Text(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=True),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unrelated_charges")),
+        sa.UniqueConstraint("reference", name=op.f("uq_unrelated_charges_reference")),
     )
     op.create_table(
         "refunds",
@@ -509,6 +524,7 @@ def downgrade() -> None:
     op.drop_index("ix_refunds_unfinished", table_name="refunds", postgresql_where=sa.text("status <> 'processed'"))
     op.drop_index(op.f("ix_refunds_payment_id_number"), table_name="refunds")
     op.drop_table("refunds")
+    op.drop_table("unrelated_charges")
     op.drop_index(op.f("ix_ledger_entries_recorded_at_transaction_id_line"), table_name="ledger_entries")
     op.drop_index("ix_ledger_entries_account", table_name="ledger_entries", postgresql_include=["amount"])
     op.drop_table("ledger_entries")

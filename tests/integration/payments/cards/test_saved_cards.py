@@ -55,7 +55,7 @@ async def test_card_when_the_charge_does_not_qualify_is_not_saved(client: httpx.
 
 async def test_card_when_the_payment_belongs_to_no_customer_is_not_saved(client: httpx.AsyncClient) -> None:
     await buy(client, authorization(), payer_id=None)
-    await deliver(client, charge_success("another-system-1", authorization=authorization()))
+    await deliver(client, charge_success("pay-of-another-system", authorization=authorization()))
     assert await all_cards() == []
 
 

@@ -44,12 +44,18 @@ async def test_reconcile_prints_that_all_agree_and_then_a_difference(merchant: M
     agreed = await command.run("reconcile", "--to", tomorrow())
     assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "No differences."), agreed
     assert set((await ledger_balances())["NGN"]) == {"bank", "fees", "sales"}
-    lost = await merchant.paid()
+    assert "Not compared: Payments started before" in agreed.out
+    until = json.loads((await command.run("reconcile", "--json")).out)["until"]
+    assert datetime.now(UTC) - datetime.fromisoformat(until) > timedelta(minutes=10)
+    started = await merchant.start(reference="pay-lost")
+    lost = (await merchant.pay(started["reference"])).json()["data"]
+    await merchant.paid()  # by another application
     found = await command.run("reconcile", "--to", tomorrow(), "--json")
     assert found.code == 1, found.err
     report = json.loads(found.out)
     counted = {name: report[name] for name in ("payments", "transactions", "payouts", "payouts_recorded")}
-    assert counted == {"payments": 1, "transactions": 2, "payouts": 1, "payouts_recorded": 0}
+    assert counted == {"payments": 1, "transactions": 3, "payouts": 1, "payouts_recorded": 0}
+    assert report["unrelated"] == 1
     (difference,) = report["differences"]
     assert (difference["kind"], difference["reference"]) == ("missing_here", lost["reference"])
     shown = await command.run("reconcile", "--to", tomorrow())

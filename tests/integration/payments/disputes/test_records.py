@@ -211,25 +211,25 @@ async def test_payment_when_one_of_two_disputes_is_won_stays_disputed(
 async def test_dispute_when_its_reference_is_unknown_is_listed_and_not_published(
     client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str]
 ) -> None:
-    body = dispute(1, "another-system-1")
+    body = dispute(1, "pay-of-another-system")
     await deliver(client, dispute_event("create", body))
     shown = (await client.get("/payments/disputes", headers=operator)).json()["items"]
-    assert [(each["id"], each["reference"]) for each in shown] == [(body["id"], "another-system-1")]
+    assert [(each["id"], each["reference"]) for each in shown] == [(body["id"], "pay-of-another-system")]
     assert await outbox_types() == []
 
 
 async def test_chargeback_when_the_payment_becomes_known_after_the_dispute_is_recorded(
     client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
 ) -> None:
-    body = paystack.open_dispute(paystack.add_transaction("another-system-1"), 50_000)
+    body = paystack.open_dispute(paystack.add_transaction("pay-of-another-system"), 50_000)
     paystack.resolve_dispute(body, lost=True)
     _, resolve = paystack.undelivered
     await deliver(client, resolve)
     await jobs.poll_disputes()
-    await deliver(client, charge_success("another-system-1"))
+    await deliver(client, charge_success("pay-of-another-system"))
     await jobs.poll_disputes()
     await jobs.execute_refunds()
-    one = await find_payment("another-system-1")
+    one = await find_payment("pay-of-another-system")
     assert (one.status, one.refunded_amount) == ("refunded", 50_000)
     assert (await find_dispute(body["id"])).payment_id == one.id
 

@@ -95,7 +95,7 @@ async def test_accept_when_a_refund_is_pending_raises_not_held(paystack: FakePay
 
 
 async def test_bind_when_the_order_costs_exactly_what_is_left_pays_it(paystack: FakePaystack, jobs: Jobs) -> None:
-    one = await create_overpaid_payment(paystack, jobs, "dva-1")
+    one = await create_overpaid_payment(paystack, jobs, "pay-dva-1")
     order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
     with pytest.raises(OrderNotPayable, match=r"the payment has NGN 500\.00"):
         await bind(one.reference, order.model_copy(update={"amount": OVERPAID}))

@@ -35,7 +35,7 @@ async def test_csv_when_it_takes_several_batches_is_complete_and_in_order(
 
 
 async def test_export_when_its_reader_is_slow_reads_one_batch_ahead_at_most() -> None:
-    references = [f"dva-{number}" for number in range(20)]
+    references = [f"pay-dva-{number}" for number in range(20)]
     await settle_charges(*(charge(reference, fees=None) for reference in references))
     batches = [batch async for batch in queries.batches(sessions, Filter(), 8)]
     assert [len(batch) for batch in batches] == [8, 8, 8, 8, 8, 0]

@@ -56,10 +56,10 @@ async def test_held_money_when_it_is_accepted_becomes_sales() -> None:
 
 
 async def test_unknown_money_when_deliveries_race_is_held_once() -> None:
-    attempts = (settle_charges(charge("dva-1", fees=None)) for _ in range(8))
+    attempts = (settle_charges(charge("pay-dva-1", fees=None)) for _ in range(8))
     results = await asyncio.gather(*attempts, return_exceptions=True)
     assert {type(result) for result in results if isinstance(result, BaseException)} <= {RecordedConcurrently}
-    assert await settle_charges(charge("dva-1", fees=None)) == ["unchanged: held"]
+    assert await settle_charges(charge("pay-dva-1", fees=None)) == ["unchanged: held"]
     assert await ledger_balances() == {"NGN": {"paystack:receivable": 50_000, "held": -50_000}}
 
 

@@ -96,8 +96,8 @@ async def test_reconcile_when_a_fact_differs_names_it(paystack: FakePaystack, fa
 
 
 async def test_reconcile_when_a_payment_is_unknown_here_names_it(paystack: FakePaystack, fast_client: Paystack) -> None:
-    paystack.add_transaction("dva-1")
-    assert named(await reconcile(fast_client)) == [("missing_here", "dva-1")]
+    paystack.add_transaction("pay-dva-1")
+    assert named(await reconcile(fast_client)) == [("missing_here", "pay-dva-1")]
 
 
 async def test_reconcile_when_a_payment_is_unpaid_here_names_both_states(
@@ -231,9 +231,9 @@ async def test_reconcile_when_a_payout_is_pending_does_not_count_it(
 async def test_reconcile_when_a_payout_contains_unknown_money_names_it(
     paystack: FakePaystack, fast_client: Paystack
 ) -> None:
-    paystack.add_transaction("dva-2", created_at="2020-01-01T00:00:00Z")
-    paystack.add_settlement(5, "dva-2")
-    assert named(await reconcile(fast_client)) == [("missing_here", "dva-2")]
+    paystack.add_transaction("pay-dva-2", created_at="2020-01-01T00:00:00Z")
+    paystack.add_settlement(5, "pay-dva-2")
+    assert named(await reconcile(fast_client)) == [("missing_here", "pay-dva-2")]
 
 
 async def test_reconcile_when_money_was_not_paid_out_in_time_names_it(
@@ -262,7 +262,7 @@ async def test_reconcile_when_there_are_more_differences_than_fit_counts_them(
 ) -> None:
     monkeypatch.setattr(report, "MAX_DIFFERENCES", 5)
     for number in range(12):
-        paystack.add_transaction(f"dva-{number}")
+        paystack.add_transaction(f"pay-dva-{number}")
     result = await reconcile(fast_client)
     assert (len(result.differences), result.more, result.agrees) == (5, 7, False)
 
@@ -295,8 +295,24 @@ async def test_reconcile_when_a_payment_is_outside_the_period_ignores_it(
 
 
 async def test_report_is_json(paystack: FakePaystack, fast_client: Paystack) -> None:
-    paystack.add_transaction("dva-1")
+    paystack.add_transaction("pay-dva-1")
     body = json.loads((await reconcile(fast_client)).model_dump_json())
     assert body["differences"] == [
-        {"kind": "missing_here", "reference": "dva-1", "payout": None, "here": None, "there": "success, NGN 500.00"}
+        {"kind": "missing_here", "reference": "pay-dva-1", "payout": None, "here": None, "there": "success, NGN 500.00"}
     ]
+
+
+async def test_reconcile_says_what_it_did_not_compare(paystack: FakePaystack, fast_client: Paystack) -> None:
+    await create_settled(paystack)
+    paystack.add_transaction("T685312322670591")
+    paystack.add_transaction("T1", status="abandoned")
+    one = await create_payment()
+    await settle_charges(charge(one.reference, domain="live"))
+    result = await reconcile(fast_client)
+    assert (named(result), result.unrelated) == ([], 1)
+    period, refunds, payouts, other_mode, unrelated = result.not_compared
+    assert f"at {result.until:%Y-%m-%d %H:%M} UTC or later" in period
+    assert refunds.startswith("Single refunds and disputes")
+    assert "9999 days" in payouts
+    assert other_mode.startswith("1 payments that were not made in test mode")
+    assert unrelated.startswith("1 transactions of other applications")

@@ -87,22 +87,22 @@ async def test_settle_when_the_money_matches_in_another_form_succeeds(client: ht
 async def test_settle_when_the_reference_is_unknown_holds_the_money_and_shows_it_to_operators(
     client: httpx.AsyncClient, signer: Signer
 ) -> None:
-    await deliver(client, *(charge_success("dva-4711", id=number) for number in range(2)))
+    await deliver(client, *(charge_success("pay-dva-4711", id=number) for number in range(2)))
     operator = signer.headers(scopes=ADMIN)
-    shown = (await client.get("/payments/dva-4711", headers=operator)).json()
+    shown = (await client.get("/payments/pay-dva-4711", headers=operator)).json()
     assert (shown["status"], shown["held_reason"]) == ("held", "unknown_reference")
     assert (shown["paid_amount"], shown["order_id"]) == (50_000, None)
-    assert (await client.get("/payments/dva-4711", headers=signer.headers())).status_code == 404
+    assert (await client.get("/payments/pay-dva-4711", headers=signer.headers())).status_code == 404
     listed = (await client.get("/payments", params={"status": "held"}, headers=operator)).json()
-    assert [item["reference"] for item in listed["items"]] == ["dva-4711"]
+    assert [item["reference"] for item in listed["items"]] == ["pay-dva-4711"]
     assert await outbox_types() == []
 
 
 async def test_settle_when_the_reference_is_unknown_and_the_charge_failed_creates_no_payment(
     client: httpx.AsyncClient, signer: Signer
 ) -> None:
-    await deliver(client, charge_success("dva-4711", status="failed"))
-    assert (await client.get("/payments/dva-4711", headers=signer.headers(scopes=ADMIN))).status_code == 404
+    await deliver(client, charge_success("pay-dva-4711", status="failed"))
+    assert (await client.get("/payments/pay-dva-4711", headers=signer.headers(scopes=ADMIN))).status_code == 404
     assert [event.status for event in await webhook_events()] == ["processed"]
 
 

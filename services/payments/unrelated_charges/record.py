@@ -1,0 +1,60 @@
+"""Record unrelated charges: their row, and their money in the ledger, because Paystack pays it out together with ours."""
+
+from collections.abc import Collection
+from itertools import chain
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.payments.ledger import journal, movements
+from services.payments.paystack.charge import Charge
+from services.payments.settings import settings
+from services.payments.unrelated_charges.models import UnrelatedCharge
+
+unrelated_charges_total = Counter(
+    "unrelated_charges_total", "Successful charges with a reference that is certainly not ours"
+)
+log = structlog.get_logger("settlement")
+
+
+async def record(session: AsyncSession, charges: Collection[Charge]) -> None:
+    """Record successful charges whose references are not ours. Charges that are recorded already are skipped."""
+    rows = {charge.reference: _row(charge) for charge in charges}
+    if not rows:
+        return
+    # Sorted, so that two transactions insert the same references in the same order.
+    new = insert(UnrelatedCharge).values([rows[reference] for reference in sorted(rows)]).on_conflict_do_nothing()
+    inserted = set((await session.execute(new.returning(UnrelatedCharge.reference))).scalars())
+    recorded = [
+        charge for charge in {charge.reference: charge for charge in charges}.values() if charge.reference in inserted
+    ]
+    await journal.record(session, chain.from_iterable(movements.unrelated(each, settings.mode) for each in recorded))
+    for charge in recorded:
+        unrelated_charges_total.inc()
+        log.info(
+            "unrelated charge recorded", reference=charge.reference, amount=charge.amount, currency=charge.currency
+        )
+
+
+async def find_recorded(session: AsyncSession, references: Collection[str]) -> set[str]:
+    """Return those of the references that are recorded as unrelated."""
+    if not references:
+        return set()
+    query = select(UnrelatedCharge.reference).where(UnrelatedCharge.reference.in_(references))
+    return set((await session.execute(query)).scalars())
+
+
+def _row(charge: Charge) -> dict[str, object]:
+    return {
+        "reference": charge.reference,
+        "paystack_id": charge.id,
+        "amount": charge.amount,
+        "currency": charge.currency,
+        "fees": charge.fees,
+        "domain": charge.domain,
+        "channel": charge.channel,
+        "paid_at": charge.paid_at,
+    }

@@ -1,0 +1,32 @@
+"""The route of unrelated charges. It requires the scope payments:read."""
+
+from fastapi import APIRouter
+from sqlalchemy import select
+
+from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from services.payments.auth import PaymentsReader
+from services.payments.db import Reading
+from services.payments.unrelated_charges.models import UnrelatedCharge
+from services.payments.unrelated_charges.schemas import UnrelatedChargePage, UnrelatedChargeView
+
+router = APIRouter(prefix="/payments/unrelated-charges", tags=["unrelated charges"])
+
+
+@router.get(
+    "", summary="List unrelated charges", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor)
+)
+async def list_unrelated_charges(
+    _: PaymentsReader, session: Reading, limit: Limit = 20, cursor: CursorParam = None
+) -> UnrelatedChargePage:
+    """Return the successful charges with references that are certainly not ours, newest first. Requires the scope `payments:read`.
+
+    Another application uses the same Paystack account. Such money needs no operator, unless PAYMENTS_HOLD_UNRELATED_CHARGES is set.
+    """
+    query = select(UnrelatedCharge).order_by(UnrelatedCharge.id.desc()).limit(limit + 1)
+    if cursor is not None:
+        (last_id,) = decode_cursor(cursor, "unrelated charges", int)
+        query = query.where(UnrelatedCharge.id < last_id)
+    rows = (await session.execute(query)).scalars().all()
+    page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("unrelated charges", last.id))
+    return UnrelatedChargePage(items=[UnrelatedChargeView.model_validate(row) for row in page], next_cursor=next_cursor)
