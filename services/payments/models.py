@@ -137,6 +137,8 @@ class Payment(Base):
     domain: Mapped[str | None]
     channel: Mapped[str | None]
     gateway_response: Mapped[str | None]
+    # Paystack's status of the transaction: when it was last verified on request, or when it changed the payment.
+    paystack_status: Mapped[str | None]
     paid_at: Mapped[datetime | None]
     # When the sweeper verifies the payment next, and how many verifications were attempted.
     verify_next_attempt_at: Mapped[datetime]

@@ -22,8 +22,8 @@ def _check_return_url(url: str) -> str:
     return url
 
 
-ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,2000}$"), AfterValidator(_check_return_url)]
-"""An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows."""
+ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,1900}$"), AfterValidator(_check_return_url)]
+"""An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows. With our parameters it still has less than 2048 characters."""
 
 
 class StartPayment(RequestModel):
@@ -43,7 +43,8 @@ class StartPayment(RequestModel):
         "If it is missing, this service shows a page with the result",
     )
     cancel_url: ReturnUrl | None = Field(
-        default=None, description="URL to which the payer's browser is redirected if the payer cancels the payment"
+        default=None,
+        description="URL to which the payer's browser is redirected if the payer cancels the payment, with the parameter `reference`",
     )
     phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = Field(
         default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"
@@ -67,6 +68,7 @@ class PaymentView(ResponseModel):
             "domain": None,
             "channel": None,
             "gateway_response": None,
+            "paystack_status": None,
             "held_reason": None,
             "created_at": "2026-11-23T09:30:00Z",
             "paid_at": None,
@@ -93,6 +95,12 @@ class PaymentView(ResponseModel):
     domain: str | None = Field(description="Paystack's mode in which the payment was made: test or live")
     channel: str | None = Field(description="How the payer paid, as Paystack names it, such as card or bank")
     gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")
+    paystack_status: str | None = Field(
+        default=None,
+        description="Paystack's status of the transaction, when it was last verified on request or changed the payment. `abandoned` "
+        "beside the status `pending`: the payer has not paid so far, or has cancelled, and can still pay at `authorization_url`; "
+        "null: not verified yet",
+    )
     held_reason: HeldReason | None = Field(description="Why the payment needs a manual review")
     created_at: datetime = Field(description="Time at which the payment was started")
     paid_at: datetime | None = Field(description="Time of the payment at Paystack; null while unpaid")

@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from contracts.money import format_money
 from kit.http.routing import Route, Router
+from services.payments.checkout.return_urls import with_query
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import NotConfigured, PaystackUnavailable
@@ -109,7 +110,7 @@ async def show_return_page(clients: CurrentClients, trxref: Reference = None, re
             reported = await verify_now(sessions, clients.paystack, payment.reference)
     if payment.callback_url:
         # Not a RedirectResponse, which would escape some characters of the URL.
-        location = _with_reference(payment.callback_url, payment.reference)
+        location = with_query(payment.callback_url, f"trxref={payment.reference}&reference={payment.reference}")
         return Response(status_code=303, headers={**HEADERS, "Location": location})
     async with sessions() as session:
         payment = (await session.execute(select(Payment).where(Payment.id == payment.id))).scalar_one()
@@ -134,16 +135,6 @@ def _fill(text: str, payment: Payment) -> str:
     currency = payment.paid_currency or payment.currency
     amount = payment.amount if payment.paid_amount is None else payment.paid_amount
     return text.format(amount=format_money(amount, currency), refunded=format_money(payment.refunded_amount, currency))
-
-
-def _with_reference(url: str, reference: str) -> str:
-    """Return the URL with the parameters `trxref` and `reference` at the end of its query, as Paystack adds them.
-
-    The URL belongs to the shop, so everything else in it stays as it is, byte for byte.
-    """
-    address, hash_sign, fragment = url.partition("#")
-    separator = "?" if "?" not in address else "" if address[-1] in "?&" else "&"
-    return f"{address}{separator}trxref={reference}&reference={reference}{hash_sign}{fragment}"
 
 
 def _printable_ascii(reference: str) -> str:

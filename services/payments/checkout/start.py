@@ -17,6 +17,7 @@ from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import IdempotencyLocks
 from kit.observability.tracing import traceparent
 from services.payments.catalog_client import CatalogClient, Order
+from services.payments.checkout.return_urls import with_query
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import (
     AmountNotPayable,
@@ -179,7 +180,7 @@ async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
     metadata = {
         "order_id": str(payment.order_id),
         "phone": payment.phone or "",
-        "cancel_action": payment.cancel_url or f"{callback_url}?reference={payment.reference}",
+        "cancel_action": with_query(payment.cancel_url or callback_url, f"reference={payment.reference}"),
         "custom_fields": fields,
     }
     return await paystack.transactions.initialize(

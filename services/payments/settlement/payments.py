@@ -70,6 +70,7 @@ CHANGED_COLUMNS = (
     "domain",
     "channel",
     "gateway_response",
+    "paystack_status",
     "paid_at",
 )
 _new = array_parameters(id=BigInteger, **{name: PAYMENTS.c[name].type for name in CHANGED_COLUMNS})
@@ -126,5 +127,6 @@ def _reported_columns(charge: Charge) -> dict[str, object]:
         "domain": charge.domain,
         "channel": charge.channel,
         "gateway_response": charge.gateway_response,
+        "paystack_status": charge.status,
         "paid_at": charge.paid_at,
     }

@@ -51,4 +51,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
         return None
     async with sessions.begin() as session:
         await settle(session, [charge])
+        # A charge that changes nothing has a status too: `abandoned` tells the client that the payer has left the page.
+        unpaid = update(Payment).where(Payment.reference == reference, Payment.status.in_(UNPAID))
+        await session.execute(unpaid.values(paystack_status=charge.status))
     return charge.status

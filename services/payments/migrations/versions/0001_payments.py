@@ -252,6 +252,7 @@ def upgrade() -> None:
         sa.Column("domain", sa.Text(), nullable=True),
         sa.Column("channel", sa.Text(), nullable=True),
         sa.Column("gateway_response", sa.Text(), nullable=True),
+        sa.Column("paystack_status", sa.Text(), nullable=True),
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("verify_next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("verify_attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),

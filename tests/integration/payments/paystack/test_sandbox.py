@@ -82,6 +82,8 @@ async def test_verify_when_the_sandbox_shows_a_status_changes_the_payment_accord
     await sandbox.pay(reference, outcome=outcome, deliveries=0)
     answer = await client.post(f"/payments/{reference}/verify", headers=payer)
     assert (answer.status_code, answer.json()["status"]) == (200, status)
+    shown = (await client.get(f"/payments/{reference}", headers=payer)).json()
+    assert (shown["status"], shown["paystack_status"]) == (status, outcome)
 
 
 async def test_refund_when_the_sandbox_has_too_little_balance_is_sent_again_later(
@@ -92,7 +94,7 @@ async def test_refund_when_the_sandbox_has_too_little_balance_is_sent_again_late
     await create_refund(one)
     await sandbox.http.put("/sandbox/faults", json={"insufficient_balance": True})
     try:
-        await jobs.execute_refunds()
+        await jobs.sync_refunds()
     finally:
         await sandbox.http.delete("/sandbox/faults")
     (refund,) = await all_refunds()

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from tests.factories.payments import create_payment
-from tests.fakes.paystack import FakePaystack, refusal
+from tests.fakes.paystack import FakePaystack, charge_success, refusal
+from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import execute, find_payment, outbox_types
 from tests.fixtures.tokens import Signer
 
@@ -37,6 +38,21 @@ async def test_verify_when_paystack_shows_a_status_changes_the_payment_according
     one = await create_payment()
     paystack.add_transaction(one.reference, status=shown)
     assert (await verify(client, payer, one.reference)).json()["status"] == status
+    stored = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    assert (stored["status"], stored["paystack_status"]) == (status, shown)
+
+
+async def test_verify_when_the_payer_pays_after_paystack_said_abandoned_settles_the_payment(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    one = await create_payment()
+    assert (await client.get(f"/payments/{one.reference}", headers=payer)).json()["paystack_status"] is None
+    paystack.add_transaction(one.reference, status="abandoned")
+    verified = (await verify(client, payer, one.reference)).json()
+    assert (verified["status"], verified["paystack_status"]) == ("pending", "abandoned")
+    await deliver(client, charge_success(one.reference))
+    paid = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    assert (paid["status"], paid["paystack_status"]) == ("succeeded", "success")
 
 
 async def test_verify_when_the_amount_differs_holds_the_payment(
