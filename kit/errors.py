@@ -130,6 +130,7 @@ def problem_response(
 ) -> Response:
     """Return a problem+json response. Its `request_id` is also in the log messages of the request."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
+    detail = _encodable(detail)  # it may quote a text of another system
     body = {
         "type": f"urn:problem-type:shop:{code}",
         "title": TITLES.get(status, "Error"),

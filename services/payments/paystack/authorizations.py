@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.payments.paystack.charge import Charge
+from services.payments.paystack.email_addresses import ascii_email
 from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.parsing import parse_text
 from services.payments.paystack.transactions import parse_charge_response
@@ -35,7 +36,7 @@ class Authorizations:
         body = {
             "authorization_code": code,
             "reference": reference,
-            "email": email,
+            "email": ascii_email(email),
             "amount": amount,
             "currency": currency,
             "metadata": metadata,

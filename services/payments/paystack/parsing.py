@@ -1,6 +1,8 @@
 """Parse single values of Paystack's JSON: accept every form that Paystack uses, and only values in the valid range."""
 
+import re
 from datetime import UTC, datetime
+from typing import TypeGuard
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
@@ -32,6 +34,11 @@ def parse_text(value: object, max_length: int) -> str | None:
         return None
     # Postgres stores neither NUL nor lone surrogates.
     return value[:max_length].replace("\x00", "").encode("utf-8", "replace").decode() or None
+
+
+def is_word(value: object, max_length: int) -> TypeGuard[str]:
+    """Return True for a text of 1 to `max_length` visible ASCII characters, such as a URL or a code."""
+    return isinstance(value, str) and re.fullmatch(r"[\x21-\x7e]+", value) is not None and len(value) <= max_length
 
 
 def parse_time(value: object) -> datetime | None:

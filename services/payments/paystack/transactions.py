@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from services.payments.paystack.charge import Charge, parse_charge
+from services.payments.paystack.email_addresses import ascii_email
 from services.payments.paystack.errors import NoAnswer, Refused
-from services.payments.paystack.parsing import MAX_ID, Unreadable, format_time, parse_integer
+from services.payments.paystack.parsing import MAX_ID, Unreadable, format_time, is_word, parse_integer
 from services.payments.paystack.transport import Transport
 
 
@@ -58,7 +59,7 @@ class Transactions:
         # Always send the currency: without it Paystack silently charges in the default currency of the integration.
         body = {
             "reference": reference,
-            "email": email,
+            "email": ascii_email(email),
             "amount": amount,
             "currency": currency,
             "callback_url": callback_url,
@@ -66,9 +67,9 @@ class Transactions:
         }
         data = await self._transport.call("initialize", "POST", "/transaction/initialize", body)
         url, code = data.get("authorization_url"), data.get("access_code")
-        if not isinstance(url, str) or not isinstance(code, str) or data.get("reference") != reference:
+        if not is_word(url, 2000) or not is_word(code, 100) or data.get("reference") != reference:
             raise NoAnswer("the response to initialize lacks authorization_url, access_code or our reference")
-        return Initialized(url[:2000], code[:100])
+        return Initialized(url, code)
 
     async def verify(self, reference: str) -> Charge | None:
         """GET /transaction/verify/:reference. Return None if Paystack does not know it (error code transaction_not_found or HTTP 404)."""

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from kit.http.client import HttpClient
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
-from services.payments.paystack.parsing import parse_integer
+from services.payments.paystack.parsing import parse_integer, parse_text
 from services.payments.paystack.rate_limit import DOCUMENTED_LIMITS, RateLimit, bucket_of
 from services.payments.settings import settings
 
@@ -112,7 +112,7 @@ class Transport:
             found = None
         self.rate_limit.update(bucket_of(path), response.headers)
         if response.status_code == 401:
-            raise KeyRejected(str(found.get("message", "") if isinstance(found, dict) else "")[:200])
+            raise KeyRejected((parse_text(found.get("message"), 200) if isinstance(found, dict) else None) or "")
         if response.status_code == 429:
             reset = response.headers.get("x-ratelimit-reset", "")
             seconds = min(int(reset[:9]), 600) if reset.isascii() and reset.isdigit() else 60
@@ -121,5 +121,6 @@ class Transport:
         if response.status_code >= 500 or not isinstance(found, dict):
             raise NoAnswer(f"HTTP {response.status_code}")
         if found.get("status") is not True or response.status_code >= 400:
-            raise Refused(response.status_code, str(found.get("code", ""))[:100], str(found.get("message", ""))[:500])
+            code, message = parse_text(found.get("code"), 100), parse_text(found.get("message"), 500)
+            raise Refused(response.status_code, code or "", message or "")
         return found

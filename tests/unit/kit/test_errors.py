@@ -1,8 +1,13 @@
 """Error responses: problem+json with a stable code, and a detail in words that shows no input."""
 
+import json
+
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from kit.errors import problem_response
 from tests.fixtures.sample_app import SECRET
 
 
@@ -95,3 +100,10 @@ async def test_further_validation_errors_are_in_errors(client: httpx.AsyncClient
     problem = (await client.post("/things?limit=6", json={})).json()
     assert problem["detail"] == "limit: must be at most 5."
     assert [error["in"] for error in problem["errors"]] == ["query.limit", "body.name", "body.number"]
+
+
+@given(st.text(st.characters(codec=None), max_size=50), st.sampled_from([400, 404, 409, 422, 503]))
+def test_problem_with_any_detail_is_valid_json_in_utf_8(detail: str, status: int) -> None:
+    body = json.loads(bytes(problem_response(status, "any_code", detail).body).decode())
+    assert (body["status"], body["code"]) == (status, "any_code")
+    assert body["detail"] == detail.encode("utf-8", "replace").decode()

@@ -10,7 +10,9 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from kit.fields import Line
 from kit.pagination import CursorEncryption, CursorParam, InvalidCursor, decode_cursor, encode_cursor, split_page
 
 
@@ -144,3 +146,48 @@ def test_arbitrary_text_is_a_cursor_or_refused(cursor: str) -> None:
     except InvalidCursor:
         keys = (0,)
     assert all(type(key) is int for key in keys)
+
+
+SCRIPTS = {
+    "Latin": (0x41, 0x24F),
+    "Greek": (0x370, 0x3FF),
+    "Cyrillic": (0x400, 0x4FF),
+    "Hebrew": (0x5D0, 0x5EA),
+    "Arabic": (0x600, 0x6FF),
+    "Devanagari": (0x900, 0x97F),
+    "Ethiopic": (0x1200, 0x137F),
+    "Han": (0x4E00, 0x9FFF),
+    "Hangul": (0xAC00, 0xD7A3),
+    "Adlam": (0x1E900, 0x1E95F),
+    "Emoji": (0x1F300, 0x1FAFF),
+    "quotes and backslashes": (0x20, 0x5C),
+}
+LINE: TypeAdapter[str] = TypeAdapter(Line)
+CURSOR: TypeAdapter[str | None] = TypeAdapter(CursorParam)
+
+
+def legal_line(text: str) -> bool:
+    try:
+        LINE.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@given(st.data(), st.integers(-(2**62), 2**62))
+def test_every_legal_name_fits_into_a_cursor(script: str, data: st.DataObject, number: int) -> None:
+    first, last = SCRIPTS[script]
+    letters = st.characters(min_codepoint=first, max_codepoint=last)
+    name = LINE.validate_python(data.draw(st.text(letters, min_size=1, max_size=200).filter(legal_line)))
+    cursor = encode_cursor("name", name, number)
+    assert CURSOR.validate_python(cursor) == cursor
+    assert decode_cursor(cursor, "name", str, int) == (name, number)
+
+
+@pytest.mark.parametrize("character", ["\U0001f4a5", "\uac00", '"', "\\"])
+def test_the_longest_names_fit_into_a_cursor(character: str) -> None:
+    name = LINE.validate_python(character * 200)
+    cursor = encode_cursor("name", name, 2**62)
+    assert CURSOR.validate_python(cursor) == cursor
+    assert decode_cursor(cursor, "name", str, int) == (name, 2**62)

@@ -1,6 +1,7 @@
 """Starting a payment: one request, one payment; a reference is stored before Paystack receives it and is never sent twice."""
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -338,3 +339,58 @@ async def test_start_when_paystack_refuses_the_currency_then_the_detail_states_t
         "Currency not supported by merchant (USD can be accepted by Paystack accounts in Kenya and Nigeria"
         in (answer.json()["detail"])
     )
+
+
+@pytest.mark.parametrize(
+    ("cancel_url", "sent"),
+    [
+        ("http://payments.test/cart?a=%20b&a=c%2f;=", "http://payments.test/cart?a=%20b&a=c%2f;=&reference={}"),
+        ("HTTP://Payments.test:80/cart", "HTTP://Payments.test:80/cart?reference={}"),
+        ("http://payments.test/cart?#top?x=1", "http://payments.test/cart?reference={}#top?x=1"),
+        (None, "http://payments.test/payments/callback?reference={}"),
+    ],
+)
+async def test_start_sends_the_cancel_url_byte_for_byte_with_our_reference(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, cancel_url: str | None, sent: str
+) -> None:
+    answer = await start(client, payer, cancel_url=cancel_url)
+    assert answer.status_code == 201, answer.text
+    (body,) = paystack.bodies_of("initialize")
+    assert body["metadata"]["cancel_action"] == sent.format(answer.json()["reference"])
+
+
+@pytest.mark.parametrize("message", ["\ud800", "a\x00b", "\n" * 600, "\U0001f4a5" * 600, 5, None, {"a": 1}], ids=repr)
+async def test_start_when_paystack_refuses_with_any_text_answers_a_problem(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, message: object
+) -> None:
+    body = json.dumps({"status": False, "message": message, "code": message})
+    paystack.fail(httpx.Response(400, content=body), operation="initialize")
+    answer = await start(client, payer)
+    assert (answer.status_code, answer.json()["code"]) == (422, "payment_refused"), answer.text
+    (stored,) = await all_payments()
+    assert stored.status == "abandoned"
+
+
+@pytest.mark.parametrize("field", ["authorization_url", "access_code"])
+@pytest.mark.parametrize("value", ["\ud800", "a\x00b", "", "x" * 3000, "https://pay.test/\u00e9", 5, None], ids=repr)
+async def test_start_when_paystacks_page_is_unusable_is_tried_again(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, field: str, value: object
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        reference = json.loads(request.content)["reference"]
+        data = {"authorization_url": "https://pay.test/x", "access_code": "x", "reference": reference, field: value}
+        return httpx.Response(200, content=json.dumps({"status": True, "message": "ok", "data": data}))
+
+    paystack.fail(answer, operation="initialize")
+    started = await start(client, payer)
+    assert started.status_code == 201, started.text
+    assert [payment.status for payment in await all_payments()] == ["abandoned", "pending"]
+
+
+async def test_start_sends_an_email_address_in_ascii(
+    client: httpx.AsyncClient, signer: Signer, paystack: FakePaystack
+) -> None:
+    headers = signer.headers("payer-1", email="ada@b\u00fccher.example")
+    assert (await start(client, headers)).status_code == 201
+    assert paystack.bodies_of("initialize")[0]["email"] == "ada@xn--bcher-kva.example"
+    assert (await all_payments())[0].email == "ada@b\u00fccher.example"
