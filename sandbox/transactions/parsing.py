@@ -23,7 +23,9 @@ DEFAULT_CURRENCY = "NGN"
 MAXIMUM_AMOUNT = 10_000_000 * 100
 """Subunits: 10,000,000 in any currency."""
 INTEGER = re.compile(r"-?[0-9]{1,30}")
-EMAIL = re.compile(r"[^@\s\x00-\x1f<>\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?\.[A-Za-z]{2,63}")
+EMAIL = re.compile(
+    r"[^@\s\x00-\x1f<>\"]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?\.[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]"
+)
 REFERENCE = re.compile(r"[A-Za-z0-9.=_-]{1,200}")
 
 

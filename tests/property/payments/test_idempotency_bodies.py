@@ -51,6 +51,7 @@ async def test_stored_responses_are_returned_unchanged(
 
 
 @given(REFUNDS, REFUNDS)
+@settings(deadline=None)
 def test_fingerprints_are_equal_if_and_only_if_the_requests_are(one: dict[str, Any], other: dict[str, Any]) -> None:
     first, second = RequestRefund.model_validate(one), RequestRefund.model_validate(dict(reversed(other.items())))
     fingerprints = [IdempotentRequest.of("c", "o", "k", request) for request in (first, second)]

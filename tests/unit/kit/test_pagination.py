@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -176,6 +176,7 @@ def legal_line(text: str) -> bool:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @given(st.data(), st.integers(-(2**62), 2**62))
+@settings(deadline=None)
 def test_every_legal_name_fits_into_a_cursor(script: str, data: st.DataObject, number: int) -> None:
     first, last = SCRIPTS[script]
     letters = st.characters(min_codepoint=first, max_codepoint=last)
