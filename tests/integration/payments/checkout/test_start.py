@@ -344,9 +344,9 @@ async def test_start_when_paystack_refuses_the_currency_then_the_detail_states_t
 @pytest.mark.parametrize(
     ("cancel_url", "sent"),
     [
-        ("http://payments.test/cart?a=%20b&a=c%2f;=", "http://payments.test/cart?a=%20b&a=c%2f;=&reference={}"),
-        ("HTTP://Payments.test:80/cart", "HTTP://Payments.test:80/cart?reference={}"),
-        ("http://payments.test/cart?#top?x=1", "http://payments.test/cart?reference={}#top?x=1"),
+        ("https://shop.test/cart?a=%20b&a=c%2f;=", "https://shop.test/cart?a=%20b&a=c%2f;=&reference={}"),
+        ("HTTPS://Shop.test:443/cart", "HTTPS://Shop.test:443/cart?reference={}"),
+        ("https://shop.test/cart?#top?x=1", "https://shop.test/cart?reference={}#top?x=1"),
         (None, "http://payments.test/payments/callback?reference={}"),
     ],
 )
