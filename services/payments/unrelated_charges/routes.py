@@ -1,21 +1,19 @@
 """The route of unrelated charges. It requires the scope payments:read."""
 
-from fastapi import APIRouter
 from sqlalchemy import select
 
-from kit.errors import NotAllowed, NotAuthenticated, problem_responses
+from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
 from services.payments.auth import PaymentsReader
 from services.payments.db import Reading
 from services.payments.unrelated_charges.models import UnrelatedCharge
 from services.payments.unrelated_charges.schemas import UnrelatedChargePage, UnrelatedChargeView
 
-router = APIRouter(prefix="/payments/unrelated-charges", tags=["unrelated charges"])
+router = Router(prefix="/payments/unrelated-charges", tags=["unrelated charges"])
 
 
-@router.get(
-    "", summary="List unrelated charges", responses=problem_responses(NotAuthenticated, NotAllowed, InvalidCursor)
-)
+@router.get("", summary="List unrelated charges", responses=problem_responses(InvalidCursor))
 async def list_unrelated_charges(
     _: PaymentsReader, session: Reading, limit: Limit = 20, cursor: CursorParam = None
 ) -> UnrelatedChargePage:
