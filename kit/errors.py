@@ -130,7 +130,8 @@ def problem_response(
 ) -> Response:
     """Return a problem+json response. Its `request_id` is also in the log messages of the request."""
     request_id = structlog.contextvars.get_contextvars().get("request_id")
-    detail = _encodable(detail)  # it may quote a text of another system
+    # The detail may quote a text of another system, with characters that UTF-8 cannot encode (lone surrogates).
+    detail = detail.encode("utf-8", "replace").decode()
     body = {
         "type": f"urn:problem-type:shop:{code}",
         "title": TITLES.get(status, "Error"),
