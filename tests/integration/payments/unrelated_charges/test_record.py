@@ -13,7 +13,6 @@ from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, charge_success
 from tests.fakes.shutdown import UntilIdle
 from tests.fixtures.metrics import metric
-from tests.fixtures.payments_cli import CommandLine
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import all_payments, find_payment, ledger_balances, outbox_types, webhook_events
@@ -127,14 +126,3 @@ async def test_started_payment_has_the_prefix_of_the_setting(
     answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=payer)
     assert (answer.status_code, answer.json()["reference"][:8]) == (201, "shop-eu-")
     assert len(answer.json()["reference"]) == len("shop-eu-") + 32
-
-
-async def test_command_lists_unrelated_charges(client: httpx.AsyncClient, command: CommandLine) -> None:
-    assert "There are no unrelated charges." in (await command.run("unrelated-charges")).out
-    await deliver(client, charge_success(OTHER))
-    shown = await command.run("unrelated-charges")
-    assert (OTHER in shown.out, "NGN 500.00" in shown.out) == (True, True)
-    (listed,) = (await command.run("unrelated-charges", "--json")).json
-    assert (listed["reference"], listed["amount"]) == (OTHER, 50_000)
-    status = (await command.run("status", "--json")).json
-    assert (status["unrelated_charges"], status["payments"]["held"]) == (1, 0)
