@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from tests.fixtures.merchant import Merchant
+from tests.fixtures.npm import RegistryUnreachable
 from tests.fixtures.sandbox import SandboxProcess, sandbox_process
 from tests.integration.sandbox.conformance.node_sdk import (
     SDK,
     NodeSdk,
-    RegistryUnreachable,
     SdkError,
     install,
     node_sdk,
