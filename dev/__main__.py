@@ -4,25 +4,40 @@ import importlib
 import sys
 
 COMMANDS = {
-    "run": "dev.cli.run",
-    "demo": "dev.cli.demo",
-    "chaos": "dev.cli.chaos",
-    "env": "dev.cli.env",
-    "migration": "dev.cli.migration",
-    "psql": "dev.cli.psql",
-    "logs": "dev.cli.logs",
-    "openapi": "dev.openapi",
-    "asyncapi": "dev.asyncapi",
+    "run": ("dev.cli.run", "start the whole shop on this machine, until Ctrl-C"),
+    "demo": ("dev.cli.demo", "make one purchase (GATEWAY=url: in the shop behind that gateway)"),
+    "chaos": ("dev.cli.chaos", "make purchases while processes are killed at random (SECONDS=120, SEED=number)"),
+    "env": ("dev.cli.env", "write .env with fresh secrets for docker compose, unless it exists"),
+    "migration": ("dev.cli.migration", 'write the next migration of a service (SERVICE=catalog NAME="add weight")'),
+    "psql": ("dev.cli.psql", "open psql on a database of `run` (SERVICE=auth|catalog|payments)"),
+    "logs": ("dev.cli.logs", "follow the log files of `run` (SERVICE=payments: only those of payments)"),
+    "openapi": ("dev.openapi", "write docs/openapi/*.json"),
+    "asyncapi": ("dev.asyncapi", "write docs/asyncapi.yaml"),
 }
+"""The module of each command, and its help."""
+
+HELP = ("-h", "--help")
 
 
 def main() -> int | None:
     """Run the command that the first argument names and return its exit code."""
-    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+    arguments = sys.argv[1:]
+    if any(argument in HELP for argument in arguments):
+        print_help([argument for argument in arguments if argument in COMMANDS] or list(COMMANDS))
+        return 0
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
         print(f"usage: python -m dev {' | '.join(COMMANDS)}", file=sys.stderr)
         return 2
-    code: int | None = importlib.import_module(COMMANDS[sys.argv[1]]).main()
+    module, _ = COMMANDS[arguments[0]]
+    code: int | None = importlib.import_module(module).main()
     return code
+
+
+def print_help(commands: list[str]) -> None:
+    """Print the commands with what they do. Their arguments are environment variables, as in `make`."""
+    print("usage: python -m dev COMMAND     (or: make COMMAND)\n")
+    for name in commands:
+        print(f"  {name:<10} {COMMANDS[name][1]}")
 
 
 if __name__ == "__main__":

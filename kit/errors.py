@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from kit.db.errors import is_bad_value, is_contention, may_succeed_later
+from kit.log_throttling import log_failure
 from kit.validation_errors import MAX_ERRORS, describe, field_error
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -184,11 +185,7 @@ def _methods_of_path(request: Request) -> list[str]:
 
 async def _on_database_error(_: Request, error: Exception) -> Response:
     if may_succeed_later(error):
-        log.warning(
-            "database contention" if is_contention(error) else "database unavailable",
-            error=type(error).__name__,
-            reason=str(error).splitlines()[0][:200] if str(error) else "",
-        )
+        log_failure(log.warning, "database contention" if is_contention(error) else "database unavailable", error)
         return problem_response(503, Unavailable.code, Unavailable.default_detail())
     if is_bad_value(error):
         return problem_response(InvalidValue.status, InvalidValue.code, InvalidValue.default_detail())

@@ -13,6 +13,7 @@ import structlog
 
 from kit.errors import Unavailable
 from kit.http.client import HttpClient
+from kit.log_throttling import log_failure
 
 REFRESH_AGE_SECONDS = 240
 """Cached keys older than this are fetched again in the background, so that they are at most five minutes old."""
@@ -99,7 +100,7 @@ class JwksCache:
                 self._document = document
             self._fetched_at = time.monotonic()
         except FETCH_ERRORS as error:
-            log.warning("signing keys not fetched", error=type(error).__name__, reason=str(error)[:200])
+            log_failure(log.warning, "signing keys not fetched", error)
         finally:
             self._tried_at = time.monotonic()
 

@@ -1,65 +1,36 @@
 """`python -m sandbox` serves the sandbox until SIGTERM or Ctrl-C."""
 
-import logging
-import signal
+import importlib
 import sys
-from types import FrameType
 
-import uvicorn
-from pydantic import ValidationError
+HELP = """usage: python -m sandbox
 
-from sandbox.app import create_app
-from sandbox.settings import Settings
+Serve an offline emulator of Paystack until SIGTERM or Ctrl-C. Its settings are environment variables; docs/sandbox.md explains them:
 
-log = logging.getLogger("sandbox")
-
-MAX_CONNECTIONS = 4_000
-"""The server answers further connections with 503."""
-
-
-def _setting_error(location: tuple[int | str, ...], message: str) -> str:
-    """Return an error of pydantic as `SANDBOX_PORT: message`, with the name of the environment variable."""
-    message = message.removeprefix("Value error, ")
-    if not location:
-        return message
-    name = str(location[0])
-    return f"{name if name.isupper() else f'SANDBOX_{name.upper()}'}: {message}"
+  PAYSTACK_SECRET_KEY     sk_test_... or sk_live_..., required; or PAYSTACK_SECRET_KEY_FILE
+  SANDBOX_HOST            address of the server                             127.0.0.1
+  SANDBOX_PORT            port of the server                                8010
+  SANDBOX_PUBLIC_URL      origin of the checkout page for browsers          the address of the server
+  SANDBOX_WEBHOOK_URL     receiver of webhooks                              none are sent
+  SANDBOX_DATABASE        SQLite file                                       in memory
+  SANDBOX_TIME_SCALE      multiplies the shortened waits                    1
+  SANDBOX_REFUND_SECONDS  duration of each of the two steps of a refund     1
+  LOG_LEVEL               DEBUG, INFO, WARNING or ERROR                     INFO
+"""
 
 
-def _exit(_: int, __: FrameType | None) -> None:
-    sys.exit(0)
-
-
-def main() -> None:
-    # uvicorn shuts down on SIGTERM, then restores this handler and raises SIGTERM again. The handler makes the exit code 0.
-    signal.signal(signal.SIGTERM, _exit)
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        sys.exit("sandbox: " + "; ".join(_setting_error(each["loc"], each["msg"]) for each in error.errors()))
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    log.info(
-        "sandbox started: mode=%s url=%s webhook_url=%s database=%s",
-        settings.domain,
-        settings.origin,
-        settings.webhook_url or "none",
-        settings.database,
-    )
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=1,
-    )
+def main() -> int:
+    """Serve, or print the help. Only then is the server imported, because that takes longer than to print the help."""
+    arguments = sys.argv[1:]
+    if any(argument in {"-h", "--help"} for argument in arguments):
+        print(HELP, end="")  # noqa: T201
+        return 0
+    if arguments:
+        print("usage: python -m sandbox [--help]", file=sys.stderr)  # noqa: T201
+        return 2
+    importlib.import_module("sandbox.server").serve()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,7 @@
-"""The commands that every service has (serve, worker, migrate, check-migrations), and a helper for other commands that use the database."""
+"""Run the commands `migrate` and `check-migrations`, and other commands that use the database.
+
+Each service has `settings.py` with `<name>_database_url` and `<name>_migration_database_url`, and `db.py` with `engine`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,21 +9,25 @@ from typing import TypeVar
 
 import asyncpg
 import typer
+from alembic.util.exc import CommandError
+from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kit.cli import processes
+from kit.cli.lazy import load
 from kit.database_url import role_of
+from kit.db.migrations import run_alembic_command
 from kit.db.privileges import RoleUnusable
 from kit.observability.logging import configure_logging
-from kit.settings import Secret, Settings
+from kit.settings import Settings
 
 T = TypeVar("T")
 
 
-def run_command(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
+def run_command(package: str, work: Callable[[], Awaitable[T]]) -> T:
     """Run an operator's command that uses the database. After a database error, print one sentence and exit with code 1."""
-    configure_logging("WARNING", "console", service)
+    configure_logging("WARNING", "console", _name(package))
+    engine: AsyncEngine = load(f"{package}.db:engine")
 
     async def run() -> T:
         try:
@@ -36,59 +43,40 @@ def run_command(service: str, engine: AsyncEngine, work: Callable[[], Awaitable[
     raise typer.Exit(1)
 
 
-def service_cli(
-    package: str,
-    settings: Settings,
-    *,
-    database_url: Secret,
-    migration_database_url: Secret | None,
-) -> typer.Typer:
-    """Return the common commands of `python -m <package>`. A service adds its own commands to them.
+def migrate(package: str) -> None:
+    """Migrate the database of a service to the newest revision, as the role that owns the tables.
 
-    Migrations run as the role in `migration_database_url`, which owns the tables. Without it, the application's role owns them.
+    That is the role in `<name>_migration_database_url`; without it, the application's role owns them.
     """
-    name = package.rpartition(".")[2]
-    owner_url = migration_database_url or database_url
-    cli = typer.Typer(
-        help=f"The {name} service.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-    )
+    settings, name = load(f"{package}.settings:settings"), _name(package)
+    configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
+    database_url, owner_url = getattr(settings, f"{name}_database_url"), _owner_url(settings, name)
+    application, owner = role_of(database_url), role_of(owner_url)
+    if application is None and owner_url is not database_url:
+        raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL has no user name, so nothing can be granted to it")
+    role = None if application == owner else application
+    try:
+        asyncio.run(run_alembic_command(package, owner_url, "upgrade", "head", application_role=role))
+    except RoleUnusable as error:
+        raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL: {error}") from None
+    typer.echo(f"{name}: the database is at the newest revision.")
 
-    @cli.command(name="serve")
-    def serve_requests() -> None:
-        """Serve HTTP requests."""
-        processes.serve(package)
 
-    @cli.command(name="worker")
-    def run_worker() -> None:
-        """Run the background jobs."""
-        processes.work(package)
+def check_migrations(package: str) -> None:
+    """Exit with code 1 if the models and the migrations of a service differ."""
+    settings, name = load(f"{package}.settings:settings"), _name(package)
+    try:
+        asyncio.run(run_alembic_command(package, _owner_url(settings, name), "check"))
+    except CommandError as error:
+        raise SystemExit(f"{name}: {error}") from error
 
-    @cli.command()
-    def migrate() -> None:
-        """Migrate the database to the revision that this code needs. Safe to run repeatedly and concurrently."""
-        from kit.db.migrations import run_alembic_command  # Alembic takes a fifth of a second, for two of the commands
 
-        configure_logging(settings.log_level, settings.log_format, f"{name}-migrate")
-        application, owner = role_of(database_url), role_of(owner_url)
-        if application is None and migration_database_url is not None:
-            raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL has no user name, so nothing can be granted to it")
-        role = None if application == owner else application
-        try:
-            asyncio.run(run_alembic_command(package, owner_url, "upgrade", "head", application_role=role))
-        except RoleUnusable as error:
-            raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL: {error}") from None
-        typer.echo(f"{name}: the database is at the newest revision.")
+def _owner_url(settings: Settings, name: str) -> SecretStr:
+    """Return the database URL of the role that owns the tables of a service."""
+    url: SecretStr = getattr(settings, f"{name}_migration_database_url") or getattr(settings, f"{name}_database_url")
+    return url
 
-    @cli.command(name="check-migrations")
-    def check_migrations() -> None:
-        """Fail if the models and the migrations differ."""
-        from alembic.util.exc import CommandError
 
-        from kit.db.migrations import run_alembic_command
-
-        try:
-            asyncio.run(run_alembic_command(package, owner_url, "check"))
-        except CommandError as error:
-            raise SystemExit(f"{name}: {error}") from error
-
-    return cli
+def _name(package: str) -> str:
+    """Return the name of a service, with which the names of its settings begin: `payments` for `services.payments`."""
+    return package.rpartition(".")[2]

@@ -1,52 +1,21 @@
-"""The operator's commands `dead-letters list`, `dead-letters show` and `dead-letters put-back`."""
+"""The commands `dead-letters list`, `dead-letters show` and `dead-letters put-back`. dead_letter_actions.py implements them."""
 
-import asyncio
-import json
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
-from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity
-from pydantic import TypeAdapter
 
 from contracts.topology import Queue
-from kit.cli.dead_letter_view import body_text, describe, to_paragraph
-from kit.cli.text import printable
-from kit.messaging.dead_letters import MAX_READ, DeadLetter, DeadLetters, open_dead_letters
-from kit.messaging.settings import load_amqp_url
-from kit.observability.logging import configure_logging
+from kit.cli.lazy import call, create_cli
+from kit.cli.options import AsJson
 
-T = TypeVar("T")
+ACTIONS = "kit.cli.dead_letter_actions"
+MAX_READ = 1_000
 MAX_IDS = 100
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def dead_letters_cli(service: str, queue: Queue, events: TypeAdapter[Any]) -> typer.Typer:
-    """Return the commands for the dead letters of a service. `events` parses the events that the service consumes."""
-    cli = typer.Typer(
-        help=f"List, show and put back the dead letters of {service}: messages that it could not read.",
-        no_args_is_help=True,
-    )
-
-    def run(work: Callable[[DeadLetters], Awaitable[T]]) -> T:
-        configure_logging("WARNING", "console", service)
-        amqp_url = load_amqp_url()
-
-        async def run_with_broker() -> T:
-            async with open_dead_letters(amqp_url, queue) as dead_letters:
-                return await work(dead_letters)
-
-        try:
-            return asyncio.run(run_with_broker())
-        except ChannelNotFoundEntity:
-            message = (
-                f"the queue {queue.dead_letters} does not exist: the worker of {service} declares it when it starts"
-            )
-        except (AMQPError, OSError, TimeoutError) as error:
-            reason = (str(error).splitlines() or [""])[0][:200]
-            message = f"the broker cannot be used: {type(error).__name__}: {reason}"
-        typer.echo(f"Error: {message}", err=True)
-        raise typer.Exit(1)
+def dead_letters_cli(service: str, queue: Queue, events: str) -> typer.Typer:
+    """Return the commands for the dead letters of a service. `events`: the TypeAdapter of the events that it consumes, as `module:name`."""
+    cli = create_cli(f"List, show and put back the dead letters of {service}: messages that it could not read.")
 
     @cli.command(name="list")
     def list_dead_letters(
@@ -56,19 +25,7 @@ def dead_letters_cli(service: str, queue: Queue, events: TypeAdapter[Any]) -> ty
         as_json: AsJson = False,
     ) -> None:
         """List dead letters, oldest first. They stay in their queue."""
-
-        async def work(dead_letters: DeadLetters) -> tuple[list[dict[str, Any]], int]:
-            return [describe(each, events) async for each in dead_letters.read(limit)], dead_letters.count
-
-        found, count = run(work)
-        if as_json:
-            typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
-        elif not found:
-            typer.echo("There are no dead letters.")
-        else:
-            typer.echo("\n\n".join(map(to_paragraph, found)))
-            if count > len(found):
-                typer.echo(f"\n{len(found)} of {count} dead letters are shown.")
+        call(f"{ACTIONS}:list_dead_letters", service, queue, events, limit=limit, as_json=as_json)
 
     @cli.command()
     def show(
@@ -76,24 +33,7 @@ def dead_letters_cli(service: str, queue: Queue, events: TypeAdapter[Any]) -> ty
         as_json: AsJson = False,
     ) -> None:
         """Show a dead letter with its body. Exit code 1: there is no such dead letter among the oldest 1,000."""
-
-        async def work(dead_letters: DeadLetters) -> DeadLetter | None:
-            async for each in dead_letters.read():
-                if each.id == dead_letter_id:
-                    return each
-            return None
-
-        found = run(work)
-        if found is None:
-            typer.echo(
-                f"Error: there is no dead letter {printable(dead_letter_id)} among the oldest {MAX_READ:,}.", err=True
-            )
-            raise typer.Exit(1)
-        view = describe(found, events)
-        if as_json:
-            typer.echo(json.dumps({**view, "body": body_text(found.body)}, ensure_ascii=False, indent=2))
-        else:
-            typer.echo(f"{to_paragraph(view)}\n\n{printable(body_text(found.body))}")
+        call(f"{ACTIONS}:show", service, queue, events, dead_letter_id, as_json=as_json)
 
     @cli.command(name="put-back")
     def put_back(
@@ -112,25 +52,6 @@ def dead_letters_cli(service: str, queue: Queue, events: TypeAdapter[Any]) -> ty
             raise typer.BadParameter("give the ids of dead letters, or --all")
         if len(wanted) > MAX_IDS:
             raise typer.BadParameter(f"give at most {MAX_IDS} ids, or --all")
-
-        async def work(dead_letters: DeadLetters) -> tuple[list[str], int]:
-            moved: list[str] = []
-            # Those that become dead letters again meanwhile are not put back twice.
-            async for each in dead_letters.read(dead_letters.count if everything else MAX_READ):
-                if everything or each.id in wanted:
-                    await dead_letters.put_back(each)
-                    moved.append(each.id)
-            return moved, dead_letters.count - len(moved)
-
-        moved, left = run(work)
-        if as_json:
-            typer.echo(json.dumps({"dead_letters": len(moved)}))
-        else:
-            typer.echo(f"{len(moved)} dead letters are in {queue.name} again. The worker consumes them.", err=True)
-            if left:
-                typer.echo(f"{left} dead letters are left.", err=True)
-        if missing := sorted(wanted - set(moved)):
-            typer.echo(f"Error: not found: {printable(', '.join(missing))}", err=True)
-            raise typer.Exit(1)
+        call(f"{ACTIONS}:put_back", service, queue, wanted, everything=everything, as_json=as_json)
 
     return cli

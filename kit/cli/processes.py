@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 
 import uvicorn
 
 from kit.observability.logging import configure_logging
+from kit.observability.multiprocess import shared_metrics
 from kit.process import raise_open_file_limit
 from kit.settings import Settings
 
@@ -44,7 +46,9 @@ def serve_app(app: str, settings: Settings, port: int) -> None:
 def serve(package: str) -> None:
     """Serve the requests of a service package such as `services.auth`, on the port in its setting `auth_port`."""
     settings = _settings(package)
-    serve_app(f"{package}.app:app", settings, getattr(settings, f"{_name(package)}_port"))
+    name = _name(package)
+    with shared_metrics(name) if settings.web_concurrency > 1 else nullcontext():
+        serve_app(f"{package}.app:app", settings, getattr(settings, f"{name}_port"))
 
 
 def work(package: str) -> None:

@@ -1,17 +1,14 @@
-"""The operator's command `reprocess-events`: reprocess failed events after the cause of the failure was fixed."""
-
-from collections.abc import Callable
-from typing import Annotated
+"""The command `reprocess-events`: reprocess failed events after the cause of the failure was fixed."""
 
 import typer
 from sqlalchemy import func, select, update
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.audit import entries as audit
 from kit.audit.actor import command_actor
 from kit.audit.entries import AuditEntry
 from kit.cli.app import run_command
-from kit.db.engine import create_sessionmaker
+from kit.cli.lazy import load
 from kit.messaging.inbox import EntryStatus, InboxEntry, status_literal
 
 BATCH = 500
@@ -41,11 +38,11 @@ async def reprocess(session: AsyncSession, inbox: type[InboxEntry], audit_entrie
     return len(ids)
 
 
-def reprocess_command(
-    service: str, inbox: type[InboxEntry], audit_entries: type[AuditEntry], engine: AsyncEngine
-) -> Callable[..., None]:
-    """Return the function of the command `reprocess-events`."""
-    sessions = create_sessionmaker(engine)
+def reprocess_events(package: str, inbox_target: str, *, as_json: bool) -> None:
+    """Reprocess all failed events, and print their number."""
+    inbox: type[InboxEntry] = load(inbox_target)
+    audit_entries: type[AuditEntry] = load(f"{package}.models:AuditLogEntry")
+    sessions: async_sessionmaker[AsyncSession] = load(f"{package}.db:sessions")
 
     async def work() -> int:
         total = 0
@@ -56,12 +53,8 @@ def reprocess_command(
             if count < BATCH:
                 return total
 
-    def command(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-        """Reprocess failed events. Idempotent: the effect of an event is never applied twice."""
-        total = run_command(service, engine, work)
-        if as_json:
-            typer.echo(f'{{"events": {total}}}')
-        else:
-            typer.echo(f"{total} events are pending again. The worker processes them.", err=True)
-
-    return command
+    total = run_command(package, work)
+    if as_json:
+        typer.echo(f'{{"events": {total}}}')
+    else:
+        typer.echo(f"{total} events are pending again. The worker processes them.", err=True)

@@ -1,29 +1,27 @@
-"""The operator's command `republish`: add the events of a period to the outbox again. Consumers ignore events that they have processed."""
+"""The command `republish`: write events to the outbox again. Consumers ignore events that they have processed."""
 
 import sys
-from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import datetime
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.audit import entries as audit
 from kit.audit.actor import command_actor
 from kit.audit.entries import AuditEntry
 from kit.cli.app import run_command
-from kit.cli.times import check_period, parse_time
-from kit.db.engine import create_sessionmaker
+from kit.cli.lazy import load
 from kit.messaging.republish import Republish
 
 
-def republish_command(
-    service: str, republish: Republish, audit_entries: type[AuditEntry], engine: AsyncEngine
-) -> Callable[..., None]:
-    """Return the function of the command `republish`."""
-    sessions = create_sessionmaker(engine)
+def republish_events(package: str, republish_target: str, since: datetime, until: datetime, *, as_json: bool) -> None:
+    """Republish the events of a period, and print their number."""
+    republish: Republish = load(republish_target)
+    audit_entries: type[AuditEntry] = load(f"{package}.models:AuditLogEntry")
+    sessions: async_sessionmaker[AsyncSession] = load(f"{package}.db:sessions")
+    show_progress = not as_json and sys.stderr.isatty()
 
-    async def work(since: datetime, until: datetime, *, show_progress: bool) -> int:
+    async def work() -> int:
         total = 0
         async with sessions.begin() as session:
             period = f"{since.isoformat()}/{until.isoformat()}"
@@ -36,31 +34,8 @@ def republish_command(
             typer.echo(err=True)
         return total
 
-    def command(
-        since: Annotated[
-            datetime,
-            typer.Option(
-                "--from",
-                parser=parse_time,
-                metavar="TIME",
-                help="Start of the period, such as 2026-11-23T09:30, or 2h for two hours ago.",
-            ),
-        ],
-        until: Annotated[
-            datetime | None,
-            typer.Option("--to", parser=parse_time, metavar="TIME", help="End of the period. Default: now."),
-        ] = None,
-        as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
-        """Republish the events of a period, for example after a queue was purged. Consumers ignore events that they have processed."""
-        check_period(since, until)
-        show_progress = not as_json and sys.stderr.isatty()
-        total = run_command(
-            service, engine, lambda: work(since, until or datetime.now(UTC), show_progress=show_progress)
-        )
-        if as_json:
-            typer.echo(f'{{"events": {total}}}')
-        else:
-            typer.echo(f"{total} events are in the outbox again. The worker publishes them.", err=True)
-
-    return command
+    total = run_command(package, work)
+    if as_json:
+        typer.echo(f'{{"events": {total}}}')
+    else:
+        typer.echo(f"{total} events are in the outbox again. The worker publishes them.", err=True)

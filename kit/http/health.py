@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from fastapi import Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from kit.errors import InvalidRequest, Problem
 from kit.http.routing import Route, Router
+from kit.observability import multiprocess
 from kit.problem_responses import problem_responses
 from kit.schemas import ResponseModel
 
@@ -95,6 +96,6 @@ class Health:
 
         @router.get("/metrics", include_in_schema=False)
         async def metrics() -> Response:
-            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+            return Response(await asyncio.to_thread(multiprocess.render), media_type=CONTENT_TYPE_LATEST)
 
         return router

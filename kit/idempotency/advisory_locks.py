@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from kit.database_url import driver_url
 from kit.errors import Unavailable
+from kit.log_throttling import log_failure
 from kit.worker.backoff import Backoff
 
 LOCK_TIMEOUT_SECONDS = 3.0
@@ -36,7 +37,7 @@ class AdvisoryLocks:
                 await self._acquire({number})
                 self._acquired.add(number)
         except Exception as error:
-            log.warning("advisory lock not acquired", error=type(error).__name__, reason=str(error)[:200])
+            log_failure(log.warning, "advisory lock not acquired", error)
             raise Unavailable from error
 
     async def release(self, number: int) -> None:
@@ -100,6 +101,6 @@ class AdvisoryLocks:
                 async with asyncio.timeout(LOCK_TIMEOUT_SECONDS), self._connection_lock:
                     await self._acquire(set())
             except Exception as error:
-                log.warning("advisory locks not acquired again", count=len(self._acquired), error=type(error).__name__)
+                log_failure(log.warning, "advisory locks not acquired again", error, count=len(self._acquired))
                 await asyncio.sleep(RESTORE_BACKOFF.seconds(failures))
                 failures += 1

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from contracts.events import Event
 from contracts.topology import Queue
 from kit.db.errors import is_contention, may_succeed_later
+from kit.log_throttling import log_failure
 from kit.messaging import inbox, outbox, processor
 from kit.messaging.broker import TIMEOUT_SECONDS, bind_queue, connect, declare_queue
 from kit.messaging.inbox import Entry, InboxEntry, Message
@@ -203,7 +204,7 @@ class Consumer(Generic[E]):
                 if not may_succeed_later(error):
                     raise
                 message = "database contention" if is_contention(error) else "database unavailable"
-                log.warning(message, queue=self.queue.name, error=type(error).__name__)
+                log_failure(log.warning, message, error, about=self.queue.name, queue=self.queue.name)
                 await shutdown.wait(DATABASE_BACKOFF.seconds(failures))
                 failures += 1
                 if shutdown.requested or lost.done():

@@ -7,7 +7,6 @@ from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from prometheus_client import Gauge
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -39,6 +38,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.columns import one_of, text_enum
 from kit.db.counting import count_up_to
+from kit.observability.measured_gauge import MeasuredGauge
 
 BATCH = 200
 
@@ -47,7 +47,7 @@ RETENTION = timedelta(days=30)
 
 Row = tuple[int, str, bytes, dict[str, Any], int, datetime]
 
-unprocessed_entries = Gauge(
+unprocessed_entries = MeasuredGauge(
     "inbox_unprocessed_entries",
     "Inbox entries that are pending or failed, each counted up to 10,000",
     ["inbox", "status"],
@@ -151,7 +151,7 @@ async def measure(session: AsyncSession, inbox: type[InboxEntry]) -> None:
     """Set the gauges of pending and failed entries."""
     for status in (EntryStatus.PENDING, EntryStatus.FAILED):
         count = await count_up_to(session, select(inbox.id).where(inbox.status == status_literal(status)))
-        unprocessed_entries.labels(inbox.__tablename__, status).set(count)
+        unprocessed_entries.set(count, inbox.__tablename__, status)
 
 
 async def prune(session: AsyncSession, inbox: type[InboxEntry], limit: int = 1000) -> int:

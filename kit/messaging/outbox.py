@@ -7,16 +7,26 @@ from uuid import UUID
 
 from sqlalchemy import CursorResult, Identity, Insert, LargeBinary, Table, Text, Uuid, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.events import Event
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.counting import Database, count_and_oldest_age
+from kit.observability.measured_gauge import MeasuredGauge
 from kit.observability.tracing import traceparent
+from kit.worker.shutdown import Shutdown
 
 TOPIC = "outbox"
 """The relay waits for this topic of the service's Notifier."""
+
+
+MEASURE_SECONDS = 5.0
+
+pending_events = MeasuredGauge(
+    "outbox_pending", "Events in the outbox that the broker has not confirmed, counted up to 10,000"
+)
+oldest_seconds = MeasuredGauge("outbox_oldest_age_seconds", "Age of the oldest event in the outbox")
 
 
 class OutboxEvent:
@@ -53,6 +63,24 @@ async def add(session: AsyncSession, outbox: type[OutboxEvent], *events: Event) 
 async def backlog(database: Database, outbox: type[OutboxEvent]) -> tuple[int, float]:
     """Return how many events wait to be published (counted up to 10,000) and the age of the oldest in seconds."""
     return await count_and_oldest_age(database, select(outbox.id).order_by(outbox.id), outbox.created_at)
+
+
+async def measure(database: Database, outbox: type[OutboxEvent]) -> tuple[int, float]:
+    """Set the gauges of the outbox and return their values, as `backlog` does. Needs only the database: it also works without a broker."""
+    count, age = await backlog(database, outbox)
+    pending_events.set(count)
+    oldest_seconds.set(age)
+    return count, age
+
+
+async def keep_measuring(
+    sessions: async_sessionmaker[AsyncSession], outbox: type[OutboxEvent], shutdown: Shutdown
+) -> None:
+    """Run as a job: set the gauges of the outbox every few seconds. Every worker runs it, also one whose relay stands by."""
+    while not shutdown.requested:
+        async with sessions() as session:
+            await measure(session, outbox)
+        await shutdown.wait(MEASURE_SECONDS)
 
 
 @cache

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from sqlalchemy import BigInteger, Table, Text, Update, case, func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.db.after_commit import after_commit
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.errors import is_contention, may_succeed_later
 from kit.messaging import outbox
@@ -125,12 +126,16 @@ async def _finish(
             **{name: [values[entry.id] for entry in changed] for name, values in columns.items()},
         )
         await session.execute(_finish_statement(table_of(inbox), tuple(columns)), rows)
+    after_commit(session, _log_and_count, inbox.__tablename__, entries, failed)
+
+
+def _log_and_count(name: str, entries: Sequence[Entry], failed: Mapping[int, str]) -> None:
     for entry in entries:
         if entry.id in failed:
             with continue_trace(entry.traceparent):
-                log.error("inbox entry failed", inbox=inbox.__tablename__, entry=entry.id, reason=failed[entry.id])
-    entries_total.labels(inbox.__tablename__, "processed").inc(len(entries) - len(failed))
-    entries_total.labels(inbox.__tablename__, "failed").inc(len(failed))
+                log.error("inbox entry failed", inbox=name, entry=entry.id, reason=failed[entry.id])
+    entries_total.labels(name, "processed").inc(len(entries) - len(failed))
+    entries_total.labels(name, "failed").inc(len(failed))
 
 
 @cache
@@ -171,9 +176,10 @@ async def _postpone(
             **(columns or {}),
         )
     )
-    entries_total.labels(inbox.__tablename__, "failed" if last else "retried").inc()
-    log_message = log.error if last else log.warning
-    log_message(
+    after_commit(session, entries_total.labels(inbox.__tablename__, "failed" if last else "retried").inc)
+    after_commit(
+        session,
+        log.error if last else log.warning,
         "inbox entry failed" if last else "inbox entry postponed",
         inbox=inbox.__tablename__,
         entry=entry.id,

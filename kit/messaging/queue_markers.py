@@ -112,8 +112,10 @@ class QueueMarkers:
                 republished_total.inc(count)
                 if shutdown.requested:
                     return
-        log_message = log.warning if total else log.info
-        log_message("events republished", queues=[queue.name for queue in queues], events=total, days=LOOK_BACK.days)
+        if total:
+            log.warning(
+                "events republished", queues=[queue.name for queue in queues], events=total, days=LOOK_BACK.days
+            )
 
     async def _pause(self, shutdown: Shutdown) -> None:
         """Wait before republishing again: longer after each time, because all events of LOOK_BACK are read and published."""

@@ -1,7 +1,8 @@
 """The relay: publishes the events of the outbox in id order and deletes those that the broker confirmed."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import cast
@@ -11,7 +12,7 @@ import aio_pika
 import structlog
 from aio_pika.exceptions import DeliveryError
 from aiormq.channel import Channel as UnderlayChannel
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from pydantic import SecretStr
 from sqlalchemy import ARRAY, BigInteger, Delete, Select, Table, any_, bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -21,9 +22,11 @@ from contracts.topology import EXCHANGE, Queue
 from kit.db.bulk import table_of
 from kit.messaging.broker import TIMEOUT_SECONDS, connect, declare_exchange
 from kit.messaging.notifier import Notifier
-from kit.messaging.outbox import TOPIC, OutboxEvent, backlog
+from kit.messaging.outbox import TOPIC, OutboxEvent
 from kit.messaging.queue_markers import QueueMarkers
 from kit.messaging.republish import Republish
+from kit.observability.measured_gauge import MeasuredGauge
+from kit.observability.tracing import trace_id_of
 from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
 
@@ -31,7 +34,6 @@ WINDOW = 100
 """The maximum number of events that are published together. The next window begins after all of them are confirmed or refused."""
 
 POLL_SECONDS = 1.0
-MEASURE_SECONDS = 1.0
 MARKER_CHECK_SECONDS = 5.0
 STANDBY_SECONDS = 1.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
@@ -42,9 +44,7 @@ LOCK = 0x4F55_5442  # the bytes of "OUTB"
 """The advisory lock of the active relay of a database."""
 
 published_total = Counter("outbox_published_total", "Attempts to publish an event, by result", ["result"])
-pending_events = Gauge("outbox_pending", "Events in the outbox that the broker has not confirmed, counted up to 10,000")
-oldest_seconds = Gauge("outbox_oldest_age_seconds", "Age of the oldest event in the outbox")
-relay_active = Gauge("outbox_relay_active", "1 in the process whose relay is active, 0 in the others")
+relay_active = MeasuredGauge("outbox_relay_active", "1 in the process whose relay is active, 0 in the others")
 log = structlog.get_logger("outbox")
 
 
@@ -58,6 +58,21 @@ def _select_due(outbox: Table) -> Select[int, UUID, str, bytes]:
 @cache
 def _delete_confirmed(outbox: Table) -> Delete:
     return delete(outbox).where(outbox.c.id == any_(bindparam("ids", type_=ARRAY(BigInteger))))
+
+
+def _log_published(bodies: Iterable[bytes]) -> None:
+    """Log one line for each event that is confirmed and deleted from the outbox, with the trace of its cause."""
+    for body in bodies:
+        event = json.loads(body)
+        data = event["data"]
+        log.info(
+            "event published",
+            event_type=event["type"],
+            order_id=data.get("order_id"),
+            reference=data.get("reference"),
+            event_id=event["id"],
+            trace_id=trace_id_of(event.get("traceparent")),
+        )
 
 
 class Relay:
@@ -94,9 +109,9 @@ class Relay:
                 if shutdown.requested:
                     return
             try:
-                relay_active.set(1)
                 waits = 0
                 while not shutdown.requested and not await self._relay(shutdown, connection):
+                    relay_active.set(1)
                     if waits == 0:
                         log.info("waiting until the consumers have declared their queues")
                     await shutdown.wait(MISSING_QUEUE_BACKOFF.seconds(waits))
@@ -112,22 +127,19 @@ class Relay:
         async with connect(self.amqp_url, name) as broker:
             await declare_exchange(broker)
             if not await self.markers.are_queues_declared(broker):
-                await self._measure(database)
                 return False
             channel = await broker.channel(publisher_confirms=True, on_return_raises=True)
             await self.markers.restore(shutdown, broker, channel)
             underlay = cast(UnderlayChannel, await channel.get_underlay_channel())
             log.info("relay started")
             clock = asyncio.get_running_loop().time
-            measured_at, checked_at = -MEASURE_SECONDS, clock()
+            checked_at = clock()
             while not shutdown.requested:
                 if clock() - checked_at > MARKER_CHECK_SECONDS:
                     await self.markers.check(channel)
                     checked_at = clock()
+                relay_active.set(1)
                 if not await self._publish_window(database, underlay):
-                    if clock() - measured_at > MEASURE_SECONDS:
-                        await self._measure(database)
-                        measured_at = clock()
                     await shutdown.wait(POLL_SECONDS, self.wakeup)
             return True
 
@@ -147,6 +159,8 @@ class Relay:
         if confirmed:
             await database.execute(_delete_confirmed(table_of(outbox)), {"ids": confirmed})
             published_total.labels("confirmed").inc(len(confirmed))
+            confirmed_ids = set(confirmed)
+            _log_published(row.body for row in rows if row.id in confirmed_ids)
         if refused:
             # No queue is bound for the event, or its queue is full: try again later, and publish the other events. The error that is
             # raised below restarts the relay, which checks the queues and their markers.
@@ -181,8 +195,3 @@ class Relay:
             timeout=PUBLISH_TIMEOUT_SECONDS,
             wait=False,
         )
-
-    async def _measure(self, database: AsyncConnection) -> None:
-        count, age = await backlog(database, self.outbox)
-        pending_events.set(count)
-        oldest_seconds.set(age)

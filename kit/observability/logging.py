@@ -86,6 +86,7 @@ def _console_renderer() -> list[Any]:
             colors=sys.stdout.isatty(),
             timestamp_key="ts",
             pad_event_to=0,
+            sort_keys=False,
             exception_formatter=structlog.dev.plain_traceback,
         )
     ]

@@ -28,6 +28,11 @@ def trace_id(traceparent: str) -> str:
     return traceparent[3:35]
 
 
+def trace_id_of(value: str | None) -> str | None:
+    """Return the trace id of a stored trace context, or None if there is none."""
+    return None if value is None else trace_id(value)
+
+
 def start_request(request_id: str, traceparent: str) -> None:
     """Use a valid trace context until the end of the current task. Log messages carry the `request_id` and the `trace_id`."""
     _current.set(traceparent)

@@ -14,6 +14,7 @@ from kit import errors, process
 from kit.http.head import Head
 from kit.http.health import Check, Health
 from kit.http.server_protocol import ServerProtocol
+from kit.log_throttling import log_failure
 from kit.observability.middleware import Telemetry
 from kit.worker.backoff import Backoff
 from kit.worker.shutdown import Shutdown
@@ -42,12 +43,7 @@ async def keep_running(name: str, job: Job, shutdown: Shutdown) -> None:
             await job(shutdown)
         except Exception as error:
             job_failures.labels(name).inc()
-            log.warning(
-                "job failed",
-                job=name,
-                error=type(error).__name__,
-                reason=(str(error).splitlines() or [""])[0][:200],
-            )
+            log_failure(log.warning, "job failed", error, about=name, job=name)
             if clock() - started_at > STABLE_SECONDS:
                 failures = 0
             await shutdown.wait(RESTART_BACKOFF.seconds(failures))

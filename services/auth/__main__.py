@@ -16,4 +16,4 @@ def check_signing_keys() -> None:
 
 
 if __name__ == "__main__":
-    run("services.auth", commands="services.auth.cli", before_serve=check_signing_keys)
+    run("services.auth", commands="services.auth.cli.commands", before_serve=check_signing_keys)

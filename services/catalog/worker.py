@@ -5,6 +5,7 @@ from functools import partial
 from contracts.events import EVENT_ADAPTER
 from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.schema import schema_check
+from kit.messaging import outbox
 from kit.messaging.consumer import Consumer
 from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
@@ -13,11 +14,11 @@ from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from services.catalog.db import engine, sessions
 from services.catalog.fulfilment import deliver
-from services.catalog.fulfilment.undeliverable import republish
 from services.catalog.models import InboxRow, OutboxRow
 from services.catalog.orders import expiry
 from services.catalog.pruning import prune
 from services.catalog.readiness import check_backlog
+from services.catalog.republish import republish
 from services.catalog.settings import settings
 
 
@@ -25,7 +26,7 @@ async def work() -> None:
     """Run the background jobs until SIGTERM."""
     amqp_url = load_amqp_url()
     notifier = Notifier(engine, "catalog")
-    relay = Relay(engine, OutboxRow, amqp_url, [PAYMENTS_ORDERS], partial(republish, sessions), notifier)
+    relay = Relay(engine, OutboxRow, amqp_url, [PAYMENTS_ORDERS], republish, notifier)
     consumer = Consumer(sessions, InboxRow, amqp_url, CATALOG_PAYMENTS, EVENT_ADAPTER, deliver.handle, notifier)
     processor = Processor(sessions, InboxRow, consumer.handle_entries, notifier, topic="inbox")
     try:
@@ -34,6 +35,7 @@ async def work() -> None:
                 "consumer": consumer.run,
                 "processor": processor.run,
                 "relay": relay.run,
+                "measure": partial(outbox.keep_measuring, sessions, OutboxRow),
                 "expiry": partial(expiry.run, sessions),
                 "pruning": partial(prune, sessions),
             },

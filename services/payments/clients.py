@@ -9,10 +9,14 @@ from fastapi import Depends, Request
 
 from contracts.money import country_rule
 from kit.errors import Problem
+from services.payments.call_budget import DatabaseCounter
 from services.payments.catalog_client import CatalogClient
+from services.payments.db import engine
 from services.payments.errors import NotConfigured, PaymentRefused, PaystackUnavailable
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited, Refused
+from services.payments.paystack.rate_limit import DOCUMENTED_LIMITS, RateLimit
+from services.payments.paystack.shared_budget import Counter
 from services.payments.settings import settings
 
 
@@ -34,17 +38,24 @@ class Clients:
 @asynccontextmanager
 async def open_clients() -> AsyncIterator[Clients]:
     """Create the clients. Close their connections when the block ends."""
-    key = settings.paystack_secret_key
-    clients = Clients(
-        catalog=CatalogClient.at(settings.catalog_url),
-        configured_paystack=Paystack(settings.paystack_url, key) if key is not None else None,
-    )
+    key, paystack = settings.paystack_secret_key, None
+    if key is not None:
+        # All processes with this database share one budget of calls.
+        rate_limit = configured_rate_limit(DatabaseCounter(engine))
+        paystack = Paystack(settings.paystack_url, key, rate_limit=rate_limit)
+    clients = Clients(catalog=CatalogClient.at(settings.catalog_url), configured_paystack=paystack)
     try:
         yield clients
     finally:
         await clients.catalog.client.aclose()
         if clients.configured_paystack is not None:
             await clients.configured_paystack.close()
+
+
+def configured_rate_limit(counter: Counter | None = None) -> RateLimit:
+    """Return a rate limit with the documented limit of our mode and the configured budget. `counter`: see RateLimit."""
+    limit, budget = DOCUMENTED_LIMITS[settings.mode], settings.payments_paystack_calls_per_minute
+    return RateLimit(limit, budget, counter=counter)
 
 
 def _clients(request: Request) -> Clients:

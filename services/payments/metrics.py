@@ -1,12 +1,12 @@
 """Measure what is overdue and what needs an operator: for /metrics, for the readiness check and for the command `status`."""
 
-from prometheus_client import Gauge
 from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
 from kit.messaging.inbox import EntryStatus
+from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.shutdown import Shutdown
 from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
 from services.payments.refunds.models import Refund
@@ -16,21 +16,20 @@ from services.payments.webhooks.models import WebhookEvent
 INTERVAL_SECONDS = 5
 OVERDUE_SECONDS = 60
 
-oldest_webhook_event_age = Gauge(
+oldest_webhook_event_age = MeasuredGauge(
     "webhook_events_oldest_age_seconds",
     "Seconds since the oldest waiting webhook event became due. One that waits for its next attempt is not due",
 )
-refunds_needing_attention = Gauge(
+refunds_needing_attention = MeasuredGauge(
     "refunds_needing_attention",
     "Refunds that need an operator: they failed, whoever requested them, or Paystack needs the payer's account",
 )
-refunds_refused = Gauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
-payments_held = Gauge("payments_held", "Payments that wait for manual review")
-disputes_open = Gauge("disputes_open", "Disputes that are not resolved")
-dispute_due_seconds = Gauge(
+refunds_refused = MeasuredGauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
+payments_held = MeasuredGauge("payments_held", "Payments that wait for manual review")
+disputes_open = MeasuredGauge("disputes_open", "Disputes that are not resolved")
+dispute_due_seconds = MeasuredGauge(
     "dispute_due_seconds", "Seconds until the first dispute that waits for our response is accepted automatically"
 )
-dispute_due_seconds.set(float("inf"))
 
 
 def refunds_that_need_an_operator() -> Select[int]:
@@ -79,7 +78,7 @@ class Metrics:
             disputes_open.set(await count_up_to(session, select(Dispute.id).where(Dispute.lost.is_(None))))
             seconds = await seconds_until_dispute_due(session)
             dispute_due_seconds.set(float("inf") if seconds is None else seconds)
-            events, event_age = await outbox.backlog(session, OutboxRow)
+            events, event_age = await outbox.measure(session, OutboxRow)
         overdue = []
         if age > OVERDUE_SECONDS:
             overdue.append(f"{count} webhook events wait for processing, the oldest is {age:.0f} s old")

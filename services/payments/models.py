@@ -207,6 +207,24 @@ class Dispute(Base):
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
 
+class CallBudget(Base):
+    """The calls to Paystack that all processes together may still make under one limit (a token bucket).
+
+    `granted`: how many calls the last statement granted; it is the result of that statement.
+    """
+
+    __tablename__ = "call_budgets"
+
+    # Paystack's limit per minute. Limits that apply to different calls and are equal are counted together.
+    call_limit: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    # Negative after calls that could not wait.
+    tokens: Mapped[float]
+    granted: Mapped[int]
+    counted_at: Mapped[datetime]
+    # Until then, nothing is granted, because Paystack has answered 429.
+    paused_until: Mapped[datetime]
+
+
 class Inbox(InboxEntry, Base):
     """Events received from RabbitMQ; `key` is the event's id."""
 

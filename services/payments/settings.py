@@ -95,7 +95,7 @@ class PaymentsSettings(Settings):
         default=None,
         ge=1,
         le=1_000_000,
-        description="Background calls per minute under each rate limit that Paystack reports, at most 75 % of it. "
+        description="Background calls per minute of all processes under each rate limit that Paystack reports, at most 75 % of it. "
         "Default: 75 % of it, or of the documented limit until Paystack reports one",
     )
     payments_backfill_after_minutes: int = Field(

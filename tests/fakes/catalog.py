@@ -1,5 +1,8 @@
 """catalog as payments sees it: GET /catalog/orders/:id."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -37,3 +40,22 @@ class FakeCatalog(httpx.AsyncBaseTransport):
             return httpx.Response(self.answer.status_code, content=self.answer.content)
         order = self.orders.get(request.url.path.rpartition("/")[2])
         return httpx.Response(404, json={}) if order is None else httpx.Response(200, json=order)
+
+
+@asynccontextmanager
+async def serve_orders(catalog: FakeCatalog, token: str) -> AsyncIterator[str]:
+    """Serve a fake catalog over HTTP, for processes that cannot use its transport. Yield its URL. Any other token is answered 401."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        path = head.split(" ")[1]
+        allowed = f"authorization: bearer {token}" in head.lower()
+        response = await catalog.handle_async_request(httpx.Request("GET", f"http://catalog.test{path}"))
+        body = response.content if allowed else b"{}"
+        status = response.status_code if allowed else 401
+        writer.write(f"HTTP/1.1 {status} x\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

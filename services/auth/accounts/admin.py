@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.log_throttling import log_failure
 from services.auth.accounts import records
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.models import Account, AuditLogEntry, Role
@@ -99,9 +100,7 @@ class AdminBootstrap:
             await ensure_admin(self._sessions, self._hasher, self._settings, START)
             self.done = True
         except Exception as error:
-            log.warning(
-                "administrator account not created or updated", error=type(error).__name__, reason=str(error)[:200]
-            )
+            log_failure(log.warning, "administrator account not created or updated", error)
 
     async def _retry(self) -> None:
         while not self.done:

@@ -35,7 +35,9 @@ async def create(session: AsyncSession, client_id: str, scopes: Set[str]) -> str
     """
     unknown = set(scopes) - set(get_args(Scope))
     if unknown:
-        raise ClientRefused(f"unknown scope: {', '.join(sorted(unknown))}")
+        raise ClientRefused(
+            f"unknown scope: {', '.join(sorted(unknown))}. Scopes are {', '.join(sorted(get_args(Scope)))}"
+        )
     if not CLIENT_ID.fullmatch(client_id) or client_id == PUBLIC_CLIENT:
         raise ClientRefused(
             f"{client_id!r} cannot be a client_id: use at most 30 lower-case letters, digits and -,"

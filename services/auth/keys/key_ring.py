@@ -12,6 +12,7 @@ import structlog
 from fastapi import Depends, Request
 
 from kit.errors import Unavailable
+from kit.log_throttling import HOUR, log_throttled
 from services.auth.keys.key_folder import KeysUnusable, list_files, read_keys
 from services.auth.keys.signing_keys import Jwk, SigningKey
 
@@ -48,7 +49,15 @@ class KeyRing:
                 try:
                     await asyncio.to_thread(self.load)
                 except KeysUnusable as error:
-                    log.error("signing keys not loaded", reason=str(error), loaded_keys=len(self._keys))
+                    reason = str(error)
+                    log_throttled(
+                        log.error,
+                        "signing keys not loaded",
+                        about=reason,
+                        every=HOUR,
+                        reason=reason,
+                        loaded_keys=len(self._keys),
+                    )
                 self._checked_at = time.monotonic()
         if not self._keys:
             raise Unavailable("There is no signing key.")

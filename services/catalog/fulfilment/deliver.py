@@ -13,15 +13,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import (
     Event,
+    OrderUndeliverable,
     PaymentDisputed,
     PaymentDisputeResolved,
+    PaymentEvent,
     PaymentFailed,
     PaymentHeld,
     PaymentRefunded,
     PaymentSucceeded,
 )
+from kit.db.after_commit import after_commit
 from kit.db.bulk import array_parameters, array_values, table_of
-from kit.observability.tracing import continue_trace
+from kit.observability.tracing import trace_id_of
 from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
 from services.catalog.fulfilment.decisions import FulfilmentState, OrderState, PaymentState
@@ -76,10 +79,13 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     order stays delivered, and `payment.refunded` reports refunded money. An event that contradicts the order or an earlier event is not
     applied.
     """
-    for event in events:
-        if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved):
-            with continue_trace(event.traceparent):
-                _log_ignored(event)
+    ignored = [
+        event
+        for event in events
+        if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved)
+    ]
+    if ignored:
+        after_commit(session, _log_ignored, ignored)
     relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
     if not relevant:
         return {}
@@ -87,16 +93,16 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     state.apply(relevant)
     if state.changed_payments:
         await _store(session, state)
-        _log_and_count(state)
+        after_commit(session, _log_and_count, state)
     return state.held
 
 
-def _log_ignored(event: PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved) -> None:
-    fields = {"order_id": event.subject, "reference": event.data.reference, "event_id": str(event.id)}
-    if isinstance(event, PaymentDisputeResolved) and event.data.lost:
-        log.warning("dispute lost", **fields)
-    else:
-        log.info("event ignored", event_type=event.type, **fields)
+def _log_ignored(events: Sequence[PaymentEvent]) -> None:
+    for event in events:
+        if isinstance(event, PaymentDisputeResolved) and event.data.lost:
+            log.warning("dispute lost", **_log_fields(event))
+        else:
+            log.info("event ignored", event_type=event.type, **_log_fields(event))
 
 
 async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> FulfilmentState:
@@ -172,12 +178,17 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
 
 def _log_and_count(state: FulfilmentState) -> None:
     metrics.orders_delivered.inc(len(state.delivered))
-    for order_id, payment in state.delivered.items():
-        with continue_trace(payment.traceparent):
-            log.info("order delivered", order_id=str(order_id), reference=payment.data.reference)
+    for payment in state.delivered.values():
+        log.info("order delivered", **_log_fields(payment))
     for event in state.undeliverable:
         metrics.orders_undeliverable.labels(event.data.reason).inc()
-        with continue_trace(event.traceparent):
-            log.warning(
-                "order undeliverable", order_id=event.subject, reference=event.data.reference, reason=event.data.reason
-            )
+        log.warning("order undeliverable", **_log_fields(event), reason=event.data.reason)
+
+
+def _log_fields(event: PaymentEvent | OrderUndeliverable) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "order_id": event.subject,
+        "reference": event.data.reference,
+        "event_id": str(event.id),
+    }
+    return {**fields, "trace_id": trace_id_of(event.traceparent)} if event.traceparent else fields

@@ -1,9 +1,13 @@
 """Expire orders that were not paid in time, and release their stock."""
 
+from collections.abc import Sequence
+from uuid import UUID
+
 import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.db.after_commit import after_commit
 from kit.worker.shutdown import Shutdown
 from services.catalog import metrics
 from services.catalog.models import Order
@@ -27,10 +31,14 @@ async def expire(session: AsyncSession) -> int:
     if ids:
         await session.execute(update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED))
         await reservations.release(session, ids)
-        metrics.orders_expired.inc(len(ids))
-        for order_id in ids:
-            log.info("order expired", order_id=str(order_id))
+        after_commit(session, _log_and_count, ids)
     return len(ids)
+
+
+def _log_and_count(ids: Sequence[UUID]) -> None:
+    metrics.orders_expired.inc(len(ids))
+    for order_id in ids:
+        log.info("order expired", order_id=str(order_id))
 
 
 async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:

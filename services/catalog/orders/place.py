@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.money import minimum_rule_broken_by
+from contracts.money import format_money, minimum_rule_broken_by
 from kit.auth import Caller
+from kit.db.after_commit import after_commit
 from kit.fields import MAX_AMOUNT
 from services.catalog.errors import AmountTooLarge, AmountTooSmall, CurrenciesDiffer, OutOfStock, ProductNotFound
 from services.catalog.models import Order, OrderItem, Product
@@ -17,6 +19,8 @@ from services.catalog.orders.schemas import OrderItemView, OrderLine, OrderView,
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus
 from services.catalog.stock import reservations
+
+log = structlog.get_logger("orders")
 
 
 class ProductRow(NamedTuple):
@@ -65,6 +69,14 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
         for position, product in enumerate(products)
     ]
     await session.execute(insert(OrderItem), items)
+    after_commit(
+        session,
+        log.info,
+        "order placed",
+        order_id=str(order_id),
+        amount=format_money(amount, currency),
+        customer_id=customer.id,
+    )
     return OrderView(
         id=order_id,
         customer_id=customer.id,

@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.log_throttling import log_failure
 from kit.messaging.notifier import Notifier
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
@@ -49,7 +50,7 @@ class CardDeactivator:
                 if await self.deactivate_next(shutdown):
                     continue
             except PaystackError as error:
-                log.warning("card deactivation failed", error=type(error).__name__, reason=str(error)[:200])
+                log_failure(log.warning, "card deactivation failed", error)
             await shutdown.wait(POLL_SECONDS, self._wakeup)
 
     async def deactivate_next(self, shutdown: Shutdown) -> bool:

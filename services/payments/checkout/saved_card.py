@@ -24,6 +24,7 @@ from services.payments.checkout.start import (
     already_paid,
     get_payable_order,
     lock_order,
+    log_started,
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
@@ -65,6 +66,7 @@ async def charge_saved_card(
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, request.card_id)
             payment = await _insert_payment(session, caller, order, card)
+        log_started(payment)
         await _send_charge(sessions, paystack, payment, card.authorization_code or "")
         async with sessions.begin() as session:
             stored = await session.execute(select(Payment).where(Payment.reference == payment.reference))

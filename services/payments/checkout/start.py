@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
-from contracts.money import fraction_rule_broken_by, minimum_rule_broken_by
+from contracts.money import format_money, fraction_rule_broken_by, minimum_rule_broken_by
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import IdempotencyLocks
@@ -115,7 +115,9 @@ async def _initialize_payment(
                 continue
             raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED, currency=payment.currency) from error
         else:
-            return await _store_payment_page(sessions, payment.reference, initialized)
+            view = await _store_payment_page(sessions, payment.reference, initialized)
+            log_started(payment)
+            return view
     raise PaystackUnavailable(NOTHING_CHARGED)
 
 
@@ -154,6 +156,12 @@ def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
     else:
         detail = "This order is already paid: do not pay again, the payment's `reference` is in this response."
     return OrderNotPayable(detail, reference=reference)
+
+
+def log_started(payment: Payment) -> None:
+    """Log that a payment is stored and that the payer can pay."""
+    amount = format_money(payment.amount, payment.currency)
+    log.info("payment started", order_id=str(payment.order_id), reference=payment.reference, amount=amount)
 
 
 def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order) -> Payment:

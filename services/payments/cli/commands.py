@@ -1,36 +1,25 @@
-"""The command line of payments."""
+"""The command line of payments. actions/ implements the commands."""
 
 from contracts.topology import PAYMENTS_ORDERS
-from kit.cli.app import service_cli
-from kit.cli.audit import audit_cli
+from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.dead_letters import dead_letters_cli
-from kit.cli.reprocess import reprocess_command
-from kit.cli.republish import republish_command
-from services.payments.cli import backfill, holds, refunds, sweep, webhooks
-from services.payments.cli.reconcile import reconcile
-from services.payments.cli.status import status
-from services.payments.cli.unrelated_charges import unrelated_charges
-from services.payments.db import engine
-from services.payments.models import AuditLogEntry, Inbox
-from services.payments.refunds.undeliverable_orders import EVENT_ADAPTER
-from services.payments.republish import republish
-from services.payments.settings import settings
+from services.payments.cli import disputes, holds, jobs, payments, refunds, webhooks
 
-cli = service_cli(
-    "services.payments",
-    settings,
-    database_url=settings.payments_database_url,
-    migration_database_url=settings.payments_migration_database_url,
-)
-cli.command()(status)
-cli.add_typer(webhooks.cli, name="webhooks")
-cli.command()(sweep.sweep)
-cli.command()(backfill.backfill)
-cli.command()(reconcile)
-cli.add_typer(holds.cli, name="holds")
+PACKAGE = "services.payments"
+cli = service_cli(PACKAGE)
+cli.command()(jobs.status)
+cli.add_typer(payments.cli, name="payments")
+cli.command()(refunds.refund)
 cli.add_typer(refunds.cli, name="refunds")
-cli.command(name="unrelated-charges")(unrelated_charges)
-cli.command(name="republish")(republish_command("payments", republish, AuditLogEntry, engine))
-cli.command(name="reprocess-events")(reprocess_command("payments", Inbox, AuditLogEntry, engine))
-cli.add_typer(audit_cli("payments", AuditLogEntry, engine), name="audit")
-cli.add_typer(dead_letters_cli("payments", PAYMENTS_ORDERS, EVENT_ADAPTER), name="dead-letters")
+cli.add_typer(holds.cli, name="holds")
+cli.add_typer(disputes.cli, name="disputes")
+cli.add_typer(webhooks.cli, name="webhooks")
+cli.command(name="unrelated-charges")(payments.unrelated_charges)
+cli.command()(jobs.sweep)
+cli.command()(jobs.backfill)
+cli.command()(jobs.reconcile)
+add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:Inbox")
+cli.add_typer(
+    dead_letters_cli("payments", PAYMENTS_ORDERS, f"{PACKAGE}.refunds.undeliverable_orders:EVENT_ADAPTER"),
+    name="dead-letters",
+)

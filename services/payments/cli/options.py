@@ -1,50 +1,62 @@
-"""Options and arguments that several commands share."""
+"""Options and arguments that several commands share. The names of statuses are those of the enums, which are not imported here."""
 
-from datetime import datetime
-from typing import Annotated
+from enum import StrEnum
+from typing import Annotated, Literal
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
-from kit.cli.times import parse_time
-from kit.fields import Line
+from kit.cli.lazy import call
 
-LINE: TypeAdapter[str] = TypeAdapter(Line)
+ACTIONS = "services.payments.cli.actions"
+MAX_ID = 2**63 - 1
+
+EntryStatusName = Literal["pending", "processed", "failed"]
+RefundStatusName = Literal["requested", "pending", "processing", "processed", "failed", "needs-attention"]
+ResolutionName = Literal["declined", "merchant-accepted"]
 
 
-def _parse_line(typed: str) -> str:
+class PaymentStatusName(StrEnum):
+    """The values of PaymentStatus. An option that can be repeated needs an enum."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+    HELD = "held"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    DISPUTED = "disputed"
+
+
+def parse_line(typed: str) -> str:
     """Check a text by the rules of the HTTP API: one line, not empty, at most 200 characters."""
-    try:
-        return LINE.validate_python(typed)
-    except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"]) from error
+    return str(call(f"{ACTIONS}.values:parse_line", typed))
 
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Since = Annotated[
-    datetime | None,
-    typer.Option(
-        "--from",
-        parser=parse_time,
-        metavar="TIME",
-        help="Start of the period, such as 2026-11-23, or 2h for two hours ago.",
-    ),
-]
-Until = Annotated[
-    datetime | None, typer.Option("--to", parser=parse_time, metavar="TIME", help="End of the period. Default: now.")
-]
+def parse_amount(typed: str) -> object:
+    """Parse an amount such as 2500.00 or NGN 2,500.00."""
+    return call(f"{ACTIONS}.values:parse_amount", typed)
+
+
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of rows.")]
 Reason = Annotated[
     str,
-    typer.Option("--reason", parser=_parse_line, metavar="TEXT", help="Reason, which is recorded with the decision."),
+    typer.Option("--reason", parser=parse_line, metavar="TEXT", help="Reason, which is recorded with the decision."),
 ]
 RefundReason = Annotated[
     str,
     typer.Option(
         "--reason",
-        parser=_parse_line,
+        parser=parse_line,
         metavar="TEXT",
         help="Reason, which is recorded with the refund and shown to the payer.",
     ),
+]
+Amount = Annotated[
+    object,
+    typer.Option("--amount", parser=parse_amount, metavar="AMOUNT", help="Amount, such as 2500.00 or NGN 2,500.00."),
+]
+Subunits = Annotated[
+    int | None, typer.Option("--subunits", min=1, help="Amount in subunits (kobo, pesewa, cent), instead of --amount.")
 ]
 Reference = Annotated[str, typer.Argument(help="Reference of the payment.")]

@@ -16,6 +16,7 @@ from prometheus_client import Counter
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.after_commit import after_commit
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
 from services.payments import events
@@ -32,7 +33,8 @@ async def publish_opened(session: AsyncSession, payment: Payment | None, dispute
     """Log and count an opened dispute; publish payment.disputed if its payment is for an order."""
     disputes_total.labels("opened").inc()
     with continue_trace(payment.traceparent if payment else None):
-        log.error("dispute opened", **_fields(payment, dispute), due_at=dispute.due_at.isoformat())
+        due_at = dispute.due_at.isoformat()
+        after_commit(session, log.error, "dispute opened", **_fields(payment, dispute), due_at=due_at)
     if payment is not None and payment.order_id is not None:
         await outbox.add(session, OutboxRow, events.disputed(payment, dispute))
 
@@ -41,7 +43,8 @@ async def publish_resolution(session: AsyncSession, payment: Payment | None, dis
     """Log and count a resolved dispute; publish payment.dispute_resolved if its payment is for an order."""
     disputes_total.labels("lost" if dispute.lost else "won").inc()
     with continue_trace(payment.traceparent if payment else None):
-        log.warning("dispute resolved", **_fields(payment, dispute), resolution=dispute.resolution, lost=dispute.lost)
+        fields = {**_fields(payment, dispute), "resolution": dispute.resolution, "lost": dispute.lost}
+        after_commit(session, log.warning, "dispute resolved", **fields)
     if payment is not None and payment.order_id is not None:
         await outbox.add(session, OutboxRow, events.dispute_resolved(payment, dispute))
 

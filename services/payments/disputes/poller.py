@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.log_throttling import HOUR, log_failure, log_throttled
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
@@ -24,7 +25,7 @@ POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 BACKOFF = Backoff(first=30, longest=3600)
 DUE_SOON = timedelta(hours=4)
-"""If less than this time is left to respond, each poll of an unanswered dispute logs a critical line."""
+"""If less than this time is left to respond, an unanswered dispute is logged as critical, at most once an hour."""
 
 CHARGEBACK_TIMEOUT = timedelta(days=30)
 """How long after its resolution a lost dispute is polled, if Paystack never reports its chargeback."""
@@ -55,14 +56,14 @@ class DisputePoller:
                     await self.search(shutdown)
                     next_search_at, failed_searches = clock() + SEARCH_SECONDS, 0
                 except PaystackError as error:
-                    log.warning("dispute search failed", error=type(error).__name__, reason=str(error)[:200])
+                    log_failure(log.warning, "dispute search failed", error)
                     next_search_at = clock() + SEARCH_BACKOFF.seconds(failed_searches)
                     failed_searches += 1
             try:
                 while await self.poll_due(shutdown):
                     pass
             except PaystackError as error:
-                log.warning("dispute poll failed", error=type(error).__name__, reason=str(error)[:200])
+                log_failure(log.warning, "dispute poll failed", error)
             await shutdown.wait(POLL_SECONDS, self._wakeup)
 
     async def search(self, shutdown: Shutdown) -> None:
@@ -91,7 +92,8 @@ class DisputePoller:
         try:
             reported = await self.paystack.disputes.fetch(dispute_id)
         except Refused as refused:
-            log.error("dispute unknown to Paystack", dispute=dispute_id, reason=str(refused)[:200])
+            message = "dispute unknown to Paystack"
+            log_failure(log.error, message, refused, about=dispute_id, every=HOUR, dispute=dispute_id)
             reported = None
         async with self.sessions.begin() as session:
             if reported is not None and reported.id == dispute_id:
@@ -144,8 +146,11 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
     query = select(Payment.order_id, Payment.traceparent).where(Payment.id == dispute.payment_id)
     payment = (await session.execute(query)).one_or_none()
     with continue_trace(payment.traceparent if payment else None):
-        log.critical(
+        log_throttled(
+            log.critical,
             "dispute due soon: Paystack accepts it on our behalf unless we respond",
+            about=dispute.id,
+            every=HOUR,
             dispute=dispute.id,
             reference=dispute.reference,
             order_id=str(payment.order_id) if payment else None,

@@ -14,6 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import HeldReason
+from kit.db.after_commit import after_commit
+from kit.log_throttling import HOUR, log_throttled
 from services.payments import outcomes
 from services.payments.disputes.effects import apply_to_payment, publish_opened, publish_resolution
 from services.payments.models import Dispute, DisputeStatus, Payment
@@ -42,7 +44,14 @@ async def record(session: AsyncSession, reported: Sequence[PaystackDispute]) -> 
 
 async def _record(session: AsyncSession, payment: Payment | None, reported: PaystackDispute) -> str:
     if reported.domain not in {None, settings.mode}:
-        log.error("dispute ignored: it belongs to the other mode", dispute=reported.id, domain=reported.domain)
+        log_throttled(
+            log.error,
+            "dispute ignored: it belongs to the other mode",
+            about=reported.id,
+            every=HOUR,
+            dispute=reported.id,
+            domain=reported.domain,
+        )
         return outcomes.ignored(HeldReason.MODE_DIFFERS)
     if payment is None and reported.reference is not None and is_unrelated(reported.reference):
         log.debug("dispute ignored: its payment is not ours", dispute=reported.id, reference=reported.reference)
@@ -56,7 +65,8 @@ async def _record(session: AsyncSession, payment: Payment | None, reported: Pays
     else:
         await publish_resolution(session, payment, dispute)
     if payment is None:
-        log.error("dispute recorded without a payment", dispute=reported.id, reference=reported.reference)
+        message = "dispute recorded without a payment"
+        after_commit(session, log.error, message, dispute=reported.id, reference=reported.reference)
         return outcomes.without_payment(dispute.status)
     await apply_to_payment(session, payment, dispute, reported)
     return dispute.status

@@ -17,6 +17,7 @@ from contracts.events import HeldReason
 from contracts.money import format_money
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.after_commit import after_commit
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace, traceparent
 from services.payments.catalog_client import Order
@@ -117,7 +118,9 @@ async def _decide(session: AsyncSession, payment: Payment, kind: DecisionKind, a
     event = succeeded(payment, paid_amount=payment.received, channel=payment.channel, paid_at=payment.paid_at)
     await outbox.add(session, OutboxRow, event)
     with continue_trace(payment.traceparent):
-        log.info(
+        after_commit(
+            session,
+            log.info,
             "payment accepted" if kind == DecisionKind.ACCEPT else "payment bound",
             reference=payment.reference,
             order_id=str(payment.order_id),

@@ -22,8 +22,13 @@ PROBE_SECONDS = 20.0
 circuit_open = Gauge(
     "paystack_circuit_open",
     "1 while background calls are stopped, because Paystack does not answer or rejects our secret key",
+    multiprocess_mode="livemax",
 )
-key_rejected = Gauge("paystack_key_rejected", "1 while Paystack rejects our secret key: an operator must act")
+key_rejected = Gauge(
+    "paystack_key_rejected",
+    "1 while Paystack rejects our secret key: an operator must act",
+    multiprocess_mode="livemax",
+)
 log = structlog.get_logger("paystack")
 
 

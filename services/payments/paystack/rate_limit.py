@@ -14,13 +14,15 @@ from typing import Literal, get_args
 from prometheus_client import Gauge
 
 from kit.worker.shutdown import Shutdown
+from services.payments.mode import Mode
 from services.payments.paystack.circuit_breaker import CircuitBreaker
+from services.payments.paystack.shared_budget import Counter, SharedBudget
 
 Bucket = Literal["verify", "charge", "others"]
 """Groups of calls for which Paystack may have separate limits."""
 
 BUCKETS: tuple[Bucket, ...] = get_args(Bucket)
-DOCUMENTED_LIMITS = {"test": 100, "live": 600}
+DOCUMENTED_LIMITS = {Mode.TEST: 100, Mode.LIVE: 600}
 BACKGROUND_SHARE, RESERVED_SHARE = 0.75, 0.2
 """Background calls are paced to at most 75 % of the rate limit. They also stop when Paystack reports that only 20 % of it remains: these
 20 % are reserved for checkout and for verifications that a client requests."""
@@ -32,10 +34,18 @@ BURST_SECONDS = 5.0
 MAX_SLEEP_SECONDS = 30.0
 """A waiting call checks the limit again after at most this time, because the result of another call may have changed it."""
 
+MAX_SHARED_BUDGETS = 100
+"""Paystack documents three limits. If it announces more than this number of different ones, the further ones are not shared."""
+
 MAX_HEADER_VALUE = 1_000_000
 MAX_RESET_SECONDS = 600
 
-calls_per_minute = Gauge("paystack_calls_per_minute", "Background calls that may be made per minute", ["bucket"])
+calls_per_minute = Gauge(
+    "paystack_calls_per_minute",
+    "Background calls that may be made per minute",
+    ["bucket"],
+    multiprocess_mode="livemin",
+)
 
 
 def bucket_of(path: str) -> Bucket:
@@ -47,7 +57,7 @@ def bucket_of(path: str) -> Bucket:
 
 @dataclass(slots=True)
 class Allowance:
-    """The background calls that one limit allows.
+    """The background calls that one limit allows. With `shared`, all processes share these calls, and `tokens` is not used.
 
     `tokens`: number of calls that may be made at the time `counted_at`. It grows with time, and each call takes one token. It may be
     negative, because calls that cannot wait take a token too. `reported`: the limit comes from a response, not from the documentation.
@@ -59,6 +69,7 @@ class Allowance:
     per_second: float
     tokens: float
     counted_at: float
+    shared: SharedBudget | None = None
     remaining: int | None = None
     resets_at: float = 0.0
     waiting_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -69,20 +80,28 @@ class Allowance:
         """The number of calls that background jobs must leave unused."""
         return int(self.limit * RESERVED_SHARE)
 
+    @property
+    def burst(self) -> float:
+        """The largest number of calls that can be made at once."""
+        return max(1.0, self.per_second * BURST_SECONDS)
+
     def seconds_until_free(self, now: float) -> float:
         """Return the seconds until a background call may be made; 0 if it may be made now."""
-        burst = max(1.0, self.per_second * BURST_SECONDS)
-        self.tokens = min(burst, self.tokens + (now - self.counted_at) * self.per_second)
+        self.tokens = min(self.burst, self.tokens + (now - self.counted_at) * self.per_second)
         self.counted_at = now
         if self.remaining is not None and now >= self.resets_at:
             self.remaining = None
         if self.remaining is not None and self.remaining <= self.reserve:
             return self.resets_at - now
+        if self.shared is not None:
+            return 0.0
         # Slightly less than one token counts as one, because of rounding errors.
         return 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.per_second
 
     def take(self) -> None:
         self.tokens -= 1
+        if self.shared is not None:
+            self.shared.count()
         if self.remaining is not None:
             self.remaining -= 1
 
@@ -92,9 +111,18 @@ class RateLimit:
 
     `limit`: Paystack's limit per minute until a response reports another. `budget`: the configured number of background calls
     per minute under each limit, at most BACKGROUND_SHARE of a limit that Paystack has reported; None: BACKGROUND_SHARE of the limit.
+    `counter`: counts the calls of all processes; without it, only the calls of this process are counted.
     """
 
-    def __init__(self, limit: int, budget: int | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limit: int,
+        budget: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        counter: Counter | None = None,
+    ) -> None:
+        self._counter = counter
+        self._shared_budgets: dict[int, SharedBudget] = {}
         self.circuit_breaker = CircuitBreaker(clock)
         self._clock = clock
         self._budget = budget
@@ -115,6 +143,9 @@ class RateLimit:
         async with self._allowances[bucket].waiting_lock:
             while not shutdown.requested:
                 seconds = self._seconds_until_free(bucket)
+                shared = self._allowances[bucket].shared
+                if seconds <= 0 and shared is not None:
+                    seconds = await shared.acquire()
                 if seconds <= 0 and self.circuit_breaker.allow():
                     return True
                 jitter = random.uniform(0, min(1.0, seconds / 10))  # noqa: S311
@@ -141,6 +172,13 @@ class RateLimit:
         """Record HTTP 429: background calls wait for `seconds`."""
         allowance = self._allowances[bucket]
         allowance.remaining, allowance.resets_at = 0, self._clock() + seconds
+        if allowance.shared is not None:
+            allowance.shared.pause(seconds)
+
+    async def close(self) -> None:
+        """Count the calls that the shared counter does not know yet."""
+        for shared in self._shared_budgets.values():
+            await shared.close()
 
     def _set_limit(self, bucket: Bucket, limit: int) -> None:
         known = self._allowances[bucket]
@@ -158,7 +196,15 @@ class RateLimit:
         if self._budget is not None:
             allowed = min(allowed, self._budget) if reported else self._budget
         per_second = allowed / WINDOW_SECONDS
-        return Allowance(limit, reported, per_second, max(1.0, per_second * BURST_SECONDS), self._clock())
+        allowance = Allowance(limit, reported, per_second, 0.0, self._clock())
+        allowance.tokens = allowance.burst
+        if self._counter is not None:
+            if limit not in self._shared_budgets and len(self._shared_budgets) < MAX_SHARED_BUDGETS:
+                self._shared_budgets[limit] = SharedBudget(
+                    self._counter, limit, per_second, allowance.burst, self._clock
+                )
+            allowance.shared = self._shared_budgets.get(limit)
+        return allowance
 
     def _seconds_until_free(self, bucket: Bucket) -> float:
         return max(

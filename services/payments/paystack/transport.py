@@ -9,10 +9,10 @@ from prometheus_client import Counter
 from pydantic import SecretStr
 
 from kit.http.client import HttpClient
+from services.payments.mode import Mode
 from services.payments.paystack.errors import KeyRejected, NoAnswer, PaystackError, RateLimited, Refused
 from services.payments.paystack.parsing import parse_integer, parse_text
 from services.payments.paystack.rate_limit import DOCUMENTED_LIMITS, RateLimit, bucket_of
-from services.payments.settings import settings
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 TIMEOUT = httpx.Timeout(10, connect=3)
@@ -32,9 +32,7 @@ class Transport:
         transport: httpx.AsyncBaseTransport | None = None,
         rate_limit: RateLimit | None = None,
     ) -> None:
-        self.rate_limit = rate_limit or RateLimit(
-            DOCUMENTED_LIMITS[settings.mode], settings.payments_paystack_calls_per_minute
-        )
+        self.rate_limit = rate_limit or RateLimit(DOCUMENTED_LIMITS[Mode.TEST])
         self.client = HttpClient(
             base_url=url,
             headers={"Authorization": f"Bearer {key.get_secret_value()}", "User-Agent": "paystack-shop"},
@@ -44,6 +42,7 @@ class Transport:
         )
 
     async def close(self) -> None:
+        await self.rate_limit.close()
         await self.client.aclose()
 
     async def call(self, operation: str, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:

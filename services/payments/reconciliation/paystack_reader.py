@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.log_throttling import log_failure
 from kit.worker.shutdown import Shutdown
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, RateLimited
@@ -45,9 +46,7 @@ class PaystackReader:
             except (RateLimited, NoAnswer) as error:
                 if attempts == ATTEMPTS:
                     raise
-                log.warning(
-                    "Paystack read failed and will be retried", error=type(error).__name__, reason=str(error)[:200]
-                )
+                log_failure(log.warning, "Paystack read failed and will be retried", error)
             else:
                 self.on_response(self.report)
                 return result

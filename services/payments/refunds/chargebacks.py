@@ -8,6 +8,7 @@ import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.after_commit import after_commit
 from kit.observability.tracing import continue_trace
 from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
@@ -116,7 +117,9 @@ async def _create_chargeback(session: AsyncSession, payment: Payment, dispute: D
     amount = left if dispute.amount is None else min(dispute.amount, left)
     if amount <= 0:
         with continue_trace(payment.traceparent):
-            log.warning(
+            after_commit(
+                session,
+                log.warning,
                 "chargeback not recorded: payment already refunded",
                 **requests.log_fields(payment),
                 dispute=dispute.id,

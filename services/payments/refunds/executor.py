@@ -15,6 +15,8 @@ import structlog
 from sqlalchemy import DateTime, Update, case, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from contracts.money import format_money
+from kit.log_throttling import HOUR, log_failure, log_throttled
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
@@ -120,14 +122,16 @@ class RefundExecutor:
             await self._sync_and_send(leased)
         except PaystackError as error:
             # The refunds are due again when the lease ends.
-            failure = {"error": type(error).__name__, "reason": str(error)[:200]}
-            log.warning("refund sync failed", **due.log_fields(), **failure)
+            log_line = log.bind(**due.log_fields()).warning
+            log_failure(log_line, "refund sync failed", error, about=due.reference, every=HOUR)
 
     async def _sync_and_send(self, due: DuePayment) -> None:
         """Apply the refunds that Paystack lists, send the requested refunds that are not among them, and schedule the next sync."""
         transaction_id = due.paystack_id or await self._fetch_transaction_id(due)
         if transaction_id is None:
-            log.error("refund not sent: payment unknown to Paystack", **due.log_fields())
+            log_line = log.bind(**due.log_fields()).error
+            message = "refund not sent: payment unknown to Paystack"
+            log_throttled(log_line, message, about=due.reference, every=HOUR)
             await self._schedule_next(due)
             return
         await self._apply(due, await self.paystack.refunds.list_for_transaction(transaction_id))
@@ -168,7 +172,10 @@ class RefundExecutor:
                 await record_refusal(session, refund, refused)
             return
         log.info(
-            "refund sent", **due.log_fields(), refund=str(refund.id), amount=refund.amount, currency=refund.currency
+            "refund sent",
+            **due.log_fields(),
+            refund=str(refund.id),
+            amount=format_money(refund.amount, refund.currency),
         )
         await self._apply(due, [reported])
 

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.money import format_money, fraction_rule_broken_by
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.after_commit import after_commit
 from kit.observability.tracing import continue_trace
 from services.payments.errors import (
     NothingToRefund,
@@ -104,7 +105,9 @@ async def request_refund(
     payment.refunds_next_attempt_at = func.now()
     await session.flush()
     with continue_trace(payment.traceparent):
-        log.info(
+        after_commit(
+            session,
+            log.info,
             "refund requested",
             **log_fields(payment),
             refund=str(refund.id),

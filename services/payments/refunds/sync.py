@@ -9,6 +9,8 @@ from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import format_money
+from kit.db.after_commit import after_commit
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
@@ -68,13 +70,15 @@ async def record_refusal(session: AsyncSession, refund: Refund, refusal: Refused
             error += f" It was refused {attempts} times and is not sent again."
         failed = refused.values(status=RefundStatus.FAILED, error=error, attempts=attempts, next_attempt_at=None)
         await session.execute(failed)
-        _log_error("refund failed", payment, refund, str(refusal))
+        _log_error(session, "refund failed", payment, refund, str(refusal))
     else:
         pause = timedelta(seconds=REFUSAL_BACKOFF.seconds(refund.attempts))
         error += f" It is sent again later, until it was refused {MAX_REFUSALS} times; refusals so far: {attempts}."
         await session.execute(refused.values(attempts=attempts, next_attempt_at=func.now() + pause, error=error))
         with continue_trace(payment.traceparent):
-            log.warning(
+            after_commit(
+                session,
+                log.warning,
                 "refund refused",
                 **log_fields(payment),
                 refund=str(refund.id),
@@ -107,9 +111,9 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
     if refund.status != status:
         refunds_total.labels(status).inc()
         if status == RefundStatus.FAILED:
-            _log_error("refund failed", payment, refund, "failed at Paystack")
+            _log_error(session, "refund failed", payment, refund, "failed at Paystack")
         elif status == RefundStatus.NEEDS_ATTENTION:
-            _log_error("refund needs attention", payment, refund, "Paystack needs the payer's account")
+            _log_error(session, "refund needs attention", payment, refund, "Paystack needs the payer's account")
     refund.paystack_id, refund.status, refund.next_attempt_at = reported.id, status, None
     if status != RefundStatus.FAILED:
         refund.closed_by = refund.closed_reason = None  # we took it for failed, but Paystack has it
@@ -149,22 +153,26 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
     elif payment.status not in {PaymentStatus.DISPUTED, PaymentStatus.HELD}:
         # The remaining amount of a held payment is still held: an operator decides about it.
         payment.status = PaymentStatus.PARTIALLY_REFUNDED
-    log.info(
+    after_commit(
+        session,
+        log.info,
         "payment refunded",
         **log_fields(payment),
-        refunded_amount=total,
+        refunded=format_money(total, payment.paid_currency or payment.currency),
         status=payment.status,
     )
     if payment.order_id is not None:
         await outbox.add(session, OutboxRow, events.refunded(payment, total))
 
 
-def _log_error(message: str, payment: Payment, refund: Refund, reason: str) -> None:
+def _log_error(session: AsyncSession, message: str, payment: Payment, refund: Refund, reason: str) -> None:
     with continue_trace(payment.traceparent):
-        log.error(
+        after_commit(
+            session,
+            log.error,
             message,
             **log_fields(payment),
             refund=str(refund.id),
-            amount=refund.amount,
+            amount=format_money(refund.amount, refund.currency or payment.currency),
             reason=reason,
         )

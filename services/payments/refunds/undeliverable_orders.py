@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable, UndeliverableReason
 from contracts.money import format_money
+from kit.db.after_commit import after_commit
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund
 from services.payments.models import SUCCEEDED, Payment
@@ -77,16 +78,17 @@ async def _find_contradiction(session: AsyncSession, event: OrderUndeliverable, 
 
 
 async def _refund(session: AsyncSession, event: OrderUndeliverable, *, already_requested: bool) -> None:
-    reference, order_id = event.data.reference, str(event.data.order_id)
+    fields = {"reference": event.data.reference, "order_id": str(event.data.order_id)}
     if already_requested:
-        log.warning("refund of undeliverable order already requested", reference=reference, order_id=order_id)
+        after_commit(session, log.warning, "refund of undeliverable order already requested", **fields)
         return
     reason = REASONS[event.data.reason]
     try:
-        await requests.request_refund(session, reference, amount=None, reason=reason, requested_by=REQUESTED_BY)
-    except NothingToRefund as problem:
-        log.warning(
-            "refund of undeliverable order not requested", reference=reference, order_id=order_id, reason=str(problem)
+        await requests.request_refund(
+            session, event.data.reference, amount=None, reason=reason, requested_by=REQUESTED_BY
         )
+    except NothingToRefund as problem:
+        message = "refund of undeliverable order not requested"
+        after_commit(session, log.warning, message, **fields, reason=str(problem))
     else:
-        log.warning("refund of undeliverable order requested", reference=reference, order_id=order_id, reason=reason)
+        after_commit(session, log.warning, "refund of undeliverable order requested", **fields, reason=reason)

@@ -8,8 +8,10 @@ from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event, HeldReason
+from contracts.money import format_money
+from kit.db.after_commit import after_commit
 from kit.messaging import outbox
-from kit.observability.tracing import continue_trace
+from kit.observability.tracing import trace_id_of
 from services.payments import events as payment_events
 from services.payments import outcomes
 from services.payments.cards import saved_cards
@@ -53,6 +55,7 @@ class RecordedConcurrently(Exception):
 class Settled:
     """The result of one charge. `outcome` is a text of outcomes.py.
 
+    `payment`: the payment before the change; None if the reference was unknown.
     `conflict`: why an operator has to look at the charge, or None. A webhook event with a conflict fails; for a verification it is only
     logged, because every successful charge also has a webhook event.
     """
@@ -60,6 +63,7 @@ class Settled:
     reference: str
     outcome: str
     conflict: str | None = None
+    payment: LockedPayment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +85,18 @@ class Batch:
     recorded_as_unrelated: set[str] = field(default_factory=set)
     movements: list[Movement] = field(default_factory=list)
     cards: list[ChargedCard] = field(default_factory=list)
+    transitions: list[tuple[LockedPayment, Transition, Charge]] = field(default_factory=list)
+    conflicts: list[tuple[LockedPayment | None, str, str]] = field(default_factory=list)
     sync_refunds_of: list[str] = field(default_factory=list)
 
     def add(self, charge: Charge, payment: LockedPayment | None) -> Settled:
         """Add a charge, and return its result. `payment` is None if the reference is unknown."""
         conflict = find_conflict(self._paid_charge(charge.reference, payment), charge)
         if conflict is not None:
-            log.error("charge conflicts with its payment", reference=charge.reference, reason=conflict)
-            return Settled(charge.reference, outcomes.CONFLICT, conflict)
+            self.conflicts.append((payment, charge.reference, conflict))
+            return Settled(charge.reference, outcomes.CONFLICT, conflict, payment)
         outcome = self._add_unknown(charge) if payment is None else self._add_known(charge, payment)
-        return Settled(charge.reference, outcome)
+        return Settled(charge.reference, outcome, None, payment)
 
     def _paid_charge(self, reference: str, payment: LockedPayment | None) -> PaidCharge | None:
         """Return the charge that has paid the payment: in the database, or earlier in this batch."""
@@ -137,8 +143,7 @@ class Batch:
             self.movements += movements.received(payment.id, charge, settings.mode, credited=account)
         if transition.held_reason == HeldReason.REVERSED:
             self.sync_refunds_of.append(charge.reference)
-        settled_total.labels(transition.status, transition.held_reason or "").inc()
-        _log_settled(payment, transition, charge)
+        self.transitions.append((payment, transition, charge))
 
 
 async def settle(
@@ -164,6 +169,7 @@ async def settle(
     await journal.record(session, batch.movements)
     await saved_cards.save(session, batch.cards)
     await outbox.add(session, OutboxRow, *batch.events.values())
+    after_commit(session, _log_and_count, batch)
     return Settlement(results, scheduled_syncs)
 
 
@@ -178,15 +184,6 @@ async def _hold_unknown_charges(session: AsyncSession, batch: Batch) -> None:
     for payment_id, reference in inserted:
         charge = batch.unknown_charges[reference]
         batch.movements += movements.received(payment_id, charge, settings.mode, credited=Account.HELD)
-        settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
-        log.error(
-            "payment held",
-            reference=reference,
-            order_id=None,
-            reason=HeldReason.UNKNOWN_REFERENCE,
-            paid_amount=charge.amount,
-            currency=charge.currency,
-        )
 
 
 def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Event | None:
@@ -200,14 +197,29 @@ def _event(payment: LockedPayment, transition: Transition, charge: Charge) -> Ev
     return payment_events.succeeded(payment, paid_amount=charge.amount, channel=charge.channel, paid_at=charge.paid_at)
 
 
-def _log_settled(payment: LockedPayment, transition: Transition, charge: Charge) -> None:
-    """Log the transition. Also log an error if the payment is held for any other reason than `reversed`."""
-    fields, reason = _log_fields(payment), transition.held_reason
-    with continue_trace(payment.traceparent):
-        log.info("payment settled", **fields, status=transition.status, reason=reason)
+def _log_and_count(batch: Batch) -> None:
+    """Log the committed changes: one line for each settled payment, and an error for everything that an operator has to look at."""
+    for payment, transition, charge in batch.transitions:
+        reason = transition.held_reason
+        settled_total.labels(transition.status, reason or "").inc()
+        fields = _log_fields(payment)
+        log.info("payment settled", **fields, status=transition.status, paid=_paid(charge), channel=charge.channel)
         if reason is not None and reason != HeldReason.REVERSED:
-            log.error("payment held", **fields, reason=reason, paid_amount=charge.amount, currency=charge.currency)
+            log.error("payment held", **fields, reason=reason, paid=_paid(charge))
+    for charge in batch.unknown_charges.values():
+        settled_total.labels(PaymentStatus.HELD, HeldReason.UNKNOWN_REFERENCE).inc()
+        fields = {"reference": charge.reference, "order_id": None}
+        log.error("payment held", **fields, reason=HeldReason.UNKNOWN_REFERENCE, paid=_paid(charge))
+    for known, reference, conflict in batch.conflicts:
+        fields = {"reference": reference} if known is None else _log_fields(known)
+        log.error("charge conflicts with its payment", **fields, reason=conflict)
+
+
+def _paid(charge: Charge) -> str | None:
+    return format_money(charge.amount, charge.currency) if charge.paid else None
 
 
 def _log_fields(payment: LockedPayment) -> dict[str, str | None]:
-    return {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}
+    fields = {"reference": payment.reference, "order_id": str(payment.order_id) if payment.order_id else None}
+    # Without a trace context of its own, a payment keeps the trace of the caller.
+    return {**fields, "trace_id": trace_id_of(payment.traceparent)} if payment.traceparent else fields

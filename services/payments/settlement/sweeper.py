@@ -10,13 +10,15 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_up_to
 from kit.db.errors import is_contention
+from kit.log_throttling import log_failure
+from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
@@ -33,6 +35,9 @@ CONCURRENCY = 10
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=settings.payments_verify_after_seconds, longest=3600)
 REPORT_SECONDS = 30.0
+MAX_GAUGE_AGE_SECONDS = 600.0
+"""A sweep can take minutes, and sets the gauges only between two batches."""
+
 MAX_COUNTED = 100_000
 LOG_THRESHOLD = 50
 """If fewer payments are due, their number is not logged."""
@@ -44,9 +49,15 @@ TO_VERIFY = Payment.status.in_((PaymentStatus.PENDING, PaymentStatus.FAILED))
 verifications_total = Counter(
     "sweeper_verifications_total", "Verifications by the sweeper, by result: answered, locked or the error", ["result"]
 )
-sweeper_due = Gauge("sweeper_due", "Payments that are due for verification, counted up to 100,000")
-sweeper_expected_seconds = Gauge(
-    "sweeper_expected_seconds", "Seconds that verifying all due payments takes at the current rate limit"
+sweeper_due = MeasuredGauge(
+    "sweeper_due",
+    "Payments that are due for verification, counted up to 100,000",
+    max_age_seconds=MAX_GAUGE_AGE_SECONDS,
+)
+sweeper_expected_seconds = MeasuredGauge(
+    "sweeper_expected_seconds",
+    "Seconds that verifying all due payments takes at the current rate limit",
+    max_age_seconds=MAX_GAUGE_AGE_SECONDS,
 )
 log = structlog.get_logger("sweeper")
 
@@ -143,8 +154,7 @@ class Sweeper:
                         await _abandon(session, reference)
         except PaystackError as error:
             verifications_total.labels(type(error).__name__).inc()
-            reason = str(error)[:200]
-            log.warning("verification failed", reference=reference, error=type(error).__name__, reason=reason)
+            log_failure(log.warning, "verification failed", error, reference=reference)
         except DBAPIError as error:
             if not is_contention(error):
                 raise

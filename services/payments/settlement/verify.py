@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.log_throttling import log_failure
 from services.payments.errors import PaystackUnavailable
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
@@ -44,8 +45,7 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
     except RateLimited as error:
         raise PaystackUnavailable(headers={"Retry-After": str(error.retry_after)}) from error
     except PaystackError as error:
-        reason = str(error)[:200]
-        log.warning("verification failed", reference=reference, error=type(error).__name__, reason=reason)
+        log_failure(log.warning, "verification failed", error, reference=reference)
         raise PaystackUnavailable from error
     if charge is None:
         return None

@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.log_throttling import HOUR, log_failure, log_throttled
 from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
 from kit.worker.shutdown import Shutdown
@@ -102,7 +103,7 @@ class Backfill:
         except PaystackError as error:
             report.error = f"{type(error).__name__}: {error}"[:300]
         if report.error is not None:
-            log.warning("backfill failed", reason=report.error, since=since.isoformat())
+            log_throttled(log.warning, "backfill failed", about=None, every=HOUR, reason=report.error, since=str(since))
         if report.stored:
             log.warning("missing webhook events stored", stored=report.stored, since=since.isoformat())
         return report
@@ -124,7 +125,8 @@ class Backfill:
                 await self._lease.renew()
             report.seen += len(page.events) + page.unreadable
             if page.unreadable:
-                log.error("listed webhook events skipped: no id or no name", count=page.unreadable)
+                skipped = "listed webhook events skipped: no id or no name"
+                log_throttled(log.error, skipped, about=None, every=HOUR, count=page.unreadable)
             if progress is not None:
                 progress(report)
             await self._lease.renew()
@@ -158,7 +160,8 @@ class Backfill:
         try:
             event = await self._paystack.webhook_events.fetch(listed)
         except Refused as refused:
-            log.warning("listed webhook event not fetched", event_id=listed.id, reason=str(refused)[:200])
+            log_line = log.bind(event_id=listed.id).warning
+            log_failure(log_line, "listed webhook event not fetched", refused, about=listed.id, every=HOUR)
             return 0
         body = event.body or json.dumps({"event": event.event, "data": {"id": event.object_id}}).encode()
         message = inbox.Message(_key(event, body), body, {EVENT_HEADER: event.id})

@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from kit.errors import Unavailable
 from kit.http.direct_routes import DirectRoute
 from kit.http.routing import Router
+from kit.log_throttling import log_failure
 from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import traceparent
@@ -117,8 +118,7 @@ class Intake:
             except Exception as error:
                 # If no connection was made, `batch` is None. Then take a batch, so that its requests get 503 instead of waiting.
                 batch = self._take_batch() if batch is None else batch
-                reason = str(error)[:200]
-                log.warning("webhook events not stored", count=len(batch), error=type(error).__name__, reason=reason)
+                log_failure(log.warning, "webhook events not stored", error, count=len(batch))
                 self._finish(batch, Unavailable())
 
     def _take_batch(self) -> list[WaitingEvent]:

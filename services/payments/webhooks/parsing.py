@@ -39,6 +39,7 @@ class ParsedBody:
 class ParsedEvent:
     """A webhook event while it is processed. `event`, `reference`, `identity` and `outcome` are stored with it.
 
+    `order_id` and `traceparent`: those of the payment that the charge in the event belongs to; for the log.
     `charge` and `dispute`: the charge or the dispute in the event. `charge_error`: why the charge could not be parsed, set only if its
     reference could be parsed. `failure`: why the event cannot be processed, even if it is retried. `postponed`: why it is retried later.
     """
@@ -54,6 +55,8 @@ class ParsedEvent:
     failure: str | None = None
     postponed: str | None = None
     outcome: str | None = None
+    order_id: str | None = None
+    traceparent: str | None = None
 
     @property
     def is_refund(self) -> bool:

@@ -10,8 +10,10 @@ from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.after_commit import after_commit
 from kit.messaging.inbox import Entry
 from kit.messaging.processor import BatchResult
+from kit.observability.tracing import trace_id_of
 from services.payments import outcomes
 from services.payments.db import Topic
 from services.payments.disputes import records as disputes
@@ -31,14 +33,31 @@ log = structlog.get_logger("webhooks")
 async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     """Process a batch of webhook events in this transaction. Events that cannot be parsed fail; an operator decides about them."""
     events = [parse_event(entry.id, entry.body) for entry in entries]
+    # Registered first, so that its lines come before those about the changes. They contain the outcomes, which are set below.
+    after_commit(session, _log_received, list(zip(entries, events, strict=True)))
     _count(events)
     await _settle_charges(session, events)
     await _schedule_verifications(session, events)
     await _record_disputes(session, events)
     for event in events:
         if event.outcome is None and event.postponed is None:
-            event.outcome = _outcome(event)
+            event.outcome = _outcome(session, event)
     return _result(events)
+
+
+def _log_received(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
+    """Log one line for each processed event, with the trace of its payment. The API process does not log it: it does not parse events."""
+    for entry, event in received:
+        if event.postponed is None:
+            log.info(
+                "webhook event received",
+                event_type=event.event,
+                order_id=event.order_id,
+                reference=event.reference,
+                outcome=event.outcome,
+                received_at=entry.received_at.isoformat(timespec="milliseconds"),
+                trace_id=trace_id_of(event.traceparent or entry.traceparent),
+            )
 
 
 def _count(events: Collection[ParsedEvent]) -> None:
@@ -60,6 +79,9 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
     settlement = await settle(session, [charge for _, charge in charged], sync_refunds_of=refunded)
     for (event, _), result in zip(charged, settlement.results, strict=True):
         event.outcome, event.failure = result.outcome, result.conflict
+        if result.payment is not None:
+            event.order_id = str(result.payment.order_id) if result.payment.order_id else None
+            event.traceparent = result.payment.traceparent
     for event in events:
         if event.is_refund and event.reference is None:
             event.failure = event.failure or "the refund event contains no reference of a payment"
@@ -104,7 +126,7 @@ async def _record_disputes(session: AsyncSession, events: Sequence[ParsedEvent])
         event.outcome = outcome
 
 
-def _outcome(event: ParsedEvent) -> str:
+def _outcome(session: AsyncSession, event: ParsedEvent) -> str:
     """Return the outcome of an event without a charge or a dispute."""
     if event.failure is not None or event.event is None:
         return outcomes.UNREADABLE
@@ -113,16 +135,27 @@ def _outcome(event: ParsedEvent) -> str:
     if event.is_refund:
         return outcomes.REFUND_SYNC_SCHEDULED
     outcome = outcomes.without_effect(event_types.event_type_of(event.event))
-    return f"{outcome}; {_log_rejected_transfer(event.data)}" if event.event == "bank.transfer.rejected" else outcome
+    return (
+        f"{outcome}; {_log_rejected_transfer(session, event.data)}"
+        if event.event == "bank.transfer.rejected"
+        else outcome
+    )
 
 
-def _log_rejected_transfer(data: object) -> str:
+def _log_rejected_transfer(session: AsyncSession, data: object) -> str:
     """Log a bank transfer that Paystack rejected, and return its reason and amount for the outcome. Support tells the payer the reason."""
     found = data.get("bank_transfer") if isinstance(data, dict) else None
     transfer = found if isinstance(found, dict) else {}
     transaction = parse_text(transfer.get("transaction_id"), 50)
     reason, amount = parse_text(transfer.get("message_type"), 50), parse_integer(transfer.get("amount"))
-    log.warning("bank transfer rejected by Paystack", transaction=transaction, reason=reason, amount=amount)
+    after_commit(
+        session,
+        log.warning,
+        "bank transfer rejected by Paystack",
+        transaction=transaction,
+        reason=reason,
+        amount=amount,
+    )
     return f"{reason or 'no reason'}, {'?' if amount is None else amount} subunits"
 
 

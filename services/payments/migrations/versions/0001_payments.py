@@ -83,6 +83,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_backfill_state")),
     )
     op.create_table(
+        "call_budgets",
+        sa.Column("call_limit", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("tokens", sa.Float(), nullable=False),
+        sa.Column("granted", sa.BigInteger(), nullable=False),
+        sa.Column("counted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("call_limit", name=op.f("pk_call_budgets")),
+    )
+    op.create_table(
         "cards",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("payer_id", sa.Text(), nullable=False),
@@ -596,6 +605,7 @@ def downgrade() -> None:
         op.f("ix_cards_next_attempt_at"), table_name="cards", postgresql_where=sa.text("next_attempt_at IS NOT NULL")
     )
     op.drop_table("cards")
+    op.drop_table("call_budgets")
     op.drop_table("backfill_state")
     op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")
     op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")

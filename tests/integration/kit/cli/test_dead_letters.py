@@ -42,7 +42,7 @@ def logging_of_tests() -> Iterator[None]:
 
 async def run(broker: Broker, *arguments: str) -> Result:
     """Run a command in another thread, where it can have an event loop of its own."""
-    cli = dead_letters_cli("kit", broker.queue, EVENTS)
+    cli = dead_letters_cli("kit", broker.queue, f"{__name__}:EVENTS")
     return await asyncio.to_thread(lambda: CliRunner().invoke(cli, list(arguments)))
 
 

@@ -14,6 +14,7 @@ from kit.messaging.inbox import RETENTION
 from tests.fixtures.kit_inbox import entries, message, process, store
 from tests.fixtures.kit_messaging import Sessions
 from tests.fixtures.kit_tables import Inbox
+from tests.fixtures.metrics import metric
 
 
 async def test_store_returns_only_unknown_messages(sessions: Sessions) -> None:
@@ -56,9 +57,8 @@ async def test_measure_counts_pending_and_failed_entries(sessions: Sessions) -> 
     await process(sessions)
     async with sessions.begin() as session:
         await inbox.measure(session, Inbox)
-    measured = {
-        status: inbox.unprocessed_entries.labels("inbox", status)._value.get() for status in ("pending", "failed")
-    }
+    name = "inbox_unprocessed_entries"
+    measured = {status: metric(name, inbox="inbox", status=status) for status in ("pending", "failed")}
     assert measured == {"pending": 1, "failed": 1}
 
 

@@ -1,4 +1,6 @@
-"""`holds list`, `accept` and `refund`: operators review held money. `refunds list` shows what goes back."""
+"""`holds list`, `accept`, `bind` and `refund`: operators review held money. `refunds list` shows what goes back."""
+
+from uuid import uuid4
 
 import httpx
 from sqlalchemy import select
@@ -6,6 +8,7 @@ from sqlalchemy import select
 from services.payments.db import sessions
 from services.payments.holds.models import Decision
 from tests.factories.payments import create_payment
+from tests.fakes.catalog import FakeCatalog, serve_orders
 from tests.fakes.paystack import charge_success
 from tests.fixtures.payments_cli import OPERATOR, CommandLine
 from tests.fixtures.payments_requests import deliver
@@ -38,8 +41,8 @@ async def test_refund_requests_all_that_is_held_and_lists_it(client: httpx.Async
     one, paid = await create_payment(), await create_payment()
     await deliver(client, charge_success(one.reference, 49_950), charge_success(paid.reference))
     refused = await command.run("holds", "refund", paid.reference, "--reason", "x")
-    instead = f"refund it with POST /payments/{paid.reference}/refunds."
-    assert (refused.code, refused.err.strip()) == (1, f"The payment is succeeded, not held: {instead}")
+    instead = "The payment is succeeded, not held: refund it with the command `refund`."
+    assert (refused.code, refused.err.strip()) == (1, instead)
     asked = (await command.run("holds", "refund", one.reference, "--reason", "not ours", "--json")).json
     assert (asked["amount"], asked["requested_by"], asked["status"]) == (49_950, OPERATOR, "requested")
     (refund,) = await all_refunds()
@@ -82,3 +85,28 @@ async def test_refund_in_a_currency_without_fractions_takes_whole_units_only(com
         assert (refused.code, "XOF has no fractions" in refused.err) == (1, True), refused.err
     assert (await command.run(*refund, "--amount", "XOF 1,000")).code == 0
     assert [refund.amount for refund in await all_refunds()] == [100_000]
+
+
+async def test_bind_reads_the_order_with_the_operators_token_and_records_the_decision(
+    client: httpx.AsyncClient, command: CommandLine
+) -> None:
+    await deliver(client, charge_success("from-another-shop"))
+    catalog = FakeCatalog()
+    cheaper, order_id = catalog.add_order(amount=40_000), catalog.add_order()
+    arguments = ("--reason", "confirmed by phone", "--token", "operators-token")
+    async with serve_orders(catalog, "operators-token") as url:
+        command.use_catalog(url)
+        missing = await command.run("holds", "bind", "from-another-shop", str(uuid4()), *arguments)
+        assert (missing.code, "no order" in missing.err.lower()) == (1, True), missing.err
+        differs = await command.run("holds", "bind", "from-another-shop", cheaper, *arguments)
+        assert (differs.code, "The order costs NGN 400.00" in differs.err) == (1, True), differs.err
+        refused = await command.run("holds", "bind", "from-another-shop", order_id, "--reason", "x", "--token", "wrong")
+        assert refused.code == 1
+        bound = (await command.run("holds", "bind", "from-another-shop", order_id, *arguments, "--json")).json
+    assert (bound["status"], bound["order_id"]) == ("succeeded", order_id)
+    async with sessions() as session:
+        decision = (await session.execute(select(Decision))).scalar_one()
+    (act,) = (await command.run("audit", "list", "--subject", "from-another-shop", "--json")).json
+    assert (act["act"], act["actor"], act["reason"]) == ("payment.bound", OPERATOR, "confirmed by phone")
+    assert (decision.decision, decision.decided_by, decision.reason) == ("bind", OPERATOR, "confirmed by phone")
+    assert await outbox_types() == ["payment.succeeded"]

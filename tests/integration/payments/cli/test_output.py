@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from services.payments.cli import output
+from services.payments.cli.actions import output
 
 
 @pytest.mark.parametrize("width", [20, 80, *range(100, 132)])

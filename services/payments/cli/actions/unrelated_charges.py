@@ -1,11 +1,10 @@
-"""The command `unrelated-charges`."""
+"""What the command `unrelated-charges` does."""
 
 from sqlalchemy import select
 
 from contracts.money import format_money
-from services.payments.cli.command import Context, run
-from services.payments.cli.options import AsJson, Limit
-from services.payments.cli.output import print_views
+from services.payments.cli.actions.command import Context, run
+from services.payments.cli.actions.output import print_views
 from services.payments.db import sessions
 from services.payments.unrelated_charges.models import UnrelatedCharge
 from services.payments.unrelated_charges.schemas import UnrelatedChargeView
@@ -20,8 +19,8 @@ class ListedCharge(UnrelatedChargeView):
         return format_money(self.amount, self.currency)
 
 
-def unrelated_charges(limit: Limit = 50, as_json: AsJson = False) -> None:
-    """List charges whose references are certainly not ours, newest first: another application uses the same Paystack account."""
+def unrelated_charges(*, limit: int, as_json: bool) -> None:
+    """Print the charges whose references are certainly not ours, newest first."""
 
     async def work(context: Context) -> list[ListedCharge]:
         query = select(UnrelatedCharge).order_by(UnrelatedCharge.id.desc()).limit(limit)

@@ -16,7 +16,7 @@ from kit.errors import Problem
 from kit.messaging.notifier import Notifier
 from kit.observability.logging import configure_logging
 from kit.worker.shutdown import Shutdown
-from services.payments.cli.output import err
+from services.payments.cli.actions.output import err
 from services.payments.clients import Clients, open_clients
 from services.payments.db import create_notifier, engine
 

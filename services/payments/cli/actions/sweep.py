@@ -1,14 +1,12 @@
-"""The command `sweep`."""
+"""What the command `sweep` does."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated
 
 import typer
 
-from services.payments.cli.command import Context, interruptible, run
-from services.payments.cli.options import AsJson
-from services.payments.cli.output import duration, err, print_json, progress
+from services.payments.cli.actions.command import Context, interruptible, run
+from services.payments.cli.actions.output import duration, err, print_json, progress
 from services.payments.db import Topic, sessions
 from services.payments.settlement.sweeper import Sweeper, count_due, expected_seconds, make_all_due
 
@@ -28,17 +26,8 @@ class SweepReport:
     expected_seconds: float
 
 
-def sweep(
-    everything: Annotated[
-        bool,
-        typer.Option("--all", help="Verify every pending or failed payment, including those that are not due yet."),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Verify the due payments (pending or failed) at Paystack now, within the rate limit.
-
-    Exit code 1: the sweep was interrupted, or not all payments could be verified.
-    """
+def sweep(*, everything: bool, as_json: bool) -> None:
+    """Verify the due payments, or all that are not paid, and print how many were verified. Exit with code 1 if some were not."""
     results: list[bool] = []
 
     async def work(context: Context) -> SweepReport:

@@ -1,7 +1,7 @@
 """Print results to stdout (tables, JSON), and progress and messages to stderr."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import typer
@@ -13,11 +13,17 @@ from rich.table import Table
 
 from kit.cli.text import printable
 
-UNBROKEN_COLUMNS = frozenset({"reference", "payment", "order_id"})
-"""Columns whose values are often copied from the terminal, so they must not contain a line break."""
+UNBROKEN_COLUMNS = frozenset(
+    {
+        *("reference", "payment", "order_id"),
+        *("order_amount", "paid", "refund_amount", "disputed_amount"),
+        *("created_at", "received_at", "due_at", "at"),
+    }
+)
+"""Columns whose values have no line break: references are copied from the terminal, and amounts and times are read as one word."""
 
 MAX_UNBROKEN_WIDTH, MAX_WORD_WIDTH = 40, 20
-"""Words up to this length are not broken: the first number is for UNBROKEN_COLUMNS, the second for the other columns."""
+"""Up to this length, values of UNBROKEN_COLUMNS and words of the other columns are not broken."""
 
 GAP = 2
 """Characters between two columns."""
@@ -63,6 +69,14 @@ def print_views(views: Sequence[BaseModel], columns: Sequence[str], *, as_json: 
     print_rows(columns, [[getattr(view, column) for column in columns] for view in views])
 
 
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Print one line for each field: its name, and its value without line breaks of our own, so that it can be copied."""
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        label = to_text(name.replace("_", " "))
+        out.print(f"[bold]{label:>{width}}[/]  {to_text(value)}", soft_wrap=True, highlight=False)
+
+
 def print_rows(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table, or one paragraph for each row if the terminal is too narrow. Nothing is cut off."""
     names = [column.replace("_", " ") for column in columns]
@@ -99,9 +113,10 @@ def _print_paragraphs(names: Sequence[str], texts: Sequence[Sequence[str]]) -> N
 
 
 def _min_width(column: str, text: str) -> int:
-    """Return the width that a column needs so that its words are not broken."""
-    longest_word = max(map(len, text.split()), default=1)
-    return min(longest_word, MAX_UNBROKEN_WIDTH if column in UNBROKEN_COLUMNS else MAX_WORD_WIDTH)
+    """Return the width that a column needs so that its values, or the words of its values, are not broken."""
+    if column in UNBROKEN_COLUMNS:
+        return min(len(text), MAX_UNBROKEN_WIDTH)
+    return min(max(map(len, text.split()), default=1), MAX_WORD_WIDTH)
 
 
 def to_text(value: object) -> str:

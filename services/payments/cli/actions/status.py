@@ -1,4 +1,4 @@
-"""The command `status`."""
+"""What the command `status` does."""
 
 import asyncio
 
@@ -12,10 +12,9 @@ from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.http.client import HttpClient
 from kit.messaging import outbox
 from kit.messaging.inbox import EntryStatus
-from services.payments.cli.command import Context, run
-from services.payments.cli.options import AsJson
-from services.payments.cli.output import out, print_json
-from services.payments.cli.status_table import (
+from services.payments.cli.actions.command import Context, run
+from services.payments.cli.actions.output import out, print_json
+from services.payments.cli.actions.status_table import (
     DisputeCounts,
     EntryCounts,
     LastBackfill,
@@ -40,11 +39,8 @@ FAILED_REFUNDS = select(Refund.number).join(Payment, Payment.id == Refund.paymen
 SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
-def status(as_json: AsJson = False) -> None:
-    """Show pending and failed work, open disputes, and whether the worker and Paystack answer.
-
-    Counting stops at 10,000 (payments to verify: 100,000). Exit code 1: the database cannot be used.
-    """
+def status(*, as_json: bool) -> None:
+    """Print pending and failed work, open disputes, and whether the worker and Paystack answer."""
     found = run(_collect)
     if as_json:
         print_json(found)

@@ -1,26 +1,18 @@
-"""The command `backfill`."""
+"""What the command `backfill` does."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 
 import typer
 
-from kit.cli.times import check_period
-from services.payments.cli.command import Context, interruptible, run
-from services.payments.cli.options import AsJson, Since, Until
-from services.payments.cli.output import err, print_json, progress
+from services.payments.cli.actions.command import Context, interruptible, run
+from services.payments.cli.actions.output import err, print_json, progress
 from services.payments.db import sessions
 from services.payments.webhooks.backfill import FIRST_PERIOD, Backfill, BackfillReport
 
 
-def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) -> None:
-    """Fetch missed webhook events from Paystack and store them. The worker processes them.
-
-    Without --from and --to: the events since the last complete backfill, except those of the last two minutes: Paystack may still
-    deliver them.
-    Exit code 1: the backfill is incomplete.
-    """
-    check_period(since, until)
+def backfill(since: datetime | None, until: datetime | None, *, as_json: bool) -> None:
+    """Fetch missed webhook events from Paystack, and print how many were missing. Exit with code 1 if that is incomplete."""
 
     async def work(context: Context) -> BackfillReport:
         job = Backfill(sessions, context.clients.paystack, context.notifier)

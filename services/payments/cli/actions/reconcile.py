@@ -1,13 +1,11 @@
-"""The command `reconcile`."""
+"""What the command `reconcile` does."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
 
 import typer
 
-from services.payments.cli.command import Context, interruptible, run
-from services.payments.cli.options import AsJson, Since, Until
-from services.payments.cli.output import err, out, print_rows, progress, to_text
+from services.payments.cli.actions.command import Context, interruptible, run
+from services.payments.cli.actions.output import err, out, print_rows, progress, to_text
 from services.payments.db import sessions
 from services.payments.errors import PaystackUnavailable
 from services.payments.paystack.errors import PaystackError
@@ -22,22 +20,8 @@ IN_PROGRESS = timedelta(minutes=10)
 MAX_PERIOD = timedelta(days=92)
 
 
-def reconcile(
-    since: Since = None,
-    until: Until = None,
-    unsettled_after_days: Annotated[
-        int,
-        typer.Option(
-            min=1, max=60, help="Report payments that were paid more than this many days ago and are in no payout."
-        ),
-    ] = 5,
-    as_json: AsJson = False,
-) -> None:
-    """Compare the ledger, the payments and Paystack for a period, by default the last seven days.
-
-    Without --to, payments started in the last ten minutes are left out, because they may still be in progress.
-    Exit code 1: there are differences; 2: the comparison could not be completed.
-    """
+def reconcile(since: datetime | None, until: datetime | None, unsettled_after_days: int, *, as_json: bool) -> None:
+    """Compare the ledger, the payments and Paystack, and print the differences. Exit with code 1 if there are any, 2 if incomplete."""
     end = until or datetime.now(UTC) - IN_PROGRESS
     start = since or end - DEFAULT_PERIOD
     if not timedelta(0) < end - start <= MAX_PERIOD:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NotRequired, TypedDict
 
-from services.payments.cli.output import duration, to_text
+from services.payments.cli.actions.output import duration, to_text
 from services.payments.disputes.poller import DUE_SOON
 from services.payments.mode import Mode
 from services.payments.models import PaymentStatus

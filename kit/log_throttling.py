@@ -1,0 +1,74 @@
+"""Log a lasting problem once in a while. A job that repeats every second must not log the same alarm every second."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+MINUTE, HOUR = 60.0, 3600.0
+MAX_PROBLEMS = 1_000
+"""The number of problems that are remembered. The problem that was logged the longest time ago is forgotten first."""
+
+
+@dataclass(slots=True)
+class _Problem:
+    """When the last line about a problem was logged, and how many lines were left out since then."""
+
+    logged_at: float
+    left_out: int = 0
+
+
+class LogThrottle:
+    """Logs at most one line per problem and interval. `clock` returns seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._problems: OrderedDict[tuple[str, object], _Problem] = OrderedDict()
+
+    def log(
+        self,
+        log_line: Callable[..., object],
+        message: str,
+        *,
+        about: object,
+        every: float = MINUTE,
+        **fields: object,
+    ) -> None:
+        """Log a line with `log_line`, unless the same message `about` the same thing was logged less than `every` seconds ago.
+
+        `about` must be hashable. The line has a field `repeated` if lines were left out since the last one: their number.
+        """
+        now = self._clock()
+        problem = self._problems.get((message, about))
+        if problem is not None and now - problem.logged_at < every:
+            problem.left_out += 1
+            return
+        if problem is not None and problem.left_out:
+            fields["repeated"] = problem.left_out
+        self._problems[message, about] = _Problem(now)
+        self._problems.move_to_end((message, about))
+        if len(self._problems) > MAX_PROBLEMS:
+            self._problems.popitem(last=False)
+        log_line(message, **fields)
+
+
+log_throttled = LogThrottle().log
+"""Logs through the throttle of this process."""
+
+
+def log_failure(
+    log_line: Callable[..., object],
+    message: str,
+    error: BaseException,
+    *,
+    about: object = None,
+    every: float = MINUTE,
+    **fields: object,
+) -> None:
+    """Log a failure with the class of its error and the reason, unless a failure of this class was logged less than `every` seconds ago.
+
+    `about` separates failures that are logged independently of each other, for example those of two jobs.
+    """
+    reason = (str(error).splitlines() or [""])[0][:200]
+    kind = type(error)
+    log_throttled(log_line, message, about=(kind, about), every=every, **fields, error=kind.__name__, reason=reason)

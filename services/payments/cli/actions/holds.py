@@ -1,0 +1,117 @@
+"""What the commands of `holds` do."""
+
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.money import format_money
+from kit.audit.actor import command_actor
+from kit.auth import Caller
+from services.payments.cli.actions.command import Context, run
+from services.payments.cli.actions.output import print_result, print_views
+from services.payments.cli.actions.values import Money, check_currency, refund_amount
+from services.payments.db import Topic, sessions
+from services.payments.errors import NotHeld, PaymentNotFound
+from services.payments.holds import review
+from services.payments.models import Payment, PaymentStatus
+from services.payments.refunds import requests
+from services.payments.refunds.schemas import RefundView
+from services.payments.schemas import PaymentView
+
+COLUMNS = ("created_at", "reference", "held_reason", "order_amount", "paid")
+
+
+class PaidPaymentView(PaymentView):
+    """A payment with its amounts as people read them."""
+
+    paid_currency: str | None = Field(description="Currency of the paid amount")
+
+    @property
+    def order_amount(self) -> str:
+        """The amount of the order."""
+        return format_money(self.amount, self.currency) if self.order_id else "-"
+
+    @property
+    def paid(self) -> str:
+        """The paid amount, and how much of it was refunded."""
+        if self.paid_amount is None:
+            return "-"
+        currency = self.paid_currency or self.currency
+        refunded = f", {format_money(self.refunded_amount, currency)} refunded" if self.refunded_amount else ""
+        return f"{format_money(self.paid_amount, currency)}{refunded}"
+
+
+def list_held_payments(*, limit: int, as_json: bool) -> None:
+    """Print the held payments, oldest first."""
+
+    async def work(context: Context) -> list[PaidPaymentView]:
+        async with sessions() as session:
+            query = select(Payment).where(Payment.status == PaymentStatus.HELD).order_by(Payment.id).limit(limit)
+            return [PaidPaymentView.model_validate(payment) for payment in (await session.execute(query)).scalars()]
+
+    print_views(run(work), COLUMNS, as_json=as_json, if_empty="No payments are held.")
+
+
+def accept(reference: str, reason: str, *, as_json: bool) -> None:
+    """Accept a held payment."""
+
+    async def work(context: Context) -> PaymentView:
+        async with sessions.begin() as session:
+            payment = await review.accept(session, reference, command_actor(), reason)
+            await session.refresh(payment)
+            view = PaymentView.model_validate(payment)
+        context.notifier.notify(Topic.OUTBOX)
+        return view
+
+    print_result(run(work), f"Payment {reference} accepted. Its order will be delivered.", as_json=as_json)
+
+
+def bind(reference: str, order_id: UUID, reason: str, token: str, *, as_json: bool) -> None:
+    """Bind a held payment to an order, which is read from catalog with the access token."""
+
+    async def work(context: Context) -> PaymentView:
+        actor = command_actor()
+        caller = Caller(id=actor.id, email=None, scopes=frozenset(), token=token)
+        order = await context.clients.catalog.get_order(order_id, caller)
+        async with sessions.begin() as session:
+            payment = await review.bind(session, reference, actor, order, reason)
+            await session.refresh(payment)
+            view = PaymentView.model_validate(payment)
+        context.notifier.notify(Topic.OUTBOX)
+        return view
+
+    sentence = f"Payment {reference} bound to order {order_id}, which will be delivered."
+    print_result(run(work), sentence, as_json=as_json)
+
+
+def refund(reference: str, reason: str, amount: Money | None, subunits: int | None, *, as_json: bool) -> None:
+    """Refund a held payment."""
+    wanted = refund_amount(amount, subunits)
+
+    async def work(context: Context) -> RefundView:
+        async with sessions.begin() as session:
+            await _check_held(session, reference, wanted)
+            refund = await requests.request_refund_as_operator(
+                session, command_actor(), reference, amount=wanted.subunits if wanted else None, reason=reason
+            )
+            await session.refresh(refund)
+            view = RefundView.model_validate(refund)
+        context.notifier.notify(Topic.REFUNDS)
+        return view
+
+    view = run(work)
+    sentence = f"Refund of {format_money(view.amount, view.currency)} requested for payment {reference}."
+    print_result(view, sentence, as_json=as_json)
+
+
+async def _check_held(session: AsyncSession, reference: str, amount: Money | None) -> None:
+    """Lock the payment, and refuse it if it is not held or was paid in another currency: this command is only for manual review."""
+    query = select(Payment).where(Payment.reference == reference).with_for_update()
+    payment = (await session.execute(query)).scalar_one_or_none()
+    if payment is None:
+        raise PaymentNotFound
+    if payment.status != PaymentStatus.HELD:
+        raise NotHeld(f"The payment is {payment.status}, not held: refund it with the command `refund`.")
+    check_currency(payment, amount)

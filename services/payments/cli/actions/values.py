@@ -1,0 +1,60 @@
+"""Check what an operator typed by the rules of the HTTP API."""
+
+from typing import NamedTuple
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.money import format_money, parse_money
+from kit.fields import MAX_AMOUNT, Line
+from services.payments.errors import RefundCurrencyDiffers
+from services.payments.models import Payment
+
+LINE: TypeAdapter[str] = TypeAdapter(Line)
+
+
+class Money(NamedTuple):
+    """An amount that an operator typed. `currency` is None if it was not typed."""
+
+    subunits: int
+    currency: str | None
+
+
+def parse_line(typed: str) -> str:
+    """Return one line of text. Raises BadParameter if it is empty, longer than 200 characters or has line breaks."""
+    try:
+        return LINE.validate_python(typed)
+    except ValidationError as error:
+        raise typer.BadParameter(error.errors()[0]["msg"]) from error
+
+
+def parse_amount(typed: str) -> Money:
+    """Return an amount such as 2500.00 or NGN 2,500.00. Raises BadParameter."""
+    try:
+        subunits, currency = parse_money(typed)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+    _check_range(subunits)
+    return Money(subunits, currency)
+
+
+def refund_amount(amount: Money | None, subunits: int | None) -> Money | None:
+    """Return the amount of --amount or --subunits, or None without both. Raises BadParameter if both are given."""
+    if amount is not None and subunits is not None:
+        raise typer.BadParameter("use --amount or --subunits, not both")
+    if subunits is not None:
+        _check_range(subunits)
+        return Money(subunits, None)
+    return amount
+
+
+def check_currency(payment: Payment, amount: Money | None) -> None:
+    """Raise RefundCurrencyDiffers if an amount has another currency than the one in which the payment was paid."""
+    paid = payment.paid_currency or payment.currency
+    if amount is not None and amount.currency not in {None, paid}:
+        raise RefundCurrencyDiffers(f"The payment was paid in {paid}, and the amount is in {amount.currency}.")
+
+
+def _check_range(subunits: int) -> None:
+    if not 1 <= subunits <= MAX_AMOUNT:
+        raise typer.BadParameter(f"use an amount from 0.01 to {format_money(MAX_AMOUNT, '')[1:]}")

@@ -1,0 +1,60 @@
+"""The commands `payments list`, `payments show` and `unrelated-charges`."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from kit.cli.lazy import call, create_cli
+from kit.cli.options import AsJson, Since, Until
+from kit.cli.times import check_period
+from services.payments.cli.options import ACTIONS, Limit, PaymentStatusName, Reference
+
+cli = create_cli("List payments, and show the history of a payment.")
+
+
+@cli.command(name="list")
+def list_payments(
+    status: Annotated[
+        list[PaymentStatusName] | None,
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help=f"Only payments with this status: {', '.join(PaymentStatusName)}. Repeatable.",
+        ),
+    ] = None,
+    order_id: Annotated[UUID | None, typer.Option("--order-id", help="Only payments for this order.")] = None,
+    customer: Annotated[
+        str | None, typer.Option("--customer", metavar="ID", help="Only payments of the account with this id.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List payments, newest first. --from and --to select by the time at which the payment was started."""
+    check_period(since, until)
+    call(
+        f"{ACTIONS}.payments:list_payments",
+        statuses=status or [],
+        order_id=order_id,
+        customer=customer,
+        since=since,
+        until=until,
+        limit=limit,
+        as_json=as_json,
+    )
+
+
+@cli.command()
+def show(reference: Reference, as_json: AsJson = False) -> None:
+    """Show a payment and its history: webhook events, ledger, decisions, refunds, disputes, acts of operators, unpublished events.
+
+    Exit code 1: there is no payment with this reference.
+    """
+    call(f"{ACTIONS}.history:show_payment", reference, as_json=as_json)
+
+
+def unrelated_charges(limit: Limit = 50, as_json: AsJson = False) -> None:
+    """List charges whose references are certainly not ours, newest first: another application uses the same Paystack account."""
+    call(f"{ACTIONS}.unrelated_charges:unrelated_charges", limit=limit, as_json=as_json)
