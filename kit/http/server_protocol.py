@@ -35,8 +35,8 @@ connections_closed = Counter(
 )
 
 
-class _HeaderTooLarge(Exception):
-    """Ends the parsing of a request."""
+class _ParsingEnded(Exception):
+    """Makes the parser ignore the rest of what the client sent."""
 
 
 class ServerProtocol(HttpToolsProtocol):
@@ -107,7 +107,7 @@ class ServerProtocol(HttpToolsProtocol):
         self._cancel_header_timer()
         if len(self.pipeline) >= MAX_PIPELINED:
             self._abort("too_many_pipelined")
-            raise _HeaderTooLarge
+            raise _ParsingEnded
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -156,7 +156,7 @@ class ServerProtocol(HttpToolsProtocol):
         self._header_bytes += count
         if self._header_bytes > MAX_HEADER_BYTES:
             self._header_too_large = True
-            raise _HeaderTooLarge
+            raise _ParsingEnded
 
     def _wait_for_next_request(self) -> None:
         self._header_complete = False

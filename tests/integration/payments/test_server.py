@@ -26,12 +26,16 @@ async def api(started_payments: RunningApp) -> AsyncIterator[Api]:
     "sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", HALF], ids=["nothing", "request", "half"]
 )
 async def test_thousands_of_waiting_connections_keep_nobody_out(api: Api, sent: bytes) -> None:
-    writers = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def connect() -> None:
+        _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writers.append(writer)
+        writer.write(sent)
+
     try:
-        for _ in range(MAX_CONNECTIONS + 100):
-            _, writer = await asyncio.open_connection("127.0.0.1", api.port)
-            writer.write(sent)
-            writers.append(writer)
+        while len(writers) < MAX_CONNECTIONS + 100:
+            await asyncio.gather(*(connect() for _ in range(100)))
         assert (await api.client.get("/livez")).status_code == 200
         assert (await api.client.get("/payments")).status_code == 401
         assert (await post_webhook(api.client, b'{"event":"x"}')).status_code == 200
@@ -49,3 +53,15 @@ async def test_malformed_request_is_answered_with_problem_json(api: Api) -> None
     assert head.startswith(b"HTTP/1.1 400 ")
     assert b"application/problem+json" in head
     assert json.loads(body)["code"] == "bad_request"
+
+
+@pytest.mark.parametrize(("proxies", "last"), [("192.0.2.1", 429), ("127.0.0.1", 404)], ids=["no proxy", "proxy"])
+async def test_forwarded_address_is_believed_from_trusted_proxies_only(
+    started_payments: RunningApp, proxies: str, last: int
+) -> None:
+    async with serving(TRUSTED_PROXIES=proxies, RATE_LIMIT_PER_ADDRESS="3") as limited:
+        statuses = [
+            (await limited.client.get("/nowhere", headers={"X-Forwarded-For": f"198.51.100.{number}"})).status_code
+            for number in range(4)
+        ]
+    assert statuses == [404, 404, 404, last]
