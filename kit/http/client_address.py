@@ -62,10 +62,10 @@ class TrustedProxies:
             try:
                 async with asyncio.timeout(RESOLVE_TIMEOUT_SECONDS):
                     found = await loop.getaddrinfo(name, None)
-            except (OSError, UnicodeError) as error:
+            except (OSError, ValueError) as error:
                 log.warning("trusted proxy not resolved", name=name, error=type(error).__name__)
             else:
-                self._resolved[name] = [ip_network(address[0]) for *_, address in found]
+                self._resolved[name] = [ip_network(str(address[0]).partition("%")[0]) for *_, address in found]
                 self._network_of.cache_clear()
 
     def _find_network(self, peer: str, forwarded_for: bytes) -> str | None:

@@ -1,5 +1,6 @@
 """The address of a client behind proxies."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -58,3 +59,12 @@ async def test_host_name_of_a_proxy_is_resolved() -> None:
 async def test_host_name_that_cannot_be_resolved_is_not_trusted() -> None:
     proxies = TrustedProxies(["no-such-host.invalid"])
     assert await proxies.client_network(request("203.0.113.7", "198.51.100.1")) == "203.0.113.7"
+
+
+async def test_name_of_a_proxy_with_an_ipv6_zone_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def getaddrinfo(*_: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", ("fe80::5%eth0", 0, 0, 2)), (0, 0, 0, "", (GATEWAY, 0))]
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    proxies = TrustedProxies(["gateway"])
+    assert await proxies.client_network(request(GATEWAY, "198.51.100.1")) == "198.51.100.1"
