@@ -212,4 +212,7 @@ class ServerProtocol(HttpToolsProtocol):
         connections_closed.labels(reason).inc()
         self.waiting.pop(self, None)
         self.connections.discard(self)
-        self.transport.abort()
+        if self.transport.get_write_buffer_size():  # closing would wait until the client reads
+            self.transport.abort()
+        else:
+            self.transport.close()

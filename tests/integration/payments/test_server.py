@@ -22,9 +22,7 @@ async def api(started_payments: RunningApp) -> AsyncIterator[Api]:
         yield found
 
 
-@pytest.mark.parametrize(
-    "sent", [b"", b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", HALF], ids=["nothing", "request", "half"]
-)
+@pytest.mark.parametrize("sent", [b"", HALF], ids=["nothing", "half a request"])
 async def test_thousands_of_waiting_connections_keep_nobody_out(api: Api, sent: bytes) -> None:
     writers: list[asyncio.StreamWriter] = []
 
