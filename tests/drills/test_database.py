@@ -15,7 +15,7 @@ from dev.stack.stack import Stack
 from tests.fixtures.load import loaded
 from tests.fixtures.stack_client import StackClient, charge_success
 
-pytestmark = [pytest.mark.drill, pytest.mark.usefixtures("invariants")]
+pytestmark = [pytest.mark.drill, pytest.mark.alone, pytest.mark.usefixtures("invariants")]
 
 MAX_RATIO = 10
 """The p99 of a webhook, which is committed to disk, divided by the p99 of a route that does nothing."""
@@ -98,7 +98,6 @@ async def test_requests_when_postgres_is_frozen_for_half_a_minute_are_answered_i
     assert load.slowest < 15
 
 
-@pytest.mark.alone
 async def test_webhooks_when_a_hundred_arrive_each_second_are_accepted_in_time(shop: StackClient, stack: Stack) -> None:
     """Compared with a route of the same process that does nothing, which the rest of the machine slows down as much."""
     seconds, a_second = float(os.environ.get("SECONDS", "300")), 100
