@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     web_concurrency: int = Field(default=1, ge=1, le=64)
     database_connections: int = Field(
-        default=10,
+        default=15,
         ge=3,
         le=100,
         description="Maximum number of database connections of a process for requests and jobs that write",

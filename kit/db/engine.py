@@ -56,7 +56,7 @@ def mark_closed_connections(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def create_engine(url: SecretStr, *, name: str, connections: int = 10) -> AsyncEngine:
+def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncEngine:
     """Create an engine with at most `connections` connections.
 
     Every wait is bounded: connecting, waiting for the pool, locks, statements and idle transactions.
