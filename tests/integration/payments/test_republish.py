@@ -77,6 +77,7 @@ async def test_republish_when_there_are_many_events_writes_batches(
 
 async def test_republish_takes_the_given_period_only(client: httpx.AsyncClient) -> None:
     await pay(client, 1)
+    await take_outbox_events()
     assert await republish_period(since=-HOUR, until=-2 * HOUR) == []
     assert await republish_period(since=2 * HOUR, until=HOUR) == []
     assert await republish_period() == [1]
