@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run demo logs psql test unit drills chaos coverage bench lint types fix env migration openapi asyncapi lock tests
+.PHONY: help run demo logs psql test unit drills fuzz chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
 python := .venv/bin/python
 extras := auth catalog payments sandbox run
@@ -33,6 +33,9 @@ drills: .venv/installed.txt ## run the tests that take minutes: long outages, fu
 	@$(python) -m pytest --numprocesses 2 --dist loadfile -m "drill and not alone" $(ARGS); together=$$?; \
 	$(python) -m pytest -m "drill and alone" $(ARGS); alone=$$?; \
 	case $$together$$alone in 00 | 05 | 50) ;; *) exit 1 ;; esac # 5: ARGS selects no test of this kind
+
+fuzz: .venv/installed.txt ## send requests generated from the OpenAPI documents (EXAMPLES=100 per operation; SEED=number repeats a run)
+	@exec $(python) -m dev fuzz
 
 chaos: .venv/installed.txt ## make purchases while processes are killed at random (SECONDS=120; SEED=number repeats the random choices)
 	@exec $(python) -m dev chaos

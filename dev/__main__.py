@@ -7,6 +7,7 @@ COMMANDS = {
     "run": ("dev.cli.run", "start the whole shop on this machine, until Ctrl-C"),
     "demo": ("dev.cli.demo", "make one purchase (GATEWAY=url: in the shop behind that gateway)"),
     "chaos": ("dev.cli.chaos", "make purchases while processes are killed at random (SECONDS=120, SEED=number)"),
+    "fuzz": ("dev.cli.fuzz", "send requests generated from the OpenAPI documents (EXAMPLES=100, SEED=number)"),
     "env": ("dev.cli.env", "write .env with fresh secrets for docker compose, unless it exists"),
     "migration": ("dev.cli.migration", 'write the next migration of a service (SERVICE=catalog NAME="add weight")'),
     "psql": ("dev.cli.psql", "open psql on a database of `run` (SERVICE=auth|catalog|payments)"),

@@ -18,7 +18,7 @@ from dev.chaos.scenarios import RESERVATION_SECONDS
 from dev.process.console import Console
 from dev.process.launcher import die_with_parent
 from dev.process.program import NotStarted
-from dev.stack.names import SERVICES
+from dev.stack.environment import ignore_external_servers
 from dev.stack.stack import Stack
 
 SETTINGS = {
@@ -28,15 +28,6 @@ SETTINGS = {
     "LOG_LEVEL": "INFO",
     "RATE_LIMIT_PER_ACCOUNT": "1000000",
 }
-EXTERNAL_SERVERS = (
-    *(f"{service.upper()}_DATABASE_URL" for service in SERVICES),
-    *(f"{service.upper()}_MIGRATION_DATABASE_URL" for service in SERVICES),
-    "AMQP_URL",
-    *(f"{service.upper()}_AMQP_URL" for service in SERVICES),
-    "PAYSTACK_URL",
-    "PAYSTACK_SECRET_KEY",
-)
-"""These environment variables are ignored, because chaos must use only servers that it has started itself."""
 MIN_SECONDS, MAX_SECONDS = 5, 24 * 3600
 terminal = Terminal(highlight=False, soft_wrap=True)
 
@@ -49,9 +40,7 @@ def main() -> int:
     """Run chaos. Return 0 only if all invariants hold, at least one order was delivered and at least one process fault was injected."""
     if "MAKELEVEL" in os.environ:
         die_with_parent(signal.SIGTERM)
-    for name in EXTERNAL_SERVERS:
-        os.environ.pop(name, None)
-        os.environ.pop(f"{name}_FILE", None)
+    ignore_external_servers()
     handle, name = tempfile.mkstemp(prefix="shop-chaos-", suffix=".log")
     passed, interrupted = False, False
     try:

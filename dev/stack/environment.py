@@ -27,6 +27,23 @@ def port_from_environment(name: str, default: int) -> int:
     return int(value)
 
 
+EXTERNAL_SERVERS = (
+    *(f"{service.upper()}_DATABASE_URL" for service in SERVICES),
+    *(f"{service.upper()}_MIGRATION_DATABASE_URL" for service in SERVICES),
+    "AMQP_URL",
+    *(f"{service.upper()}_AMQP_URL" for service in SERVICES),
+    "PAYSTACK_URL",
+    "PAYSTACK_SECRET_KEY",
+)
+
+
+def ignore_external_servers() -> None:
+    """Remove the URLs and the key of other servers from the environment: chaos and fuzz use only servers that they have started."""
+    for name in EXTERNAL_SERVERS:
+        os.environ.pop(name, None)
+        os.environ.pop(f"{name}_FILE", None)
+
+
 def given_databases() -> tuple[dict[str, str], dict[str, str]]:
     """Return the database URLs that the environment gives for each service: of the application's role, and of the owner's role.
 
