@@ -1,5 +1,6 @@
 """Lists in pages while a thousand rows come and go: no row that stays is missed or shown twice."""
 
+import itertools
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -117,7 +118,9 @@ async def test_list_when_the_limit_is_too_large_answers_422(read: Reading, listi
 
 
 @pytest.mark.parametrize(
-    ("listing", "cursor"), [(listing, cursor) for listing in LISTS for cursor in [*listing.forged_cursors, "x", "e30"]]
+    ("listing", "cursor"),
+    [(listing, cursor) for listing in LISTS for cursor in [*listing.forged_cursors, "x", "e30"]],
+    ids=map(str, itertools.count()),  # the cursors differ in each process, and so would the names of the tests
 )
 async def test_list_when_the_cursor_is_forged_answers_400(read: Reading, listing: Listing, cursor: str) -> None:
     answer = await read(listing, cursor=cursor)

@@ -1,5 +1,6 @@
 """Customers see their own payments, page by page, and nobody else's."""
 
+import itertools
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -58,6 +59,7 @@ async def test_list_shows_pages_newest_first(client: httpx.AsyncClient, payer: d
         encode_cursor("payments", 2**80),
         "a" * 2001,
     ],
+    ids=map(str, itertools.count()),  # the cursors differ in each process, and so would the names of the tests
 )
 async def test_list_when_the_cursor_is_forged_is_refused(
     client: httpx.AsyncClient, payer: dict[str, str], cursor: str

@@ -1,6 +1,7 @@
 """Cursors: those that a list returned are decoded; everything else is refused."""
 
 import base64
+import itertools
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, get_args
@@ -97,6 +98,7 @@ def forged(value: object) -> str:
         encode_cursor("id", 1) + "!",
         encode_cursor("id", 1) + "\n",
     ],
+    ids=map(str, itertools.count()),  # the cursors differ in each process, and so would the names of the tests
 )
 def test_an_invalid_cursor_for_a_number_is_refused(cursor: str) -> None:
     with pytest.raises(InvalidCursor):
