@@ -50,5 +50,6 @@ async def test_purchase_when_delivered_has_one_line_for_each_step(shop: StackCli
 def test_processes_when_started_log_no_line_of_the_web_server(shop: StackClient, stack_log: Path) -> None:
     text = stack_log.read_text()
     assert f"url={shop.env['SANDBOX_URL']}" in text  # the sandbox has logged its start
-    assert "uvicorn" not in text
+    assert "Started server process" not in text
+    assert "Uvicorn running" not in text
     assert "events republished" not in text  # nothing was lost, so nothing is republished at the first start

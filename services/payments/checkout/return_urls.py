@@ -7,5 +7,6 @@ def with_query(url: str, parameters: str) -> str:
     Everything else in the URL stays as it is, byte for byte, because a shop may sign it or compare it.
     """
     address, hash_sign, fragment = url.partition("#")
-    separator = "?" if "?" not in address else "" if address[-1] in "?&" else "&"
+    query = address.partition("?")[2]
+    separator = "?" if "?" not in address else "" if not query or query.endswith("&") else "&"
     return f"{address}{separator}{parameters}{hash_sign}{fragment}"

@@ -50,7 +50,10 @@ asyncio.run(main())
 async def rate_limits() -> AsyncIterator[list[RateLimit]]:
     """The rate limits of two processes: each has an engine of its own."""
     engines = [create_engine(settings.payments_database_url, name=f"process-{number}") for number in range(2)]
-    yield [RateLimit(LIMIT, counter=DatabaseCounter(engine)) for engine in engines]
+    found = [RateLimit(LIMIT, counter=DatabaseCounter(engine)) for engine in engines]
+    yield found
+    for each in found:
+        await each.close()
     for engine in engines:
         await engine.dispose()
 

@@ -22,7 +22,7 @@ from services.catalog.orders import cancel, expiry, place
 from services.catalog.orders.schemas import OrderLine, PlaceOrder
 from tests.factories.events import payment_refunded, payment_succeeded
 
-PRICE = 100
+PRICE = 10_000
 STOCK = 4
 CUSTOMER = Caller(id="customer-1", email=None, scopes=frozenset({"orders:write"}), token="")
 

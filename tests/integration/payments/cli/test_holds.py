@@ -90,23 +90,25 @@ async def test_refund_in_a_currency_without_fractions_takes_whole_units_only(com
 async def test_bind_reads_the_order_with_the_operators_token_and_records_the_decision(
     client: httpx.AsyncClient, command: CommandLine
 ) -> None:
-    await deliver(client, charge_success("from-another-shop"))
+    await deliver(client, charge_success("pay-from-another-database"))
     catalog = FakeCatalog()
     cheaper, order_id = catalog.add_order(amount=40_000), catalog.add_order()
     arguments = ("--reason", "confirmed by phone", "--token", "operators-token")
     async with serve_orders(catalog, "operators-token") as url:
         command.use_catalog(url)
-        missing = await command.run("holds", "bind", "from-another-shop", str(uuid4()), *arguments)
+        missing = await command.run("holds", "bind", "pay-from-another-database", str(uuid4()), *arguments)
         assert (missing.code, "no order" in missing.err.lower()) == (1, True), missing.err
-        differs = await command.run("holds", "bind", "from-another-shop", cheaper, *arguments)
+        differs = await command.run("holds", "bind", "pay-from-another-database", cheaper, *arguments)
         assert (differs.code, "The order costs NGN 400.00" in differs.err) == (1, True), differs.err
-        refused = await command.run("holds", "bind", "from-another-shop", order_id, "--reason", "x", "--token", "wrong")
+        refused = await command.run(
+            "holds", "bind", "pay-from-another-database", order_id, "--reason", "x", "--token", "wrong"
+        )
         assert refused.code == 1
-        bound = (await command.run("holds", "bind", "from-another-shop", order_id, *arguments, "--json")).json
+        bound = (await command.run("holds", "bind", "pay-from-another-database", order_id, *arguments, "--json")).json
     assert (bound["status"], bound["order_id"]) == ("succeeded", order_id)
     async with sessions() as session:
         decision = (await session.execute(select(Decision))).scalar_one()
-    (act,) = (await command.run("audit", "list", "--subject", "from-another-shop", "--json")).json
+    (act,) = (await command.run("audit", "list", "--subject", "pay-from-another-database", "--json")).json
     assert (act["act"], act["actor"], act["reason"]) == ("payment.bound", OPERATOR, "confirmed by phone")
     assert (decision.decision, decision.decided_by, decision.reason) == ("bind", OPERATOR, "confirmed by phone")
     assert await outbox_types() == ["payment.succeeded"]

@@ -22,6 +22,7 @@ async def test_csv_when_it_takes_several_batches_is_complete_and_in_order(
     monkeypatch.setattr("services.payments.ledger.queries.batches.__defaults__", (7,))
     references = [(await create_payment()).reference for _ in range(5)]
     await settle_charges(*map(charge, references))
+    await create_payment('=HYPERLINK("http://evil.test")')
     await settle_charges(charge('=HYPERLINK("http://evil.test")', fees=None))
     answer = await client.get("/payments/ledger.csv", headers=operator)
     assert answer.headers["content-type"].startswith("text/csv")
