@@ -62,13 +62,13 @@ class Model:
             self.stock += self.quantities[n]
 
     def pay(self, n: int, letter: str, right_amount: bool) -> None:
-        if (n, letter) in self.payments:
+        # An event with another amount than the order's contradicts the order: it changes nothing.
+        if not right_amount or (n, letter) in self.payments:
             return
         self.payments.add((n, letter))
-        amount = self.quantities[n] * PRICE + (0 if right_amount else 1)
-        refunded = self.refunds.get((n, letter), 0) >= amount
+        refunded = self.refunds.get((n, letter), 0) >= self.quantities[n] * PRICE
         status, fits = self.statuses[n], self.quantities[n] <= self.stock
-        if not right_amount or status not in {"pending", "expired"} or (status == "expired" and not fits):
+        if status not in {"pending", "expired"} or (status == "expired" and not fits):
             self.undeliverable |= set() if refunded else {(n, letter)}
             return
         reserved = self.quantities[n] if status == "pending" else 0
