@@ -45,7 +45,7 @@ def _operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _add_method_not_allowed(paths: dict[str, dict[str, Any]]) -> None:
-    """Add 405 to the operations whose path becomes another one, without their method, if a parameter contains a slash."""
+    """Add 405 to operations whose URL, if a parameter contains a slash, matches another path that does not have their method."""
     for path, operations in paths.items():
         pattern = re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(path)))
         others = {

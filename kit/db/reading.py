@@ -21,7 +21,7 @@ T = TypeVar("T")
 def create_reading_engine(url: SecretStr, *, name: str, connections: int = 5) -> AsyncEngine:
     """Create an engine for reads, with at most `connections` connections, on which every wait is bounded.
 
-    A healthy server cancels a slow statement after 2 seconds. If the server does not respond, asyncpg gives the statement up after 2.3
+    A healthy server cancels a slow statement after 2 seconds. If the server does not respond, asyncpg abandons the statement after 2.3
     seconds. A read is cancelled earlier than a write (engine.py): there are more reads, and a client can repeat them.
     """
     engine = create_async_engine(
@@ -76,7 +76,7 @@ class RetryingSession(Session):
         return self.execute(*arguments, **options).scalars()
 
     def _prepare_retry(self, error: DBAPIError | ConnectionError) -> None:
-        """Forget the connection if it is dead, else raise the error. The pool then replaces all connections that are as old."""
+        """Forget the connection if it is dead, else raise the error. The pool then replaces all connections opened before it."""
         if isinstance(error, DBAPIError) and not error.connection_invalidated:
             raise error
         self.invalidate()

@@ -1,4 +1,4 @@
-"""Routes that are served before the router, which tries its routes one after another: that costs more than the whole webhook request."""
+"""Routes that are served before the router, which tries its routes one after another: that takes longer than the webhook itself."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any

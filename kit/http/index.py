@@ -15,7 +15,7 @@ LINKS = {
 
 
 class IndexView(ResponseModel):
-    """What answers at this address."""
+    """The service, its version and its links."""
 
     name: str = Field(description="`auth`, `catalog`, `payments`, or `shop`: the gateway in front of them")
     version: str = Field(description="The version of the API, as in its OpenAPI document")
@@ -29,7 +29,7 @@ def index_router(name: str, version: str) -> Router:
 
     @router.get("/", operation_id="getIndex", summary="Get the index: name, version and links")
     async def get_index() -> IndexView:
-        """Return what answers at this address, and where its documentation and health are."""
+        """Return the name and the version of the service, and links to its documentation and health checks."""
         return view
 
     return router

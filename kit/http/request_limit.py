@@ -13,7 +13,7 @@ class RequestLimit:
     """ASGI middleware that raises Unavailable while `limit` requests are being processed.
 
     It counts requests, not connections, and is behind BodyLimit, so it does not count requests whose body is still arriving. Routes of
-    class DirectRoute are before it: they have limits of their own.
+    class DirectRoute are served before it: they have limits of their own.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:

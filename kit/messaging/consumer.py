@@ -220,8 +220,12 @@ class Consumer(Generic[E]):
 
     async def _run_handler(self, session: AsyncSession, events: Mapping[int, E]) -> BatchResult:
         """Run the handler with events by entry id."""
-        held = await self.handler(session, list(events.values()))
-        failed = {entry: held[event.id] for entry, event in events.items() if event.id in held} if held else {}
+        contradictions = await self.handler(session, list(events.values()))
+        failed = (
+            {entry: contradictions[event.id] for entry, event in events.items() if event.id in contradictions}
+            if contradictions
+            else {}
+        )
         return BatchResult(failed=failed, wake=self.wake)
 
 

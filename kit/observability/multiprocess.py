@@ -1,7 +1,7 @@
 """One /metrics for all processes of an API with WEB_CONCURRENCY > 1: prometheus-client's multiprocess mode.
 
 https://prometheus.github.io/client_python/multiprocess/ Each process writes its values to files in a folder, and whichever process
-answers a request for /metrics adds them up. The entry point creates the folder (kit/cli/app.py), before the processes import
+answers a request for /metrics adds them up. The entry point creates the folder (kit/cli/processes.py), before the processes import
 prometheus-client. Every gauge of an API needs a `multiprocess_mode`; `live…` leaves out the processes that have ended.
 """
 

@@ -93,7 +93,7 @@ class RefundNotAwaitingAccount(Problem):
 
 
 class RefundNotFailed(Problem):
-    """Only a failed refund can be closed: check the status of this refund."""
+    """Only a refund that failed, or that Paystack refused, can be closed: check the status of this refund."""
 
     status = 409
 

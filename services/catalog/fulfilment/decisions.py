@@ -64,13 +64,13 @@ class FulfilmentState:
     released: set[UUID] = field(default_factory=set)
     reserved_again: set[UUID] = field(default_factory=set)
     undeliverable: list[OrderUndeliverable] = field(default_factory=list)
-    held: dict[UUID, str] = field(default_factory=dict)
+    contradictions: dict[UUID, str] = field(default_factory=dict)
 
     def apply(self, events: Iterable[PaymentSucceeded | PaymentRefunded]) -> None:
-        """Apply the events in the given order. `held` gets the events, by id, that were not applied, with the reason."""
+        """Apply the events in the given order. `contradictions` gets the events, by id, that were not applied, with the reason."""
         for event in events:
             if contradiction := self._find_contradiction(event.data):
-                self.held[event.id] = contradiction
+                self.contradictions[event.id] = contradiction
             elif isinstance(event, PaymentSucceeded):
                 self._apply_payment(event)
             else:

@@ -94,7 +94,7 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     if state.changed_payments:
         await _store(session, state)
         after_commit(session, _log_and_count, state)
-    return state.held
+    return state.contradictions
 
 
 def _log_ignored(events: Sequence[PaymentEvent]) -> None:

@@ -22,9 +22,9 @@ TOO_LARGE = "total refund amount cannot exceed original transaction amount"
 
 
 def is_permanent(refusal: Refused) -> bool:
-    """Return True if POST /refund would be refused again later: the transaction is unknown, or nothing is left that could be refunded.
+    """Return True if Paystack would always refuse this refund: the transaction is unknown, or the amount exceeds what is left to refund.
 
-    All other refusals can end without us, such as a balance that is too low for the refund. Paystack publishes neither the code nor
+    The cause of any other refusal can end, such as a balance that is too low for the refund. Paystack publishes neither the code nor
     the message of that refusal, so it is not recognized by either.
     """
     unknown = refusal.code == "transaction_not_found" or refusal.status == 404

@@ -66,7 +66,7 @@ class RefundView(ResponseModel):
     amount: int = Field(description="Amount of the refund, in subunits of the currency")
     currency: str = Field(description="ISO 4217 code")
     status: RefundStatus = Field(
-        description="`requested`: not sent to Paystack yet; `pending`, `processing`: Paystack works on it; "
+        description="`requested`: not accepted by Paystack yet; `pending`, `processing`: Paystack works on it; "
         "`processed`: refunded; `failed`: not refunded, and an operator decides; "
         "`needs-attention`: retry it with the payer's bank account"
     )

@@ -42,15 +42,15 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
     query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
     query = query.where(Payment.reference.in_(references), Refund.requested_by == REQUESTED_BY)
     refunded = set((await session.execute(query)).scalars())
-    held = {}
+    contradictions = {}
     # Sorted by reference, so that concurrent runs of this handler lock payments in the same order.
     for event in sorted(events, key=lambda event: event.data.reference):
         with continue_trace(event.traceparent):
             if contradiction := await _find_contradiction(session, event, payments.get(event.data.reference)):
-                held[event.id] = contradiction
+                contradictions[event.id] = contradiction
             else:
                 await _refund(session, event, already_requested=event.data.reference in refunded)
-    return held
+    return contradictions
 
 
 async def _find_contradiction(session: AsyncSession, event: OrderUndeliverable, payment: Payment | None) -> str | None:
@@ -67,7 +67,7 @@ async def _find_contradiction(session: AsyncSession, event: OrderUndeliverable, 
         stated, known = format_money(data.amount, data.currency), format_money(payment.amount, payment.currency)
         return f"the event states {stated}; the amount of payment {data.reference} is {known}"
     if payment.status not in SUCCEEDED:
-        return f"payment {data.reference} is {payment.status}: catalog cannot know it"
+        return f"payment {data.reference} is {payment.status}: no payment.succeeded was published for it"
     if data.reason == UndeliverableReason.ALREADY_PAID:
         others = exists().where(
             Payment.order_id == data.order_id, Payment.id != payment.id, Payment.status.in_(SUCCEEDED)

@@ -76,7 +76,9 @@ async def test_event_when_it_contradicts_its_payment_is_held_and_the_others_are_
 async def test_event_when_its_payment_has_never_succeeded_is_held(status: str) -> None:
     one = await create_payment(status=status, held_reason="amount_differs" if status == "held" else None)
     event = undeliverable(one)
-    assert await handle(event) == {event.id: f"payment {one.reference} is {status}: catalog cannot know it"}
+    assert await handle(event) == {
+        event.id: f"payment {one.reference} is {status}: no payment.succeeded was published for it"
+    }
     assert await all_refunds() == []
 
 
