@@ -36,6 +36,7 @@ if [ "$1" = run ] && cmp -s requirements/dev.txt .venv/installed.txt; then
     exit 0
 fi
 
+rm -f .venv/installed.txt .venv/installed-run.txt # they tell what .venv contains: not true any more if this stops midway
 started=$(date +%s)
 pip="python -m pip --disable-pip-version-check"
 .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv

@@ -14,6 +14,9 @@ Network = IPv4Network | IPv6Network
 RESOLVE_SECONDS = 30.0
 """Host names are resolved again after this time: a container that is started again may have another address."""
 
+RETRY_SECONDS = 1.0
+"""A name that could not be resolved is resolved again after this time."""
+
 RESOLVE_TIMEOUT_SECONDS = 1.0
 log = structlog.get_logger("http")
 
@@ -64,6 +67,7 @@ class TrustedProxies:
                     found = await loop.getaddrinfo(name, None)
             except (OSError, ValueError) as error:
                 log.warning("trusted proxy not resolved", name=name, error=type(error).__name__)
+                self._resolve_at = loop.time() + RETRY_SECONDS
             else:
                 self._resolved[name] = [ip_network(str(address[0]).partition("%")[0]) for *_, address in found]
                 self._network_of.cache_clear()

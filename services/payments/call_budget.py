@@ -12,6 +12,10 @@ from services.payments.paystack.shared_budget import Grant
 ROUNDING = 1e-6
 """Slightly less than one call counts as one, because of rounding errors."""
 
+LONGEST_DEBT_SECONDS = 60.0
+"""Paystack's limits apply to a minute, so calls that are older do not matter. Without a bound, an hour with many payers would stop the
+background jobs for hours."""
+
 UNUSED_AFTER = timedelta(days=1)
 
 
@@ -28,14 +32,15 @@ class DatabaseCounter:
         now = func.clock_timestamp()
         rows = insert(CallBudget).values(
             call_limit=limit,
-            tokens=burst - made,
+            tokens=max(-LONGEST_DEBT_SECONDS * per_second, burst - made),
             granted=0,
             counted_at=now,
             paused_until=now + _interval(pause_seconds),
         )
         # Of two transactions that wait for the row, the one with the earlier time may be the second.
         elapsed = func.greatest(0, func.extract("epoch", now - CallBudget.counted_at))
-        tokens = func.least(burst, CallBudget.tokens + cast(elapsed, Float) * per_second) - made
+        before = func.least(burst, CallBudget.tokens + cast(elapsed, Float) * per_second)
+        tokens = func.greatest(-LONGEST_DEBT_SECONDS * per_second, before - made)
         paused_until = func.greatest(CallBudget.paused_until, now + _interval(pause_seconds))
         left = func.floor(tokens + ROUNDING)
         granted = case((paused_until > now, 0), else_=func.greatest(0, func.least(calls, left)))

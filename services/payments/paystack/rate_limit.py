@@ -99,7 +99,8 @@ class Allowance:
         return 0.0 if self.tokens > 1 - 1e-6 else (1 - self.tokens) / self.per_second
 
     def take(self) -> None:
-        self.tokens -= 1
+        # Older calls than those of one window do not matter for Paystack's limit.
+        self.tokens = max(self.tokens - 1, -WINDOW_SECONDS * self.per_second)
         if self.shared is not None:
             self.shared.count()
         if self.remaining is not None:
@@ -204,6 +205,8 @@ class RateLimit:
                     self._counter, limit, per_second, allowance.burst, self._clock
                 )
             allowance.shared = self._shared_budgets.get(limit)
+            if allowance.shared is not None and reported:
+                allowance.shared.set_rate(per_second, allowance.burst)
         return allowance
 
     def _seconds_until_free(self, bucket: Bucket) -> float:

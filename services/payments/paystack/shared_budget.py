@@ -70,6 +70,10 @@ class SharedBudget:
         self._pause_seconds = 0.0
         self._reporting: asyncio.Task[None] | None = None
 
+    def set_rate(self, per_second: float, burst: float) -> None:
+        """Set the rate and the largest burst: Paystack has reported the limit that was assumed before, and the rate may be lower now."""
+        self._per_second, self._burst = per_second, burst
+
     async def acquire(self) -> float:
         """Take a call out of the portion, or take a new portion. Return 0, or the seconds to wait before the next try.
 

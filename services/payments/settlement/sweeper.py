@@ -29,6 +29,7 @@ from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
 from services.payments.settlement.rules import STATUSES_WITH_EFFECT
 from services.payments.settlement.settle import settle
+from services.payments.settlement.unsent_charges import abandon_unsent
 
 BATCH = 50
 CONCURRENCY = 10
@@ -146,10 +147,12 @@ class Sweeper:
             charge = await self.paystack.transactions.verify(reference)
             old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
             has_effect = charge is not None and charge.status in STATUSES_WITH_EFFECT
-            if old or has_effect:
+            if old or has_effect or charge is None:
                 async with self.sessions.begin() as session:
                     if charge is not None:
                         await settle(session, [charge])
+                    else:
+                        await abandon_unsent(session, reference)
                     if old:
                         await _abandon(session, reference)
         except PaystackError as error:

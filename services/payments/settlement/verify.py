@@ -12,6 +12,7 @@ from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited
 from services.payments.settlement.settle import settle
+from services.payments.settlement.unsent_charges import abandon_unsent
 
 MIN_INTERVAL = timedelta(seconds=2)
 """The shortest time between two verifications of a payment on request: the return page is public, and the rate limit is shared."""
@@ -48,6 +49,8 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
         log_failure(log.warning, "verification failed", error, reference=reference)
         raise PaystackUnavailable from error
     if charge is None:
+        async with sessions.begin() as session:
+            await abandon_unsent(session, reference)
         return None
     async with sessions.begin() as session:
         await settle(session, [charge])

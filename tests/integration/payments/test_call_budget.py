@@ -104,6 +104,16 @@ async def test_calls_that_cannot_wait_leave_fewer_calls_to_the_background(rate_l
     assert sum([await call_until(worker, began + 2)]) + 200 <= max(200, BURST + PER_SECOND * (time.monotonic() - began))
 
 
+async def test_calls_that_could_not_wait_delay_the_background_by_a_minute_at_most() -> None:
+    engine = create_engine(settings.payments_database_url, name="process")
+    counter = DatabaseCounter(engine)
+    for _ in range(2):  # the first inserts the row
+        grant = await counter.take(LIMIT, 1, made=1_000_000, per_second=PER_SECOND, burst=BURST, pause_seconds=0)
+        assert grant.calls == 0
+        assert grant.seconds <= 61
+    await engine.dispose()
+
+
 async def test_a_refusal_of_paystack_pauses_the_other_process(rate_limits: list[RateLimit]) -> None:
     refused, other = rate_limits
     assert await other.acquire("verify", Shutdown())

@@ -14,7 +14,7 @@ from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack, authorization, charge_success, refusal
 from tests.fixtures.payments_requests import charge_card, deliver, save_card, start_payment
-from tests.fixtures.payments_rows import find_payment, outbox_events, outbox_types
+from tests.fixtures.payments_rows import execute, find_payment, outbox_events, outbox_types
 from tests.fixtures.tokens import Signer
 
 
@@ -155,6 +155,19 @@ async def test_charge_when_an_earlier_process_died_while_charging_is_not_sent_ag
     answer = await charge_card(client, payer, order, card)
     assert (answer.status_code, answer.json()["code"]) == (409, "charge_pending")
     assert paystack.calls_to("charge_authorization") == []
+
+
+async def test_charge_when_paystack_does_not_know_the_earlier_one_after_a_minute_is_sent(
+    client: httpx.AsyncClient, paystack: FakePaystack, catalog: FakeCatalog, payer: dict[str, str], clients: Clients
+) -> None:
+    card = await save_card(client, payer)
+    for age, answers in (("50 seconds", 409), ("61 seconds", 201)):
+        order = catalog.add_order()
+        died = await create_payment(order_id=UUID(order), card_id=UUID(card["id"]))
+        await execute(f"UPDATE payments SET created_at = now() - interval '{age}' WHERE reference = '{died.reference}'")
+        await verify.verify_now(sessions, clients.paystack, died.reference)
+        assert (await start_payment(client, payer, order)).status_code == answers
+        assert (await charge_card(client, payer, order, card)).status_code == answers
 
 
 async def test_charge_when_fees_come_on_top_is_verified_and_passes(

@@ -115,3 +115,15 @@ async def test_while_the_counter_is_unreachable_background_calls_wait_and_the_ot
     assert await asyncio.wait_for(waiting, 5)
     await until(lambda: asyncio.sleep(0, counter.made > 0))
     assert counter.made <= 600, "calls of more than a minute do not matter any more"
+
+
+async def test_a_configured_budget_is_limited_when_paystack_reports_its_limit() -> None:
+    """The limit that was assumed and the reported one are the same, and so is the shared budget: its rate must become lower."""
+    counter, clock = FakeCounter(left=1_000_000), Clock()
+    rate_limit = RateLimit(100, 6_000, clock, counter)
+    assert await make_calls(rate_limit, 100) == 100
+    assert counter.asked == [100]
+    rate_limit.update("verify", {"x-ratelimit-limit": "100"})
+    clock.now += 60
+    assert await make_calls(rate_limit, 1) == 1
+    assert counter.asked[-1] == 1, "75 calls a minute: a portion of a second is one call"
