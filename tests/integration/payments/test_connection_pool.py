@@ -34,7 +34,7 @@ from tests.fixtures.proxy import Proxy
 # A connection whose connect was cancelled is closed by its finalizer, which warns.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed connection <asyncpg:ResourceWarning")
 
-LONGEST = 6.0
+LONGEST = 12.0
 CONNECTIONS = settings.database_connections
 Ask = Callable[[], Awaitable[httpx.Response]]
 
