@@ -44,7 +44,7 @@ class CursorEncryption:
     def use_secret(self, secret: str) -> None:
         """Derive the key from a secret that all processes of a service share. Cursors of another secret are refused.
 
-        scrypt makes each guess of a weak secret expensive for somebody who has a cursor.
+        scrypt makes each guess of a weak secret expensive for a client that has a cursor.
         """
         self._cipher = AESSIV(hashlib.scrypt(secret.encode(), salt=b"cursors of lists", n=2**14, r=8, p=1, dklen=32))
 

@@ -1,4 +1,4 @@
-"""Choose and reserve the ports of a stack. Whoever started the stack releases them."""
+"""Choose and reserve the ports of a stack. The process that started the stack releases them."""
 
 from dev.process import ports
 from dev.process.console import Console

@@ -22,7 +22,7 @@ oldest_webhook_event_age = MeasuredGauge(
 )
 refunds_needing_attention = MeasuredGauge(
     "refunds_needing_attention",
-    "Refunds that need an operator: they failed, whoever requested them, or Paystack needs the payer's account",
+    "Refunds that need an operator: they failed, no matter who requested them, or Paystack needs the payer's account",
 )
 refunds_refused = MeasuredGauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
 payments_held = MeasuredGauge("payments_held", "Payments that wait for manual review")

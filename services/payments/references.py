@@ -13,7 +13,7 @@ def new_reference() -> str:
 def is_unrelated(reference: str) -> bool:
     """Return True if a reference that no payment has is certainly not ours: it begins with none of our prefixes, current or previous.
 
-    Another application on the same Paystack account uses it, or somebody who charges on Paystack's dashboard. Always False if a setting
+    Another application on the same Paystack account uses it, or it was charged on Paystack's dashboard. Always False if a setting
     asks to hold such money. A reference with our prefix may be ours, for example after a dump of the database was restored.
     """
     prefixes = (settings.payments_reference_prefix, *settings.payments_reference_prefixes_previous)

@@ -45,7 +45,7 @@ UNRESOLVED_FAILURE = (
     & Refund.closed_by.is_(None)
     & (Payment.refunded_amount < Payment.paid_amount)
 )
-"""Condition on refunds joined with payments: the refund failed, whoever requested it, and an operator has to act.
+"""Condition on refunds joined with payments: the refund failed, no matter who requested it, and an operator has to act.
 
 It ends when the whole payment is refunded, or when an operator closes the refund.
 """

@@ -65,7 +65,7 @@ async def list_all_refunds(
 ) -> RefundPage:
     """Return the refunds of all payments, newest first. Requires the scope `payments:read`.
 
-    Failed refunds are listed whoever requested them, also those that were made on Paystack's dashboard.
+    Failed refunds are listed no matter who requested them, also those that were made on Paystack's dashboard.
     """
     query = requests.refunds_with_references().order_by(Refund.number.desc()).limit(limit + 1)
     if status:

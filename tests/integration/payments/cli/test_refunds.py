@@ -1,4 +1,4 @@
-"""`refunds list` and `refunds close`: failed refunds are shown, whoever requested them, until somebody has dealt with them."""
+"""`refunds list` and `refunds close`: failed refunds are shown, no matter who requested them, until an operator has dealt with them."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
