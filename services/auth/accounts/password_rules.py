@@ -2,15 +2,29 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+
+from zxcvbn_rs_py import zxcvbn
 
 from services.auth.errors import PasswordTooEasy
 
 MIN_CHARACTERS = 8
 MAX_CHARACTERS = 128
 MAX_BYTES = 1024
+RATED_CHARACTERS = 48
+"""Of a longer password, only so many characters are rated: zxcvbn's time grows with the square of the length (12 ms for 128 of them)."""
+EASY_GUESSES_LOG10 = 6
+"""Fewer guesses than 10 to the power of this are a score of 0 or 1 in zxcvbn, on its scale from 0 to 4."""
+WORD_GUESSES_LOG10 = 4.5
+"""A word that needs fewer guesses than 10 to the power of this is a common word. `summer` needs 1.9, `quorum` 4.0, a rare word 6."""
 CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f]")
+WORD_WITH_ADDITIONS = re.compile(r"([\W\d_]{0,6}?)([^\W\d_]{3,})([\W\d_]{0,6})")
+"""One word with up to six digits and signs before it and after it, such as `Summer2026!`."""
+SIGNS = re.compile(r"[\W_]+")
+ALWAYS_KNOWN = ("shop", "store", "paystack")
+"""What an attacker of any shop tries."""
 
 
 def normalize(password: str) -> str:
@@ -27,18 +41,55 @@ def check_characters(password: str) -> str:
     return password
 
 
-def check_not_easy(password: str, email: str) -> None:
-    """Raise PasswordTooEasy for passwords that are easy to guess (NIST SP 800-63B-4 section 3.1.1.2).
+def check_not_easy(password: str, email: str, name: str | None = None, shop: str | None = None) -> None:
+    """Raise PasswordTooEasy for passwords that are easy to guess (NIST SP 800-63B-4 section 3.1.1.2, OWASP ASVS 5 section 6.2).
 
-    These are the most common passwords, the account's email address or the part of it before the @, and passwords with fewer than three
-    different characters.
+    These are the most common passwords, the account's e-mail address, the part before the @, the name and the shop, passwords whose
+    score by zxcvbn is less than 2 if it knows the address, the name, the shop and words of African countries, and common words with a few
+    digits or signs.
     """
     lower = password.strip().lower()
-    if lower in common_passwords() or lower in {email, email.partition("@")[0]} or len(set(lower)) < 3:
+    personal = {_without_signs(text) for text in (email, email.partition("@")[0], name, shop)} - {""}
+    if lower in common_passwords() or _without_signs(lower) in personal:
         raise PasswordTooEasy
+    rated = lower[:RATED_CHARACTERS]
+    words = known_words(rated, email, name, shop)
+    rating = zxcvbn(password.strip()[:RATED_CHARACTERS], words)
+    if rating.guesses_log10 < EASY_GUESSES_LOG10 or _is_word_with_additions(rated, words):
+        raise PasswordTooEasy
+
+
+def known_words(lower: str, email: str, name: str | None, shop: str | None) -> list[str]:
+    """Return what an attacker of this account would try, as zxcvbn's `user_inputs`. Of the word list: only what the password contains."""
+    personal = {email, *_parts(email), *_parts(name), *_parts(shop), *ALWAYS_KNOWN}
+    return sorted(personal | {word for word in african_words() if word in lower})
+
+
+def _is_word_with_additions(lower: str, words: list[str]) -> bool:
+    match = WORD_WITH_ADDITIONS.fullmatch(lower)
+    return match is not None and zxcvbn(match[2], words).guesses_log10 < WORD_GUESSES_LOG10
+
+
+def _without_signs(text: str | None) -> str:
+    return SIGNS.sub("", (text or "").lower())
+
+
+def _parts(text: str | None) -> Iterable[str]:
+    return (part for part in SIGNS.split((text or "").lower()) if len(part) >= 3)
 
 
 @cache
 def common_passwords() -> frozenset[str]:
     """Return the most common passwords, in lower case."""
-    return frozenset((Path(__file__).parent / "common_passwords.txt").read_text().split())
+    return frozenset(_lines("common_passwords.txt"))
+
+
+@cache
+def african_words() -> frozenset[str]:
+    """Return names, places and words of African countries, in lower case."""
+    return frozenset(_lines("african_words.txt"))
+
+
+def _lines(name: str) -> Iterable[str]:
+    lines = (Path(__file__).parent / "word_lists" / name).read_text().splitlines()
+    return (line for line in lines if line and not line.startswith("# "))

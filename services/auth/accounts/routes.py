@@ -15,6 +15,7 @@ from services.auth.accounts.schemas import AccountView, CurrentAccountView, Regi
 from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
 from services.auth.models import Account
+from services.auth.settings import settings
 
 router = Router(prefix="/auth", tags=["accounts"])
 
@@ -31,7 +32,7 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 )
 async def register_account(registration: Registration, session: Transaction, hasher: CurrentPasswordHasher) -> Account:
     """Create a customer's account. Email addresses that differ only in upper and lower case are the same address."""
-    check_not_easy(registration.password, registration.email)
+    check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
     async with hasher.slot():
         password_hash = await hasher.hash(registration.password)
     return await records.create(session, email=registration.email, name=registration.name, password_hash=password_hash)

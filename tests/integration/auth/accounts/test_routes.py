@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from services.auth.db import engine
+from services.auth.settings import settings
 from tests.fixtures.auth import PASSWORD, AuthClient
 
 
@@ -73,6 +74,16 @@ async def test_register_when_the_body_is_a_megabyte_then_413(auth: AuthClient) -
 async def test_register_when_the_password_is_easy_then_refused(auth: AuthClient, password: str) -> None:
     response = await auth.register("ada.lovelace@example.com", password)
     assert (response.status_code, response.json()["code"]) == (422, "password_too_easy")
+
+
+async def test_register_when_the_password_is_made_of_the_name_or_the_shop_then_refused(
+    auth: AuthClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "auth_shop_name", "Kwik Mart")
+    for password in ("zipporah obuya", "Zipporah1999", "KwikMart2026!"):
+        response = await auth.register("zo@example.com", password, name="Zipporah Obuya")
+        assert (response.status_code, response.json()["code"]) == (422, "password_too_easy"), password
+    assert (await auth.register("zo@example.com", "a gate of nine hinges", name="Zipporah Obuya")).status_code == 201
 
 
 @pytest.mark.parametrize("field", ["role", "scope", "pasword"])
