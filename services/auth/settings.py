@@ -49,7 +49,9 @@ class AuthSettings(Settings):
     auth_bcrypt_rounds: int = Field(
         default=12, ge=10, le=15, description="Cost parameter of bcrypt. Adding 1 doubles the time of a hash"
     )
-    auth_shop_name: str = Field(default="", max_length=100, description="Name of the shop. Passwords made of it are refused")
+    auth_shop_name: str = Field(
+        default="", max_length=100, description="Name of the shop. Passwords made of it are refused"
+    )
     auth_admin_email: Email | None = None
     auth_admin_password: Secret | None = None
 

@@ -20,19 +20,17 @@ LONG = "nine hinges, " * 6
         "hinge" + "é" * 120,
         "🚪" * 3 + "a gate of nine hinges",
         " spaces at both ends ",
-        "ab" * 64 + "",
-        "x1 " * 42 + "yz",
+        ("a gate of nine hinges, " + "seven locks, " * 9)[:128],
     ],
     ids=len,
 )
 async def test_login_when_the_last_character_of_the_password_differs_then_refused(
     auth: AuthClient, password: str
 ) -> None:
-    assert (await auth.register("ada@example.com", password)).status_code == (201 if len(set(password)) > 2 else 422)
-    if len(set(password)) > 2:
-        assert (await auth.login("ada@example.com", password[:-1])).status_code == 400
-        assert (await auth.login("ada@example.com", password[:-1] + "?")).status_code == 400
-        assert (await auth.login("ada@example.com", password)).status_code == 200
+    assert (await auth.register("ada@example.com", password)).status_code == 201
+    assert (await auth.login("ada@example.com", password[:-1])).status_code == 400
+    assert (await auth.login("ada@example.com", password[:-1] + "?")).status_code == 400
+    assert (await auth.login("ada@example.com", password)).status_code == 200
 
 
 COMPOSED, DECOMPOSED = "caf\u00e9 on the corner", "cafe\u0301 on the corner"
