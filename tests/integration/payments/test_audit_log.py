@@ -11,7 +11,7 @@ from services.payments.db import sessions
 from services.payments.webhooks.models import WebhookEvent
 from tests.factories.payments import create_paid_payment, create_payment, create_refund
 from tests.fakes.paystack import FakePaystack, charge_success
-from tests.fakes.paystack.server import UPLOADED_FILENAME
+from tests.fakes.paystack.endpoints import UPLOADED_FILENAME
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.payments_cli import OPERATOR, CommandLine

@@ -14,7 +14,7 @@ from services.payments.db import Topic
 from services.payments.settings import settings
 from tests.factories.payments import create_paid_payment, create_payment
 from tests.fakes.paystack import FakePaystack, charge_success
-from tests.fakes.paystack.server import UPLOADED_FILENAME
+from tests.fakes.paystack.endpoints import UPLOADED_FILENAME
 from tests.fixtures.loops import until
 from tests.fixtures.payments_cli import CommandLine
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, post_webhook, save_card

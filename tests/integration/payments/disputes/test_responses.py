@@ -3,7 +3,7 @@
 import httpx
 
 from tests.fakes.paystack import FakePaystack
-from tests.fakes.paystack.server import UPLOADED_FILENAME
+from tests.fakes.paystack.endpoints import UPLOADED_FILENAME
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver_from
 from tests.fixtures.payments_rows import all_refunds, find_dispute, find_payment, outbox_types
