@@ -41,6 +41,9 @@ def _check_one_line(text: str) -> str:
     return _check_storable(text)
 
 
+WHITESPACE = r"\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""The characters with Unicode's property White_Space, for patterns. `\\s` has other characters in Python, JavaScript and Rust."""
+
 _CONTROL = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f"
 _CONTROL_AND_BREAK = r"\x00-\x1f\x7f\x85\u2028\u2029"
 
@@ -48,7 +51,7 @@ Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(_check_one_line),
-    DocumentedPattern(rf"^[^{_CONTROL_AND_BREAK}]*[^\s{_CONTROL_AND_BREAK}][^{_CONTROL_AND_BREAK}]*$"),
+    DocumentedPattern(rf"^[^{_CONTROL_AND_BREAK}]*[^{WHITESPACE}{_CONTROL_AND_BREAK}][^{_CONTROL_AND_BREAK}]*$"),
 ]
 """One line of text. It must not be empty."""
 
@@ -64,7 +67,7 @@ FullParagraph = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=2000),
     AfterValidator(_check_storable),
-    DocumentedPattern(rf"^[^{_CONTROL}]*[^\s{_CONTROL}][^{_CONTROL}]*$"),
+    DocumentedPattern(rf"^[^{_CONTROL}]*[^{WHITESPACE}{_CONTROL}][^{_CONTROL}]*$"),
 ]
 """Text of any number of lines. It must not be empty."""
 

@@ -140,3 +140,11 @@ def test_optional_query_parameters_may_be_blank_where_blank_ones_count_as_absent
     ]
     assert optional
     assert {path for path, parameter in optional if not parameter.get("allowEmptyValue")} <= {CALLBACK}
+
+
+@pytest.mark.parametrize("service", sorted(DOCUMENTS))
+def test_patterns_mean_the_same_in_every_language(service: str) -> None:
+    """`\\s`, `\\w`, `\\d` and `\\b` match other characters in Python, JavaScript and Rust."""
+    patterns = re.findall(r"'pattern': '([^']*)'", str(DOCUMENTS[service]))
+    assert patterns
+    assert [pattern for pattern in patterns if re.search(r"\\[swdbSWDB]", pattern)] == []
