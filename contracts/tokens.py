@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 TOKEN_TYPE: Literal["at+jwt"] = "at+jwt"
 """The `typ` of an access token (RFC 9068 section 2.1). Other JWTs of auth, which have another `typ`, are refused."""
 
+MAX_LIFETIME_SECONDS = 3600
+"""The longest lifetime of an access token that auth can be configured to issue."""
+
 Scope = Literal[
     "orders:write",
     "orders:read",

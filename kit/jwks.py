@@ -15,8 +15,9 @@ from kit.errors import Unavailable
 from kit.http.client import HttpClient
 from kit.log_throttling import log_failure
 
-REFRESH_AGE_SECONDS = 240
-"""Cached keys older than this are fetched again in the background, so that they are at most five minutes old."""
+REFRESH_AGE_SECONDS = 30
+"""Cached keys older than this are fetched again in the background, so that a key that auth deleted after a leak is used for less than a
+minute."""
 
 REFRESH_CHECK_SECONDS = 10.0
 """How often the age of the keys is checked, so that they are refreshed also without requests."""
@@ -37,7 +38,7 @@ FetchKeys = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class JwksCache:
-    """The public keys of auth by `kid`, at most five minutes old, or older while auth is unavailable.
+    """The public keys of auth by `kid`, less than a minute old, or older while auth is unavailable.
 
     A request whose key is cached never waits for a fetch. A token with an unknown `kid` (after a rotation) waits for another fetch, at
     most once every ten seconds, or every second while no key is cached.

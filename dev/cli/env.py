@@ -47,7 +47,7 @@ def create_signing_key(folder: Path) -> bool:
     folder.mkdir(mode=0o700, exist_ok=True)
     before = set(folder.iterdir())
     result = subprocess.run(
-        [sys.executable, "-m", "services.auth", "keys"],
+        [sys.executable, "-m", "services.auth", "keys", "create"],
         cwd=PROJECT,
         env={
             "PATH": os.environ.get("PATH", os.defpath),

@@ -188,7 +188,7 @@ class Stack(SupervisedProcesses):
         async with asyncio.TaskGroup() as group:
             for service in SERVICES:
                 group.create_task(self.run_command(service, "migrate"))
-            group.create_task(self.run_command("auth", "keys"))
+            group.create_task(self.run_command("auth", "keys", "create"))
 
     async def _start_broker(self, node: RabbitMQ, server_script: Path | None) -> None:
         if server_script is None:

@@ -6,8 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from contracts.tokens import MAX_LIFETIME_SECONDS
 from kit.settings import DatabaseUrl, Port, Secret, Settings, load_settings
 from services.auth.email_addresses import Email
+
+MIN_ACTIVATION_SECONDS = 15
+"""A service of ours fetches an unknown key at most every ten seconds, within three seconds; auth reads new key files every two seconds."""
 
 
 class PasswordScheme(StrEnum):
@@ -34,16 +38,16 @@ class AuthSettings(Settings):
         description="URL of the auth database for the role that owns the tables, for `migrate`; default: AUTH_DATABASE_URL",
     )
     auth_keys_dir: Path = Field(
-        description="Folder of the private signing keys (PEM). The command `keys` creates the first key"
+        description="Folder of the private signing keys (PEM). The command `keys create` creates the first key"
     )
     auth_key_activation_seconds: int = Field(
-        default=15,
-        ge=0,
-        le=86_400,
-        description="Seconds between publishing a new key and signing with it; also the max-age of the JWKS",
+        default=7500,
+        ge=MIN_ACTIVATION_SECONDS,
+        le=604_800,
+        description="Seconds between publishing a new signing key and signing with it. AWS API Gateway caches keys for two hours",
     )
     auth_access_token_seconds: int = Field(
-        default=900, ge=60, le=3600, description="Lifetime of an access token in seconds"
+        default=900, ge=60, le=MAX_LIFETIME_SECONDS, description="Lifetime of an access token in seconds"
     )
     auth_password_scheme: PasswordScheme = PasswordScheme.BCRYPT_SHA256
     auth_bcrypt_rounds: int = Field(

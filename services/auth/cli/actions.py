@@ -1,10 +1,8 @@
 """What the commands of auth do. commands.py declares them."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import typer
-from sqlalchemy import select
 
 from kit.audit import entries as audit
 from kit.audit.actor import command_actor
@@ -13,48 +11,10 @@ from services.auth.accounts.admin import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.clients import records as client_records
 from services.auth.db import sessions
-from services.auth.keys import key_folder
-from services.auth.keys.key_folder import KeysUnusable
-from services.auth.keys.signing_keys import KeyType
 from services.auth.models import AuditLogEntry
 from services.auth.settings import settings
 
 PACKAGE = "services.auth"
-RETIREMENT_MARGIN_SECONDS = 600
-"""An old key stays published for this long after the last access token that it signed has expired."""
-
-
-def create_keys(*, rotate: bool, key_type: str) -> None:
-    """Create the first signing key, or rotate the keys, and print what changed."""
-    folder, kind = settings.auth_keys_dir, KeyType(key_type)
-    created: Path | None
-    retired: list[Path] = []
-    try:
-        if rotate:
-            created, retired = run_command(PACKAGE, lambda: _rotate(folder, kind))
-        else:
-            created = key_folder.create_first(folder, kind)
-    except (KeysUnusable, OSError) as error:
-        raise typer.BadParameter(str(error), param_hint="AUTH_KEYS_DIR") from error
-    typer.echo(f"created {created}" if created else f"{folder} already has a signing key")
-    for path in retired:
-        typer.echo(f"deleted {path}")
-
-
-async def _rotate(folder: Path, key_type: KeyType) -> tuple[Path, list[Path]]:
-    """Create a signing key, delete the keys that are not needed any more, and record both. Without the database, nothing is changed."""
-    needed_seconds = (
-        settings.auth_access_token_seconds + settings.auth_key_activation_seconds + RETIREMENT_MARGIN_SECONDS
-    )
-    async with sessions.begin() as session:
-        await session.execute(select(1))  # before the files are changed: the database answers
-        try:
-            created, retired = key_folder.rotate(folder, key_type), key_folder.retire(folder, needed_seconds)
-        except OSError as error:
-            raise KeysUnusable(f"{folder}: {error.strerror}") from error
-        after = {"created": created.name, "deleted": [path.name for path in retired]}
-        await audit.record(session, AuditLogEntry, command_actor(), "signing_keys.rotated", folder.name, after=after)
-    return created, retired
 
 
 def update_admin() -> None:

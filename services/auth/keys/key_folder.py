@@ -1,26 +1,31 @@
 """The folder of auth's secrets: one PEM file for each private signing key, and the secret from which refresh tokens are derived.
 
-The name of a PEM file begins with the time when its key was created, so the newest key is the last by name.
+The name of a PEM file begins with the time when its key was created (UTC), which is not lost when the folder is copied or mounted. The
+time of a file with another name is when it was last changed.
 """
 
 import fcntl
 import os
+import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
+from services.auth.keys.schedule import KeyState, key_states
 from services.auth.keys.signing_keys import KeyType, SigningKey, build_signing_key, generate
 
 REFRESH_SECRET = "refresh-tokens.secret"  # noqa: S105 -- the name of a file
 REFRESH_SECRET_BYTES = 32
+TIME_FORMAT = "%Y-%m-%dT%H%M%S.%fZ"
+TIME_IN_NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}\.\d{6}Z")
 log = structlog.get_logger("keys")
 
 
@@ -28,29 +33,52 @@ class KeysUnusable(Exception):
     """A secret of the folder is missing, unreadable or cannot be used."""
 
 
-def list_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
+class KeyFile(NamedTuple):
+    """The file of a key."""
+
+    created_at: float
+    """Seconds since the epoch."""
+    path: Path
+    stat: os.stat_result
+
+
+def list_files(folder: Path) -> list[KeyFile]:
     """Return the files of the keys, oldest first. Raises KeysUnusable if the folder cannot be read."""
     try:
-        paths = [path for path in sorted(folder.glob("*.pem")) if not path.name.startswith(".")]
-        return [(path, path.stat()) for path in paths]
+        paths = [path for path in folder.glob("*.pem") if not path.name.startswith(".")]
+        files = [(path, path.stat()) for path in paths]
     except OSError as error:
         raise KeysUnusable(f"{folder}: cannot be read: {error.strerror}") from error
+    return sorted(KeyFile(_creation_time(path, stat), path, stat) for path, stat in files)
+
+
+def _creation_time(path: Path, stat: os.stat_result) -> float:
+    found = TIME_IN_NAME.match(path.name)
+    try:
+        return datetime.strptime(found[0], TIME_FORMAT).replace(tzinfo=UTC).timestamp() if found else stat.st_mtime
+    except ValueError:  # for example the 31st of February
+        return stat.st_mtime
+
+
+def read_key(file: KeyFile) -> SigningKey:
+    """Return the key in a file. Raises KeysUnusable."""
+    path = file.path
+    try:
+        key = build_signing_key(load_pem_private_key(path.read_bytes(), password=None), file.created_at)
+    except OSError as error:
+        raise KeysUnusable(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise KeysUnusable(f"{path}: {error}") from error
+    if file.stat.st_mode & 0o007:
+        log.warning("signing key file is accessible to all users of this machine: run chmod 600", file=str(path))
+    return key
 
 
 def read_keys(folder: Path) -> list[SigningKey]:
     """Return the keys, oldest first. Raises KeysUnusable if there is none, or if one cannot be used."""
-    keys = []
-    for path, stat in list_files(folder):
-        try:
-            keys.append(build_signing_key(load_pem_private_key(path.read_bytes(), password=None), stat.st_mtime))
-        except OSError as error:
-            raise KeysUnusable(f"{path}: cannot be read: {error.strerror}") from error
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise KeysUnusable(f"{path}: {error}") from error
-        if stat.st_mode & 0o007:
-            log.warning("signing key file is accessible to all users of this machine: run chmod 600", file=str(path))
+    keys = [read_key(file) for file in list_files(folder)]
     if not keys:
-        raise KeysUnusable(f"{folder}: no signing key; create one with `python -m services.auth keys`")
+        raise KeysUnusable(f"{folder}: no signing key; create one with `python -m services.auth keys create`")
     return keys
 
 
@@ -60,7 +88,7 @@ def read_refresh_secret(folder: Path) -> bytes:
     try:
         secret = path.read_bytes()
     except FileNotFoundError:
-        raise KeysUnusable(f"{path}: missing; create it with `python -m services.auth keys`") from None
+        raise KeysUnusable(f"{path}: missing; create it with `python -m services.auth keys create`") from None
     except OSError as error:
         raise KeysUnusable(f"{path}: cannot be read: {error.strerror}") from error
     if len(secret) < REFRESH_SECRET_BYTES:
@@ -75,24 +103,37 @@ def create_first(folder: Path, key_type: KeyType) -> Path | None:
         return None if list_files(folder) else _write_key(folder, key_type)
 
 
-def rotate(folder: Path, key_type: KeyType) -> Path:
-    """Add a key and return its file. The new key signs after the activation time. The older keys stay published."""
-    with _locked(folder):
-        _create_refresh_secret(folder)
-        return _write_key(folder, key_type)
+def rotate(folder: Path, key_type: KeyType, activation_seconds: float) -> tuple[Path, list[Path]]:
+    """Add a key, and delete the keys that no valid token needs. Return the file of the new key and the deleted files.
 
-
-def retire(folder: Path, after_seconds: float) -> list[Path]:
-    """Delete each key whose successor (the next newer key) is older than `after_seconds`. Return the deleted files.
-
-    `after_seconds` must be longer than the activation time plus the lifetime of an access token, so that no valid token needs the keys.
+    The new key signs after the activation time. The keys that are needed stay published.
     """
     with _locked(folder):
-        successors = pairwise(list_files(folder))
-        retired = [path for (path, _), (_, newer) in successors if newer.st_mtime + after_seconds < time.time()]
-        for path in retired:
-            path.unlink()
-        return retired
+        _create_refresh_secret(folder)
+        files = list_files(folder)
+        states = key_states([file.created_at for file in files], time.time(), activation_seconds)
+        created = _write_key(folder, key_type)
+        return created, _delete(file for file, state in zip(files, states, strict=True) if state is KeyState.EXPIRED)
+
+
+def replace_all(folder: Path, key_type: KeyType) -> tuple[Path, list[Path]]:
+    """Add a key and delete all others. Return the file of the new key and the deleted files.
+
+    The new key is the only one, so it signs at once, and every token that another key signed is refused. All keys are deleted, not only
+    the one that signs: a reader of one file of the folder could read them all.
+    """
+    with _locked(folder):
+        _create_refresh_secret(folder)
+        files = list_files(folder)
+        created = _write_key(folder, key_type)
+        return created, _delete(files)
+
+
+def _delete(files: Iterable[KeyFile]) -> list[Path]:
+    deleted = [file.path for file in files]
+    for path in deleted:
+        path.unlink()
+    return deleted
 
 
 @contextmanager
@@ -115,9 +156,9 @@ def _create_refresh_secret(folder: Path) -> None:
 
 def _write_key(folder: Path, key_type: KeyType) -> Path:
     private = generate(key_type)
-    kid = build_signing_key(private, published_at=0).kid
+    kid = build_signing_key(private, created_at=0).kid
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = folder / f"{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}-{kid[:8]}.pem"
+    path = folder / f"{datetime.now(UTC).strftime(TIME_FORMAT)}-{kid[:8]}.pem"
     _write_file(path, pem)
     return path
 

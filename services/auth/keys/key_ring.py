@@ -1,7 +1,4 @@
-"""The signing keys of a running process. All keys of the folder are published; the newest active key signs.
-
-A new key becomes active after `activation_seconds`, so that verifiers have time to fetch it. The first key is active at once.
-"""
+"""The signing keys of a running process (schedule.py says which key is published and which one signs)."""
 
 import asyncio
 import time
@@ -14,6 +11,7 @@ from fastapi import Depends, Request
 from kit.errors import Unavailable
 from kit.log_throttling import HOUR, log_throttled
 from services.auth.keys.key_folder import KeysUnusable, list_files, read_keys
+from services.auth.keys.schedule import KeyState, key_states
 from services.auth.keys.signing_keys import Jwk, SigningKey
 
 RELOAD_SECONDS = 2.0
@@ -37,7 +35,7 @@ class KeyRing:
 
     def load(self) -> None:
         """Read the folder if it has changed. Blocks the thread. Raises KeysUnusable."""
-        files = [(path.name, stat.st_mtime_ns, stat.st_size) for path, stat in list_files(self.folder)]
+        files = [(path.name, stat.st_mtime_ns, stat.st_size) for _, path, stat in list_files(self.folder)]
         if files != self._loaded_files or not self._keys:
             self._keys = read_keys(self.folder)
             self._loaded_files = files
@@ -63,15 +61,19 @@ class KeyRing:
             raise Unavailable("There is no signing key.")
         return self._keys
 
-    async def signing_key(self) -> SigningKey:
-        """Return the newest active key, or the oldest key if none is active. Raises Unavailable if there is no key."""
+    async def _by_state(self) -> list[tuple[SigningKey, KeyState]]:
         keys = await self._current()
-        latest = time.time() - self.activation_seconds
-        return next((key for key in reversed(keys) if key.published_at <= latest), keys[0])
+        states = key_states([key.created_at for key in keys], time.time(), self.activation_seconds)
+        return list(zip(keys, states, strict=True))
+
+    async def signing_key(self) -> SigningKey:
+        """Return the key that signs now. Raises Unavailable if there is no key."""
+        return next(key for key, state in await self._by_state() if state is KeyState.SIGNING)
 
     async def jwks(self) -> dict[str, list[Jwk]]:
         """Return the public keys as a JWK Set (RFC 7517 section 5), newest first. Raises Unavailable if there is no key."""
-        return {"keys": [key.jwk for key in reversed(await self._current())]}
+        published = [key.jwk for key, state in await self._by_state() if state is not KeyState.EXPIRED]
+        return {"keys": published[::-1]}
 
     async def check(self) -> str | None:
         """Return None if there is a key, else the reason (a readiness check)."""

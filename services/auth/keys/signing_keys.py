@@ -41,8 +41,8 @@ class SigningKey:
     private: PrivateKey
     jwk: Jwk
     """The public key (RFC 7517)."""
-    published_at: float
-    """The time when the file of the key was written, in seconds since the epoch. The key is published since then."""
+    created_at: float
+    """In seconds since the epoch. The key is published since then."""
 
 
 def thumbprint(jwk: Jwk) -> str:
@@ -63,19 +63,19 @@ def generate(key_type: KeyType) -> PrivateKey:
             return Ed25519PrivateKey.generate()
 
 
-def build_signing_key(private: object, published_at: float) -> SigningKey:
+def build_signing_key(private: object, created_at: float) -> SigningKey:
     """Return the signing key for a private key, whose type determines the algorithm. Raises ValueError for an unsupported type."""
     if isinstance(private, RSAPrivateKey) and private.key_size >= RSA_BITS:
-        return _with_public_key(private, "RS256", RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
+        return _with_public_key(private, "RS256", RSAAlgorithm.to_jwk(private.public_key(), as_dict=True), created_at)
     if isinstance(private, EllipticCurvePrivateKey) and isinstance(private.curve, SECP256R1):
-        return _with_public_key(private, "ES256", ECAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
+        return _with_public_key(private, "ES256", ECAlgorithm.to_jwk(private.public_key(), as_dict=True), created_at)
     if isinstance(private, Ed25519PrivateKey):
-        return _with_public_key(private, "EdDSA", OKPAlgorithm.to_jwk(private.public_key(), as_dict=True), published_at)
+        return _with_public_key(private, "EdDSA", OKPAlgorithm.to_jwk(private.public_key(), as_dict=True), created_at)
     raise ValueError(f"must be an RSA key of at least {RSA_BITS} bits, a P-256 key or an Ed25519 key")
 
 
-def _with_public_key(private: PrivateKey, algorithm: str, public: Jwk, published_at: float) -> SigningKey:
+def _with_public_key(private: PrivateKey, algorithm: str, public: Jwk, created_at: float) -> SigningKey:
     # A JWK has `use` or `key_ops`, not both (RFC 7517 section 4.3).
     jwk = {name: value for name, value in public.items() if name != "key_ops"}
     kid = thumbprint(jwk)
-    return SigningKey(kid, algorithm, private, {**jwk, "use": "sig", "alg": algorithm, "kid": kid}, published_at)
+    return SigningKey(kid, algorithm, private, {**jwk, "use": "sig", "alg": algorithm, "kid": kid}, created_at)

@@ -15,7 +15,7 @@ async def test_serve_when_there_is_no_signing_key_then_exits_with_the_reason_aft
     imported = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
     said = "\n".join(line for line in lines if not line.startswith("import time:"))
     assert said.startswith("cannot start: ")
-    assert "python -m services.auth keys" in said
+    assert "python -m services.auth keys create" in said
     assert "Traceback" not in said
     assert "structlog" in imported
     assert imported.isdisjoint({"alembic", "rich.console", "typer"})

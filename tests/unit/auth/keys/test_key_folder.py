@@ -2,7 +2,6 @@ import asyncio
 import os
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,12 @@ from services.auth.keys.key_folder import (
     list_files,
     read_keys,
     read_refresh_secret,
-    retire,
+    replace_all,
     rotate,
 )
+from services.auth.keys.schedule import RETIREMENT_SECONDS
 from services.auth.keys.signing_keys import KeyType
+from tests.fixtures.signing_keys import make_all_older, make_older
 
 
 def test_create_first_when_a_key_exists_then_creates_none(tmp_path: Path) -> None:
@@ -36,7 +37,7 @@ def test_refresh_secret_is_created_once(tmp_path: Path) -> None:
     create_first(tmp_path, KeyType.ED25519)
     secret = read_refresh_secret(tmp_path)
     assert len(secret) == 32
-    rotate(tmp_path, KeyType.ED25519)
+    rotate(tmp_path, KeyType.ED25519, 60)
     assert read_refresh_secret(tmp_path) == secret
     (tmp_path / "refresh-tokens.secret").write_bytes(b"short")
     with pytest.raises(KeysUnusable, match="fewer than 32 bytes"):
@@ -48,15 +49,42 @@ async def test_create_first_when_eight_at_once_then_one_key(tmp_path: Path) -> N
     assert len([path for path in made if path]) == len(list_files(tmp_path)) == 1
 
 
-def test_retire_deletes_only_keys_that_no_valid_token_needs(tmp_path: Path) -> None:
-    paths = [rotate(tmp_path, KeyType.ED25519) for _ in range(3)]
-    assert retire(tmp_path, 900) == []
-    hour_ago = time.time() - 3600
-    os.utime(paths[0], (hour_ago, hour_ago))
-    assert retire(tmp_path, 900) == []
-    os.utime(paths[1], (hour_ago, hour_ago))
-    assert retire(tmp_path, 900) == [paths[0]]
-    assert [path for path, _ in list_files(tmp_path)] == paths[1:]
+def test_rotate_deletes_only_keys_that_no_valid_token_needs(tmp_path: Path) -> None:
+    first, _ = rotate(tmp_path, KeyType.ED25519, 60)
+    make_older(first, 60)
+    second, deleted = rotate(tmp_path, KeyType.ED25519, 60)
+    assert deleted == []
+    make_all_older(tmp_path, 60 + RETIREMENT_SECONDS - 10)
+    third, deleted = rotate(tmp_path, KeyType.ED25519, 60)
+    assert deleted == []
+    make_all_older(tmp_path, 20)
+    oldest = list_files(tmp_path)[0].path
+    _, deleted = rotate(tmp_path, KeyType.ED25519, 60)
+    assert deleted == [oldest]
+    kept = {file.path.name[-12:] for file in list_files(tmp_path)}
+    assert {second.name[-12:], third.name[-12:]} < kept
+
+
+def test_replace_all_leaves_only_the_new_key(tmp_path: Path) -> None:
+    create_first(tmp_path, KeyType.P256)
+    rotate(tmp_path, KeyType.P256, 60)
+    old = {file.path for file in list_files(tmp_path)}
+    created, deleted = replace_all(tmp_path, KeyType.ED25519)
+    assert [file.path for file in list_files(tmp_path)] == [created]
+    assert set(deleted) == old
+
+
+def test_list_files_reads_the_time_from_the_name_and_of_other_names_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "2026-11-26T020304.500000Z-abc.pem").touch()
+    (tmp_path / "2026-02-31T020304.500000Z-abc.pem").touch()
+    (tmp_path / "own.pem").touch()
+    for name, seconds in (
+        ("2026-11-26T020304.500000Z-abc.pem", 1),
+        ("own.pem", 2),
+        ("2026-02-31T020304.500000Z-abc.pem", 3),
+    ):
+        os.utime(tmp_path / name, (seconds, seconds))
+    assert [file.created_at for file in list_files(tmp_path)] == [2, 3, 1795658584.5]
 
 
 @pytest.mark.parametrize("wrong", ["short rsa", "public", "nonsense", "p384"])

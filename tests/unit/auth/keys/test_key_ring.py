@@ -1,4 +1,3 @@
-import os
 import time
 from pathlib import Path
 
@@ -7,9 +6,16 @@ import pytest
 
 from kit.auth import TokenVerifier
 from kit.errors import Unavailable
-from services.auth.keys.key_folder import KeysUnusable, create_first, read_keys, rotate
+from services.auth.keys.key_folder import KeysUnusable, create_first, read_keys, replace_all, rotate
 from services.auth.keys.key_ring import KeyRing
+from services.auth.keys.schedule import RETIREMENT_SECONDS
 from services.auth.keys.signing_keys import KeyType, thumbprint
+from tests.fixtures.signing_keys import make_all_older, make_older
+
+
+async def published(ring: KeyRing) -> list[str]:
+    """The kids of the JWKS, newest first."""
+    return [key["kid"] for key in (await ring.jwks())["keys"]]
 
 
 @pytest.mark.parametrize(
@@ -26,25 +32,40 @@ async def test_signing_key_of_every_type_signs_tokens_that_verify(
     token = jwt.encode(payload, key.private, key.algorithm, {"typ": "at+jwt", "kid": key.kid})
     assert key.algorithm == algorithm
     assert (await TokenVerifier(ring.jwks, issuer="i", audience="a").verify(token)).sub == "s"
-    [published] = (await ring.jwks())["keys"]
-    assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(published), "no private member is published"
-    assert (published["use"], published["alg"], published["kid"]) == ("sig", algorithm, thumbprint(published))
+    [found] = (await ring.jwks())["keys"]
+    assert not {"d", "p", "q", "dp", "dq", "qi", "k"} & set(found), "no private member is published"
+    assert (found["use"], found["alg"], found["kid"]) == ("sig", algorithm, thumbprint(found))
 
 
 async def test_rotate_when_the_key_is_new_then_published_but_not_signing(tmp_path: Path) -> None:
     first = create_first(tmp_path, KeyType.P256)
-    ring = KeyRing(tmp_path, activation_seconds=60, reload_seconds=0)
     assert first is not None
+    ring = KeyRing(tmp_path, activation_seconds=60, reload_seconds=0)
     old = await ring.signing_key()
-    os.utime(first, (time.time() - 120, time.time() - 120))
-    second = rotate(tmp_path, KeyType.RSA)
+    make_older(first, 120)
+    rotate(tmp_path, KeyType.RSA, 60)
     assert (await ring.signing_key()).kid == old.kid
-    published = [key["kid"] for key in (await ring.jwks())["keys"]]
-    assert len(published) == 2
-    assert published[1] == old.kid
-    os.utime(second, (time.time() - 61, time.time() - 61))
+    new_kid, old_kid = await published(ring)
+    assert old_kid == old.kid
+    make_all_older(tmp_path, 60)
     new = await ring.signing_key()
-    assert (new.kid, new.algorithm) == (published[0], "RS256")
+    assert (new.kid, new.algorithm) == (new_kid, "RS256")
+    make_all_older(tmp_path, RETIREMENT_SECONDS - 10)
+    assert await published(ring) == [new_kid, old_kid]
+    make_all_older(tmp_path, 10)
+    assert await published(ring) == [new_kid]
+
+
+async def test_replace_all_when_a_key_leaked_then_only_the_new_key_is_published_and_signs(tmp_path: Path) -> None:
+    create_first(tmp_path, KeyType.P256)
+    make_all_older(tmp_path, 120)
+    rotate(tmp_path, KeyType.P256, 60)
+    ring = KeyRing(tmp_path, activation_seconds=60, reload_seconds=0)
+    leaked = await published(ring)
+    replace_all(tmp_path, KeyType.P256)
+    (kid,) = await published(ring)
+    assert (await ring.signing_key()).kid == kid
+    assert kid not in leaked
 
 
 async def test_key_ring_when_the_folder_is_broken_then_keeps_its_keys(tmp_path: Path) -> None:
