@@ -1,4 +1,7 @@
-"""Normalize email addresses, so that different spellings of an address belong to the same account."""
+"""Normalize email addresses, so that different spellings of an address belong to the same account.
+
+Mail is sent to the normalized address, never to what a person typed, so nobody can register the spelling of another person's address.
+"""
 
 import re
 import unicodedata
@@ -11,9 +14,11 @@ MAX_LENGTH = 320
 LABEL_SEPARATORS = re.compile("[.\u3002\uff0e\uff61]")
 """The characters that IDNA reads as a dot (UTS #46 section 4)."""
 
+SIGMA_AT_THE_END_OF_A_WORD = re.compile(r"(?<=[^\W\d_])σ(?![^\W\d_])")
+
 
 def normalize_email(address: str) -> str:
-    """Return the address in lower case and NFC, with its domain in Unicode. Sends no DNS query.
+    """Return the address in lower case and NFC, with its domain in Unicode, also if that was sent as A-labels. Sends no DNS query.
 
     Raises ValueError if it is not an email address. Reserved top-level domains (`admin@shop.local`) are accepted, because companies use
     them for internal mail.
@@ -26,9 +31,21 @@ def normalize_email(address: str) -> str:
         found = email_validator.validate_email(checked, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
         raise ValueError("must be an email address") from error
-    if top_level is None:
-        return found.normalized.lower()
-    return (found.normalized[: -len(top_level)] + _normalize_label(top_level)).lower()
+    normalized = found.normalized
+    if top_level is not None:
+        normalized = normalized[: -len(top_level)] + _normalize_label(top_level)
+    local, _, domain = normalized.rpartition("@")
+    # The domain is in lower case already, as UTS #46 maps it; in a domain, the two lower-case sigmas are different letters.
+    return f"{_lower_case(local)}@{domain.lower()}"
+
+
+def _lower_case(local: str) -> str:
+    """Return the part before the @ in lower case, with each sigma as Greek writes it: ς at the end of a word, σ elsewhere.
+
+    `str.lower` does that for capital letters only, so σ and ς in the same place would be two addresses with the same capital letters.
+    """
+    lower = "".join(character.lower() for character in local).replace("ς", "σ")
+    return unicodedata.normalize("NFC", SIGMA_AT_THE_END_OF_A_WORD.sub("ς", lower))
 
 
 def _special_use_top_level(address: str) -> str | None:
