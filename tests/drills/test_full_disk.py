@@ -20,8 +20,8 @@ from dev.process.supervisor import Supervisor
 from dev.servers.postgres import Postgres
 from dev.servers.state import State
 from tests.fixtures.loops import until
-from tests.fixtures.payments_process import serving
 from tests.fixtures.payments_requests import post_webhook
+from tests.fixtures.service_process import serving
 
 pytestmark = pytest.mark.drill
 DISK_MIB = 160
@@ -89,7 +89,7 @@ async def test_webhooks_when_the_disk_is_full_are_stored_or_answered_503(disk: P
     print(f"seed {seed}")
     luck = random.Random(seed)
     bodies = [b'{"event":"x","data":"%s"}' % luck.randbytes(BODY_BYTES // 2).hex().encode() for _ in range(80)]
-    async with serving(PAYMENTS_DATABASE_URL=small_postgres.url("payments")) as api:
+    async with serving("payments", PAYMENTS_DATABASE_URL=small_postgres.url("payments")) as api:
         filler = disk / "filler"
         fill(filler, shutil.disk_usage(disk).free - LEFT_BYTES)
         answers: list[httpx.Response] = [await post_webhook(api.client, body) for body in bodies]

@@ -1,27 +1,19 @@
 """Clients generated from docs/openapi/shop.json make a purchase, and branch on typed error codes."""
 
 import asyncio
-import fcntl
-import hashlib
-import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures import npm
+from tests.fixtures import npm, python_packages
 from tests.fixtures.npm import NODE, RegistryUnreachable
 from tests.fixtures.stack_client import StackClient
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENT = PROJECT / "docs" / "openapi" / "shop.json"
 SOURCES = Path(__file__).parent / "generated_clients"
-UNREACHABLE = re.compile(
-    r"error sending request|Failed to fetch|dns error|tls handshake|timed out|not found in the package registry",
-    re.IGNORECASE,
-)
 
 
 def run(*command: object, folder: Path, **environment: str) -> str:
@@ -37,29 +29,6 @@ def run(*command: object, folder: Path, **environment: str) -> str:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
-
-
-def generator_environment() -> Path:
-    """Return the Python of the environment of openapi-python-client, which needs an older typer than the services.
-
-    It is installed once, beside the packages of the project. Raises RegistryUnreachable.
-    """
-    lock = SOURCES / "requirements.txt"
-    home = Path(sys.prefix) / "share" / f"openapi-python-client-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
-    home.parent.mkdir(exist_ok=True)
-    python = home / "bin" / "python"
-    with (home.parent / "openapi-python-client.lock").open("w") as lock_file:
-        fcntl.flock(lock_file, fcntl.LOCK_EX)
-        if not (home / "installed").exists():
-            uv: list[str | Path] = [sys.executable, "-m", "uv"]
-            subprocess.run([*uv, "venv", "-q", "--clear", "--python", sys.executable, home], check=True, timeout=60)
-            install = [*uv, "pip", "install", "-q", "--python", python, "--require-hashes", "-r", lock]
-            result = subprocess.run(install, capture_output=True, text=True, check=False, timeout=180)
-            if UNREACHABLE.search(result.stderr):
-                raise RegistryUnreachable(f"uv cannot fetch openapi-python-client: {result.stderr.splitlines()[0]}")
-            assert result.returncode == 0, result.stderr
-            (home / "installed").touch()
-    return python
 
 
 async def purchase_environment(shop: StackClient) -> dict[str, str]:
@@ -88,8 +57,9 @@ async def test_typescript_client_makes_a_purchase(shop: StackClient, tmp_path: P
 
 async def test_python_client_makes_a_purchase(shop: StackClient, tmp_path: Path) -> None:
     try:
-        python = await asyncio.to_thread(generator_environment)
-    except RegistryUnreachable as reason:
+        # In an environment of its own: it needs an older typer than the services.
+        python = await asyncio.to_thread(python_packages.install, SOURCES / "requirements.txt", "openapi-python-client")
+    except python_packages.RegistryUnreachable as reason:
         pytest.skip(str(reason))
     (tmp_path / "config.yaml").write_text("package_name_override: shop_client\npost_hooks: []\n")
     options = [

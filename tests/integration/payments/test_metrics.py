@@ -16,7 +16,7 @@ from services.payments.db import sessions
 from services.payments.metrics import Metrics
 from tests.factories.payments import create_payment
 from tests.fixtures.metrics import metric
-from tests.fixtures.payments_process import Api, serving
+from tests.fixtures.service_process import Api, serving
 from tests.fixtures.stack_client import until
 
 WORKER_METRICS = {
@@ -100,7 +100,7 @@ def serving_processes(api: Api) -> set[int]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes share files in a folder")
 async def test_api_with_several_processes_reports_the_sum_whichever_of_them_answers() -> None:
-    async with serving(WEB_CONCURRENCY="2") as api:
+    async with serving("payments", WEB_CONCURRENCY="2") as api:
         before = await refused_requests(api)
         await ask(api, 20)
         assert {await refused_requests(api) for _ in range(10)} == {before + 20}

@@ -9,8 +9,8 @@ import pytest
 from kit.http.server_protocol import MAX_CONNECTIONS
 from kit.process import raise_open_file_limit
 from tests.fixtures.apps import RunningApp
-from tests.fixtures.payments_process import Api, serving
 from tests.fixtures.payments_requests import post_webhook
+from tests.fixtures.service_process import Api, serving
 
 HALF = b'POST /payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"order_id":'
 
@@ -18,7 +18,7 @@ HALF = b'POST /payments HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\
 @pytest.fixture(scope="module")
 async def api(started_payments: RunningApp) -> AsyncIterator[Api]:
     raise_open_file_limit()
-    async with serving() as found:
+    async with serving("payments") as found:
         yield found
 
 
@@ -57,7 +57,7 @@ async def test_malformed_request_is_answered_with_problem_json(api: Api) -> None
 async def test_forwarded_address_is_believed_from_trusted_proxies_only(
     started_payments: RunningApp, proxies: str, last: int
 ) -> None:
-    async with serving(TRUSTED_PROXIES=proxies, RATE_LIMIT_PER_ADDRESS="3") as limited:
+    async with serving("payments", TRUSTED_PROXIES=proxies, RATE_LIMIT_PER_ADDRESS="3") as limited:
         statuses = [
             (await limited.client.get("/nowhere", headers={"X-Forwarded-For": f"198.51.100.{number}"})).status_code
             for number in range(4)

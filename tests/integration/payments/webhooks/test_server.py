@@ -10,9 +10,9 @@ import pytest
 
 from services.payments.webhooks.intake import MAX_BODY_BYTES, OTHER_PATHS
 from tests.fixtures.apps import RunningApp
-from tests.fixtures.payments_process import Api, serving
 from tests.fixtures.payments_requests import WEBHOOK_PATH, post_webhook, sign
 from tests.fixtures.payments_rows import webhook_events
+from tests.fixtures.service_process import Api, serving
 from tests.fixtures.tokens import Signer
 
 OLD_KEY = "sk_test_" + "b" * 24
@@ -21,7 +21,7 @@ SOCKET_BUFFERS = 24 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 async def api(started_payments: RunningApp) -> AsyncIterator[Api]:
-    async with serving(PAYSTACK_SECRET_KEY_PREVIOUS=OLD_KEY) as found:
+    async with serving("payments", PAYSTACK_SECRET_KEY_PREVIOUS=OLD_KEY) as found:
         yield found
 
 
@@ -183,7 +183,7 @@ async def test_webhook_when_the_key_is_being_rotated_is_accepted_under_both_keys
 async def test_webhook_when_the_rotation_is_over_is_refused_under_the_old_key(api: Api) -> None:
     body = b'{"event":"x"}'
     assert (await post_webhook(api.client, body, sign(body, OLD_KEY))).status_code == 200
-    async with serving() as rotated:
+    async with serving("payments") as rotated:
         assert (await post_webhook(rotated.client, body, sign(body, OLD_KEY))).status_code == 401
         assert (await post_webhook(rotated.client, body)).status_code == 200
 
@@ -200,7 +200,7 @@ async def test_webhook_when_two_processes_receive_it_at_once_is_stored_once(
 
 
 async def test_webhook_when_the_environment_has_no_key_answers_404() -> None:
-    async with serving(PAYSTACK_SECRET_KEY="") as api:
+    async with serving("payments", PAYSTACK_SECRET_KEY="") as api:
         answer = await post_webhook(api.client, b"{}", sign(b"{}", ""))
         assert (answer.status_code, answer.json()["code"]) == (404, "not_configured")
     assert await webhook_events() == []
