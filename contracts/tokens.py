@@ -1,5 +1,7 @@
 """The claims of access tokens (RFC 9068): auth signs them, every other service verifies them."""
 
+from collections.abc import Mapping
+from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,8 +23,34 @@ Scope = Literal[
     "audit:read",
 ]
 
+
+class Holder(StrEnum):
+    PERSON = "person"
+    """An account: its role has the scope."""
+
+    PROGRAM = "program"
+    """A client application with a secret, which acts for itself (client_credentials)."""
+
+
+_BOTH = frozenset(Holder)
+
+HOLDERS: Mapping[Scope, frozenset[Holder]] = {
+    "orders:write": frozenset({Holder.PERSON}),  # an order and a payment belong to an account
+    "payments:write": frozenset({Holder.PERSON}),
+    "orders:read": _BOTH,
+    "payments:read": _BOTH,
+    "payments:refund": _BOTH,
+    "payments:decide": _BOTH,
+    "catalog:write": _BOTH,
+    "audit:read": _BOTH,
+}
+"""Who can be granted each scope."""
+
+PERSON_SCOPES: frozenset[Scope] = frozenset(scope for scope, holders in HOLDERS.items() if Holder.PERSON in holders)
+PROGRAM_SCOPES: frozenset[Scope] = frozenset(scope for scope, holders in HOLDERS.items() if Holder.PROGRAM in holders)
+
 CUSTOMER_SCOPES: frozenset[Scope] = frozenset({"orders:write", "payments:write"})
-"""The scopes of every account: place orders and pay for them."""
+"""The scopes of the role `customer`: place orders and pay for them."""
 
 ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "orders:read",
@@ -32,7 +60,7 @@ ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "catalog:write",
     "audit:read",
 }
-"""The scopes of an administrator: also read all orders and payments, refund, decide on held payments, change the catalog, and read the
+"""The scopes of the role `admin`: also read all orders and payments, refund, decide on held payments, change the catalog, and read the
 audit logs."""
 
 
@@ -49,7 +77,8 @@ class AccessClaims(BaseModel):
     exp: int
     iat: int
     jti: str = Field(min_length=1, max_length=64)
-    client_id: str = Field(min_length=1, max_length=64)
+    client_id: str = Field(min_length=1, max_length=64, description="The client application that got the token")
+    sid: str | None = Field(default=None, max_length=64, description="The session of the account; absent for a client")
     scope: str = Field(default="", max_length=1000, description="Space-separated (RFC 6749 section 3.3)")
     email: str | None = Field(
         default=None, max_length=320, description="The account's email address; absent for a client"

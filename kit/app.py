@@ -40,6 +40,7 @@ def create_app(
     checks: Mapping[str, Check],
     lifespan: Lifespan,
     cursor_secret: str,
+    warnings: Mapping[str, Check] | None = None,
     routers: Sequence[Router] = (),
     body_limits: Mapping[str, int] | None = None,
     max_requests: int = MAX_REQUESTS,
@@ -48,8 +49,8 @@ def create_app(
 
     A path that two routes match belongs to the first one. The routes of class DirectRoute are served before all others.
     `cursor_secret`: a secret of the service, from which the key of its cursors is derived. Every process of the service has the same.
-    `body_limits`: maximum body sizes in bytes by path; other paths accept 64 KiB. `max_requests`: requests that are
-    processed at the same time, without DirectRoutes and health checks.
+    `warnings`: checks whose failures /readyz shows without becoming unready. `body_limits`: maximum body sizes in bytes by path; other
+    paths accept 64 KiB. `max_requests`: requests that are processed at the same time, without DirectRoutes and health checks.
     """
     configure_logging(settings.log_level, settings.log_format, name)
     proxies = TrustedProxies(settings.trusted_proxies)
@@ -76,7 +77,7 @@ def create_app(
     openapi.complete_openapi(app)
     errors.install_error_handlers(app)
     pagination.encryption.use_secret(cursor_secret)
-    for router in (*routers, index_router(name, app.version), Health(checks).router(name)):
+    for router in (*routers, index_router(name, app.version), Health(checks, warnings).router(name)):
         # Not include_router: for each request, FastAPI 0.165 asks the included routers one after another, which takes 9 µs for each.
         app.router.routes.extend(router.routes)
     prefer_fixed_paths(app.router.routes)

@@ -28,6 +28,8 @@ class Caller:
     email: str | None
     scopes: frozenset[str]
     token: str
+    session_id: str | None = None
+    """None for a client."""
 
 
 class TokenVerifier:
@@ -123,7 +125,7 @@ class BearerToken(HTTPBearer):
                 f"The access token does not have the scope {self._scope}, which this request requires.",
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'},
             )
-        return Caller(id=claims.sub, email=claims.email, scopes=scopes, token=token)
+        return Caller(id=claims.sub, email=claims.email, scopes=scopes, token=token, session_id=claims.sid)
 
 
 authenticate = raises(NotAuthenticated, Unavailable)(BearerToken())

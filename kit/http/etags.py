@@ -5,7 +5,9 @@ import hashlib
 from starlette.requests import Request
 from starlette.responses import Response
 
-NOT_MODIFIED = {
+from kit.problem_responses import Responses
+
+NOT_MODIFIED: Responses = {
     304: {"description": "The document has not changed since the response whose `ETag` is in `If-None-Match`"}
 }
 """For `responses` of a route that returns `conditional_response`."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import Field
 
 from kit.errors import InvalidRequest, Problem
 from kit.http.routing import Route, Router
@@ -42,23 +43,40 @@ class Status(ResponseModel):
     status: Literal["ok", "ready"]
 
 
-class Health:
-    """Runs the readiness checks at most once a second, for any number of requests. A check fails after two seconds."""
+class Readiness(Status):
+    """The answer of a service that is ready."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
+    warnings: dict[str, str] | None = Field(
+        default=None, description="What an operator should know, by name. Absent if there is nothing"
+    )
+
+
+class Health:
+    """Runs the readiness checks at most once a second, for any number of requests. A check fails after two seconds.
+
+    `warnings` are checks whose failures are shown, and do not make the service unready.
+    """
+
+    def __init__(self, checks: Mapping[str, Check], warnings: Mapping[str, Check] | None = None) -> None:
         self.checks = checks
+        self.warnings = {} if warnings is None else warnings
         self._lock = asyncio.Lock()
         self._checked_at = 0.0
         self._reasons: dict[str, str] = {}
+        self._warned: dict[str, str] = {}
 
     async def reasons(self) -> dict[str, str]:
         """Return the reasons of the failed checks by name. Empty if the process is ready."""
         async with self._lock:
             if time.monotonic() - self._checked_at > 1:
-                results = await asyncio.gather(*(self._run(check) for check in self.checks.values()))
-                self._reasons = {name: reason for name, reason in zip(self.checks, results, strict=True) if reason}
+                self._reasons = await self._run_all(self.checks)
+                self._warned = await self._run_all(self.warnings)
                 self._checked_at = time.monotonic()
             return self._reasons
+
+    async def _run_all(self, checks: Mapping[str, Check]) -> dict[str, str]:
+        results = await asyncio.gather(*(self._run(check) for check in checks.values()))
+        return {name: reason for name, reason in zip(checks, results, strict=True) if reason}
 
     async def _run(self, check: Check) -> str | None:
         try:
@@ -85,14 +103,15 @@ class Health:
             operation_id=f"check{service.capitalize()}Readiness",
             summary=f"Check the readiness of {service}",
             responses=problem_responses(NotReady),
-            response_model=Status,
+            response_model=Readiness,
         )
         async def readyz() -> Response:
-            """Check what the service needs. The reasons of failed checks are in `checks`."""
+            """Check what the service needs. The reasons of failed checks are in `checks`. Warnings do not make the service unready."""
             reasons = await self.reasons()
             if reasons:
                 raise NotReady("; ".join(f"{name}: {why}" for name, why in reasons.items()), checks=reasons)
-            return Response('{"status":"ready"}', media_type="application/json")
+            ready = Readiness(status="ready", warnings=self._warned or None)
+            return Response(ready.model_dump_json(exclude_none=True), media_type="application/json")
 
         @router.get("/metrics", include_in_schema=False)
         async def metrics() -> Response:

@@ -25,6 +25,9 @@ from services.auth.tokens import server_metadata
 checks: dict[str, Check] = {"database": schema_check("services.auth", engine)}
 """Readiness checks. The lifespan adds the checks of the objects that it creates."""
 
+warnings: dict[str, Check] = {}
+"""What /readyz shows without becoming unready. The lifespan adds them."""
+
 
 class State(AuthState):
     """The objects that requests share. Each of them is an attribute of `request.state`."""
@@ -45,6 +48,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     await password_hasher.warm_up()
     admin = AdminBootstrap(sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
+    warnings["administrators"] = admin.check_others
     async with admin.running(), verifier.keys.refreshing():
         yield State(
             verifier=verifier, key_ring=key_ring, password_hasher=password_hasher, refresh_secret=refresh_secret
@@ -59,6 +63,7 @@ app = create_app(
     settings,
     description="Accounts and access tokens: OAuth 2.0 (RFC 6749) with signed tokens (RFC 9068).",
     checks=checks,
+    warnings=warnings,
     lifespan=lifespan,
     # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
     cursor_secret=settings.auth_database_url.get_secret_value(),

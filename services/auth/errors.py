@@ -6,6 +6,7 @@ OAuthError
 ├── InvalidGrant
 ├── UnauthorizedClient
 ├── UnsupportedGrantType
+├── UnsupportedTokenType (RFC 7009 section 2.2.1)
 ├── InvalidScope
 └── TooManyFailedLogins
 """
@@ -72,7 +73,7 @@ class InvalidRequest(OAuthError):
 
 
 class InvalidClient(OAuthError):
-    """The client is unknown, or its secret is wrong."""
+    """The client is unknown, or its secret is missing or wrong."""
 
     status = 401
     error = "invalid_client"
@@ -88,7 +89,7 @@ class InvalidGrant(OAuthError):
 
 
 class UnauthorizedClient(OAuthError):
-    """A client with a secret can only use the grant type client_credentials."""
+    """A client with a secret can only use the grant type client_credentials, and only such a client can use it."""
 
     error = "unauthorized_client"
 
@@ -97,6 +98,12 @@ class UnsupportedGrantType(OAuthError):
     """grant_type must be one of: password, refresh_token, client_credentials."""
 
     error = "unsupported_grant_type"
+
+
+class UnsupportedTokenType(OAuthError):
+    """Access tokens of programs cannot be revoked. They expire; remove the client or its secret to prevent new ones."""
+
+    error = "unsupported_token_type"
 
 
 class InvalidScope(OAuthError):

@@ -1,15 +1,12 @@
-"""The base class of auth's tables, and the table of accounts, to which other tables refer."""
+"""The base class of auth's tables, and the tables of accounts and roles, to which other tables refer."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID, uuid4
 
-from sqlalchemy import MetaData, func
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ForeignKey, MetaData, false, func
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, Scope
 from kit.audit.entries import AuditEntry
-from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES
 
 
@@ -24,29 +21,43 @@ class AuditLogEntry(AuditEntry, Base):
     """An act of an operator or administrator."""
 
 
-class Role(StrEnum):
-    CUSTOMER = "customer"
-    """Places orders and pays for them."""
+CUSTOMER = "customer"
+"""The role of every new account."""
 
-    ADMIN = "admin"
-    """An operator: can also read all orders and payments, refund, decide on held payments, and change the catalog."""
+ADMIN = "admin"
+"""The role of administrators."""
+
+
+class Role(Base):
+    """What the accounts of a role may do. Migrations write the rows."""
+
+    __tablename__ = "roles"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    scope: Mapped[str]
+    """Space-separated."""
 
 
 class Account(Base):
     """The account of a customer or an operator, who logs in with an email address and a password."""
 
     __tablename__ = "accounts"
-    __table_args__ = (one_of("role", Role),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     email: Mapped[str] = mapped_column(unique=True)
     """Normalized by `normalize_email`."""
     name: Mapped[str | None]
-    role: Mapped[Role] = mapped_column(text_enum(Role), server_default=Role.CUSTOMER)
+    role: Mapped[str] = mapped_column(
+        ForeignKey("roles.name", ondelete="RESTRICT"), server_default=CUSTOMER, index=True
+    )
+    role_from_environment: Mapped[bool] = mapped_column(server_default=false())
+    """True if the account has its role because AUTH_ADMIN_EMAIL named it, and no operator has confirmed it since."""
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    granted_role: Mapped[Role] = relationship(lazy="raise")
+
     @property
-    def scopes(self) -> frozenset[Scope]:
-        """The scopes that an access token of this account may carry."""
-        return ADMIN_SCOPES if self.role is Role.ADMIN else CUSTOMER_SCOPES
+    def scopes(self) -> frozenset[str]:
+        """The scopes that an access token of this account may carry. `granted_role` must be loaded."""
+        return frozenset(self.granted_role.scope.split())

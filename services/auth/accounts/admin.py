@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.log_throttling import log_failure
-from services.auth.accounts import records
+from services.auth.accounts import administrators, records
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.models import Account, AuditLogEntry, Role
+from services.auth.models import ADMIN, Account, AuditLogEntry
 from services.auth.sessions import refresh_tokens
 from services.auth.settings import AuthSettings
 
@@ -39,16 +39,15 @@ async def ensure_admin(
     async with sessions.begin() as session:
         account = await records.find_by_email(session, email)
     async with hasher.slot():
-        if account is not None and account.role is Role.ADMIN:
+        if account is not None and account.role == ADMIN:
             unchanged, _ = await hasher.verify(password, account.password_hash)
             if unchanged:
                 return False
         password_hash = await hasher.hash(password)
     async with sessions.begin() as session:
-        new = insert(Account).values(email=email, role=Role.ADMIN, password_hash=password_hash)
-        upsert = new.on_conflict_do_update(
-            index_elements=[Account.email], set_={"role": Role.ADMIN, "password_hash": password_hash}
-        )
+        values = {"role": ADMIN, "role_from_environment": True, "password_hash": password_hash}
+        new = insert(Account).values(email=email, **values)
+        upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
         await refresh_tokens.revoke_all(session, account_id)
         await audit.record(
@@ -58,7 +57,7 @@ async def ensure_admin(
             "administrator.created" if account is None else "administrator.changed",
             account_id,
             before=None if account is None else {"role": account.role},
-            after={"role": Role.ADMIN, "password": "changed"},
+            after={"role": ADMIN, "password": "changed"},
         )
     log.info("administrator account created or updated", account_id=str(account_id))
     return True
@@ -95,10 +94,27 @@ class AdminBootstrap:
         """Return None if the account is up to date or not configured, else the reason (a readiness check)."""
         return None if self.done else "the administrator account is not created or updated yet"
 
+    async def check_others(self) -> str | None:
+        """Return a sentence if there are administrators that AUTH_ADMIN_EMAIL named earlier (a readiness warning)."""
+        async with self._sessions() as session:
+            found = await administrators.find_unnamed(session, self._settings.auth_admin_email)
+        if not found:
+            return None
+        return (
+            f"AUTH_ADMIN_EMAIL does not name {len(found)} of the administrators that it named earlier:"
+            " end their role with `admin revoke`, or keep it with `admin grant`; `admin list` shows them"
+        )
+
     async def _try(self) -> None:
         try:
             await ensure_admin(self._sessions, self._hasher, self._settings, START)
             self.done = True
+            async with self._sessions() as session:
+                others = await administrators.find_unnamed(session, self._settings.auth_admin_email)
+            if others:
+                log.warning(
+                    "administrators are not named by AUTH_ADMIN_EMAIL any more", account_ids=list(map(str, others))
+                )
         except Exception as error:
             log_failure(log.warning, "administrator account not created or updated", error)
 

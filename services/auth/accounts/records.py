@@ -2,14 +2,16 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from kit.auth import Caller
 from kit.errors import NotAuthenticated
 from services.auth.errors import AccountNeeded, EmailTaken
 from services.auth.models import Account
+from services.auth.sessions.models import RefreshFamily
 
 
 async def create(session: AsyncSession, *, email: str, name: str | None, password_hash: str) -> Account:
@@ -24,22 +26,26 @@ async def create(session: AsyncSession, *, email: str, name: str | None, passwor
 
 
 async def find_by_email(session: AsyncSession, email: str) -> Account | None:
-    """Return the account with this normalized email address, or None."""
-    account: Account | None = await session.scalar(select(Account).where(Account.email == email))
+    """Return the account with this normalized email address, with its role, or None."""
+    query = select(Account).where(Account.email == email).options(joinedload(Account.granted_role))
+    account: Account | None = await session.scalar(query)
     return account
 
 
 async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
     """Return the account that an access token was issued to.
 
-    Raises AccountNeeded if the token belongs to a client, NotAuthenticated if the account was deleted.
+    Raises AccountNeeded if the token belongs to a client, NotAuthenticated if the account was deleted or the session has ended.
     """
     try:
-        account = await session.get(Account, UUID(caller.id))
+        query = select(Account).where(Account.id == UUID(caller.id))
     except ValueError:
         raise AccountNeeded from None
+    if caller.session_id is not None:
+        query = query.where(exists().where(RefreshFamily.sid == caller.session_id))
+    account: Account | None = await session.scalar(query)
     if account is None:
-        raise NotAuthenticated("The account of this access token was deleted.")
+        raise NotAuthenticated("The session of this access token has ended, or its account was deleted. Log in again.")
     return account
 
 

@@ -9,8 +9,7 @@ from kit.cli.lazy import call, create_cli
 from kit.cli.options import AsJson
 
 PACKAGE = "services.auth"
-ACTIONS = f"{PACKAGE}.cli.actions"
-KEYS = f"{PACKAGE}.cli.key_actions"
+KEYS, ADMINS, CLIENTS = (f"{PACKAGE}.cli.{name}_actions" for name in ("key", "admin", "client"))
 cli = service_cli(PACKAGE)
 
 keys = create_cli("Create, rotate and list the signing keys in AUTH_KEYS_DIR.")
@@ -61,22 +60,99 @@ def list_keys(as_json: AsJson = False) -> None:
     call(f"{KEYS}:list_keys", as_json=as_json)
 
 
-@cli.command()
-def admin() -> None:
-    """Create the administrator's account from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD, or set the password of the existing account."""
-    call(f"{ACTIONS}:update_admin")
+admin = create_cli("List, grant and end the roles of administrators and support staff.")
+cli.add_typer(admin, name="admin")
+Email = Annotated[str, typer.Argument(help="The e-mail address of the account.", metavar="EMAIL")]
 
 
-@cli.command()
-def client(
-    client_id: Annotated[str, typer.Argument(help="The client_id: lower-case letters, digits and -", metavar="NAME")],
+@admin.command(name="list")
+def list_administrators(as_json: AsJson = False) -> None:
+    """List the accounts with a role other than customer, and what granted the role."""
+    call(f"{ADMINS}:list_administrators", as_json=as_json)
+
+
+@admin.command()
+def grant(
+    email: Email,
+    role: Annotated[str, typer.Option("--role", help="admin or support (reads orders and payments).")] = "admin",
+) -> None:
+    """Give a registered account a role. It takes effect at the next login or refresh.
+
+    The administrator that AUTH_ADMIN_EMAIL names needs no command: auth creates the account when it starts.
+    """
+    call(f"{ADMINS}:grant", email, role)
+
+
+@admin.command()
+def revoke(email: Email) -> None:
+    """Make an account a customer's account again, and end its sessions. Access tokens that it has are valid until they expire."""
+    call(f"{ADMINS}:revoke", email)
+
+
+client = create_cli(
+    "Register and change client applications: programs with secrets, and public apps with which people log in."
+)
+secret = create_cli("Add and remove the secrets of a program. It can have two at the same time.")
+cli.add_typer(client, name="client")
+client.add_typer(secret, name="secret")
+ClientId = Annotated[
+    str, typer.Argument(help="The client_id: at most 30 lower-case letters, digits and -.", metavar="NAME")
+]
+
+
+@client.command(name="create")
+def create_client(
+    client_id: ClientId,
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="Repeatable, such as orders:read. The error for an unknown scope lists all"),
+        typer.Option("--scope", help="Repeatable, such as orders:read. The error for another scope lists all."),
     ] = None,
-    renew: Annotated[
-        bool, typer.Option("--renew", help="Replace the existing client of this name. The old secret stops working")
+    public: Annotated[
+        bool, typer.Option("--public", help="An app with which people log in. It has no secret.")
     ] = False,
 ) -> None:
-    """Create an OAuth client for the grant type client_credentials. Prints the secret, which cannot be shown again."""
-    call(f"{ACTIONS}:create_client", client_id, scope or [], renew=renew)
+    """Register a client application. Prints the secret of a program, which cannot be shown again.
+
+    A program gets tokens for itself (client_credentials). With --public, the scopes are what the tokens of people may carry at most.
+    """
+    call(f"{CLIENTS}:create", client_id, scope or [], public=public)
+
+
+@client.command(name="list")
+def list_clients(as_json: AsJson = False) -> None:
+    """List client applications, their scopes, and their secrets: id, creation and last use (within an hour)."""
+    call(f"{CLIENTS}:list_clients", as_json=as_json)
+
+
+@client.command(name="scopes")
+def set_scopes(
+    client_id: ClientId,
+    scopes: Annotated[
+        list[str], typer.Argument(help="All scopes that the client has from now on.", metavar="SCOPE...")
+    ],
+) -> None:
+    """Replace the scopes of a client application. Access tokens that it has keep theirs until they expire."""
+    call(f"{CLIENTS}:set_scopes", client_id, scopes)
+
+
+@client.command(name="remove")
+def remove_client(client_id: ClientId) -> None:
+    """Remove a client application. Sessions that it started end. Access tokens that it has are valid until they expire."""
+    call(f"{CLIENTS}:remove", client_id)
+
+
+@secret.command(name="add")
+def add_secret(client_id: ClientId) -> None:
+    """Add a secret. The old one stays valid until it is removed. Prints the new secret, which cannot be shown again."""
+    call(f"{CLIENTS}:add_secret", client_id)
+
+
+@secret.command(name="remove")
+def remove_secret(
+    client_id: ClientId,
+    secret_id: Annotated[
+        int, typer.Argument(help="The id of the secret, as `client list` shows it.", metavar="SECRET_ID")
+    ],
+) -> None:
+    """Remove a secret, which is refused at once."""
+    call(f"{CLIENTS}:remove_secret", client_id, secret_id)

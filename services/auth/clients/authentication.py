@@ -4,15 +4,19 @@ import base64
 import binascii
 import hmac
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import unquote_plus
 
 from fastapi import Depends, Form, Request
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.clients.models import Client
-from services.auth.clients.records import CLIENT_ID, PUBLIC_CLIENT, secret_digest
-from services.auth.errors import InvalidClient, InvalidRequest
+from services.auth.clients.models import Client, ClientSecret
+from services.auth.clients.records import CLIENT_ID, DEFAULT_CLIENT, secret_digest
+from services.auth.errors import InvalidClient, InvalidRequest, UnauthorizedClient
+
+USE_RECORDED_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,44 @@ class ClientCredentials:
 
 
 async def authenticate_client(session: AsyncSession, credentials: ClientCredentials) -> Client:
-    """Return the client. Raises InvalidClient for an unknown id and for a wrong secret; the client cannot tell these apart."""
-    known = CLIENT_ID.fullmatch(credentials.client_id)
-    client = await session.get(Client, credentials.client_id) if known else None
-    if client is None or not hmac.compare_digest(client.secret_digest, secret_digest(credentials.secret)):
+    """Return the client of a request: a public one without a secret, or a confidential one with one of its secrets.
+
+    Raises InvalidClient for an unknown id, and for a missing, wrong or unexpected secret; the client cannot tell these apart.
+    """
+    client = await session.get(Client, credentials.client_id) if CLIENT_ID.fullmatch(credentials.client_id) else None
+    if client is None:
         raise InvalidClient
+    if client.public:
+        if credentials.secret:
+            raise InvalidClient
+        return client
+    sent = secret_digest(credentials.secret)
+    for secret in await session.scalars(select(ClientSecret).where(ClientSecret.client_id == client.id)):
+        if hmac.compare_digest(secret.digest, sent):
+            await _record_use(session, secret)
+            return client
+    raise InvalidClient
+
+
+async def authenticate_app(session: AsyncSession, credentials: ClientCredentials | None) -> Client:
+    """Return the public client with which a person logs in, by default DEFAULT_CLIENT.
+
+    Raises InvalidClient, and UnauthorizedClient for a confidential client: programs do not handle the passwords of people.
+    """
+    client = await authenticate_client(session, credentials or ClientCredentials(DEFAULT_CLIENT, ""))
+    if not client.public:
+        raise UnauthorizedClient
     return client
+
+
+async def _record_use(session: AsyncSession, secret: ClientSecret) -> None:
+    """Write the time of use, at most once an hour. Requests at the same time do not wait for each other."""
+    is_due = or_(ClientSecret.last_used_at.is_(None), ClientSecret.last_used_at < func.now() - USE_RECORDED_EVERY)
+    due = select(ClientSecret.id).where(ClientSecret.id == secret.id, is_due).with_for_update(skip_locked=True)
+    await session.execute(
+        update(ClientSecret).where(ClientSecret.id.in_(due)).values(last_used_at=func.now()),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def parse_basic(authorization: str) -> ClientCredentials:
@@ -53,7 +89,7 @@ async def _sent_credentials(
         Form(max_length=200, description="The secret of your client, if the request has no HTTP Basic credentials"),
     ] = None,
 ) -> ClientCredentials | None:
-    """Return the client credentials from the header or the form, or None if there are none or only the id of the public client."""
+    """Return the client credentials from the header or the form, or None if there are none."""
     credentials = ClientCredentials(client_id or "", client_secret or "")
     header = request.headers.get("authorization", "")
     if header[:6].lower() == "basic ":
@@ -63,9 +99,7 @@ async def _sent_credentials(
         if in_header.client_id and credentials.client_id not in {"", in_header.client_id}:
             raise InvalidRequest("The header and the form name different clients.")
         credentials = in_header
-    if not credentials.secret and credentials.client_id in {"", PUBLIC_CLIENT}:
-        return None
-    return credentials
+    return credentials if credentials.client_id or credentials.secret else None
 
 
 SentCredentials = Annotated[ClientCredentials | None, Depends(_sent_credentials)]

@@ -1,20 +1,42 @@
-"""The table of OAuth clients."""
+"""The tables of client applications."""
 
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, func
+from sqlalchemy import ForeignKey, Identity, LargeBinary, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.auth.models import Base
 
 
 class Client(Base):
-    """A program that gets access tokens with its own id and secret (RFC 6749 section 4.4)."""
+    """A client application (RFC 6749 section 2.1).
+
+    A confidential client is a program that gets access tokens for itself, with a secret. A public client is an app with which people log
+    in; it cannot keep a secret.
+    """
 
     __tablename__ = "clients"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    public: Mapped[bool]
     scope: Mapped[str]
-    """The scopes that the client can get, space-separated."""
+    """Space-separated. Confidential: the scopes of the program. Public: what the tokens of people may carry at most."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return frozenset(self.scope.split())
+
+
+class ClientSecret(Base):
+    """A secret of a confidential client."""
+
+    __tablename__ = "client_secrets"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    """SHA-256. The secret is 256 random bits, so a slow hash would add nothing."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[datetime | None]
+    """Written at most once an hour."""

@@ -19,6 +19,11 @@ class RefreshFamily(Base):
     __tablename__ = "refresh_families"
 
     id: Mapped[str] = mapped_column(primary_key=True)
+    """The first part of the refresh tokens. Others do not know it, because a wrong token with this id revokes the family."""
+    sid: Mapped[str] = mapped_column(unique=True)
+    """The id of the session for everyone: the claim `sid` of its access tokens."""
+    client_id: Mapped[str] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), index=True)
+    """The client application that logged in."""
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
     secret_digest: Mapped[bytes] = mapped_column(LargeBinary)
     parent_digest: Mapped[bytes | None] = mapped_column(LargeBinary)

@@ -38,9 +38,19 @@ class Rotation:
     """The result of using a refresh token."""
 
     account_id: UUID
+    client_id: str
+    sid: str
     scopes: Set[str]
     """The scopes granted at login."""
     next_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A new session."""
+
+    sid: str
+    refresh_token: str
 
 
 def _digest(secret: str) -> bytes:
@@ -53,23 +63,27 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-async def issue(session: AsyncSession, account: Account, scope: str) -> str:
-    """Start a family and return its first token. The family expires after 30 days without use, at the latest 90 days after the login."""
-    family_id, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+async def issue(session: AsyncSession, account: Account, client_id: str, scope: str) -> Login:
+    """Start a family. It expires after 30 days without use, at the latest 90 days after the login."""
+    family_id, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     row = insert(RefreshFamily).values(
         id=family_id,
+        sid=sid,
         account_id=account.id,
+        client_id=client_id,
         secret_digest=_digest(secret),
         scope=scope,
         expires_at=func.now() + IDLE_LIFETIME,
         absolute_expires_at=func.now() + ABSOLUTE_LIFETIME,
     )
     await session.execute(row)
-    return f"{family_id}.{secret}"
+    return Login(sid, f"{family_id}.{secret}")
 
 
-async def rotate(session: AsyncSession, token: str, refresh_secret: bytes) -> Rotation | None:
-    """Use a refresh token. Return a Rotation, or None if the token is not valid.
+async def rotate(
+    session: AsyncSession, token: str, refresh_secret: bytes, client_id: str | None = None
+) -> Rotation | None:
+    """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
     The caller must commit in both cases, because the family of a reused token is revoked, and the result is then None.
     """
@@ -78,8 +92,10 @@ async def rotate(session: AsyncSession, token: str, refresh_secret: bytes) -> Ro
         return None
     family_id, secret = parts.groups()
     child_secret = _child_secret(refresh_secret, token)
+    if client_id is not None and not await belongs_to(session, token, client_id):
+        return None
     family = (RefreshFamily.id == family_id, RefreshFamily.expires_at > func.now())
-    granted = RefreshFamily.account_id, RefreshFamily.scope
+    granted = RefreshFamily.account_id, RefreshFamily.client_id, RefreshFamily.sid, RefreshFamily.scope
     rotated = await session.execute(
         update(RefreshFamily)
         .where(*family, RefreshFamily.secret_digest == _digest(secret))
@@ -102,8 +118,8 @@ async def rotate(session: AsyncSession, token: str, refresh_secret: bytes) -> Ro
         )
         row = (await session.execute(repeated)).one_or_none()
     if row is not None:
-        account_id, scope = row
-        return Rotation(account_id, frozenset(scope.split()), f"{family_id}.{child_secret}")
+        account_id, client, sid, scope = row
+        return Rotation(account_id, client, sid, frozenset(scope.split()), f"{family_id}.{child_secret}")
     revoked = await session.execute(
         delete(RefreshFamily)
         .where(RefreshFamily.id == family_id)
@@ -120,6 +136,17 @@ async def revoke(session: AsyncSession, token: str) -> None:
     parts = TOKEN.fullmatch(token)
     if parts is not None:
         await session.execute(delete(RefreshFamily).where(RefreshFamily.id == parts[1]))
+
+
+async def belongs_to(session: AsyncSession, token: str, client_id: str) -> bool:
+    """Return False if the family of a token was issued to another client. An unknown token belongs to every client."""
+    owner = select(RefreshFamily.client_id).where(RefreshFamily.id == token.partition(".")[0])
+    return await session.scalar(owner) in {None, client_id}
+
+
+async def end_session(session: AsyncSession, sid: str) -> None:
+    """Revoke the family of a session. Does nothing for an unknown session."""
+    await session.execute(delete(RefreshFamily).where(RefreshFamily.sid == sid))
 
 
 async def revoke_all(session: AsyncSession, account_id: UUID) -> None:

@@ -10,7 +10,9 @@ from services.auth.keys.signing_keys import SigningKey
 from services.auth.settings import settings
 
 
-def sign_access_token(key: SigningKey, subject: str, *, client_id: str, scope: str, email: str | None = None) -> str:
+def sign_access_token(
+    key: SigningKey, subject: str, *, client_id: str, scope: str, sid: str | None = None, email: str | None = None
+) -> str:
     """Return a signed token that is valid for `auth_access_token_seconds`."""
     now = int(time.time())
     claims = AccessClaims(
@@ -21,6 +23,7 @@ def sign_access_token(key: SigningKey, subject: str, *, client_id: str, scope: s
         iat=now,
         jti=secrets.token_urlsafe(16),
         client_id=client_id,
+        sid=sid,
         scope=scope,
         email=email,
     )

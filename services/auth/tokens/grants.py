@@ -5,15 +5,17 @@ No transaction is open while a password is hashed. A failed login and a revoked 
 
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import joinedload
 
 from services.auth.accounts import records
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
-from services.auth.clients.authentication import ClientCredentials, authenticate_client
-from services.auth.clients.records import PUBLIC_CLIENT
+from services.auth.clients.authentication import ClientCredentials, authenticate_app, authenticate_client
+from services.auth.clients.models import Client
 from services.auth.email_addresses import normalize_email
-from services.auth.errors import InvalidGrant, InvalidRequest
+from services.auth.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
 from services.auth.throttling import failed_logins
@@ -28,19 +30,22 @@ class Grant:
     client_id: str
     scope: str
     email: str | None = None
+    sid: str | None = None
     refresh_token: str | None = None
 
 
-def _account_grant(account: Account, scope: str, refresh_token: str) -> Grant:
-    return Grant(str(account.id), PUBLIC_CLIENT, scope, account.email, refresh_token)
-
-
 async def log_in(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, username: str, password: str, scope: str | None
+    sessions: async_sessionmaker[AsyncSession],
+    hasher: PasswordHasher,
+    credentials: ClientCredentials | None,
+    username: str,
+    password: str,
+    scope: str | None,
 ) -> Grant:
     """Log in with a user name and a password.
 
-    Raises InvalidGrant for an unknown user and for a wrong password, InvalidRequest, InvalidScope, TooManyFailedLogins, TooBusy.
+    Raises InvalidGrant for an unknown user and for a wrong password, InvalidClient, UnauthorizedClient, InvalidRequest, InvalidScope,
+    TooManyFailedLogins, TooBusy.
     """
     try:
         check_characters(password)
@@ -51,6 +56,7 @@ async def log_in(
     except ValueError:  # no account has this user name, but its failures are counted
         name, email = username.strip().lower(), ""
     async with sessions.begin() as session:
+        client = await authenticate_app(session, credentials)
         await failed_logins.check_not_paused(session, name)
     async with hasher.slot():
         async with sessions.begin() as session:
@@ -65,26 +71,45 @@ async def log_in(
         await failed_logins.reset(session, name)
         if new_hash is not None:
             await records.upgrade_password_hash(session, account, new_hash)
-        granted = select_scope(scope, account.scopes)
-        refresh_token = await refresh_tokens.issue(session, account, granted)
-    return _account_grant(account, granted, refresh_token)
+        granted = select_scope(scope, account.scopes & client.scopes)
+        login = await refresh_tokens.issue(session, account, client.id, granted)
+    return Grant(str(account.id), client.id, granted, account.email, login.sid, login.refresh_token)
 
 
 async def refresh(
-    sessions: async_sessionmaker[AsyncSession], refresh_secret: bytes, token: str, scope: str | None
+    sessions: async_sessionmaker[AsyncSession],
+    refresh_secret: bytes,
+    credentials: ClientCredentials | None,
+    token: str,
+    scope: str | None,
 ) -> Grant:
-    """Use a refresh token. Raises InvalidGrant, InvalidScope. After InvalidScope the token is unused and can be sent again."""
+    """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
+
+    A client that names itself must be the one that logged in. After InvalidScope the token is unused and can be sent again.
+    """
     async with sessions.begin() as session:
-        rotation = await refresh_tokens.rotate(session, token, refresh_secret)
+        named = None if credentials is None else (await authenticate_app(session, credentials)).id
+        rotation = await refresh_tokens.rotate(session, token, refresh_secret, named)
         if rotation is not None:
-            account = await session.get_one(Account, rotation.account_id)
-            granted = select_scope(scope, rotation.scopes & account.scopes)
+            owner = select(Account, Client).join(Client, Client.id == rotation.client_id)
+            found = await session.execute(
+                owner.where(Account.id == rotation.account_id).options(joinedload(Account.granted_role))
+            )
+            account, client = found.one()
+            granted = select_scope(scope, rotation.scopes & account.scopes & client.scopes)
     if rotation is None:
-        raise InvalidGrant("The refresh token is unknown, used or expired. Log in again.")
-    return _account_grant(account, granted, rotation.next_token)
+        raise InvalidGrant(
+            "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
+        )
+    return Grant(str(account.id), client.id, granted, account.email, rotation.sid, rotation.next_token)
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:
-    """Return the grant of a client. It has no refresh token, because the client can request a new token at any time."""
+    """Return the grant of a program. It has no refresh token, because the program can request a new token at any time.
+
+    Raises InvalidClient, InvalidScope, and UnauthorizedClient for a public client, which cannot prove who it is.
+    """
     client = await authenticate_client(session, credentials)
-    return Grant(client.id, client.id, select_scope(scope, set(client.scope.split())))
+    if client.public:
+        raise UnauthorizedClient("A public client has no access of its own. Log in with the grant type password.")
+    return Grant(client.id, client.id, select_scope(scope, client.scopes))

@@ -8,7 +8,7 @@ from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import MAX_BYTES
-from services.auth.clients.authentication import ClientCredentials, SentCredentials
+from services.auth.clients.authentication import SentCredentials, authenticate_client
 from services.auth.db import Transaction, sessions
 from services.auth.email_addresses import MAX_LENGTH
 from services.auth.errors import (
@@ -20,14 +20,15 @@ from services.auth.errors import (
     TooManyFailedLogins,
     UnauthorizedClient,
     UnsupportedGrantType,
+    UnsupportedTokenType,
 )
 from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
-from services.auth.sessions import refresh_tokens
 from services.auth.settings import settings
 from services.auth.tokens import grants
 from services.auth.tokens.access_tokens import sign_access_token
 from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_responses, refuse_repeated_parameters
+from services.auth.tokens.revocation import revoke
 from services.auth.tokens.schemas import GrantType, TokenResponse
 
 router = Router(tags=["tokens"], route_class=OAuthRoute)
@@ -90,22 +91,21 @@ async def get_access_token(
 ) -> TokenResponse:
     """Log in with a password, use a refresh token, or get an access token for an OAuth client.
 
-    Customers and their apps send no client credentials. A login returns an access token and a refresh token. A refresh token can be used
-    once. If the response is lost, send the same token again within 10 seconds: it returns the same next token. Using it later, or using an
-    older token, revokes all refresh tokens of the login, and the customer must log in again.
+    An app with which people log in sends its `client_id` and no secret; without a `client_id`, it is the app `shop`. A login returns an
+    access token and a refresh token. A refresh token can be used once. If the response is lost, send the same token again within 10
+    seconds: it returns the same next token. Using it later, or using an older token, revokes all refresh tokens of the login, and the
+    customer must log in again.
     """
     response.headers.update(NO_STORE)
     match grant_type:
         case GrantType.PASSWORD:
-            _refuse_client_credentials(client)
             if username is None or password is None:
                 raise InvalidRequest("The grant type password needs username and password.")
-            grant = await grants.log_in(sessions, hasher, username, password, scope)
+            grant = await grants.log_in(sessions, hasher, client, username, password, scope)
         case GrantType.REFRESH_TOKEN:
-            _refuse_client_credentials(client)
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
-            grant = await grants.refresh(sessions, refresh_secret, refresh_token, scope)
+            grant = await grants.refresh(sessions, refresh_secret, client, refresh_token, scope)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient
@@ -115,7 +115,7 @@ async def get_access_token(
             raise UnsupportedGrantType
     key = await key_ring.signing_key()
     access_token = sign_access_token(
-        key, grant.subject, client_id=grant.client_id, scope=grant.scope, email=grant.email
+        key, grant.subject, client_id=grant.client_id, scope=grant.scope, sid=grant.sid, email=grant.email
     )
     token_requests_total.labels(grant_type, "granted").inc()
     return TokenResponse(
@@ -128,29 +128,28 @@ async def get_access_token(
 
 @router.post(
     "/auth/revoke",
-    summary="Revoke a refresh token, which logs out",
+    summary="Revoke a token, which logs out",
     dependencies=[Depends(refuse_repeated_parameters)],
-    responses=oauth_responses(InvalidRequest),
+    responses=oauth_responses(InvalidRequest, InvalidClient, InvalidGrant, UnsupportedTokenType),
 )
-async def revoke_refresh_token(
+async def revoke_token(
     session: Transaction,
     request: Request,
+    client: SentCredentials,
     token: Annotated[
-        str | None,
-        Form(
-            max_length=8192, description="A refresh token. Access tokens cannot be revoked; they expire after minutes"
-        ),
+        str | None, Form(max_length=8192, description="A refresh token, or an access token of an account")
     ] = None,
     token_type_hint: Annotated[str | None, Form(max_length=100, description="Ignored (RFC 7009 section 2.1)")] = None,
 ) -> None:
-    """Revoke all refresh tokens of the login to which this token belongs (RFC 7009). An invalid token is also answered with 200."""
-    if token is not None:
-        await refresh_tokens.revoke(session, token)
-    elif "token" not in await request.form():  # FastAPI reads an empty parameter as absent
-        raise InvalidRequest("token: missing")
+    """Log out: end the session to which this token belongs, with all its refresh tokens (RFC 7009).
 
-
-def _refuse_client_credentials(client: ClientCredentials | None) -> None:
-    """Raise UnauthorizedClient if a login or a refresh has client credentials. Only the grant type client_credentials uses them."""
-    if client is not None:
-        raise UnauthorizedClient
+    Its access tokens are refused by auth at once. Other services accept them until they expire, after at most 15 minutes. An invalid token
+    is also answered with 200. A client that names itself can only revoke its own tokens. Access tokens of programs belong to no session,
+    so they cannot be revoked.
+    """
+    if token is None:
+        if "token" not in await request.form():  # FastAPI reads an empty parameter as absent
+            raise InvalidRequest("token: missing")
+        return
+    owner = None if client is None else (await authenticate_client(session, client)).id
+    await revoke(session, request.state.verifier, token, owner)

@@ -7,6 +7,7 @@ from kit.http.routing import Router
 from services.auth.settings import settings
 from services.auth.tokens.schemas import GrantType, ServerMetadata
 
+AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post"]
 router = Router(prefix="/.well-known", tags=["discovery"])
 
 
@@ -36,6 +37,6 @@ def _metadata() -> ServerMetadata:
         # RFC 8414 requires the member. There is no authorization endpoint, so no response type returns anything.
         response_types_supported=["none"],
         grant_types_supported=list(GrantType),
-        token_endpoint_auth_methods_supported=["none", "client_secret_basic", "client_secret_post"],
-        revocation_endpoint_auth_methods_supported=["none"],
+        token_endpoint_auth_methods_supported=AUTH_METHODS,
+        revocation_endpoint_auth_methods_supported=AUTH_METHODS,
     )

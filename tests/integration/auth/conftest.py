@@ -7,8 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from dev.servers.postgres import Postgres
+from kit.audit.actor import Actor
+from services.auth.accounts.admin import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.app import app
+from services.auth.db import sessions
 from services.auth.keys import key_folder
 from services.auth.keys.key_ring import KeyRing
 from services.auth.keys.signing_keys import KeyType
@@ -44,11 +47,12 @@ def hasher(auth_app: RunningApp) -> PasswordHasher:
 
 @pytest.fixture(autouse=True)
 async def empty_tables(auth: AuthClient) -> None:
-    """Delete every row before each test, also the administrator that the app has created."""
-    names = ", ".join(table.name for table in Base.metadata.sorted_tables)
+    """Delete every row before each test, also the administrator that the app has created. The rows of the migration stay."""
+    names = ", ".join(table.name for table in Base.metadata.sorted_tables if table.name not in {"roles", "clients"})
     async with owner_sessions("auth").begin() as session:
         await session.execute(text("ALTER TABLE audit_log DISABLE TRIGGER append_only"))
         await session.execute(text(f"TRUNCATE {names}"))
+        await session.execute(text("DELETE FROM clients WHERE id <> 'shop'"))
         await session.execute(text("ALTER TABLE audit_log ENABLE TRIGGER append_only"))
 
 
@@ -59,3 +63,13 @@ async def email(auth: AuthClient) -> str:
     assert response.status_code == 201, response.text
     address: str = response.json()["email"]
     return address
+
+
+@pytest.fixture
+async def administrator(auth: AuthClient, hasher: PasswordHasher) -> dict[str, str]:
+    """Headers of the administrator that AUTH_ADMIN_EMAIL names, whose creation is the first audit entry."""
+    assert settings.auth_admin_email is not None
+    assert settings.auth_admin_password is not None
+    await ensure_admin(sessions, hasher, settings, Actor(id="operator:ada", address="desk"))
+    tokens = await auth.login(settings.auth_admin_email, settings.auth_admin_password.get_secret_value())
+    return {"Authorization": f"Bearer {tokens.json()['access_token']}"}

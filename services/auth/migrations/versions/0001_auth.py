@@ -20,6 +20,12 @@ BEGIN
 END $$
 """
 
+ROLES = {
+    "admin": "audit:read catalog:write orders:read orders:write payments:decide payments:read payments:refund payments:write",
+    "customer": "orders:write payments:write",
+    "support": "orders:read orders:write payments:read payments:write",
+}
+
 
 def upgrade() -> None:
     op.create_table(
@@ -38,26 +44,49 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_audit_log_actor_id"), "audit_log", ["actor", "id"], unique=False)
     op.create_index(op.f("ix_audit_log_subject_id"), "audit_log", ["subject", "id"], unique=False)
+    roles = op.create_table(
+        "roles",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("scope", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_roles")),
+    )
+    op.bulk_insert(roles, [{"name": name, "scope": scope} for name, scope in ROLES.items()])
     op.create_table(
         "accounts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), server_default="customer", nullable=False),
+        sa.Column("role_from_environment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("role IN ('customer', 'admin')", name=op.f("ck_accounts_role")),
+        sa.ForeignKeyConstraint(["role"], ["roles.name"], name=op.f("fk_accounts_role_roles"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
     )
-    op.create_table(
+    op.create_index(op.f("ix_accounts_role"), "accounts", ["role"], unique=False)
+    clients = op.create_table(
         "clients",
         sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("secret_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("scope", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_clients")),
     )
+    op.bulk_insert(clients, [{"id": "shop", "public": True, "scope": ROLES["admin"]}])
+    op.create_table(
+        "client_secrets",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["clients.id"], name=op.f("fk_client_secrets_client_id_clients"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_client_secrets")),
+    )
+    op.create_index(op.f("ix_client_secrets_client_id"), "client_secrets", ["client_id"], unique=False)
     op.create_table(
         "failed_logins",
         sa.Column("username_digest", sa.LargeBinary(), nullable=False),
@@ -70,6 +99,8 @@ def upgrade() -> None:
     op.create_table(
         "refresh_families",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("sid", sa.Text(), nullable=False),
+        sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("secret_digest", sa.LargeBinary(), nullable=False),
         sa.Column("parent_digest", sa.LargeBinary(), nullable=True),
@@ -81,9 +112,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_refresh_families_account_id_accounts"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["clients.id"], name=op.f("fk_refresh_families_client_id_clients"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_families")),
+        sa.UniqueConstraint("sid", name=op.f("uq_refresh_families_sid")),
     )
     op.create_index(op.f("ix_refresh_families_account_id"), "refresh_families", ["account_id"], unique=False)
+    op.create_index(op.f("ix_refresh_families_client_id"), "refresh_families", ["client_id"], unique=False)
     op.create_index(op.f("ix_refresh_families_expires_at"), "refresh_families", ["expires_at"], unique=False)
 
     op.execute(REFUSE_CHANGE)
@@ -95,12 +131,17 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_refresh_families_expires_at"), table_name="refresh_families")
+    op.drop_index(op.f("ix_refresh_families_client_id"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_account_id"), table_name="refresh_families")
     op.drop_table("refresh_families")
     op.drop_index(op.f("ix_failed_logins_last_failure_at"), table_name="failed_logins")
     op.drop_table("failed_logins")
+    op.drop_index(op.f("ix_client_secrets_client_id"), table_name="client_secrets")
+    op.drop_table("client_secrets")
     op.drop_table("clients")
+    op.drop_index(op.f("ix_accounts_role"), table_name="accounts")
     op.drop_table("accounts")
+    op.drop_table("roles")
     op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")
     op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")
     op.drop_table("audit_log")

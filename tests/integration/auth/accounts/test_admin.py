@@ -1,11 +1,13 @@
 import asyncio
 
 import pytest
+import structlog
 from pydantic import SecretStr
 from sqlalchemy import select
 
 from contracts.tokens import ADMIN_SCOPES
 from kit.audit.actor import Actor
+from services.auth.accounts import administrators
 from services.auth.accounts.admin import AdminBootstrap, ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, sessions
@@ -78,3 +80,40 @@ async def test_admin_bootstrap_when_the_database_is_unavailable_then_retries(
             while await bootstrap.check() is not None:  # noqa: ASYNC110 -- the bootstrap has no event to wait for
                 await asyncio.sleep(0.01)
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 200
+
+
+async def test_administrators_when_the_environment_names_another_then_readiness_and_log_warn_until_one_is_confirmed(
+    auth: AuthClient, hasher: PasswordHasher, email: str
+) -> None:
+    await ensure_admin(sessions, hasher, settings, ACTOR)
+    changed = settings.model_copy(update={"auth_admin_email": "new@example.com"})
+    bootstrap = AdminBootstrap(sessions, hasher, settings)
+    async with bootstrap.running():
+        assert await bootstrap.check_others() is None
+    bootstrap = AdminBootstrap(sessions, hasher, changed)
+    with structlog.testing.capture_logs() as logs:
+        async with bootstrap.running():
+            assert await bootstrap.check() is None, "auth is ready"
+            assert "does not name 1 of the administrators" in str(await bootstrap.check_others())
+    (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert (warning["event"], len(warning["account_ids"])) == (
+        "administrators are not named by AUTH_ADMIN_EMAIL any more",
+        1,
+    )
+    async with sessions.begin() as session:
+        assert await administrators.grant(session, ACTOR, EMAIL, "admin") is False
+    assert await bootstrap.check_others() is None
+    async with sessions.begin() as session:
+        await administrators.grant(session, ACTOR, email, "admin")
+    assert await bootstrap.check_others() is None, "granted by a command"
+
+
+async def test_readiness_of_auth_shows_administrators_that_the_environment_no_longer_names(auth: AuthClient) -> None:
+    async with sessions.begin() as session:
+        session.add(Account(email="old@example.com", password_hash="-", role="admin", role_from_environment=True))
+    async with asyncio.timeout(10):
+        while "warnings" not in (ready := await auth.http.get("/readyz")).json():  # noqa: ASYNC110 -- results are kept for a second
+            await asyncio.sleep(0.05)
+    assert ready.status_code == 200
+    assert ready.json()["status"] == "ready"
+    assert "admin list" in ready.json()["warnings"]["administrators"]

@@ -4,7 +4,7 @@ import jwt
 from sqlalchemy import func, select, text, update
 
 from services.auth.db import sessions
-from services.auth.models import Account, Role
+from services.auth.models import ADMIN, CUSTOMER, Account
 from services.auth.sessions.models import RefreshFamily
 from tests.fixtures.auth import AuthClient
 
@@ -105,10 +105,10 @@ async def test_refresh_when_a_larger_scope_is_requested_then_refused_and_the_tok
 
 async def test_refresh_when_the_account_is_no_longer_admin_then_customer_scopes(auth: AuthClient, email: str) -> None:
     async with sessions.begin() as session:
-        await session.execute(update(Account).values(role=Role.ADMIN))
+        await session.execute(update(Account).values(role=ADMIN))
     token = await _login(auth, email)
     async with sessions.begin() as session:
-        await session.execute(update(Account).values(role=Role.CUSTOMER))
+        await session.execute(update(Account).values(role=CUSTOMER))
     assert (await auth.refresh(token)).json()["scope"] == "orders:write payments:write"
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, AccessClaims
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import sessions
-from services.auth.models import Account, Role
+from services.auth.models import ADMIN, Account
 from services.auth.settings import settings
 from tests.fixtures.auth import AuthClient
 
@@ -76,5 +76,5 @@ async def test_tokens_when_the_account_is_deleted_then_refused(auth: AuthClient,
 
 async def test_login_when_the_account_is_an_admin_then_admin_scopes(auth: AuthClient, email: str) -> None:
     async with sessions.begin() as session:
-        await session.execute(update(Account).values(role=Role.ADMIN))
+        await session.execute(update(Account).values(role=ADMIN))
     assert set((await auth.login(email)).json()["scope"].split()) == ADMIN_SCOPES

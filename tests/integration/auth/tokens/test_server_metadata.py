@@ -10,4 +10,4 @@ async def test_metadata_leads_to_the_keys(auth: AuthClient, key_ring: KeyRing) -
     assert metadata["token_endpoint"] == "http://auth.test/auth/token"
     response = await auth.http.get(metadata["jwks_uri"].removeprefix("http://auth.test"))
     assert response.json() == await key_ring.jwks()
-    assert response.headers["cache-control"] == "public, max-age=15"
+    assert response.headers["cache-control"] == "public, max-age=300"

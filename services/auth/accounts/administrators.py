@@ -1,0 +1,76 @@
+"""Grant and end roles. An operator acts on the command line; every change is recorded."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select, true
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
+from services.auth.models import ADMIN, CUSTOMER, Account, AuditLogEntry, Role
+from services.auth.sessions import refresh_tokens
+
+MAX_LISTED = 1000
+
+
+class RoleRefused(ValueError):
+    """The role cannot be granted or ended. The message says why."""
+
+
+async def list_all(session: AsyncSession) -> Sequence[Account]:
+    """Return the first MAX_LISTED accounts that are not customers, by role and address."""
+    query = select(Account).where(Account.role != CUSTOMER).order_by(Account.role, Account.email).limit(MAX_LISTED)
+    return (await session.scalars(query)).all()
+
+
+async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> bool:
+    """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role.
+
+    The role no longer depends on AUTH_ADMIN_EMAIL: `find_unnamed` does not return the account.
+    """
+    roles = (await session.scalars(select(Role.name).where(Role.name != CUSTOMER).order_by(Role.name))).all()
+    if role not in roles:
+        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(roles)}")
+    account = await _get_locked(session, email)
+    before = {"role": account.role, "role_from_environment": account.role_from_environment}
+    account.role, account.role_from_environment = role, False
+    after = {"role": role, "role_from_environment": False}
+    if before == after:
+        return False
+    await audit.record(session, AuditLogEntry, actor, "role.granted", account.id, before=before, after=after)
+    return before["role"] != role
+
+
+async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | None) -> None:
+    """Make an account a customer's account, and end its sessions. `named`: the address in AUTH_ADMIN_EMAIL.
+
+    Access tokens that were issued before keep their scopes until they expire. Raises RoleRefused for an unknown account, for a customer,
+    and for `named`, because auth would make it an administrator again when it starts.
+    """
+    account = await _get_locked(session, email)
+    if account.role == CUSTOMER:
+        raise RoleRefused(f"{email} has no role that can be ended: it is a customer")
+    if email == named:
+        raise RoleRefused(
+            f"AUTH_ADMIN_EMAIL names {email}, so it would be an administrator again when auth starts. Change the variable first"
+        )
+    before = {"role": account.role}
+    account.role, account.role_from_environment = CUSTOMER, False
+    await refresh_tokens.revoke_all(session, account.id)
+    after = {"role": CUSTOMER, "sessions": "ended"}
+    await audit.record(session, AuditLogEntry, actor, "role.revoked", account.id, before=before, after=after)
+
+
+async def find_unnamed(session: AsyncSession, named: str | None) -> Sequence[UUID]:
+    """Return the ids of up to MAX_LISTED administrators that AUTH_ADMIN_EMAIL made, and whose address is not `named`."""
+    others = true() if named is None else Account.email != named
+    query = select(Account.id).where(Account.role == ADMIN, Account.role_from_environment, others).limit(MAX_LISTED)
+    return (await session.scalars(query)).all()
+
+
+async def _get_locked(session: AsyncSession, email: str) -> Account:
+    account: Account | None = await session.scalar(select(Account).where(Account.email == email).with_for_update())
+    if account is None:
+        raise RoleRefused(f"there is no account with the address {email}: register it first")
+    return account

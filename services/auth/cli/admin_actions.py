@@ -1,0 +1,75 @@
+"""What the commands `admin` do. commands.py declares them."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.audit.actor import command_actor
+from kit.cli.app import run_command
+from services.auth.accounts import administrators
+from services.auth.accounts.administrators import RoleRefused
+from services.auth.cli.output import Row, print_rows
+from services.auth.db import sessions
+from services.auth.email_addresses import normalize_email
+from services.auth.settings import settings
+
+T = TypeVar("T")
+
+
+def list_administrators(*, as_json: bool) -> None:
+    """Print the accounts that are not customers."""
+    accounts = _run(administrators.list_all)
+    rows: list[Row] = [
+        {
+            "email": account.email,
+            "role": account.role,
+            "granted_by": _origin(account.email) if account.role_from_environment else "command",
+            "account_id": str(account.id),
+            "registered_at": account.created_at,
+        }
+        for account in accounts
+    ]
+    print_rows(rows, "There is no administrator.", as_json=as_json)
+
+
+def _origin(email: str) -> str:
+    return "AUTH_ADMIN_EMAIL" if email == settings.auth_admin_email else "an earlier AUTH_ADMIN_EMAIL"
+
+
+def grant(email: str, role: str) -> None:
+    """Give an account a role and print the result."""
+    address = _normalize(email)
+    changed = _run(lambda session: administrators.grant(session, command_actor(), address, role))
+    typer.echo(f"{address}: role {role}{'' if changed else ' (as before)'}")
+
+
+def revoke(email: str) -> None:
+    """Make an account a customer's account, end its sessions, and print the result."""
+    address = _normalize(email)
+    _run(lambda session: administrators.revoke(session, command_actor(), address, settings.auth_admin_email))
+    typer.echo(
+        f"{address}: role customer. Its sessions have ended; its access tokens are valid for at most"
+        f" {settings.auth_access_token_seconds} s longer."
+    )
+
+
+def _normalize(email: str) -> str:
+    try:
+        return normalize_email(email)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="EMAIL") from error
+
+
+def _run(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Run work in one transaction. Exit with code 2 if it is refused."""
+
+    async def run() -> T:
+        async with sessions.begin() as session:
+            return await work(session)
+
+    try:
+        return run_command("services.auth", run)
+    except RoleRefused as error:
+        raise typer.BadParameter(str(error)) from error

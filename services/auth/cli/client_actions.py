@@ -1,0 +1,127 @@
+"""What the commands `client` do. commands.py declares them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.audit import entries as audit
+from kit.audit.actor import command_actor
+from kit.cli.app import run_command
+from services.auth.cli.output import Row, print_rows
+from services.auth.clients import records
+from services.auth.clients.models import ClientSecret
+from services.auth.clients.records import ClientRefused, NewSecret
+from services.auth.db import sessions
+from services.auth.models import AuditLogEntry
+
+T = TypeVar("T")
+Json = dict[str, object]
+
+
+def create(client_id: str, scopes: Sequence[str], *, public: bool) -> None:
+    """Create a client, and print its secret if it has one."""
+
+    async def work(session: AsyncSession) -> NewSecret | None:
+        secret = await records.create(session, client_id, set(scopes), public=public)
+        after: Json = {"public": public, "scope": " ".join(sorted(set(scopes)))}
+        if secret is not None:
+            after["secret_id"] = secret.id
+        await _record(session, "client.created", client_id, after=after)
+        return secret
+
+    _print_secret(client_id, _run(work))
+
+
+def list_clients(*, as_json: bool) -> None:
+    """Print all clients, one row for each secret, or one row without a secret."""
+    rows: list[Row] = []
+    for client, secrets in _run(records.list_all):
+        about: Row = {
+            "client_id": client.id,
+            "kind": "public" if client.public else "program",
+            "scopes": client.scope.split(),
+        }
+        rows += [{**about, **_secret_columns(secret)} for secret in secrets] or [{**about, **_secret_columns(None)}]
+    print_rows(rows, "There is no client.", as_json=as_json)
+
+
+def _secret_columns(secret: ClientSecret | None) -> Row:
+    return {
+        "secret_id": secret.id if secret else None,
+        "secret_created_at": secret.created_at if secret else None,
+        "secret_last_used_at": secret.last_used_at if secret else None,
+    }
+
+
+def set_scopes(client_id: str, scopes: Sequence[str]) -> None:
+    """Replace the scopes of a client, and print them."""
+
+    async def work(session: AsyncSession) -> tuple[str, str]:
+        before, after = await records.set_scopes(session, client_id, set(scopes))
+        if before != after:
+            await _record(session, "client.scopes_changed", client_id, before={"scope": before}, after={"scope": after})
+        return before, after
+
+    before, after = _run(work)
+    typer.echo(f"{client_id}: {after} (before: {before})")
+
+
+def remove(client_id: str) -> None:
+    """Remove a client."""
+
+    async def work(session: AsyncSession) -> None:
+        client = await records.remove(session, client_id)
+        before: Json = {"public": client.public, "scope": client.scope}
+        await _record(session, "client.removed", client_id, before=before)
+
+    _run(work)
+    typer.echo(f"{client_id}: removed")
+
+
+def add_secret(client_id: str) -> None:
+    """Add a secret to a client, and print it."""
+
+    async def work(session: AsyncSession) -> NewSecret:
+        secret = await records.add_secret(session, client_id)
+        await _record(session, "client.secret_added", client_id, after={"secret_id": secret.id})
+        return secret
+
+    _print_secret(client_id, _run(work))
+
+
+def remove_secret(client_id: str, secret_id: int) -> None:
+    """Remove a secret of a client."""
+
+    async def work(session: AsyncSession) -> None:
+        await records.remove_secret(session, client_id, secret_id)
+        await _record(session, "client.secret_removed", client_id, before={"secret_id": secret_id})
+
+    _run(work)
+    typer.echo(f"{client_id}: secret {secret_id} removed")
+
+
+def _print_secret(client_id: str, secret: NewSecret | None) -> None:
+    typer.echo(f"client_id={client_id}")
+    if secret is not None:
+        typer.echo(f"secret_id={secret.id}\nclient_secret={secret.secret}")
+
+
+async def _record(
+    session: AsyncSession, act: str, client_id: str, *, before: Json | None = None, after: Json | None = None
+) -> None:
+    await audit.record(session, AuditLogEntry, command_actor(), act, client_id, before=before, after=after)
+
+
+def _run(work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Run work in one transaction. Exit with code 2 if it is refused."""
+
+    async def run() -> T:
+        async with sessions.begin() as session:
+            return await work(session)
+
+    try:
+        return run_command("services.auth", run)
+    except ClientRefused as error:
+        raise typer.BadParameter(str(error)) from error

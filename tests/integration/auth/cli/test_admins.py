@@ -1,0 +1,58 @@
+import json
+
+from services.auth.settings import settings
+from tests.fixtures.audit import audit_entries
+from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth_cli import run_auth
+
+
+async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_both(
+    auth: AuthClient, administrator: dict[str, str], email: str
+) -> None:
+    code, out = await run_auth("admin", "grant", email.upper())
+    assert (code, out.strip()) == (0, f"{email}: role admin")
+    tokens = (await auth.login(email)).json()
+    assert "payments:refund" in tokens["scope"]
+    _, listed = await run_auth("admin", "list", "--json")
+    assert {(row["email"], row["role"], row["granted_by"]) for row in json.loads(listed)} == {
+        (settings.auth_admin_email, "admin", "AUTH_ADMIN_EMAIL"),
+        (email, "admin", "command"),
+    }
+    code, out = await run_auth("admin", "revoke", email)
+    assert (code, "Its sessions have ended" in out) == (0, True)
+    assert (await auth.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
+    assert (await auth.login(email)).json()["scope"] == "orders:write payments:write"
+    me = (await auth.login(email)).json()["access_token"]
+    account_id = (await auth.me(me)).json()["id"]
+    revoked, granted = await audit_entries(auth.http, "auth", administrator, subject=account_id)
+    assert (granted["act"], granted["before"]["role"], granted["after"]["role"]) == (
+        "role.granted",
+        "customer",
+        "admin",
+    )
+    assert (revoked["act"], revoked["before"], revoked["after"]) == (
+        "role.revoked",
+        {"role": "admin"},
+        {"role": "customer", "sessions": "ended"},
+    )
+
+
+async def test_admin_grant_when_the_role_is_support_then_only_its_scopes(auth: AuthClient, email: str) -> None:
+    assert (await run_auth("admin", "grant", email, "--role", "support"))[0] == 0
+    assert (await auth.login(email)).json()["scope"] == "orders:read orders:write payments:read payments:write"
+
+
+async def test_admin_commands_when_refused_then_code_2_and_the_reason(
+    auth: AuthClient, administrator: dict[str, str], email: str
+) -> None:
+    assert settings.auth_admin_email is not None
+    for arguments, reason in (
+        (("grant", "nobody@example.com"), "there is no account with the address nobody@example.com"),
+        (("grant", "nonsense"), "must be an email address"),
+        (("grant", email, "--role", "customer"), "Roles are admin, support"),
+        (("revoke", email), "it is a customer"),
+        (("revoke", settings.auth_admin_email), "AUTH_ADMIN_EMAIL names"),
+    ):
+        code, out = await run_auth("admin", *arguments)
+        assert (code, "Traceback" in out) == (2, False)
+        assert reason in " ".join(out.split())
