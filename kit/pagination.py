@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar, overload
 from uuid import UUID
 
@@ -46,7 +47,7 @@ class CursorEncryption:
 
         scrypt makes each guess of a weak secret expensive for a client that has a cursor.
         """
-        self._cipher = AESSIV(hashlib.scrypt(secret.encode(), salt=b"cursors of lists", n=2**14, r=8, p=1, dklen=32))
+        self._cipher = AESSIV(_derive_key(secret))
 
     def encrypt(self, sort: str, content: bytes) -> bytes:
         """Return the encrypted content. Only a call with the same `sort` can decrypt it."""
@@ -55,6 +56,12 @@ class CursorEncryption:
     def decrypt(self, sort: str, content: bytes) -> bytes:
         """Return the decrypted content. Raises InvalidTag if it was not encrypted with this secret and `sort`."""
         return self._cipher.decrypt(content, [sort.encode()])
+
+
+@lru_cache(maxsize=1)
+def _derive_key(secret: str) -> bytes:
+    """Takes 50 ms of CPU time. The cache is for tests, which create many apps in one process."""
+    return hashlib.scrypt(secret.encode(), salt=b"cursors of lists", n=2**14, r=8, p=1, dklen=32)
 
 
 encryption = CursorEncryption()

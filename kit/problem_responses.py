@@ -1,6 +1,8 @@
 """The error responses of an operation in its OpenAPI document: one schema for each status, with the codes that can occur."""
 
 from collections.abc import Iterable
+from copy import deepcopy
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -46,7 +48,9 @@ def add_problems(responses: Responses, problems: Iterable[type[Problem]]) -> Non
     for problem in problems:
         response = responses.setdefault(problem.status, {"description": f"{TITLES[problem.status]}\n"})
         content = response.setdefault("content", {})
-        media_type = content.setdefault(MEDIA_TYPE, {"schema": narrowed(ProblemSchema, "code", [])})
+        if MEDIA_TYPE not in content:
+            content[MEDIA_TYPE] = {"schema": narrowed(ProblemSchema, "code", [])}
+        media_type = content[MEDIA_TYPE]
         own = media_type["schema"]["allOf"][1]
         codes = own["properties"]["code"]["enum"]
         if problem.code not in codes:
@@ -63,10 +67,16 @@ def narrowed(model: type[BaseModel], field: str, values: list[str]) -> dict[str,
 
     The definition of the model itself is in `$defs`; `take_definitions` moves it into the components of the document.
     """
-    schema = model.model_json_schema(ref_template=SCHEMA_REF)
+    schema = deepcopy(_schema(model))
     definitions = {**schema.pop("$defs", {}), schema["title"]: schema}
     own = {"type": "object", "properties": {field: {"type": "string", "enum": values}}, "required": [field]}
     return {"allOf": [{"$ref": SCHEMA_REF.format(model=schema["title"])}, own], "$defs": definitions}
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the schema of a model. pydantic takes a millisecond for it, and an app needs that of the errors a hundred times."""
+    return model.model_json_schema(ref_template=SCHEMA_REF)
 
 
 def take_definitions(response: dict[str, Any]) -> dict[str, Any]:

@@ -25,8 +25,9 @@ def oauth_responses(*errors: type[OAuthError]) -> Responses:
     for error in errors:
         response = responses.setdefault(error.status, {"description": f"{TITLES[error.status]}\n"})
         content = response.setdefault("content", {})
-        media_type = content.setdefault("application/json", {"schema": narrowed(OAuthErrorResponse, "error", [])})
-        media_type["schema"]["allOf"][1]["properties"]["error"]["enum"].append(error.error)
+        if "application/json" not in content:
+            content["application/json"] = {"schema": narrowed(OAuthErrorResponse, "error", [])}
+        content["application/json"]["schema"]["allOf"][1]["properties"]["error"]["enum"].append(error.error)
         response["description"] += f"\n- `{error.error}`: {error.default_description()}"
     return responses
 
