@@ -17,6 +17,7 @@ PRODUCTION_SETTINGS = {
     "LOG_FORMAT": "json",
     "WEB_CONCURRENCY": "1",
     "RATE_LIMIT_PER_ACCOUNT": "1000000",
+    "RATE_LIMIT_PER_ACCOUNT_TOTAL": "1000000",
 }
 """As in production: JSON logs with one line per request, and one web process per service. Few accounts send all requests."""
 

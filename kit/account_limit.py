@@ -9,9 +9,12 @@ from kit.http.rate_limit import TokenBuckets
 
 
 class AccountLimitState(TypedDict):
-    """The attribute of `request.state` that the dependency below needs. `create_app` adds it."""
+    """The attributes of `request.state` with the limits of accounts. `create_app` adds them."""
 
     account_limit: TokenBuckets
+    """For the dependency below."""
+    account_requests: TokenBuckets
+    """For all requests (CallerLimit)."""
 
 
 async def limit_account(request: Request, caller: Annotated[Caller, Depends(authenticate)]) -> None:

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from kit import errors, openapi, pagination, process
 from kit.account_limit import AccountLimitState
+from kit.caller_limit import CallerLimit
 from kit.http.body_limit import BodyLimit
 from kit.http.client_address import TrustedProxies
 from kit.http.direct_routes import DirectRoutes
@@ -16,7 +17,7 @@ from kit.http.fixed_paths import prefer_fixed_paths
 from kit.http.head import Head
 from kit.http.health import Check, Health
 from kit.http.index import index_router
-from kit.http.rate_limit import AddressLimit, TokenBuckets
+from kit.http.rate_limit import TokenBuckets
 from kit.http.request_limit import MAX_REQUESTS, RequestLimit
 from kit.http.routing import Route, Router, operation_id
 from kit.observability.access_log import AccessLog
@@ -59,7 +60,10 @@ def create_app(
     async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         async with lifespan(app) as state:
             process.freeze_loaded_objects()
-            limits = AccountLimitState(account_limit=TokenBuckets(settings.rate_limit_per_account))
+            limits = AccountLimitState(
+                account_limit=TokenBuckets(settings.rate_limit_per_account),
+                account_requests=TokenBuckets(settings.rate_limit_per_account_total),
+            )
             yield {**state, **limits, "trusted_proxies": proxies}
 
     app = FastAPIOffline(
@@ -83,8 +87,9 @@ def create_app(
     prefer_fixed_paths(app.router.routes)
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
     app.add_middleware(RequestLimit, limit=max_requests)
-    if settings.trusted_proxies:  # otherwise the peer may be a proxy, whose address stands for all clients
-        app.add_middleware(AddressLimit, proxies=proxies, per_minute=settings.rate_limit_per_address)
+    # Without a trusted proxy, the peer may be a proxy whose address stands for all clients.
+    limited_by_address = proxies if settings.trusted_proxies else None
+    app.add_middleware(CallerLimit, proxies=limited_by_address, per_address=settings.rate_limit_per_address)
     app.add_middleware(DirectRoutes, routes=app.routes)
     app.add_middleware(BodyLimit, limits=body_limits)
     app.add_middleware(Head)

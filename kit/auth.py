@@ -8,6 +8,7 @@ import jwt
 from fastapi import Request
 from fastapi.security import HTTPBearer
 from pydantic import ValidationError
+from starlette.types import Scope as RequestScope
 
 from contracts.tokens import TOKEN_TYPE, AccessClaims, Scope
 from kit.errors import NotAllowed, NotAuthenticated, Unavailable, raises
@@ -48,7 +49,7 @@ class TokenVerifier:
         self._verified = VerifiedTokens()
 
     async def verify(self, token: str) -> AccessClaims:
-        """Return the claims of a valid access token. Raises NotAuthenticated, or Unavailable while no key is cached."""
+        """Return the claims of a valid access token. Raises NotAuthenticated, or Unavailable if the key is not cached and auth is away."""
         if len(token) > MAX_TOKEN_BYTES:
             raise NotAuthenticated
         digest = VerifiedTokens.digest(token)
@@ -101,6 +102,39 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return ""
 
 
+_VERIFIED = "kit.auth.verified"
+"""The key of the token and the claims that `verify_early` stores in the ASGI scope. Clients cannot set it."""
+
+
+async def verify_early(scope: RequestScope) -> AccessClaims | None:
+    """Return the claims of the access token of a request, for middleware, or None if it has no valid one or if it cannot be verified now.
+
+    The dependencies below use the result, and answer what is wrong with any other token.
+    """
+    verifier: TokenVerifier | None = scope.get("state", {}).get("verifier")
+    token = bearer_token(scope["headers"])
+    if verifier is None or not token:
+        return None
+    try:
+        claims = await verifier.verify(token)
+    except (NotAuthenticated, Unavailable):
+        return None
+    scope[_VERIFIED] = (token, claims)
+    return claims
+
+
+async def _verified(request: Request) -> tuple[str, AccessClaims]:
+    """Return the access token of a request and its claims. Raises NotAuthenticated and Unavailable."""
+    found: tuple[str, AccessClaims] | None = request.scope.get(_VERIFIED)
+    if found is not None:
+        return found
+    token = bearer_token(request.scope["headers"])
+    if not token:
+        raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
+    verifier: TokenVerifier = request.state.verifier
+    return token, await verifier.verify(token)
+
+
 class BearerToken(HTTPBearer):
     """A dependency that returns the caller of a request: 401 without a valid access token, 403 without `scope` (RFC 6750 section 3.1).
 
@@ -114,11 +148,7 @@ class BearerToken(HTTPBearer):
         self._scope = scope
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # our caller instead of the header
-        token = bearer_token(request.scope["headers"])
-        if not token:
-            raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})
-        verifier: TokenVerifier = request.state.verifier
-        claims = await verifier.verify(token)
+        token, claims = await _verified(request)
         scopes = claims.scopes
         if self._scope is not None and self._scope not in scopes:
             raise NotAllowed(

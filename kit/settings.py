@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     cors_origins: Origins = []
     trusted_proxies: Proxies = []
     rate_limit_per_account: int = Field(default=60, ge=1, le=1_000_000)
+    rate_limit_per_account_total: int = Field(default=600, ge=1, le=1_000_000)
     rate_limit_per_address: int = Field(default=30_000, ge=1, le=100_000_000)
     token_issuer: str = Field(min_length=1, max_length=200)
     token_audience: str = Field(default="shop", min_length=1, max_length=200)

@@ -27,6 +27,7 @@ SETTINGS = {
     "PAYMENTS_VERIFY_AFTER_SECONDS": "3",
     "LOG_LEVEL": "INFO",
     "RATE_LIMIT_PER_ACCOUNT": "1000000",
+    "RATE_LIMIT_PER_ACCOUNT_TOTAL": "1000000",
 }
 MIN_SECONDS, MAX_SECONDS = 5, 24 * 3600
 terminal = Terminal(highlight=False, soft_wrap=True)

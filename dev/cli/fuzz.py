@@ -21,6 +21,7 @@ SETTINGS = {
     "AUTH_ACCESS_TOKEN_SECONDS": "3600",
     "LOG_LEVEL": "WARNING",
     "RATE_LIMIT_PER_ACCOUNT": "1000000",
+    "RATE_LIMIT_PER_ACCOUNT_TOTAL": "1000000",
 }
 """Each run gets new tokens, which must live as long as the run. All requests come from one account."""
 DEFAULT_EXAMPLES = 100

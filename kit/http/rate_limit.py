@@ -1,4 +1,4 @@
-"""Limits on the rate of requests, and the limit for each address on requests without an access token.
+"""Token buckets, which limit the rate of requests.
 
 The buckets are in memory, so with several web processes or containers an account can have the limit once for each of them. A shared
 counter would be a write to the database for each request, which costs more than what the limit protects.
@@ -9,11 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from kit.errors import Problem
-from kit.http.client_address import TrustedProxies
-from kit.http.request_limit import EXEMPT_PATHS
 
 MAX_BUCKETS = 50_000
 
@@ -51,31 +47,3 @@ class TokenBuckets:
             self._buckets.popitem(last=False)
         if not taken:
             raise TooManyRequests((1 - tokens) * 60 / self.per_minute)
-
-
-class AddressLimit:
-    """ASGI middleware that limits the rate of requests without an Authorization header, for each address.
-
-    Requests with one are not limited by address: thousands of customers of a mobile network share an address, and one of them must not
-    keep the others from paying.
-    """
-
-    def __init__(self, app: ASGIApp, proxies: TrustedProxies, per_minute: int) -> None:
-        self.app = app
-        self.proxies = proxies
-        self.buckets = TokenBuckets(per_minute)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] not in EXEMPT_PATHS and _is_anonymous(scope):
-            address = await self.proxies.client_network(scope)
-            if address is not None:
-                try:
-                    self.buckets.take(address)
-                except TooManyRequests as problem:
-                    await problem.response()(scope, receive, send)
-                    return
-        await self.app(scope, receive, send)
-
-
-def _is_anonymous(scope: Scope) -> bool:
-    return not any(name == b"authorization" for name, _ in scope["headers"])
