@@ -72,7 +72,8 @@ async def list_orders(
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> OrderPage:
-    """Return the caller's own orders, newest first."""
+    """Return the caller's own orders, newest first. A page ends before its orders have more than 1,000 items, so it can have fewer than
+    `limit` orders: continue while there is a `next_cursor`."""
     return await lists.list_orders(session, caller, status=status, limit=limit, cursor=cursor)
 
 

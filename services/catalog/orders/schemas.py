@@ -19,12 +19,15 @@ class OrderLine(RequestModel):
     quantity: Quantity
 
 
+MAX_LINES = 50
+
+
 class PlaceOrder(RequestModel):
     model_config = example({"items": [{"product_id": PRODUCT_ID, "quantity": 2}]})
 
     items: list[OrderLine] = Field(
         min_length=1,
-        max_length=50,
+        max_length=MAX_LINES,
         description="Quantities of the same product are added up. All products must have the same currency",
     )
 
