@@ -30,6 +30,10 @@ FETCH_INTERVAL_WITHOUT_KEYS_SECONDS = 1
 
 FETCH_TIMEOUT_SECONDS = 3.0
 
+NEW_KEY_SECONDS = FETCH_TIMEOUT_SECONDS + FETCH_INTERVAL_SECONDS
+"""A token whose key has been published for this time is accepted: the next fetch may begin even after the slowest one that did not contain
+the key."""
+
 FETCH_ERRORS = (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError)
 """The errors of a fetch: auth did not respond, or the response is not a JWKS."""
 
@@ -41,7 +45,9 @@ class JwksCache:
     """The public keys of auth by `kid`, less than a minute old, or older while auth is unavailable.
 
     A request whose key is cached never waits for a fetch. A token with an unknown `kid` (after a rotation) waits for another fetch, at
-    most once every ten seconds, or every second while no key is cached.
+    most once every ten seconds, or every second while no key is cached. If that fetch or the last one failed, it is not known whether auth
+    has the key: get() raises Unavailable, because a client that reads "not authenticated" logs out. Clients cannot cause this: whether
+    a fetch fails does not depend on the token, and the pause between two fetches is the same after a failure.
     """
 
     def __init__(self, fetch: FetchKeys) -> None:
@@ -49,6 +55,7 @@ class JwksCache:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._document: dict[str, Any] = {}
         self._fetched_at = self._tried_at = -1e9
+        self._last_fetch_failed = False
         self._fetching: asyncio.Task[None] | None = None
 
     @asynccontextmanager
@@ -71,12 +78,12 @@ class JwksCache:
         return self._keys.get(kid)
 
     async def get(self, kid: str) -> jwt.PyJWK | None:
-        """Return a key, or None if auth has no key with this `kid`. Raises Unavailable while no key is cached."""
+        """Return a key, or None if auth has no key with this `kid`. Raises Unavailable if that is not known."""
         key = self.cached(kid)
         if key is None and (fetching := self._start_fetch()) is not None:
             await asyncio.shield(fetching)  # other requests wait for it too
             key = self._keys.get(kid)
-        if not self._keys:
+        if key is None and (self._last_fetch_failed or not self._keys):
             raise Unavailable(
                 "Access tokens cannot be verified now, because the auth service is unavailable. Try again in a moment."
             )
@@ -100,7 +107,9 @@ class JwksCache:
                 self._keys = {key.key_id: key for key in found.keys if key.key_id}
                 self._document = document
             self._fetched_at = time.monotonic()
+            self._last_fetch_failed = False
         except FETCH_ERRORS as error:
+            self._last_fetch_failed = True
             log_failure(log.warning, "signing keys not fetched", error)
         finally:
             self._tried_at = time.monotonic()

@@ -1,14 +1,16 @@
 """The cached signing keys: used while auth is unavailable, fetched once for many requests, fetched again after a rotation."""
 
 import asyncio
+import base64
 import contextlib
+import json
 from typing import Any
 
 import pytest
 
 from kit import jwks as module
 from kit.auth import TokenVerifier
-from kit.errors import Unavailable
+from kit.errors import NotAuthenticated, Unavailable
 from kit.jwks import JwksCache, jwks_fetcher
 from tests.fakes.jwks_endpoint import JwksEndpoint
 from tests.fixtures.tokens import ISSUER, Signer
@@ -31,6 +33,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
     monkeypatch.setattr(module, "time", Time)
     return now
+
+
+def replace_kid(token: str, kid: str) -> str:
+    """Return the token with another `kid` in its header. Its signature is no longer valid."""
+    header = base64.urlsafe_b64encode(json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": kid}).encode())
+    return f"{header.decode().rstrip('=')}.{token.partition('.')[2]}"
 
 
 async def test_cached_keys_are_used_while_auth_is_unavailable(endpoint: JwksEndpoint, clock: list[float]) -> None:
@@ -90,6 +98,69 @@ async def test_unknown_kids_cause_few_fetches(endpoint: JwksEndpoint, clock: lis
         assert await keys.get(f"kid-{number}") is None
         clock[0] += 0.1
     assert endpoint.requests <= 4
+
+
+@pytest.mark.parametrize("failure", [None, {}, {"keys": []}], ids=["unreachable", "no JWKS", "no keys"])
+async def test_unknown_kid_is_unavailable_until_a_fetch_succeeds(
+    endpoint: JwksEndpoint, clock: list[float], signer: Signer, failure: Any
+) -> None:
+    verifier = TokenVerifier(endpoint, issuer=ISSUER, audience="shop")
+    await verifier.verify(signer.token("ada"))
+    rotated = Signer()
+    rotated.kid = "new"
+    token = rotated.token("ada")
+    clock[0] += 11
+    endpoint.unavailable, endpoint.response = failure is None, failure
+    for _ in range(3):
+        with pytest.raises(Unavailable):
+            await verifier.verify(token)
+        await verifier.verify(signer.token("ben"))
+        clock[0] += 1
+    assert endpoint.requests == 2, "the pause between two fetches is kept"
+    clock[0] += 11
+    endpoint.unavailable = False
+    endpoint.response = {"keys": [*(await rotated.jwks())["keys"], *(await signer.jwks())["keys"]]}  # type: ignore[misc]
+    assert (await verifier.verify(token)).sub == "ada"
+    with pytest.raises(NotAuthenticated):
+        await verifier.verify(replace_kid(token, "never"))
+
+
+async def test_unknown_kid_after_a_fetch_that_succeeded_is_not_authenticated(
+    endpoint: JwksEndpoint, clock: list[float], signer: Signer
+) -> None:
+    verifier = TokenVerifier(endpoint, issuer=ISSUER, audience="shop")
+    endpoint.unavailable = True
+    with pytest.raises(Unavailable):
+        await verifier.verify(signer.token("ada"))
+    endpoint.unavailable = False
+    clock[0] += 2
+    for kid in ("one", "two"):
+        with pytest.raises(NotAuthenticated):
+            await verifier.verify(replace_kid(signer.token("ada"), kid))
+
+
+async def test_key_is_accepted_at_the_latest_when_it_begins_to_sign(
+    endpoint: JwksEndpoint, clock: list[float], signer: Signer
+) -> None:
+    """The worst case: a fetch that lasts as long as possible ends with the keys from before the new one."""
+    keys = JwksCache(endpoint)
+    assert await keys.get("test-key") is not None
+    clock[0] += 11
+    endpoint.may_respond.clear()
+    endpoint.was_requested.clear()
+    slow = asyncio.create_task(keys.get("new"))
+    await endpoint.was_requested.wait()
+    published_at = clock[0]
+    before = await signer.jwks()
+    clock[0] += module.FETCH_TIMEOUT_SECONDS
+    endpoint.response = before
+    endpoint.may_respond.set()
+    assert await slow is None
+    old = before["keys"]
+    assert isinstance(old, list)
+    endpoint.response = {"keys": [*old, {**old[0], "kid": "new"}]}
+    clock[0] = published_at + module.NEW_KEY_SECONDS + 0.001
+    assert await keys.get("new") is not None
 
 
 async def test_a_new_key_is_fetched_after_a_rotation(
