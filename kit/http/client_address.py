@@ -18,6 +18,8 @@ RETRY_SECONDS = 1.0
 """A name that could not be resolved is resolved again after this time."""
 
 RESOLVE_TIMEOUT_SECONDS = 1.0
+"""Only the requests that arrive during the first lookup wait for it, and at most for this time."""
+
 log = structlog.get_logger("http")
 
 
@@ -28,7 +30,9 @@ class TrustedProxies:
         self._networks: list[Network] = []
         self._names: list[str] = []
         self._resolved: dict[str, list[Network]] = {}
-        self._resolve_at = 0.0
+        self._resolve_at = -1e9
+        self._resolving: asyncio.Task[None] | None = None
+        self._looked_up = False
         for proxy in proxies:
             try:
                 self._networks.append(ip_network(proxy))
@@ -57,20 +61,34 @@ class TrustedProxies:
         return None if client is None else str(client)
 
     async def _resolve_names(self) -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._resolve_at:
-            return
-        self._resolve_at = loop.time() + RESOLVE_SECONDS
-        for name in self._names:
-            try:
-                async with asyncio.timeout(RESOLVE_TIMEOUT_SECONDS):
-                    found = await loop.getaddrinfo(name, None)
-            except (OSError, ValueError) as error:
-                log.warning("trusted proxy not resolved", name=name, error=type(error).__name__)
-                self._resolve_at = loop.time() + RETRY_SECONDS
-            else:
-                self._resolved[name] = [ip_network(str(address[0]).partition("%")[0]) for *_, address in found]
-                self._network_of.cache_clear()
+        """Start a lookup if it is time. Wait for it only if it is the first one: before, a proxy would be taken for the client of all its
+        requests. Later the last results are used, so that a name server that does not answer delays no request."""
+        if self._resolving is None and asyncio.get_running_loop().time() >= self._resolve_at:
+            self._resolving = asyncio.create_task(self._look_up_all())
+        if self._resolving is not None and not self._looked_up:
+            await asyncio.shield(self._resolving)
+
+    async def _look_up_all(self) -> None:
+        try:
+            resolved = await asyncio.gather(*(self._look_up(name) for name in self._names))
+            pause = RESOLVE_SECONDS if all(resolved) else RETRY_SECONDS
+            self._resolve_at = asyncio.get_running_loop().time() + pause
+        finally:
+            self._resolving, self._looked_up = None, True
+
+    async def _look_up(self, name: str) -> bool:
+        """Look up a name. Return False if that failed; then the last result stays in use."""
+        try:
+            async with asyncio.timeout(RESOLVE_TIMEOUT_SECONDS):
+                found = await asyncio.get_running_loop().getaddrinfo(name, None)
+        except (OSError, ValueError) as error:
+            log.warning("trusted proxy not resolved", name=name, error=type(error).__name__)
+            return False
+        networks = [ip_network(str(address[0]).partition("%")[0]) for *_, address in found]
+        if networks != self._resolved.get(name):
+            self._resolved[name] = networks
+            self._network_of.cache_clear()
+        return True
 
     def _find_network(self, peer: str, forwarded_for: bytes) -> str | None:
         client = self._find_client(peer, forwarded_for)
