@@ -36,6 +36,7 @@ async def waiting() -> AsyncIterator[Waiting]:
     async with sample_client(app) as client:
         found = Waiting(client)
 
+        @app.get("/wait")
         @app.post("/wait")
         async def wait() -> None:
             found.started.release()
@@ -64,6 +65,23 @@ async def test_requests_over_the_limit_are_answered_with_503_and_health_checks_a
         waiting.released.set()
     assert [request.result().status_code for request in running] == [200] * LIMIT
     assert (await client.get("/fine")).status_code == 200
+
+
+async def test_reading_requests_leave_room_for_others(waiting: Waiting) -> None:
+    client = waiting.client
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        reading = [group.create_task(client.get("/wait")) for _ in range(LIMIT)]
+        for _ in range(LIMIT - 1):
+            await waiting.started.acquire()
+        for method in ("GET", "HEAD"):
+            assert (await client.request(method, "/fine")).status_code == 503
+        paying = group.create_task(client.post("/wait"))
+        await waiting.started.acquire()
+        assert (await client.post("/things", json={"name": "a", "number": 1})).status_code == 503, "the limit of all"
+        waiting.released.set()
+    assert sorted(request.result().status_code for request in reading) == [200] * (LIMIT - 1) + [503]
+    assert paying.result().status_code == 200
+    assert [(await client.get("/fine")).status_code for _ in range(2 * LIMIT)] == [200] * 2 * LIMIT
 
 
 async def test_requests_whose_body_is_still_arriving_are_not_counted(waiting: Waiting) -> None:
