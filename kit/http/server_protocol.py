@@ -1,7 +1,8 @@
 """HTTP on the port of a service: uvicorn's protocol, with the limits that uvicorn does not have.
 
-uvicorn limits neither the size of a header, nor the time that it takes to arrive, nor pipelined requests, nor the time for which a client
-leaves its response unread. Its `limit_concurrency` counts idle connections too: 999 of them made a service answer 503 to everybody.
+uvicorn limits neither the size of a header, nor the time that it takes to arrive, nor pipelined requests, nor the responses that clients
+leave unread: how many bytes, and for how long. Its `limit_concurrency` counts idle connections too: 999 of them made a service answer 503
+to everybody.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ import secrets
 from typing import ClassVar
 
 from prometheus_client import Counter
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from kit.errors import problem_response
+from kit.http.unread_responses import UnreadResponses
 from kit.observability.metrics import requests_total
 
 MAX_CONNECTIONS = 2000
@@ -25,12 +28,16 @@ UNREAD_SECONDS = 30.0
 MIN_READ_BYTES = 16 * 1024
 """A client whose response is too long for the buffers between us must read this many bytes in UNREAD_SECONDS."""
 
+UNREAD_BUFFER_BYTES = 16 * 1024
+"""Unread bytes of a connection that are not counted in UnreadResponses: 32 MiB for all connections together."""
+
 MAX_PIPELINED = 16
-"""Requests that a client may send before it has the response to an earlier one."""
+MAX_PIPELINED_BYTES = 16 * 1024
+"""Requests that a client may send before it has the response to an earlier one, and their size."""
 
 connections_closed = Counter(
     "http_connections_closed_total",
-    "Connections closed because of a limit: too_many, header_too_slow, response_not_read, too_many_pipelined",
+    "Connections closed because of a limit: too_many, header_too_slow, response_not_read, too_much_unread, too_many_pipelined",
     ["reason"],
 )
 
@@ -51,6 +58,7 @@ class ServerProtocol(HttpToolsProtocol):
     unread_seconds: ClassVar[float] = UNREAD_SECONDS
     waiting: ClassVar[dict["ServerProtocol", None]] = {}
     """The connections of this process that wait for their client, in the sequence in which they began to wait."""
+    unread: ClassVar[UnreadResponses] = UnreadResponses()
 
     _header_complete = False
     _header_too_large = False
@@ -59,6 +67,9 @@ class ServerProtocol(HttpToolsProtocol):
     _header_timer: asyncio.TimerHandle | None = None
     _unread_timer: asyncio.TimerHandle | None = None
     _unread_bytes = 0
+    _pipelined_bytes = 0
+    _deferred: tuple[RequestResponseCycle, ASGI3Application] | None = None
+    """A request that is processed when the client has read the response to the one before."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -68,11 +79,14 @@ class ServerProtocol(HttpToolsProtocol):
             if longest is self:
                 return
         self.waiting[self] = None
+        transport.set_write_buffer_limits(UNREAD_BUFFER_BYTES)
         self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.waiting.pop(self, None)
+        self.unread.release(self)
+        self._deferred = None
         for timer in (self._header_timer, self._unread_timer, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
@@ -110,6 +124,11 @@ class ServerProtocol(HttpToolsProtocol):
             raise _ParsingEnded
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        if self.pipeline or self._deferred is not None:
+            self._count_pipelined_bytes(len(body))
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         if self.cycle.response_complete:
             self._wait_for_next_request()
@@ -120,6 +139,7 @@ class ServerProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         pipelined = bool(self.pipeline)
         super().on_response_complete()
+        self._recount_pipelined_bytes()
         if self.transport.is_closing():
             self._start_unread_timer()
         elif not pipelined and not self.cycle.more_body:
@@ -134,6 +154,23 @@ class ServerProtocol(HttpToolsProtocol):
         if self._unread_timer is not None:
             self._unread_timer.cancel()
             self._unread_timer = None
+        self.unread.release(self)
+        if self._deferred is not None:
+            cycle, app = self._deferred
+            self._deferred = None
+            super()._start_asgi_task(cycle, app)
+            self._recount_pipelined_bytes()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.flow.write_paused:
+            # Its response would wait in memory, uncounted, until the client has read the one before.
+            self._deferred = (cycle, app)
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def close_unread(self) -> None:
+        """Close the connection, because the unread responses of all connections take too much memory."""
+        self._abort("too_much_unread")
 
     def timeout_keep_alive_handler(self) -> None:
         if self.transport.get_write_buffer_size():  # closing would wait until the client reads
@@ -157,6 +194,20 @@ class ServerProtocol(HttpToolsProtocol):
         if self._header_bytes > MAX_HEADER_BYTES:
             self._header_too_large = True
             raise _ParsingEnded
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._count_pipelined_bytes(count)
+
+    def _count_pipelined_bytes(self, count: int) -> None:
+        self._pipelined_bytes += count
+        if self._pipelined_bytes > MAX_PIPELINED_BYTES:
+            self._abort("too_many_pipelined")
+            raise _ParsingEnded
+
+    def _recount_pipelined_bytes(self) -> None:
+        self._pipelined_bytes = sum(
+            len(cycle.body) + sum(len(name) + len(value) for name, value in cycle.scope["headers"])
+            for cycle, _ in self.pipeline
+        )
 
     def _wait_for_next_request(self) -> None:
         self._header_complete = False
@@ -181,6 +232,7 @@ class ServerProtocol(HttpToolsProtocol):
     def _start_unread_timer(self) -> None:
         if self._unread_timer is None:
             self._unread_bytes = self.transport.get_write_buffer_size()
+            self.unread.hold(self, self._unread_bytes)
             self._unread_timer = self.loop.call_later(self.unread_seconds, self._check_read)
 
     def _check_read(self) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import httpx
@@ -14,7 +15,8 @@ from fastapi import FastAPI, Form, Request
 from pydantic import BaseModel
 
 from kit import errors
-from kit.http.body_limit import BodyLimit
+from kit.http.body_limit import FREE_BYTES, BodyLimit
+from tests.fixtures.loops import until
 
 LIMIT = 1000
 SECONDS = 0.3
@@ -22,6 +24,18 @@ SECONDS = 0.3
 
 class Note(BaseModel):
     text: str
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[int]:
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    listening = socket.create_server(("127.0.0.1", 0))
+    task = asyncio.create_task(server.serve([listening]))
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +57,8 @@ async def port() -> AsyncIterator[int]:
         await asyncio.sleep(2 * SECONDS)
         return len(note.text)
 
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
-    listening = socket.create_server(("127.0.0.1", 0))
-    serving = asyncio.create_task(server.serve([listening]))
-    yield listening.getsockname()[1]
-    server.should_exit = True
-    await serving
+    async with serving(app) as found:
+        yield found
 
 
 async def exchange(port: int, path: str, headers: list[str], *pieces: bytes) -> tuple[int, str]:
@@ -137,8 +147,40 @@ async def test_large_bodies_share_their_memory_and_small_ones_do_not_need_it(sma
         refused = await small_memory.post("/large", content=large)
         assert (refused.status_code, refused.json()["code"]) == (503, "unavailable")
         assert refused.headers["retry-after"]
-        assert (await small_memory.post("/small", content=b"x" * 64 * 1024)).json() == 64 * 1024
+        assert (await small_memory.post("/small", content=b"x" * FREE_BYTES)).json() == FREE_BYTES
         finish.set()
     assert first.result().json() == 900_001
     for _ in range(3):
         assert (await small_memory.post("/large", content=large)).json() == 900_000, "the memory is free again"
+
+
+async def test_slow_clients_share_a_limited_memory_and_do_not_keep_small_requests_out() -> None:
+    """Over real connections: each slow client sends the first 40 KiB of 60, so the shared memory is enough for eight of them."""
+    size, clients = 60 * 1024, 8
+    app = FastAPI()
+    errors.install_error_handlers(app)
+    app.add_middleware(BodyLimit, shared=clients * (40 * 1024 - FREE_BYTES))
+
+    @app.post("/json")
+    async def read(request: Request) -> int:
+        return len(await request.body())
+
+    async with serving(app) as port:
+        slow = [await asyncio.open_connection("127.0.0.1", port) for _ in range(clients)]
+        for _, writer in slow:
+            writer.write(
+                f"POST /json HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * 40 * 1024
+            )
+
+        async def large_is_refused() -> bool:
+            return await exchange(port, "/json", [f"Content-Length: {size}"], b"x" * size) == (503, "unavailable")
+
+        await until(large_is_refused)
+        assert await exchange(port, "/json", [f"Content-Length: {FREE_BYTES}"], b"x" * FREE_BYTES) == (200, "")
+        for _, writer in slow:
+            writer.transport.abort()
+
+        async def large_is_accepted() -> bool:
+            return await exchange(port, "/json", [f"Content-Length: {size}"], b"x" * size) == (200, "")
+
+        await until(large_is_accepted)

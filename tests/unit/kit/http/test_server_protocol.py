@@ -1,12 +1,25 @@
 """The limits of the server on connections, pipelined requests and unread responses, over real connections."""
 
 import asyncio
+from typing import ClassVar
 
 import httpx
 import pytest
 
-from kit.http.server_protocol import MAX_PIPELINED
-from tests.fixtures.http_server import CONNECTIONS, GET, LARGE, Client, Running, StrictProtocol, closed, until
+from kit.http.server_protocol import MAX_PIPELINED, MAX_PIPELINED_BYTES, ServerProtocol
+from kit.http.unread_responses import UnreadResponses
+from tests.fixtures.http_server import (
+    CONNECTIONS,
+    GET,
+    GET_LARGE,
+    LARGE,
+    Client,
+    Running,
+    StrictProtocol,
+    closed,
+    serving,
+    until,
+)
 
 
 async def test_idle_connections_do_not_keep_others_out(patient: Running) -> None:
@@ -74,8 +87,67 @@ async def test_response_that_is_not_read_ends_the_connection(strict: Running, cl
     assert len(await client.rest()) < LARGE
 
 
+def get_with_header(size: int) -> bytes:
+    return GET.rstrip() + b"\r\nA: " + b"a" * size + b"\r\n\r\n"
+
+
+async def test_pipelined_requests_have_a_limit_of_size(patient: Running) -> None:
+    before = closed("too_many_pipelined")
+    body = b"x" * (MAX_PIPELINED_BYTES + 1)
+    post = f"POST /things HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for pipelined in (post + body, get_with_header(MAX_PIPELINED_BYTES + 1)):
+        client = await Client.connect(patient, GET.replace(b"livez", b"wait") + pipelined)
+        assert await client.rest() == b""
+    assert closed("too_many_pipelined") == before + 2
+
+
+async def test_size_of_pipelined_requests_that_were_processed_does_not_count(patient: Running) -> None:
+    client = await Client.connect(patient)
+    for _ in range(10):
+        client.writer.write(2 * get_with_header(MAX_PIPELINED_BYTES // 3))
+        for _ in range(2):
+            assert (await client.answer())[0] == 200
+
+
+@pytest.mark.parametrize("pipelined", [True, False], ids=["at once", "later"])
+async def test_request_after_a_response_that_is_not_read_waits(patient: Running, pipelined: bool) -> None:
+    client = await Client.connect(patient, GET_LARGE * (3 if pipelined else 1))
+    await until(lambda: patient.larges == 1)
+    if not pipelined:
+        client.writer.write(GET_LARGE * 2)
+    other = await Client.connect(patient, GET)
+    assert (await other.answer())[0] == 200
+    assert patient.larges == 1
+    for number in (1, 2, 3):
+        assert patient.larges <= number
+        assert len((await client.answer())[2]) == LARGE
+    assert patient.larges == 3
+
+
+async def test_clients_that_read_nothing_share_a_limited_memory() -> None:
+    """The kernel and the client hold some megabytes of a response, so three responses are more than the limit and one is less."""
+
+    class SmallMemory(ServerProtocol):
+        waiting: ClassVar[dict[ServerProtocol, None]] = {}
+        unread: ClassVar[UnreadResponses] = UnreadResponses(max_bytes=LARGE + 1024 * 1024)
+
+    before = closed("too_much_unread")
+    async with serving(SmallMemory) as running:
+        clients = []
+        for number in range(4):
+            clients.append(await Client.connect(running, GET_LARGE))
+            await until(lambda number=number: running.larges == number + 1)  # type: ignore[misc]
+        await until(lambda: closed("too_much_unread") == before + 3)
+        assert SmallMemory.unread.total <= SmallMemory.unread.max_bytes
+        assert (await (await Client.connect(running, GET)).answer())[0] == 200
+        for client in clients[:3]:
+            assert len(await client.rest()) < LARGE, "the clients that have not read for the longest time"
+        assert len((await clients[3].answer())[2]) == LARGE
+        await until(lambda: SmallMemory.unread.total == 0)
+
+
 async def test_response_that_is_read_slowly_is_complete(strict: Running) -> None:
-    client = await Client.connect(strict, b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+    client = await Client.connect(strict, GET_LARGE)
     head = await client.reader.readuntil(b"\r\n\r\n")
     assert f"content-length: {LARGE}".encode() in head
     received = 0
