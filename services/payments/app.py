@@ -23,6 +23,7 @@ from services.payments.ledger import routes as ledger_routes
 from services.payments.models import AuditLogEntry, IdempotencyKey
 from services.payments.refunds import routes as refund_routes
 from services.payments.settings import settings
+from services.payments.settlement.requested import RequestedVerifications
 from services.payments.unrelated_charges import routes as unrelated_charge_routes
 from services.payments.webhooks import intake
 from services.payments.webhooks import routes as webhook_routes
@@ -36,6 +37,7 @@ class State(AuthState):
     notifier: Notifier
     idempotency_locks: IdempotencyLocks
     intake: Intake
+    requested_verifications: RequestedVerifications
 
 
 @asynccontextmanager
@@ -52,6 +54,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
             notifier=notifier,
             idempotency_locks=idempotency_locks,
             intake=Intake(engine, notifier, settings.webhook_keys),
+            requested_verifications=RequestedVerifications(settings.web_concurrency),
         )
     await idempotency_locks.close()
     await engine.dispose()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.account_limit import AccountLimit
@@ -33,10 +33,11 @@ from services.payments.errors import (
     TooManyPayments,
 )
 from services.payments.ledger.schemas import UtcTime
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment, PaymentStatus
 from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 from services.payments.settlement import verify as verification
+from services.payments.settlement.requested import RequestedVerifications
 
 router = Router(prefix="/payments", tags=["payments"])
 
@@ -182,14 +183,19 @@ async def get_payment(caller: AnyCaller, session: Reading, reference: Reference)
     summary="Verify a payment at Paystack",
     responses=problem_responses(PaymentNotFound, NotConfigured, PaystackUnavailable),
 )
-async def verify_payment(caller: AnyCaller, clients: CurrentClients, reference: Reference) -> PaymentView:
+async def verify_payment(
+    request: Request, caller: AnyCaller, clients: CurrentClients, reference: Reference
+) -> PaymentView:
     """Ask Paystack for the result of a payment that is not paid yet, and return the payment.
 
-    A payment is verified at most once in two seconds. A request that comes earlier gets the stored payment.
+    A payment is verified at most once in two seconds. A request that comes earlier gets the stored payment, and so does every request
+    while clients have caused too many verifications in the last minute.
     """
+    requested: RequestedVerifications = request.state.requested_verifications
     async with sessions() as session:
-        await find_payment(session, caller, reference)
-    await verification.verify_now(sessions, clients.paystack, reference)
+        payment = await find_payment(session, caller, reference)
+    if payment.status in UNPAID and requested.client_may_verify(clients.paystack.rate_limit):
+        await verification.verify_now(sessions, clients.paystack, reference)
     async with sessions() as session:
         (view,) = await _views(session, [await find_payment(session, caller, reference)])
     return view

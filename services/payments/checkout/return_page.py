@@ -1,6 +1,7 @@
 """The page to which Paystack redirects the payer's browser.
 
-The request is not authenticated and is no evidence of a payment, so it only starts a verification of the payment at Paystack.
+The request is not authenticated and is no evidence of a payment, so it only starts a verification of the payment at Paystack. The number of
+these verifications is limited (settlement/requested.py); without one, the page shows what this service knows.
 """
 
 import asyncio
@@ -8,18 +9,21 @@ from contextlib import suppress
 from html import escape
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from contracts.money import format_money
+from kit.http.client_address import TrustedProxies
 from kit.http.routing import Route, Router
 from services.payments.checkout.return_urls import with_query
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import NotConfigured, PaystackUnavailable
 from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.paystack.client import Paystack
 from services.payments.settings import settings
+from services.payments.settlement.requested import RequestedVerifications
 from services.payments.settlement.verify import verify_now
 
 
@@ -92,7 +96,9 @@ HEADERS = {
     },
     response_class=HTMLResponse,
 )
-async def show_return_page(clients: CurrentClients, trxref: Reference = None, reference: Reference = None) -> Response:
+async def show_return_page(
+    request: Request, clients: CurrentClients, trxref: Reference = None, reference: Reference = None
+) -> Response:
     """Verify the payment, then redirect the payer's browser to its `callback_url` with the parameter `reference`.
 
     If the payment has no `callback_url`, show a page with the result.
@@ -106,8 +112,9 @@ async def show_return_page(clients: CurrentClients, trxref: Reference = None, re
     # Without an answer or without a secret key, the webhook or the sweeper settles the payment later: the payer does not have to wait.
     reported = None
     with suppress(PaystackUnavailable, NotConfigured, TimeoutError):
-        async with asyncio.timeout(VERIFY_SECONDS):
-            reported = await verify_now(sessions, clients.paystack, payment.reference)
+        if payment.status in UNPAID and await _may_verify(request, clients.paystack):
+            async with asyncio.timeout(VERIFY_SECONDS):
+                reported = await verify_now(sessions, clients.paystack, payment.reference)
     if payment.callback_url:
         # Not a RedirectResponse, which would escape some characters of the URL.
         location = with_query(payment.callback_url, f"trxref={payment.reference}&reference={payment.reference}")
@@ -116,6 +123,14 @@ async def show_return_page(clients: CurrentClients, trxref: Reference = None, re
         payment = (await session.execute(select(Payment).where(Payment.id == payment.id))).scalar_one()
     title, text = TITLES_AND_TEXTS[_shown_status(payment.status, reported)]
     return _page(200, title, _fill(text, payment), payment.reference)
+
+
+async def _may_verify(request: Request, paystack: Paystack) -> bool:
+    requested: RequestedVerifications = request.state.requested_verifications
+    proxies: TrustedProxies = request.state.trusted_proxies
+    # Without a trusted proxy, the peer may be a proxy whose address stands for all payers.
+    address = await proxies.client_network(request.scope) if settings.trusted_proxies else None
+    return requested.return_page_may_verify(paystack.rate_limit, address)
 
 
 def _shown_status(status: PaymentStatus, reported: str | None) -> PaymentStatus:

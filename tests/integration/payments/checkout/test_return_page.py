@@ -5,13 +5,18 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from kit.http.client_address import TrustedProxies
 from services.payments.checkout import return_page
 from services.payments.clients import Clients
 from services.payments.models import UNPAID, PaymentStatus
+from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
+from services.payments.settlement import requested
+from services.payments.settlement.requested import RequestedVerifications
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack
 from tests.fixtures.apps import RunningApp
+from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_rows import find_payment, outbox_types
 
 
@@ -157,3 +162,55 @@ async def test_return_when_the_reference_is_unknown_answers_404(
     assert answer.status_code == 404
     assert "<script>" not in answer.text
     assert paystack.calls == []
+
+
+async def test_return_when_payers_caused_too_many_verifications_shows_the_stored_payment(
+    client: httpx.AsyncClient, payments: RunningApp, clients: Clients, paystack: FakePaystack
+) -> None:
+    """Paystack's limit in test mode leaves eleven verifications a minute to the return page."""
+    async with paystack_client(paystack, RateLimit(100)) as limited:
+        payments.state["clients"] = replace(clients, configured_paystack=limited)
+        answers = []
+        for _ in range(12):
+            one = await create_payment()
+            paystack.add_transaction(one.reference)
+            answers.append(await client.get("/payments/callback", params={"reference": one.reference}))
+        redirected = await create_payment(callback_url="https://shop.test/thanks")
+        answer = await client.get("/payments/callback", params={"reference": redirected.reference})
+    assert ["Thank you" in each.text for each in answers] == [True] * 11 + [False]
+    assert TEXTS["pending"] in answers[-1].text
+    assert answer.status_code == 303
+    assert len(paystack.calls) == 11
+
+
+async def test_return_when_one_address_caused_too_many_verifications_asks_paystack_for_others(
+    client: httpx.AsyncClient, payments: RunningApp, paystack: FakePaystack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requested, "RETURN_PAGES_PER_ADDRESS", 2)
+    payments.state["requested_verifications"] = RequestedVerifications()
+    payments.state["trusted_proxies"] = TrustedProxies(["127.0.0.1"])
+    monkeypatch.setattr(return_page, "settings", settings.model_copy(update={"trusted_proxies": ["127.0.0.1"]}))
+
+    async def returned(address: str) -> bool:
+        one = await create_payment()
+        paystack.add_transaction(one.reference)
+        headers = {"X-Forwarded-For": address}
+        answer = await client.get("/payments/callback", params={"reference": one.reference}, headers=headers)
+        return "Thank you" in answer.text
+
+    assert [await returned("198.51.100.1") for _ in range(3)] == [True, True, False]
+    assert await returned("198.51.100.2")
+
+
+async def test_return_when_the_payment_is_paid_causes_no_verification(
+    client: httpx.AsyncClient, payments: RunningApp, clients: Clients, paystack: FakePaystack
+) -> None:
+    async with paystack_client(paystack, RateLimit(1)) as limited:  # one verification a minute
+        payments.state["clients"] = replace(clients, configured_paystack=limited)
+        paid = await create_payment(status=PaymentStatus.SUCCEEDED, paid_amount=40_000, paid_currency="NGN")
+        for _ in range(3):
+            assert (await client.get("/payments/callback", params={"reference": paid.reference})).status_code == 200
+        one = await create_payment()
+        paystack.add_transaction(one.reference)
+        answer = await client.get("/payments/callback", params={"reference": one.reference})
+    assert "Thank you" in answer.text

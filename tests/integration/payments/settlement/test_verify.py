@@ -1,13 +1,18 @@
 """POST /payments/:reference/verify asks Paystack and settles what it answers."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from services.payments.clients import Clients
+from services.payments.paystack.rate_limit import RateLimit
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, charge_success, refusal
+from tests.fixtures.apps import RunningApp
+from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import execute, find_payment, outbox_types
 from tests.fixtures.tokens import Signer
@@ -127,3 +132,23 @@ async def test_verify_when_the_payment_is_another_customers_answers_404(
     assert (answer.status_code, answer.json()["code"]) == (404, "payment_not_found")
     assert (await verify(client, {}, one.reference)).status_code == 401
     assert paystack.calls == []
+
+
+async def test_verify_when_clients_caused_too_many_verifications_returns_the_stored_payment(
+    client: httpx.AsyncClient,
+    payments: RunningApp,
+    clients: Clients,
+    payer: dict[str, str],
+    paystack: FakePaystack,
+) -> None:
+    """Paystack's limit in test mode leaves eighteen verifications a minute to clients."""
+    async with paystack_client(paystack, RateLimit(100)) as limited:
+        payments.state["clients"] = replace(clients, configured_paystack=limited)
+        statuses = []
+        for _ in range(19):
+            one = await create_payment()
+            paystack.add_transaction(one.reference)
+            answer = await verify(client, payer, one.reference)
+            statuses.append((answer.status_code, answer.json()["status"]))
+    assert statuses == [(200, "succeeded")] * 18 + [(200, "pending")]
+    assert len(paystack.calls) == 18
