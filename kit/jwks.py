@@ -30,10 +30,6 @@ FETCH_INTERVAL_WITHOUT_KEYS_SECONDS = 1
 
 FETCH_TIMEOUT_SECONDS = 3.0
 
-NEW_KEY_SECONDS = FETCH_TIMEOUT_SECONDS + FETCH_INTERVAL_SECONDS
-"""A token whose key has been published for this time is accepted: the next fetch may begin even after the slowest one that did not contain
-the key."""
-
 FETCH_ERRORS = (httpx.HTTPError, TimeoutError, jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError)
 """The errors of a fetch: auth did not respond, or the response is not a JWKS."""
 

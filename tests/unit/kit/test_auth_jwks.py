@@ -159,7 +159,7 @@ async def test_key_is_accepted_at_the_latest_when_it_begins_to_sign(
     old = before["keys"]
     assert isinstance(old, list)
     endpoint.response = {"keys": [*old, {**old[0], "kid": "new"}]}
-    clock[0] = published_at + module.NEW_KEY_SECONDS + 0.001
+    clock[0] = published_at + module.FETCH_TIMEOUT_SECONDS + module.FETCH_INTERVAL_SECONDS + 0.001
     assert await keys.get("new") is not None
 
 
