@@ -22,6 +22,9 @@ WEBHOOK = "/payments/webhooks/paystack"
 MAX_RATE = 8_000
 """Number of requests that are prepared per second of a round. A round that has sent all of them ends early."""
 
+CONNECTIONS = 256
+"""With 64, the disk limits a server that waits for durable commits: 64 events per two commits. The others do not gain."""
+
 WARM_UP_SECONDS = 1.0
 _batches = itertools.count(1)
 
@@ -76,7 +79,7 @@ def payments_server(port: int, database: asyncpg.Connection) -> MeasuredServer:
     async def clear() -> None:
         await database.execute("TRUNCATE webhook_events")
 
-    return MeasuredServer("webhook intake", Target(port, WEBHOOK), stored, clear)
+    return MeasuredServer("webhook intake", Target(port, WEBHOOK, CONNECTIONS), stored, clear)
 
 
 @asynccontextmanager
@@ -85,7 +88,7 @@ async def two_web_processes(stack: Stack, one: MeasuredServer) -> AsyncIterator[
     (port,) = ports.reserve_free(1)
     environment = {**stack.service_env("payments"), "PAYMENTS_PORT": str(port), "WEB_CONCURRENCY": "2"}
     async with running("payments", databases.service_command("payments", "serve"), environment, port):
-        yield MeasuredServer("intake, two web processes", Target(port, WEBHOOK), one.stored, one.clear)
+        yield MeasuredServer("intake, two web processes", Target(port, WEBHOOK, CONNECTIONS), one.stored, one.clear)
 
 
 @asynccontextmanager
@@ -94,7 +97,7 @@ async def empty_route(stack: Stack) -> AsyncIterator[MeasuredServer]:
     (port,) = ports.reserve_free(1)
     environment = {"TOKEN_ISSUER": stack.env["TOKEN_ISSUER"], "JWKS_URL": stack.env["JWKS_URL"], "NOOP_PORT": str(port)}
     async with running("noop", [sys.executable, "-m", "bench.noop"], environment, port):
-        yield MeasuredServer("no-op route", Target(port, "/noop"))
+        yield MeasuredServer("no-op route", Target(port, "/noop", CONNECTIONS))
 
 
 @asynccontextmanager
@@ -103,4 +106,4 @@ async def raw_app(key: str) -> AsyncIterator[MeasuredServer]:
     (port,) = ports.reserve_free(1)
     environment = {"PAYSTACK_SECRET_KEY": key, "RAW_PORT": str(port)}
     async with running("raw", [sys.executable, "-m", "bench.raw"], environment, port):
-        yield MeasuredServer("raw ASGI app with HMAC", Target(port, WEBHOOK))
+        yield MeasuredServer("raw ASGI app with HMAC", Target(port, WEBHOOK, CONNECTIONS))
