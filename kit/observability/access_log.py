@@ -32,7 +32,7 @@ class AccessLog:
             return
         ms = round(seconds * 1000, 2)
         if self._json:
-            self._lines.msg(
+            self._lines.msg_later(
                 f'{_line_start(self._service, method, route, status)}{ms}, "event": "request", "request_id": "{request_id}",'
                 f' "trace_id": "{trace_id}", "level": "info", "ts": "{timestamp()}"}}'
             )

@@ -1,11 +1,12 @@
 """Write log messages to stdout, as JSON or as readable text."""
 
+import asyncio
 import json
 import logging
 import sys
 import time
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import structlog
 from prometheus_client import Counter
@@ -16,16 +17,43 @@ lines_lost = Counter("log_lines_lost_total", "Log lines that could not be writte
 class JsonLines:
     """Writes JSON lines to stdout. Records of the standard library's logging would double the cost of a line."""
 
+    _waiting: ClassVar[list[str]] = []
+    """Lines of `msg_later`, in their sequence. All instances write to the same stdout."""
+
     def msg(self, line: str) -> None:
-        """Write a line. Counts the line as lost if stdout cannot be written."""
+        """Write a line, after the lines that wait. Counts them as lost if stdout cannot be written."""
+        lines = [*self._waiting, line]
+        self._waiting.clear()
+        self._write(lines)
+
+    debug = info = warning = error = critical = msg
+
+    def msg_later(self, line: str) -> None:
+        """Write a line at the end of this turn of the event loop, with one system call for all lines of the turn.
+
+        The system call is the larger part of a line's cost. A process that is killed loses the lines of its last turn.
+        """
         try:
-            sys.stdout.write(line + "\n")
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.msg(line)
+            return
+        self._waiting.append(line)
+        if len(self._waiting) == 1:
+            loop.call_soon(self._write_waiting)
+
+    def _write_waiting(self) -> None:
+        if lines := self._waiting[:]:
+            self._waiting.clear()
+            self._write(lines)
+
+    def _write(self, lines: list[str]) -> None:
+        try:
+            sys.stdout.write("".join(line + "\n" for line in lines))
             sys.stdout.flush()
         except (OSError, ValueError):
             # The disk is full or the pipe is closed. A payment must not fail because a log line cannot be written.
-            lines_lost.inc()
-
-    debug = info = warning = error = critical = msg
+            lines_lost.inc(len(lines))
 
 
 def configure_logging(level: str, style: Literal["json", "console"], service: str) -> None:

@@ -1,5 +1,6 @@
 """The line that is logged for each request."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -9,6 +10,7 @@ import structlog
 
 from kit.observability.access_log import AccessLog
 from kit.observability.logging import configure_logging
+from tests.fixtures.metrics import metric
 
 REQUEST_ID = "0af7651916cd43dd"
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -70,3 +72,46 @@ def test_line_is_readable_when_the_format_is_console(capsys: pytest.CaptureFixtu
     output = capsys.readouterr().out
     assert "request" in output
     assert "route=/things/{id}" in output
+
+
+async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_sequence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    configure_logging("INFO", "json", "sample")
+    written: list[str] = []
+
+    class Stdout:
+        def write(self, text: str) -> None:
+            written.append(text)
+
+        def flush(self) -> None:
+            pass
+
+    monkeypatch.setattr("sys.stdout", Stdout())
+    access_log = AccessLog("sample", "INFO", "json")
+    for status in (200, 201):
+        access_log.log("GET", "/things", status, 0.1, REQUEST_ID, TRACE_ID)
+    assert written == []
+    await asyncio.sleep(0)  # the next turn
+    structlog.get_logger("sample").info("another line")
+    access_log.log("GET", "/things", 202, 0.1, REQUEST_ID, TRACE_ID)
+    structlog.get_logger("sample").info("another line")
+    assert [len(text.splitlines()) for text in written] == [2, 1, 2]
+    lines = [json.loads(line) for text in written for line in text.splitlines()]
+    assert [line.get("status") for line in lines] == [200, 201, None, 202, None]
+    await asyncio.sleep(0)
+    assert len(written) == 3, "nothing is written twice"
+
+
+async def test_lines_that_cannot_be_written_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    class FullDisk:
+        def write(self, text: str) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stdout", FullDisk())
+    before = metric("log_lines_lost_total")
+    access_log = AccessLog("sample", "INFO", "json")
+    for _ in range(2):
+        access_log.log("GET", "/things", 200, 0.1, REQUEST_ID, TRACE_ID)
+    await asyncio.sleep(0)
+    assert metric("log_lines_lost_total") - before == 2

@@ -1,6 +1,7 @@
 """Log lines: their format, and what they must not contain."""
 
 import contextlib
+import asyncio
 import json
 import logging
 from pathlib import Path
@@ -33,6 +34,7 @@ async def test_json_log_lines_carry_service_request_and_trace(capsys: pytest.Cap
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://sample.test") as client:
         await client.get("/fine", headers={"X-Request-ID": "abc", "traceparent": TRACE})
         await client.get("/livez")
+    await asyncio.sleep(0)  # lines of requests are written at the end of a turn of the event loop
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {line["service"] for line in lines} == {"sample"}
     assert lines[0]["event"] == "a line of the library"
