@@ -1,7 +1,7 @@
 """Log lines: their format, and what they must not contain."""
 
-import contextlib
 import asyncio
+import contextlib
 import json
 import logging
 from pathlib import Path
