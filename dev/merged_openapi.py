@@ -12,6 +12,9 @@ ROUTED = {
 }
 """The prefixes of the paths that the gateway routes to each service, as in deploy/gateway/Caddyfile."""
 
+INTERNAL = ("/auth/revocations",)
+"""The paths with such a prefix that the gateway does not route."""
+
 INDEX = "/"
 """The only path that every service has and that the gateway answers itself, with the same schema."""
 
@@ -59,7 +62,7 @@ def merge(documents: Mapping[str, Json]) -> Json:
 
 def is_routed(service: str, path: str) -> bool:
     """Return True if the gateway routes a path to this service."""
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in ROUTED[service])
+    return path not in INTERNAL and any(path == prefix or path.startswith(f"{prefix}/") for prefix in ROUTED[service])
 
 
 def differing_components(documents: Mapping[str, Json]) -> set[str]:

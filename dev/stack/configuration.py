@@ -94,6 +94,7 @@ class Configuration:
             "CATALOG_WORKER_PORT": str(self.ports["catalog-worker"]),
             "CATALOG_DATABASE_URL": self.databases["catalog"],
             "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
+            "REVOCATIONS_URL": f"{self.url('auth')}/auth/revocations",
         }
 
     def _payments(self) -> dict[str, str]:
@@ -105,6 +106,7 @@ class Configuration:
             # A front end in development may run on any port.
             "PAYMENTS_CALLBACK_ORIGINS": os.environ.get("PAYMENTS_CALLBACK_ORIGINS") or "*",
             "JWKS_URL": f"{self.url('auth')}/.well-known/jwks.json",
+            "REVOCATIONS_URL": f"{self.url('auth')}/auth/revocations",
             "CATALOG_URL": self.url("catalog"),
             "PAYSTACK_URL": self.paystack_url,
             "PAYSTACK_SECRET_KEY": self.paystack_secret_key,

@@ -5,22 +5,28 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from contracts.revocations import RevocationList
 from kit.app import create_app
 from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
 from kit.http.health import Check
+from kit.revocations import Revocations
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.db import engine, reading, reading_engine, sessions
+from services.auth.db import engine, reading, reading_engine, reading_sessions, sessions
 from services.auth.keys import routes as key_routes
 from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
 from services.auth.models import AuditLogEntry
+from services.auth.sessions import routes as session_routes
+from services.auth.sessions.revocations import current_list
 from services.auth.settings import settings
 from services.auth.tokens import routes as token_routes
 from services.auth.tokens import server_metadata
+
+REVOCATION_POLL_SECONDS = 2.0
 
 checks: dict[str, Check] = {"database": schema_check("services.auth", engine)}
 """Readiness checks. The lifespan adds the checks of the objects that it creates."""
@@ -38,18 +44,29 @@ class State(AuthState):
     """The secret from which refresh tokens are derived (sessions/refresh_tokens.py)."""
 
 
+async def _read_revocations() -> RevocationList:
+    async with reading_sessions() as session:
+        return await current_list(session)
+
+
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     key_ring = KeyRing(settings.auth_keys_dir, settings.auth_key_activation_seconds)
     key_ring.load()
     refresh_secret = read_refresh_secret(settings.auth_keys_dir)
-    verifier = TokenVerifier(key_ring.jwks, issuer=settings.token_issuer, audience=settings.token_audience)
+    revocations = Revocations(_read_revocations)
+    verifier = TokenVerifier(
+        key_ring.jwks,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        is_revoked=revocations.is_revoked,
+    )
     password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds)
     await password_hasher.warm_up()
     admin = AdminBootstrap(sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
     warnings["administrators"] = admin.check_others
-    async with admin.running(), verifier.keys.refreshing():
+    async with admin.running(), verifier.keys.refreshing(), revocations.polling(REVOCATION_POLL_SECONDS):
         yield State(
             verifier=verifier, key_ring=key_ring, password_hasher=password_hasher, refresh_secret=refresh_secret
         )
@@ -70,6 +87,7 @@ app = create_app(
     routers=[
         account_routes.router,
         token_routes.router,
+        session_routes.router,
         key_routes.router,
         server_metadata.router,
         audit_router("/auth", AuditLogEntry, reading),

@@ -6,7 +6,6 @@ OAuthError
 ├── InvalidGrant
 ├── UnauthorizedClient
 ├── UnsupportedGrantType
-├── UnsupportedTokenType (RFC 7009 section 2.2.1)
 ├── InvalidScope
 └── TooManyFailedLogins
 """
@@ -33,6 +32,12 @@ class AccountNeeded(Problem):
     """This access token belongs to a client, not to an account. Log in with a user name and a password."""
 
     status = 403
+
+
+class SessionNotFound(Problem):
+    """You have no session with this id: list your sessions with GET /auth/sessions."""
+
+    status = 404
 
 
 class TooBusy(Problem):
@@ -98,12 +103,6 @@ class UnsupportedGrantType(OAuthError):
     """grant_type must be one of: password, refresh_token, client_credentials."""
 
     error = "unsupported_grant_type"
-
-
-class UnsupportedTokenType(OAuthError):
-    """Access tokens of programs cannot be revoked. They expire; remove the client or its secret to prevent new ones."""
-
-    error = "unsupported_token_type"
 
 
 class InvalidScope(OAuthError):

@@ -7,7 +7,7 @@ from kit.db.schema import schema_check
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
 from services.auth.db import engine, sessions
-from services.auth.sessions import refresh_tokens
+from services.auth.sessions import refresh_tokens, revocations
 from services.auth.settings import settings
 from services.auth.throttling import failed_logins
 
@@ -17,12 +17,13 @@ log = structlog.get_logger("pruning")
 
 
 async def prune(session: AsyncSession) -> int:
-    """Delete up to BATCH_SIZE expired refresh families and up to BATCH_SIZE old failed logins. Return the larger of the two numbers."""
+    """Delete up to BATCH_SIZE expired sessions, revocations and failed logins each. Return the largest of these numbers."""
     families = await refresh_tokens.delete_expired(session, BATCH_SIZE)
+    revoked = await revocations.delete_expired(session, BATCH_SIZE)
     usernames = await failed_logins.delete_old(session, BATCH_SIZE)
-    if families or usernames:
-        log.info("expired rows deleted", refresh_families=families, failed_logins=usernames)
-    return max(families, usernames)
+    if families or revoked or usernames:
+        log.info("expired rows deleted", refresh_families=families, revocations=revoked, failed_logins=usernames)
+    return max(families, revoked, usernames)
 
 
 async def prune_regularly(shutdown: Shutdown) -> None:

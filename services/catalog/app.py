@@ -10,6 +10,7 @@ from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
 from kit.jwks import jwks_fetcher
+from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.catalog.categories import routes as categories
 from services.catalog.db import engine, reading, reading_engine
 from services.catalog.models import AuditLogEntry
@@ -22,8 +23,14 @@ from services.catalog.settings import settings
 async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
     """Create the token verifier. Close the database connections at shutdown."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
-    verifier = TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience)
-    async with verifier.keys.refreshing():
+    revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
+    verifier = TokenVerifier(
+        fetch_keys,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        is_revoked=revocations.is_revoked,
+    )
+    async with verifier.keys.refreshing(), revocations.polling():
         yield AuthState(verifier=verifier)
     await engine.dispose()
     await reading_engine.dispose()

@@ -14,6 +14,11 @@ class CatalogSettings(Settings):
         description="URL of the catalog database for the role that owns the tables, for `migrate`; default: CATALOG_DATABASE_URL",
     )
     jwks_url: str = Field(pattern=r"^https?://", description="URL of auth's public keys")
+    revocations_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="URL of auth's revocation list; default: /auth/revocations on the host of JWKS_URL",
+    )
     catalog_reservation_seconds: int = Field(
         default=900, ge=1, le=7 * 86400, description="Seconds for which an unpaid order keeps its stock reserved"
     )

@@ -12,6 +12,7 @@ from kit.db.schema import schema_check
 from kit.idempotency.long_running import IdempotencyLocks
 from kit.jwks import jwks_fetcher
 from kit.messaging.notifier import Notifier
+from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.payments import routes
 from services.payments.cards import routes as card_routes
 from services.payments.checkout import return_page
@@ -44,10 +45,16 @@ class State(AuthState):
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     """Create the shared objects when the app starts, and release them when it stops."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
-    verifier = TokenVerifier(fetch_keys, issuer=settings.token_issuer, audience=settings.token_audience)
+    revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
+    verifier = TokenVerifier(
+        fetch_keys,
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        is_revoked=revocations.is_revoked,
+    )
     notifier = create_notifier()
     idempotency_locks = IdempotencyLocks(sessions, IdempotencyKey, settings.payments_database_url)
-    async with open_clients() as clients, verifier.keys.refreshing():
+    async with open_clients() as clients, verifier.keys.refreshing(), revocations.polling():
         yield State(
             verifier=verifier,
             clients=clients,

@@ -46,6 +46,11 @@ class PaymentsSettings(Settings):
         description="URL of the payments database for the role that owns the tables, for `migrate`; default: PAYMENTS_DATABASE_URL",
     )
     jwks_url: str = Field(description="URL of auth's public keys")
+    revocations_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="URL of auth's revocation list; default: /auth/revocations on the host of JWKS_URL",
+    )
     catalog_url: str = Field(description="Base URL of catalog")
     payments_public_url: str = Field(description="Base URL of this service for the payer's browser")
     paystack_url: str = Field(default="https://api.paystack.co", description="Base URL of Paystack's API")

@@ -15,7 +15,7 @@ from kit.log_throttling import log_failure
 from services.auth.accounts import administrators, records
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.models import ADMIN, Account, AuditLogEntry
-from services.auth.sessions import refresh_tokens
+from services.auth.sessions.revocations import revoke_sessions
 from services.auth.settings import AuthSettings
 
 RETRY_SECONDS = 1.0
@@ -30,7 +30,7 @@ async def ensure_admin(
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
     Idempotent, also in concurrent processes. If a customer has registered this email address, the account becomes the administrator's
-    account, and its old password and refresh tokens are no longer valid.
+    account, its old password is no longer valid, and its sessions end.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password
     if email is None or secret is None:
@@ -49,7 +49,7 @@ async def ensure_admin(
         new = insert(Account).values(email=email, **values)
         upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
-        await refresh_tokens.revoke_all(session, account_id)
+        await revoke_sessions(session, account_id)
         await audit.record(
             session,
             AuditLogEntry,

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from services.auth.models import ADMIN, CUSTOMER, Account, AuditLogEntry, Role
-from services.auth.sessions import refresh_tokens
+from services.auth.sessions.revocations import revoke_sessions
 
 MAX_LISTED = 1000
 
@@ -45,7 +45,7 @@ async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> b
 async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | None) -> None:
     """Make an account a customer's account, and end its sessions. `named`: the address in AUTH_ADMIN_EMAIL.
 
-    Access tokens that were issued before keep their scopes until they expire. Raises RoleRefused for an unknown account, for a customer,
+    Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer,
     and for `named`, because auth would make it an administrator again when it starts.
     """
     account = await _get_locked(session, email)
@@ -57,7 +57,7 @@ async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | N
         )
     before = {"role": account.role}
     account.role, account.role_from_environment = CUSTOMER, False
-    await refresh_tokens.revoke_all(session, account.id)
+    await revoke_sessions(session, account.id)
     after = {"role": CUSTOMER, "sessions": "ended"}
     await audit.record(session, AuditLogEntry, actor, "role.revoked", account.id, before=before, after=after)
 

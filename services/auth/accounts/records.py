@@ -53,3 +53,4 @@ async def upgrade_password_hash(session: AsyncSession, account: Account, passwor
     """Replace an outdated hash by a new hash of the same password, unless the password was changed meanwhile."""
     same_password = (Account.id == account.id, Account.password_hash == account.password_hash)
     await session.execute(update(Account).where(*same_password).values(password_hash=password_hash))
+    account.password_hash = password_hash

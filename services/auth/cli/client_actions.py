@@ -15,6 +15,8 @@ from services.auth.clients.models import ClientSecret
 from services.auth.clients.records import ClientRefused, NewSecret
 from services.auth.db import sessions
 from services.auth.models import AuditLogEntry
+from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.revocations import end_sessions, revoke_subject
 
 T = TypeVar("T")
 Json = dict[str, object]
@@ -72,6 +74,9 @@ def remove(client_id: str) -> None:
     """Remove a client."""
 
     async def work(session: AsyncSession) -> None:
+        await records.get_locked(session, client_id)  # no session can be started meanwhile
+        await end_sessions(session, RefreshFamily.client_id == client_id)
+        await revoke_subject(session, client_id)
         client = await records.remove(session, client_id)
         before: Json = {"public": client.public, "scope": client.scope}
         await _record(session, "client.removed", client_id, before=before)

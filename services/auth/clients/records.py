@@ -109,7 +109,7 @@ async def set_scopes(session: AsyncSession, client_id: str, scopes: Set[str]) ->
 
 
 async def remove(session: AsyncSession, client_id: str) -> Client:
-    """Remove a client and return it. Sessions that it started end; its access tokens stay valid until they expire. Raises ClientRefused."""
+    """Remove a client and return it. The caller also ends its sessions and revokes its tokens. Raises ClientRefused."""
     client = await get_locked(session, client_id)
     await session.delete(client)
     return client

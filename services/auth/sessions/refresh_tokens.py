@@ -15,14 +15,20 @@ import secrets
 from collections.abc import Set
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.after_commit import after_commit
+from services.auth.errors import InvalidGrant
 from services.auth.models import Account
 from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.origin import Origin
+from services.auth.sessions.revocations import end_sessions
+from services.auth.settings import settings
 
 IDLE_LIFETIME = timedelta(days=30)
 ABSOLUTE_LIFETIME = timedelta(days=90)
@@ -63,8 +69,18 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-async def issue(session: AsyncSession, account: Account, client_id: str, scope: str) -> Login:
-    """Start a family. It expires after 30 days without use, at the latest 90 days after the login."""
+async def issue(session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> Login:
+    """Start a family. It expires after 30 days without use, at the latest 90 days after the login.
+
+    Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read.
+    """
+    unchanged = select(Account.id).where(
+        Account.id == account.id,
+        Account.password_hash.is_not_distinct_from(account.password_hash),
+        Account.role == account.role,
+    )
+    if await session.scalar(unchanged.with_for_update(read=True)) is None:
+        raise InvalidGrant("The account was changed during the login. Log in again.")
     family_id, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     row = insert(RefreshFamily).values(
         id=family_id,
@@ -75,13 +91,24 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
         scope=scope,
         expires_at=func.now() + IDLE_LIFETIME,
         absolute_expires_at=func.now() + ABSOLUTE_LIFETIME,
+        **_use(origin),
     )
     await session.execute(row)
     return Login(sid, f"{family_id}.{secret}")
 
 
+def _use(origin: Origin) -> dict[str, Any]:
+    """Return the columns that change when an access token is issued."""
+    return {
+        "device": origin.device,
+        "address": origin.address,
+        "last_used_at": func.now(),
+        "access_expires_at": func.now() + timedelta(seconds=settings.auth_access_token_seconds),
+    }
+
+
 async def rotate(
-    session: AsyncSession, token: str, refresh_secret: bytes, client_id: str | None = None
+    session: AsyncSession, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
 ) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
@@ -104,6 +131,7 @@ async def rotate(
             parent_digest=RefreshFamily.secret_digest,
             rotated_at=func.now(),
             expires_at=func.least(func.now() + IDLE_LIFETIME, RefreshFamily.absolute_expires_at),
+            **_use(origin),
         )
         .returning(*granted)
     )
@@ -120,38 +148,24 @@ async def rotate(
     if row is not None:
         account_id, client, sid, scope = row
         return Rotation(account_id, client, sid, frozenset(scope.split()), f"{family_id}.{child_secret}")
-    revoked = await session.execute(
-        delete(RefreshFamily)
-        .where(RefreshFamily.id == family_id)
-        .returning(RefreshFamily.account_id, RefreshFamily.expires_at > func.now())
-    )
-    for account_id, was_valid in revoked:
+    for account_id, was_valid in await end_sessions(session, RefreshFamily.id == family_id):
         if was_valid:
-            log.warning("refresh token reused and family revoked", account_id=str(account_id))
+            message = "refresh token reused and family revoked"
+            after_commit(session, log.warning, message, account_id=str(account_id))
     return None
 
 
 async def revoke(session: AsyncSession, token: str) -> None:
-    """Revoke the family of a token, even if the token was already used. Does nothing for an unknown token."""
+    """End the session of a token, even if the token was already used. Does nothing for an unknown token."""
     parts = TOKEN.fullmatch(token)
     if parts is not None:
-        await session.execute(delete(RefreshFamily).where(RefreshFamily.id == parts[1]))
+        await end_sessions(session, RefreshFamily.id == parts[1])
 
 
 async def belongs_to(session: AsyncSession, token: str, client_id: str) -> bool:
     """Return False if the family of a token was issued to another client. An unknown token belongs to every client."""
     owner = select(RefreshFamily.client_id).where(RefreshFamily.id == token.partition(".")[0])
     return await session.scalar(owner) in {None, client_id}
-
-
-async def end_session(session: AsyncSession, sid: str) -> None:
-    """Revoke the family of a session. Does nothing for an unknown session."""
-    await session.execute(delete(RefreshFamily).where(RefreshFamily.sid == sid))
-
-
-async def revoke_all(session: AsyncSession, account_id: UUID) -> None:
-    """Revoke all families of an account. Access tokens that were already issued stay valid until they expire."""
-    await session.execute(delete(RefreshFamily).where(RefreshFamily.account_id == account_id))
 
 
 async def delete_expired(session: AsyncSession, limit: int) -> int:

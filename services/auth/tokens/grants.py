@@ -18,6 +18,7 @@ from services.auth.email_addresses import normalize_email
 from services.auth.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
+from services.auth.sessions.origin import Origin
 from services.auth.throttling import failed_logins
 from services.auth.tokens.scopes import select_scope
 
@@ -41,6 +42,7 @@ async def log_in(
     username: str,
     password: str,
     scope: str | None,
+    origin: Origin,
 ) -> Grant:
     """Log in with a user name and a password.
 
@@ -72,7 +74,7 @@ async def log_in(
         if new_hash is not None:
             await records.upgrade_password_hash(session, account, new_hash)
         granted = select_scope(scope, account.scopes & client.scopes)
-        login = await refresh_tokens.issue(session, account, client.id, granted)
+        login = await refresh_tokens.issue(session, account, client.id, granted, origin)
     return Grant(str(account.id), client.id, granted, account.email, login.sid, login.refresh_token)
 
 
@@ -82,6 +84,7 @@ async def refresh(
     credentials: ClientCredentials | None,
     token: str,
     scope: str | None,
+    origin: Origin,
 ) -> Grant:
     """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
 
@@ -89,7 +92,7 @@ async def refresh(
     """
     async with sessions.begin() as session:
         named = None if credentials is None else (await authenticate_app(session, credentials)).id
-        rotation = await refresh_tokens.rotate(session, token, refresh_secret, named)
+        rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, named)
         if rotation is not None:
             owner = select(Account, Client).join(Client, Client.id == rotation.client_id)
             found = await session.execute(

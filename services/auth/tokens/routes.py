@@ -20,10 +20,10 @@ from services.auth.errors import (
     TooManyFailedLogins,
     UnauthorizedClient,
     UnsupportedGrantType,
-    UnsupportedTokenType,
 )
 from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
+from services.auth.sessions.origin import CurrentOrigin
 from services.auth.settings import settings
 from services.auth.tokens import grants
 from services.auth.tokens.access_tokens import sign_access_token
@@ -66,6 +66,7 @@ async def get_access_token(
     key_ring: CurrentKeyRing,
     hasher: CurrentPasswordHasher,
     refresh_secret: RefreshSecret,
+    origin: CurrentOrigin,
     client: SentCredentials,
     grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
     username: Annotated[
@@ -101,11 +102,11 @@ async def get_access_token(
         case GrantType.PASSWORD:
             if username is None or password is None:
                 raise InvalidRequest("The grant type password needs username and password.")
-            grant = await grants.log_in(sessions, hasher, client, username, password, scope)
+            grant = await grants.log_in(sessions, hasher, client, username, password, scope, origin)
         case GrantType.REFRESH_TOKEN:
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
-            grant = await grants.refresh(sessions, refresh_secret, client, refresh_token, scope)
+            grant = await grants.refresh(sessions, refresh_secret, client, refresh_token, scope, origin)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient
@@ -130,22 +131,19 @@ async def get_access_token(
     "/auth/revoke",
     summary="Revoke a token, which logs out",
     dependencies=[Depends(refuse_repeated_parameters)],
-    responses=oauth_responses(InvalidRequest, InvalidClient, InvalidGrant, UnsupportedTokenType),
+    responses=oauth_responses(InvalidRequest, InvalidClient, InvalidGrant),
 )
 async def revoke_token(
     session: Transaction,
     request: Request,
     client: SentCredentials,
-    token: Annotated[
-        str | None, Form(max_length=8192, description="A refresh token, or an access token of an account")
-    ] = None,
+    token: Annotated[str | None, Form(max_length=8192, description="A refresh token or an access token")] = None,
     token_type_hint: Annotated[str | None, Form(max_length=100, description="Ignored (RFC 7009 section 2.1)")] = None,
 ) -> None:
     """Log out: end the session to which this token belongs, with all its refresh tokens (RFC 7009).
 
-    Its access tokens are refused by auth at once. Other services accept them until they expire, after at most 15 minutes. An invalid token
-    is also answered with 200. A client that names itself can only revoke its own tokens. Access tokens of programs belong to no session,
-    so they cannot be revoked.
+    Every service refuses its access tokens within ten seconds. An invalid token is also answered with 200. A client that names itself can
+    only revoke its own tokens. An access token of a program belongs to no session: only this token is revoked.
     """
     if token is None:
         if "token" not in await request.form():  # FastAPI reads an empty parameter as absent

@@ -106,7 +106,11 @@ def upgrade() -> None:
         sa.Column("parent_digest", sa.LargeBinary(), nullable=True),
         sa.Column("rotated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("device", sa.Text(), nullable=True),
+        sa.Column("address", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("access_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("absolute_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -121,6 +125,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_refresh_families_account_id"), "refresh_families", ["account_id"], unique=False)
     op.create_index(op.f("ix_refresh_families_client_id"), "refresh_families", ["client_id"], unique=False)
     op.create_index(op.f("ix_refresh_families_expires_at"), "refresh_families", ["expires_at"], unique=False)
+    op.create_table(
+        "revocations",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('session', 'subject', 'token')", name=op.f("ck_revocations_kind")),
+        sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_revocations")),
+    )
+    op.create_index(op.f("ix_revocations_expires_at"), "revocations", ["expires_at"], unique=False)
 
     op.execute(REFUSE_CHANGE)
     op.execute(
@@ -130,6 +144,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_revocations_expires_at"), table_name="revocations")
+    op.drop_table("revocations")
     op.drop_index(op.f("ix_refresh_families_expires_at"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_client_id"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_account_id"), table_name="refresh_families")

@@ -38,6 +38,7 @@ async def test_client_commands_change_a_program_over_to_a_new_secret_and_record_
     assert (program["scopes"], program["secret_id"]) == (["audit:read"], int(second))
     assert program["secret_last_used_at"] is not None
     await client("remove", "reporter")
+    assert (await auth.http.get("/auth/revocations")).json()["subjects"].keys() == {"reporter"}
     response = await auth.token("client_credentials", client_id="reporter", client_secret=new)
     assert response.json()["error"] == "invalid_client"
 
