@@ -35,8 +35,8 @@ def normalize_email(address: str) -> str:
     if top_level is not None:
         normalized = normalized[: -len(top_level)] + _normalize_label(top_level)
     local, _, domain = normalized.rpartition("@")
-    # The domain is in lower case already, as UTS #46 maps it; in a domain, the two lower-case sigmas are different letters.
-    return f"{_lower_case(local)}@{domain.lower()}"
+    # The domain is mapped by UTS #46 already. It keeps both lower-case sigmas, and capital letters of Cherokee.
+    return f"{_lower_case(local)}@{domain}"
 
 
 def _lower_case(local: str) -> str:
