@@ -69,8 +69,9 @@ class Health:
         """Return the reasons of the failed checks by name. Empty if the process is ready."""
         async with self._lock:
             if time.monotonic() - self._checked_at > 1:
-                self._reasons = await self._run_all(self.checks)
-                self._warned = await self._run_all(self.warnings)
+                self._reasons, self._warned = await asyncio.gather(
+                    self._run_all(self.checks), self._run_all(self.warnings)
+                )
                 self._checked_at = time.monotonic()
             return self._reasons
 

@@ -218,7 +218,7 @@ async def test_old_keys_are_replaced_in_the_background(
     published = (await signer.jwks())["keys"]
     assert isinstance(published, list)
     endpoint.response = {"keys": [{**published[0], "kid": "new"}]}
-    clock[0] += 241
+    clock[0] += 31
     endpoint.was_requested.clear()
     assert keys.cached("test-key") is not None
     await endpoint.was_requested.wait()
@@ -230,7 +230,7 @@ async def test_old_keys_are_replaced_in_the_background(
 async def test_keys_are_refreshed_without_requests(endpoint: JwksEndpoint, clock: list[float]) -> None:
     keys = JwksCache(endpoint)
     assert await keys.get("test-key") is not None
-    clock[0] += 241
+    clock[0] += 31
     endpoint.was_requested.clear()
     async with keys.refreshing(check_seconds=0.001), asyncio.timeout(5):
         await endpoint.was_requested.wait()

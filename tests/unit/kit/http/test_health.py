@@ -41,6 +41,14 @@ async def test_readyz_without_failed_checks_is_200() -> None:
     assert (response.status_code, response.json()) == (200, {"status": "ready"})
 
 
+async def test_readyz_with_warnings_is_200_and_lists_them() -> None:
+    (response,) = await get_readyz(Health({"database": working}, {"administrators": delayed, "other": working}))
+    assert (response.status_code, response.json()) == (
+        200,
+        {"status": "ready", "warnings": {"administrators": "three webhook events wait"}},
+    )
+
+
 async def test_readyz_lists_the_reasons_of_failed_checks() -> None:
     (response,) = await get_readyz(
         Health({"database": working, "backlog": delayed, "broker": broken, "other": failing_without_message})
