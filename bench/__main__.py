@@ -16,7 +16,20 @@ from urllib.parse import urlsplit
 import asyncpg
 from rich.console import Console
 
-from bench import baseline, databases, intake, large_tables, memory, peer, purchases, report, routes, sweep, users_peer
+from bench import (
+    LATEST,
+    baseline,
+    databases,
+    intake,
+    large_tables,
+    memory,
+    peer,
+    purchases,
+    report,
+    routes,
+    sweep,
+    users_peer,
+)
 from bench.load import Target, initialise_process, run_round
 from bench.peer_environment import NotInstalled, PeerEnvironment
 from bench.processes import PRODUCTION_SETTINGS
@@ -94,7 +107,7 @@ def main() -> int:
         return 130
     report.show(results, console)
     report.write(results, quick)
-    console.print(f"all rounds are in {report.LATEST}")
+    console.print(f"all rounds are in {LATEST}")
     return 0
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench.report import LATEST
+from bench import LATEST
 from dev import PROJECT
 
 PAGE = PROJECT / "docs" / "performance.md"

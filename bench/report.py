@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bench import LATEST
 from bench.large_tables import KINDS
 from bench.memory import Memory
 from bench.results import NOISY, Results
 from bench.sweep import LIVE_LIMIT, MANY_PAYMENTS, TEST_LIMIT
 
-LATEST = Path(__file__).with_name("latest.json")
 BUSY_LOAD = 0.5
 
 

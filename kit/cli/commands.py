@@ -1,4 +1,4 @@
-"""The commands that every service has, declared without their implementation (app.py, republish.py, reprocess.py)."""
+"""The commands that every service has, declared without their implementation (migrations.py, republish.py, reprocess.py)."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -30,12 +30,12 @@ def service_cli(package: str) -> typer.Typer:
     @cli.command()
     def migrate() -> None:
         """Migrate the database to the revision that this code needs. Safe to run repeatedly and concurrently."""
-        call("kit.cli.app:migrate", package)
+        call("kit.cli.migrations:migrate", package)
 
     @cli.command(name="check-migrations")
     def check_migrations() -> None:
         """Fail if the models and the migrations differ."""
-        call("kit.cli.app:check_migrations", package)
+        call("kit.cli.migrations:check_migrations", package)
 
     cli.add_typer(_audit_commands(package), name="audit")
     return cli
