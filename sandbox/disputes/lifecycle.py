@@ -157,17 +157,9 @@ class DisputeLifecycle:
     def remind(
         self, connection: sqlite3.Connection, dispute_id: int, delivery: DeliveryOptions = DEFAULT_DELIVERY
     ) -> tuple[Dispute, Transaction]:
-        """Send a reminder and schedule the next. Errors: DisputeNotFound, DisputeAlreadyResolved."""
+        """Send a reminder. The next scheduled step of the dispute does not move. Errors: DisputeNotFound, DisputeAlreadyResolved."""
         dispute, transaction = self._find_open(connection, dispute_id)
-        at = now()
-        reminded = replace(
-            dispute,
-            updated_at=max(at, dispute.updated_at + 1),
-            next_step_at=min(self._hours_after(at, REMINDER_HOURS), dispute.due_at),
-        )
-        queries.save(connection, reminded)
-        self._queue_webhook(connection, DisputeEvent.REMIND, reminded, transaction, delivery)
-        return reminded, transaction
+        return self._remind(connection, dispute, transaction, dispute.next_step_at, delivery)
 
     def advance(self, connection: sqlite3.Connection, at: int) -> int | None:
         """Send the reminders and resolve the disputes that are due (job of the scheduler)."""
@@ -180,8 +172,22 @@ class DisputeLifecycle:
             elif at >= dispute.due_at:
                 self._resolve(connection, dispute, transaction, DisputeResolution.AUTO_ACCEPTED)
             else:
-                self.remind(connection, dispute.id)
+                next_reminder_at = self._hours_after(now(), REMINDER_HOURS)
+                self._remind(connection, dispute, transaction, min(next_reminder_at, dispute.due_at))
         return queries.next_due_at(connection)
+
+    def _remind(
+        self,
+        connection: sqlite3.Connection,
+        dispute: Dispute,
+        transaction: Transaction,
+        next_step_at: int | None,
+        delivery: DeliveryOptions = DEFAULT_DELIVERY,
+    ) -> tuple[Dispute, Transaction]:
+        reminded = replace(dispute, updated_at=max(now(), dispute.updated_at + 1), next_step_at=next_step_at)
+        queries.save(connection, reminded)
+        self._queue_webhook(connection, DisputeEvent.REMIND, reminded, transaction, delivery)
+        return reminded, transaction
 
     def _hours_after(self, at: int, hours: float) -> int:
         return at + int(hours * self._hour_seconds * 1000)
