@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
-from kit.database_url import async_url
+from kit.database_url import async_url, tls_arguments
 from kit.db.errors import sqlstate
 
 NAMING = {
@@ -73,6 +73,7 @@ def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncE
         pool_pre_ping=True,
         hide_parameters=True,  # logged errors must not show password hashes or email addresses
         connect_args={
+            **tls_arguments(url),
             "timeout": 2,
             "command_timeout": 3.8,
             "server_settings": {

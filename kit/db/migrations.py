@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from kit.database_url import async_url
+from kit.database_url import async_url, tls_arguments
 from kit.db.columns import render_item
 from kit.db.privileges import grant_privileges
 from kit.db.schema import migrations_folder
@@ -78,7 +78,7 @@ async def run_alembic_command(
 
 
 async def _run_locked(url: SecretStr, work: Callable[[Connection], None]) -> None:
-    engine = create_async_engine(async_url(url), poolclass=NullPool, connect_args={"timeout": 10})
+    engine = create_async_engine(async_url(url), poolclass=NullPool, connect_args={**tls_arguments(url), "timeout": 10})
     try:
         async with engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})

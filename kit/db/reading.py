@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session
 
-from kit.database_url import async_url
+from kit.database_url import async_url, tls_arguments
 from kit.db.engine import mark_closed_connections
 
 T = TypeVar("T")
@@ -34,6 +34,7 @@ def create_reading_engine(url: SecretStr, *, name: str, connections: int = 5) ->
         pool_reset_on_return=None,  # there is no transaction to roll back
         hide_parameters=True,
         connect_args={
+            **tls_arguments(url),
             "timeout": 2,
             "command_timeout": 2.3,
             "server_settings": {

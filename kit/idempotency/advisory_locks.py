@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 from pydantic import SecretStr
 
-from kit.database_url import driver_url
+from kit.database_url import driver_url, tls_arguments
 from kit.errors import Unavailable
 from kit.log_throttling import log_failure
 from kit.worker.backoff import Backoff
@@ -65,6 +65,7 @@ class AdvisoryLocks:
             if self._connection is None:
                 self._connection = await asyncpg.connect(
                     driver_url(self._url),
+                    **tls_arguments(self._url),
                     timeout=2,
                     command_timeout=2,
                     server_settings={"application_name": "locks", "lock_timeout": "2000"},

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from kit.database_url import driver_url
+from kit.database_url import driver_url, tls_arguments
 from kit.worker.shutdown import Shutdown
 
 MIN_INTERVAL_SECONDS = 0.01
@@ -61,7 +61,7 @@ class Notifier:
 
     async def listen(self, shutdown: Shutdown, url: SecretStr) -> None:
         """Run as a job: wake the jobs of this process when another process notifies. Raises when the connection is lost."""
-        connection = await asyncpg.connect(driver_url(url), timeout=5, command_timeout=5)
+        connection = await asyncpg.connect(driver_url(url), **tls_arguments(url), timeout=5, command_timeout=5)
         try:
             lost = asyncio.Event()
             connection.add_termination_listener(lambda _: lost.set())
