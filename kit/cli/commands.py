@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from kit.cli.failed_events import failed_events_cli
 from kit.cli.lazy import call, create_cli
 from kit.cli.options import AsJson, RequiredSince, Since, Until
 from kit.cli.times import check_period
@@ -92,3 +93,5 @@ def add_event_commands(cli: typer.Typer, package: str, *, republish: str, inbox:
     def reprocess_events(as_json: AsJson = False) -> None:
         """Reprocess failed events. Idempotent: the effect of an event is never applied twice."""
         call("kit.cli.reprocess:reprocess_events", package, inbox, as_json=as_json)
+
+    cli.add_typer(failed_events_cli(package, inbox), name="failed-events")

@@ -1,4 +1,4 @@
-"""The commands `dead-letters list`, `dead-letters show` and `dead-letters put-back`. dead_letter_actions.py implements them."""
+"""The commands `dead-letters list`, `show`, `put-back` and `close`. dead_letter_actions.py implements them."""
 
 from typing import Annotated
 
@@ -6,16 +6,17 @@ import typer
 
 from contracts.topology import Queue
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson
+from kit.cli.options import AsJson, OptionalReason, Reason
 
 ACTIONS = "kit.cli.dead_letter_actions"
 MAX_READ = 1_000
 MAX_IDS = 100
 
 
-def dead_letters_cli(service: str, queue: Queue, events: str) -> typer.Typer:
+def dead_letters_cli(package: str, queue: Queue, events: str) -> typer.Typer:
     """Return the commands for the dead letters of a service. `events`: the TypeAdapter of the events that it consumes, as `module:name`."""
-    cli = create_cli(f"List, show and put back the dead letters of {service}: messages that it could not read.")
+    service = package.rpartition(".")[2]
+    cli = create_cli(f"List, show, put back and close the dead letters of {service}: messages that it could not read.")
 
     @cli.command(name="list")
     def list_dead_letters(
@@ -25,7 +26,7 @@ def dead_letters_cli(service: str, queue: Queue, events: str) -> typer.Typer:
         as_json: AsJson = False,
     ) -> None:
         """List dead letters, oldest first. They stay in their queue."""
-        call(f"{ACTIONS}:list_dead_letters", service, queue, events, limit=limit, as_json=as_json)
+        call(f"{ACTIONS}:list_dead_letters", package, queue, events, limit=limit, as_json=as_json)
 
     @cli.command()
     def show(
@@ -33,7 +34,7 @@ def dead_letters_cli(service: str, queue: Queue, events: str) -> typer.Typer:
         as_json: AsJson = False,
     ) -> None:
         """Show a dead letter with its body. Exit code 1: there is no such dead letter among the oldest 1,000."""
-        call(f"{ACTIONS}:show", service, queue, events, dead_letter_id, as_json=as_json)
+        call(f"{ACTIONS}:show", package, queue, events, dead_letter_id, as_json=as_json)
 
     @cli.command(name="put-back")
     def put_back(
@@ -41,6 +42,7 @@ def dead_letters_cli(service: str, queue: Queue, events: str) -> typer.Typer:
             list[str] | None, typer.Argument(help="Ids of dead letters, as `list` prints them.")
         ] = None,
         everything: Annotated[bool, typer.Option("--all", help="Put back all dead letters.")] = False,
+        reason: OptionalReason = None,
         as_json: AsJson = False,
     ) -> None:
         """Put dead letters back into the queue, for example after a new version can read them. An event has its effect only once.
@@ -50,8 +52,28 @@ def dead_letters_cli(service: str, queue: Queue, events: str) -> typer.Typer:
         wanted = set(dead_letter_ids or [])
         if bool(wanted) == everything:
             raise typer.BadParameter("give the ids of dead letters, or --all")
-        if len(wanted) > MAX_IDS:
-            raise typer.BadParameter(f"give at most {MAX_IDS} ids, or --all")
-        call(f"{ACTIONS}:put_back", service, queue, wanted, everything=everything, as_json=as_json)
+        _check_number(wanted)
+        call(
+            f"{ACTIONS}:put_back", package, queue, events, wanted, everything=everything, reason=reason, as_json=as_json
+        )
+
+    @cli.command()
+    def close(
+        dead_letter_ids: Annotated[list[str], typer.Argument(help="Ids of dead letters, as `list` prints them.")],
+        reason: Reason,
+        as_json: AsJson = False,
+    ) -> None:
+        """Delete dead letters that can never be read, after you have dealt with what they report. `show` prints them before.
+
+        Exit code 1: an id was not found among the oldest 1,000 dead letters.
+        """
+        wanted = set(dead_letter_ids)
+        _check_number(wanted)
+        call(f"{ACTIONS}:close", package, queue, events, wanted, reason=reason, as_json=as_json)
 
     return cli
+
+
+def _check_number(wanted: set[str]) -> None:
+    if len(wanted) > MAX_IDS:
+        raise typer.BadParameter(f"give at most {MAX_IDS} ids")

@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
+from kit.cli.lazy import call
 from kit.cli.times import parse_time
+
+
+def parse_line(typed: str) -> str:
+    """Check a text by the rules of the HTTP API: one line, not empty, at most 200 characters."""
+    return str(call("kit.cli.lines:parse_line", typed))
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 START = typer.Option(
@@ -19,3 +26,6 @@ RequiredSince = Annotated[datetime, START]
 Until = Annotated[
     datetime | None, typer.Option("--to", parser=parse_time, metavar="TIME", help="End of the period. Default: now.")
 ]
+REASON = typer.Option("--reason", parser=parse_line, metavar="TEXT", help="Reason, which is recorded in the audit log.")
+Reason = Annotated[str, REASON]
+OptionalReason = Annotated[str | None, REASON]

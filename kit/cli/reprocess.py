@@ -9,7 +9,8 @@ from kit.audit.actor import command_actor
 from kit.audit.entries import AuditEntry
 from kit.cli.app import run_command
 from kit.cli.lazy import load
-from kit.messaging.inbox import EntryStatus, InboxEntry, status_literal
+from kit.messaging.entry_status import EntryStatus
+from kit.messaging.inbox import InboxEntry, status_literal
 
 BATCH = 500
 

@@ -24,6 +24,7 @@ from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped
 
+from kit.db.after_commit import after_commit
 from kit.idempotency.advisory_locks import AdvisoryLocks
 from kit.idempotency.keys import (
     FoundKey,
@@ -161,7 +162,7 @@ class IdempotencyLocks:
         )
         if taken.scalar_one_or_none() is None:
             raise IdempotencyKeyInUse
-        log.warning("idempotency key taken over", operation=request.operation)
+        after_commit(session, log.warning, "idempotency key taken over", operation=request.operation)
 
     async def _delete_key(self, request: IdempotentRequest, holder: int) -> None:
         # If the DELETE fails, the next request takes over the key after the lock is released.

@@ -1,8 +1,9 @@
-"""Read the dead letters of a queue without removing them, and put them back into the queue.
+"""Read the dead letters of a queue without removing them, put them back into the queue, or delete them.
 
 A dead letter that was read stays unacknowledged until the channel is closed. Then the broker returns it to its place in the queue.
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -93,7 +94,12 @@ class DeadLetters:
         )
         exchange = await self._channel.get_exchange(self._queue.dead_letter_exchange, ensure=False)
         await exchange.publish(again, self._queue.name, mandatory=True, timeout=TIMEOUT_SECONDS)
-        await message.ack()
+        await self.delete(letter)
+
+    async def delete(self, letter: DeadLetter) -> None:
+        """Remove a dead letter that was read."""
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await letter.message.ack()
 
 
 @asynccontextmanager

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,6 +37,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.columns import one_of, text_enum
 from kit.db.counting import count_up_to
+from kit.messaging.entry_status import EntryStatus
 from kit.observability.measured_gauge import MeasuredGauge
 
 BATCH = 200
@@ -52,17 +52,6 @@ unprocessed_entries = MeasuredGauge(
     "Inbox entries that are pending or failed, each counted up to 10,000",
     ["inbox", "status"],
 )
-
-
-class EntryStatus(StrEnum):
-    PENDING = "pending"
-    """Waits for its first attempt, or for the next attempt after a failure, at `next_attempt_at`."""
-
-    PROCESSED = "processed"
-    """Its effect is committed."""
-
-    FAILED = "failed"
-    """Out of automatic attempts: an operator has to reprocess it."""
 
 
 def status_literal(status: EntryStatus) -> ColumnElement[str]:
@@ -197,19 +186,20 @@ def _make_due_again(inbox: Table) -> Update:
 async def _insert(
     session: AsyncSession, inbox: type[InboxEntry], statement: ReturningInsert[*Row], messages: Iterable[Message]
 ) -> Sequence[ResultRow[*Row]]:
-    distinct = {message.key: message for message in messages}.values()
+    distinct = {message.key: message for message in messages}
     if not distinct:
         return []
+    # In the order of the keys: otherwise two processes that store the same messages could deadlock.
+    ordered = [distinct[key] for key in sorted(distinct)]
     values = array_values(
-        key=[message.key for message in distinct],
-        body=[message.body for message in distinct],
-        headers=[message.headers for message in distinct],
+        key=[message.key for message in ordered],
+        body=[message.body for message in ordered],
+        headers=[message.headers for message in ordered],
     )
-    new = (await session.execute(statement, values)).all()
+    new = {row.key: row for row in await session.execute(statement, values)}
     if len(new) < len(distinct):
-        known = {message.key for message in distinct} - {row.key for row in new}
-        await session.execute(make_due_again(inbox), {"keys": list(known)})
-    return new
+        await session.execute(make_due_again(inbox), {"keys": list(distinct.keys() - new.keys())})
+    return [new[key] for key in distinct if key in new]
 
 
 @cache

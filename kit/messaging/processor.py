@@ -15,7 +15,8 @@ from kit.db.after_commit import after_commit
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.errors import is_contention, may_succeed_later
 from kit.messaging import outbox
-from kit.messaging.inbox import BATCH, Entry, EntryStatus, InboxEntry, lock_due, measure, status_literal
+from kit.messaging.entry_status import EntryStatus
+from kit.messaging.inbox import BATCH, Entry, InboxEntry, lock_due, measure, status_literal
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff

@@ -3,6 +3,7 @@
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.after_commit import after_commit
 from kit.db.schema import schema_check
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
@@ -22,7 +23,14 @@ async def prune(session: AsyncSession) -> int:
     revoked = await revocations.delete_expired(session, BATCH_SIZE)
     usernames = await failed_logins.delete_old(session, BATCH_SIZE)
     if families or revoked or usernames:
-        log.info("expired rows deleted", refresh_families=families, revocations=revoked, failed_logins=usernames)
+        after_commit(
+            session,
+            log.info,
+            "expired rows deleted",
+            refresh_families=families,
+            revocations=revoked,
+            failed_logins=usernames,
+        )
     return max(families, revoked, usernames)
 
 

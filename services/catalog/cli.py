@@ -7,4 +7,4 @@ from kit.cli.dead_letters import dead_letters_cli
 PACKAGE = "services.catalog"
 cli = service_cli(PACKAGE)
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:InboxRow")
-cli.add_typer(dead_letters_cli("catalog", CATALOG_PAYMENTS, "contracts.events:EVENT_ADAPTER"), name="dead-letters")
+cli.add_typer(dead_letters_cli(PACKAGE, CATALOG_PAYMENTS, "contracts.events:EVENT_ADAPTER"), name="dead-letters")

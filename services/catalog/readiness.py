@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_up_to
 from kit.messaging import outbox
-from kit.messaging.inbox import EntryStatus
+from kit.messaging.entry_status import EntryStatus
 from services.catalog.models import InboxRow, OutboxRow
 
 OVERDUE_SECONDS = 60

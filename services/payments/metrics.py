@@ -5,12 +5,13 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.messaging import outbox
-from kit.messaging.inbox import EntryStatus
+from kit.messaging.entry_status import EntryStatus
 from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.shutdown import Shutdown
-from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment, PaymentStatus
+from services.payments.models import Dispute, DisputeStatus, OutboxRow, Payment
 from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import NEEDS_OPERATOR, REFUSED
+from services.payments.statuses import PaymentStatus
 from services.payments.webhooks.models import WebhookEvent
 
 INTERVAL_SECONDS = 5

@@ -4,8 +4,9 @@ A charge that changes its payment, and a dispute that is recorded, have the new 
 """
 
 from contracts.events import HeldReason
-from services.payments.models import DisputeStatus, PaymentStatus
+from services.payments.models import DisputeStatus
 from services.payments.paystack.event_types import Handling, WebhookEventType
+from services.payments.statuses import PaymentStatus
 
 VERIFICATION_SCHEDULED = "verification scheduled"
 """The charge in the event is incomplete: the sweeper verifies the payment at Paystack."""

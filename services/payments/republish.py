@@ -1,6 +1,7 @@
-"""Republish the events of a period: those of every payment with a movement in the ledger in that period.
+"""Republish the events of a period: those of each payment with a movement in the ledger, and of each dispute that changed in it.
 
-payment.failed and payment.held are not republished, because catalog changes nothing when it receives them.
+A dispute can change without a movement: no money is withheld if it was resolved before it was recorded, for example. payment.failed and
+payment.held are not republished, because catalog changes nothing when it receives them.
 """
 
 from collections.abc import AsyncGenerator, Collection, Iterator
@@ -17,16 +18,24 @@ from services.payments.ledger.models import LedgerEntry, LedgerTransaction, Move
 from services.payments.models import SUCCEEDED, Dispute, OutboxRow, Payment
 
 BATCH = 500
-KINDS_WITH_EVENTS = frozenset(MovementKind) - {MovementKind.FEE, MovementKind.SETTLED}
-"""The kinds of movements that are recorded together with an event."""
+KINDS_WITH_EVENTS = frozenset({MovementKind.RECEIVED, MovementKind.ACCEPTED, MovementKind.BOUND, MovementKind.REFUNDED})
+"""The kinds of movements that are recorded together with an event about the payment itself."""
 
 
 async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
-    """Write to the outbox the events that describe the current state of each payment with a movement recorded in [since, until).
+    """Write to the outbox the events that describe the current state of what changed in [since, until).
 
     Works in batches, each in its own transaction, and yields the number of events that each batch added: those that
     are still in the outbox are not counted.
     """
+    async for added in _republish_payments(since, until):
+        yield added
+    async for added in _republish_disputes(since, until):
+        yield added
+
+
+async def _republish_payments(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
+    """Republish payment.succeeded and payment.refunded of each payment with a movement recorded in [since, until)."""
     last_recorded_at, last_id = since, 0
     while True:
         async with sessions.begin() as session:
@@ -49,18 +58,40 @@ async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, Non
         last_recorded_at, last_id = rows[-1].recorded_at, rows[-1].transaction_id
 
 
+async def _republish_disputes(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
+    """Republish payment.disputed and payment.dispute_resolved of each dispute that may have been opened or resolved in [since, until).
+
+    A row has only the time of its last change, so a dispute that has changed again since the period is republished too.
+    """
+    last_id = 0
+    while True:
+        async with sessions.begin() as session:
+            batch = await session.execute(
+                select(Dispute, Payment)
+                .join(Payment, Payment.id == Dispute.payment_id)
+                .where(Dispute.id > last_id, Dispute.created_at < until, Dispute.updated_at >= since)
+                .where(Payment.order_id.is_not(None))
+                .order_by(Dispute.id)
+                .limit(BATCH)
+            )
+            rows = batch.all()
+            events = [event for dispute, payment in rows for event in _dispute_events(payment, dispute)]
+            added = await outbox.add(session, OutboxRow, *events)
+        if events:
+            yield added
+        if len(rows) < BATCH:
+            return
+        last_id = rows[-1].Dispute.id
+
+
 async def _events_of(session: AsyncSession, payment_ids: Collection[int]) -> list[Event]:
     with_order = select(Payment).where(Payment.id.in_(payment_ids), Payment.order_id.is_not(None)).order_by(Payment.id)
     payments = (await session.execute(with_order)).scalars().all()
-    disputes: dict[int | None, list[Dispute]] = {}
-    of_payments = select(Dispute).where(Dispute.payment_id.in_(payment_ids)).order_by(Dispute.id)
-    for dispute in (await session.execute(of_payments)).scalars():
-        disputes.setdefault(dispute.payment_id, []).append(dispute)
-    return [event for payment in payments for event in _current_events(payment, disputes.get(payment.id, []))]
+    return [event for payment in payments for event in _payment_events(payment)]
 
 
-def _current_events(payment: Payment, disputes: list[Dispute]) -> Iterator[Event]:
-    """Yield the events that describe the current state of a payment."""
+def _payment_events(payment: Payment) -> Iterator[Event]:
+    """Yield the events that describe the current state of a payment, without its disputes."""
     # A payment that was refunded while it was held still has a held_reason: payment.succeeded was never published for it.
     if payment.status in SUCCEEDED and payment.held_reason is None:
         yield payment_events.succeeded(
@@ -68,7 +99,10 @@ def _current_events(payment: Payment, disputes: list[Dispute]) -> Iterator[Event
         )
     if payment.refunded_amount > 0:
         yield payment_events.refunded(payment, payment.refunded_amount)
-    for dispute in disputes:
-        yield payment_events.disputed(payment, dispute)
-        if dispute.lost is not None:
-            yield payment_events.dispute_resolved(payment, dispute)
+
+
+def _dispute_events(payment: Payment, dispute: Dispute) -> Iterator[Event]:
+    """Yield the events that describe the current state of a dispute."""
+    yield payment_events.disputed(payment, dispute)
+    if dispute.lost is not None:
+        yield payment_events.dispute_resolved(payment, dispute)

@@ -13,7 +13,8 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyH
 from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
-from services.payments.auth import AnyCaller, Payer, Reference, find_payment, visible_payments
+from services.payments import payment_lists
+from services.payments.auth import AnyCaller, Payer, Reference, find_payment
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
@@ -33,11 +34,13 @@ from services.payments.errors import (
     TooManyPayments,
 )
 from services.payments.ledger.schemas import UtcTime
-from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment
+from services.payments.payment_lists import PaymentFilter
 from services.payments.refunds import requests
 from services.payments.schemas import PaymentPage, PaymentView, StartPayment
 from services.payments.settlement import verify as verification
 from services.payments.settlement.requested import RequestedVerifications
+from services.payments.statuses import PaymentStatus
 
 router = Router(prefix="/payments", tags=["payments"])
 
@@ -149,23 +152,15 @@ async def list_payments(
     cursor: CursorParam = None,
 ) -> PaymentPage:
     """Return the payments that match all filters, newest first: the caller's own, or all with the scope `payments:read`."""
-    query = visible_payments(caller).order_by(Payment.id.desc()).limit(limit + 1)
-    if order_id is not None:
-        query = query.where(Payment.order_id == order_id)
-    if customer is not None:
-        query = query.where(Payment.payer_id == customer)
-    if reference is not None:
-        query = query.where(Payment.reference == reference)
-    if status:
-        query = query.where(Payment.status.in_(status))
-    if since is not None:
-        query = query.where(Payment.created_at >= since)
-    if until is not None:
-        query = query.where(Payment.created_at < until)
-    if cursor is not None:
-        (last_id,) = decode_cursor(cursor, "payments", int)
-        query = query.where(Payment.id < last_id)
-    rows = (await session.execute(query)).scalars().all()
+    before = None if cursor is None else decode_cursor(cursor, "payments", int)[0]
+    if "payments:read" not in caller.scopes:
+        if customer not in {None, caller.id}:
+            return PaymentPage(items=[], next_cursor=None)
+        customer = caller.id
+    selected = PaymentFilter(
+        payer_id=customer, order_id=order_id, reference=reference, statuses=status or (), since=since, until=until
+    )
+    rows = await payment_lists.list_payments(session, selected, limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("payments", last.id))
     return PaymentPage(items=await _views(session, page), next_cursor=next_cursor)
 

@@ -9,8 +9,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from contracts.events import HeldReason
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
-from services.payments.models import PaymentStatus
 from services.payments.settings import settings
+from services.payments.statuses import PaymentStatus
 
 
 def _check_return_url(url: str) -> str:

@@ -20,11 +20,12 @@ from services.payments.checkout.return_urls import with_query
 from services.payments.clients import CurrentClients
 from services.payments.db import sessions
 from services.payments.errors import NotConfigured, PaystackUnavailable
-from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.settings import settings
 from services.payments.settlement.requested import RequestedVerifications
 from services.payments.settlement.verify import verify_now
+from services.payments.statuses import PaymentStatus
 
 
 class ReturnPageRoute(Route):

@@ -28,7 +28,7 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
@@ -38,6 +38,7 @@ from services.payments.schemas import PaymentView
 from services.payments.settings import settings
 from services.payments.settlement.rules import check_amount
 from services.payments.settlement.settle import settle
+from services.payments.statuses import PaymentStatus
 
 log = structlog.get_logger("cards")
 

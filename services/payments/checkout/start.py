@@ -27,13 +27,14 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
 from services.payments.references import new_reference
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
+from services.payments.statuses import PaymentStatus
 
 MAX_PENDING = 20
 """The maximum number of pending payments of an order. The sweeper verifies each of them, and these calls use up Paystack's rate limit."""

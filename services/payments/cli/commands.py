@@ -20,6 +20,6 @@ cli.command()(jobs.backfill)
 cli.command()(jobs.reconcile)
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:Inbox")
 cli.add_typer(
-    dead_letters_cli("payments", PAYMENTS_ORDERS, f"{PACKAGE}.refunds.undeliverable_orders:EVENT_ADAPTER"),
+    dead_letters_cli(PACKAGE, PAYMENTS_ORDERS, f"{PACKAGE}.refunds.undeliverable_orders:EVENT_ADAPTER"),
     name="dead-letters",
 )

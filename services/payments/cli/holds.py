@@ -6,8 +6,8 @@ from uuid import UUID
 import typer
 
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson
-from services.payments.cli.options import ACTIONS, Amount, Limit, Reason, Reference, RefundReason, Subunits
+from kit.cli.options import AsJson, Reason
+from services.payments.cli.options import ACTIONS, Amount, Limit, Reference, RefundReason, Subunits
 
 cli = create_cli("Review held payments: list, accept, bind or refund them.")
 

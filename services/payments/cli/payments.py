@@ -8,7 +8,8 @@ import typer
 from kit.cli.lazy import call, create_cli
 from kit.cli.options import AsJson, Since, Until
 from kit.cli.times import check_period
-from services.payments.cli.options import ACTIONS, Limit, PaymentStatusName, Reference
+from services.payments.cli.options import ACTIONS, Limit, Reference
+from services.payments.statuses import PaymentStatus
 
 cli = create_cli("List payments, and show the history of a payment.")
 
@@ -16,11 +17,11 @@ cli = create_cli("List payments, and show the history of a payment.")
 @cli.command(name="list")
 def list_payments(
     status: Annotated[
-        list[PaymentStatusName] | None,
+        list[PaymentStatus] | None,
         typer.Option(
             "--status",
             metavar="STATUS",
-            help=f"Only payments with this status: {', '.join(PaymentStatusName)}. Repeatable.",
+            help=f"Only payments with this status: {', '.join(PaymentStatus)}. Repeatable.",
         ),
     ] = None,
     order_id: Annotated[UUID | None, typer.Option("--order-id", help="Only payments for this order.")] = None,

@@ -1,22 +1,21 @@
 """The commands `refund`, `refunds list` and `refunds close`."""
 
-from typing import Annotated, get_args
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson
+from kit.cli.options import AsJson, Reason
 from services.payments.cli.options import (
     ACTIONS,
     Amount,
     Limit,
-    Reason,
     Reference,
     RefundReason,
-    RefundStatusName,
     Subunits,
 )
+from services.payments.statuses import RefundStatus
 
 cli = create_cli("List refunds, and close failed ones.")
 
@@ -24,11 +23,11 @@ cli = create_cli("List refunds, and close failed ones.")
 @cli.command(name="list")
 def list_refunds(
     status: Annotated[
-        RefundStatusName | None,
+        RefundStatus | None,
         typer.Option(
             "--status",
             metavar="STATUS",
-            help=f"Only refunds with this status: {', '.join(get_args(RefundStatusName))}. "
+            help=f"Only refunds with this status: {', '.join(RefundStatus)}. "
             "Default: unfinished refunds, and failed refunds that need an operator.",
         ),
     ] = None,

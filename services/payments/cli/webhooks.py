@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson, Since, Until
+from kit.cli.options import AsJson, Reason, Since, Until
 from kit.cli.times import check_period
-from services.payments.cli.options import ACTIONS, MAX_ID, EntryStatusName, Limit, Reason
+from kit.messaging.entry_status import EntryStatus
+from services.payments.cli.options import ACTIONS, MAX_ID, Limit
 
 cli = create_cli("List, show, reprocess and close the webhook events that Paystack sent.")
 Status = Annotated[
-    EntryStatusName | None,
+    EntryStatus | None,
     typer.Option(
         "--status",
         metavar="STATUS",

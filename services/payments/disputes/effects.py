@@ -21,9 +21,10 @@ from kit.messaging import outbox
 from kit.observability.tracing import continue_trace
 from services.payments import events
 from services.payments.ledger import withheld_money
-from services.payments.models import UNPAID, Dispute, OutboxRow, Payment, PaymentStatus
+from services.payments.models import UNPAID, Dispute, OutboxRow, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds.chargebacks import record_chargeback
+from services.payments.statuses import PaymentStatus
 
 disputes_total = Counter("disputes_total", "Disputes that were opened, won or lost", ["result"])
 log = structlog.get_logger("disputes")
@@ -31,7 +32,7 @@ log = structlog.get_logger("disputes")
 
 async def publish_opened(session: AsyncSession, payment: Payment | None, dispute: Dispute) -> None:
     """Log and count an opened dispute; publish payment.disputed if its payment is for an order."""
-    disputes_total.labels("opened").inc()
+    after_commit(session, disputes_total.labels("opened").inc)
     with continue_trace(payment.traceparent if payment else None):
         due_at = dispute.due_at.isoformat()
         after_commit(session, log.error, "dispute opened", **_fields(payment, dispute), due_at=due_at)
@@ -41,7 +42,7 @@ async def publish_opened(session: AsyncSession, payment: Payment | None, dispute
 
 async def publish_resolution(session: AsyncSession, payment: Payment | None, dispute: Dispute) -> None:
     """Log and count a resolved dispute; publish payment.dispute_resolved if its payment is for an order."""
-    disputes_total.labels("lost" if dispute.lost else "won").inc()
+    after_commit(session, disputes_total.labels("lost" if dispute.lost else "won").inc)
     with continue_trace(payment.traceparent if payment else None):
         fields = {**_fields(payment, dispute), "resolution": dispute.resolution, "lost": dispute.lost}
         after_commit(session, log.warning, "dispute resolved", **fields)

@@ -4,9 +4,10 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from kit.db.after_commit import after_commit
 from kit.log_throttling import HOUR, log_failure, log_throttled
 from kit.messaging.notifier import Notifier
 from kit.observability.tracing import continue_trace
@@ -86,7 +87,7 @@ class DisputePoller:
         taken = await self._take_due()
         if taken is None:
             return False
-        dispute_id, attempts = taken
+        dispute_id, attempts, leased_until = taken
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return False
         try:
@@ -98,15 +99,16 @@ class DisputePoller:
         async with self.sessions.begin() as session:
             if reported is not None and reported.id == dispute_id:
                 await records.apply(session, reported)
-            await self._schedule_next(session, dispute_id, attempts)
+            await self._schedule_next(session, dispute_id, attempts, leased_until)
         self.notifier.wake(Topic.OUTBOX, Topic.REFUNDS)
         return True
 
-    async def _take_due(self) -> tuple[int, int] | None:
-        """Take a due dispute with a lease. Return its id and the number of earlier polls, or None."""
+    async def _take_due(self) -> tuple[int, int, datetime] | None:
+        """Take a due dispute with a lease. Return its id, the number of earlier polls and the end of the lease, or None."""
         due = take_due(
             Dispute.id,
             Dispute.attempts,
+            Dispute.next_attempt_at,
             key=Dispute.id,
             due_at=Dispute.next_attempt_at,
             attempts=Dispute.attempts,
@@ -114,9 +116,11 @@ class DisputePoller:
         )
         async with self.sessions.begin() as session:
             row = (await session.execute(due)).one_or_none()
-        return None if row is None else (row.id, row.attempts - 1)
+        return None if row is None else (row.id, row.attempts - 1, row.next_attempt_at)
 
-    async def _schedule_next(self, session: AsyncSession, dispute_id: int, attempts: int) -> None:
+    async def _schedule_next(
+        self, session: AsyncSession, dispute_id: int, attempts: int, leased_until: datetime
+    ) -> None:
         """Schedule the next poll with exponential backoff, or stop polling a finished dispute.
 
         An unanswered dispute is polled at its deadline at the latest. If a webhook event made it due meanwhile, its time is not changed.
@@ -133,7 +137,7 @@ class DisputePoller:
                 next_at = dispute.due_at
         await session.execute(
             update(Dispute)
-            .where(Dispute.id == dispute_id, Dispute.next_attempt_at > func.now())
+            .where(Dispute.id == dispute_id, Dispute.next_attempt_at == leased_until)
             .values(next_attempt_at=next_at)
         )
 
@@ -146,7 +150,9 @@ async def _log_due_soon(session: AsyncSession, dispute: Dispute) -> None:
     query = select(Payment.order_id, Payment.traceparent).where(Payment.id == dispute.payment_id)
     payment = (await session.execute(query)).one_or_none()
     with continue_trace(payment.traceparent if payment else None):
-        log_throttled(
+        after_commit(
+            session,
+            log_throttled,
             log.critical,
             "dispute due soon: Paystack accepts it on our behalf unless we respond",
             about=dispute.id,

@@ -20,8 +20,8 @@ from services.payments import outcomes
 from services.payments.disputes.effects import apply_to_payment, publish_opened, publish_resolution
 from services.payments.models import Dispute, DisputeStatus, Payment
 from services.payments.paystack.disputes import PaystackDispute
-from services.payments.references import is_unrelated
 from services.payments.settings import settings
+from services.payments.unrelated_charges.record import find_unrelated
 
 RESPONSE_TIME = timedelta(hours=16)
 """The time to respond, if Paystack reports no deadline (Paystack's documentation, "Manage Disputes")."""
@@ -39,12 +39,22 @@ async def record(session: AsyncSession, reported: Sequence[PaystackDispute]) -> 
         select(Payment).where(Payment.reference.in_(references)).order_by(Payment.id).with_for_update()
     )
     payments = {payment.reference: payment for payment in found.scalars()}
-    return [await _record(session, payments.get(dispute.reference or ""), dispute) for dispute in reported]
+    unrelated = await find_unrelated(session, references - payments.keys())
+    outcome_of: dict[int, str] = {}
+    # Disputes are inserted and locked in the order of their ids too.
+    for position, dispute in sorted(enumerate(reported), key=lambda each: each[1].id):
+        if dispute.reference in unrelated:
+            outcome_of[position] = outcomes.UNRELATED_REFERENCE
+        else:
+            outcome_of[position] = await _record(session, payments.get(dispute.reference or ""), dispute)
+    return [outcome_of[position] for position in range(len(reported))]
 
 
 async def _record(session: AsyncSession, payment: Payment | None, reported: PaystackDispute) -> str:
     if reported.domain not in {None, settings.mode}:
-        log_throttled(
+        after_commit(
+            session,
+            log_throttled,
             log.error,
             "dispute ignored: it belongs to the other mode",
             about=reported.id,
@@ -53,9 +63,6 @@ async def _record(session: AsyncSession, payment: Payment | None, reported: Pays
             domain=reported.domain,
         )
         return outcomes.ignored(HeldReason.MODE_DIFFERS)
-    if payment is None and reported.reference is not None and is_unrelated(reported.reference):
-        log.debug("dispute ignored: its payment is not ours", dispute=reported.id, reference=reported.reference)
-        return outcomes.UNRELATED_REFERENCE
     dispute = await _insert(session, payment, reported)
     if dispute is None:
         await schedule_poll(session, reported.id)
@@ -123,7 +130,9 @@ async def schedule_poll(session: AsyncSession, dispute_id: int) -> None:
 async def schedule_polls_by_reference(session: AsyncSession, references: Sequence[str]) -> None:
     """Make disputes without a payment due for a poll, because a successful charge has their reference. Resolved disputes are polled too."""
     if references:
-        disputes = update(Dispute).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
+        without_payment = select(Dispute.id).where(Dispute.reference.in_(references), Dispute.payment_id.is_(None))
+        locked = without_payment.order_by(Dispute.id).with_for_update().cte("locked")
+        disputes = update(Dispute).where(Dispute.id.in_(select(locked.c.id)))
         await session.execute(disputes.values(next_attempt_at=func.now(), attempts=0))
 
 

@@ -26,10 +26,10 @@ from services.payments.events import succeeded
 from services.payments.holds.models import Decision, DecisionKind
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
-from services.payments.models import AuditLogEntry, OutboxRow, Payment, PaymentStatus
-from services.payments.refunds.models import RefundStatus
+from services.payments.models import AuditLogEntry, OutboxRow, Payment
 from services.payments.refunds.requests import list_refunds, refunded_or_unfinished_amount
 from services.payments.settings import settings
+from services.payments.statuses import PaymentStatus, RefundStatus
 
 ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
 """An operator can accept a payment that is held for one of these reasons."""

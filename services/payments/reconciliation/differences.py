@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from contracts.events import HeldReason
 from contracts.money import format_money
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, PaymentStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED
 from services.payments.paystack.charge import REVERSED, Charge
 from services.payments.reconciliation.report import DifferenceKind, Report
+from services.payments.statuses import PaymentStatus
 
 MATCHING_STATUSES = {
     "success": PAID_NOT_FULLY_REFUNDED,

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from contracts.money import format_money
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Payout
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.settlements import PaystackSettlement, SettlementPage
 from services.payments.paystack.transactions import TransactionPage
@@ -19,6 +19,7 @@ from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import MAX_DIFFERENCES, DifferenceKind
 from services.payments.reconciliation.transactions import TransactionComparison
 from services.payments.settings import settings
+from services.payments.statuses import PaymentStatus
 
 
 class PayoutComparison:

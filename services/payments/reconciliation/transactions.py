@@ -19,8 +19,8 @@ from services.payments.paystack.transactions import TransactionPage
 from services.payments.reconciliation.differences import ComparedPayment, add_differences, describe
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import DifferenceKind, Report
-from services.payments.references import is_unrelated
 from services.payments.settings import settings
+from services.payments.unrelated_charges.record import find_unrelated
 
 BATCH = 1000
 DAY = timedelta(days=1)
@@ -79,9 +79,12 @@ class TransactionComparison:
         """Compare a page of charges, and record the fees that were unknown. Charges that are not ours are only counted."""
         payments = await self._find_payments([charge.reference for charge in charges])
         await self._record_fees([charge for charge in charges if _has_new_fee(payments.get(charge.reference), charge)])
+        async with self.sessions() as session:
+            references = {charge.reference for charge in charges} - payments.keys()
+            unrelated_references = await find_unrelated(session, references)
         unrelated = 0
         for charge in charges:
-            if charge.reference not in payments and is_unrelated(charge.reference):
+            if charge.reference in unrelated_references:
                 unrelated += charge.paid
             elif not self._agrees(payments.get(charge.reference), charge):
                 await self.verify_and_report(charge.reference)

@@ -13,8 +13,9 @@ from kit.observability.tracing import continue_trace
 from services.payments.models import Dispute, Payment
 from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
-from services.payments.refunds.models import FINAL, Refund, RefundStatus
+from services.payments.refunds.models import FINAL, Refund
 from services.payments.refunds.requests import NOT_SENT_SOON
+from services.payments.statuses import RefundStatus
 
 NOT_SENT_AGAIN = "Paystack refused the refund, and it is not sent again: the bank took money back after a lost dispute."
 log = structlog.get_logger("disputes")
@@ -80,7 +81,8 @@ async def _fail_refused_refunds(session: AsyncSession, payment: Payment) -> None
     failed = failed.returning(Refund.id).execution_options(synchronize_session="fetch")
     for refund_id in (await session.execute(failed)).scalars():
         with continue_trace(payment.traceparent):
-            log.error("refund failed", **requests.log_fields(payment), refund=str(refund_id), reason=NOT_SENT_AGAIN)
+            fields = {**requests.log_fields(payment), "refund": str(refund_id), "reason": NOT_SENT_AGAIN}
+            after_commit(session, log.error, "refund failed", **fields)
 
 
 async def find_chargeback(session: AsyncSession, dispute_id: int) -> Refund | None:
@@ -94,7 +96,7 @@ async def _link_listed_refund(session: AsyncSession, payment: Payment, dispute: 
         select(Refund)
         .where(
             Refund.payment_id == payment.id,
-            Refund.requested_by == "paystack",
+            Refund.requested_by == requests.PAYSTACK,
             Refund.dispute_id.is_(None),
             Refund.amount == dispute.amount,
             Refund.status != RefundStatus.FAILED,
@@ -132,7 +134,7 @@ async def _create_chargeback(session: AsyncSession, payment: Payment, dispute: D
         currency=payment.paid_currency or payment.currency,
         status=RefundStatus.PENDING,
         reason=f"dispute {dispute.resolution or 'lost'}",
-        requested_by="paystack",
+        requested_by=requests.PAYSTACK,
     )
     session.add(refund)
     await session.flush()

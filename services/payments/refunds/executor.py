@@ -7,6 +7,9 @@ send it again. A refund that Paystack refused was not carried out: unless the re
 the most frequent cause is a balance that is too low. Amounts do not identify a refund, because two partial refunds can be equal.
 """
 
+import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,14 +28,19 @@ from kit.worker.shutdown import Shutdown
 from services.payments.db import Topic
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
-from services.payments.paystack.errors import PaystackError, Refused
+from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.refunds import PaystackRefund
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED
+from services.payments.refunds.send_check import may_be_sent
 from services.payments.refunds.sync import merchant_note, record_refusal, sync_refunds
+from services.payments.statuses import RefundStatus
 
 LEASE = timedelta(seconds=45)
 """Longer than the work between two renewals: two calls to Paystack and the database transactions after them. Each has a time limit."""
+
+MARGIN_SECONDS = 5.0
+"""A refund is sent only while the lease lasts longer than this, and the call ends this long before the lease."""
 
 POLL_SECONDS = 1.0
 BACKOFF = Backoff(first=5, longest=6 * 3600)
@@ -41,7 +49,10 @@ log = structlog.get_logger("refunds")
 
 @dataclass(frozen=True, slots=True)
 class DuePayment:
-    """A payment whose refunds are due, and the lease of this executor on it. `paystack_id`: Paystack's id of the transaction, if known."""
+    """A payment whose refunds are due, and the lease of this executor on it. `paystack_id`: Paystack's id of the transaction, if known.
+
+    `lease_ends`: the end of the lease in seconds of the executor's clock, which goes on while the process is suspended.
+    """
 
     payment_id: int
     reference: str
@@ -51,6 +62,7 @@ class DuePayment:
     attempts: int
     due_at: datetime
     leased_until: datetime
+    lease_ends: float = 0.0
 
     def log_fields(self) -> dict[str, str | None]:
         """Return the fields that all log lines about the payment have in common."""
@@ -60,10 +72,17 @@ class DuePayment:
 class RefundExecutor:
     """The background job that sends refunds to Paystack and syncs their statuses. Several may run: they share the due payments."""
 
-    def __init__(self, sessions: async_sessionmaker[AsyncSession], paystack: Paystack, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        sessions: async_sessionmaker[AsyncSession],
+        paystack: Paystack,
+        notifier: Notifier,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.sessions = sessions
         self.paystack = paystack
         self.notifier = notifier
+        self._clock = clock
         self._wakeup = notifier.subscribe(Topic.REFUNDS)
 
     async def run(self, shutdown: Shutdown) -> None:
@@ -96,26 +115,35 @@ class RefundExecutor:
             leased_until=Payment.refunds_leased_until,
             where=[Payment.status.not_in(UNPAID)],
         )
+        lease_ends = self._lease_end()
         async with self.sessions.begin() as session:
             row = (await session.execute(due)).one_or_none()
-        return None if row is None else DuePayment(*row)
+        return None if row is None else replace(DuePayment(*row), lease_ends=lease_ends)
 
-    async def _renew(self, due: DuePayment) -> DuePayment | None:
-        """Renew the lease. Return None if another executor has taken the payment: that executor sends the remaining refunds."""
-        renewed = (
-            _update(due.payment_id, refunds_leased_until=func.now() + LEASE)
-            .where(Payment.refunds_leased_until == due.leased_until)
-            .returning(Payment.refunds_leased_until)
-        )
-        async with self.sessions.begin() as session:
-            leased_until = (await session.execute(renewed)).scalar_one_or_none()
-        return None if leased_until is None else replace(due, leased_until=leased_until)
+    def _lease_end(self) -> float:
+        """Return the end of a lease that is taken now. Call it before the statement that takes the lease."""
+        return self._clock() + LEASE.total_seconds()
+
+    async def _renew(self, session: AsyncSession, due: DuePayment, *, still_valid: bool) -> DuePayment | None:
+        """Renew the lease. Return None if another executor has taken the payment: that executor sends the remaining refunds.
+
+        `still_valid`: also return None if the lease has ended, because what was read from Paystack under it may be out of date.
+        """
+        lease_ends = self._lease_end()
+        ours = [Payment.refunds_leased_until == due.leased_until]
+        if still_valid:
+            ours.append(Payment.refunds_leased_until > func.now())
+        renewed = _update(due.payment_id, refunds_leased_until=func.now() + LEASE).where(*ours)
+        renewed = renewed.returning(Payment.refunds_leased_until)
+        leased_until = (await session.execute(renewed)).scalar_one_or_none()
+        return None if leased_until is None else replace(due, leased_until=leased_until, lease_ends=lease_ends)
 
     async def _sync_due(self, shutdown: Shutdown, due: DuePayment) -> None:
-        # The wait for the rate limit can be longer than the lease, so the lease is renewed after it.
         if not await self.paystack.rate_limit.acquire("others", shutdown):
             return
-        leased = await self._renew(due)
+        # The wait for the rate limit can be longer than the lease, so the lease is renewed after it.
+        async with self.sessions.begin() as session:
+            leased = await self._renew(session, due, still_valid=False)
         if leased is None:
             return
         try:
@@ -142,11 +170,15 @@ class RefundExecutor:
             )
             requested = (await session.execute(query.order_by(Refund.number))).scalars().all()
         for refund in requested:
-            renewed = await self._renew(due)
-            if renewed is None:
-                return
+            # Right before the call, in one transaction: another executor, a refund on the dashboard or an operator may have come first.
+            async with self.sessions.begin() as session:
+                renewed = await self._renew(session, due, still_valid=True)
+                if renewed is None:
+                    return
+                wanted = await may_be_sent(session, due.payment_id, refund.id)
             due = renewed
-            await self._send(due, refund)
+            if wanted:
+                await self._send(due, refund)
         await self._schedule_next(due)
 
     async def _fetch_transaction_id(self, due: DuePayment) -> int | None:
@@ -159,14 +191,20 @@ class RefundExecutor:
         return charge.id
 
     async def _send(self, due: DuePayment, refund: Refund) -> None:
+        seconds_left = due.lease_ends - MARGIN_SECONDS - self._clock()
+        if seconds_left <= 0:  # the process was suspended
+            raise NoAnswer("the lease ended before the refund was sent")
         try:
-            reported = await self.paystack.refunds.create(
-                due.reference,
-                refund.amount,
-                refund.currency,
-                note=merchant_note(refund),
-                customer_note=refund.reason,
-            )
+            async with asyncio.timeout(seconds_left):
+                reported = await self.paystack.refunds.create(
+                    due.reference,
+                    refund.amount,
+                    refund.currency,
+                    note=merchant_note(refund),
+                    customer_note=refund.reason,
+                )
+        except TimeoutError as error:
+            raise NoAnswer("no answer before the end of the lease") from error
         except Refused as refused:
             async with self.sessions.begin() as session:
                 await record_refusal(session, refund, refused)

@@ -1,7 +1,6 @@
 """The table of refunds. Amounts are subunits of `currency`; times are UTC."""
 
 from datetime import datetime
-from enum import StrEnum
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
@@ -9,18 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import one_of, text_enum
 from services.payments.models import Base
-
-
-class RefundStatus(StrEnum):
-    """The status of a refund. `requested` is ours: it is not sent to Paystack yet. The other values are Paystack's words."""
-
-    REQUESTED = "requested"
-    PENDING = "pending"
-    PROCESSING = "processing"
-    PROCESSED = "processed"
-    FAILED = "failed"
-    NEEDS_ATTENTION = "needs-attention"
-
+from services.payments.statuses import RefundStatus
 
 FINAL = frozenset({RefundStatus.PROCESSED, RefundStatus.FAILED})
 """Paystack's final statuses of a refund: Paystack does not change them any more."""

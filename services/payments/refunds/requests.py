@@ -31,8 +31,12 @@ from services.payments.errors import (
     RefundNotWhole,
     RefundTooLarge,
 )
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, AuditLogEntry, Payment, PaymentStatus
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, AuditLogEntry, Payment
+from services.payments.refunds.models import Refund
+from services.payments.statuses import PaymentStatus, RefundStatus
+
+PAYSTACK = "paystack"
+"""`requested_by` of a refund that was not requested here: it was made on Paystack's dashboard, or by Paystack itself."""
 
 UNFINISHED = (
     RefundStatus.REQUESTED,
@@ -176,7 +180,7 @@ async def close_refund(session: AsyncSession, refund_id: UUID, actor: Actor, rea
     await audit.record(
         session, AuditLogEntry, actor, "refund.closed", refund.id, before=before, after=after, reason=reason
     )
-    log.warning("refund closed", refund=str(refund.id), by=actor.id, reason=reason)
+    after_commit(session, log.warning, "refund closed", refund=str(refund.id), by=actor.id, reason=reason)
     return refund
 
 

@@ -33,7 +33,7 @@ from services.payments.errors import (
 from services.payments.models import AuditLogEntry, IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError
 from services.payments.refunds import requests
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.refunds.models import Refund
 from services.payments.refunds.schemas import (
     RefundAccount,
     RefundOfPayment,
@@ -42,6 +42,7 @@ from services.payments.refunds.schemas import (
     RefundView,
     RequestRefund,
 )
+from services.payments.statuses import RefundStatus
 
 StatusParam = Annotated[
     list[RefundStatus] | None, Query(max_length=10, description="Repeatable. Only refunds with one of these statuses")

@@ -8,7 +8,8 @@ from pydantic import Field, StringConstraints, model_validator
 
 from kit.fields import Amount, Line
 from kit.schemas import ListResponse, PageResponse, RequestModel, ResponseModel, example
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.refunds.models import Refund
+from services.payments.statuses import RefundStatus
 
 
 class RequestRefund(RequestModel):

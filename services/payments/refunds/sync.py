@@ -16,13 +16,14 @@ from kit.observability.tracing import continue_trace
 from kit.worker.backoff import Backoff
 from services.payments import events
 from services.payments.ledger import journal, movements
-from services.payments.models import OutboxRow, Payment, PaymentStatus
+from services.payments.models import OutboxRow, Payment
 from services.payments.paystack.errors import Refused
 from services.payments.paystack.refunds import PaystackRefund, is_permanent
 from services.payments.refunds import chargebacks
-from services.payments.refunds.models import FINAL, Refund, RefundStatus
-from services.payments.refunds.requests import log_fields
+from services.payments.refunds.models import FINAL, Refund
+from services.payments.refunds.requests import PAYSTACK, log_fields
 from services.payments.settings import settings
+from services.payments.statuses import PaymentStatus, RefundStatus
 
 PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
 refunds_total = Counter(
@@ -46,7 +47,7 @@ def merchant_note(refund: Refund) -> str:
 
 async def sync_refunds(session: AsyncSession, payment_id: int, reported: Sequence[PaystackRefund]) -> None:
     """Apply refunds that Paystack reports for a payment: all of them, or some. Locks the payment."""
-    payment = await _lock_payment(session, payment_id)
+    payment = await lock_payment(session, payment_id)
     refunds = (await session.execute(select(Refund).where(Refund.payment_id == payment_id))).scalars().all()
     with continue_trace(payment.traceparent):
         for paystack_refund in reported:
@@ -60,17 +61,17 @@ async def record_refusal(session: AsyncSession, refund: Refund, refusal: Refused
 
     Locks the payment first: recording a chargeback counts requested refunds under the same lock.
     """
-    payment = await _lock_payment(session, refund.payment_id)
+    payment = await lock_payment(session, refund.payment_id)
     attempts = refund.attempts + 1
     error = f"Paystack refused the refund: {(refusal.message or str(refusal))[:400].rstrip('.')}."
     refused = update(Refund).where(Refund.id == refund.id, Refund.status == RefundStatus.REQUESTED)
-    refunds_total.labels("refused").inc()
+    after_commit(session, refunds_total.labels("refused").inc)
     if is_permanent(refusal) or attempts >= MAX_REFUSALS:
         if attempts > 1:
             error += f" It was refused {attempts} times and is not sent again."
         failed = refused.values(status=RefundStatus.FAILED, error=error, attempts=attempts, next_attempt_at=None)
         await session.execute(failed)
-        _log_error(session, "refund failed", payment, refund, str(refusal))
+        log_error(session, "refund failed", payment, refund, str(refusal))
     else:
         pause = timedelta(seconds=REFUSAL_BACKOFF.seconds(refund.attempts))
         error += f" It is sent again later, until it was refused {MAX_REFUSALS} times; refusals so far: {attempts}."
@@ -89,7 +90,8 @@ async def record_refusal(session: AsyncSession, refund: Refund, refusal: Refused
     await chargebacks.record_pending_chargebacks(session, payment)
 
 
-async def _lock_payment(session: AsyncSession, payment_id: int) -> Payment:
+async def lock_payment(session: AsyncSession, payment_id: int) -> Payment:
+    """Lock a payment before its refunds are read or changed."""
     return (await session.execute(select(Payment).where(Payment.id == payment_id).with_for_update())).scalar_one()
 
 
@@ -102,18 +104,18 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
             payment_id=payment.id,
             amount=reported.amount,
             currency=payment.paid_currency,
-            requested_by="paystack",
+            requested_by=PAYSTACK,
         )
         session.add(refund)
     if refund.status in FINAL and refund.paystack_id is not None:
         return
     status = RefundStatus(reported.status) if reported.status in PAYSTACK_STATUSES else RefundStatus.PENDING
     if refund.status != status:
-        refunds_total.labels(status).inc()
+        after_commit(session, refunds_total.labels(status).inc)
         if status == RefundStatus.FAILED:
-            _log_error(session, "refund failed", payment, refund, "failed at Paystack")
+            log_error(session, "refund failed", payment, refund, "failed at Paystack")
         elif status == RefundStatus.NEEDS_ATTENTION:
-            _log_error(session, "refund needs attention", payment, refund, "Paystack needs the payer's account")
+            log_error(session, "refund needs attention", payment, refund, "Paystack needs the payer's account")
     refund.paystack_id, refund.status, refund.next_attempt_at = reported.id, status, None
     if status != RefundStatus.FAILED:
         refund.closed_by = refund.closed_reason = None  # we took it for failed, but Paystack has it
@@ -165,7 +167,8 @@ async def _apply_total(session: AsyncSession, payment: Payment) -> None:
         await outbox.add(session, OutboxRow, events.refunded(payment, total))
 
 
-def _log_error(session: AsyncSession, message: str, payment: Payment, refund: Refund, reason: str) -> None:
+def log_error(session: AsyncSession, message: str, payment: Payment, refund: Refund, reason: str) -> None:
+    """Log, after the commit, that an operator has to look at a refund."""
     with continue_trace(payment.traceparent):
         after_commit(
             session,

@@ -37,14 +37,16 @@ async def handle(session: AsyncSession, events: Sequence[OrderUndeliverable]) ->
     money back in another way. A payment that is already refunded gets no refund.
     """
     references = {event.data.reference for event in events}
-    found = await session.execute(select(Payment).where(Payment.reference.in_(references)))
+    # Locked before they are compared, and in the order of their ids, as in settlement.
+    found = await session.execute(
+        select(Payment).where(Payment.reference.in_(references)).order_by(Payment.id).with_for_update()
+    )
     payments = {payment.reference: payment for payment in found.scalars()}
     query = select(Payment.reference).join(Refund, Refund.payment_id == Payment.id)
     query = query.where(Payment.reference.in_(references), Refund.requested_by == REQUESTED_BY)
     refunded = set((await session.execute(query)).scalars())
     contradictions = {}
-    # Sorted by reference, so that concurrent runs of this handler lock payments in the same order.
-    for event in sorted(events, key=lambda event: event.data.reference):
+    for event in events:
         with continue_trace(event.traceparent):
             if contradiction := await _find_contradiction(session, event, payments.get(event.data.reference)):
                 contradictions[event.id] = contradiction

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import HeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Payment
 from services.payments.paystack.charge import Charge
 from services.payments.settlement.rules import Transition
+from services.payments.statuses import PaymentStatus
 
 
 class LockedPayment(NamedTuple):
@@ -109,7 +110,8 @@ async def insert_unknown_payments(session: AsyncSession, charges: Collection[Cha
             "refunds_next_attempt_at": func.now(),
             **_reported_columns(charge),
         }
-        for charge in charges
+        # In the order of the references: otherwise two transactions that insert the same references could deadlock.
+        for charge in sorted(charges, key=lambda charge: charge.reference)
     ]
     if not rows:
         return []

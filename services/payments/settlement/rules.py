@@ -16,8 +16,9 @@ from typing import NamedTuple
 from contracts.events import HeldReason
 from contracts.money import format_money
 from services.payments.mode import Mode
-from services.payments.models import UNPAID, PaymentStatus
+from services.payments.models import UNPAID
 from services.payments.paystack.charge import REVERSED, Charge
+from services.payments.statuses import PaymentStatus
 
 STATUSES_WITH_EFFECT = REVERSED | {"success", "failed"}
 """Paystack's statuses of a charge that can change a payment. A charge with another status changes nothing."""

@@ -19,9 +19,8 @@ from services.payments.cards.saved_cards import ChargedCard
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import Account
 from services.payments.ledger.movements import Movement
-from services.payments.models import OutboxRow, PaymentStatus
+from services.payments.models import OutboxRow
 from services.payments.paystack.charge import Charge
-from services.payments.references import is_unrelated
 from services.payments.refunds import requests
 from services.payments.settings import settings
 from services.payments.settlement.payments import (
@@ -39,6 +38,7 @@ from services.payments.settlement.rules import (
     find_transition,
     saves_card,
 )
+from services.payments.statuses import PaymentStatus
 from services.payments.unrelated_charges import record as unrelated_charges
 
 settled_total = Counter(
@@ -82,7 +82,7 @@ class Batch:
     events: dict[str, Event] = field(default_factory=dict)
     unknown_charges: dict[str, Charge] = field(default_factory=dict)
     unrelated_charges: dict[str, Charge] = field(default_factory=dict)
-    recorded_as_unrelated: set[str] = field(default_factory=set)
+    unrelated_references: set[str] = field(default_factory=set)
     movements: list[Movement] = field(default_factory=list)
     cards: list[ChargedCard] = field(default_factory=list)
     transitions: list[tuple[LockedPayment, Transition, Charge]] = field(default_factory=list)
@@ -110,7 +110,7 @@ class Batch:
         return PaidCharge(payment.paystack_id, payment.paid_amount, payment.paid_currency)
 
     def _add_unknown(self, charge: Charge) -> str:
-        if charge.reference in self.recorded_as_unrelated or is_unrelated(charge.reference):
+        if charge.reference in self.unrelated_references:
             if charge.status == "success":
                 self.unrelated_charges.setdefault(charge.reference, charge)
             return outcomes.UNRELATED_REFERENCE
@@ -158,7 +158,7 @@ async def settle(
     references = {charge.reference for charge in charges} | set(sync_refunds_of)
     payments = await lock_payments(session, references) if references else {}
     batch = Batch(sync_refunds_of=list(sync_refunds_of))
-    batch.recorded_as_unrelated = await unrelated_charges.find_recorded(
+    batch.unrelated_references = await unrelated_charges.find_unrelated(
         session, {charge.reference for charge in charges if charge.reference not in payments}
     )
     results = [batch.add(charge, payments.get(charge.reference)) for charge in charges]

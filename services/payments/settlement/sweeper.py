@@ -22,7 +22,7 @@ from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
 from services.payments.paystack.rate_limit import RateLimit
@@ -30,6 +30,7 @@ from services.payments.settings import settings
 from services.payments.settlement.rules import STATUSES_WITH_EFFECT
 from services.payments.settlement.settle import settle
 from services.payments.settlement.unsent_charges import abandon_unsent
+from services.payments.statuses import PaymentStatus
 
 BATCH = 50
 CONCURRENCY = 10

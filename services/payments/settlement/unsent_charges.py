@@ -9,7 +9,8 @@ from datetime import timedelta
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.payments.models import Payment, PaymentStatus
+from services.payments.models import Payment
+from services.payments.statuses import PaymentStatus
 
 SENT_WITHIN = timedelta(seconds=60)
 """A charge is sent once, within seconds after its row is stored. Money that arrives after all is settled like any other."""

@@ -1,6 +1,6 @@
 """Record unrelated charges: their row, and their money in the ledger, because Paystack pays it out together with ours."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import chain
 
 import structlog
@@ -9,8 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.money import format_money
+from kit.db.after_commit import after_commit
 from services.payments.ledger import journal, movements
 from services.payments.paystack.charge import Charge
+from services.payments.references import is_unrelated
 from services.payments.settings import settings
 from services.payments.unrelated_charges.models import UnrelatedCharge
 
@@ -32,19 +35,27 @@ async def record(session: AsyncSession, charges: Collection[Charge]) -> None:
         charge for charge in {charge.reference: charge for charge in charges}.values() if charge.reference in inserted
     ]
     await journal.record(session, chain.from_iterable(movements.unrelated(each, settings.mode) for each in recorded))
+    after_commit(session, _log_and_count, recorded)
+
+
+def _log_and_count(recorded: Sequence[Charge]) -> None:
     for charge in recorded:
         unrelated_charges_total.inc()
-        log.info(
-            "unrelated charge recorded", reference=charge.reference, amount=charge.amount, currency=charge.currency
-        )
+        amount = format_money(charge.amount, charge.currency)
+        log.info("unrelated charge recorded", reference=charge.reference, amount=amount)
 
 
-async def find_recorded(session: AsyncSession, references: Collection[str]) -> set[str]:
-    """Return those of the references that are recorded as unrelated."""
-    if not references:
-        return set()
-    query = select(UnrelatedCharge.reference).where(UnrelatedCharge.reference.in_(references))
-    return set((await session.execute(query)).scalars())
+async def find_unrelated(session: AsyncSession, references: Collection[str]) -> set[str]:
+    """Return those of the references that are unrelated. No payment may have one of the references.
+
+    A charge that is recorded as unrelated stays unrelated if the settings change (references.py).
+    """
+    unrelated = {reference for reference in references if is_unrelated(reference)}
+    others = set(references) - unrelated
+    if others:
+        recorded = select(UnrelatedCharge.reference).where(UnrelatedCharge.reference.in_(others))
+        unrelated |= set((await session.execute(recorded)).scalars())
+    return unrelated
 
 
 def _row(charge: Charge) -> dict[str, object]:

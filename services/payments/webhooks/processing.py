@@ -17,11 +17,13 @@ from kit.observability.tracing import trace_id_of
 from services.payments import outcomes
 from services.payments.db import Topic
 from services.payments.disputes import records as disputes
-from services.payments.models import UNPAID, Payment, PaymentStatus
+from services.payments.models import UNPAID, Payment
 from services.payments.paystack import event_types
 from services.payments.paystack.parsing import parse_integer, parse_text
-from services.payments.references import is_unrelated
+from services.payments.settlement.payments import lock_payments
 from services.payments.settlement.settle import settle
+from services.payments.statuses import PaymentStatus
+from services.payments.unrelated_charges.record import find_unrelated
 from services.payments.webhooks.parsing import ParsedEvent, parse_event
 
 webhook_events_processed_total = Counter(
@@ -34,8 +36,8 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     """Process a batch of webhook events in this transaction. Events that cannot be parsed fail; an operator decides about them."""
     events = [parse_event(entry.id, entry.body) for entry in entries]
     # Registered first, so that its lines come before those about the changes. They contain the outcomes, which are set below.
-    after_commit(session, _log_received, list(zip(entries, events, strict=True)))
-    _count(events)
+    after_commit(session, _log_and_count, list(zip(entries, events, strict=True)))
+    await _lock_payments(session, events)
     await _settle_charges(session, events)
     await _schedule_verifications(session, events)
     await _record_disputes(session, events)
@@ -45,10 +47,11 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     return _result(events)
 
 
-def _log_received(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
-    """Log one line for each processed event, with the trace of its payment. The API process does not log it: it does not parse events."""
+def _log_and_count(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
+    """Count each processed event, and log one line for it, with the trace of its payment. The API process does not parse events."""
     for entry, event in received:
         if event.postponed is None:
+            _count(event)
             log.info(
                 "webhook event received",
                 event_type=event.event,
@@ -60,13 +63,24 @@ def _log_received(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
             )
 
 
-def _count(events: Collection[ParsedEvent]) -> None:
-    for event in events:
-        if event.event is not None:
-            # Unknown names share one label value, so that the number of label values is limited.
-            name = event.event if event.event in event_types.EVENT_TYPES else "other"
-            handling = event_types.event_type_of(event.event).handling
-            webhook_events_processed_total.labels(name, handling).inc()
+def _count(event: ParsedEvent) -> None:
+    if event.event is not None:
+        # Unknown names share one label value, so that the number of label values is limited.
+        name = event.event if event.event in event_types.EVENT_TYPES else "other"
+        handling = event_types.event_type_of(event.event).handling
+        webhook_events_processed_total.labels(name, handling).inc()
+
+
+async def _lock_payments(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
+    """Lock all payments of the batch at once, in the order of their ids, if the batch has other events than charges.
+
+    The steps below lock payments too: first those of charges and refunds, then those to verify, then those of disputes. Two batches that
+    take these locks one step after the other could wait for each other.
+    """
+    references = {event.reference for event in events if event.reference is not None}
+    references |= {event.dispute.reference for event in events if event.dispute is not None and event.dispute.reference}
+    if any(event.dispute is not None or event.charge_error for event in events):
+        await lock_payments(session, references)
 
 
 async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
@@ -82,11 +96,12 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
         if result.payment is not None:
             event.order_id = str(result.payment.order_id) if result.payment.order_id else None
             event.traceparent = result.payment.traceparent
+    unrelated = await find_unrelated(session, set(refunded) - settlement.scheduled_syncs)
     for event in events:
         if event.is_refund and event.reference is None:
             event.failure = event.failure or "the refund event contains no reference of a payment"
         elif event.is_refund and event.reference is not None and event.reference not in settlement.scheduled_syncs:
-            if is_unrelated(event.reference):
+            if event.reference in unrelated:
                 event.outcome = outcomes.UNRELATED_REFERENCE
             else:
                 # The refund event may have overtaken the event of the charge.
@@ -98,9 +113,11 @@ async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) 
 async def _schedule_verifications(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
     """Schedule a verification of the payment of each charge that could not be parsed. If there is no such payment, the event fails."""
     invalid = [(event, event.reference) for event in events if event.charge_error and event.reference]
-    known = await _verify_soon(session, {reference for _, reference in invalid})
+    references = {reference for _, reference in invalid}
+    known = await _verify_soon(session, references)
+    unrelated = await find_unrelated(session, references - known)
     for event, reference in invalid:
-        if reference not in known and is_unrelated(reference):
+        if reference in unrelated:
             event.outcome = outcomes.UNRELATED_REFERENCE
         elif reference not in known:
             event.failure = f"{event.charge_error}, and there is no payment with this reference to verify"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.bulk import table_of
-from kit.messaging.inbox import EntryStatus
+from kit.db.id_ranges import in_period
+from kit.messaging.entry_status import EntryStatus
 from services.payments.errors import WebhookEventNotFailed
 from services.payments.models import AuditLogEntry
 from services.payments.webhooks.models import WebhookEvent
@@ -20,10 +21,6 @@ REPROCESS_BATCH = 500
 DESCRIBED_IDS = 100
 MAX_REPROCESSED = 10_000
 """The maximum number of events that one call of `reprocess` makes due. The call also returns where the next call continues."""
-
-ID_ORDER_TOLERANCE = timedelta(minutes=1)
-"""An id is assigned at the insert, but `received_at` is the start of the transaction. So the order of ids can differ from the order of
-`received_at`, but only for rows that were received within this time of each other."""
 
 
 class WebhookEventRow(NamedTuple):
@@ -67,7 +64,7 @@ class Filter:
         }
 
     def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the conditions of a WHERE clause."""
+        """Return the conditions of a WHERE clause, without the period."""
         conditions: list[ColumnElement[bool]] = []
         if self.ids is not None:
             conditions.append(WebhookEvent.id.in_(self.ids))
@@ -80,10 +77,6 @@ class Filter:
                 conditions.append(WebhookEvent.event != "charge.success")
         if self.reference is not None:
             conditions.append(WebhookEvent.reference == self.reference)
-        if self.since is not None:
-            conditions.append(WebhookEvent.received_at >= self.since)
-        if self.until is not None:
-            conditions.append(WebhookEvent.received_at < self.until)
         return conditions
 
 
@@ -137,8 +130,9 @@ async def close(session: AsyncSession, ids: Sequence[int], actor: Actor, reason:
 
     The outcome records who closed them and why. Raises WebhookEventNotFailed.
     """
-    failed = WebhookEvent.id.in_(ids), WebhookEvent.status == EntryStatus.FAILED
-    closed = update(WebhookEvent).where(*failed).returning(WebhookEvent.id)
+    failed = select(WebhookEvent.id).where(WebhookEvent.id.in_(ids), WebhookEvent.status == EntryStatus.FAILED)
+    locked = failed.order_by(WebhookEvent.id).with_for_update().cte("locked")
+    closed = update(WebhookEvent).where(WebhookEvent.id.in_(select(locked.c.id))).returning(WebhookEvent.id)
     values = {
         "status": EntryStatus.PROCESSED,
         "processed_at": func.now(),
@@ -184,30 +178,9 @@ async def _reprocess_batch(
 
 
 async def _indexed_conditions(session: AsyncSession, selected: Filter) -> list[ColumnElement[bool]]:
-    """Return the conditions of a filter. Add the range of ids in its period, so that the query uses the primary key."""
-    conditions = selected.conditions()
-    if selected.since is not None:
-        conditions.append(WebhookEvent.id >= await _first_id_since(session, selected.since - ID_ORDER_TOLERANCE))
-    if selected.until is not None:
-        conditions.append(WebhookEvent.id < await _first_id_since(session, selected.until + ID_ORDER_TOLERANCE))
-    return conditions
-
-
-async def _first_id_since(session: AsyncSession, time: datetime) -> int:
-    """Return the smallest id received at `time` or later, by a binary search: ids grow with the time."""
-    first, last = (await session.execute(select(func.min(WebhookEvent.id), func.max(WebhookEvent.id)))).one()
-    low, high = first or 0, (last or 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        query = (
-            select(WebhookEvent.id, WebhookEvent.received_at)
-            .where(WebhookEvent.id >= middle)
-            .order_by(WebhookEvent.id)
-            .limit(1)
-        )
-        row = (await session.execute(query)).one_or_none()
-        if row is None or row.received_at >= time:
-            high = middle
-        else:
-            low = row.id + 1
-    return low
+    """Return the conditions of a filter, and the range of ids in its period."""
+    time = WebhookEvent.received_at
+    return [
+        *selected.conditions(),
+        *await in_period(session, WebhookEvent.id, time, selected.since, selected.until),
+    ]

@@ -6,7 +6,7 @@ import structlog
 from fastapi import Path, Query
 
 from kit.http.routing import Router
-from kit.messaging.inbox import EntryStatus
+from kit.messaging.entry_status import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 from services.payments.auth import PaymentsReader, ReviewActor

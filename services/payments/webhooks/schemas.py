@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
-from kit.messaging.inbox import EntryStatus
+from kit.messaging.entry_status import EntryStatus
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.paystack import event_types
 from services.payments.webhooks.models import WebhookEvent

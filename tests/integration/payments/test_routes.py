@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from kit.pagination import encode_cursor
-from services.payments.models import PaymentStatus
+from services.payments.statuses import PaymentStatus
 from tests.factories.payments import create_payment
 from tests.fixtures.tokens import Signer
 

@@ -4,21 +4,20 @@ from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money
 from kit.audit.actor import command_actor
 from kit.auth import Caller
 from services.payments.cli.actions.command import Context, run
 from services.payments.cli.actions.output import print_result, print_views
-from services.payments.cli.actions.values import Money, check_currency, refund_amount
+from services.payments.cli.actions.refunds import request_refund
+from services.payments.cli.actions.values import Money, refund_amount
 from services.payments.db import Topic, sessions
-from services.payments.errors import NotHeld, PaymentNotFound
+from services.payments.errors import NotHeld
 from services.payments.holds import review
-from services.payments.models import Payment, PaymentStatus
-from services.payments.refunds import requests
-from services.payments.refunds.schemas import RefundView
+from services.payments.models import Payment
 from services.payments.schemas import PaymentView
+from services.payments.statuses import PaymentStatus
 
 COLUMNS = ("created_at", "reference", "held_reason", "order_amount", "paid")
 
@@ -88,30 +87,10 @@ def bind(reference: str, order_id: UUID, reason: str, token: str, *, as_json: bo
 
 def refund(reference: str, reason: str, amount: Money | None, subunits: int | None, *, as_json: bool) -> None:
     """Refund a held payment."""
-    wanted = refund_amount(amount, subunits)
-
-    async def work(context: Context) -> RefundView:
-        async with sessions.begin() as session:
-            await _check_held(session, reference, wanted)
-            refund = await requests.request_refund_as_operator(
-                session, command_actor(), reference, amount=wanted.subunits if wanted else None, reason=reason
-            )
-            await session.refresh(refund)
-            view = RefundView.model_validate(refund)
-        context.notifier.notify(Topic.REFUNDS)
-        return view
-
-    view = run(work)
-    sentence = f"Refund of {format_money(view.amount, view.currency)} requested for payment {reference}."
-    print_result(view, sentence, as_json=as_json)
+    request_refund(reference, reason, refund_amount(amount, subunits), as_json=as_json, check=_check_held)
 
 
-async def _check_held(session: AsyncSession, reference: str, amount: Money | None) -> None:
-    """Lock the payment, and refuse it if it is not held or was paid in another currency: this command is only for manual review."""
-    query = select(Payment).where(Payment.reference == reference).with_for_update()
-    payment = (await session.execute(query)).scalar_one_or_none()
-    if payment is None:
-        raise PaymentNotFound
+def _check_held(payment: Payment) -> None:
+    """Refuse a payment that is not held: this command is only for manual review."""
     if payment.status != PaymentStatus.HELD:
         raise NotHeld(f"The payment is {payment.status}, not held: refund it with the command `refund`.")
-    check_currency(payment, amount)

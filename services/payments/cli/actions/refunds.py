@@ -1,5 +1,6 @@
 """What the commands `refund`, `refunds list` and `refunds close` do."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 import typer
@@ -14,9 +15,10 @@ from services.payments.db import Topic, sessions
 from services.payments.errors import PaymentNotFound
 from services.payments.models import Payment
 from services.payments.refunds import requests
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE, refunds_with_references
 from services.payments.refunds.schemas import RefundOfPayment, RefundView
+from services.payments.statuses import RefundStatus
 
 COLUMNS = ("created_at", "payment", "refund_amount", "status", "requested_by", "reason", "error")
 
@@ -30,10 +32,10 @@ class ListedRefund(RefundOfPayment):
         return format_money(self.amount, self.currency)
 
 
-def list_refunds(*, status: str | None, limit: int, as_json: bool) -> None:
+def list_refunds(*, status: RefundStatus | None, limit: int, as_json: bool) -> None:
     """Print the refunds with this status, or those that are unfinished or need an operator, newest first."""
     default = Refund.status.in_(UNFINISHED) | UNRESOLVED_FAILURE
-    condition = default if status is None else Refund.status == RefundStatus(status)
+    condition = default if status is None else Refund.status == status
 
     async def work(context: Context) -> list[ListedRefund]:
         query = refunds_with_references().where(condition).order_by(Refund.number.desc()).limit(limit)
@@ -61,6 +63,21 @@ def refund(
     wanted = refund_amount(amount, subunits)
     if everything == (wanted is not None):
         raise typer.BadParameter("use one of --amount, --subunits and --all")
+    request_refund(reference, reason, wanted, as_json=as_json)
+
+
+def request_refund(
+    reference: str,
+    reason: str,
+    wanted: Money | None,
+    *,
+    as_json: bool,
+    check: Callable[[Payment], None] = lambda payment: None,
+) -> None:
+    """Request a refund of `wanted`, None: of all that can be refunded, and print it.
+
+    `check` raises an error to refuse the payment, which is locked.
+    """
 
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
@@ -68,6 +85,7 @@ def refund(
             payment = (await session.execute(query)).scalar_one_or_none()
             if payment is None:
                 raise PaymentNotFound
+            check(payment)
             check_currency(payment, wanted)
             refund = await requests.request_refund_as_operator(
                 session, command_actor(), reference, amount=wanted.subunits if wanted else None, reason=reason

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.http.client import HttpClient
 from kit.messaging import outbox
-from kit.messaging.inbox import EntryStatus
+from kit.messaging.entry_status import EntryStatus
 from services.payments.cli.actions.command import Context, run
 from services.payments.cli.actions.output import out, print_json
 from services.payments.cli.actions.status_table import (
@@ -26,11 +26,12 @@ from services.payments.cli.actions.status_table import (
 )
 from services.payments.db import sessions
 from services.payments.metrics import refunds_that_need_an_operator, refused_refunds, seconds_until_dispute_due
-from services.payments.models import Dispute, Inbox, OutboxRow, Payment, PaymentStatus
-from services.payments.refunds.models import Refund, RefundStatus
+from services.payments.models import Dispute, Inbox, OutboxRow, Payment
+from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
+from services.payments.statuses import PaymentStatus, RefundStatus
 from services.payments.unrelated_charges.models import UnrelatedCharge
 from services.payments.webhooks.models import BackfillState, WebhookEvent
 

@@ -7,8 +7,7 @@ from typing import NotRequired, TypedDict
 from services.payments.cli.actions.output import duration, to_text
 from services.payments.disputes.poller import DUE_SOON
 from services.payments.mode import Mode
-from services.payments.models import PaymentStatus
-from services.payments.refunds.models import RefundStatus
+from services.payments.statuses import PaymentStatus, RefundStatus
 
 
 class EntryCounts(TypedDict):

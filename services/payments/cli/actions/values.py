@@ -3,14 +3,11 @@
 from typing import NamedTuple
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from contracts.money import format_money, parse_money
-from kit.fields import MAX_AMOUNT, Line
+from kit.fields import MAX_AMOUNT
 from services.payments.errors import RefundCurrencyDiffers
 from services.payments.models import Payment
-
-LINE: TypeAdapter[str] = TypeAdapter(Line)
 
 
 class Money(NamedTuple):
@@ -18,14 +15,6 @@ class Money(NamedTuple):
 
     subunits: int
     currency: str | None
-
-
-def parse_line(typed: str) -> str:
-    """Return one line of text. Raises BadParameter if it is empty, longer than 200 characters or has line breaks."""
-    try:
-        return LINE.validate_python(typed)
-    except ValidationError as error:
-        raise typer.BadParameter(error.errors()[0]["msg"]) from error
 
 
 def parse_amount(typed: str) -> Money:

@@ -8,7 +8,6 @@ import typer
 
 from kit.audit.actor import command_actor
 from kit.cli.text import printable
-from kit.messaging.inbox import EntryStatus
 from services.payments.cli.actions.command import Context, interruptible, run
 from services.payments.cli.actions.output import err, out, print_json, print_views, progress, to_text
 from services.payments.db import Topic, sessions
@@ -27,16 +26,10 @@ def list_webhook_events(filters: Mapping[str, Any], *, limit: int, as_json: bool
         async with sessions() as session:
             return [
                 WebhookEventView.model_validate(row)
-                for row in await queries.list_page(session, _filter(filters), limit)
+                for row in await queries.list_page(session, Filter(**filters), limit)
             ]
 
     print_views(run(work), COLUMNS, as_json=as_json, if_empty="No webhook events match.")
-
-
-def _filter(filters: Mapping[str, Any]) -> Filter:
-    """Return the conditions, with `status` as an EntryStatus."""
-    status = filters.get("status")
-    return Filter(**{**filters, "status": None if status is None else EntryStatus(status)})
 
 
 def show(webhook_event_id: int, *, as_json: bool) -> None:
@@ -63,7 +56,7 @@ def show(webhook_event_id: int, *, as_json: bool) -> None:
 
 def reprocess(filters: Mapping[str, Any], *, as_json: bool) -> None:
     """Reprocess the webhook events that match the filters, and print their number. Exit with code 1 if interrupted."""
-    selected = _filter(filters)
+    selected = Filter(**filters)
 
     async def work(context: Context) -> tuple[int, bool]:
         total, last_id = 0, None

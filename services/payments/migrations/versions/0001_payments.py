@@ -310,19 +310,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("payout_id IS NOT NULL"),
     )
     op.create_index(
-        "ix_payments_rare",
-        "payments",
-        ["status", "id"],
-        unique=False,
-        postgresql_where=sa.text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
-    )
-    op.create_index(
         op.f("ix_payments_refunds_next_attempt_at"),
         "payments",
         ["refunds_next_attempt_at"],
         unique=False,
         postgresql_where=sa.text("refunds_next_attempt_at IS NOT NULL"),
     )
+    op.create_index(op.f("ix_payments_status_id"), "payments", ["status", "id"], unique=False)
     op.create_index(
         "ix_payments_to_verify",
         "payments",
@@ -554,15 +548,11 @@ def downgrade() -> None:
     op.drop_index(
         "ix_payments_to_verify", table_name="payments", postgresql_where=sa.text("status IN ('pending', 'failed')")
     )
+    op.drop_index(op.f("ix_payments_status_id"), table_name="payments")
     op.drop_index(
         op.f("ix_payments_refunds_next_attempt_at"),
         table_name="payments",
         postgresql_where=sa.text("refunds_next_attempt_at IS NOT NULL"),
-    )
-    op.drop_index(
-        "ix_payments_rare",
-        table_name="payments",
-        postgresql_where=sa.text("status IN ('held', 'disputed', 'partially_refunded', 'refunded')"),
     )
     op.drop_index(
         op.f("ix_payments_payout_id"), table_name="payments", postgresql_where=sa.text("payout_id IS NOT NULL")

@@ -3,22 +3,29 @@
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
+from types import ModuleType
 from typing import Any
 
 import pytest
 import structlog
-from pydantic import TypeAdapter
-from sqlalchemy import func, select
+from pydantic import SecretStr, TypeAdapter
+from sqlalchemy import NullPool, func, select
+from sqlalchemy.ext.asyncio import create_async_engine
 from typer.testing import CliRunner, Result
 
 from contracts.events import PaymentSucceeded
+from dev.servers.postgres import Postgres
+from kit.cli import dead_letter_actions
 from kit.cli.dead_letter_view import MAX_SHOWN_BYTES
 from kit.cli.dead_letters import dead_letters_cli
+from kit.database_url import async_url
+from kit.db.engine import create_sessionmaker
 from kit.messaging.consumer import Consumer
 from kit.messaging.notifier import Notifier
 from tests.fixtures.kit_messaging import Broker, Sessions, make_event
-from tests.fixtures.kit_tables import Effect, Inbox
+from tests.fixtures.kit_tables import Audit, Effect, Inbox
 from tests.fixtures.loops import living, until
 
 EVENTS: TypeAdapter[PaymentSucceeded] = TypeAdapter(PaymentSucceeded)
@@ -40,9 +47,31 @@ def logging_of_tests() -> Iterator[None]:
     structlog.configure(**config)
 
 
+@pytest.fixture(autouse=True)
+async def service(
+    postgres: Postgres, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[dict[str, ModuleType]]:
+    """A service with the package `kit_service`, whose database has the tables of these tests. Return its modules."""
+    url = async_url(SecretStr(postgres.owner_url("kit")))
+    engine = create_async_engine(url, poolclass=NullPool)  # a command has an event loop of its own
+    modules = {"db": ModuleType("db"), "models": ModuleType("models")}
+    vars(modules["db"]).update(engine=engine, sessions=create_sessionmaker(engine))
+    vars(modules["models"]).update(AuditLogEntry=Audit)
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, f"kit_service.{name}", module)
+    yield modules
+    await engine.dispose()
+
+
+async def acts(sessions: Sessions) -> list[Audit]:
+    """Return the audit log, oldest first."""
+    async with sessions() as session:
+        return list((await session.execute(select(Audit).order_by(Audit.id))).scalars())
+
+
 async def run(broker: Broker, *arguments: str) -> Result:
     """Run a command in another thread, where it can have an event loop of its own."""
-    cli = dead_letters_cli("kit", broker.queue, f"{__name__}:EVENTS")
+    cli = dead_letters_cli("kit_service", broker.queue, f"{__name__}:EVENTS")
     return await asyncio.to_thread(lambda: CliRunner().invoke(cli, list(arguments)))
 
 
@@ -107,7 +136,7 @@ async def test_show_when_the_id_is_known_prints_a_bounded_body(broker: Broker) -
     assert "there is no dead letter 000000000000" in missing.stderr
 
 
-async def test_put_back_when_ids_are_given_moves_only_these(broker: Broker) -> None:
+async def test_put_back_when_ids_are_given_moves_only_these(broker: Broker, sessions: Sessions) -> None:
     found = await dead_letters(broker, *(str(number).encode() for number in range(4)))
     result = await run(broker, "put-back", found[1]["id"], found[2]["id"], "--json")
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"dead_letters": 2})
@@ -115,10 +144,57 @@ async def test_put_back_when_ids_are_given_moves_only_these(broker: Broker) -> N
     assert [message.body for message in again] == [b"1", b"2"]
     assert all("x-death" not in message.headers for message in again)
     assert await broker.ready_messages(broker.queue.dead_letters) == 2
-    missing = await run(broker, "put-back", found[0]["id"], "0" * 12)
+    (act,) = await acts(sessions)
+    assert (act.act, act.subject, act.reason) == ("dead_letters.put_back", broker.queue.name, None)
+    assert act.actor.startswith("operator:")
+    assert act.before == {"dead_letters": [found[1], found[2]]}
+    missing = await run(broker, "put-back", found[0]["id"], "0" * 12, "--reason", "after the new version")
     assert missing.exit_code == 1
     assert "not found: 000000000000" in missing.stderr
     assert [message.body for message in await broker.take(1)] == [b"0"]
+    assert (await acts(sessions))[-1].reason == "after the new version"
+
+
+async def test_put_back_of_many_records_each_batch(
+    broker: Broker, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letter_actions, "BATCH", 2)
+    found = await dead_letters(broker, *(str(number).encode() for number in range(5)))
+    assert (await run(broker, "put-back", "--all")).exit_code == 0
+    recorded = [(act.before or {})["dead_letters"] for act in await acts(sessions)]
+    assert recorded == [found[:2], found[2:4], found[4:]]
+
+
+async def test_put_back_when_the_database_cannot_be_used_changes_nothing(
+    broker: Broker, service: dict[str, ModuleType]
+) -> None:
+    """An act of an operator that cannot be recorded is not done."""
+    await dead_letters(broker, b"0")
+    nowhere = create_async_engine("postgresql+asyncpg://x:y@127.0.0.1:9/z", poolclass=NullPool)
+    vars(service["db"]).update(engine=nowhere, sessions=create_sessionmaker(nowhere))
+    result = await run(broker, "put-back", "--all")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: the database cannot be used")
+    assert await broker.ready_messages(broker.queue.dead_letters) == 1
+    assert await broker.ready_messages() == 0
+
+
+async def test_close_deletes_a_dead_letter_with_a_reason(broker: Broker, sessions: Sessions) -> None:
+    found = await dead_letters(broker, unreadable(), b"1")
+    assert (await run(broker, "close", found[0]["id"])).exit_code == 2  # a reason is needed
+    missing = await run(broker, "close", "0" * 12, "--reason", "x")
+    assert (missing.exit_code, await acts(sessions)) == (1, [])
+    result = await run(broker, "close", found[0]["id"], "--reason", "refunded by hand")
+    assert result.exit_code == 0
+    assert "1 dead letters deleted." in result.stderr
+    assert await broker.ready_messages() == 0
+    assert json.loads((await run(broker, "list", "--json")).stdout) == [found[1]]
+    (act,) = await acts(sessions)
+    assert (act.act, act.before, act.reason) == (
+        "dead_letters.closed",
+        {"dead_letters": [found[0]]},
+        "refunded by hand",
+    )
 
 
 @pytest.mark.parametrize("arguments", [["put-back"], ["put-back", "0" * 12, "--all"], ["list", "--limit", "0"]])

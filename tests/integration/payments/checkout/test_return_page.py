@@ -8,11 +8,12 @@ import pytest
 from kit.http.client_address import TrustedProxies
 from services.payments.checkout import return_page
 from services.payments.clients import Clients
-from services.payments.models import UNPAID, PaymentStatus
+from services.payments.models import UNPAID
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
 from services.payments.settlement import requested
 from services.payments.settlement.requested import RequestedVerifications
+from services.payments.statuses import PaymentStatus
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack
 from tests.fixtures.apps import RunningApp

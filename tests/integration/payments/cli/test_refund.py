@@ -1,6 +1,6 @@
 """`refund` requests a refund of any paid payment."""
 
-from services.payments.models import PaymentStatus
+from services.payments.statuses import PaymentStatus
 from tests.factories.payments import create_paid_payment, create_payment
 from tests.fixtures.payments_cli import OPERATOR, CommandLine
 from tests.fixtures.payments_rows import all_refunds

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
+from sqlalchemy import func, select, text
 
 from kit.worker.shutdown import Shutdown
 from services.payments.db import Topic, sessions
+from services.payments.disputes import records
 from services.payments.metrics import Metrics
+from services.payments.models import Payment
 from tests.factories.payments import create_paid_payment
 from tests.fakes.paystack import FakePaystack, dispute_event
 from tests.fixtures.loops import until
@@ -98,6 +101,27 @@ async def test_poll_when_every_search_fails_is_still_made(paystack: FakePaystack
             await until(polled)
         shutdown.request()
     assert len(paystack.calls_to("disputes")) == searches + 1, "a failed search is not repeated with each poll"
+
+
+async def test_poll_when_a_webhook_event_asks_for_another_while_it_is_written_is_repeated(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
+) -> None:
+    one, body = await create_disputed_payment(client, paystack)
+
+    async def waits() -> bool:
+        async with sessions() as session:
+            waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+            return bool((await session.execute(waiting)).scalar_one())
+
+    async with sessions.begin() as holder:
+        await holder.execute(select(Payment.id).where(Payment.id == one.id).with_for_update())
+        polling = asyncio.create_task(jobs.dispute_poller.poll_due(Shutdown()))
+        await until(waits, 5)
+        async with sessions.begin() as session:
+            await records.schedule_poll(session, body["id"])
+    assert await polling
+    assert await jobs.dispute_poller.poll_due(Shutdown())
+    assert len(paystack.calls_to("dispute")) == 2
 
 
 async def test_disputes_when_webhooks_polls_and_refunds_race_end_once(

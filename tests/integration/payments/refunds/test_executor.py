@@ -1,6 +1,7 @@
 """Refunds are sent once and followed to their end, whatever Paystack answers and whichever worker has them."""
 
 import asyncio
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -11,10 +12,12 @@ from kit.messaging.notifier import Notifier
 from services.payments.clients import Clients
 from services.payments.db import Topic, sessions
 from services.payments.models import Payment
-from services.payments.refunds import requests
+from services.payments.refunds import executor, requests
+from services.payments.refunds.executor import RefundExecutor
 from services.payments.refunds.models import Refund
 from tests.factories.payments import create_paid_payment, create_payment
 from tests.fakes.paystack import FakePaystack, charge_success, refusal
+from tests.fakes.shutdown import UntilIdle
 from tests.fixtures.loops import living, until
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, deliver_from
@@ -146,3 +149,72 @@ async def test_refunds_when_two_executors_and_webhooks_interfere_are_sent_once(
     assert await refund_statuses() == ["processed"] * 3
     assert len(paystack.calls_to("refund")) == 3
     assert len({body["merchant_note"] for body in paystack.bodies_of("refund")}) == 3
+
+
+async def end_lease(reference: str) -> None:
+    """Let the lease on the payment end, as if the executor had been suspended for a minute."""
+    await change_payments(reference, refunds_leased_until=datetime.now(UTC) - timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("taken_by_another", [False, True])
+async def test_executor_when_its_lease_has_ended_sends_nothing(
+    paystack: FakePaystack, jobs: Jobs, taken_by_another: bool
+) -> None:
+    one = await create_paid_payment()
+    paystack.add_transaction(one.reference)
+    await request_refund(one.reference, 10_000)
+    held = paystack.hold("refunds")
+    executing = asyncio.create_task(jobs.execute_refunds())
+    await asyncio.wait_for(held.arrived.wait(), 5)
+    await end_lease(one.reference)
+    paystack.faults.holds.clear()
+    if taken_by_another:
+        await jobs.execute_refunds()
+        assert len(paystack.calls_to("refund")) == 1
+    held.release.set()
+    await executing
+    # An executor that lost its lease takes the payment again, reads the refunds again, and only then sends one.
+    assert [call.operation for call in paystack.calls][-2:] == ["refunds", "refund"]
+    assert len(paystack.calls_to("refund")) == 1
+    assert await refund_statuses() == ["pending"]
+
+
+async def test_executor_when_its_lease_has_ended_and_nobody_took_it_reads_the_refunds_again(
+    paystack: FakePaystack, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has read from Paystack may be out of date by then."""
+    monkeypatch.setattr(executor, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(executor, "MARGIN_SECONDS", -60.0)
+    one = await create_paid_payment()
+    paystack.add_transaction(one.reference)
+    await request_refund(one.reference, 10_000)
+    held = paystack.hold("refunds")
+
+    async def lease_has_ended() -> bool:
+        async with sessions() as session:
+            return bool((await session.execute(select(Payment.refunds_leased_until < func.now()))).scalar_one())
+
+    executing = asyncio.create_task(jobs.execute_refunds())
+    await asyncio.wait_for(held.arrived.wait(), 5)
+    await until(lease_has_ended, 5)
+    paystack.faults.holds.clear()
+    held.release.set()
+    await executing
+    operations = [call.operation for call in paystack.calls]
+    assert operations[:2] == ["refunds", "refunds"]
+    assert operations.count("refund") == 1
+
+
+async def test_executor_when_it_was_suspended_right_before_the_call_sends_nothing(
+    paystack: FakePaystack, clients: Clients, notifier: Notifier, jobs: Jobs
+) -> None:
+    one = await create_paid_payment()
+    paystack.add_transaction(one.reference)
+    await request_refund(one.reference, 10_000)
+    seconds = itertools.count(step=60)  # a minute passes between any two looks at the clock
+    await RefundExecutor(sessions, clients.paystack, notifier, clock=lambda: next(seconds)).run(UntilIdle())
+    assert paystack.calls_to("refund") == []
+    assert await refund_statuses() == ["requested"]
+    await end_lease(one.reference)
+    await jobs.execute_refunds()
+    assert len(paystack.calls_to("refund")) == 1

@@ -9,9 +9,9 @@ from sqlalchemy import text
 
 from contracts.events import PaymentFailed, PaymentHeld, PaymentSucceeded
 from services.payments.db import sessions
-from services.payments.models import PaymentStatus
 from services.payments.paystack.charge import parse_charge
 from services.payments.settlement.settle import RecordedConcurrently, settle
+from services.payments.statuses import PaymentStatus
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import Json, charge, charge_success
 from tests.fixtures.loops import until

@@ -1,12 +1,18 @@
 """Money of other applications on the same Paystack account is recorded and listed; it needs no operator unless a setting says so."""
 
+from datetime import UTC, datetime, timedelta
+
 import httpx
 import pytest
 
 from kit.settings import load_settings
+from kit.worker.shutdown import Shutdown
 from services.payments import references
 from services.payments.db import sessions
 from services.payments.metrics import Metrics
+from services.payments.reconciliation.paystack_reader import PaystackReader
+from services.payments.reconciliation.report import Report
+from services.payments.reconciliation.transactions import TransactionComparison
 from services.payments.settings import PaymentsSettings
 from tests.factories.payments import create_payment
 from tests.fakes.catalog import FakeCatalog
@@ -126,3 +132,36 @@ async def test_started_payment_has_the_prefix_of_the_setting(
     answer = await client.post("/payments", json={"order_id": catalog.add_order()}, headers=payer)
     assert (answer.status_code, answer.json()["reference"][:8]) == (201, "shop-eu-")
     assert len(answer.json()["reference"]) == len("shop-eu-") + 32
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"PAYMENTS_HOLD_UNRELATED_CHARGES": "true"}, {"PAYMENTS_REFERENCE_PREFIX": "T6"}],
+)
+async def test_refunds_disputes_and_differences_of_recorded_charges_need_no_operator_when_the_settings_change(
+    client: httpx.AsyncClient,
+    paystack: FakePaystack,
+    jobs: Jobs,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
+) -> None:
+    transaction = paystack.add_transaction(OTHER)
+    await deliver(client, charge_success(OTHER))
+    change_settings(monkeypatch, **variables)
+    paystack.open_dispute(transaction, 50_000)
+    paystack.add_refund(transaction, 10_000)
+    unreadable = charge_success(OTHER)
+    unreadable["data"]["amount"] = None
+    await deliver(client, *paystack.undelivered, unreadable)
+    await jobs.dispute_poller.search(UntilIdle())
+    assert {(event.status, event.outcome, event.error) for event in await webhook_events()} == {
+        ("processed", "unrelated reference", None)
+    }
+    await Metrics(sessions).measure()
+    assert metric("disputes_open") == 0
+    now = datetime.now(UTC)
+    report = Report(since=now - timedelta(days=1), until=now + timedelta(minutes=1))
+    reader = PaystackReader(sessions, jobs.paystack, Shutdown(), report, lambda _: None)
+    await TransactionComparison(reader).compare()
+    assert (report.unrelated, report.differences) == (1, [])
+    assert await all_payments() == []

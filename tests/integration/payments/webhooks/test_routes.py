@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.audit.actor import Actor
-from kit.messaging.inbox import EntryStatus
+from kit.messaging.entry_status import EntryStatus
 from services.payments.db import sessions
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
