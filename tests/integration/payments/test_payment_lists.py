@@ -1,0 +1,144 @@
+"""GET /payments reads a bounded number of rows of a large table, whatever its filters are and however rare their matches."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.payments.models import Payment
+from services.payments.payment_lists import PaymentFilter, list_payments
+from services.payments.statuses import PaymentStatus
+from tests.fixtures.apps import RunningApp
+from tests.fixtures.owners import owner_sessions
+
+ROWS, BATCH, SECONDS, LIMIT = 200_000, 10_000, 90, 21
+FEW_ROWS, FEW_PAGES = 2_000, 600
+"""One percent of the rows. A list may read its rows for each status. If the planner expects to find only a few, it also reads a short period
+as a whole."""
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+END = START + timedelta(seconds=ROWS * SECONDS)
+# Succeeded payments, one every 90 seconds. All others are old, except for the newest, which are pending: the statistics of the whole table
+# say nothing about a part of it. One payer has made 3 % of the payments, long ago.
+INSERT = """
+    INSERT INTO payments (reference, payer_id, amount, currency, status, order_id, verify_next_attempt_at, created_at)
+    SELECT 'many-' || n, CASE WHEN n % 2 = 0 AND n <= 12000 THEN 'payer-old' WHEN n % 70000 = 1 THEN 'payer-few' ELSE 'payer-' || n END,
+        1, 'NGN',
+        CASE WHEN n <= 20 THEN 'held' WHEN n <= 12000 AND n % 3 = 0 THEN 'abandoned' WHEN n <= 12000 AND n % 3 = 1 THEN 'failed'
+            WHEN n BETWEEN 90000 AND 90005 THEN 'disputed' WHEN n > CAST(:rows AS int) - 5 THEN 'pending' ELSE 'succeeded' END,
+        gen_random_uuid(), 'infinity', CAST(:start AS timestamptz) + n * interval '90 s'
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
+"""
+
+PERIODS: dict[str, tuple[datetime | None, datetime | None]] = {
+    "always": (None, None),
+    "until early": (None, START + timedelta(days=1)),
+    "until before all": (None, START - timedelta(days=1)),
+    "until late": (None, END - timedelta(days=1)),
+    "since early": (START + timedelta(days=1), None),
+    "since late": (END - timedelta(hours=1), None),
+    "since after all": (END + timedelta(days=1), None),
+    "one hour": (START + timedelta(days=100), START + timedelta(days=100, hours=1)),
+    "half": (START + timedelta(days=50), START + timedelta(days=150)),
+}
+STATUSES: list[tuple[PaymentStatus, ...]] = [
+    (),
+    *((status,) for status in PaymentStatus),
+    (PaymentStatus.HELD, PaymentStatus.DISPUTED),
+    (PaymentStatus.FAILED, PaymentStatus.SUCCEEDED),
+    tuple(PaymentStatus),
+]
+PAYERS = [None, "payer-old", "payer-few", "payer-unknown"]
+
+
+@pytest.fixture(scope="module")
+async def large_table(started_payments: RunningApp) -> AsyncIterator[AsyncSession]:
+    """A session of the owner, because of ANALYZE, in a transaction with many payments."""
+    async with owner_sessions("payments")() as session:
+        await session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        for first in range(1, ROWS, BATCH):
+            values = {"rows": ROWS, "start": START, "first": first, "last": first + BATCH - 1}
+            await session.execute(text(INSERT), values)
+        await session.execute(text("ANALYZE payments"))
+        pages = await session.execute(text("SELECT relpages FROM pg_class WHERE relname = 'payments'"))
+        assert pages.scalar_one() > 5 * FEW_PAGES
+        yield session
+        await session.rollback()
+
+
+@contextmanager
+def recorded(session: AsyncSession) -> Iterator[list[tuple[str, Any]]]:
+    """Record the statements of a session with their parameters."""
+    statements: list[tuple[str, Any]] = []
+
+    def record(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: object) -> None:
+        statements.append((statement, parameters))
+
+    engine = session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", record)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", record)
+
+
+def cost(plan: dict[str, Any]) -> int:
+    """Return how many rows the scans of a plan read, whether they passed its filters or not."""
+    rows = 0
+    # A bitmap index scan reads no rows. For a BRIN index, its number is an estimate.
+    if "Scan" in plan["Node Type"] and plan["Node Type"] != "Bitmap Index Scan":
+        removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
+        rows = round((plan["Actual Rows"] + removed) * plan["Actual Loops"])
+    return rows + sum(cost(child) for child in plan.get("Plans", []))
+
+
+async def explain(session: AsyncSession, statement: str, parameters: Any) -> tuple[int, int]:
+    """Run a statement. Return how many rows it read, and how many pages of 8 KiB."""
+    connection = await session.connection()
+    found = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
+    value = found.scalar_one()
+    plan = (json.loads(value) if isinstance(value, str) else value)[0]["Plan"]
+    return cost(plan), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+@pytest.mark.parametrize("payer", PAYERS)
+@pytest.mark.parametrize("period", PERIODS)
+async def test_list_of_a_large_table_reads_few_rows(large_table: AsyncSession, payer: str | None, period: str) -> None:
+    since, until = PERIODS[period]
+    of_payer = select(func.count()).select_from(Payment).where(Payment.payer_id == payer)
+    # The payments of one payer are read until enough of them match; there is no index on payer and status.
+    most = 0 if payer is None else int((await large_table.execute(of_payer)).scalar_one())
+    middle = int((await large_table.execute(select(func.min(Payment.id)))).scalar_one()) + ROWS // 2
+    for statuses, before in itertools.product(STATUSES, (None, middle)):
+        selected = PaymentFilter(payer_id=payer, statuses=statuses, since=since, until=until)
+        with recorded(large_table) as statements:
+            await list_payments(large_table, selected, LIMIT, before)
+        for statement, parameters in statements:
+            rows, pages = await explain(large_table, statement, parameters)
+            assert rows <= most + FEW_ROWS, (statuses, before, statement)
+            assert pages <= most + FEW_PAGES, (statuses, before, statement)
+
+
+@pytest.mark.parametrize("period", PERIODS)
+async def test_list_of_a_large_table_shows_what_a_simple_query_finds(large_table: AsyncSession, period: str) -> None:
+    since, until = PERIODS[period]
+    for statuses, payer in itertools.product(STATUSES, PAYERS):
+        query = select(Payment.id)
+        if statuses:
+            query = query.where(Payment.status.in_(statuses))
+        if payer is not None:
+            query = query.where(Payment.payer_id == payer)
+        if since is not None:
+            query = query.where(Payment.created_at >= since)
+        if until is not None:
+            query = query.where(Payment.created_at < until)
+        expected = (await large_table.execute(query.order_by(Payment.id.desc()).limit(LIMIT))).scalars().all()
+        selected = PaymentFilter(payer_id=payer, statuses=statuses, since=since, until=until)
+        found = await list_payments(large_table, selected, LIMIT)
+        assert [payment.id for payment in found] == expected, (statuses, payer)
