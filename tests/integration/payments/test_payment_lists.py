@@ -19,8 +19,7 @@ from tests.fixtures.owners import owner_sessions
 
 ROWS, BATCH, SECONDS, LIMIT = 200_000, 10_000, 90, 21
 FEW_ROWS, FEW_PAGES = 2_000, 600
-"""One percent of the rows. A list may read its rows for each status. If the planner expects to find only a few, it also reads a short period
-as a whole."""
+"""One percent of the rows. A list may read its rows for each status, and a short period as a whole if the planner expects few matches."""
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 END = START + timedelta(seconds=ROWS * SECONDS)

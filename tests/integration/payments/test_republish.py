@@ -7,11 +7,11 @@ import pytest
 
 from services.payments import republish as republishing
 from services.payments.republish import republish
-from tests.factories.payments import create_payment
-from tests.fakes.paystack import FakePaystack, charge_success
+from tests.factories.payments import create_paid_payment, create_payment
+from tests.fakes.paystack import FakePaystack, charge_success, dispute_event
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, deliver_from
-from tests.fixtures.payments_rows import change_payments, outbox_events, take_outbox_events
+from tests.fixtures.payments_rows import change_payments, ledger_keys, outbox_events, take_outbox_events
 
 HOUR = timedelta(hours=1)
 FACTS = {"payment.succeeded", "payment.refunded", "payment.disputed", "payment.dispute_resolved"}
@@ -81,3 +81,21 @@ async def test_republish_takes_the_given_period_only(client: httpx.AsyncClient) 
     assert await republish_period(since=-HOUR, until=-2 * HOUR) == []
     assert await republish_period(since=2 * HOUR, until=HOUR) == []
     assert await republish_period() == [1]
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_republish_when_a_dispute_was_resolved_before_it_was_recorded_repeats_its_resolution(
+    client: httpx.AsyncClient, paystack: FakePaystack, lost: bool
+) -> None:
+    """No money was withheld, so the ledger has no movement of the dispute."""
+    one = await create_paid_payment()
+    opened = paystack.open_dispute(paystack.add_transaction(one.reference), 50_000)
+    resolved = paystack.resolve_dispute(opened, lost=lost)
+    await deliver(client, dispute_event("resolve", paystack.shown_dispute(resolved)))
+    assert await ledger_keys() == []
+    before = {(event.type, event.id) for event in await take_outbox_events()}
+    assert {name for name, _ in before} == {"payment.dispute_resolved"}
+    await republish_period()
+    assert before <= {(event.type, event.id) for event in await take_outbox_events()}
+    assert await republish_period(since=-HOUR, until=-2 * HOUR) == []
+    assert await republish_period(since=2 * HOUR, until=HOUR) == []

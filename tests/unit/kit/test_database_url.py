@@ -4,6 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from kit.database_url import async_url, check_database_url, driver_url
+from kit.settings import DatabaseUrl, Settings, load_settings
 
 BASE = "user:p%40ss@db.example:5432/shop"
 
@@ -47,3 +48,36 @@ def test_url_that_cannot_be_used_is_refused_without_its_password(typed: str, rea
         check_database_url(SecretStr(typed))
     assert "hunter2222" not in str(refused.value)
     assert "p%40ss" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ("sslmode=verify-full&sslrootcert=/nowhere/ca.pem", "parameter sslrootcert, .*/nowhere/ca.pem.*No such file"),
+        ("sslmode=verify-full&sslrootcert=/etc", "parameter sslrootcert, .*/etc cannot be read"),
+        ("sslmode=verify-full&sslrootcert=/dev/null", "parameter sslrootcert, .*no certificate"),
+        ("sslrootcert=/dev/null", "sslrootcert, which needs sslmode"),
+        ("sslmode=prefer&sslrootcert=/dev/null", "sslrootcert, which needs sslmode"),
+        ("sslmode=require&sslrootcert=system", "sslrootcert=system, which needs sslmode=verify-full"),
+    ],
+)
+def test_url_with_a_root_certificate_that_cannot_be_used_is_refused(parameters: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        check_database_url(SecretStr(f"postgresql://{BASE}?{parameters}"))
+
+
+def test_setting_with_a_root_certificate_that_cannot_be_read_names_the_variable_and_the_parameter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Named(Settings):
+        shop_database_url: DatabaseUrl
+
+    monkeypatch.setenv("TOKEN_ISSUER", "https://shop.example")
+    url = f"postgresql://{BASE}?sslmode=verify-ca&sslrootcert=/nowhere/ca.pem"
+    monkeypatch.setenv("SHOP_DATABASE_URL", url)
+    with pytest.raises(SystemExit) as refused:
+        load_settings(Named)
+    (line,) = [line for line in str(refused.value).splitlines() if "DATABASE_URL" in line]
+    assert line.startswith("  SHOP_DATABASE_URL: ")
+    assert "the parameter sslrootcert, but its file /nowhere/ca.pem cannot be read: No such file" in line
+    assert "p%40ss" not in line

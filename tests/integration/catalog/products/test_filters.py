@@ -45,6 +45,15 @@ async def test_list_products_when_search_text_is_arbitrary_then_200(client: http
     assert (await client.get("/catalog/products", params={"q": q})).status_code == 200
 
 
+@pytest.mark.parametrize("q", ["---", "-", "...", "/", "_", "'", "+++", "&|!", "()", "-- --"])
+async def test_list_products_when_the_search_text_has_no_word_then_no_product_matches(
+    client: httpx.AsyncClient, q: str
+) -> None:
+    await create_product(name="Cup --- large & 'small'")
+    assert await product_names(client, q=q) == []
+    assert await product_names(client, q=f"{q} cup") == ["Cup --- large & 'small'"]
+
+
 async def test_list_products_when_several_filters_are_given_then_all_apply(
     client: httpx.AsyncClient, editor: Headers
 ) -> None:

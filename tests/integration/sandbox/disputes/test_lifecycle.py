@@ -119,3 +119,17 @@ async def test_control_of_a_dispute_reminds_and_resolves(merchant: Merchant, rec
     await open_dispute(merchant, paid["reference"], amount=250_000 - 7)  # what is not refunded yet
     categories = {each["category"] for each in await merchant.get("/integration/webhooks/events")}
     assert categories == {"dispute", "transactions"}
+
+
+async def test_reminders_by_control_calls_do_not_delay_the_decision_of_the_bank() -> None:
+    async with in_process_sandbox(time_scale=0.004) as merchant:  # four hours are 80 ms
+        paid = await merchant.paid()
+        dispute = await open_dispute(merchant, paid["reference"], hours=1_000)
+        declined = ACCEPTED | {"resolution": "declined"}
+        await merchant.call("PUT", f"/dispute/{dispute['id']}/resolve", json=declined)
+        for _ in range(1_000):
+            reminded = await merchant.control(f"disputes/{dispute['id']}", outcome="remind", deliveries=0)
+            if reminded.status_code != 200:
+                break
+        assert reminded.json()["code"] == "dispute_resolved"
+        assert (await merchant.get(f"/dispute/{dispute['id']}"))["resolution"] == "declined"
