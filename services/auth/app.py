@@ -23,8 +23,8 @@ from services.auth.models import AuditLogEntry
 from services.auth.sessions import routes as session_routes
 from services.auth.sessions.revocations import current_list
 from services.auth.settings import settings
+from services.auth.tokens import check, server_metadata
 from services.auth.tokens import routes as token_routes
-from services.auth.tokens import server_metadata
 
 REVOCATION_POLL_SECONDS = 2.0
 
@@ -87,6 +87,7 @@ app = create_app(
     routers=[
         account_routes.router,
         token_routes.router,
+        check.router,
         session_routes.router,
         key_routes.router,
         server_metadata.router,
