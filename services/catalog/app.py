@@ -17,6 +17,7 @@ from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
 from services.catalog.products import routes as products
 from services.catalog.settings import settings
+from services.catalog.tags import routes as tags
 
 
 @asynccontextmanager
@@ -47,6 +48,7 @@ app = create_app(
     routers=[
         products.router,
         categories.router,
+        tags.router,
         orders.router,
         audit_router("/catalog", AuditLogEntry, reading),
     ],

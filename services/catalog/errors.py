@@ -25,6 +25,30 @@ class CategoryNotFound(Problem):
     status = 404
 
 
+class CategoryTreeInvalid(Problem):
+    """The category cannot be moved there: a category cannot be inside itself, and the tree has at most eight levels."""
+
+    status = 409
+
+
+class CategoryNotEmpty(Problem):
+    """The category has subcategories or products. Move the subcategories, and choose `?products=detach` or `?products=move_to:<id>`."""
+
+    status = 409
+
+
+class TagNotFound(Problem):
+    """There is no tag with this name. Choose one from GET /catalog/tags."""
+
+    status = 404
+
+
+class TagExists(Problem):
+    """Another tag already has this name. Repeat the request with `merge: true` to merge the two tags, or choose another name."""
+
+    status = 409
+
+
 class OrderNotFound(Problem):
     """You have no order with this id. List your orders with GET /catalog/orders."""
 

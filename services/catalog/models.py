@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, MetaData, Text, func, text
-from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, MetaData, func, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kit.audit.entries import AuditEntry
 from kit.db.columns import one_of, text_enum
@@ -35,14 +35,54 @@ class AuditLogEntry(AuditEntry, Base):
 
 
 class Category(Base):
-    """A group of products."""
+    """A group of products, and a node of a tree: `parent_id` is NULL for a category at the top.
+
+    A category with subcategories cannot be deleted. `version` counts the changes.
+    """
 
     __tablename__ = "categories"
+    __table_args__ = (
+        CheckConstraint("parent_id <> id", name="parent_id"),
+        Index(None, "parent_id", "slug"),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
+    parent_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="RESTRICT"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    parent: Mapped["Category | None"] = relationship(back_populates="children", remote_side="Category.id", lazy="raise")
+    children: Mapped[list["Category"]] = relationship(
+        back_populates="parent", order_by="Category.slug", lazy="raise", passive_deletes="all"
+    )
+    products: Mapped[list["Product"]] = relationship(back_populates="category", lazy="raise", passive_deletes=True)
+
+
+class Tag(Base):
+    """A label of products, in lower case."""
+
+    __tablename__ = "tags"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    products: Mapped[list["Product"]] = relationship(
+        secondary="product_tags", back_populates="tags", lazy="raise", passive_deletes=True
+    )
+
+
+class ProductTag(Base):
+    """The link table of products and tags. `position` keeps the sequence in which the tags of a product were given."""
+
+    __tablename__ = "product_tags"
+    __table_args__ = (Index(None, "tag_id", "product_id"),)
+
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"), primary_key=True)
+    tag_id: Mapped[UUID] = mapped_column(ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(Identity(always=True))
 
 
 class Product(Base):
@@ -56,7 +96,6 @@ class Product(Base):
         Index(None, "created_at", "id"),
         Index(None, "price", "id"),
         Index("ix_products_name", text("lower(name)"), "id"),
-        Index(None, "tags", postgresql_using="gin"),
         Index(None, "search", postgresql_using="gin"),
     )
 
@@ -67,11 +106,21 @@ class Product(Base):
     price: Mapped[int]
     currency: Mapped[str]
     stock: Mapped[int | None]
-    category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="RESTRICT"))
-    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    search: Mapped[str] = mapped_column(TSVECTOR, Computed(SEARCH_VECTOR, persisted=True), nullable=False)
+    search: Mapped[str] = mapped_column(
+        TSVECTOR, Computed(SEARCH_VECTOR, persisted=True), nullable=False, deferred=True, deferred_raiseload=True
+    )
+
+    category: Mapped[Category | None] = relationship(back_populates="products", lazy="raise")
+    tags: Mapped[list[Tag]] = relationship(
+        secondary="product_tags",
+        back_populates="products",
+        order_by=ProductTag.position,
+        lazy="raise",
+        passive_deletes=True,
+    )
 
 
 class Order(Base):
@@ -94,6 +143,14 @@ class Order(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
 
+    items: Mapped[list["OrderItem"]] = relationship(
+        back_populates="order",
+        order_by="OrderItem.position",
+        cascade="all, delete-orphan",
+        lazy="raise",
+        passive_deletes=True,
+    )
+
 
 class OrderItem(Base):
     """One product of an order, with its price and name at the time of the order. `reserved`: the quantity was subtracted from `stock`."""
@@ -112,6 +169,9 @@ class OrderItem(Base):
     quantity: Mapped[int]
     unit_price: Mapped[int]
     reserved: Mapped[bool]
+
+    order: Mapped[Order] = relationship(back_populates="items", lazy="raise")
+    product: Mapped[Product] = relationship(lazy="raise")
 
 
 class Delivery(Base):

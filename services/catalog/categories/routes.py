@@ -1,29 +1,82 @@
 """The routes of categories."""
 
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path, Query
+
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
-from services.catalog.categories import create, lists
-from services.catalog.categories.schemas import CategoryPage, CategoryView, CreateCategory
+from services.catalog.categories import edit, lists
+from services.catalog.categories.schemas import CategoryDetails, CategoryPage, CreateCategory, UpdateCategory
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import SlugTaken
+from services.catalog.errors import CategoryNotEmpty, CategoryNotFound, CategoryTreeInvalid, SlugTaken
 
 router = Router(prefix="/catalog/categories", tags=["categories"])
 
+MOVE_TO = "move_to:"
+PARENT = "Only the categories directly below the category with this id"
+IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the category")]
+CategoryId = Annotated[UUID, Path(description="Id of the category")]
+ParentParam = Annotated[UUID | None, Query(description=PARENT)]
+ProductsParam = Annotated[
+    str | None,
+    Query(
+        pattern=r"^(detach|move_to:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+        description="What happens to the products of the category: `detach` leaves them without a category, "
+        "`move_to:<id>` moves them to another one. Required if the category has products",
+    ),
+]
+
 
 @router.get("", summary="List categories", responses=problem_responses(InvalidCursor))
-async def list_categories(session: Reading, limit: Limit = 100, cursor: CursorParam = None) -> CategoryPage:
+async def list_categories(
+    session: Reading, parent: ParentParam = None, limit: Limit = 100, cursor: CursorParam = None
+) -> CategoryPage:
     """Return the categories in order of their slugs."""
-    return await lists.list_categories(session, limit=limit, cursor=cursor)
+    return await lists.list_categories(session, parent=parent, limit=limit, cursor=cursor)
 
 
 @router.post(
     "",
     status_code=201,
     summary="Create a category",
-    responses=problem_responses(SlugTaken),
+    responses=problem_responses(SlugTaken, CategoryNotFound, CategoryTreeInvalid),
 )
-async def create_category(request: CreateCategory, actor: EditingActor, session: Transaction) -> CategoryView:
+async def create_category(request: CreateCategory, actor: EditingActor, session: Transaction) -> CategoryDetails:
     """Create a category. Requires the scope `catalog:write`."""
-    return await create.create_category(session, request, actor)
+    return await edit.create_category(session, request, actor)
+
+
+@router.get("/{category_id}", summary="Get a category", responses=problem_responses(CategoryNotFound))
+async def get_category(category_id: IdOrSlug, session: Reading) -> CategoryDetails:
+    """Return a category with the categories above it and those directly below it."""
+    return await lists.get_category(session, category_id)
+
+
+@router.patch(
+    "/{category_id}",
+    summary="Rename or move a category",
+    responses=problem_responses(CategoryNotFound, SlugTaken, CategoryTreeInvalid),
+)
+async def update_category(
+    category_id: CategoryId, request: UpdateCategory, actor: EditingActor, session: Transaction
+) -> CategoryDetails:
+    """Change the fields that are in the request body. A category moves with its subcategories. Requires the scope `catalog:write`."""
+    return await edit.update_category(session, category_id, request, actor)
+
+
+@router.delete(
+    "/{category_id}",
+    status_code=204,
+    summary="Delete a category",
+    responses=problem_responses(CategoryNotFound, CategoryNotEmpty),
+)
+async def delete_category(
+    category_id: CategoryId, actor: EditingActor, session: Transaction, products: ProductsParam = None
+) -> None:
+    """Delete a category that has no subcategories. Requires the scope `catalog:write`."""
+    move_to = UUID(products.removeprefix(MOVE_TO)) if products and products.startswith(MOVE_TO) else None
+    await edit.delete_category(session, category_id, move_to=move_to, detach=products == "detach", actor=actor)

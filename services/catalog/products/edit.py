@@ -15,6 +15,7 @@ from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotF
 from services.catalog.models import AuditLogEntry, Category, Product
 from services.catalog.products.lists import COLUMNS
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
+from services.catalog.tags.assign import set_tags
 
 AUDITED_DESCRIPTION = 200
 
@@ -26,32 +27,43 @@ async def create_product(session: AsyncSession, request: CreateProduct, actor: A
     """
     _check_price(request.price, request.currency)
     await _check_category(session, request.category_id)
-    values = request.model_dump() | {"description": request.description or "", "tags": _distinct(request.tags)}
+    values = request.model_dump(exclude={"tags"}) | {"description": request.description or ""}
+    product_id = await _insert(session, request, values)
+    await set_tags(session, product_id, _distinct(request.tags))
+    product = await _load(session, product_id)
+    after = _summary(product, {*values, "tags"})
+    await audit.record(session, AuditLogEntry, actor, "product.created", product_id, after=after)
+    return product
+
+
+async def _insert(session: AsyncSession, request: CreateProduct, values: dict[str, Any]) -> UUID:
     for slug in [request.slug] if request.slug else slugs.candidates(request.name, "product"):
         new = insert(Product).values(values | {"id": uuid4(), "slug": slug})
         new = new.on_conflict_do_nothing(index_elements=["slug"])
-        row = (await session.execute(new.returning(*COLUMNS))).one_or_none()
-        if row is not None:
-            product = ProductView.model_validate(row)
-            await audit.record(
-                session, AuditLogEntry, actor, "product.created", product.id, after=_summary(product, set(values))
-            )
-            return product
+        product_id = (await session.execute(new.returning(Product.id))).scalar_one_or_none()
+        if product_id is not None:
+            return product_id
     raise SlugTaken
+
+
+async def _load(session: AsyncSession, product_id: UUID) -> ProductView:
+    return ProductView.model_validate((await session.execute(select(*COLUMNS).where(Product.id == product_id))).one())
 
 
 async def update_product(session: AsyncSession, product_id: UUID, request: UpdateProduct, actor: Actor) -> ProductView:
     """Change the fields that are in the request. Raises PriceNotWhole, CategoryNotFound, ProductNotFound."""
     values = request.model_dump(exclude_unset=True)
     await _check_category(session, request.category_id)
-    if "tags" in values:
-        values["tags"] = _distinct(values["tags"])
-    old = select(*COLUMNS).where(Product.id == product_id).with_for_update()
+    fields, tags = set(values), values.pop("tags", None)
+    old = select(*COLUMNS).where(Product.id == product_id).with_for_update(of=Product)
     before = (await session.execute(old)).one_or_none()
     if before is None:
         raise ProductNotFound
     changed = update(Product).where(Product.id == product_id).values(values | {"updated_at": func.now()})
-    product = ProductView.model_validate((await session.execute(changed.returning(*COLUMNS))).one())
+    await session.execute(changed)
+    if tags is not None:
+        await set_tags(session, product_id, _distinct(tags))
+    product = await _load(session, product_id)
     _check_price(product.price, product.currency)  # only now is the currency known; the error undoes the change
     await audit.record(
         session,
@@ -59,8 +71,8 @@ async def update_product(session: AsyncSession, product_id: UUID, request: Updat
         actor,
         "product.changed",
         product_id,
-        before=_summary(ProductView.model_validate(before), set(values)),
-        after=_summary(product, set(values)),
+        before=_summary(ProductView.model_validate(before), fields),
+        after=_summary(product, fields),
     )
     return product
 
@@ -81,7 +93,9 @@ def _check_price(price: int, currency: str) -> None:
 async def _check_category(session: AsyncSession, category_id: UUID | None) -> None:
     if category_id is None:
         return
-    if (await session.execute(select(Category.id).where(Category.id == category_id))).one_or_none() is None:
+    # The lock keeps the category from being deleted before the product has it.
+    query = select(Category.id).where(Category.id == category_id).with_for_update(read=True, key_share=True)
+    if (await session.execute(query)).one_or_none() is None:
         raise CategoryNotFound
 
 

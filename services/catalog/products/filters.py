@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, cast, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Select, func, select
 
+from services.catalog.categories.tree import subtree_of
 from services.catalog.errors import PriceRangeEmpty
-from services.catalog.models import WORD_SEPARATORS, Category, Product
-from services.catalog.slugs import has_id_or_slug
+from services.catalog.models import WORD_SEPARATORS, Product, ProductTag, Tag
 
 MAX_TERMS = 10
 
@@ -36,10 +36,9 @@ class ProductFilter:
             tsquery = func.to_tsquery("simple", terms).op("||")(func.to_tsquery("english", terms))
             conditions.append(Product.search.op("@@")(tsquery))
         if self.category is not None:
-            categories = select(Category.id).where(has_id_or_slug(self.category, Category.id, Category.slug))
-            conditions.append(Product.category_id.in_(categories))
+            conditions.append(Product.category_id.in_(subtree_of(self.category)))
         if self.tags:
-            conditions.append(Product.tags.contains(cast(list(self.tags), ARRAY(Text))))
+            conditions += [Product.id.in_(_with_tag(tag)) for tag in set(self.tags)]
         if self.min_price is not None:
             conditions.append(Product.price >= self.min_price)
         if self.max_price is not None:
@@ -47,6 +46,10 @@ class ProductFilter:
         if self.currency is not None:
             conditions.append(Product.currency == self.currency)
         return conditions
+
+
+def _with_tag(name: str) -> Select[UUID]:
+    return select(ProductTag.product_id).join(Tag, Tag.id == ProductTag.tag_id).where(Tag.name == name)
 
 
 def to_tsquery(q: str) -> str:

@@ -3,16 +3,25 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Text, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.pagination import Key, decode_cursor, encode_cursor, split_page
 from services.catalog.errors import ProductNotFound
-from services.catalog.models import Product
+from services.catalog.models import Product, ProductTag, Tag
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import ProductPage, ProductSort, ProductView
 from services.catalog.slugs import has_id_or_slug
 
+TAGS = func.array(
+    select(Tag.name)
+    .join(ProductTag, ProductTag.tag_id == Tag.id)
+    .where(ProductTag.product_id == Product.id)
+    .order_by(ProductTag.position)
+    .correlate(Product)
+    .scalar_subquery(),
+    type_=ARRAY(Text),
+)
 COLUMNS = (
     Product.id,
     Product.slug,
@@ -22,7 +31,7 @@ COLUMNS = (
     Product.currency,
     Product.stock,
     Product.category_id,
-    Product.tags,
+    TAGS.label("tags"),
     Product.created_at,
     Product.updated_at,
 )

@@ -14,7 +14,8 @@ from services.catalog.db import Reading, Transaction
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, PriceRangeEmpty, ProductNotFound, SlugTaken
 from services.catalog.products import edit, lists
 from services.catalog.products.filters import ProductFilter
-from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, Tag, UpdateProduct
+from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, UpdateProduct
+from services.catalog.tags.schemas import TagName
 
 router = Router(prefix="/catalog/products", tags=["products"])
 
@@ -27,7 +28,7 @@ Search = Annotated[
 ]
 CategoryParam = Annotated[str | None, Query(max_length=200, description="Id or slug of a category")]
 TagsParam = Annotated[
-    list[Tag] | None, Query(max_length=20, description="Repeatable. Only products that have all of these tags")
+    list[TagName] | None, Query(max_length=20, description="Repeatable. Only products that have all of these tags")
 ]
 MinPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Lowest price, in subunits of the currency")]
 MaxPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Highest price, in subunits of the currency")]

@@ -5,22 +5,18 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kit.fields import Amount, Currency, Line, Paragraph
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.slugs import ChosenSlug
+from services.catalog.tags.schemas import TagName
 
 EXAMPLE_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
 
 
-def _lower(tag: str) -> str:
-    return tag.lower()
-
-
-Tag = Annotated[Line, StringConstraints(max_length=50), AfterValidator(_lower)]
-Tags = Annotated[list[Tag], Field(max_length=20)]
+Tags = Annotated[list[TagName], Field(max_length=20)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 STOCK = "Quantity that can be ordered, excluding reserved units; null means unlimited"
 TAGS = "Labels for filtering, stored in lower case without duplicates"

@@ -21,7 +21,7 @@ async def test_category_when_created_is_recorded(client: httpx.AsyncClient, edit
     category = (await client.post("/catalog/categories", json={"name": "Lamps"}, headers=editor)).json()
     (entry,) = await audit_entries(client, "catalog", editor)
     assert (entry["act"], entry["subject"]) == ("category.created", category["id"])
-    assert entry["after"] == {"slug": "lamps", "name": "Lamps"}
+    assert entry["after"] == {"slug": "lamps", "name": "Lamps", "parent_id": None}
 
 
 async def test_product_when_the_change_is_refused_is_not_recorded(client: httpx.AsyncClient, editor: Headers) -> None:

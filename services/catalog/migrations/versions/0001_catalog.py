@@ -43,9 +43,24 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("parent_id <> id", name=op.f("ck_categories_parent_id")),
+        sa.ForeignKeyConstraint(
+            ["parent_id"], ["categories.id"], name=op.f("fk_categories_parent_id_categories"), ondelete="RESTRICT"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_categories")),
         sa.UniqueConstraint("slug", name=op.f("uq_categories_slug")),
+    )
+    op.create_index(op.f("ix_categories_parent_id_slug"), "categories", ["parent_id", "slug"], unique=False)
+    op.create_table(
+        "tags",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
+        sa.UniqueConstraint("name", name=op.f("uq_tags_name")),
     )
     op.create_table(
         "idempotency_keys",
@@ -180,7 +195,6 @@ def upgrade() -> None:
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("stock", sa.BigInteger(), nullable=True),
         sa.Column("category_id", sa.Uuid(), nullable=True),
-        sa.Column("tags", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column(
@@ -195,7 +209,7 @@ def upgrade() -> None:
         sa.CheckConstraint("price > 0", name=op.f("ck_products_price")),
         sa.CheckConstraint("stock >= 0", name=op.f("ck_products_stock")),
         sa.ForeignKeyConstraint(
-            ["category_id"], ["categories.id"], name=op.f("fk_products_category_id_categories"), ondelete="RESTRICT"
+            ["category_id"], ["categories.id"], name=op.f("fk_products_category_id_categories"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
         sa.UniqueConstraint("slug", name=op.f("uq_products_slug")),
@@ -205,7 +219,18 @@ def upgrade() -> None:
     op.create_index("ix_products_name", "products", [sa.literal_column("lower(name)"), "id"], unique=False)
     op.create_index(op.f("ix_products_price_id"), "products", ["price", "id"], unique=False)
     op.create_index(op.f("ix_products_search"), "products", ["search"], unique=False, postgresql_using="gin")
-    op.create_index(op.f("ix_products_tags"), "products", ["tags"], unique=False, postgresql_using="gin")
+    op.create_table(
+        "product_tags",
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("tag_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_product_tags_product_id_products"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["tag_id"], ["tags.id"], name=op.f("fk_product_tags_tag_id_tags"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("product_id", "tag_id", name=op.f("pk_product_tags")),
+    )
+    op.create_index(op.f("ix_product_tags_tag_id_product_id"), "product_tags", ["tag_id", "product_id"], unique=False)
     op.create_table(
         "order_items",
         sa.Column("order_id", sa.Uuid(), nullable=False),
@@ -237,7 +262,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index(op.f("ix_order_items_product_id"), table_name="order_items")
     op.drop_table("order_items")
-    op.drop_index(op.f("ix_products_tags"), table_name="products", postgresql_using="gin")
+    op.drop_index(op.f("ix_product_tags_tag_id_product_id"), table_name="product_tags")
+    op.drop_table("product_tags")
     op.drop_index(op.f("ix_products_search"), table_name="products", postgresql_using="gin")
     op.drop_index(op.f("ix_products_price_id"), table_name="products")
     op.drop_index("ix_products_name", table_name="products")
@@ -259,6 +285,8 @@ def downgrade() -> None:
     op.drop_table("inbox")
     op.drop_index(op.f("ix_idempotency_keys_created_at"), table_name="idempotency_keys")
     op.drop_table("idempotency_keys")
+    op.drop_table("tags")
+    op.drop_index(op.f("ix_categories_parent_id_slug"), table_name="categories")
     op.drop_table("categories")
     op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")
     op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")

@@ -1,0 +1,39 @@
+"""The routes of tags."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from kit.http.routing import Router
+from kit.pagination import CursorParam, InvalidCursor, Limit
+from kit.problem_responses import problem_responses
+from services.catalog.auth import EditingActor
+from services.catalog.db import Reading, Transaction
+from services.catalog.errors import TagExists, TagNotFound
+from services.catalog.tags import edit, lists
+from services.catalog.tags.schemas import TagName, TagPage, TagView, UpdateTag
+
+router = Router(prefix="/catalog/tags", tags=["tags"])
+
+NameParam = Annotated[TagName, Path(description="Name of the tag")]
+
+
+@router.get("", summary="List tags", responses=problem_responses(InvalidCursor))
+async def list_tags(session: Reading, limit: Limit = 100, cursor: CursorParam = None) -> TagPage:
+    """Return the tags in order of their names, with the number of their products."""
+    return await lists.list_tags(session, limit=limit, cursor=cursor)
+
+
+@router.patch("/{name}", summary="Rename or merge a tag", responses=problem_responses(TagNotFound, TagExists))
+async def update_tag(name: NameParam, request: UpdateTag, actor: EditingActor, session: Transaction) -> TagView:
+    """Rename a tag for all its products. With `merge`, its products move to the tag that already has the new name.
+
+    Requires the scope `catalog:write`.
+    """
+    return await edit.update_tag(session, name, request, actor)
+
+
+@router.delete("/{name}", status_code=204, summary="Delete a tag", responses=problem_responses(TagNotFound))
+async def delete_tag(name: NameParam, actor: EditingActor, session: Transaction) -> None:
+    """Delete a tag, and remove it from all its products. Requires the scope `catalog:write`."""
+    await edit.delete_tag(session, name, actor)
