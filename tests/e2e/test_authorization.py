@@ -18,6 +18,7 @@ HEADER = ("operation", "none", "expired", "other audience", "other customer", "c
 SUPPORT_SCOPES = CUSTOMER_SCOPES | {"orders:read", "payments:read"}
 REFUSED = {401, 403, 404}
 CALLBACK = "/payments/callback"
+TAG = "authorization"
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
@@ -54,14 +55,18 @@ async def callers(shop: StackClient, customer: str) -> list[Json]:
 async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
     """Create what the paths name. There is no card, so every customer gets 404."""
     product = await shop.product()
+    category = await shop.category()
+    await shop.change_product(product, {"category_id": category["id"]})  # so that it cannot be deleted
     order = await shop.order(shop.bearer(customer), product)
     payment = await shop.start_payment(shop.bearer(customer), order)
     missing = str(UUID(int=7))
     return {
         "product_id": product["id"],
+        "category_id": category["id"],
+        "name": TAG,
         "order_id": order["id"],
         "reference": payment["reference"],
-        **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id", "category_id"), missing),
+        **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id"), missing),
     }
 
 
@@ -75,6 +80,8 @@ async def test_every_operation_answers_each_caller_as_the_table_says(shop: Stack
             url += f"?reference={values['reference']}"
         cells = []
         for caller in headers:
+            if "{name}" in path:  # an earlier caller may have deleted the tag
+                await shop.change_product({"id": values["product_id"]}, {"tags": [TAG]})
             body: Json | None = None if method in {"GET", "DELETE"} else {}
             answer = await shop.call(method, url, headers={"Idempotency-Key": str(uuid4()), **caller}, json=body)
             assert answer.status_code < 500, answer.text
