@@ -1,9 +1,6 @@
 """Republishing `order.undeliverable`: the same facts under the same event ids."""
 
-import asyncio
 import json
-import os
-import sys
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -16,6 +13,7 @@ from services.catalog.models import OutboxRow
 from tests.factories.catalog import Headers, create_order, create_product
 from tests.factories.events import payment_succeeded
 from tests.fixtures.catalog import handle_events, undeliverable_payments
+from tests.fixtures.command_process import run_command
 
 HOUR = timedelta(hours=1)
 
@@ -69,12 +67,6 @@ async def test_republish_when_the_period_has_no_events_then_nothing_is_published
 @pytest.mark.usefixtures("five_undeliverable")
 async def test_republish_command_when_run_then_it_prints_the_number_of_events() -> None:
     await empty_outbox()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.catalog", "republish", "--from", "1h", "--json"),
-        stdout=asyncio.subprocess.PIPE,
-        env=dict(os.environ),
-    )
-    async with asyncio.timeout(60):
-        out, _ = await process.communicate()
-    assert json.loads(out) == {"events": 5}
+    ended = await run_command("services.catalog", "republish", "--from", "1h", "--json")
+    assert json.loads(ended.out) == {"events": 5}
     assert len(await undeliverable_payments()) == 5
