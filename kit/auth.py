@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from starlette.types import Scope as RequestScope
 
 from contracts.tokens import TOKEN_TYPE, AccessClaims, Scope
-from kit.errors import NotAllowed, NotAuthenticated, Unavailable, raises
+from kit.errors import NotAllowed, NotAuthenticated, Problem, Unavailable, raises
 from kit.jwks import FetchKeys, JwksCache
 from kit.verified_tokens import VerifiedToken, VerifiedTokens
 
@@ -102,14 +102,15 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return ""
 
 
-_VERIFIED = "kit.auth.verified"
-"""The key of the token and the claims that `verify_early` stores in the ASGI scope. Clients cannot set it."""
+_VERIFIED, _REFUSED = "kit.auth.verified", "kit.auth.refused"
+"""The keys of the ASGI scope under which `verify_early` stores the token with its claims, or the class and the detail of the error. Clients
+cannot set them."""
 
 
 async def verify_early(scope: RequestScope) -> AccessClaims | None:
     """Return the claims of the access token of a request, for middleware, or None if it has no valid one or if it cannot be verified now.
 
-    The dependencies below use the result, and answer what is wrong with any other token.
+    The dependencies below use the result, so that a forged token costs one verification too, and answer what is wrong with it.
     """
     verifier: TokenVerifier | None = scope.get("state", {}).get("verifier")
     token = bearer_token(scope["headers"])
@@ -117,7 +118,8 @@ async def verify_early(scope: RequestScope) -> AccessClaims | None:
         return None
     try:
         claims = await verifier.verify(token)
-    except (NotAuthenticated, Unavailable):
+    except (NotAuthenticated, Unavailable) as error:
+        scope[_REFUSED] = (type(error), error.detail)  # not the error: its traceback would lead back to the scope
         return None
     scope[_VERIFIED] = (token, claims)
     return claims
@@ -128,6 +130,10 @@ async def _verified(request: Request) -> tuple[str, AccessClaims]:
     found: tuple[str, AccessClaims] | None = request.scope.get(_VERIFIED)
     if found is not None:
         return found
+    refused: tuple[type[Problem], str] | None = request.scope.get(_REFUSED)
+    if refused is not None:
+        error, detail = refused
+        raise error(detail)
     token = bearer_token(request.scope["headers"])
     if not token:
         raise NotAuthenticated(headers={"WWW-Authenticate": "Bearer"})

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import Depends
 
+from contracts.tokens import AccessClaims
 from kit.auth import Caller, TokenVerifier, authenticate
 from kit.http.routing import Router
 from tests.fakes.jwks_endpoint import JwksEndpoint
@@ -173,6 +174,21 @@ async def test_all_requests_of_an_account_are_limited_together(shop: Shop) -> No
 async def test_accounts_are_limited_without_a_trusted_proxy(signer: Signer) -> None:
     async with running_shop(signer, trusted_proxies="") as shop:
         assert await shop.statuses(6, "/own", **signer.headers("ada")) == [200] * 4 + [429] * 2
+
+
+async def test_token_is_verified_once_for_each_request(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    verified: list[str] = []
+    verify = TokenVerifier.verify
+
+    async def count(verifier: TokenVerifier, token: str) -> AccessClaims:
+        verified.append(token)
+        return await verify(verifier, token)
+
+    monkeypatch.setattr(TokenVerifier, "verify", count)
+    for token, status in ((shop.signer.token(), 200), (shop.signer.token(exp=1), 401)):
+        assert await shop.statuses(1, "/own", Authorization=f"Bearer {token}") == [status]
+        assert verified.pop() == token
+        assert verified == []
 
 
 async def test_token_that_cannot_be_verified_is_counted_for_its_address(shop: Shop) -> None:
