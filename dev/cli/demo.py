@@ -53,7 +53,8 @@ async def find_or_start_shop() -> AsyncIterator[Shop]:
         url = gateway.rstrip("/")
         await check_gateway(url)
         terminal.print(f"using the shop behind {url}")
-        yield Shop(url, url, url, env["AUTH_ADMIN_EMAIL"], env["AUTH_ADMIN_PASSWORD"])
+        mail = mail_catcher_of_compose(env)
+        yield Shop(url, url, url, env["AUTH_ADMIN_EMAIL"], env["AUTH_ADMIN_PASSWORD"], mail)
         return
     if running := running_stack():
         terminal.print("using the running stack (`make run`)")
@@ -84,4 +85,11 @@ async def check_gateway(url: str) -> None:
 
 def shop_of(env: dict[str, str]) -> Shop:
     """Return the addresses and the administrator in a stack.env."""
-    return Shop(env["AUTH_URL"], env["CATALOG_URL"], env["PAYMENTS_URL"], env["ADMIN_EMAIL"], env["ADMIN_PASSWORD"])
+    urls = env["AUTH_URL"], env["CATALOG_URL"], env["PAYMENTS_URL"]
+    return Shop(*urls, env["ADMIN_EMAIL"], env["ADMIN_PASSWORD"], env.get("MAIL_CATCHER_URL", ""))
+
+
+def mail_catcher_of_compose(env: dict[str, str]) -> str:
+    """Return the URL of the mail catcher of docker compose on this machine, or an empty text if mail goes to another server."""
+    catches = env.get("AUTH_SMTP_URL", "").startswith("smtp+plain://mail-catcher")
+    return f"http://127.0.0.1:{env.get('MAIL_CATCHER_PORT') or 8025}" if catches else ""

@@ -99,6 +99,7 @@ def print_summary(stack: Stack, console: Console) -> None:
         "catalog": f"{env['CATALOG_URL']}/docs",
         "payments": f"{env['PAYMENTS_URL']}/docs",
         "sandbox": env["SANDBOX_URL"] and f"{env['SANDBOX_URL']}/   (emulates Paystack)",
+        "mail": env["MAIL_CATCHER_URL"] and f"{env['MAIL_CATCHER_URL']}/   (shows all mail, delivers none)",
         "administrator": f"{env['ADMIN_EMAIL']}   (ADMIN_PASSWORD in stack.env)",
         "environment": f"{stack.folder / 'stack.env'}",
         "logs": f"{stack.folder / 'logs'}   (make logs)",

@@ -5,14 +5,17 @@ from dev.process.console import Console
 from dev.process.program import NotStarted
 from dev.servers.state import State
 from dev.stack.environment import from_environment, port_from_environment
-from dev.stack.names import APIS, WORKERS, variable_prefix
+from dev.stack.names import APIS, TOOLS, WORKERS, variable_prefix
 
-SERVER_PORTS = ("postgres", "rabbitmq", "distribution", "epmd")
+SERVER_PORTS = ("postgres", "rabbitmq", "distribution", "epmd", "smtp")
+REPLACED_BY = {"sandbox": "PAYSTACK_URL", "mail-catcher": "AUTH_SMTP_URL"}
+"""The processes that a stack does not run if a variable names another server in their place."""
 
 
 def listening_processes() -> list[str]:
-    """Return the APIs and workers of a stack. The sandbox is one of them unless PAYSTACK_URL is set."""
-    return [name for name in (*APIS, *WORKERS) if name != "sandbox" or not from_environment("PAYSTACK_URL")]
+    """Return the APIs and workers of a stack, with the sandbox unless PAYSTACK_URL is set, and the mail catcher unless AUTH_SMTP_URL is."""
+    names = (*APIS, *WORKERS, *TOOLS)
+    return [name for name in names if name not in REPLACED_BY or not from_environment(REPLACED_BY[name])]
 
 
 def usual_ports(names: list[str], console: Console) -> dict[str, int]:
@@ -24,7 +27,7 @@ def usual_ports(names: list[str], console: Console) -> dict[str, int]:
     chosen: dict[str, int] = {}
     for name in names:
         variable = f"{variable_prefix(name)}_PORT"
-        default = {**APIS, **WORKERS}[name]
+        default = {**APIS, **WORKERS, **TOOLS}[name]
         port = port_from_environment(variable, default)
         if not ports.reserve(port):
             owner = (
@@ -48,7 +51,10 @@ def free_ports(names: list[str]) -> dict[str, int]:
 
 
 def server_ports(state: State) -> dict[str, int]:
-    """Reserve the ports of the stack's own Postgres and RabbitMQ: those of the last run in this folder if they are free, else others."""
+    """Reserve the ports of the stack's own Postgres, RabbitMQ and mail catcher.
+
+    They are those of the last run in this folder if they are free, else others.
+    """
     chosen: dict[str, int] = {}
     for name in SERVER_PORTS:
         port = state.port(f"{name}_port")

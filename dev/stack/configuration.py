@@ -13,6 +13,7 @@ from dev.stack.environment import from_environment
 from dev.stack.names import APIS, BROKER_VARIABLES, SERVICES
 
 ADMIN_EMAIL = "admin@example.com"
+MAIL_FROM = "Shop <no-reply@shop.example>"
 SECRET_SUFFIXES = ("_DATABASE_URL", "AMQP_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
 CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
 SANDBOX_CALLS_PER_MINUTE = "60000"
@@ -21,7 +22,8 @@ SANDBOX_CALLS_PER_MINUTE = "60000"
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Addresses and secrets of one stack. `ports` has no entry for the sandbox if PAYSTACK_URL is set.
+    """Addresses and secrets of one stack. `ports` has no entry for the sandbox if PAYSTACK_URL is set, and none for the mail catcher if
+    AUTH_SMTP_URL is set.
 
     `databases` has the URL of each service for its application's role, `migration_databases` for the owner's role. A service whose database
     has one role only is missing in `migration_databases`.
@@ -29,6 +31,7 @@ class Configuration:
 
     folder: Path
     ports: Mapping[str, int]
+    smtp_port: int
     databases: Mapping[str, str]
     migration_databases: Mapping[str, str]
     broker: BrokerUrls
@@ -68,6 +71,7 @@ class Configuration:
         """Return the content of stack.env without the PIDs. The operators' commands of payments can run in this environment."""
         return {
             **{f"{api.upper()}_URL": self.url(api) for api in APIS},
+            "MAIL_CATCHER_URL": self.url("mail-catcher"),
             "ADMIN_EMAIL": self.admin_email,
             "ADMIN_PASSWORD": self.admin_password,
             **{f"{service.upper()}_DATABASE_URL": self.databases[service] for service in SERVICES},
@@ -86,6 +90,22 @@ class Configuration:
             "AUTH_KEYS_DIR": str(self.folder / "keys"),
             "AUTH_ADMIN_EMAIL": self.admin_email,
             "AUTH_ADMIN_PASSWORD": self.admin_password,
+            **self._mail_settings(),
+        }
+
+    def _mail_settings(self) -> dict[str, str]:
+        """Return the settings of the mail server: the mail catcher, or the server of AUTH_SMTP_URL."""
+        sender = {"AUTH_MAIL_FROM": os.environ.get("AUTH_MAIL_FROM") or MAIL_FROM}
+        if "mail-catcher" in self.ports:
+            return {"AUTH_SMTP_URL": f"smtp+plain://{LOOPBACK}:{self.smtp_port}", **sender}
+        given = {name: from_environment(name) for name in ("AUTH_SMTP_URL", "AUTH_SMTP_PASSWORD")}
+        return {**{name: value for name, value in given.items() if value}, **sender}
+
+    def _mail(self) -> dict[str, str]:
+        return {
+            "MAIL_CATCHER_HOST": LOOPBACK,
+            "MAIL_CATCHER_PORT": str(self.ports["mail-catcher"]),
+            "MAIL_CATCHER_SMTP_PORT": str(self.smtp_port),
         }
 
     def _catalog(self) -> dict[str, str]:
@@ -131,6 +151,7 @@ class Configuration:
 def configure(
     folder: Path,
     ports: Mapping[str, int],
+    smtp_port: int,
     databases: Mapping[str, str],
     migration_databases: Mapping[str, str],
     broker: BrokerUrls,
@@ -147,6 +168,7 @@ def configure(
     return Configuration(
         folder=folder,
         ports=ports,
+        smtp_port=smtp_port,
         databases=databases,
         migration_databases=migration_databases,
         broker=broker,

@@ -34,6 +34,8 @@ EXTERNAL_SERVERS = (
     *(f"{service.upper()}_AMQP_URL" for service in SERVICES),
     "PAYSTACK_URL",
     "PAYSTACK_SECRET_KEY",
+    "AUTH_SMTP_URL",
+    "AUTH_SMTP_PASSWORD",
 )
 
 

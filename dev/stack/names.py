@@ -8,6 +8,9 @@ APIS = {"auth": 8001, "catalog": 8002, "payments": 8003, "sandbox": 8010}
 WORKERS = {"auth-worker": 8101, "catalog-worker": 8102, "payments-worker": 8103}
 """The workers' ports serve /readyz and /metrics only."""
 
+TOOLS = {"mail-catcher": 8025}
+"""Runs unless AUTH_SMTP_URL is set. The port serves its page; the port for SMTP is one of the stack's own."""
+
 PROCESSES = (
     "auth",
     "auth-worker",

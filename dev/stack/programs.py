@@ -15,10 +15,13 @@ READY_SECONDS = 120.0
 
 
 def service_program(name: str, configuration: Configuration, env: Mapping[str, str], url: str | None = None) -> Program:
-    """Return the program of an API, a worker or the sandbox. It is ready when `url` (default: the configured one) serves /readyz."""
+    """Return the program of an API, a worker, the sandbox or the mail catcher.
+
+    It is ready when `url` (default: the configured one) serves /readyz.
+    """
     service, _, worker = name.partition("-")
     command = [f"services.{service}", "worker" if worker else "serve"]
-    arguments = ["sandbox"] if name == "sandbox" else command
+    arguments = {"sandbox": ["sandbox"], "mail-catcher": ["dev.mail_catcher"]}.get(name, command)
     base_url = url or configuration.url(name)
 
     async def check_ready() -> None:

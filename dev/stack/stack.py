@@ -1,7 +1,7 @@
 """The stack: which processes it has, in which order they start, and what each one waits for.
 
 postgres ─► roles and databases ─► migrations ─┐
-epmd ─► rabbitmq ──────────────────────────────┼─► auth, catalog, payments, their workers, the sandbox ─► ready
+epmd ─► rabbitmq ──────────────────────────────┼─► auth, catalog, payments, their workers, the sandbox, the mail catcher ─► ready
 signing key of auth ───────────────────────────┘
 
 async with Stack() as stack:                        # a temporary folder, free ports
@@ -161,6 +161,7 @@ class Stack(SupervisedProcesses):
         self._configuration = configure(
             self.folder,
             ports,
+            own_ports["smtp"],
             {service: postgres.url(service) for service in missing} | databases,
             {service: postgres.owner_url(service) for service in missing} | owners,
             given_broker or urls_of_node(node),

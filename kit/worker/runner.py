@@ -56,13 +56,20 @@ class _Server(uvicorn.Server):
         yield  # the worker handles signals itself
 
 
-async def run_jobs(jobs: Mapping[str, Job], checks: Mapping[str, Check], *, host: str, port: int) -> None:
+async def run_jobs(
+    jobs: Mapping[str, Job],
+    checks: Mapping[str, Check],
+    *,
+    host: str,
+    port: int,
+    warnings: Mapping[str, Check] | None = None,
+) -> None:
     """Run background jobs until SIGTERM or SIGINT, with /livez, /readyz and /metrics on `port`. A second signal kills the process."""
     process.freeze_loaded_objects()
     shutdown = Shutdown()
     app = FastAPI(title="worker", openapi_url=None)
     errors.install_error_handlers(app)
-    app.include_router(Health(checks).router("worker"))
+    app.include_router(Health(checks, warnings).router("worker"))
     app.add_middleware(Head)
     app.add_middleware(Telemetry)
     server = _Server(

@@ -12,6 +12,7 @@ from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
 from kit.http.health import Check
 from kit.revocations import Revocations
+from services.auth.accounts import email_routes
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap
 from services.auth.accounts.password_hashing import PasswordHasher
@@ -86,6 +87,7 @@ app = create_app(
     cursor_secret=settings.auth_database_url.get_secret_value(),
     routers=[
         account_routes.router,
+        email_routes.router,
         token_routes.router,
         check.router,
         session_routes.router,

@@ -40,6 +40,18 @@ class SessionNotFound(Problem):
     status = 404
 
 
+class TokenNotValid(Problem):
+    """This token is unknown, used or expired. Ask for a new mail."""
+
+    status = 400
+
+
+class MailNotConfigured(Problem):
+    """This shop sends no mail, which this request needs. Contact the shop."""
+
+    status = 404
+
+
 class TooBusy(Problem):
     """Too many logins and registrations are waiting. Nothing was changed; try again in a few seconds."""
 

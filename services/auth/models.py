@@ -46,6 +46,8 @@ class Account(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     email: Mapped[str] = mapped_column(unique=True)
     """Normalized by `normalize_email`."""
+    email_verified_at: Mapped[datetime | None]
+    """When the owner proved that the address is theirs; None if they have not."""
     name: Mapped[str | None]
     role: Mapped[str] = mapped_column(
         ForeignKey("roles.name", ondelete="RESTRICT"), server_default=CUSTOMER, index=True
@@ -56,6 +58,11 @@ class Account(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     granted_role: Mapped[Role] = relationship(lazy="raise")
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether the owner has proved that the address is theirs."""
+        return self.email_verified_at is not None
 
     @property
     def scopes(self) -> frozenset[str]:

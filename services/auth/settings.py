@@ -4,11 +4,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from contracts.tokens import MAX_LIFETIME_SECONDS
 from kit.settings import DatabaseUrl, Port, Secret, Settings, load_settings
 from services.auth.email_addresses import Email
+from services.auth.mailboxes import check_mailbox
+from services.auth.smtp_url import check_smtp_url
 
 MIN_ACTIVATION_SECONDS = 15
 """A service of ours fetches an unknown key at most every ten seconds, within three seconds; auth reads new key files every two seconds."""
@@ -26,6 +28,14 @@ def _check_issuer(issuer: str) -> str:
             " (RFC 8414 section 2)"
         )
     return issuer
+
+
+def _check_shop_url(url: str) -> str:
+    if url and (
+        not url.startswith(("http://", "https://")) or "?" in url or "#" in url or not url.isprintable() or " " in url
+    ):
+        raise ValueError("must be an http or https URL without query and fragment")
+    return url.rstrip("/")
 
 
 class AuthSettings(Settings):
@@ -56,6 +66,24 @@ class AuthSettings(Settings):
     auth_shop_name: str = Field(
         default="", max_length=100, description="Name of the shop. Passwords made of it are refused"
     )
+    auth_smtp_url: Annotated[str, AfterValidator(check_smtp_url)] | None = Field(
+        default=None,
+        description="URL of the mail server: smtp://host:587 (STARTTLS), smtps://host:465 (TLS), or smtp+plain://host:25 without"
+        " encryption. Without it, no mail is sent",
+    )
+    auth_smtp_user: str | None = Field(default=None, max_length=320)
+    auth_smtp_password: SecretStr | None = None
+    auth_mail_from: Annotated[str, AfterValidator(check_mailbox)] | None = Field(
+        default=None, description="Sender of all mail, such as `Kwik Mart <no-reply@shop.example>`"
+    )
+    auth_mail_templates: Path | None = Field(
+        default=None, description="Folder of templates that replace those of services/auth/mail/templates"
+    )
+    auth_shop_url: Annotated[str, AfterValidator(_check_shop_url)] = Field(
+        default="",
+        max_length=200,
+        description="URL of the shop's web pages, to which mails link. Without it, mails contain codes only",
+    )
     auth_admin_email: Email | None = None
     auth_admin_password: Secret | None = None
 
@@ -63,6 +91,14 @@ class AuthSettings(Settings):
     def _check_admin(self) -> Self:
         if (self.auth_admin_email is None) != (self.auth_admin_password is None):
             raise ValueError("AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD belong together: set both, or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _check_mail(self) -> Self:
+        if self.auth_smtp_url is not None and self.auth_mail_from is None:
+            raise ValueError("AUTH_SMTP_URL is set: set AUTH_MAIL_FROM too")
+        if (self.auth_smtp_user is None) != (self.auth_smtp_password is None):
+            raise ValueError("AUTH_SMTP_USER and AUTH_SMTP_PASSWORD belong together: set both, or neither")
         return self
 
 

@@ -9,11 +9,13 @@ from kit.auth import Caller, authenticate
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.auth.accounts import records
+from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
 from services.auth.accounts.schemas import AccountView, CurrentAccountView, Registration
 from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
+from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import Account
 from services.auth.settings import settings
 
@@ -31,11 +33,19 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
     responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy),
 )
 async def register_account(registration: Registration, session: Transaction, hasher: CurrentPasswordHasher) -> Account:
-    """Create a customer's account. Email addresses that differ only in upper and lower case are the same address."""
+    """Create a customer's account. Email addresses that differ only in upper and lower case are the same address.
+
+    If the shop sends mail, the owner gets a mail whose token POST /auth/email/verify takes.
+    """
     check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
     async with hasher.slot():
         password_hash = await hasher.hash(registration.password)
-    return await records.create(session, email=registration.email, name=registration.name, password_hash=password_hash)
+    account = await records.create(
+        session, email=registration.email, name=registration.name, password_hash=password_hash
+    )
+    if mail_is_configured():
+        await send_verification(session, account)
+    return account
 
 
 @router.get(
@@ -50,6 +60,7 @@ async def get_account(caller: Annotated[Caller, Depends(authenticate)], session:
     return CurrentAccountView(
         id=account.id,
         email=account.email,
+        email_verified=account.email_verified,
         name=account.name,
         created_at=account.created_at,
         scope=" ".join(sorted(caller.scopes)),

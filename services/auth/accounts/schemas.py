@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, StringConstraints
 
 from kit.fields import Line
 from kit.schemas import RequestModel, ResponseModel, example
@@ -34,6 +34,7 @@ class AccountView(ResponseModel):
         {
             "id": "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10",
             "email": "ada@example.com",
+            "email_verified": False,
             "name": "Ada",
             "created_at": "2026-11-23T10:15:00Z",
         }
@@ -41,6 +42,7 @@ class AccountView(ResponseModel):
 
     id: UUID
     email: str
+    email_verified: bool = Field(description="Whether the owner has proved that the address is theirs")
     name: str | None
     created_at: datetime
 
@@ -50,6 +52,7 @@ class CurrentAccountView(AccountView):
         {
             "id": "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10",
             "email": "ada@example.com",
+            "email_verified": False,
             "name": "Ada",
             "created_at": "2026-11-23T10:15:00Z",
             "scope": "orders:write payments:write",
@@ -57,3 +60,14 @@ class CurrentAccountView(AccountView):
     )
 
     scope: str = Field(description="The scopes of the access token, space-separated")
+
+
+OneTimeToken = Annotated[
+    str, StringConstraints(pattern=r"^\s*[A-Za-z0-9_-]{43}\s*$", max_length=100, strip_whitespace=True)
+]
+
+
+class EmailVerification(RequestModel):
+    model_config = example({"token": "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"})
+
+    token: OneTimeToken = Field(description="The token in the mail")

@@ -156,3 +156,30 @@ def remove_secret(
 ) -> None:
     """Remove a secret, which is refused at once."""
     call(f"{CLIENTS}:remove_secret", client_id, secret_id)
+
+
+mail = create_cli("Mails to the owners of accounts.")
+cli.add_typer(mail, name="mail")
+
+
+@mail.command(name="list")
+def list_mails(
+    status: Annotated[
+        Literal["waiting", "sent", "refused", "dead"] | None,
+        typer.Option("--status", help="Only mails with this status"),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of mails")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List mails, newest first: recipient, template, status, attempts and the last error. Never their codes and links.
+
+    waiting: is sent, or tried again, soon. refused: the mail server has refused the recipient. dead: not accepted within a day. Sent mails
+    are deleted after a week, the others after a month.
+    """
+    call("services.auth.cli.mail_actions:list_mails", status, limit=limit, as_json=as_json)
+
+
+@mail.command()
+def resend(mail_id: Annotated[str, typer.Argument(help="The id in `mail list`", metavar="ID")]) -> None:
+    """Send a mail again. A mail with a code or a link can be sent again only while it is waiting: then they are deleted."""
+    call("services.auth.cli.mail_actions:resend_mail", mail_id)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from kit.email_addresses import ascii_email
 from services.payments.paystack.charge import Charge
-from services.payments.paystack.email_addresses import ascii_email
 from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.parsing import parse_text
 from services.payments.paystack.transactions import parse_charge_response

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from kit.email_addresses import ascii_email
 from services.payments.paystack.charge import Charge, parse_charge
-from services.payments.paystack.email_addresses import ascii_email
 from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.parsing import MAX_ID, Unreadable, format_time, is_word, parse_integer
 from services.payments.paystack.transport import Transport

@@ -19,7 +19,10 @@ from services.auth.models import Base
 from services.auth.settings import settings
 from tests.fixtures.apps import RunningApp, running
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.mail import mail_server
 from tests.fixtures.owners import owner_sessions
+
+__all__ = ["mail_server"]
 
 
 @pytest.fixture(scope="session")

@@ -34,8 +34,10 @@ SET_BY_IMAGE = {"HTTP_HOST", "SANDBOX_HOST", "SANDBOX_DATABASE"}
 READ_BY_IMAGE = {"HEALTH_PORT"}
 MIGRATION_URL = "_MIGRATION_DATABASE_URL"
 """Only the tasks that migrate receive the URL of the role that owns the tables."""
-ON_IN_EXAMPLE = {"GATEWAY_DOCS"}
-"""Off unless `.env` says otherwise, and on in .env.example, which `make env` copies for the sandbox."""
+FOR_THE_SANDBOX = {"GATEWAY_DOCS": ("on", "off"), "AUTH_SMTP_URL": ("smtp+plain://mail-catcher:1025", "")}
+"""The value in .env.example, which `make env` copies for the sandbox, and the default of docker-compose.yml."""
+OPTIONAL_SECRETS = {"AUTH_SMTP_PASSWORD"}
+"""Secrets that others give, if they are needed: `make env` generates none."""
 
 
 def names(settings: type[BaseSettings]) -> set[str]:
@@ -94,17 +96,20 @@ def test_container_when_it_is_no_task_has_a_health_check(name: str) -> None:
     assert "\nHEALTHCHECK " in DOCKERFILE
 
 
-def test_ports_when_published_are_those_of_the_gateway_and_the_local_sandbox() -> None:
+def test_ports_when_published_are_those_of_the_gateway_and_on_the_loopback_interface_those_of_the_sandbox() -> None:
     published = {name: container["ports"] for name, container in CONTAINERS.items() if "ports" in container}
     assert published.pop("gateway") == ["${GATEWAY_PORT:-8080}:8080"]
-    assert published == {"sandbox": ["127.0.0.1:${SANDBOX_PORT:-8010}:8010"]}
-    assert CONTAINERS["sandbox"]["profiles"] == ["sandbox"]
+    assert published == {
+        "sandbox": ["127.0.0.1:${SANDBOX_PORT:-8010}:8010"],
+        "mail-catcher": ["127.0.0.1:${MAIL_CATCHER_PORT:-8025}:8025"],
+    }
+    assert all(CONTAINERS[name]["profiles"] == ["sandbox"] for name in published)
 
 
 def test_container_when_it_needs_no_internet_is_on_internal_networks_only() -> None:
     inside = {name for name, network in COMPOSE["networks"].items() if network.get("internal")}
     outside = {name for name, container in CONTAINERS.items() if not set(container.get("networks", [])) <= inside}
-    assert outside == {"gateway", "payments", "payments-worker", "sandbox"}
+    assert outside == {"gateway", "payments", "payments-worker", "sandbox", "auth-worker", "mail-catcher"}
 
 
 @pytest.mark.parametrize("service", ["auth", "catalog", "payments"])
@@ -125,7 +130,7 @@ def test_secret_when_it_is_not_set_has_no_default() -> None:
     used = VARIABLE.findall(TEXT)
     for name, otherwise in used:
         if SECRET.search(name):
-            assert otherwise.startswith(":?"), name
+            assert otherwise == ":-" if name in OPTIONAL_SECRETS else otherwise.startswith(":?"), name
     given = variables(example()[0], "([A-Z_]+)=(.*)")
     assert {name for name in given if SECRET.search(name)} >= {name for name, _ in used if SECRET.search(name)}
     assert not {name: value for name, value in given.items() if SECRET.search(name) and value}
@@ -166,8 +171,8 @@ def test_example_when_it_names_a_variable_explains_it_in_the_line_above() -> Non
 def test_default_when_it_is_in_several_places_is_the_same() -> None:
     defaults = {name: otherwise[2:] for name, otherwise in VARIABLE.findall(TEXT) if otherwise.startswith(":-")}
     given = variables(example()[0], "([A-Z_]+)=(.*)")
-    for name in ON_IN_EXAMPLE:
-        assert (given[name], defaults.pop(name)) == ("on", "off")
+    for name, values in FOR_THE_SANDBOX.items():
+        assert (given[name], defaults.pop(name)) == values
     assert {name: given[name] for name in defaults} == defaults
     for settings in OURS.values():
         for name, field in settings.model_fields.items():

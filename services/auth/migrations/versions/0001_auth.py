@@ -55,6 +55,7 @@ def upgrade() -> None:
         "accounts",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("email_verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), server_default="customer", nullable=False),
         sa.Column("role_from_environment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -135,6 +136,56 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "key", name=op.f("pk_revocations")),
     )
     op.create_index(op.f("ix_revocations_expires_at"), "revocations", ["expires_at"], unique=False)
+        "mails",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("recipient", sa.Text(), nullable=False),
+        sa.Column("template", sa.Text(), nullable=False),
+        sa.Column("context", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("secrets", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("status", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "(status = 'waiting') = (next_attempt_at IS NOT NULL)", name=op.f("ck_mails_next_attempt_at")
+        ),
+        sa.CheckConstraint("status = 'waiting' OR secrets IS NULL", name=op.f("ck_mails_secrets")),
+        sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'dead')", name=op.f("ck_mails_status")),
+        sa.CheckConstraint("template IN ('verify_email')", name=op.f("ck_mails_template")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_mails_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mails")),
+    )
+    op.create_index(op.f("ix_mails_account_id"), "mails", ["account_id"], unique=False)
+    op.create_index(
+        op.f("ix_mails_next_attempt_at"),
+        "mails",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("status = 'waiting'"),
+    )
+    op.create_index(op.f("ix_mails_recipient"), "mails", ["recipient"], unique=False)
+    op.create_index(op.f("ix_mails_status_created_at"), "mails", ["status", "created_at"], unique=False)
+    op.create_table(
+        "one_time_tokens",
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("purpose IN ('verify_email')", name=op.f("ck_one_time_tokens_purpose")),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_one_time_tokens_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_one_time_tokens")),
+    )
+    op.create_index(op.f("ix_one_time_tokens_account_id"), "one_time_tokens", ["account_id"], unique=False)
+    op.create_index(op.f("ix_one_time_tokens_expires_at"), "one_time_tokens", ["expires_at"], unique=False)
 
     op.execute(REFUSE_CHANGE)
     op.execute(
@@ -146,6 +197,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index(op.f("ix_revocations_expires_at"), table_name="revocations")
     op.drop_table("revocations")
+    op.drop_table("one_time_tokens")
+    op.drop_table("mails")
     op.drop_index(op.f("ix_refresh_families_expires_at"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_client_id"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_account_id"), table_name="refresh_families")

@@ -3,9 +3,9 @@
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kit.email_addresses import ascii_email
 from sandbox.transactions.parsing import EMAIL
 from services.auth.email_addresses import normalize_email
-from services.payments.paystack.email_addresses import ascii_email
 
 LOCAL = st.from_regex(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]{1,20}(\.[a-zA-Z0-9]{1,10})?", fullmatch=True)
 LABEL = st.text(st.characters(categories=["Ll", "Lu", "Lo", "Nd"], max_codepoint=0x2FFFF), min_size=1, max_size=12)

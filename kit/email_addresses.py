@@ -1,4 +1,4 @@
-"""The form of e-mail addresses that is sent to Paystack."""
+"""The form of e-mail addresses that is sent to other systems: Paystack and mail servers."""
 
 import idna
 
@@ -6,7 +6,8 @@ import idna
 def ascii_email(address: str) -> str:
     """Return the address with its domain in ASCII (IDNA 2008). Accounts store the Unicode form, so that each address has one spelling.
 
-    A local part that is not ASCII has no ASCII form and is sent as it is; Paystack decides about it. So is a domain that IDNA refuses.
+    A local part that is not ASCII has no ASCII form and is sent as it is; the receiver decides about it. So is a domain that IDNA
+    refuses.
     """
     local, at, domain = address.rpartition("@")
     try:

@@ -1,0 +1,42 @@
+"""Prove that an e-mail address belongs to the owner of its account: they send back a token from a mail."""
+
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.accounts import one_time_tokens
+from services.auth.accounts.models import TokenPurpose
+from services.auth.accounts.one_time_tokens import LIFETIMES
+from services.auth.errors import TokenNotValid
+from services.auth.mail.template_names import Template, in_words
+from services.auth.mail.waiting import add_mail
+from services.auth.models import Account
+
+
+async def send_verification(session: AsyncSession, account: Account) -> None:
+    """Send a mail with a token to the address of an account."""
+    purpose = TokenPurpose.VERIFY_EMAIL
+    token = await one_time_tokens.issue(session, purpose, account.id, account.email)
+    valid = in_words(LIFETIMES[purpose])
+    await add_mail(
+        session,
+        Template.VERIFY_EMAIL,
+        account.email,
+        account_id=account.id,
+        context={"valid": valid},
+        secrets={"token": token},
+    )
+
+
+async def verify(session: AsyncSession, token: str) -> None:
+    """Use a token from a mail: its address is verified. Raises TokenNotValid, also if the account has another address by now."""
+    used = await one_time_tokens.use(session, token, TokenPurpose.VERIFY_EMAIL)
+    same_address = (Account.id == used.account_id, Account.email == used.email)
+    verified = await session.execute(
+        update(Account)
+        .where(*same_address)
+        .values(email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
+        .returning(Account.id)
+    )
+    if verified.first() is None:
+        raise TokenNotValid
+    await one_time_tokens.revoke(session, used.account_id, TokenPurpose.VERIFY_EMAIL)

@@ -1,0 +1,32 @@
+"""The tables of the account life cycle."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, LargeBinary, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kit.db.columns import one_of, text_enum
+from services.auth.models import Base
+
+
+class TokenPurpose(StrEnum):
+    VERIFY_EMAIL = "verify_email"
+    """Proves that the address of the account belongs to its owner."""
+
+
+class OneTimeToken(Base):
+    """A token that was sent in a mail. Its first use deletes the row."""
+
+    __tablename__ = "one_time_tokens"
+    __table_args__ = (one_of("purpose", TokenPurpose),)
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """SHA-256. The token is 256 random bits, so a slow hash would add nothing."""
+    purpose: Mapped[TokenPurpose] = mapped_column(text_enum(TokenPurpose))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    email: Mapped[str]
+    """The address that the token was sent to."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)

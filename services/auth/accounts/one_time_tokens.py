@@ -1,0 +1,70 @@
+"""Tokens in mails: 256 random bits, stored as a digest, used once."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.accounts.models import OneTimeToken, TokenPurpose
+from services.auth.errors import TokenNotValid
+
+LIFETIMES: Mapping[TokenPurpose, timedelta] = {
+    TokenPurpose.VERIFY_EMAIL: timedelta(hours=24),
+}
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def issue(session: AsyncSession, purpose: TokenPurpose, account_id: UUID, email: str) -> str:
+    """Return a new token for an account, which is sent to `email`. Earlier tokens stay valid: their mails may arrive later."""
+    token = secrets.token_urlsafe(32)
+    await session.execute(
+        insert(OneTimeToken).values(
+            digest=_digest(token),
+            purpose=purpose,
+            account_id=account_id,
+            email=email,
+            expires_at=func.now() + LIFETIMES[purpose],
+        )
+    )
+    return token
+
+
+async def use(session: AsyncSession, token: str, *purposes: TokenPurpose) -> OneTimeToken:
+    """Delete a token and return it. Of concurrent uses, one succeeds. Raises TokenNotValid if it is unknown, used or expired."""
+    deleted = (
+        delete(OneTimeToken)
+        .where(
+            OneTimeToken.digest == _digest(token),
+            OneTimeToken.purpose.in_(purposes),
+            OneTimeToken.expires_at > func.now(),
+        )
+        .returning(OneTimeToken)
+    )
+    found: OneTimeToken | None = await session.scalar(deleted)
+    if found is None:
+        raise TokenNotValid
+    return found
+
+
+async def revoke(session: AsyncSession, account_id: UUID, *purposes: TokenPurpose) -> None:
+    """Delete the tokens of an account for these purposes."""
+    await session.execute(
+        delete(OneTimeToken).where(OneTimeToken.account_id == account_id, OneTimeToken.purpose.in_(purposes))
+    )
+
+
+async def delete_expired(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` expired tokens. Return their number. Skip those that another worker is deleting."""
+    expired = select(OneTimeToken.digest).where(OneTimeToken.expires_at < func.now()).limit(limit)
+    locked = expired.with_for_update(skip_locked=True).cte("locked")
+    deleted = await session.execute(
+        delete(OneTimeToken).where(OneTimeToken.digest.in_(select(locked))).returning(OneTimeToken.digest)
+    )
+    return len(deleted.all())

@@ -1,0 +1,112 @@
+"""List, resend, count and delete mails."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, null, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.db.counting import count_and_oldest_age, count_up_to
+from kit.observability.measured_gauge import MeasuredGauge
+from kit.worker.shutdown import Shutdown
+from services.auth.mail.models import Mail, MailStatus
+from services.auth.mail.template_names import TEMPLATES
+
+SENT_RETENTION = timedelta(days=7)
+UNSENT_RETENTION = timedelta(days=30)
+"""Of mails that were refused or are dead. Operators can list them for longer."""
+
+MEASURE_SECONDS = 5.0
+LATE_SECONDS = 300
+"""A mail that waits for longer than this is worth a warning."""
+
+mails_waiting = MeasuredGauge("auth_mails_waiting", "Mails that are not sent yet, at most 10,000 are counted")
+oldest_mail_age = MeasuredGauge("auth_mails_oldest_age_seconds", "Seconds since the oldest waiting mail was written")
+mails_dead = MeasuredGauge(
+    "auth_mails_dead", "Mails that the mail server did not accept within a day, of the last 30 days"
+)
+
+
+class MailCannotBeResent(Exception):
+    """The message says why."""
+
+
+async def list_mails(session: AsyncSession, status: MailStatus | None, limit: int) -> Sequence[Mail]:
+    """Return up to `limit` mails, newest first."""
+    query = select(Mail).order_by(Mail.created_at.desc()).limit(limit)
+    return (await session.scalars(query if status is None else query.where(Mail.status == status))).all()
+
+
+async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
+    """Make a mail due now. Return it as it was. Raises MailCannotBeResent.
+
+    A mail whose template has secrets can be sent again only while it waits, because afterwards its secrets are deleted.
+    """
+    mail = await session.get(Mail, mail_id, with_for_update=True)
+    if mail is None:
+        raise MailCannotBeResent(f"there is no mail {mail_id}")
+    if mail.status is not MailStatus.WAITING and TEMPLATES[mail.template].secrets:
+        raise MailCannotBeResent(
+            f"mail {mail_id} is {mail.status}, and the code in it is deleted: the owner of the account must ask for a new one"
+        )
+    await session.execute(
+        update(Mail)
+        .where(Mail.id == mail_id)
+        .values(
+            status=MailStatus.WAITING,
+            next_attempt_at=func.now(),
+            created_at=func.now(),
+            attempts=0,
+            ended_at=None,
+            error=null(),
+        )
+    )
+    return mail
+
+
+async def measure(session: AsyncSession) -> str | None:
+    """Set the gauges. Return a sentence about late and dead mails, or None if there are none (a readiness warning)."""
+    waiting = select(Mail.id).where(Mail.status == MailStatus.WAITING)
+    count, age = await count_and_oldest_age(session, waiting, Mail.created_at)
+    dead = await count_up_to(session, select(Mail.id).where(Mail.status == MailStatus.DEAD))
+    mails_waiting.set(count)
+    oldest_mail_age.set(age)
+    mails_dead.set(dead)
+    found = []
+    if age > LATE_SECONDS:
+        oldest = waiting.with_only_columns(Mail.error).order_by(Mail.created_at).limit(1)
+        reason = await session.scalar(oldest)
+        found.append(f"{count} mails wait, the oldest for {age:.0f} s" + (f": {reason}" if reason else ""))
+    if dead:
+        found.append(f"{dead} mails could not be sent within a day: see `mail list --status dead`")
+    return "; ".join(found) or None
+
+
+class MailMeasurement:
+    """The background job that sets the gauges every few seconds, and the readiness warning."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+        self._sessions = sessions
+
+    async def run(self, shutdown: Shutdown) -> None:
+        """Measure until shutdown is requested."""
+        while not shutdown.requested:
+            await self.check()
+            await shutdown.wait(MEASURE_SECONDS)
+
+    async def check(self) -> str | None:
+        """Measure once. Return what an operator should look at, or None."""
+        async with self._sessions() as session:
+            return await measure(session)
+
+
+async def delete_old(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` mails that were sent a week ago, or given up a month ago. Return their number."""
+    sent = (Mail.status == MailStatus.SENT) & (Mail.created_at < func.now() - SENT_RETENTION)
+    given_up = Mail.status.in_([MailStatus.REFUSED, MailStatus.DEAD]) & (
+        Mail.created_at < func.now() - UNSENT_RETENTION
+    )
+    locked = select(Mail.id).where(or_(sent, given_up)).limit(limit).with_for_update(skip_locked=True).cte("locked")
+    deleted = await session.execute(delete(Mail).where(Mail.id.in_(select(locked))).returning(Mail.id))
+    return len(deleted.all())

@@ -1,0 +1,200 @@
+"""The background job that sends mail.
+
+Each mail is sent at least once: the server accepts it before that can be committed, so a mail is sent again if the process dies or the
+database fails between the two. Both copies have the same Message-ID, by which the recipient's server or mail program can recognise them.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import ColumnElement, case, func, null, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.log_throttling import log_failure, log_throttled
+from kit.worker.backoff import Backoff
+from kit.worker.due_rows import take_due
+from kit.worker.shutdown import Shutdown
+from services.auth.mail.messages import Messages, TemplateUnusable
+from services.auth.mail.models import Mail, MailStatus
+from services.auth.mail.smtp import MailRejected, ServerUnavailable, SmtpClient, SmtpConnection
+from services.auth.mail.template_names import Template
+
+BATCH_SIZE = 10
+BATCH_SECONDS = 60.0
+"""No further mail of a batch is begun after this time."""
+
+LEASE = timedelta(minutes=2)
+"""Longer than a batch and its last mail take together (smtp.MAIL_SECONDS)."""
+
+POLL_SECONDS = 1.0
+LIFETIME = timedelta(hours=24)
+"""A mail that the server has not accepted after this time is dead."""
+
+OUTAGE_BACKOFF = Backoff(first=1, longest=30)
+"""Between two connections while the server is unavailable."""
+
+REJECTION_BACKOFF = Backoff(first=30, longest=1800)
+"""Between two attempts of a mail that the server has rejected for the time being, for example because it limits the rate."""
+
+mails_total = Counter(
+    "auth_mails_total",
+    "Attempts to send a mail, by result: sent, rejected (it is tried again), refused (the recipient does not exist), dead, unavailable",
+    ["result"],
+)
+log = structlog.get_logger("mail")
+
+
+@dataclass(frozen=True, slots=True)
+class DueMail:
+    """A mail that this worker has taken."""
+
+    id: UUID
+    account_id: UUID | None
+    recipient: str
+    template: Template
+    context: dict[str, Any]
+    secrets: dict[str, Any] | None
+    attempts: int
+    created_at: datetime
+
+
+class Sender:
+    """Sends due mails in batches, one after another over one connection."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession], smtp: SmtpClient, messages: Messages) -> None:
+        self._sessions = sessions
+        self.smtp = smtp
+        self.messages = messages
+        self._outages = 0
+        """Batches in a row that failed because the server was unavailable."""
+
+    async def run(self, shutdown: Shutdown) -> None:
+        """Send mails until shutdown is requested."""
+        while not shutdown.requested:
+            taken = await self.send_batch(shutdown)
+            if self._outages:
+                await shutdown.wait(OUTAGE_BACKOFF.seconds(self._outages - 1))
+            elif taken < BATCH_SIZE:
+                await shutdown.wait(POLL_SECONDS)
+
+    async def send_batch(self, shutdown: Shutdown) -> int:
+        """Take up to BATCH_SIZE due mails and send them. Return their number. What could not be sent is due again later."""
+        async with self._sessions.begin() as session:
+            mails = await _take(session)
+        if not mails:
+            return 0
+        waiting = list(mails)
+        try:
+            async with self.smtp.connected() as connection:
+                self._outages = 0
+                started_at = time.monotonic()
+                while waiting and not shutdown.requested and time.monotonic() - started_at < BATCH_SECONDS:
+                    await self._send(connection, waiting[0])
+                    waiting.pop(0)
+        except ServerUnavailable as error:
+            self._outages += 1
+            mails_total.labels("unavailable").inc()
+            log_failure(log.warning, "mail server unavailable", error)
+            await self._postpone(waiting, str(error))
+        else:
+            await self._postpone(waiting, None)
+        return len(mails)
+
+    async def _send(self, connection: SmtpConnection, mail: DueMail) -> None:
+        values = {**mail.context, **(mail.secrets or {})}
+        try:
+            message = self.messages.build(
+                mail.template, mail.recipient, values, mail_id=mail.id, created_at=mail.created_at
+            )
+            await connection.send(message)
+        except TemplateUnusable as error:
+            log_throttled(log.error, "mail template unusable", about=mail.template, reason=str(error))
+            await self._failed(mail, str(error))
+        except MailRejected as error:
+            await self._failed(mail, str(error), permanent=error.permanent)
+        else:
+            await self._end(mail, MailStatus.SENT, None)
+
+    async def _failed(self, mail: DueMail, reason: str, *, permanent: bool = False) -> None:
+        if permanent:
+            await self._end(mail, MailStatus.REFUSED, reason)
+            return
+        async with self._sessions.begin() as session:
+            pause = timedelta(seconds=REJECTION_BACKOFF.seconds(mail.attempts - 1))
+            status = await _retry_or_give_up(session, mail.id, func.now() + pause, reason)
+        result = "dead" if status is MailStatus.DEAD else "rejected"
+        mails_total.labels(result).inc()
+        log.warning(f"mail {result}", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
+
+    async def _end(self, mail: DueMail, status: MailStatus, reason: str | None) -> None:
+        async with self._sessions.begin() as session:
+            await session.execute(
+                update(Mail)
+                .where(Mail.id == mail.id, Mail.status == MailStatus.WAITING)
+                .values(status=status, ended_at=func.now(), next_attempt_at=None, secrets=null(), error=reason)
+            )
+        mails_total.labels(status).inc()
+        log.info(f"mail {status}", mail_id=str(mail.id), template=mail.template, account_id=str(mail.account_id))
+
+    async def _postpone(self, mails: Sequence[DueMail], reason: str | None) -> None:
+        """Make mails due again that were not sent: the server was unavailable, or there was no time for them. It is not an attempt."""
+        seconds = OUTAGE_BACKOFF.seconds(self._outages - 1) if self._outages else 0
+        async with self._sessions.begin() as session:
+            for mail in mails:
+                due_at = func.now() + timedelta(seconds=seconds)
+                status = await _retry_or_give_up(session, mail.id, due_at, reason, attempts=mail.attempts - 1)
+                if status is MailStatus.DEAD:
+                    mails_total.labels("dead").inc()
+                    log.warning("mail dead", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
+
+
+async def _take(session: AsyncSession) -> list[DueMail]:
+    taken = await session.execute(
+        take_due(
+            Mail.id,
+            Mail.account_id,
+            Mail.recipient,
+            Mail.template,
+            Mail.context,
+            Mail.secrets,
+            Mail.attempts,
+            Mail.created_at,
+            key=Mail.id,
+            due_at=Mail.next_attempt_at,
+            attempts=Mail.attempts,
+            lease=LEASE,
+            where=[Mail.status == MailStatus.WAITING],
+            limit=BATCH_SIZE,
+        )
+    )
+    return sorted((DueMail(*row) for row in taken), key=lambda mail: mail.created_at)
+
+
+async def _retry_or_give_up(
+    session: AsyncSession,
+    mail_id: UUID,
+    due_at: ColumnElement[datetime],
+    reason: str | None,
+    *,
+    attempts: int | None = None,
+) -> MailStatus | None:
+    """Make a mail due again, or end it if it is older than LIFETIME. Return its status; None if it does not wait any more."""
+    too_old = Mail.created_at < func.now() - LIFETIME
+    values: dict[str, Any] = {
+        "status": case((too_old, MailStatus.DEAD), else_=MailStatus.WAITING),
+        "ended_at": case((too_old, func.now())),
+        "next_attempt_at": case((too_old, null()), else_=due_at),
+        "secrets": case((too_old, null()), else_=Mail.secrets),
+        "error": reason,
+    }
+    if attempts is not None:
+        values["attempts"] = attempts
+    changed = update(Mail).where(Mail.id == mail_id, Mail.status == MailStatus.WAITING).values(values)
+    status: MailStatus | None = await session.scalar(changed.returning(Mail.status))
+    return status

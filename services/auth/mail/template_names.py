@@ -1,0 +1,37 @@
+"""The templates of mails: their names, and the values that each of them gets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Template(StrEnum):
+    """Each template has two files: `<name>.txt`, whose first line is the subject, and `<name>.html`."""
+
+    VERIFY_EMAIL = "verify_email"
+    """The owner of a new account proves that the address is theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The names of the values of a template, each with an example. Values in `secrets` are tokens and codes."""
+
+    context: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    page: str | None = None
+    """The page of the shop, relative to AUTH_SHOP_URL, that the link in the mail opens. The template gets it as `link`."""
+
+
+EXAMPLE_TOKEN = "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"  # noqa: S105 -- an example
+TEMPLATES: Mapping[Template, Values] = {
+    Template.VERIFY_EMAIL: Values({"valid": "24 hours"}, {"token": EXAMPLE_TOKEN}, page="verify-email"),
+}
+
+
+def in_words(lifetime: timedelta) -> str:
+    """Return a lifetime in words, such as `15 minutes`, `24 hours` or `7 days`."""
+    minutes = int(lifetime.total_seconds()) // 60
+    if minutes % 1440 == 0 and minutes > 1440:
+        return f"{minutes // 1440} days"
+    return f"{minutes // 60} hours" if minutes % 60 == 0 and minutes > 60 else f"{minutes} minutes"
