@@ -11,7 +11,7 @@ router = Router(prefix="/auth", tags=["e-mail address"])
 
 
 @router.post(
-    "/email/verify", summary="Verify an e-mail address", status_code=204, responses=problem_responses(TokenNotValid)
+    "/email/verify", summary="Verify an email address", status_code=204, responses=problem_responses(TokenNotValid)
 )
 async def verify_email(verification: EmailVerification, session: Transaction) -> None:
     """Send the token of a mail back, which proves that the address is yours. Access tokens that are issued afterwards say so."""

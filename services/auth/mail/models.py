@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import one_of, text_enum
@@ -48,7 +49,7 @@ class Mail(Base):
     template: Mapped[Template] = mapped_column(text_enum(Template))
     context: Mapped[dict[str, Any]]
     """Values for the template that are not secret."""
-    secrets: Mapped[dict[str, Any] | None]
+    secrets: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     """Tokens and codes for the template. Removed as soon as the mail does not wait any more."""
     status: Mapped[MailStatus] = mapped_column(text_enum(MailStatus), server_default=MailStatus.WAITING)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, null, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.counting import count_and_oldest_age, count_up_to
@@ -59,7 +59,7 @@ async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
             created_at=func.now(),
             attempts=0,
             ended_at=None,
-            error=null(),
+            error=None,
         )
     )
     return mail

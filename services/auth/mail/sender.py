@@ -137,7 +137,7 @@ class Sender:
             await session.execute(
                 update(Mail)
                 .where(Mail.id == mail.id, Mail.status == MailStatus.WAITING)
-                .values(status=status, ended_at=func.now(), next_attempt_at=None, secrets=null(), error=reason)
+                .values(status=status, ended_at=func.now(), next_attempt_at=None, secrets=None, error=reason)
             )
         mails_total.labels(status).inc()
         log.info(f"mail {status}", mail_id=str(mail.id), template=mail.template, account_id=str(mail.account_id))

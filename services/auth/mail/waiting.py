@@ -40,7 +40,12 @@ async def add_mail(
     values = TEMPLATES[template]
     assert set(context or {}) == set(values.context)  # noqa: S101 -- a mistake in our code
     assert set(secrets or {}) == set(values.secrets)  # noqa: S101
-    row = {"template": template, "recipient": recipient, "account_id": account_id, "context": dict(context or {})}
-    if secrets:  # SQLAlchemy would write None into a JSON column as the JSON value null
-        row["secrets"] = dict(secrets)
-    await session.execute(insert(Mail).values(row))
+    await session.execute(
+        insert(Mail).values(
+            template=template,
+            recipient=recipient,
+            account_id=account_id,
+            context=dict(context or {}),
+            secrets=dict(secrets) if secrets else None,
+        )
+    )

@@ -12,7 +12,7 @@ async def test_register_returns_the_account_without_the_password(auth: AuthClien
     response = await auth.register("ada@example.com", name="  Ada ")
     body = response.json()
     assert response.status_code == 201
-    assert set(body) == {"id", "email", "name", "created_at"}
+    assert set(body) == {"id", "email", "email_verified", "name", "created_at"}
     assert (body["email"], body["name"]) == ("ada@example.com", "Ada")
     assert PASSWORD not in response.text
 

@@ -13,7 +13,7 @@ from services.auth.smtp_url import Encryption, SmtpServer
 from tests.fakes.mail_server import MailServer
 from tests.fakes.shutdown import UntilIdle
 from tests.fixtures.auth import AuthClient
-from tests.fixtures.mail import PORT, make_due, make_sender, send_due, stored_mails
+from tests.fixtures.mail import PORT, make_due, make_sender, send_due, stored_mails, write_mails
 
 LATER = timedelta(hours=25)
 
@@ -38,8 +38,7 @@ async def test_mail_when_sent_has_stable_headers_and_its_secret_is_deleted(
 
 
 async def test_mail_when_the_server_is_down_for_a_while_arrives_once(auth: AuthClient) -> None:
-    for number in range(25):
-        await auth.register(f"ada{number}@example.com")
+    await write_mails(25)
     sender = make_sender()
     for _ in range(3):
         await send_due(sender)
@@ -161,7 +160,7 @@ async def test_mail_when_the_worker_dies_before_the_commit_is_sent_again_with_th
 
 
 async def test_mail_when_two_workers_send_arrives_once(auth: AuthClient, mail_server: MailServer) -> None:
-    await asyncio.gather(*(auth.register(f"ada{number}@example.com") for number in range(45)))
+    await write_mails(45)
     senders = make_sender(), make_sender()
     async with asyncio.timeout(30):
         while len(mail_server.mails) < 45:
