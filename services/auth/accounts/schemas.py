@@ -63,7 +63,7 @@ class CurrentAccountView(AccountView):
 
 
 OneTimeToken = Annotated[
-    str, StringConstraints(pattern=r"^\s*[A-Za-z0-9_-]{43}\s*$", max_length=100, strip_whitespace=True)
+    str, StringConstraints(pattern="^[A-Za-z0-9_-]{43}$", strip_whitespace=True)
 ]
 
 
