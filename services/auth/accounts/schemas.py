@@ -62,9 +62,7 @@ class CurrentAccountView(AccountView):
     scope: str = Field(description="The scopes of the access token, space-separated")
 
 
-OneTimeToken = Annotated[
-    str, StringConstraints(pattern="^[A-Za-z0-9_-]{43}$", strip_whitespace=True)
-]
+OneTimeToken = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{43}$", strip_whitespace=True)]
 
 
 class EmailVerification(RequestModel):
