@@ -1,7 +1,7 @@
 """The events that one service publishes and another consumes: CloudEvents 1.0, structured JSON.
 
-`type` is the routing key and `subject` the order's id. Changes only add fields: consumers ignore unknown fields, and an example of every
-published version must still parse (tests/unit/contracts/examples).
+`type` is the routing key and `subject` the id of the order or the account. Changes only add fields: consumers ignore unknown fields, and an
+example of every published version must still parse (tests/unit/contracts/examples).
 """
 
 import re
@@ -42,6 +42,9 @@ class EventType(StrEnum):
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_DISPUTE_RESOLVED = "payment.dispute_resolved"
     ORDER_UNDELIVERABLE = "order.undeliverable"
+    ACCOUNT_CHANGED = "account.changed"
+    ACCOUNT_MERGED = "account.merged"
+    ACCOUNT_DELETED = "account.deleted"
 
 
 class HeldReason(StrEnum):
@@ -92,40 +95,53 @@ def event_id_for(event_type: str, *identifiers: object) -> UUID:
 
 
 class EventData(BaseModel):
-    """The `data` of all events: which payment, for which order. Consumers compare these values with their own rows."""
+    """The base class of the `data` of all events."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @property
+    def subject(self) -> str:
+        """The id that the event must have as its `subject`."""
+        raise NotImplementedError
+
+
+class PaymentData(EventData):
+    """The `data` of all events about payments: which payment, for which order. Consumers compare these values with their own rows."""
 
     reference: Reference
     order_id: UUID
     amount: Subunits = Field(description="The order's amount, which the payer had to pay")
     currency: CurrencyCode
 
+    @property
+    def subject(self) -> str:
+        return str(self.order_id)
 
-class PaymentSucceededData(EventData):
+
+class PaymentSucceededData(PaymentData):
     paid_amount: Subunits = Field(description="The amount that the payer paid, including fees if the payer bears them")
     channel: Text | None = Field(default=None, max_length=50, description="Paystack's payment channel: card, bank, …")
     paid_at: AwareDatetime | None = None
 
 
-class PaymentFailedData(EventData):
+class PaymentFailedData(PaymentData):
     reason: Text = Field(max_length=500, description="Paystack's gateway_response. For display, not for program logic")
 
 
-class PaymentHeldData(EventData):
+class PaymentHeldData(PaymentData):
     reason: PublishedHeldReason
     paid_amount: Subunits
     paid_currency: Text = Field(max_length=10)
 
 
-class PaymentRefundedData(EventData):
+class PaymentRefundedData(PaymentData):
     refunded_amount: Subunits = Field(description="The sum of all refunds and chargebacks of this payment so far")
     fully_refunded: bool | None = Field(
         default=None, description="True if the whole paid amount is refunded. The paid amount may differ from `amount`"
     )
 
 
-class PaymentDisputedData(EventData):
+class PaymentDisputedData(PaymentData):
     dispute_id: DisputeId
     disputed_amount: Subunits | None = Field(
         default=None, description="The amount that the payer claims back, if known"
@@ -133,7 +149,7 @@ class PaymentDisputedData(EventData):
     due_at: AwareDatetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
 
 
-class PaymentDisputeResolvedData(EventData):
+class PaymentDisputeResolvedData(PaymentData):
     dispute_id: DisputeId
     resolution: Text | None = Field(
         default=None, max_length=50, description="Paystack's resolution: merchant-accepted, auto-accepted, declined"
@@ -143,8 +159,39 @@ class PaymentDisputeResolvedData(EventData):
     )
 
 
-class OrderUndeliverableData(EventData):
+class OrderUndeliverableData(PaymentData):
     reason: UndeliverableReason
+
+
+class AccountData(EventData):
+    """The `data` of all events about accounts."""
+
+    account_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return str(self.account_id)
+
+
+class AccountPersonData(AccountData):
+    email: Text | None = Field(
+        default=None, max_length=320, description="The account's e-mail address; absent for a guest"
+    )
+    name: Text | None = Field(default=None, max_length=200, description="The account's display name")
+
+
+class AccountChangedData(AccountPersonData):
+    pass
+
+
+class AccountMergedData(AccountPersonData):
+    """`email` and `name` are those of the account into which the guest was merged."""
+
+    merged_into: UUID = Field(description="The account that owns what belonged to `account_id`")
+
+
+class AccountDeletedData(AccountData):
+    pass
 
 
 class Event(BaseModel):
@@ -156,7 +203,7 @@ class Event(BaseModel):
     id: UUID = Field(default_factory=uuid4)
     source: str
     type: str
-    subject: str = Field(max_length=64, description="The order's id")
+    subject: str = Field(max_length=64, description="The id of the order or the account")
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     datacontenttype: Literal["application/json"] = "application/json"
     traceparent: str | None = Field(default=None, max_length=55, description="W3C trace context of the purchase")
@@ -164,8 +211,8 @@ class Event(BaseModel):
 
     @model_validator(mode="after")
     def _check_subject(self) -> Self:
-        if self.subject != str(self.data.order_id):
-            raise ValueError("the subject must be the order's id")
+        if self.subject != self.data.subject:
+            raise ValueError("the subject must be the id of the order or the account")
         return self
 
 
@@ -225,9 +272,44 @@ class OrderUndeliverable(Event):
     data: OrderUndeliverableData
 
 
+class PersonEvent(Event):
+    """The base class of events with a name and an e-mail address."""
+
+    data: AccountPersonData
+
+    def without_person(self) -> Self:
+        """Return the event without name and e-mail address."""
+        return self.model_copy(update={"data": self.data.model_copy(update={"email": None, "name": None})})
+
+
+class AccountChanged(PersonEvent):
+    """The e-mail address or the name of an account was changed, or a guest became an account under the same id."""
+
+    source: Literal["/auth"] = "/auth"
+    type: Literal[EventType.ACCOUNT_CHANGED] = EventType.ACCOUNT_CHANGED
+    data: AccountChangedData
+
+
+class AccountMerged(PersonEvent):
+    """A guest was merged into an existing account. Orders, payments and cards of the guest belong to that account from now on."""
+
+    source: Literal["/auth"] = "/auth"
+    type: Literal[EventType.ACCOUNT_MERGED] = EventType.ACCOUNT_MERGED
+    data: AccountMergedData
+
+
+class AccountDeleted(Event):
+    """An account was deleted. Consumers erase name, e-mail address and telephone number, and keep what the books need."""
+
+    source: Literal["/auth"] = "/auth"
+    type: Literal[EventType.ACCOUNT_DELETED] = EventType.ACCOUNT_DELETED
+    data: AccountDeletedData
+
+
 PaymentEvent = (
     PaymentSucceeded | PaymentFailed | PaymentHeld | PaymentRefunded | PaymentDisputed | PaymentDisputeResolved
 )
-AnyEvent = Annotated[PaymentEvent | OrderUndeliverable, Field(discriminator="type")]
-EVENT_ADAPTER: TypeAdapter[PaymentEvent | OrderUndeliverable] = TypeAdapter(AnyEvent)
+AccountEvent = AccountChanged | AccountMerged | AccountDeleted
+AnyEvent = Annotated[PaymentEvent | OrderUndeliverable | AccountEvent, Field(discriminator="type")]
+EVENT_ADAPTER: TypeAdapter[PaymentEvent | OrderUndeliverable | AccountEvent] = TypeAdapter(AnyEvent)
 """Parses any event: `EVENT_ADAPTER.validate_json(body)`. Raises pydantic.ValidationError if the body is not an event."""

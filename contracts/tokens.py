@@ -84,6 +84,8 @@ class AccessClaims(BaseModel):
         default=None, max_length=320, description="The account's email address; absent for a client"
     )
 
+    name: str | None = Field(default=None, max_length=200, description="The account's display name, if it has one")
+
     @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())

@@ -1,6 +1,6 @@
 """The broker topology: exchanges and queues, and which service publishes and consumes.
 
-A service declares the queue from which it consumes, and creates the marker of the queue to which it publishes. The permissions of its
+A service declares the queues from which it consumes, and creates the markers of the queues to which it publishes. The permissions of its
 broker user (deploy/rabbitmq/definitions.json) allow exactly this.
 """
 
@@ -41,3 +41,22 @@ CATALOG_PAYMENTS = Queue(name="catalog.payments", bindings=("payment.*",))
 
 PAYMENTS_ORDERS = Queue(name="payments.orders", bindings=("order.*",))
 """catalog publishes, payments consumes."""
+
+CATALOG_ACCOUNTS = Queue(name="catalog.accounts", bindings=("account.*",))
+"""auth publishes, catalog consumes."""
+
+PAYMENTS_ACCOUNTS = Queue(name="payments.accounts", bindings=("account.deleted", "account.merged"))
+"""auth publishes, payments consumes. A changed address is not consumed: a payment keeps the address that Paystack has for it."""
+
+CONSUMED = {
+    "catalog": (CATALOG_PAYMENTS, CATALOG_ACCOUNTS),
+    "payments": (PAYMENTS_ORDERS, PAYMENTS_ACCOUNTS),
+}
+"""The queues from which each service consumes."""
+
+PUBLISHED_TO = {
+    "auth": (CATALOG_ACCOUNTS, PAYMENTS_ACCOUNTS),
+    "catalog": (PAYMENTS_ORDERS,),
+    "payments": (CATALOG_PAYMENTS,),
+}
+"""The queues to which the events of each service go."""

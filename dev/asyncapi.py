@@ -6,23 +6,27 @@ from typing import Any, get_args
 import yaml
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from contracts.events import CONTENT_TYPE, Event, OrderUndeliverable, PaymentEvent
-from contracts.topology import CATALOG_PAYMENTS, EXCHANGE, PAYMENTS_ORDERS, Queue
+from contracts.events import CONTENT_TYPE, AccountEvent, Event, OrderUndeliverable, PaymentEvent
+from contracts.topology import CONSUMED, EXCHANGE, Queue
 from dev import PROJECT
 
 FILE = PROJECT / "docs" / "asyncapi.yaml"
 HEAD = "# Generated from contracts/ by `make asyncapi`; do not edit.\n"
-PUBLISHED: dict[str, tuple[type[Event], ...]] = {"payments": get_args(PaymentEvent), "catalog": (OrderUndeliverable,)}
+PUBLISHED: dict[str, tuple[type[Event], ...]] = {
+    "payments": get_args(PaymentEvent),
+    "catalog": (OrderUndeliverable,),
+    "auth": get_args(AccountEvent),
+}
 """The events that each service publishes."""
 
-QUEUES = {"catalog": CATALOG_PAYMENTS, "payments": PAYMENTS_ORDERS}
-"""The queue that each consumer reads."""
+QUEUES = [(service, queue) for service, queues in CONSUMED.items() for queue in queues]
+"""The consumers and their queues."""
 
 DESCRIPTION = f"""The events that the services publish. Every event is a CloudEvents 1.0 envelope in structured JSON,
 published to the durable topic exchange `{EXCHANGE}` with its `type` as the routing key.
 
-Delivery is at least once and in any order: a repeated event has the same `id`, and events of one order have the same
-`subject` (the order's id). Events evolve by addition: ignore fields that you do not know."""
+Delivery is at least once and in any order: a repeated event has the same `id`, and events of one order or one account
+have the same `subject` (its id). Events evolve by addition: ignore fields that you do not know."""
 
 Json = dict[str, Any]
 
@@ -75,9 +79,9 @@ def document() -> Json:
             }
         },
         "channels": {event_type(event): _event_channel(event) for event in events}
-        | {queue.name: _queue_channel(queue, events) for queue in QUEUES.values()},
+        | {queue.name: _queue_channel(queue, events) for _, queue in QUEUES},
         "operations": sends
-        | {f"{service}.receives": _receive_operation(service, queue) for service, queue in QUEUES.items()},
+        | {f"{queue.name}.receives": _receive_operation(service, queue) for service, queue in QUEUES},
         "components": {
             "messages": {event.__name__: _message(event) for event in events},
             "schemas": _schemas(events),

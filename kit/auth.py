@@ -31,6 +31,8 @@ class Caller:
     token: str
     session_id: str | None = None
     """None for a client."""
+    name: str | None = None
+    """The account's display name, if it has one."""
 
 
 class TokenVerifier:
@@ -161,7 +163,7 @@ class BearerToken(HTTPBearer):
                 f"The access token does not have the scope {self._scope}, which this request requires.",
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'},
             )
-        return Caller(id=claims.sub, email=claims.email, scopes=scopes, token=token, session_id=claims.sid)
+        return Caller(claims.sub, claims.email, scopes, token, claims.sid, claims.name)
 
 
 authenticate = raises(NotAuthenticated, Unavailable)(BearerToken())

@@ -1,6 +1,6 @@
 """Import definitions.json into RabbitMQ: the users of the services with their permissions. Updates what exists.
 
-Environment: RABBITMQ_API, RABBITMQ_PASSWORD, CATALOG_AMQP_PASSWORD, PAYMENTS_AMQP_PASSWORD.
+Environment: RABBITMQ_API, RABBITMQ_PASSWORD, AUTH_AMQP_PASSWORD, CATALOG_AMQP_PASSWORD, PAYMENTS_AMQP_PASSWORD.
 """
 
 import base64
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 ADMIN = "admin"
-SERVICES = ("catalog", "payments")
+SERVICES = ("auth", "catalog", "payments")
 DEFINITIONS = Path(__file__).with_name("definitions.json")
 START_SECONDS = 60
 

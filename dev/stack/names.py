@@ -1,7 +1,7 @@
 """The names of a stack's processes, and the default ports of those that listen."""
 
 SERVICES = ("auth", "catalog", "payments")
-BROKER_VARIABLES = {"catalog": "CATALOG_AMQP_URL", "payments": "PAYMENTS_AMQP_URL"}
+BROKER_VARIABLES = {"auth": "AUTH_AMQP_URL", "catalog": "CATALOG_AMQP_URL", "payments": "PAYMENTS_AMQP_URL"}
 """The services that use the broker, each with the variable that holds its URL. Only their workers connect to the broker."""
 
 APIS = {"auth": 8001, "catalog": 8002, "payments": 8003, "sandbox": 8010}

@@ -75,8 +75,8 @@ def _audit_commands(package: str) -> typer.Typer:
     return cli
 
 
-def add_event_commands(cli: typer.Typer, package: str, *, republish: str, inbox: str) -> None:
-    """Add the commands of a service that publishes and consumes events.
+def add_event_commands(cli: typer.Typer, package: str, *, republish: str, inbox: str | None = None) -> None:
+    """Add the commands of a service that publishes events, and consumes events if it has an inbox.
 
     `republish`: the function of type Republish, as `module:name`. `inbox`: the inbox table of consumed events, as `module:name`.
     """
@@ -88,6 +88,9 @@ def add_event_commands(cli: typer.Typer, package: str, *, republish: str, inbox:
         call(
             "kit.cli.republish:republish_events", package, republish, since, until or datetime.now(UTC), as_json=as_json
         )
+
+    if inbox is None:
+        return
 
     @cli.command(name="reprocess-events")
     def reprocess_events(as_json: AsJson = False) -> None:

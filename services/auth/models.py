@@ -8,6 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kit.audit.entries import AuditEntry
 from kit.db.engine import NAMING, TYPES
+from kit.messaging.outbox import OutboxEvent
 
 
 class Base(DeclarativeBase):
@@ -19,6 +20,10 @@ class Base(DeclarativeBase):
 
 class AuditLogEntry(AuditEntry, Base):
     """An act of an operator or administrator."""
+
+
+class OutboxRow(OutboxEvent, Base):
+    """Events that wait to be published."""
 
 
 CUSTOMER = "customer"
@@ -56,6 +61,8 @@ class Account(Base):
     """True if the account has its role because AUTH_ADMIN_EMAIL named it, and no operator has confirmed it since."""
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    changed_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When account.changed was last published."""
 
     granted_role: Mapped[Role] = relationship(lazy="raise")
 

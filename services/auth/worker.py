@@ -1,24 +1,34 @@
-"""The background jobs of auth: delete expired rows, and send mail."""
+"""The background jobs of auth: publish events, send mail, delete expired rows."""
+
+from functools import partial
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from contracts.topology import PUBLISHED_TO
 from kit.db.after_commit import after_commit
 from kit.db.schema import schema_check
 from kit.http.health import Check
+from kit.messaging import outbox
+from kit.messaging.notifier import Notifier
+from kit.messaging.relay import Relay
+from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
-from services.auth.accounts import one_time_tokens
+from services.auth.accounts import events, one_time_tokens
 from services.auth.db import engine, sessions
 from services.auth.mail import records as mail_records
 from services.auth.mail.configuration import mail_sender
 from services.auth.mail.records import MailMeasurement
+from services.auth.models import OutboxRow
+from services.auth.republish import republish
 from services.auth.sessions import refresh_tokens, revocations
 from services.auth.settings import settings
 from services.auth.throttling import failed_logins
 
 BATCH_SIZE = 1000
 INTERVAL_SECONDS = 60.0
+OVERDUE_SECONDS = 60
 log = structlog.get_logger("pruning")
 
 
@@ -27,6 +37,7 @@ async def prune(session: AsyncSession) -> int:
     deleted = {
         "refresh_families": await refresh_tokens.delete_expired(session, BATCH_SIZE),
         "revocations": await revocations.delete_expired(session, BATCH_SIZE),
+        "ended_accounts": await events.prune(session, BATCH_SIZE),
         "failed_logins": await failed_logins.delete_old(session, BATCH_SIZE),
         "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),
@@ -45,9 +56,21 @@ async def prune_regularly(shutdown: Shutdown) -> None:
             await shutdown.wait(INTERVAL_SECONDS)
 
 
+async def check_backlog() -> str | None:
+    """Return a reason if an event was not published for longer than OVERDUE_SECONDS, else None (a readiness check)."""
+    async with sessions() as session:
+        count, age = await outbox.backlog(session, OutboxRow)
+    return f"{count} events are not published yet, the oldest is {age:.0f} s old" if age > OVERDUE_SECONDS else None
+
+
 async def work() -> None:
     """Run the background jobs until SIGTERM."""
-    jobs: dict[str, runner.Job] = {"pruning": prune_regularly}
+    relay = Relay(engine, OutboxRow, load_amqp_url(), PUBLISHED_TO["auth"], republish, Notifier(engine, "auth"))
+    jobs: dict[str, runner.Job] = {
+        "relay": relay.run,
+        "measure": partial(outbox.keep_measuring, sessions, OutboxRow),
+        "pruning": prune_regularly,
+    }
     warnings: dict[str, Check] = {}
     sender = mail_sender(sessions, settings)
     if sender is not None:
@@ -57,7 +80,7 @@ async def work() -> None:
     try:
         await runner.run_jobs(
             jobs,
-            {"database": schema_check("services.auth", engine)},
+            {"database": schema_check("services.auth", engine), "backlog": check_backlog},
             host=settings.http_host,
             port=settings.auth_worker_port,
             warnings=warnings,

@@ -1,6 +1,6 @@
 """The command line of catalog."""
 
-from contracts.topology import CATALOG_PAYMENTS
+from contracts.topology import CATALOG_ACCOUNTS, CATALOG_PAYMENTS
 from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.dead_letters import dead_letters_cli
 
@@ -8,3 +8,6 @@ PACKAGE = "services.catalog"
 cli = service_cli(PACKAGE)
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:InboxRow")
 cli.add_typer(dead_letters_cli(PACKAGE, CATALOG_PAYMENTS, "contracts.events:EVENT_ADAPTER"), name="dead-letters")
+cli.add_typer(
+    dead_letters_cli(PACKAGE, CATALOG_ACCOUNTS, "contracts.events:EVENT_ADAPTER"), name="account-dead-letters"
+)

@@ -136,6 +136,12 @@ class Order(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     customer_id: Mapped[str]
+    """The account that placed the order, or the account into which that guest was merged."""
+    customer_email: Mapped[str | None]
+    """From the token with which the order was placed, until the account is changed or deleted. NULL for a guest and after a deletion."""
+    customer_name: Mapped[str | None]
+    customer_changed_at: Mapped[datetime | None]
+    """When auth made the change of the account that the order has; NULL if the data are those of the token."""
     status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)
     amount: Mapped[int]
     currency: Mapped[str]

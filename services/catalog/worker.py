@@ -3,7 +3,7 @@
 from functools import partial
 
 from contracts.events import EVENT_ADAPTER
-from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
+from contracts.topology import CATALOG_ACCOUNTS, CATALOG_PAYMENTS, PAYMENTS_ORDERS
 from kit.db.schema import schema_check
 from kit.messaging import outbox
 from kit.messaging.consumer import Consumer
@@ -12,8 +12,9 @@ from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
+from services.catalog import consumed_events
+from services.catalog.customers import account_events
 from services.catalog.db import engine, sessions
-from services.catalog.fulfilment import deliver
 from services.catalog.models import InboxRow, OutboxRow
 from services.catalog.orders import expiry
 from services.catalog.pruning import prune
@@ -26,22 +27,28 @@ async def work() -> None:
     """Run the background jobs until SIGTERM."""
     amqp_url = load_amqp_url()
     notifier = Notifier(engine, "catalog")
+    payments, accounts = (
+        Consumer(sessions, InboxRow, amqp_url, queue, EVENT_ADAPTER, consumed_events.handle, notifier)
+        for queue in (CATALOG_PAYMENTS, CATALOG_ACCOUNTS)
+    )
     relay = Relay(engine, OutboxRow, amqp_url, [PAYMENTS_ORDERS], republish, notifier)
-    consumer = Consumer(sessions, InboxRow, amqp_url, CATALOG_PAYMENTS, EVENT_ADAPTER, deliver.handle, notifier)
-    processor = Processor(sessions, InboxRow, consumer.handle_entries, notifier, topic="inbox")
+    processor = Processor(sessions, InboxRow, payments.handle_entries, notifier, topic="inbox")
     try:
         await runner.run_jobs(
             {
-                "consumer": consumer.run,
+                "consumer": payments.run,
+                "accounts consumer": accounts.run,
                 "processor": processor.run,
                 "relay": relay.run,
                 "measure": partial(outbox.keep_measuring, sessions, OutboxRow),
                 "expiry": partial(expiry.run, sessions),
+                "ended accounts": partial(account_events.run, sessions),
                 "pruning": partial(prune, sessions),
             },
             {
                 "database": schema_check("services.catalog", engine),
-                "consumer": consumer.check,
+                "consumer": payments.check,
+                "accounts consumer": accounts.check,
                 "backlog": partial(check_backlog, sessions),
             },
             host=settings.http_host,

@@ -1,6 +1,6 @@
 """The background jobs of payments."""
 
-from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
+from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ACCOUNTS, PAYMENTS_ORDERS
 from kit.db.schema import schema_check
 from kit.messaging.consumer import Consumer
 from kit.messaging.processor import Processor
@@ -8,14 +8,15 @@ from kit.messaging.relay import Relay
 from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
+from services.payments import consumed_events
 from services.payments.cards.deactivation import CardDeactivator
 from services.payments.clients import open_clients
 from services.payments.db import Topic, create_notifier, engine, sessions
 from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
 from services.payments.models import Inbox, OutboxRow
+from services.payments.payers import account_events
 from services.payments.pruning import prune
-from services.payments.refunds import undeliverable_orders
 from services.payments.refunds.executor import RefundExecutor
 from services.payments.republish import republish
 from services.payments.settings import settings
@@ -29,15 +30,18 @@ async def work() -> None:
     """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack run only with a secret key."""
     amqp_url = load_amqp_url()
     notifier = create_notifier()
-    consumer = Consumer(
-        sessions,
-        Inbox,
-        amqp_url,
-        PAYMENTS_ORDERS,
-        undeliverable_orders.EVENT_ADAPTER,
-        undeliverable_orders.handle,
-        notifier,
-        wake=frozenset({Topic.REFUNDS}),
+    orders, accounts = (
+        Consumer(
+            sessions,
+            Inbox,
+            amqp_url,
+            queue,
+            consumed_events.EVENT_ADAPTER,
+            consumed_events.handle,
+            notifier,
+            wake=frozenset({Topic.REFUNDS, Topic.CARDS}),
+        )
+        for queue in (PAYMENTS_ORDERS, PAYMENTS_ACCOUNTS)
     )
     metrics = Metrics(sessions)
 
@@ -46,8 +50,10 @@ async def work() -> None:
 
     jobs: dict[str, runner.Job] = {
         "process": Processor(sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS).run,
-        "consume": consumer.run,
-        "retry": Processor(sessions, Inbox, consumer.handle_entries, notifier, topic=Topic.INBOX).run,
+        "consume": orders.run,
+        "consume accounts": accounts.run,
+        "ended accounts": account_events.run,
+        "retry": Processor(sessions, Inbox, orders.handle_entries, notifier, topic=Topic.INBOX).run,
         "relay": Relay(engine, OutboxRow, amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
         "listen": listen,
         "measure": metrics.run,
@@ -55,7 +61,8 @@ async def work() -> None:
     }
     checks = {
         "database": schema_check("services.payments", engine),
-        "consumer": consumer.check,
+        "consumer": orders.check,
+        "accounts consumer": accounts.check,
         "backlog": metrics.measure,
     }
     try:

@@ -8,7 +8,7 @@ from dev.stack.stack import Stack
 from tests.fixtures.forbidden_broker_acts import ALLOWED, REFUSED, forbidden_acts, needed_acts, try_acts
 
 
-@pytest.mark.parametrize("user", ["catalog", "payments"])
+@pytest.mark.parametrize("user", ["auth", "catalog", "payments"])
 async def test_forbidden_act_when_tried_in_the_running_stack_is_refused(stack: Stack, user: str) -> None:
     url = stack.env[f"{user.upper()}_AMQP_URL"]
     forbidden, needed = forbidden_acts(user), needed_acts(user)
@@ -23,6 +23,7 @@ def test_process_when_it_is_no_worker_that_uses_the_broker_has_no_url_of_it(stac
     }
     assert urls == {
         **{name: {} for name in urls},
+        "auth-worker": {"AMQP_URL": stack.env["AUTH_AMQP_URL"]},
         "catalog-worker": {"AMQP_URL": stack.env["CATALOG_AMQP_URL"]},
         "payments-worker": {"AMQP_URL": stack.env["PAYMENTS_AMQP_URL"]},
     }

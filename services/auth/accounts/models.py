@@ -30,3 +30,14 @@ class OneTimeToken(Base):
     """The address that the token was sent to."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class EndedAccount(Base):
+    """An account that was deleted, or a guest that was merged into another account. Kept to publish the event again."""
+
+    __tablename__ = "ended_accounts"
+
+    account_id: Mapped[UUID] = mapped_column(primary_key=True)
+    merged_into: Mapped[UUID | None]
+    """None if the account was deleted."""
+    ended_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)

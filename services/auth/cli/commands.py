@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from kit.cli.commands import service_cli
+from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.lazy import call, create_cli
 from kit.cli.options import AsJson
 
 PACKAGE = "services.auth"
 KEYS, ADMINS, CLIENTS = (f"{PACKAGE}.cli.{name}_actions" for name in ("key", "admin", "client"))
 cli = service_cli(PACKAGE)
+add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish")
 
 keys = create_cli("Create, rotate and list the signing keys in AUTH_KEYS_DIR.")
 cli.add_typer(keys, name="keys")

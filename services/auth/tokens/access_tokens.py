@@ -11,7 +11,14 @@ from services.auth.settings import settings
 
 
 def sign_access_token(
-    key: SigningKey, subject: str, *, client_id: str, scope: str, sid: str | None = None, email: str | None = None
+    key: SigningKey,
+    subject: str,
+    *,
+    client_id: str,
+    scope: str,
+    sid: str | None = None,
+    email: str | None = None,
+    name: str | None = None,
 ) -> str:
     """Return a signed token that is valid for `auth_access_token_seconds`."""
     now = int(time.time())
@@ -26,6 +33,7 @@ def sign_access_token(
         sid=sid,
         scope=scope,
         email=email,
+        name=name,
     )
     header = {"typ": TOKEN_TYPE, "kid": key.kid}
     return jwt.encode(claims.model_dump(exclude_none=True), key.private, key.algorithm, header)

@@ -31,6 +31,7 @@ class Grant:
     client_id: str
     scope: str
     email: str | None = None
+    name: str | None = None
     sid: str | None = None
     refresh_token: str | None = None
 
@@ -75,7 +76,7 @@ async def log_in(
             await records.upgrade_password_hash(session, account, new_hash)
         granted = select_scope(scope, account.scopes & client.scopes)
         login = await refresh_tokens.issue(session, account, client.id, granted, origin)
-    return Grant(str(account.id), client.id, granted, account.email, login.sid, login.refresh_token)
+    return Grant(str(account.id), client.id, granted, account.email, account.name, login.sid, login.refresh_token)
 
 
 async def refresh(
@@ -104,7 +105,7 @@ async def refresh(
         raise InvalidGrant(
             "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
         )
-    return Grant(str(account.id), client.id, granted, account.email, rotation.sid, rotation.next_token)
+    return Grant(str(account.id), client.id, granted, account.email, account.name, rotation.sid, rotation.next_token)
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:

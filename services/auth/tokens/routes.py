@@ -116,7 +116,13 @@ async def get_access_token(
             raise UnsupportedGrantType
     key = await key_ring.signing_key()
     access_token = sign_access_token(
-        key, grant.subject, client_id=grant.client_id, scope=grant.scope, sid=grant.sid, email=grant.email
+        key,
+        grant.subject,
+        client_id=grant.client_id,
+        scope=grant.scope,
+        sid=grant.sid,
+        email=grant.email,
+        name=grant.name,
     )
     token_requests_total.labels(grant_type, "granted").inc()
     return TokenResponse(

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from contracts.events import (
-    EventData,
     OrderUndeliverable,
     OrderUndeliverableData,
+    PaymentData,
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
@@ -76,7 +76,7 @@ class FulfilmentState:
             else:
                 self._apply_refund(event)
 
-    def _find_contradiction(self, data: EventData) -> str | None:
+    def _find_contradiction(self, data: PaymentData) -> str | None:
         """Compare the facts of an event with the order and with earlier events. Return what differs."""
         payment, order = self.payments.get(data.reference), self.orders.get(data.order_id)
         if payment is not None and payment.order_id != data.order_id:
@@ -115,12 +115,12 @@ class FulfilmentState:
             self._change_order(data.order_id, OrderStatus.DELIVERED, data.reference)
             self.delivered[data.order_id] = event
 
-    def _find_or_add_payment(self, data: EventData) -> PaymentState:
+    def _find_or_add_payment(self, data: PaymentData) -> PaymentState:
         """Return the payment of an event, which will be stored."""
         self.changed_payments.add(data.reference)
         return self.payments.setdefault(data.reference, PaymentState(data.order_id, PaymentOutcome.AWAITED))
 
-    def _why_undeliverable(self, data: EventData) -> UndeliverableReason | None:
+    def _why_undeliverable(self, data: PaymentData) -> UndeliverableReason | None:
         order = self.orders.get(data.order_id)
         if order is None:
             return UndeliverableReason.UNKNOWN_ORDER

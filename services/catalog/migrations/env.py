@@ -1,3 +1,4 @@
+import services.catalog.customers.models
 import services.catalog.fulfilment.models  # noqa: F401
 from kit.db.migrations import run_migrations
 from services.catalog.models import Base

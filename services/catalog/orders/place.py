@@ -15,7 +15,7 @@ from kit.db.after_commit import after_commit
 from kit.fields import MAX_AMOUNT
 from services.catalog.errors import AmountTooLarge, AmountTooSmall, CurrenciesDiffer, OutOfStock, ProductNotFound
 from services.catalog.models import Order, OrderItem, Product
-from services.catalog.orders.schemas import OrderItemView, OrderLine, OrderView, PlaceOrder
+from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderLine, OrderView, PlaceOrder
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus
 from services.catalog.stock import reservations
@@ -57,6 +57,8 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
         insert(Order).values(
             id=order_id,
             customer_id=customer.id,
+            customer_email=customer.email,
+            customer_name=customer.name,
             status=OrderStatus.PENDING,
             amount=amount,
             currency=currency,
@@ -80,6 +82,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
     return OrderView(
         id=order_id,
         customer_id=customer.id,
+        customer=CustomerView(id=customer.id, email=customer.email, name=customer.name),
         status=OrderStatus.PENDING,
         amount=amount,
         currency=currency,

@@ -50,11 +50,26 @@ class OrderPaymentView(ResponseModel):
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
 
 
+class CustomerView(ResponseModel):
+    id: str = Field(description="Id of the account that placed the order")
+    email: str | None = Field(
+        description="E-mail address of the account; null for a guest and after the account was deleted"
+    )
+    name: str | None = Field(
+        description="Display name of the account; null if there is none and after the account was deleted"
+    )
+
+
 class OrderView(ResponseModel):
     model_config = example(
         {
             "id": "0b9f7f3e-3c55-4f4e-8a8f-1f3a6f0e4a51",
             "customer_id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
+            "customer": {
+                "id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
+                "email": "ada@example.com",
+                "name": "Ada",
+            },
             "status": "pending",
             "amount": 9_000_000,
             "currency": "NGN",
@@ -78,6 +93,7 @@ class OrderView(ResponseModel):
 
     id: UUID = Field(description="Id of the order")
     customer_id: str = Field(description="Id of the account that placed the order")
+    customer: CustomerView = Field(description="The account that placed the order, as auth knows it now")
     status: OrderStatus = Field(description="`pending` until it is paid, cancelled or expired")
     amount: int = Field(description="Amount to pay, in subunits of the currency")
     currency: str = Field(description="ISO 4217 code")

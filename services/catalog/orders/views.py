@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
-from services.catalog.orders.schemas import OrderItemView, OrderPaymentView, OrderView
+from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderPaymentView, OrderView
 from services.catalog.statuses import OrderStatus
 
 
@@ -18,6 +18,8 @@ class OrderRow(NamedTuple):
 
     id: UUID
     customer_id: str
+    customer_email: str | None
+    customer_name: str | None
     status: OrderStatus
     amount: int
     currency: str
@@ -30,6 +32,8 @@ class OrderRow(NamedTuple):
 SELECT_ORDERS = select(
     Order.id,
     Order.customer_id,
+    Order.customer_email,
+    Order.customer_name,
     Order.status,
     Order.amount,
     Order.currency,
@@ -46,7 +50,13 @@ async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[
     items = await _items(session, ids)
     payments = await _payments(session, ids)
     return [
-        OrderView(**order._asdict(), items=items[order.id], payments=payments.get(order.id, [])) for order in orders
+        OrderView(
+            **order._asdict(),
+            customer=CustomerView(id=order.customer_id, email=order.customer_email, name=order.customer_name),
+            items=items[order.id],
+            payments=payments.get(order.id, []),
+        )
+        for order in orders
     ]
 
 

@@ -1,6 +1,6 @@
 """The command line of payments. actions/ implements the commands."""
 
-from contracts.topology import PAYMENTS_ORDERS
+from contracts.topology import PAYMENTS_ACCOUNTS, PAYMENTS_ORDERS
 from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.dead_letters import dead_letters_cli
 from services.payments.cli import disputes, holds, jobs, payments, refunds, webhooks
@@ -20,6 +20,10 @@ cli.command()(jobs.backfill)
 cli.command()(jobs.reconcile)
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:Inbox")
 cli.add_typer(
-    dead_letters_cli(PACKAGE, PAYMENTS_ORDERS, f"{PACKAGE}.refunds.undeliverable_orders:EVENT_ADAPTER"),
+    dead_letters_cli(PACKAGE, PAYMENTS_ORDERS, f"{PACKAGE}.consumed_events:EVENT_ADAPTER"),
     name="dead-letters",
+)
+cli.add_typer(
+    dead_letters_cli(PACKAGE, PAYMENTS_ACCOUNTS, f"{PACKAGE}.consumed_events:EVENT_ADAPTER"),
+    name="account-dead-letters",
 )

@@ -1,6 +1,7 @@
 import services.payments.cards.models
 import services.payments.holds.models
 import services.payments.ledger.models
+import services.payments.payers.models
 import services.payments.refunds.models
 import services.payments.unrelated_charges.models
 import services.payments.webhooks.models  # noqa: F401

@@ -9,16 +9,15 @@ from aiormq.abc import FieldValue
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import SecretStr
 
-from contracts.topology import EXCHANGE
+from contracts.topology import CONSUMED, EXCHANGE, PUBLISHED_TO, Queue
 from kit.messaging.broker import connect, declare_queue, exists
 from kit.messaging.queue_markers import QueueMarkers
 from kit.worker.shutdown import Shutdown
 from tests.fixtures.environment import broker_node
 from tests.fixtures.forbidden_broker_acts import (
     ALLOWED,
-    CONSUMES,
     EVENT_TYPES,
-    PUBLISHES_TO,
+    QUEUES,
     REFUSED,
     Act,
     forbidden_acts,
@@ -27,7 +26,8 @@ from tests.fixtures.forbidden_broker_acts import (
     try_acts,
 )
 
-USERS = ("catalog", "payments")
+USERS = ("auth", "catalog", "payments")
+CONSUMERS = [(user, queue) for user, queues in CONSUMED.items() for queue in queues]
 
 
 async def republish_nothing(_since: datetime, _until: datetime) -> AsyncGenerator[int, None]:
@@ -37,18 +37,18 @@ async def republish_nothing(_since: datetime, _until: datetime) -> AsyncGenerato
 
 @pytest.fixture(scope="module")
 async def topology(rabbitmq: str) -> AsyncIterator[None]:
-    """Both queues, each declared with the permissions of its consumer, and the markers with those of its publisher."""
-    for user in USERS:
+    """The queues, each declared with the permissions of its consumer, and the markers with those of its publisher."""
+    for user, queue in CONSUMERS:
         async with connect(SecretStr(broker_node.service_url(user)), "consumer") as connection:
-            await declare_queue(connection, await connection.channel(), CONSUMES[user])
+            await declare_queue(connection, await connection.channel(), queue)
     for user in USERS:
         async with connect(SecretStr(broker_node.service_url(user)), "relay") as connection:
-            markers = QueueMarkers([PUBLISHES_TO[user]], republish_nothing)
+            markers = QueueMarkers(PUBLISHED_TO[user], republish_nothing)
             await markers.restore(Shutdown(), connection, await connection.channel())
     yield
     async with connect(SecretStr(rabbitmq), "test") as connection:
         channel = await connection.channel()
-        for queue in CONSUMES.values():
+        for queue in QUEUES:
             await channel.queue_delete(queue.name)
             await channel.queue_delete(queue.dead_letters)
 
@@ -68,15 +68,16 @@ async def test_needed_act_when_a_service_tries_it_is_allowed(user: str) -> None:
 
 
 @pytest.mark.usefixtures("topology")
-@pytest.mark.parametrize("user", USERS)
-async def test_rejected_message_when_its_consumer_has_only_its_own_permissions_becomes_a_dead_letter(user: str) -> None:
-    queue = CONSUMES[user]
+@pytest.mark.parametrize(("user", "queue"), CONSUMERS, ids=lambda value: getattr(value, "name", value))
+async def test_rejected_message_when_its_consumer_has_only_its_own_permissions_becomes_a_dead_letter(
+    user: str, queue: Queue
+) -> None:
     async with connect(SecretStr(broker_node.url), "test") as administrator:
         channel = await administrator.channel()
         for name in (queue.name, queue.dead_letters):
             await (await channel.get_queue(name)).purge()
         exchange = await channel.get_exchange(EXCHANGE)
-        await exchange.publish(aio_pika.Message(b"{"), queue.bindings[0].replace("*", "x"))
+        await exchange.publish(aio_pika.Message(b"{"), queue.bindings[-1].replace("*", "x"))
     async with connect(SecretStr(broker_node.service_url(user)), "consumer") as connection:
         channel = await connection.channel()
         message = await (await channel.get_queue(queue.name)).get(timeout=5)
@@ -88,11 +89,11 @@ async def test_rejected_message_when_its_consumer_has_only_its_own_permissions_b
     assert dead.body == b"{"
 
 
-@pytest.mark.parametrize("user", USERS)
+@pytest.mark.parametrize(("user", "own"), CONSUMERS, ids=lambda value: getattr(value, "name", value))
 async def test_queue_when_its_dead_letters_would_go_to_another_service_cannot_be_declared(
-    rabbitmq: str, user: str
+    rabbitmq: str, user: str, own: Queue
 ) -> None:
-    own, other = CONSUMES[user], PUBLISHES_TO[user]
+    (other,) = PUBLISHED_TO[user]
 
     def declare(dead_letter_exchange: str) -> Act:
         arguments: dict[str, FieldValue] = {"x-dead-letter-exchange": dead_letter_exchange}
@@ -110,7 +111,7 @@ async def test_exchange_when_it_was_deleted_is_created_again_by_payments_only(ra
             await (await administrator.channel()).exchange_delete(EXCHANGE)
             async with connect(SecretStr(broker_node.service_url(user)), "consumer") as connection:
                 try:
-                    await declare_queue(connection, await connection.channel(), CONSUMES[user])
+                    await declare_queue(connection, await connection.channel(), CONSUMED[user][0])
                 except ChannelAccessRefused:
                     assert not created
             assert await exists(administrator, exchange=EXCHANGE) is created

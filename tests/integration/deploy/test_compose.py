@@ -141,7 +141,7 @@ def test_container_when_it_is_ours_gets_exactly_the_variables_of_its_settings(na
     container = CONTAINERS[name]
     service = container["build"]["args"]["SERVICE"]
     passed, read = container["environment"].keys() - READ_BY_IMAGE, names(OURS[service])
-    if name in ("catalog-worker", "payments-worker"):  # the only ones that use the broker
+    if name in ("auth-worker", "catalog-worker", "payments-worker"):  # the only ones that use the broker
         read |= names(BrokerSettings)
     assert passed <= read
     missing = {variable for variable in read - passed - SET_BY_IMAGE if not variable.endswith("_PORT")}

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.events import EVENT_ADAPTER, OrderUndeliverable, PaymentEvent
-from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ORDERS
+from contracts.events import EVENT_ADAPTER, AccountEvent, OrderUndeliverable, PaymentEvent
+from contracts.topology import CONSUMED
 from dev.asyncapi import PUBLISHED, event_type
 
 EXAMPLES = sorted(Path(__file__).with_name("examples").glob("*.json"))
+ABOUT_PAYMENTS = [path for path in EXAMPLES if not path.name.startswith("account.")]
 TYPES = {event_type(event): event for sent in PUBLISHED.values() for event in sent}
 
 
@@ -37,7 +38,7 @@ def test_an_example_has_all_fields_that_are_published_today(path: Path) -> None:
     event = EVENT_ADAPTER.validate_json(path.read_bytes())
     assert set(event_json) | {"traceparent"} == set(type(event).model_fields)
     assert set(event_json["data"]) == set(type(event.data).model_fields)
-    assert event.subject == str(event.data.order_id)
+    assert event.subject == event.data.subject
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -47,7 +48,7 @@ def test_unknown_fields_are_ignored(path: Path) -> None:
     assert EVENT_ADAPTER.validate_python(event_json) == EVENT_ADAPTER.validate_json(path.read_bytes())
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ABOUT_PAYMENTS, ids=lambda path: path.stem)
 @pytest.mark.parametrize(
     "missing", ["source", "type", "subject", "data", "reference", "order_id", "amount", "currency"]
 )
@@ -64,7 +65,7 @@ def test_an_event_without_a_required_field_is_refused(path: Path, missing: str) 
         EVENT_ADAPTER.validate_python(event_json)
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ABOUT_PAYMENTS, ids=lambda path: path.stem)
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -93,22 +94,49 @@ def test_an_invalid_envelope_is_refused(changes: dict[str, str]) -> None:
         EVENT_ADAPTER.validate_python(example(EXAMPLES[0]) | changes)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"account_id": "7"}, {"account_id": None}, {"email": "a\x00b"}, {"name": "n" * 201}]
+)
+def test_an_invalid_value_of_an_account_is_refused(changes: dict[str, object]) -> None:
+    event_json = example(Path(__file__).with_name("examples") / "account.changed.v1.json")
+    with pytest.raises(ValidationError):
+        EVENT_ADAPTER.validate_python({**event_json, "data": event_json["data"] | changes})
+
+
+def test_an_event_about_an_account_when_the_subject_is_another_account_is_refused() -> None:
+    event_json = example(Path(__file__).with_name("examples") / "account.deleted.v1.json")
+    with pytest.raises(ValidationError):
+        EVENT_ADAPTER.validate_python(event_json | {"subject": "c0d5f0a2-7f3e-4d6b-8a11-2b9e6c4d1f77"})
+
+
+def test_without_person_removes_name_and_address_only() -> None:
+    for name in ("account.changed", "account.merged"):
+        event: Any = EVENT_ADAPTER.validate_json(
+            (Path(__file__).with_name("examples") / f"{name}.v1.json").read_bytes()
+        )
+        stripped = event.without_person()
+        assert "ada" not in stripped.model_dump_json(exclude_none=True).lower()
+        assert (stripped.id, stripped.data.account_id) == (event.id, event.data.account_id)
+        assert EVENT_ADAPTER.validate_json(stripped.model_dump_json(exclude_none=True)) == stripped
+
+
 def test_each_service_parses_only_the_events_that_it_consumes() -> None:
+    adapters: dict[str, TypeAdapter[Any]] = {
+        "payment": TypeAdapter(PaymentEvent),
+        "order": TypeAdapter(OrderUndeliverable),
+        "account": TypeAdapter(AccountEvent),
+    }
     for path in EXAMPLES:
-        for_catalog = path.name.startswith("payment.")
-        for events, wanted in (
-            (TypeAdapter[Any](PaymentEvent), for_catalog),
-            (TypeAdapter[Any](OrderUndeliverable), not for_catalog),
-        ):
+        for noun, events in adapters.items():
             try:
                 events.validate_json(path.read_bytes())
                 read = True
             except ValidationError:
                 read = False
-            assert read is wanted
+            assert read is path.name.startswith(f"{noun}.")
 
 
 def test_every_event_has_a_bound_queue() -> None:
     """Otherwise the relay would keep it forever: an event that no queue takes stays in the outbox."""
-    bindings = {*CATALOG_PAYMENTS.bindings, *PAYMENTS_ORDERS.bindings}
+    bindings = {binding for queues in CONSUMED.values() for queue in queues for binding in queue.bindings}
     assert {f"{name.partition('.')[0]}.*" for name in TYPES} <= bindings

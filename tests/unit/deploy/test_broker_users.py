@@ -6,19 +6,18 @@ from typing import Any
 
 import pytest
 
-from contracts.topology import CATALOG_PAYMENTS, EXCHANGE, PAYMENTS_ORDERS, Queue
+from contracts.topology import CONSUMED, EXCHANGE, PUBLISHED_TO, Queue
 from deploy.rabbitmq.users import ADMIN, DEFINITIONS, SERVICES, hash_password, read_definitions
 from dev.asyncapi import PUBLISHED, event_type
 
 FOUND: dict[str, Any] = json.loads(DEFINITIONS.read_text())
-QUEUES = (CATALOG_PAYMENTS, PAYMENTS_ORDERS)
-CONSUMED = {"catalog": CATALOG_PAYMENTS, "payments": PAYMENTS_ORDERS}
-PUBLISHED_TO = {"catalog": PAYMENTS_ORDERS, "payments": CATALOG_PAYMENTS}
+QUEUES = [queue for queues in CONSUMED.values() for queue in queues]
 NAMES = {
     EXCHANGE,
     *(name for queue in QUEUES for name in (queue.name, queue.dead_letters, queue.dead_letter_exchange, queue.marker)),
     *("", "amq.default", "amq.topic", "amq.gen-x", "orders", "xshop.events", "shop.events.x", "shopxevents"),
     *("catalog.payments.x", "catalog.paymentsx", "x.payments.orders", "catalogxdead-letters"),
+    *("catalog.accounts.x", "xcatalog.accounts", "auth.accounts", "auth.dead-letters"),
 }
 
 
@@ -28,17 +27,19 @@ def granted(kind: str, user: str, permission: str, names: set[str]) -> set[str]:
     return {name for name in names if re.search(found[permission], name)}
 
 
-def consumed(queue: Queue) -> set[str]:
+def names_of(queue: Queue) -> set[str]:
     return {queue.name, queue.dead_letters, queue.dead_letter_exchange}
 
 
 @pytest.mark.parametrize("user", SERVICES)
 def test_permission_when_a_service_does_not_need_it_is_refused(user: str) -> None:
-    own, other = CONSUMED[user], PUBLISHED_TO[user]
-    exchange = {EXCHANGE} if user == "payments" else set()
-    assert granted("permissions", user, "configure", NAMES) == consumed(own) | {other.marker} | exchange
-    assert granted("permissions", user, "write", NAMES) == consumed(own) | {other.name, EXCHANGE}
-    assert granted("permissions", user, "read", NAMES) == consumed(own) | {other.marker, EXCHANGE}
+    own = {name for queue in CONSUMED.get(user, ()) for name in names_of(queue)}
+    others, markers = {queue.name for queue in PUBLISHED_TO[user]}, {queue.marker for queue in PUBLISHED_TO[user]}
+    declared = {EXCHANGE} if user == "payments" else set()
+    bound = {EXCHANGE} if own else set()
+    assert granted("permissions", user, "configure", NAMES) == own | markers | declared
+    assert granted("permissions", user, "write", NAMES) == own | others | {EXCHANGE}
+    assert granted("permissions", user, "read", NAMES) == own | markers | bound
 
 
 @pytest.mark.parametrize("user", SERVICES)
@@ -48,6 +49,8 @@ def test_topic_permission_when_a_service_does_not_publish_or_consume_the_type_is
     keys = types | {
         "payment.*",
         "order.*",
+        "account.*",
+        "account.invented",
         "#",
         "*.*",
         "payment.#",
@@ -56,14 +59,17 @@ def test_topic_permission_when_a_service_does_not_publish_or_consume_the_type_is
         "xorder.undeliverable",
     }
     assert granted("topic_permissions", user, "write", keys) == own
-    assert granted("topic_permissions", user, "read", keys) == set(CONSUMED[user].bindings)
+    assert granted("topic_permissions", user, "read", keys) == {
+        binding for queue in CONSUMED.get(user, ()) for binding in queue.bindings
+    }
 
 
 def test_definitions_when_read_have_only_the_users_with_their_hashed_passwords() -> None:
-    passwords = {ADMIN: "password-of-admin", "catalog": "password-of-catalog", "payments": "password-of-payments"}
+    passwords = {name: f"password-of-{name}" for name in (ADMIN, *SERVICES)}
     found = read_definitions(passwords)
     assert {user["name"]: user["tags"] for user in found["users"]} == {
         ADMIN: "administrator",
+        "auth": "",
         "catalog": "",
         "payments": "",
     }

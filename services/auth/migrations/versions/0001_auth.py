@@ -61,11 +61,34 @@ def upgrade() -> None:
         sa.Column("role_from_environment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["role"], ["roles.name"], name=op.f("fk_accounts_role_roles"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
     )
+    op.create_index(op.f("ix_accounts_changed_at"), "accounts", ["changed_at"], unique=False)
     op.create_index(op.f("ix_accounts_role"), "accounts", ["role"], unique=False)
+    op.create_table(
+        "outbox",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_outbox_event_id")),
+    )
+    op.create_table(
+        "ended_accounts",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("merged_into", sa.Uuid(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_ended_accounts")),
+    )
+    op.create_index(op.f("ix_ended_accounts_ended_at"), "ended_accounts", ["ended_at"], unique=False)
     clients = op.create_table(
         "clients",
         sa.Column("id", sa.Text(), nullable=False),
@@ -196,6 +219,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")
+    op.drop_table("ended_accounts")
+    op.drop_table("outbox")
     op.drop_index(op.f("ix_revocations_expires_at"), table_name="revocations")
     op.drop_table("revocations")
     op.drop_table("one_time_tokens")
@@ -210,6 +236,7 @@ def downgrade() -> None:
     op.drop_table("client_secrets")
     op.drop_table("clients")
     op.drop_index(op.f("ix_accounts_role"), table_name="accounts")
+    op.drop_index(op.f("ix_accounts_changed_at"), table_name="accounts")
     op.drop_table("accounts")
     op.drop_table("roles")
     op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")

@@ -23,6 +23,14 @@ END $$
 
 def upgrade() -> None:
     op.create_table(
+        "ended_accounts",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("merged_into", sa.Uuid(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_ended_accounts")),
+    )
+    op.create_index(op.f("ix_ended_accounts_ended_at"), "ended_accounts", ["ended_at"], unique=False)
+    op.create_table(
         "audit_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -118,6 +126,9 @@ def upgrade() -> None:
         "orders",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Text(), nullable=False),
+        sa.Column("customer_email", sa.Text(), nullable=True),
+        sa.Column("customer_name", sa.Text(), nullable=True),
+        sa.Column("customer_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
@@ -260,6 +271,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")
+    op.drop_table("ended_accounts")
     op.drop_index(op.f("ix_order_items_product_id"), table_name="order_items")
     op.drop_table("order_items")
     op.drop_index(op.f("ix_product_tags_tag_id_product_id"), table_name="product_tags")

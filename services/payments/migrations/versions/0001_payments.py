@@ -55,6 +55,14 @@ END $$
 
 def upgrade() -> None:
     op.create_table(
+        "ended_accounts",
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("merged_into", sa.Uuid(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account_id", name=op.f("pk_ended_accounts")),
+    )
+    op.create_index(op.f("ix_ended_accounts_ended_at"), "ended_accounts", ["ended_at"], unique=False)
+    op.create_table(
         "audit_log",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -525,6 +533,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")
+    op.drop_table("ended_accounts")
     op.drop_index("ix_refunds_unfinished", table_name="refunds", postgresql_where=sa.text("status <> 'processed'"))
     op.drop_index(op.f("ix_refunds_payment_id_number"), table_name="refunds")
     op.drop_table("refunds")

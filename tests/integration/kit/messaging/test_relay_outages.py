@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from structlog.testing import CapturingLogger
 from yarl import URL
 
-from contracts.events import EVENT_ADAPTER
+from contracts.events import PaymentSucceeded
 from contracts.topology import EXCHANGE
 from kit.messaging.notifier import Notifier
 from kit.worker import runner
@@ -82,7 +82,7 @@ async def test_events_are_kept_while_the_queue_is_full(
         await control("clear_policy", "full")
         await until(left(sessions), 40)
         messages = await broker.take(sent)
-    assert {EVENT_ADAPTER.validate_json(message.body).data.amount for message in messages} == set(range(sent))
+    assert {PaymentSucceeded.model_validate_json(message.body).data.amount for message in messages} == set(range(sent))
 
 
 async def test_a_wrong_password_is_logged_and_retried_with_backoff(
@@ -117,7 +117,7 @@ async def test_a_cut_connection_loses_no_event(
                 notifier.wake("outbox")
                 await until(left(sessions, 0))
                 proxy.cut()
-    numbers = {EVENT_ADAPTER.validate_json(message.body).data.amount for message in await broker.take(300)}
+    numbers = {PaymentSucceeded.model_validate_json(message.body).data.amount for message in await broker.take(300)}
     assert numbers == set(range(300))
 
 

@@ -4,7 +4,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.events import EVENT_ADAPTER
+from contracts.events import PaymentSucceeded
 from dev.servers.postgres import Postgres
 from kit.db.engine import create_engine
 from kit.messaging import relay as relay_module
@@ -43,7 +43,7 @@ async def test_a_standby_relay_takes_over(
     finally:
         await other.dispose()
     messages = await broker.take(100)
-    assert [EVENT_ADAPTER.validate_json(message.body).data.amount for message in messages] == list(range(100))
+    assert [PaymentSucceeded.model_validate_json(message.body).data.amount for message in messages] == list(range(100))
     assert await holders(engine) == []
 
 
@@ -61,5 +61,5 @@ async def test_a_relay_whose_session_is_killed_loses_its_lock(
                     await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
         await put(sessions, make_event(3))
         await until(left(sessions))
-    numbers = [EVENT_ADAPTER.validate_json(message.body).data.amount for message in await broker.take(4)]
+    numbers = [PaymentSucceeded.model_validate_json(message.body).data.amount for message in await broker.take(4)]
     assert numbers == [0, 1, 2, 3]

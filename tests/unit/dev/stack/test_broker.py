@@ -23,13 +23,15 @@ def test_given_urls_when_only_the_administrator_is_given_are_his_for_every_servi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AMQP_URL", "amqp://admin")
-    assert given_urls() == BrokerUrls("amqp://admin", {"catalog": "amqp://admin", "payments": "amqp://admin"})
+    assert given_urls() == BrokerUrls("amqp://admin", dict.fromkeys(("auth", "catalog", "payments"), "amqp://admin"))
 
 
 def test_given_urls_when_a_service_has_its_own_prefer_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AMQP_URL", "amqp://admin")
     monkeypatch.setenv("PAYMENTS_AMQP_URL", "amqp://payments")
-    assert given_urls() == BrokerUrls("amqp://admin", {"catalog": "amqp://admin", "payments": "amqp://payments"})
+    assert given_urls() == BrokerUrls(
+        "amqp://admin", {"auth": "amqp://admin", "catalog": "amqp://admin", "payments": "amqp://payments"}
+    )
 
 
 def test_given_urls_when_the_administrator_is_missing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,31 @@
+"""Delete accounts for good. The request of the customer and its grace period are elsewhere."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.accounts import events
+from services.auth.mail.models import Mail
+from services.auth.models import Account
+from services.auth.sessions.revocations import revoke_sessions
+from services.auth.throttling import failed_logins
+
+
+async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
+    """Delete an account now: its row, its sessions and everything else that refers to it. Return False if it does not exist.
+
+    account.deleted tells the other services to erase name and e-mail address. Audit entries keep the id of the account. The e-mail address
+    can be registered again.
+    """
+    email = (
+        await session.execute(select(Account.email).where(Account.id == account_id).with_for_update())
+    ).scalar_one_or_none()
+    if email is None:
+        return False
+    await revoke_sessions(session, account_id)
+    await failed_logins.reset(session, email)
+    await session.execute(delete(Mail).where(Mail.recipient == email))
+    await session.execute(delete(Account).where(Account.id == account_id))
+    await events.end(session, account_id, merged_into=None)
+    return True

@@ -1,0 +1,25 @@
+"""Handle the events that catalog consumes: about payments and about accounts. Both queues share one inbox."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from contracts.events import AccountChanged, AccountDeleted, AccountEvent, AccountMerged, Event
+from services.catalog.customers import account_events
+from services.catalog.fulfilment import deliver
+
+
+async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
+    """Apply events to orders. Return the reasons of those that need an operator, by event id."""
+    accounts: list[AccountEvent] = []
+    others: list[Event] = []
+    for event in events:
+        if isinstance(event, AccountChanged | AccountDeleted | AccountMerged):
+            accounts.append(event)
+        else:
+            others.append(event)
+    return {
+        **(await deliver.handle(session, others) if others else {}),
+        **(await account_events.handle(session, accounts) if accounts else {}),
+    }
