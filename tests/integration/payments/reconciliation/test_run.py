@@ -1,6 +1,7 @@
 """Each difference between the ledger, the payments and Paystack is found and named, and none where they agree."""
 
 import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,12 +11,15 @@ from kit.worker.shutdown import Shutdown
 from services.payments.db import sessions
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import KeyRejected, NoAnswer
+from services.payments.paystack.rate_limit import RateLimit
 from services.payments.reconciliation import paystack_reader, report
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.report import Report
 from services.payments.reconciliation.run import compare
 from tests.factories.payments import create_payment
-from tests.fakes.paystack import FakePaystack, charge
+from tests.fakes.paystack import Clock, FakePaystack, charge
+from tests.fakes.shutdown import OnClock
+from tests.fixtures.payments import paystack_client
 from tests.fixtures.payments_jobs import settle_charges
 from tests.fixtures.payments_reconciliation import create_settled, named, reconcile
 from tests.fixtures.payments_rows import ledger_balances, ledger_keys
@@ -61,20 +65,34 @@ async def test_reconcile_when_there_are_more_differences_than_fit_counts_them(
     assert (len(result.differences), result.more, result.agrees) == (5, 7, False)
 
 
+@pytest.fixture
+def clock() -> Clock:
+    """The clock of `patient_client` and of its pauses."""
+    return Clock()
+
+
+@pytest.fixture
+async def patient_client(paystack: FakePaystack, clock: Clock) -> AsyncIterator[Paystack]:
+    """A client whose pauses pass on the clock of the test."""
+    async with paystack_client(paystack, RateLimit(1_000_000, clock=clock)) as client:
+        yield client
+
+
 async def test_reconcile_when_paystack_fails_tries_again_unless_the_key_is_rejected(
-    paystack: FakePaystack, fast_client: Paystack
+    paystack: FakePaystack, patient_client: Paystack, clock: Clock
 ) -> None:
+    shutdown = OnClock(clock)
     await create_settled(paystack)
     limited = httpx.Response(429, headers={"x-ratelimit-reset": "0"}, json={"status": False})
     paystack.fail(limited, httpx.Response(502), httpx.Response(200, text="<html>"))
-    assert named(await reconcile(fast_client)) == []
+    assert named(await reconcile(patient_client, shutdown=shutdown)) == []
     paystack.fail(httpx.Response(502), times=paystack_reader.ATTEMPTS)
     with pytest.raises(NoAnswer):
-        await reconcile(fast_client)
+        await reconcile(patient_client, shutdown=shutdown)
     invalid = {"status": False, "message": "Invalid key", "code": "invalid_Key"}
     paystack.fail(httpx.Response(401, json=invalid))
     with pytest.raises(KeyRejected):
-        await reconcile(fast_client)
+        await reconcile(patient_client, shutdown=shutdown)
 
 
 async def test_reconcile_when_a_payment_is_outside_the_period_ignores_it(
