@@ -83,6 +83,11 @@ class AccessClaims(BaseModel):
     email: str | None = Field(
         default=None, max_length=320, description="The account's email address; absent for a client"
     )
+    email_verified: bool | None = Field(
+        default=None,
+        description="Whether the owner has proved that the address is theirs (OpenID Connect Core 5.1); absent with `email`",
+    )
+    name: str | None = Field(default=None, max_length=200, description="The account's display name, if it has one")
 
     name: str | None = Field(default=None, max_length=200, description="The account's display name, if it has one")
 

@@ -29,6 +29,7 @@ class Caller:
     email: str | None
     scopes: frozenset[str]
     token: str
+    email_verified: bool = False
     session_id: str | None = None
     """None for a client."""
     name: str | None = None
@@ -163,7 +164,15 @@ class BearerToken(HTTPBearer):
                 f"The access token does not have the scope {self._scope}, which this request requires.",
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'},
             )
-        return Caller(claims.sub, claims.email, scopes, token, claims.sid, claims.name)
+        return Caller(
+            id=claims.sub,
+            email=claims.email,
+            scopes=scopes,
+            token=token,
+            email_verified=claims.email_verified is True,
+            session_id=claims.sid,
+            name=claims.name,
+        )
 
 
 authenticate = raises(NotAuthenticated, Unavailable)(BearerToken())

@@ -10,6 +10,7 @@ OAuthError
 └── TooManyFailedLogins
 """
 
+import math
 import re
 from typing import ClassVar
 
@@ -44,6 +45,21 @@ class TokenNotValid(Problem):
     """This token is unknown, used or expired. Ask for a new mail."""
 
     status = 400
+
+
+class WrongPassword(Problem):
+    """The password of your account is another one. Try again, or ask for a mail with POST /auth/password/forgot."""
+
+    status = 403
+
+
+class TooManyMails(Problem):
+    """Too many mails were requested for this address. Wait as many seconds as `Retry-After` says; an earlier mail may still arrive."""
+
+    status = 429
+
+    def __init__(self, wait_seconds: float) -> None:
+        super().__init__(headers={"Retry-After": str(max(1, math.ceil(wait_seconds)))})
 
 
 class MailNotConfigured(Problem):

@@ -15,7 +15,8 @@ from kit.messaging.relay import Relay
 from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
-from services.auth.accounts import events, one_time_tokens
+from services.auth.accounts import events, mail_limits, one_time_tokens
+from services.auth.accounts.mail_requests import RequestAnswerer
 from services.auth.db import engine, sessions
 from services.auth.mail import records as mail_records
 from services.auth.mail.configuration import mail_sender
@@ -40,6 +41,7 @@ async def prune(session: AsyncSession) -> int:
         "ended_accounts": await events.prune(session, BATCH_SIZE),
         "failed_logins": await failed_logins.delete_old(session, BATCH_SIZE),
         "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
+        "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),
     }
     if any(deleted.values()):
@@ -75,7 +77,11 @@ async def work() -> None:
     sender = mail_sender(sessions, settings)
     if sender is not None:
         measurement = MailMeasurement(sessions)
-        jobs |= {"mail": sender.run, "mail measurement": measurement.run}
+        jobs |= {
+            "mail requests": RequestAnswerer(sessions).run,
+            "mail": sender.run,
+            "mail measurement": measurement.run,
+        }
         warnings["mail"] = measurement.check
     try:
         await runner.run_jobs(

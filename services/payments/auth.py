@@ -9,14 +9,30 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit.actor import Actor
 from kit.audit.requests import acting
 from kit.auth import Caller, authenticate, require_scope
-from services.payments.errors import PaymentNotFound
+from kit.errors import raises
+from services.payments.errors import EmailNotVerified, PaymentNotFound
 from services.payments.models import Payment
+from services.payments.settings import settings
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
 
 Payer = Annotated[Caller, Depends(require_scope("payments:write"))]
 """A caller who may pay for orders."""
+
+_may_pay = require_scope("payments:write")
+
+
+@raises(EmailNotVerified)
+async def _verified_payer(caller: Annotated[Caller, Depends(_may_pay)]) -> Caller:
+    """Return the caller. Raises EmailNotVerified if PAYMENTS_REQUIRE_VERIFIED_EMAIL is set and the token does not say that it is."""
+    if settings.payments_require_verified_email and not caller.email_verified:
+        raise EmailNotVerified
+    return caller
+
+
+VerifiedPayer = Annotated[Caller, Depends(_verified_payer)]
+"""A Payer with a verified email address, if PAYMENTS_REQUIRE_VERIFIED_EMAIL demands one."""
 
 PaymentsReader = Annotated[Caller, Depends(require_scope("payments:read"))]
 """A caller who may read all payments, the ledger and the webhook events."""

@@ -43,6 +43,12 @@ class PayerUnknown(Problem):
     status = 422
 
 
+class EmailNotVerified(Problem):
+    """Your email address is not verified: use the link or the code in the mail, refresh your access token, then pay."""
+
+    status = 403
+
+
 class PaymentRefused(Problem):
     """Paystack refused the request."""
 

@@ -14,7 +14,7 @@ from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 from services.payments import payment_lists
-from services.payments.auth import AnyCaller, Payer, Reference, find_payment
+from services.payments.auth import AnyCaller, Reference, VerifiedPayer, find_payment
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
@@ -75,7 +75,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[Pay
     ),
 )
 async def start_payment(
-    payer: Payer,
+    payer: VerifiedPayer,
     clients: CurrentClients,
     idempotency_locks: CurrentIdempotencyLocks,
     request: StartPayment,
@@ -108,7 +108,7 @@ async def start_payment(
     ),
 )
 async def charge_saved_card(
-    payer: Payer,
+    payer: VerifiedPayer,
     clients: CurrentClients,
     idempotency_locks: CurrentIdempotencyLocks,
     request: ChargeCard,

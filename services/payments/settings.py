@@ -78,6 +78,10 @@ class PaymentsSettings(Settings):
         default=False,
         description="Hold money under references that are certainly not ours, until an operator decides. By default it is only recorded",
     )
+    payments_require_verified_email: bool = Field(
+        default=False,
+        description="Refuse payments of accounts whose owners have not proved that the email address is theirs",
+    )
     payments_shop_name: str = Field(
         default="", max_length=100, description="Name of the shop on the page that payers see after the payment"
     )

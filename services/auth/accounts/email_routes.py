@@ -3,9 +3,11 @@
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.auth.accounts import email_verification
-from services.auth.accounts.schemas import EmailVerification
+from services.auth.accounts.mail_requests import request_mail
+from services.auth.accounts.models import RequestKind
+from services.auth.accounts.schemas import EmailVerification, MailAddress
 from services.auth.db import Transaction
-from services.auth.errors import TokenNotValid
+from services.auth.errors import MailNotConfigured, TokenNotValid, TooManyMails
 
 router = Router(prefix="/auth", tags=["e-mail address"])
 
@@ -16,3 +18,14 @@ router = Router(prefix="/auth", tags=["e-mail address"])
 async def verify_email(verification: EmailVerification, session: Transaction) -> None:
     """Send the token of a mail back, which proves that the address is yours. Access tokens that are issued afterwards say so."""
     await email_verification.verify(session, verification.token)
+
+
+@router.post(
+    "/email/verification-mail",
+    summary="Request another verification mail",
+    status_code=202,
+    responses=problem_responses(MailNotConfigured, TooManyMails),
+)
+async def request_verification_mail(request: MailAddress, session: Transaction) -> None:
+    """Send another mail to verify the address, if it has an account and is not verified. The answer is the same for every address."""
+    await request_mail(session, RequestKind.VERIFY_EMAIL, request.email)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, LargeBinary, func
+from sqlalchemy import ForeignKey, Identity, LargeBinary, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import one_of, text_enum
@@ -14,6 +14,9 @@ from services.auth.models import Base
 class TokenPurpose(StrEnum):
     VERIFY_EMAIL = "verify_email"
     """Proves that the address of the account belongs to its owner."""
+
+    RESET_PASSWORD = "reset_password"  # noqa: S105 -- a purpose, not a password
+    """Sets a new password."""
 
 
 class OneTimeToken(Base):
@@ -41,3 +44,34 @@ class EndedAccount(Base):
     merged_into: Mapped[UUID | None]
     """None if the account was deleted."""
     ended_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp(), index=True)
+
+
+class RequestKind(StrEnum):
+    VERIFY_EMAIL = "verify_email"
+    """Another mail to verify the address of an account."""
+
+    RESET_PASSWORD = "reset_password"  # noqa: S105 -- a kind, not a password
+    """A mail to set a new password."""
+
+
+class MailRequest(Base):
+    """A request for a mail to an address that may have no account. auth's worker answers it and deletes the row."""
+
+    __tablename__ = "mail_requests"
+    __table_args__ = (one_of("kind", RequestKind),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    kind: Mapped[RequestKind] = mapped_column(text_enum(RequestKind))
+    email: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class MailBucket(Base):
+    """How many mails can be requested to an address. A bucket that is full again has no row."""
+
+    __tablename__ = "mail_buckets"
+
+    email_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """SHA-256 of the address."""
+    full_at: Mapped[datetime] = mapped_column(index=True)
+    """When the bucket is full again. Each mail moves it (mail_limits.py)."""

@@ -14,6 +14,7 @@ from services.auth.errors import TokenNotValid
 
 LIFETIMES: Mapping[TokenPurpose, timedelta] = {
     TokenPurpose.VERIFY_EMAIL: timedelta(hours=24),
+    TokenPurpose.RESET_PASSWORD: timedelta(minutes=15),
 }
 
 
@@ -34,6 +35,17 @@ async def issue(session: AsyncSession, purpose: TokenPurpose, account_id: UUID, 
         )
     )
     return token
+
+
+async def find(session: AsyncSession, token: str, purpose: TokenPurpose) -> OneTimeToken:
+    """Return a token that can be used, without using it. Raises TokenNotValid."""
+    valid = (OneTimeToken.purpose == purpose, OneTimeToken.expires_at > func.now())
+    found: OneTimeToken | None = await session.scalar(
+        select(OneTimeToken).where(OneTimeToken.digest == _digest(token), *valid)
+    )
+    if found is None:
+        raise TokenNotValid
+    return found
 
 
 async def use(session: AsyncSession, token: str, *purposes: TokenPurpose) -> OneTimeToken:

@@ -12,7 +12,7 @@ from services.auth.accounts import records
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
-from services.auth.accounts.schemas import AccountView, CurrentAccountView, Registration
+from services.auth.accounts.schemas import AccountChange, AccountView, CurrentAccountView, Registration
 from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
 from services.auth.mail.waiting import mail_is_configured
@@ -56,7 +56,21 @@ async def register_account(registration: Registration, session: Transaction, has
 )
 async def get_account(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> CurrentAccountView:
     """Return the account that the access token was issued to, and the scopes of the token."""
+    return _view(await records.get_for_caller(session, caller), caller)
+
+
+@router.patch("/me", summary="Change your account", responses=problem_responses(AccountNeeded))
+async def change_account(
+    change: AccountChange, caller: Annotated[Caller, Depends(authenticate)], session: Transaction
+) -> CurrentAccountView:
+    """Change what you send; the rest stays as it is. Access tokens that are issued afterwards have the new name."""
     account = await records.get_for_caller(session, caller)
+    if "name" in change.model_fields_set:
+        account.name = change.name
+    return _view(account, caller)
+
+
+def _view(account: Account, caller: Caller) -> CurrentAccountView:
     return CurrentAccountView(
         id=account.id,
         email=account.email,

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from kit.fields import Line
 from kit.schemas import RequestModel, ResponseModel, example
-from services.auth.accounts.password_rules import MAX_CHARACTERS, MIN_CHARACTERS, check_characters, normalize
+from services.auth.accounts.password_rules import MAX_BYTES, MAX_CHARACTERS, MIN_CHARACTERS, check_characters, normalize
 from services.auth.email_addresses import Email
 
 NewPassword = Annotated[
@@ -27,6 +27,12 @@ class Registration(RequestModel):
         description="8 to 128 characters without control characters. Passwords that are easy to guess are refused"
     )
     name: Line | None = Field(default=None, description="Display name")
+
+
+class AccountChange(RequestModel):
+    model_config = example({"name": "Ada Obi"})
+
+    name: Line | None = Field(default=None, description="Display name; null removes it")
 
 
 class AccountView(ResponseModel):
@@ -65,7 +71,32 @@ class CurrentAccountView(AccountView):
 OneTimeToken = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{43}$", strip_whitespace=True)]
 
 
+EXAMPLE_TOKEN = "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"  # noqa: S105 -- an example
+PASSWORD_DESCRIPTION = "8 to 128 characters without control characters. Passwords that are easy to guess are refused"  # noqa: S105
+CurrentPassword = Annotated[str, Field(max_length=MAX_BYTES)]
+
+
+class MailAddress(RequestModel):
+    model_config = example({"email": "ada@example.com"})
+
+    email: Email = Field(description="The address of the account")
+
+
+class PasswordChange(RequestModel):
+    model_config = example({"current_password": "a gate of nine hinges", "new_password": "six lamps in the harbour"})
+
+    current_password: CurrentPassword
+    new_password: NewPassword = Field(description=PASSWORD_DESCRIPTION)
+
+
+class PasswordReset(RequestModel):
+    model_config = example({"token": EXAMPLE_TOKEN, "password": "six lamps in the harbour"})
+
+    token: OneTimeToken = Field(description="The token in the mail")
+    password: NewPassword = Field(description=PASSWORD_DESCRIPTION)
+
+
 class EmailVerification(RequestModel):
-    model_config = example({"token": "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"})
+    model_config = example({"token": EXAMPLE_TOKEN})
 
     token: OneTimeToken = Field(description="The token in the mail")

@@ -12,6 +12,12 @@ class Template(StrEnum):
     VERIFY_EMAIL = "verify_email"
     """The owner of a new account proves that the address is theirs."""
 
+    RESET_PASSWORD = "reset_password"  # noqa: S105 -- the name of a template
+    """The owner sets a new password."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- the name of a template
+    """The password was changed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -26,6 +32,8 @@ class Values:
 EXAMPLE_TOKEN = "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"  # noqa: S105 -- an example
 TEMPLATES: Mapping[Template, Values] = {
     Template.VERIFY_EMAIL: Values({"valid": "24 hours"}, {"token": EXAMPLE_TOKEN}, page="verify-email"),
+    Template.RESET_PASSWORD: Values({"valid": "15 minutes"}, {"token": EXAMPLE_TOKEN}, page="reset-password"),
+    Template.PASSWORD_CHANGED: Values(),
 }
 
 

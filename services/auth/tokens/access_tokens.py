@@ -18,6 +18,7 @@ def sign_access_token(
     scope: str,
     sid: str | None = None,
     email: str | None = None,
+    email_verified: bool | None = None,
     name: str | None = None,
 ) -> str:
     """Return a signed token that is valid for `auth_access_token_seconds`."""
@@ -33,6 +34,7 @@ def sign_access_token(
         sid=sid,
         scope=scope,
         email=email,
+        email_verified=email_verified,
         name=name,
     )
     header = {"typ": TOKEN_TYPE, "kid": key.kid}

@@ -31,9 +31,23 @@ class Grant:
     client_id: str
     scope: str
     email: str | None = None
-    name: str | None = None
     sid: str | None = None
     refresh_token: str | None = None
+    email_verified: bool | None = None
+    name: str | None = None
+
+
+def _account_grant(account: Account, client_id: str, scope: str, sid: str, refresh_token: str) -> Grant:
+    return Grant(
+        str(account.id),
+        client_id,
+        scope,
+        account.email,
+        sid,
+        refresh_token,
+        email_verified=account.email_verified,
+        name=account.name,
+    )
 
 
 async def log_in(
@@ -76,7 +90,7 @@ async def log_in(
             await records.upgrade_password_hash(session, account, new_hash)
         granted = select_scope(scope, account.scopes & client.scopes)
         login = await refresh_tokens.issue(session, account, client.id, granted, origin)
-    return Grant(str(account.id), client.id, granted, account.email, account.name, login.sid, login.refresh_token)
+    return _account_grant(account, client.id, granted, login.sid, login.refresh_token)
 
 
 async def refresh(
@@ -105,7 +119,7 @@ async def refresh(
         raise InvalidGrant(
             "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
         )
-    return Grant(str(account.id), client.id, granted, account.email, account.name, rotation.sid, rotation.next_token)
+    return _account_grant(account, client.id, granted, rotation.sid, rotation.next_token)
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:

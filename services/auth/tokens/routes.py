@@ -122,6 +122,7 @@ async def get_access_token(
         scope=grant.scope,
         sid=grant.sid,
         email=grant.email,
+        email_verified=grant.email_verified,
         name=grant.name,
     )
     token_requests_total.labels(grant_type, "granted").inc()

@@ -178,7 +178,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("status = 'waiting' OR secrets IS NULL", name=op.f("ck_mails_secrets")),
         sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'dead')", name=op.f("ck_mails_status")),
-        sa.CheckConstraint("template IN ('verify_email')", name=op.f("ck_mails_template")),
+        sa.CheckConstraint(
+            "template IN ('verify_email', 'reset_password', 'password_changed')", name=op.f("ck_mails_template")
+        ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_mails_account_id_accounts"), ondelete="CASCADE"
         ),
@@ -202,7 +204,7 @@ def upgrade() -> None:
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("purpose IN ('verify_email')", name=op.f("ck_one_time_tokens_purpose")),
+        sa.CheckConstraint("purpose IN ('verify_email', 'reset_password')", name=op.f("ck_one_time_tokens_purpose")),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_one_time_tokens_account_id_accounts"), ondelete="CASCADE"
         ),
@@ -210,6 +212,22 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_one_time_tokens_account_id"), "one_time_tokens", ["account_id"], unique=False)
     op.create_index(op.f("ix_one_time_tokens_expires_at"), "one_time_tokens", ["expires_at"], unique=False)
+    op.create_table(
+        "mail_requests",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("kind IN ('verify_email', 'reset_password')", name=op.f("ck_mail_requests_kind")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_requests")),
+    )
+    op.create_table(
+        "mail_buckets",
+        sa.Column("email_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("email_digest", name=op.f("pk_mail_buckets")),
+    )
+    op.create_index(op.f("ix_mail_buckets_full_at"), "mail_buckets", ["full_at"], unique=False)
 
     op.execute(REFUSE_CHANGE)
     op.execute(
@@ -224,6 +242,8 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_index(op.f("ix_revocations_expires_at"), table_name="revocations")
     op.drop_table("revocations")
+    op.drop_table("mail_buckets")
+    op.drop_table("mail_requests")
     op.drop_table("one_time_tokens")
     op.drop_table("mails")
     op.drop_index(op.f("ix_refresh_families_expires_at"), table_name="refresh_families")

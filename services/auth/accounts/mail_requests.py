@@ -1,0 +1,70 @@
+"""Requests for a mail to an address that may have no account.
+
+The web process only stores the request: the same statements for every address, so neither the answer nor its time shows whether there is
+an account. auth's worker looks for the account, and writes the mail if there is one.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.worker.shutdown import Shutdown
+from services.auth.accounts.email_verification import send_verification
+from services.auth.accounts.mail_limits import count_mail
+from services.auth.accounts.models import MailRequest, RequestKind
+from services.auth.accounts.passwords import send_reset
+from services.auth.accounts.records import find_by_email
+from services.auth.mail.waiting import require_mail
+from services.auth.models import Account
+
+BATCH_SIZE = 100
+POLL_SECONDS = 1.0
+
+
+async def request_mail(session: AsyncSession, kind: RequestKind, email: str) -> None:
+    """Ask the worker for a mail to the account with this address, if there is one. Raises MailNotConfigured, TooManyMails."""
+    require_mail()
+    await count_mail(session, email)
+    await session.execute(insert(MailRequest).values(kind=kind, email=email))
+
+
+async def answer_requests(session: AsyncSession) -> int:
+    """Write the mails of up to BATCH_SIZE requests. Return the number of requests. Those that another worker answers are skipped."""
+    waiting = select(MailRequest.id).order_by(MailRequest.id).limit(BATCH_SIZE)
+    taken = waiting.with_for_update(skip_locked=True).cte("taken")
+    deleted = await session.execute(
+        delete(MailRequest).where(MailRequest.id.in_(select(taken))).returning(MailRequest.kind, MailRequest.email)
+    )
+    requests = deleted.all()
+    for kind, email in requests:
+        account = await find_by_email(session, email)
+        if account is not None:
+            await _ANSWERS[kind](session, account)
+    return len(requests)
+
+
+async def _verification(session: AsyncSession, account: Account) -> None:
+    if not account.email_verified:
+        await send_verification(session, account)
+
+
+_ANSWERS: Mapping[RequestKind, Callable[[AsyncSession, Account], Awaitable[None]]] = {
+    RequestKind.VERIFY_EMAIL: _verification,
+    RequestKind.RESET_PASSWORD: send_reset,
+}
+
+
+class RequestAnswerer:
+    """The background job that answers requests for mails."""
+
+    def __init__(self, sessions: async_sessionmaker[AsyncSession]) -> None:
+        self._sessions = sessions
+
+    async def run(self, shutdown: Shutdown) -> None:
+        """Answer requests until shutdown is requested."""
+        while not shutdown.requested:
+            async with self._sessions.begin() as session:
+                answered = await answer_requests(session)
+            if answered < BATCH_SIZE:
+                await shutdown.wait(POLL_SECONDS)

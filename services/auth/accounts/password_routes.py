@@ -1,0 +1,64 @@
+"""The password of an account."""
+
+from typing import Annotated
+
+from fastapi import Depends
+
+from kit.auth import Caller, authenticate
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
+from services.auth.accounts import passwords
+from services.auth.accounts.mail_requests import request_mail
+from services.auth.accounts.models import RequestKind
+from services.auth.accounts.password_hashing import CurrentPasswordHasher
+from services.auth.accounts.schemas import MailAddress, PasswordChange, PasswordReset
+from services.auth.db import Transaction, sessions
+from services.auth.errors import (
+    AccountNeeded,
+    MailNotConfigured,
+    PasswordTooEasy,
+    TokenNotValid,
+    TooBusy,
+    TooManyMails,
+    WrongPassword,
+)
+
+router = Router(prefix="/auth", tags=["passwords"])
+
+
+@router.post(
+    "/me/password",
+    summary="Change your password",
+    status_code=204,
+    responses=problem_responses(AccountNeeded, WrongPassword, PasswordTooEasy, TooBusy),
+)
+async def change_password(
+    change: PasswordChange, caller: Annotated[Caller, Depends(authenticate)], hasher: CurrentPasswordHasher
+) -> None:
+    """Change the password of your account. All sessions but the one of this access token end.
+
+    A wrong `current_password` counts as a failed login.
+    """
+    await passwords.change_password(sessions, hasher, caller, change.current_password, change.new_password)
+
+
+@router.post(
+    "/password/forgot",
+    summary="Request a mail because you forgot your password",
+    status_code=202,
+    responses=problem_responses(MailNotConfigured, TooManyMails),
+)
+async def forgot_password(request: MailAddress, session: Transaction) -> None:
+    """Send a mail with a token for POST /auth/password/reset, if the address has an account. The answer is the same for every address."""
+    await request_mail(session, RequestKind.RESET_PASSWORD, request.email)
+
+
+@router.post(
+    "/password/reset",
+    summary="Reset your password",
+    status_code=204,
+    responses=problem_responses(TokenNotValid, PasswordTooEasy, TooBusy),
+)
+async def reset_password(reset: PasswordReset, hasher: CurrentPasswordHasher) -> None:
+    """Set a new password with the token of a mail, which is valid for 15 minutes. All sessions of the account end."""
+    await passwords.reset_password(sessions, hasher, reset.token, reset.password)

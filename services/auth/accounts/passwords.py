@@ -1,0 +1,90 @@
+"""Change a password, and set a new one with a token from a mail. No transaction is open while a password is hashed."""
+
+from sqlalchemy import func, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.auth import Caller
+from services.auth.accounts import one_time_tokens, records
+from services.auth.accounts.models import TokenPurpose
+from services.auth.accounts.one_time_tokens import LIFETIMES
+from services.auth.accounts.password_check import check_password
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.accounts.password_rules import check_not_easy
+from services.auth.errors import TokenNotValid, WrongPassword
+from services.auth.mail.template_names import Template, in_words
+from services.auth.mail.waiting import add_mail, mail_is_configured
+from services.auth.models import Account
+from services.auth.sessions.revocations import revoke_sessions
+from services.auth.settings import settings
+from services.auth.throttling import failed_logins
+
+
+async def change_password(
+    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, caller: Caller, current: str, new: str
+) -> None:
+    """Change the password of the caller's account, and end its other sessions.
+
+    Raises WrongPassword, PasswordTooEasy, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
+    """
+    async with sessions.begin() as session:
+        account = await records.get_for_caller(session, caller)
+    check_not_easy(new, account.email, account.name, settings.auth_shop_name)
+    await check_password(sessions, hasher, account, current)
+    async with hasher.slot():
+        new_hash = await hasher.hash(new)
+    async with sessions.begin() as session:
+        same_password = Account.password_hash.is_not_distinct_from(account.password_hash)
+        changed = update(Account).where(Account.id == account.id, same_password).values(password_hash=new_hash)
+        if (await session.execute(changed.returning(Account.id))).first() is None:
+            raise WrongPassword  # another request has changed it meanwhile
+        await revoke_sessions(session, account.id, keep=caller.session_id)
+        await _tell_owner(session, account)
+
+
+async def send_reset(session: AsyncSession, account: Account) -> None:
+    """Send a mail with a token that sets a new password."""
+    purpose = TokenPurpose.RESET_PASSWORD
+    token = await one_time_tokens.issue(session, purpose, account.id, account.email)
+    await add_mail(
+        session,
+        Template.RESET_PASSWORD,
+        account.email,
+        account_id=account.id,
+        context={"valid": in_words(LIFETIMES[purpose])},
+        secrets={"token": token},
+    )
+
+
+async def reset_password(
+    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, token: str, new: str
+) -> None:
+    """Set a new password with a token from a mail, and end all sessions. The address is verified by that.
+
+    Raises TokenNotValid, PasswordTooEasy (the token can be used again then), TooBusy.
+    """
+    async with sessions.begin() as session:
+        found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
+        account = await session.get_one(Account, found.account_id)
+    check_not_easy(new, account.email, account.name, settings.auth_shop_name)
+    async with hasher.slot():
+        new_hash = await hasher.hash(new)
+    async with sessions.begin() as session:
+        used = await one_time_tokens.use(session, token, TokenPurpose.RESET_PASSWORD)
+        changed = await session.execute(
+            update(Account)
+            .where(Account.id == used.account_id, Account.email == used.email)
+            .values(password_hash=new_hash, email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
+            .returning(Account.id)
+        )
+        if changed.first() is None:
+            raise TokenNotValid  # the account has another address by now
+        await revoke_sessions(session, used.account_id)
+        await failed_logins.reset(session, used.email)
+        await _tell_owner(session, account)
+
+
+async def _tell_owner(session: AsyncSession, account: Account) -> None:
+    """Revoke the tokens of earlier mails that set a password, and send the owner a mail about the new password."""
+    await one_time_tokens.revoke(session, account.id, TokenPurpose.RESET_PASSWORD)
+    if mail_is_configured():
+        await add_mail(session, Template.PASSWORD_CHANGED, account.email, account_id=account.id)

@@ -1,0 +1,78 @@
+"""Requests for mails show nothing about accounts, and nobody can flood an address."""
+
+import pytest
+from sqlalchemy import event, func, select, update
+
+from services.auth.accounts.mail_limits import CAPACITY, REFILL
+from services.auth.accounts.models import MailBucket, MailRequest
+from services.auth.db import engine, sessions
+from services.auth.worker import prune
+from tests.fakes.mail_server import MailServer
+from tests.fixtures.auth import AuthClient
+from tests.fixtures.mail import send_due, token_in
+
+PATHS = ("/auth/password/forgot", "/auth/email/verification-mail")
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_request_when_the_address_is_unknown_gets_the_same_answer_after_the_same_statements(
+    auth: AuthClient, mail_server: MailServer, path: str
+) -> None:
+    await auth.register("ada@example.com")
+    await send_due()
+    statements: list[str] = []
+
+    def record(*arguments: object) -> None:
+        statements.append(str(arguments[2]))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", record)
+    try:
+        found = {}
+        for email in ("ada@example.com", "nobody@example.com"):
+            statements.clear()
+            answer = await auth.http.post(path, json={"email": email})
+            headers = {name for name in answer.headers if name not in {"x-request-id", "x-process-time"}}
+            found[email] = (answer.status_code, answer.content, headers, list(statements))
+    finally:
+        event.remove(engine.sync_engine, "before_cursor_execute", record)
+    known, unknown = found.values()
+    assert known == unknown
+    assert known[0] == 202
+    await send_due()
+    assert [mail.recipients for mail in mail_server.mails] == [["ada@example.com"]] * 2
+    async with sessions() as session:
+        assert await session.scalar(select(func.count()).select_from(MailRequest)) == 0
+
+
+async def test_verification_mail_when_requested_again_has_a_token_and_is_not_sent_to_a_verified_address(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register("ada@example.com")
+    for _ in range(2):
+        assert (await auth.http.post(PATHS[1], json={"email": "Ada@example.com"})).status_code == 202
+    await send_due()
+    first, _, third = map(token_in, mail_server.mails)
+    assert (await auth.http.post("/auth/email/verify", json={"token": first})).status_code == 204
+    assert (await auth.http.post("/auth/email/verify", json={"token": third})).status_code == 400
+    await auth.http.post(PATHS[1], json={"email": "ada@example.com"})
+    await send_due()
+    assert len(mail_server.mails) == 3
+
+
+@pytest.mark.parametrize("email", ["ada@example.com", "nobody@example.com"])
+async def test_requests_when_too_many_for_one_address_are_refused_until_one_comes_back(
+    auth: AuthClient, email: str
+) -> None:
+    await auth.register("ada@example.com")
+    answers = [await auth.http.post(PATHS[number % 2], json={"email": email}) for number in range(CAPACITY + 1)]
+    assert [answer.status_code for answer in answers] == [202] * CAPACITY + [429]
+    assert answers[-1].json()["code"] == "too_many_mails"
+    assert 0 < int(answers[-1].headers["retry-after"]) <= REFILL.total_seconds()
+    assert (await auth.http.post(PATHS[0], json={"email": "other@example.com"})).status_code == 202
+    async with sessions.begin() as session:
+        await session.execute(update(MailBucket).values(full_at=MailBucket.full_at - REFILL))
+    assert [(await auth.http.post(PATHS[0], json={"email": email})).status_code for _ in range(2)] == [202, 429]
+    async with sessions.begin() as session:
+        await session.execute(update(MailBucket).values(full_at=func.now() - REFILL))
+        assert await prune(session) == 2
+    assert (await auth.http.post(PATHS[0], json={"email": email})).status_code == 202
