@@ -89,8 +89,6 @@ class AccessClaims(BaseModel):
     )
     name: str | None = Field(default=None, max_length=200, description="The account's display name, if it has one")
 
-    name: str | None = Field(default=None, max_length=200, description="The account's display name, if it has one")
-
     @property
     def scopes(self) -> frozenset[str]:
         return frozenset(self.scope.split())

@@ -10,6 +10,7 @@ from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.auth.accounts import records
 from services.auth.accounts.email_verification import send_verification
+from services.auth.accounts.events import publish_change
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
 from services.auth.accounts.schemas import AccountChange, AccountView, CurrentAccountView, Registration
@@ -65,8 +66,10 @@ async def change_account(
 ) -> CurrentAccountView:
     """Change what you send; the rest stays as it is. Access tokens that are issued afterwards have the new name."""
     account = await records.get_for_caller(session, caller)
-    if "name" in change.model_fields_set:
+    if "name" in change.model_fields_set and change.name != account.name:
         account.name = change.name
+        await session.flush()
+        await publish_change(session, account.id)
     return _view(account, caller)
 
 
