@@ -40,9 +40,11 @@ async def revoke_sessions(session: AsyncSession, account_id: UUID, *, keep: str 
 
 async def end_sessions(session: AsyncSession, *conditions: ColumnElement[bool]) -> Sequence[tuple[UUID, bool]]:
     """End the sessions that match. Return the account of each, and whether the session had not expired yet."""
+    # In the order of their ids: otherwise two requests that end the same sessions could deadlock.
+    locked = select(RefreshFamily.id).where(*conditions).order_by(RefreshFamily.id).with_for_update().cte("locked")
     deleted = await session.execute(
         delete(RefreshFamily)
-        .where(*conditions)
+        .where(RefreshFamily.id.in_(select(locked.c.id)))
         .returning(
             RefreshFamily.sid,
             RefreshFamily.account_id,

@@ -88,17 +88,28 @@ async def delete_category(
             raise CategoryNotFound(
                 "There is no category with the id in `products`. Choose one from GET /catalog/categories."
             )
+        await _lock_products(session, category_id)
         moved = update(Product).where(Product.category_id == category_id)
         await session.execute(moved.values(category_id=move_to, updated_at=func.now()))
-    elif (
-        not detach and (await session.execute(select(exists().where(Product.category_id == category_id)))).scalar_one()
-    ):
+    elif detach:
+        await _lock_products(session, category_id)
+    elif (await session.execute(select(exists().where(Product.category_id == category_id)))).scalar_one():
         raise CategoryNotEmpty
     # ON DELETE SET NULL detaches the products that the category still has.
     await session.execute(delete(Category).where(Category.id == category_id))
     before = {name: _json(value) for name, value in old._asdict().items()}
     after = {"products_moved_to": str(move_to)} if move_to else None
     await audit.record(session, AuditLogEntry, actor, "category.deleted", category_id, before=before, after=after)
+
+
+async def _lock_products(session: AsyncSession, category_id: UUID) -> None:
+    """Lock the products of a category in the order of their ids, as orders lock products.
+
+    Moving them, and ON DELETE SET NULL, would lock them in any order.
+    """
+    products = select(Product.id).where(Product.category_id == category_id).order_by(Product.id)
+    locked = products.with_for_update(key_share=True).subquery()
+    await session.execute(select(func.count()).select_from(locked))
 
 
 def _json(value: object) -> object:

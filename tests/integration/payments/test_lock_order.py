@@ -5,13 +5,10 @@ them in another order, Postgres would end one of the two with an error.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
 
 from contracts.events import OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
 from kit.audit.actor import Actor
@@ -28,31 +25,7 @@ from services.payments.webhooks import processing, queries
 from services.payments.webhooks.models import WebhookEvent
 from tests.factories.payments import create_dispute, create_paid_payment, create_payment, create_webhook_event
 from tests.fakes.paystack import charge, charge_success, dispute, dispute_event, webhook_body
-from tests.fixtures.loops import until
-
-Work = Callable[[AsyncSession], Awaitable[object]]
-
-
-async def waiting() -> bool:
-    """Return True if a transaction waits for a lock."""
-    async with sessions() as session:
-        query = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
-        return bool((await session.execute(query)).scalar_one())
-
-
-async def run(work: Work) -> None:
-    async with sessions.begin() as session:
-        await work(session)
-
-
-async def run_against_locks(key: InstrumentedAttribute[int], ids: list[int], work: Work) -> None:
-    """Run work while another transaction locks two rows in the order of their ids, the second when the work waits for the first."""
-    async with sessions.begin() as session:
-        await session.execute(select(key).where(key == min(ids)).with_for_update())
-        working = asyncio.create_task(run(work))
-        await until(waiting, 5)
-        await session.execute(select(key).where(key == max(ids)).with_for_update())
-    await working
+from tests.fixtures.lock_order import run, run_against_locks, until_waiting
 
 
 def undeliverable(one: Payment) -> OrderUndeliverable:
@@ -71,7 +44,7 @@ async def test_undeliverable_orders_are_locked_in_the_order_of_their_ids() -> No
     first, second = await create_paid_payment(reference="pay-b"), await create_paid_payment(reference="pay-a")
     events = [undeliverable(second), undeliverable(first)]
     await run_against_locks(
-        Payment.id, [first.id, second.id], lambda session: undeliverable_orders.handle(session, events)
+        sessions, Payment.id, first.id, second.id, lambda session: undeliverable_orders.handle(session, events)
     )
 
 
@@ -86,7 +59,7 @@ async def test_payments_of_one_webhook_batch_are_locked_in_the_order_of_their_id
         entries = await inbox.lock_due(session, WebhookEvent)
         await processing.handle(session, entries)
 
-    await run_against_locks(Payment.id, [disputed.id, charged.id], process)
+    await run_against_locks(sessions, Payment.id, disputed.id, charged.id, process)
 
 
 async def test_disputes_are_locked_in_the_order_of_their_ids() -> None:
@@ -94,7 +67,7 @@ async def test_disputes_are_locked_in_the_order_of_their_ids() -> None:
     for number in (1, 2):
         await create_dispute(number, payment_id=one.id, reference=one.reference)
     reported = [parse_dispute(dispute(number, one.reference)) for number in (2, 1)]
-    await run_against_locks(Dispute.id, [1, 2], lambda session: disputes.record(session, reported))
+    await run_against_locks(sessions, Dispute.id, 1, 2, lambda session: disputes.record(session, reported))
 
 
 async def test_disputes_without_a_payment_are_locked_in_the_order_of_their_ids() -> None:
@@ -102,7 +75,7 @@ async def test_disputes_without_a_payment_are_locked_in_the_order_of_their_ids()
         await create_dispute(number, reference=f"pay-{number}")
     references = ["pay-2", "pay-1"]
     await run_against_locks(
-        Dispute.id, [1, 2], lambda session: disputes.schedule_polls_by_reference(session, references)
+        sessions, Dispute.id, 1, 2, lambda session: disputes.schedule_polls_by_reference(session, references)
     )
 
 
@@ -110,7 +83,11 @@ async def test_webhook_events_are_closed_in_the_order_of_their_ids() -> None:
     ids = [(await create_webhook_event(status="failed")).id for _ in range(2)]
     actor = Actor(id="operator-1")
     await run_against_locks(
-        WebhookEvent.id, ids, lambda session: queries.close(session, ids[::-1], actor, "looked into")
+        sessions,
+        WebhookEvent.id,
+        ids[0],
+        ids[1],
+        lambda session: queries.close(session, ids[::-1], actor, "looked into"),
     )
 
 
@@ -119,8 +96,8 @@ async def test_events_are_stored_in_the_order_of_their_keys() -> None:
     first, second = (Message(key, b"", {}) for key in ("a", "b"))
     async with sessions.begin() as session:
         await inbox.store(session, Inbox, [first])
-        storing = asyncio.create_task(run(lambda other: inbox.store(other, Inbox, [second, first])))
-        await until(waiting, 5)
+        storing = asyncio.create_task(run(sessions, lambda other: inbox.store(other, Inbox, [second, first])))
+        await until_waiting(sessions)
         await inbox.store(session, Inbox, [second])
     await storing
 
@@ -133,8 +110,8 @@ async def test_charges_with_unknown_references_are_stored_in_the_order_of_their_
 
     async with sessions.begin() as session:
         await settle(session, charges[:1])
-        settling = asyncio.create_task(run(settle_both))
-        await until(waiting, 5)
+        settling = asyncio.create_task(run(sessions, settle_both))
+        await until_waiting(sessions)
         await settle(session, charges[1:])
     with pytest.raises(RecordedConcurrently):  # the next attempt finds the payments
         await settling
