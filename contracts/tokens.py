@@ -20,6 +20,8 @@ Scope = Literal[
     "payments:refund",
     "payments:decide",
     "catalog:write",
+    "stock:write",
+    "orders:manage",
     "audit:read",
 ]
 
@@ -42,6 +44,8 @@ HOLDERS: Mapping[Scope, frozenset[Holder]] = {
     "payments:refund": _BOTH,
     "payments:decide": _BOTH,
     "catalog:write": _BOTH,
+    "stock:write": _BOTH,
+    "orders:manage": _BOTH,
     "audit:read": _BOTH,
 }
 """Who can be granted each scope."""
@@ -58,10 +62,12 @@ ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "payments:refund",
     "payments:decide",
     "catalog:write",
+    "stock:write",
+    "orders:manage",
     "audit:read",
 }
-"""The scopes of the role `admin`: also read all orders and payments, refund, decide on held payments, change the catalog, and read the
-audit logs."""
+"""The scopes of the role `admin`: also read all orders and payments, refund, decide on held payments, change the catalog and the stock,
+manage orders, and read the audit logs."""
 
 
 class AccessClaims(BaseModel):

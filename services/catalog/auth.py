@@ -2,17 +2,30 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from kit.audit.actor import Actor
 from kit.audit.requests import acting
-from kit.auth import Caller, authenticate, require_scope
+from kit.auth import Caller, authenticate, require_scope, verify_early
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
 
 Customer = Annotated[Caller, Depends(require_scope("orders:write"))]
 """A caller who may place and cancel orders."""
+
+
+async def scopes_of_caller(request: Request) -> frozenset[str]:
+    """Return the scopes of the access token; none without a valid one. For routes that anybody may call."""
+    claims = await verify_early(request.scope)
+    return claims.scopes if claims is not None else frozenset()
+
+
+CallerScopes = Annotated[frozenset[str], Depends(scopes_of_caller)]
+"""The scopes of a caller who may be anonymous."""
+
+EditorCaller = Annotated[Caller, Depends(require_scope("catalog:write"))]
+"""A caller who may change products and categories."""
 
 EditingActor = Annotated[Actor, Depends(acting(require_scope("catalog:write")))]
 """A caller who may change products and categories, and the address, for the audit log."""

@@ -12,6 +12,31 @@ from kit.schemas import ResponseModel
 from services.catalog.statuses import OrderStatus
 
 
+class PreconditionRequired(Problem):
+    """This request requires the header `If-Match` with the ETag of the version that you want to change. Get it with a GET request first."""
+
+    status = 428
+
+
+class PreconditionFailed(Problem):
+    """Another request has changed this since you read it. Get it again, and repeat your change with its new ETag if it is still right."""
+
+    status = 412
+
+
+class ProductNotOffered(Problem):
+    """A product of the order is not sold at present. Remove the products in `products` from the order."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"products": list[UUID]}
+
+
+class ProductOrdered(Problem):
+    """Orders refer to this product, so it cannot be deleted. Set its status to `archived` to take it off sale."""
+
+    status = 409
+
+
 class ProductNotFound(Problem):
     """There is no product with this id or slug. Check it, or search with GET /catalog/products."""
 
@@ -59,6 +84,12 @@ class SlugTaken(Problem):
     """This slug is already used. Choose another one, or leave it out: then it is made from the name."""
 
     status = 409
+
+
+class StatusFilterNotAllowed(Problem):
+    """Only callers with the scope catalog:write may list drafts and archived products. Leave the status out, or use another token."""
+
+    status = 403
 
 
 class PriceRangeEmpty(Problem):

@@ -13,7 +13,7 @@ from kit.db.engine import NAMING, TYPES
 from kit.idempotency.keys import StoredKey
 from kit.messaging.inbox import InboxEntry
 from kit.messaging.outbox import OutboxEvent
-from services.catalog.statuses import OrderStatus, PaymentOutcome
+from services.catalog.statuses import OrderStatus, PaymentOutcome, ProductStatus
 
 WORD_SEPARATORS = "/.@_-"
 """These characters are replaced by spaces before indexing. Postgres would index `wireless/mouse` or `v2.0` as one path or host name."""
@@ -90,7 +90,8 @@ class Product(Base):
 
     __tablename__ = "products"
     __table_args__ = (
-        CheckConstraint("price > 0", name="price"),
+        one_of("status", ProductStatus),
+        CheckConstraint("price >= 0", name="price"),
         CheckConstraint("stock >= 0", name="stock"),
         Index(None, "category_id"),
         Index(None, "created_at", "id"),
@@ -103,10 +104,12 @@ class Product(Base):
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     description: Mapped[str] = mapped_column(server_default="")
+    status: Mapped[ProductStatus] = mapped_column(text_enum(ProductStatus), server_default=ProductStatus.ACTIVE.value)
     price: Mapped[int]
     currency: Mapped[str]
     stock: Mapped[int | None]
     category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
+    version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
     search: Mapped[str] = mapped_column(
@@ -129,7 +132,7 @@ class Order(Base):
     __tablename__ = "orders"
     __table_args__ = (
         one_of("status", OrderStatus),
-        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("amount >= 0", name="amount"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
     )
@@ -181,12 +184,15 @@ class OrderItem(Base):
 
 
 class Delivery(Base):
-    """The delivery of an order. The unique keys allow one delivery for each order and for each payment, even if events are repeated."""
+    """The delivery of an order. The unique keys allow one delivery for each order and for each payment, even if events are repeated.
+
+    An order of amount 0 is delivered without a payment.
+    """
 
     __tablename__ = "deliveries"
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="RESTRICT"), primary_key=True)
-    payment_reference: Mapped[str] = mapped_column(unique=True)
+    payment_reference: Mapped[str | None] = mapped_column(unique=True)
     delivered_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

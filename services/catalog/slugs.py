@@ -36,6 +36,11 @@ def has_id_or_slug(
     return slugs == id_or_slug if SLUG_FORMAT.fullmatch(id_or_slug) else false()
 
 
+def is_slug(text: str) -> bool:
+    """Return whether a text can be a slug. Other texts, such as NUL, are not sent to the database."""
+    return UUID_FORMAT.fullmatch(text) is None and SLUG_FORMAT.fullmatch(text) is not None
+
+
 def candidates(name: str, fallback: str) -> list[str]:
     """Return slugs to try for a name: first the slug of the name, then slugs with a random suffix.
 

@@ -1,4 +1,4 @@
-"""The statuses of orders and the outcomes of payments. This module imports only the standard library."""
+"""The statuses of products and orders, and the outcomes of payments. This module imports only the standard library."""
 
 from enum import StrEnum
 
@@ -23,6 +23,19 @@ class OrderStatus(StrEnum):
 
     REFUNDED = "refunded"
     """The whole amount was refunded and the stock was released."""
+
+
+class ProductStatus(StrEnum):
+    """Whether a product is sold."""
+
+    DRAFT = "draft"
+    """Not offered yet: only editors see it."""
+
+    ACTIVE = "active"
+    """Listed, and can be ordered."""
+
+    ARCHIVED = "archived"
+    """Not offered any more: only editors see it. Paid orders are still delivered."""
 
 
 class PaymentOutcome(StrEnum):

@@ -12,6 +12,8 @@ from tests.factories.events import PRICE
 Headers = dict[str, str]
 MUG = {"name": "Blue Mug", "price": 150_000, "currency": "NGN", "stock": 5}
 """A valid request body for a new product."""
+ANY_VERSION = {"If-Match": "*"}
+"""The header of a change that does not depend on the version of the product."""
 
 
 async def create_product(

@@ -6,6 +6,8 @@ from uuid import UUID
 from fastapi import Path, Query
 
 from kit.http.routing import Router
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
@@ -13,6 +15,7 @@ from services.catalog.categories import edit, lists
 from services.catalog.categories.schemas import CategoryDetails, CategoryPage, CreateCategory, UpdateCategory
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import CategoryNotEmpty, CategoryNotFound, CategoryTreeInvalid, SlugTaken
+from services.catalog.models import IdempotencyKey
 
 router = Router(prefix="/catalog/categories", tags=["categories"])
 
@@ -43,11 +46,21 @@ async def list_categories(
     "",
     status_code=201,
     summary="Create a category",
-    responses=problem_responses(SlugTaken, CategoryNotFound, CategoryTreeInvalid),
+    responses=problem_responses(
+        SlugTaken, CategoryNotFound, CategoryTreeInvalid, IdempotencyKeyInUse, IdempotencyKeyReused
+    ),
 )
-async def create_category(request: CreateCategory, actor: EditingActor, session: Transaction) -> CategoryDetails:
+async def create_category(
+    request: CreateCategory, actor: EditingActor, session: Transaction, key: KeyHeader = None
+) -> CategoryDetails:
     """Create a category. Requires the scope `catalog:write`."""
-    return await edit.create_category(session, request, actor)
+    idempotent = IdempotentRequest.of(actor.id, "create_category", key, request)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        return CategoryDetails.model_validate(stored.body)
+    category = await edit.create_category(session, request, actor)
+    await keys.store_response(session, IdempotencyKey, idempotent, 201, category)
+    return category
 
 
 @router.get("/{category_id}", summary="Get a category", responses=problem_responses(CategoryNotFound))

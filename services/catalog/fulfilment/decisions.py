@@ -124,7 +124,8 @@ class FulfilmentState:
         order = self.orders.get(data.order_id)
         if order is None:
             return UndeliverableReason.UNKNOWN_ORDER
-        if order.payment_reference is not None:
+        # An order of amount 0 was delivered without a payment.
+        if order.payment_reference is not None or order.status == OrderStatus.DELIVERED:
             return UndeliverableReason.ALREADY_PAID
         if order.status == OrderStatus.CANCELLED:
             return UndeliverableReason.CANCELLED

@@ -13,11 +13,19 @@ from contracts.money import format_money, minimum_rule_broken_by
 from kit.auth import Caller
 from kit.db.after_commit import after_commit
 from kit.fields import MAX_AMOUNT
-from services.catalog.errors import AmountTooLarge, AmountTooSmall, CurrenciesDiffer, OutOfStock, ProductNotFound
-from services.catalog.models import Order, OrderItem, Product
+from services.catalog import metrics
+from services.catalog.errors import (
+    AmountTooLarge,
+    AmountTooSmall,
+    CurrenciesDiffer,
+    OutOfStock,
+    ProductNotFound,
+    ProductNotOffered,
+)
+from services.catalog.models import Delivery, Order, OrderItem, Product
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderLine, OrderView, PlaceOrder
 from services.catalog.settings import settings
-from services.catalog.statuses import OrderStatus
+from services.catalog.statuses import OrderStatus, ProductStatus
 from services.catalog.stock import reservations
 
 log = structlog.get_logger("orders")
@@ -32,12 +40,13 @@ class ProductRow(NamedTuple):
     price: int
     currency: str
     stock: int | None
+    status: ProductStatus
 
 
 async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrder) -> OrderView:
-    """Reserve the stock and insert the order at the current prices.
+    """Reserve the stock and insert the order at the current prices. An order of amount 0 is delivered at once, without a payment.
 
-    Raises ProductNotFound, CurrenciesDiffer, AmountTooLarge, AmountTooSmall, OutOfStock.
+    Raises ProductNotFound, ProductNotOffered, CurrenciesDiffer, AmountTooLarge, AmountTooSmall, OutOfStock.
     """
     quantities = _add_up(request.items)
     products = await _load_products(session, quantities)
@@ -51,7 +60,8 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
     limited = [product.id for product in products if product.stock is not None]
     reserved = await _reserve(session, {product_id: quantities[product_id] for product_id in limited})
 
-    order_id, now = uuid4(), datetime.now(UTC)
+    order_id, now, free = uuid4(), datetime.now(UTC), amount == 0
+    status = OrderStatus.DELIVERED if free else OrderStatus.PENDING
     expires_at = now + timedelta(seconds=settings.catalog_reservation_seconds)
     await session.execute(
         insert(Order).values(
@@ -59,7 +69,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
             customer_id=customer.id,
             customer_email=customer.email,
             customer_name=customer.name,
-            status=OrderStatus.PENDING,
+            status=status,
             amount=amount,
             currency=currency,
             created_at=now,
@@ -71,6 +81,9 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
         for position, product in enumerate(products)
     ]
     await session.execute(insert(OrderItem), items)
+    if free:
+        await session.execute(insert(Delivery).values(order_id=order_id, delivered_at=now))
+        after_commit(session, metrics.orders_delivered.inc)
     after_commit(
         session,
         log.info,
@@ -83,13 +96,13 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
         id=order_id,
         customer_id=customer.id,
         customer=CustomerView(id=customer.id, email=customer.email, name=customer.name),
-        status=OrderStatus.PENDING,
+        status=status,
         amount=amount,
         currency=currency,
         created_at=now,
         expires_at=expires_at,
         payment_reference=None,
-        delivered_at=None,
+        delivered_at=now if free else None,
         items=[_item_view(product, quantities[product.id]) for product in products],
     )
 
@@ -103,13 +116,19 @@ def _add_up(lines: Collection[OrderLine]) -> dict[UUID, int]:
 
 
 async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -> list[ProductRow]:
-    """Return the products in the given order. Raises ProductNotFound, CurrenciesDiffer."""
-    query = select(Product.id, Product.name, Product.slug, Product.price, Product.currency, Product.stock)
+    """Return the products in the given order. Raises ProductNotFound, ProductNotOffered, CurrenciesDiffer."""
+    query = select(
+        Product.id, Product.name, Product.slug, Product.price, Product.currency, Product.stock, Product.status
+    )
     rows = await session.execute(query.where(Product.id.in_(list(product_ids))))
     products = {row.id: row for row in (ProductRow(*row) for row in rows)}
     missing = [str(product_id) for product_id in product_ids if product_id not in products]
     if missing:
         raise ProductNotFound(f"There is no product {missing[0]}. Remove it from the order.", products=missing)
+    not_offered = [product for product in products.values() if product.status != ProductStatus.ACTIVE]
+    if not_offered:
+        detail = f"{not_offered[0].name} is not sold at present. Remove it from the order."
+        raise ProductNotOffered(detail, products=[str(product.id) for product in not_offered])
     currencies = sorted({product.currency for product in products.values()})
     if len(currencies) > 1:
         raise CurrenciesDiffer(currencies=currencies)

@@ -21,6 +21,7 @@ from services.catalog.errors import (
     OrderNotPending,
     OutOfStock,
     ProductNotFound,
+    ProductNotOffered,
 )
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, lists, place
@@ -40,6 +41,7 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
     summary="Place an order",
     responses=problem_responses(
         ProductNotFound,
+        ProductNotOffered,
         OutOfStock,
         IdempotencyKeyInUse,
         CurrenciesDiffer,

@@ -1,19 +1,22 @@
-"""Create and change products."""
+"""Create, change and delete products."""
 
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import fraction_rule_broken_by
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from services.catalog import slugs
-from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, SlugTaken
+from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
 from services.catalog.models import AuditLogEntry, Category, Product
-from services.catalog.products.lists import COLUMNS
+from services.catalog.products import old_slugs
+from services.catalog.products.etags import check_precondition
+from services.catalog.products.lists import load_product
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
 from services.catalog.tags.assign import set_tags
 
@@ -30,7 +33,7 @@ async def create_product(session: AsyncSession, request: CreateProduct, actor: A
     values = request.model_dump(exclude={"tags"}) | {"description": request.description or ""}
     product_id = await _insert(session, request, values)
     await set_tags(session, product_id, _distinct(request.tags))
-    product = await _load(session, product_id)
+    product = await load_product(session, product_id)
     after = _summary(product, {*values, "tags"})
     await audit.record(session, AuditLogEntry, actor, "product.created", product_id, after=after)
     return product
@@ -46,35 +49,70 @@ async def _insert(session: AsyncSession, request: CreateProduct, values: dict[st
     raise SlugTaken
 
 
-async def _load(session: AsyncSession, product_id: UUID) -> ProductView:
-    return ProductView.model_validate((await session.execute(select(*COLUMNS).where(Product.id == product_id))).one())
+async def update_product(
+    session: AsyncSession, product_id: UUID, request: UpdateProduct, if_match: str | None, actor: Actor
+) -> ProductView:
+    """Change the fields that are in the request. `if_match` is the header If-Match.
 
-
-async def update_product(session: AsyncSession, product_id: UUID, request: UpdateProduct, actor: Actor) -> ProductView:
-    """Change the fields that are in the request. Raises PriceNotWhole, CategoryNotFound, ProductNotFound."""
+    Raises PriceNotWhole, CategoryNotFound, ProductNotFound, SlugTaken, PreconditionRequired, PreconditionFailed.
+    """
     values = request.model_dump(exclude_unset=True)
     await _check_category(session, request.category_id)
+    before = await _lock(session, product_id, if_match)
     fields, tags = set(values), values.pop("tags", None)
-    old = select(*COLUMNS).where(Product.id == product_id).with_for_update(of=Product)
-    before = (await session.execute(old)).one_or_none()
-    if before is None:
-        raise ProductNotFound
-    changed = update(Product).where(Product.id == product_id).values(values | {"updated_at": func.now()})
-    await session.execute(changed)
+    if request.price is not None:
+        _check_price(request.price, before.currency)
+    await _update(session, product_id, values)
     if tags is not None:
         await set_tags(session, product_id, _distinct(tags))
-    product = await _load(session, product_id)
-    _check_price(product.price, product.currency)  # only now is the currency known; the error undoes the change
+    if request.slug is not None and request.slug != before.slug:
+        await old_slugs.keep(session, product_id, before.slug, request.slug)
+    product = await load_product(session, product_id)
     await audit.record(
         session,
         AuditLogEntry,
         actor,
         "product.changed",
         product_id,
-        before=_summary(ProductView.model_validate(before), fields),
+        before=_summary(before, fields),
         after=_summary(product, fields),
     )
     return product
+
+
+async def delete_product(session: AsyncSession, product_id: UUID, if_match: str | None, actor: Actor) -> None:
+    """Delete a product that no order refers to.
+
+    Raises ProductNotFound, ProductOrdered, PreconditionRequired, PreconditionFailed.
+    """
+    product = await _lock(session, product_id, if_match)
+    try:
+        async with session.begin_nested():
+            await session.execute(delete(Product).where(Product.id == product_id))
+    except IntegrityError as error:
+        raise ProductOrdered from error
+    before = _summary(product, set(ProductView.model_fields))
+    await audit.record(session, AuditLogEntry, actor, "product.deleted", product_id, before=before)
+
+
+async def _lock(session: AsyncSession, product_id: UUID, if_match: str | None) -> ProductView:
+    """Lock a product, so that one editor at a time changes it, and check its version. Return it as it is now."""
+    locked = select(Product.version).where(Product.id == product_id).with_for_update()
+    version = (await session.execute(locked)).scalar_one_or_none()
+    if version is None:
+        raise ProductNotFound
+    check_precondition(if_match, version)
+    return await load_product(session, product_id)
+
+
+async def _update(session: AsyncSession, product_id: UUID, values: dict[str, Any]) -> None:
+    changed = update(Product).where(Product.id == product_id)
+    changed = changed.values(values | {"version": Product.version + 1, "updated_at": func.now()})
+    try:
+        async with session.begin_nested():
+            await session.execute(changed)
+    except IntegrityError as error:
+        raise SlugTaken from error
 
 
 def _summary(product: ProductView, fields: set[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, select
 from services.catalog.categories.tree import subtree_of
 from services.catalog.errors import PriceRangeEmpty
 from services.catalog.models import WORD_SEPARATORS, Product, ProductTag, Tag
+from services.catalog.statuses import ProductStatus
 
 MAX_TERMS = 10
 
@@ -23,6 +24,7 @@ class ProductFilter:
     min_price: int | None = None
     max_price: int | None = None
     currency: str | None = None
+    status: ProductStatus = ProductStatus.ACTIVE
 
     def __post_init__(self) -> None:
         if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
@@ -30,7 +32,7 @@ class ProductFilter:
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the SQL conditions of the filters that are set."""
-        conditions: list[ColumnElement[bool]] = []
+        conditions: list[ColumnElement[bool]] = [Product.status == self.status]
         if self.q is not None and self.q.strip():
             terms = to_tsquery(self.q)
             tsquery = func.to_tsquery("simple", terms).op("||")(func.to_tsquery("english", terms))

@@ -1,5 +1,6 @@
 """Find products: one by id or slug, or a page of a filtered list."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,9 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.pagination import Key, decode_cursor, encode_cursor, split_page
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, ProductTag, Tag
+from services.catalog.products import old_slugs
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import ProductPage, ProductSort, ProductView
-from services.catalog.slugs import has_id_or_slug
+from services.catalog.slugs import has_id_or_slug, is_slug
+from services.catalog.statuses import ProductStatus
 
 TAGS = func.array(
     select(Tag.name)
@@ -27,24 +30,45 @@ COLUMNS = (
     Product.slug,
     Product.name,
     Product.description,
+    Product.status,
     Product.price,
     Product.currency,
     Product.stock,
     Product.category_id,
     TAGS.label("tags"),
+    Product.version,
     Product.created_at,
     Product.updated_at,
 )
 LOWER_NAME = func.lower(Product.name)
 
 
-async def get_product(session: AsyncSession, id_or_slug: str) -> ProductView:
-    """Return the product with this id or slug. Raises ProductNotFound."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The product has another slug now."""
+
+    slug: str
+
+
+async def find_product(session: AsyncSession, id_or_slug: str, *, hidden: bool = False) -> ProductView | Moved:
+    """Return the product with this id or slug, or its current slug if it had this slug before.
+
+    With `hidden`, drafts and archived products are found too. Raises ProductNotFound.
+    """
     query = select(*COLUMNS).where(has_id_or_slug(id_or_slug, Product.id, Product.slug))
     row = (await session.execute(query)).one_or_none()
-    if row is None:
-        raise ProductNotFound
-    return ProductView.model_validate(row)
+    if row is not None and (hidden or row.status == ProductStatus.ACTIVE):
+        return ProductView.model_validate(row)
+    if row is None and is_slug(id_or_slug):
+        slug = await old_slugs.current_slug(session, id_or_slug, hidden=hidden)
+        if slug is not None:
+            return Moved(slug)
+    raise ProductNotFound
+
+
+async def load_product(session: AsyncSession, product_id: UUID) -> ProductView:
+    """Return a product that the caller has locked or inserted, whatever its status is."""
+    return ProductView.model_validate((await session.execute(select(*COLUMNS).where(Product.id == product_id))).one())
 
 
 async def list_products(

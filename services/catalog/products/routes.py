@@ -3,21 +3,46 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query, Request
+from starlette.responses import RedirectResponse, Response
 
+from kit.audit.entries import AuditFilter, list_entries
+from kit.audit.schemas import AuditEntryView, AuditPage
 from kit.fields import MAX_AMOUNT, Currency
+from kit.http.etags import NOT_MODIFIED
 from kit.http.routing import Router
-from kit.pagination import CursorParam, InvalidCursor, Limit
-from kit.problem_responses import problem_responses
-from services.catalog.auth import EditingActor
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import Responses, problem_responses
+from services.catalog.auth import CallerScopes, EditingActor, EditorCaller
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import CategoryNotFound, PriceNotWhole, PriceRangeEmpty, ProductNotFound, SlugTaken
+from services.catalog.errors import (
+    CategoryNotFound,
+    PreconditionFailed,
+    PreconditionRequired,
+    PriceNotWhole,
+    PriceRangeEmpty,
+    ProductNotFound,
+    ProductOrdered,
+    SlugTaken,
+    StatusFilterNotAllowed,
+)
+from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.products import edit, lists
+from services.catalog.products.etags import product_etag, product_response
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, UpdateProduct
+from services.catalog.statuses import ProductStatus
 from services.catalog.tags.schemas import TagName
 
 router = Router(prefix="/catalog/products", tags=["products"])
+
+EDIT = "catalog:write"
+CHANGES = "changes of a product"
+"""This text in a cursor identifies the list: a cursor of another list is refused."""
+
+MOVED: Responses = {301: {"description": "The product has another slug now: `Location` has its path"}}
 
 Search = Annotated[
     str | None,
@@ -36,19 +61,33 @@ CurrencyParam = Annotated[Currency | None, Query(description="Only products with
 SortParam = Annotated[
     ProductSort, Query(description="`newest` first, lowest `price` first, highest price first (`-price`), or by `name`")
 ]
+StatusParam = Annotated[
+    ProductStatus, Query(description="`draft` and `archived` require a token with the scope `catalog:write`")
+]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        max_length=1000,
+        description="Required: the `ETag` of the product as you read it, or `*`. If it has changed since, the answer is 412",
+    ),
+]
 IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the product")]
 ProductId = Annotated[UUID, Path(description="Id of the product")]
 
 
-@router.get("", summary="List products", responses=problem_responses(InvalidCursor, PriceRangeEmpty))
+@router.get(
+    "", summary="List products", responses=problem_responses(InvalidCursor, PriceRangeEmpty, StatusFilterNotAllowed)
+)
 async def list_products(
     session: Reading,
+    scopes: CallerScopes,
     q: Search = None,
     category: CategoryParam = None,
     tag: TagsParam = None,
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
     currency: CurrencyParam = None,
+    status: StatusParam = ProductStatus.ACTIVE,
     sort: SortParam = ProductSort.NEWEST,
     limit: Limit = 20,
     cursor: CursorParam = None,
@@ -58,7 +97,9 @@ async def list_products(
     To get the next page, repeat the request with `cursor` set to `next_cursor`. On the last page `next_cursor` is null. Products that are
     created or deleted meanwhile do not shift the pages.
     """
-    filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency)
+    if status != ProductStatus.ACTIVE and EDIT not in scopes:
+        raise StatusFilterNotAllowed
+    filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency, status)
     return await lists.list_products(session, filters, sort=sort, limit=limit, cursor=cursor)
 
 
@@ -66,29 +107,87 @@ async def list_products(
     "",
     status_code=201,
     summary="Create a product",
-    responses=problem_responses(CategoryNotFound, SlugTaken, PriceNotWhole),
+    responses=problem_responses(CategoryNotFound, SlugTaken, PriceNotWhole, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
-async def create_product(request: CreateProduct, actor: EditingActor, session: Transaction) -> ProductView:
+async def create_product(
+    request: CreateProduct, actor: EditingActor, session: Transaction, response: Response, key: KeyHeader = None
+) -> ProductView:
     """Create a product. Requires the scope `catalog:write`."""
-    return await edit.create_product(session, request, actor)
+    idempotent = IdempotentRequest.of(actor.id, "create_product", key, request)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        product = ProductView.model_validate(stored.body)
+    else:
+        product = await edit.create_product(session, request, actor)
+        await keys.store_response(session, IdempotencyKey, idempotent, 201, product)
+    response.headers["ETag"] = product_etag(product)
+    return product
 
 
-@router.get("/{product_id}", summary="Get a product", responses=problem_responses(ProductNotFound))
-async def get_product(product_id: IdOrSlug, session: Reading) -> ProductView:
-    """Return a product by its id or slug."""
-    return await lists.get_product(session, product_id)
+@router.get(
+    "/{product_id}",
+    summary="Get a product",
+    response_model=ProductView,
+    responses={**NOT_MODIFIED, **MOVED, **problem_responses(ProductNotFound)},
+)
+async def get_product(product_id: IdOrSlug, request: Request, session: Reading, scopes: CallerScopes) -> Response:
+    """Return a product by its id or slug. Drafts and archived products are found only with the scope `catalog:write`.
+
+    With the `ETag` of an earlier response in `If-None-Match`, the answer is 304 if nothing has changed.
+    """
+    found = await lists.find_product(session, product_id, hidden=EDIT in scopes)
+    if isinstance(found, lists.Moved):
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/catalog/products/{found.slug}{query}", status_code=301)
+    return product_response(request, found)
 
 
 @router.patch(
     "/{product_id}",
     summary="Change a product",
-    responses=problem_responses(ProductNotFound, CategoryNotFound, PriceNotWhole),
+    responses=problem_responses(
+        ProductNotFound, CategoryNotFound, PriceNotWhole, SlugTaken, PreconditionRequired, PreconditionFailed
+    ),
 )
 async def update_product(
-    product_id: ProductId, request: UpdateProduct, actor: EditingActor, session: Transaction
+    product_id: ProductId,
+    request: UpdateProduct,
+    actor: EditingActor,
+    session: Transaction,
+    response: Response,
+    if_match: IfMatch = None,
 ) -> ProductView:
     """Change the fields that are in the request body. The prices of existing orders do not change.
 
-    Requires the scope `catalog:write`.
+    Requires the scope `catalog:write`, and the header `If-Match`, so that two editors do not overwrite each other's changes.
     """
-    return await edit.update_product(session, product_id, request, actor)
+    product = await edit.update_product(session, product_id, request, if_match, actor)
+    response.headers["ETag"] = product_etag(product)
+    return product
+
+
+@router.delete(
+    "/{product_id}",
+    status_code=204,
+    summary="Delete a product",
+    responses=problem_responses(ProductNotFound, ProductOrdered, PreconditionRequired, PreconditionFailed),
+)
+async def delete_product(
+    product_id: ProductId, actor: EditingActor, session: Transaction, if_match: IfMatch = None
+) -> None:
+    """Delete a product that no order refers to; archive others. Requires the scope `catalog:write` and the header `If-Match`."""
+    await edit.delete_product(session, product_id, if_match, actor)
+
+
+@router.get(
+    "/{product_id}/audit-log", summary="List the changes of a product", responses=problem_responses(InvalidCursor)
+)
+async def list_product_changes(
+    product_id: ProductId, _: EditorCaller, session: Reading, limit: Limit = 20, cursor: CursorParam = None
+) -> AuditPage:
+    """Return the changes of a product, of its price, status and stock, newest first. Requires the scope `catalog:write`."""
+    before = None if cursor is None else decode_cursor(cursor, CHANGES, int)[0]
+    selected = AuditFilter(subject=str(product_id))
+    rows = await list_entries(session, AuditLogEntry, selected, limit + 1, before)
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(CHANGES, row.id))
+    return AuditPage(items=[AuditEntryView.model_validate(row) for row in page], next_cursor=next_cursor)

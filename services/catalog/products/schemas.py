@@ -8,17 +8,24 @@ from uuid import UUID
 from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kit.fields import Amount, Currency, Line, Paragraph
+from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.slugs import ChosenSlug
+from services.catalog.statuses import ProductStatus
 from services.catalog.tags.schemas import TagName
 
 EXAMPLE_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
 
 
 Tags = Annotated[list[TagName], Field(max_length=20)]
+Price = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 STOCK = "Quantity that can be ordered, excluding reserved units; null means unlimited"
+PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
+STATUS = (
+    "`draft`: not offered yet; `active`: listed and can be ordered; `archived`: not offered any more. "
+    "Only editors see drafts and archived products"
+)
 TAGS = "Labels for filtering, stored in lower case without duplicates"
 
 
@@ -46,10 +53,11 @@ class CreateProduct(RequestModel):
     name: Line = Field(description="Name of the product")
     slug: ChosenSlug | None = Field(default=None, description="Unique name in URLs. Default: made from `name`")
     description: Paragraph | None = Field(default=None, description="Text for customers")
-    price: Amount = Field(description="Price of one unit, in subunits of the currency (kobo, pesewa, cent)")
+    price: Price = Field(description=f"{PRICE}. 0 is possible: an order of amount 0 is delivered without a payment")
     currency: Currency = Field(description="ISO 4217 code; it cannot be changed later")
     stock: Stock | None = Field(default=None, description=STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category")
+    status: ProductStatus = Field(default=ProductStatus.ACTIVE, description=STATUS)
     tags: Tags | None = Field(default=None, description=TAGS)
 
 
@@ -59,15 +67,17 @@ class UpdateProduct(RequestModel):
     model_config = example({"price": 4_200_000, "stock": 35})
 
     name: Line | SkipJsonSchema[None] = Field(default=None, description="Name of the product")
-    description: Paragraph | SkipJsonSchema[None] = Field(default=None, description="Text for customers")
-    price: Amount | SkipJsonSchema[None] = Field(
-        default=None, description="Price of one unit, in subunits of the currency"
+    slug: ChosenSlug | SkipJsonSchema[None] = Field(
+        default=None, description="Unique name in URLs. Requests with the old one are redirected (301)"
     )
+    description: Paragraph | SkipJsonSchema[None] = Field(default=None, description="Text for customers")
+    price: Price | SkipJsonSchema[None] = Field(default=None, description=PRICE)
+    status: ProductStatus | SkipJsonSchema[None] = Field(default=None, description=STATUS)
     stock: Stock | None = Field(default=None, description=STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category; null removes it")
     tags: Tags | SkipJsonSchema[None] = Field(default=None, description=TAGS)
 
-    @field_validator("name", "description", "price", "tags")
+    @field_validator("name", "slug", "description", "price", "status", "tags")
     @classmethod
     def _refuse_null(cls, value: object) -> object:
         if value is None:
@@ -82,11 +92,13 @@ class ProductView(ResponseModel):
             "slug": "wireless-headphones",
             "name": "Wireless headphones",
             "description": "Thirty hours between two charges.",
+            "status": "active",
             "price": 4_500_000,
             "currency": "NGN",
             "stock": 20,
             "category_id": None,
             "tags": ["audio", "wireless"],
+            "version": 1,
             "created_at": "2026-03-01T09:30:00Z",
             "updated_at": "2026-03-01T09:30:00Z",
         }
@@ -96,11 +108,13 @@ class ProductView(ResponseModel):
     slug: str = Field(description="Name in URLs, unique among products")
     name: str = Field(description="Name of the product")
     description: str = Field(description="Text for customers; empty if there is none")
-    price: int = Field(description="Price of one unit, in subunits of the currency (kobo, pesewa, cent)")
+    status: ProductStatus = Field(description=STATUS)
+    price: int = Field(description=PRICE)
     currency: str = Field(description="ISO 4217 code")
     stock: int | None = Field(description=STOCK)
     category_id: UUID | None = Field(description="Id of the product's category, or null")
     tags: list[str] = Field(description="Labels in lower case")
+    version: int = Field(description="Number of the version, which each change with PATCH increases")
     created_at: datetime = Field(description="When the product was created")
     updated_at: datetime = Field(description="When the product was created or last changed with PATCH")
 

@@ -21,7 +21,8 @@ END $$
 """
 
 ROLES = {
-    "admin": "audit:read catalog:write orders:read orders:write payments:decide payments:read payments:refund payments:write",
+    "admin": "audit:read catalog:write orders:manage orders:read orders:write payments:decide payments:read payments:refund"
+    " payments:write stock:write",
     "customer": "orders:write payments:write",
     "support": "orders:read orders:write payments:read payments:write",
 }

@@ -139,7 +139,7 @@ def upgrade() -> None:
             "status IN ('pending', 'paid', 'delivered', 'cancelled', 'expired', 'refunded')",
             name=op.f("ck_orders_status"),
         ),
-        sa.CheckConstraint("amount > 0", name=op.f("ck_orders_amount")),
+        sa.CheckConstraint("amount >= 0", name=op.f("ck_orders_amount")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
     )
     op.create_index(
@@ -188,7 +188,7 @@ def upgrade() -> None:
     op.create_table(
         "deliveries",
         sa.Column("order_id", sa.Uuid(), nullable=False),
-        sa.Column("payment_reference", sa.Text(), nullable=False),
+        sa.Column("payment_reference", sa.Text(), nullable=True),
         sa.Column("delivered_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name=op.f("fk_deliveries_order_id_orders"), ondelete="RESTRICT"
@@ -202,10 +202,12 @@ def upgrade() -> None:
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), server_default="", nullable=False),
+        sa.Column("status", sa.Text(), server_default="active", nullable=False),
         sa.Column("price", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("stock", sa.BigInteger(), nullable=True),
         sa.Column("category_id", sa.Uuid(), nullable=True),
+        sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column(
@@ -217,7 +219,8 @@ def upgrade() -> None:
             ),
             nullable=False,
         ),
-        sa.CheckConstraint("price > 0", name=op.f("ck_products_price")),
+        sa.CheckConstraint("status IN ('draft', 'active', 'archived')", name=op.f("ck_products_status")),
+        sa.CheckConstraint("price >= 0", name=op.f("ck_products_price")),
         sa.CheckConstraint("stock >= 0", name=op.f("ck_products_stock")),
         sa.ForeignKeyConstraint(
             ["category_id"], ["categories.id"], name=op.f("fk_products_category_id_categories"), ondelete="SET NULL"
@@ -230,6 +233,17 @@ def upgrade() -> None:
     op.create_index("ix_products_name", "products", [sa.literal_column("lower(name)"), "id"], unique=False)
     op.create_index(op.f("ix_products_price_id"), "products", ["price", "id"], unique=False)
     op.create_index(op.f("ix_products_search"), "products", ["search"], unique=False, postgresql_using="gin")
+    op.create_table(
+        "old_slugs",
+        sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_old_slugs_product_id_products"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("slug", name=op.f("pk_old_slugs")),
+    )
+    op.create_index(op.f("ix_old_slugs_product_id"), "old_slugs", ["product_id"], unique=False)
     op.create_table(
         "product_tags",
         sa.Column("product_id", sa.Uuid(), nullable=False),
@@ -277,6 +291,8 @@ def downgrade() -> None:
     op.drop_table("order_items")
     op.drop_index(op.f("ix_product_tags_tag_id_product_id"), table_name="product_tags")
     op.drop_table("product_tags")
+    op.drop_index(op.f("ix_old_slugs_product_id"), table_name="old_slugs")
+    op.drop_table("old_slugs")
     op.drop_index(op.f("ix_products_search"), table_name="products", postgresql_using="gin")
     op.drop_index(op.f("ix_products_price_id"), table_name="products")
     op.drop_index("ix_products_name", table_name="products")

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.factories.catalog import Headers, create_product, place_order
+from tests.factories.catalog import ANY_VERSION, Headers, create_product, place_order
 from tests.factories.events import payment_succeeded
 from tests.fixtures.catalog import handle_events, status_of, stock_of
 
@@ -50,7 +50,9 @@ async def test_place_when_the_price_changes_later_then_the_order_keeps_its_price
 ) -> None:
     cup = await create_product(5, price=30_000)
     placed = (await place_order(client, customer, {cup: 1})).json()
-    await client.patch(f"/catalog/products/{cup}", json={"price": 99_900, "name": "Grail"}, headers=editor)
+    await client.patch(
+        f"/catalog/products/{cup}", json={"price": 99_900, "name": "Grail"}, headers=editor | ANY_VERSION
+    )
     order = (await client.get(f"/catalog/orders/{placed['id']}", headers=customer)).json()
     assert (order["amount"], order["items"][0]["name"]) == (30_000, "Cup")
     await handle_events(payment_succeeded(UUID(placed["id"]), "r1", 30_000))
