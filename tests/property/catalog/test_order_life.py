@@ -128,7 +128,7 @@ class System:
         row = (await self.session.execute(SNAPSHOT, {"product_id": self.product_id, "ids": self.ids})).one()
         return row.statuses, row.stock
 
-    async def delivered(self) -> set[str]:
+    async def delivered(self) -> set[str | None]:
         rows = await self.session.execute(select(Delivery.payment_reference).where(Delivery.order_id.in_(self.ids)))
         return set(rows.scalars())
 
