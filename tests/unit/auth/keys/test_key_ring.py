@@ -1,11 +1,15 @@
+import asyncio
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import jwt
 import pytest
 
+from kit import jwks
 from kit.auth import TokenVerifier
-from kit.errors import Unavailable
+from kit.errors import NotAuthenticated, Unavailable
+from kit.jwks import FETCH_TIMEOUT_SECONDS, REFRESH_AGE_SECONDS, REFRESH_CHECK_SECONDS
 from services.auth.keys.key_folder import KeysUnusable, create_first, read_keys, replace_all, rotate
 from services.auth.keys.key_ring import KeyRing
 from services.auth.keys.schedule import RETIREMENT_SECONDS
@@ -66,6 +70,30 @@ async def test_replace_all_when_a_key_leaked_then_only_the_new_key_is_published_
     (kid,) = await published(ring)
     assert (await ring.signing_key()).kid == kid
     assert kid not in leaked
+
+
+async def test_replace_all_when_a_key_leaked_then_its_tokens_are_refused_within_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_first(tmp_path, KeyType.P256)
+    ring = KeyRing(tmp_path, activation_seconds=60, reload_seconds=0)
+    key, now = await ring.signing_key(), int(time.time())
+    payload = {"iss": "i", "aud": "a", "sub": "s", "jti": "j", "client_id": "c", "iat": now, "exp": now + 60}
+    token = jwt.encode(payload, key.private, key.algorithm, {"typ": "at+jwt", "kid": key.kid})
+    verifier = TokenVerifier(ring.jwks, issuer="i", audience="a")
+    await verifier.verify(token)
+    replace_all(tmp_path, KeyType.P256)
+    started = time.monotonic()
+    clock = SimpleNamespace(monotonic=lambda: started + REFRESH_AGE_SECONDS + REFRESH_CHECK_SECONDS)
+    monkeypatch.setattr(jwks, "time", clock)
+    assert REFRESH_AGE_SECONDS + REFRESH_CHECK_SECONDS + FETCH_TIMEOUT_SECONDS < 60
+    async with verifier.keys.refreshing(check_seconds=0.001), asyncio.timeout(10):
+        while True:
+            try:
+                await verifier.verify(token)
+            except NotAuthenticated:
+                break
+            await asyncio.sleep(0.001)
 
 
 async def test_key_ring_when_the_folder_is_broken_then_keeps_its_keys(tmp_path: Path) -> None:
