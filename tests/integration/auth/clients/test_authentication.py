@@ -184,6 +184,17 @@ async def test_login_of_a_public_client_returns_tokens_with_its_id_and_at_most_i
     assert (await auth.login(email, client_id=kiosk, scope="payments:write")).json()["error"] == "invalid_scope"
 
 
+async def test_refresh_when_the_scopes_of_the_public_client_were_reduced_then_new_tokens_have_fewer(
+    auth: AuthClient, email: str
+) -> None:
+    async with sessions.begin() as session:
+        await records.create(session, "kiosk", {"orders:write", "payments:write"}, public=True)
+    token = (await auth.login(email, client_id="kiosk")).json()["refresh_token"]
+    async with sessions.begin() as session:
+        await records.set_scopes(session, "kiosk", {"payments:write"})
+    assert (await auth.refresh(token)).json()["scope"] == "payments:write"
+
+
 async def test_refresh_when_another_client_sends_the_token_then_refused_and_the_session_goes_on(
     auth: AuthClient, kiosk: str, email: str
 ) -> None:
