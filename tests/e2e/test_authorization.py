@@ -7,14 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import httpx
+import jwt
+
 from contracts.tokens import ADMIN_SCOPES, CUSTOMER_SCOPES, PROGRAM_SCOPES
 from dev import PROJECT
-from tests.fixtures.auth import PASSWORD
-from tests.fixtures.stack_client import Json, StackClient
+from tests.fixtures.auth import AuthClient
+from tests.fixtures.stack_client import Json, StackClient, until
 
 TABLE = PROJECT / "docs" / "authorization.md"
 SERVICES = ("auth", "catalog", "payments")
-HEADER = ("operation", "none", "expired", "other audience", "other customer", "customer", "program", "support", "admin")
+HEADER = (
+    *("operation", "none", "expired", "other audience", "ended session"),
+    *("other customer", "customer", "program", "support", "admin"),
+)
 SUPPORT_SCOPES = CUSTOMER_SCOPES | {"orders:read", "payments:read"}
 REFUSED = {401, 403, 404}
 CALLBACK = "/payments/callback"
@@ -31,29 +37,53 @@ def operations() -> Iterator[tuple[str, str, str]]:
             yield from ((service, method.upper(), path) for method in methods)
 
 
-async def register(shop: StackClient) -> str:
-    """Register an account and return its id."""
-    body = {"email": f"{uuid4()}@example.com", "password": PASSWORD}
-    return str((await shop.call("POST", f"{shop.env['AUTH_URL']}/auth/users", json=body, expect=201)).json()["id"])
+async def log_in(shop: StackClient, email: str | None = None) -> Json:
+    """Log in, by default as a new account. Return the claims of the access token."""
+    async with httpx.AsyncClient(base_url=shop.env["AUTH_URL"], timeout=15, trust_env=False) as http:
+        auth = AuthClient(http)
+        email = email or (await auth.register()).json()["email"]
+        token = (await auth.login(email)).json()["access_token"]
+    return dict(jwt.decode(token, options={"verify_signature": False}))
 
 
-async def callers(shop: StackClient, customer: str) -> list[Json]:
+async def callers(shop: StackClient, customer: Json) -> list[Json]:
     """Return the headers of the callers, in the order of HEADER."""
-    other, support, admin = [await register(shop) for _ in range(3)]
+
+    def bearer(account: Json, scopes: frozenset[str] = CUSTOMER_SCOPES, **claims: object) -> Json:
+        return shop.bearer(account["sub"], scopes, sid=account["sid"], email=account["email"], **claims)
+
+    other, support, admin, ended = [await log_in(shop) for _ in range(4)]
+    await end_session(shop, ended["sid"], bearer(ended))
     return [
         {},
-        shop.bearer(customer, exp=int(time.time()) - 600),
-        shop.bearer(customer, aud="elsewhere"),
-        shop.bearer(other),
-        shop.bearer(customer),
+        bearer(customer, exp=int(time.time()) - 600),
+        bearer(customer, aud="elsewhere"),
+        bearer(ended),
+        bearer(other),
+        bearer(customer),
         shop.bearer("reporter", PROGRAM_SCOPES, client_id="reporter", email=None),
-        shop.bearer(support, SUPPORT_SCOPES),
-        shop.bearer(admin, ADMIN_SCOPES),
+        bearer(support, SUPPORT_SCOPES),
+        bearer(admin, ADMIN_SCOPES),
     ]
 
 
+async def end_session(shop: StackClient, sid: str, headers: Json) -> None:
+    """End a session, and wait until every service refuses its access tokens."""
+    await shop.call("DELETE", f"{shop.env['AUTH_URL']}/auth/sessions/{sid}", headers=headers, expect=204)
+    for url in (
+        f"{shop.env['AUTH_URL']}/auth/me",
+        f"{shop.env['CATALOG_URL']}/catalog/orders",
+        f"{shop.env['PAYMENTS_URL']}/payments",
+    ):
+
+        async def refused(url: str = url) -> bool | None:
+            return True if (await shop.call("GET", url, headers=headers)).status_code == 401 else None
+
+        await until(refused)
+
+
 async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
-    """Create what the paths name. There is no card, so every customer gets 404."""
+    """Create what the paths name, except a session. There is no card, so every customer gets 404."""
     product = await shop.product()
     category = await shop.category()
     await shop.change_product(product, {"category_id": category["id"]})  # so that it cannot be deleted
@@ -71,10 +101,12 @@ async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
 
 
 async def test_every_operation_answers_each_caller_as_the_table_says(shop: StackClient, tmp_path: Path) -> None:
-    customer = await register(shop)
-    values, headers = await path_values(shop, customer), await callers(shop, customer)
+    customer = await log_in(shop)
+    values, headers = await path_values(shop, customer["sub"]), await callers(shop, customer)
     rows: list[tuple[str, ...]] = [HEADER]
     for service, method, path in operations():
+        if "{session_id}" in path:
+            values["session_id"] = (await log_in(shop, customer["email"]))["sid"]
         url = shop.env[f"{service.upper()}_URL"] + re.sub(r"{(\w+)}", lambda name: values[name[1]], path)
         if path == CALLBACK:
             url += f"?reference={values['reference']}"

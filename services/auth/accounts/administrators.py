@@ -27,26 +27,30 @@ async def list_all(session: AsyncSession) -> Sequence[Account]:
 async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> bool:
     """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role.
 
-    The role no longer depends on AUTH_ADMIN_EMAIL: `find_unnamed` does not return the account.
+    If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_unnamed` does not return the
+    account.
     """
-    roles = (await session.scalars(select(Role.name).where(Role.name != CUSTOMER).order_by(Role.name))).all()
-    if role not in roles:
-        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(roles)}")
+    scopes = {row.name: set(row.scope.split()) for row in await session.scalars(select(Role))}
+    if role not in scopes.keys() - {CUSTOMER}:
+        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(scopes.keys() - {CUSTOMER}))}")
     account = await _get_locked(session, email)
-    before = {"role": account.role, "role_from_environment": account.role_from_environment}
+    old_role = account.role
+    before = {"role": old_role, "role_from_environment": account.role_from_environment}
     account.role, account.role_from_environment = role, False
     after = {"role": role, "role_from_environment": False}
     if before == after:
         return False
+    if not scopes[role] >= scopes[old_role]:
+        await revoke_sessions(session, account.id)
     await audit.record(session, AuditLogEntry, actor, "role.granted", account.id, before=before, after=after)
-    return before["role"] != role
+    return old_role != role
 
 
 async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | None) -> None:
     """Make an account a customer's account, and end its sessions. `named`: the address in AUTH_ADMIN_EMAIL.
 
-    Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer,
-    and for `named`, because auth would make it an administrator again when it starts.
+    Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer, and for `named`,
+    because auth would make it an administrator again when it starts.
     """
     account = await _get_locked(session, email)
     if account.role == CUSTOMER:

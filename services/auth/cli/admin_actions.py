@@ -49,10 +49,7 @@ def revoke(email: str) -> None:
     """Make an account a customer's account, end its sessions, and print the result."""
     address = _normalize(email)
     _run(lambda session: administrators.revoke(session, command_actor(), address, settings.auth_admin_email))
-    typer.echo(
-        f"{address}: role customer. Its sessions have ended; its access tokens are valid for at most"
-        f" {settings.auth_access_token_seconds} s longer."
-    )
+    typer.echo(f"{address}: role customer. Its sessions have ended.")
 
 
 def _normalize(email: str) -> str:

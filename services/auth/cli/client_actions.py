@@ -62,6 +62,8 @@ def set_scopes(client_id: str, scopes: Sequence[str]) -> None:
 
     async def work(session: AsyncSession) -> tuple[str, str]:
         before, after = await records.set_scopes(session, client_id, set(scopes))
+        if not set(before.split()) <= set(after.split()):
+            await revoke_subject(session, client_id)
         if before != after:
             await _record(session, "client.scopes_changed", client_id, before={"scope": before}, after={"scope": after})
         return before, after
@@ -96,12 +98,15 @@ def add_secret(client_id: str) -> None:
     _print_secret(client_id, _run(work))
 
 
-def remove_secret(client_id: str, secret_id: int) -> None:
-    """Remove a secret of a client."""
+def remove_secret(client_id: str, secret_id: int, *, revoke_tokens: bool) -> None:
+    """Remove a secret of a client, and with `revoke_tokens` also revoke the access tokens that it has."""
 
     async def work(session: AsyncSession) -> None:
         await records.remove_secret(session, client_id, secret_id)
-        await _record(session, "client.secret_removed", client_id, before={"secret_id": secret_id})
+        if revoke_tokens:
+            await revoke_subject(session, client_id)
+        after: Json | None = {"tokens": "revoked"} if revoke_tokens else None
+        await _record(session, "client.secret_removed", client_id, before={"secret_id": secret_id}, after=after)
 
     _run(work)
     typer.echo(f"{client_id}: secret {secret_id} removed")

@@ -77,7 +77,7 @@ def grant(
     email: Email,
     role: Annotated[str, typer.Option("--role", help="admin or support (reads orders and payments).")] = "admin",
 ) -> None:
-    """Give a registered account a role. It takes effect at the next login or refresh.
+    """Give a registered account a role. It takes effect at the next login or refresh. If the account loses scopes, its sessions end.
 
     The administrator that AUTH_ADMIN_EMAIL names needs no command: auth creates the account when it starts.
     """
@@ -86,7 +86,7 @@ def grant(
 
 @admin.command()
 def revoke(email: Email) -> None:
-    """Make an account a customer's account again, and end its sessions. Access tokens that it has are valid until they expire."""
+    """Make an account a customer's account again, and end its sessions: every service refuses its tokens within ten seconds."""
     call(f"{ADMINS}:revoke", email)
 
 
@@ -132,13 +132,17 @@ def set_scopes(
         list[str], typer.Argument(help="All scopes that the client has from now on.", metavar="SCOPE...")
     ],
 ) -> None:
-    """Replace the scopes of a client application. Access tokens that it has keep theirs until they expire."""
+    """Replace the scopes of a client application.
+
+    If a program loses scopes, every service refuses the access tokens that it has within ten seconds, and it requests a new one. Tokens of
+    people who use a public client keep their scopes until they expire.
+    """
     call(f"{CLIENTS}:set_scopes", client_id, scopes)
 
 
 @client.command(name="remove")
 def remove_client(client_id: ClientId) -> None:
-    """Remove a client application. Sessions that it started end. Access tokens that it has are valid until they expire."""
+    """Remove a client application and end the sessions that it started: every service refuses its tokens within ten seconds."""
     call(f"{CLIENTS}:remove", client_id)
 
 
@@ -154,9 +158,16 @@ def remove_secret(
     secret_id: Annotated[
         int, typer.Argument(help="The id of the secret, as `client list` shows it.", metavar="SECRET_ID")
     ],
+    revoke_tokens: Annotated[
+        bool,
+        typer.Option(
+            "--revoke-tokens",
+            help="After a leak: every service also refuses the access tokens that the program has, within ten seconds.",
+        ),
+    ] = False,
 ) -> None:
     """Remove a secret, which is refused at once."""
-    call(f"{CLIENTS}:remove_secret", client_id, secret_id)
+    call(f"{CLIENTS}:remove_secret", client_id, secret_id, revoke_tokens=revoke_tokens)
 
 
 mail = create_cli("Mails to the owners of accounts.")

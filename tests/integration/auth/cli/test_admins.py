@@ -42,6 +42,18 @@ async def test_admin_grant_when_the_role_is_support_then_only_its_scopes(auth: A
     assert (await auth.login(email)).json()["scope"] == "orders:read orders:write payments:read payments:write"
 
 
+async def test_admin_grant_when_the_new_role_has_fewer_scopes_then_the_sessions_end(
+    auth: AuthClient, email: str
+) -> None:
+    customer = (await auth.login(email)).json()
+    await run_auth("admin", "grant", email)
+    assert (await auth.refresh(customer["refresh_token"])).status_code == 200, "a promotion ends nothing"
+    admin = (await auth.login(email)).json()
+    assert (await run_auth("admin", "grant", email, "--role", "support"))[0] == 0
+    assert (await auth.me(admin["access_token"])).status_code == 401
+    assert (await auth.refresh(admin["refresh_token"])).json()["error"] == "invalid_grant"
+
+
 async def test_admin_commands_when_refused_then_code_2_and_the_reason(
     auth: AuthClient, administrator: dict[str, str], email: str
 ) -> None:

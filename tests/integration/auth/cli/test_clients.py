@@ -74,3 +74,28 @@ async def test_client_commands_when_refused_then_code_2_and_the_reason(auth: Aut
         code, out = await run_auth("client", *arguments)
         assert (code, "Traceback" in out) == (2, False)
         assert reason in " ".join(out.split())
+
+
+async def revoked_subjects(auth: AuthClient) -> set[str]:
+    return set((await auth.http.get("/auth/revocations")).json()["subjects"])
+
+
+async def test_client_scopes_when_a_program_loses_one_then_its_tokens_are_revoked(auth: AuthClient) -> None:
+    await client("create", "reporter", "--scope", "orders:read")
+    await client("scopes", "reporter", "orders:read", "audit:read")
+    assert await revoked_subjects(auth) == set()
+    await client("scopes", "reporter", "audit:read")
+    assert await revoked_subjects(auth) == {"reporter"}
+
+
+async def test_client_secret_remove_after_a_leak_revokes_the_tokens_of_the_program(
+    auth: AuthClient, administrator: dict[str, str]
+) -> None:
+    created = await client("create", "reporter", "--scope", "orders:read")
+    added = await client("secret", "add", "reporter")
+    await client("secret", "remove", "reporter", field("secret_id", created))
+    assert await revoked_subjects(auth) == set()
+    await client("secret", "remove", "reporter", field("secret_id", added), "--revoke-tokens")
+    assert await revoked_subjects(auth) == {"reporter"}
+    leaked, routine = await audit_entries(auth.http, "auth", administrator, act="client.secret_removed")
+    assert (leaked["after"], routine["after"]) == ({"tokens": "revoked"}, None)
