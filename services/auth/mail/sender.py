@@ -145,13 +145,16 @@ class Sender:
     async def _postpone(self, mails: Sequence[DueMail], reason: str | None) -> None:
         """Make mails due again that were not sent: the server was unavailable, or there was no time for them. It is not an attempt."""
         seconds = OUTAGE_BACKOFF.seconds(self._outages - 1) if self._outages else 0
+        dead: list[DueMail] = []
         async with self._sessions.begin() as session:
             for mail in mails:
                 due_at = func.now() + timedelta(seconds=seconds)
                 status = await _retry_or_give_up(session, mail.id, due_at, reason, attempts=mail.attempts - 1)
                 if status is MailStatus.DEAD:
-                    mails_total.labels("dead").inc()
-                    log.warning("mail dead", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
+                    dead.append(mail)
+        for mail in dead:
+            mails_total.labels("dead").inc()
+            log.warning("mail dead", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
 
 
 async def _take(session: AsyncSession) -> list[DueMail]:
