@@ -15,6 +15,7 @@ from kit.revocations import Revocations
 from services.auth.accounts import email_routes, password_routes
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap
+from services.auth.accounts.hash_threads import default_threads
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, reading, reading_engine, reading_sessions, sessions
 from services.auth.keys import routes as key_routes
@@ -24,6 +25,7 @@ from services.auth.models import AuditLogEntry
 from services.auth.sessions import routes as session_routes
 from services.auth.sessions.revocations import current_list
 from services.auth.settings import settings
+from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.tokens import check, server_metadata
 from services.auth.tokens import routes as token_routes
 
@@ -41,6 +43,7 @@ class State(AuthState):
 
     key_ring: KeyRing
     password_hasher: PasswordHasher
+    remembered_refusals: RememberedRefusals
     refresh_secret: bytes
     """The secret from which refresh tokens are derived (sessions/refresh_tokens.py)."""
 
@@ -62,14 +65,19 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         audience=settings.token_audience,
         is_revoked=revocations.is_revoked,
     )
-    password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds)
+    threads = settings.auth_hash_threads or default_threads(settings.web_concurrency)
+    password_hasher = PasswordHasher.create(settings.auth_password_scheme, settings.auth_bcrypt_rounds, threads)
     await password_hasher.warm_up()
     admin = AdminBootstrap(sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
     warnings["administrators"] = admin.check_others
     async with admin.running(), verifier.keys.refreshing(), revocations.polling(REVOCATION_POLL_SECONDS):
         yield State(
-            verifier=verifier, key_ring=key_ring, password_hasher=password_hasher, refresh_secret=refresh_secret
+            verifier=verifier,
+            key_ring=key_ring,
+            password_hasher=password_hasher,
+            remembered_refusals=RememberedRefusals(),
+            refresh_secret=refresh_secret,
         )
     password_hasher.close()
     await engine.dispose()

@@ -140,13 +140,13 @@ class InvalidScope(OAuthError):
 
 
 class TooManyFailedLogins(OAuthError):
-    """Too many failed logins with this user name. Try again later."""
+    """Too many failed logins with this user name, or from this network. Try again later."""
 
     status = 429
     error = "temporarily_unavailable"
 
     def __init__(self, seconds: int) -> None:
         super().__init__(
-            f"Too many failed logins with this user name. Try again in {seconds} s.",
+            f"Too many failed logins with this user name, or from this network. Try again in {seconds} s.",
             headers={"Retry-After": str(seconds)},
         )

@@ -1,9 +1,18 @@
 """Metrics of auth."""
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 token_requests_total = Counter(
     "auth_token_requests_total",
     "Token requests and refused revocations. grant: the grant type, or `refused`. result: `granted` or the error code of RFC 6749",
     ["grant", "result"],
+)
+
+throttled_total = Counter(
+    "auth_throttled_total",
+    "Requests refused because of a limit of failed logins or registrations. limit: `name`, `device`, `account`, `address`, `registrations`",
+    ["limit"],
+)
+hashes_waiting = Gauge(
+    "auth_hashes_waiting", "Requests that wait for a thread that hashes their password", multiprocess_mode="livesum"
 )

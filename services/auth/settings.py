@@ -84,6 +84,12 @@ class AuthSettings(Settings):
         max_length=200,
         description="URL of the shop's web pages, to which mails link. Without it, mails contain codes only",
     )
+    auth_hash_threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="Threads of each web process that hash passwords. Default: the CPUs of the container, shared by the web processes",
+    )
     auth_admin_email: Email | None = None
     auth_admin_password: Secret | None = None
 

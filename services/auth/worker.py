@@ -25,7 +25,7 @@ from services.auth.models import OutboxRow
 from services.auth.republish import republish
 from services.auth.sessions import refresh_tokens, revocations
 from services.auth.settings import settings
-from services.auth.throttling import failed_logins
+from services.auth.throttling import address_buckets, devices, failed_logins
 
 BATCH_SIZE = 1000
 INTERVAL_SECONDS = 60.0
@@ -34,12 +34,14 @@ log = structlog.get_logger("pruning")
 
 
 async def prune(session: AsyncSession) -> int:
-    """Delete up to BATCH_SIZE rows of each kind that has expired. Return the largest number of one kind."""
+    """Delete up to BATCH_SIZE rows of each kind that are no longer needed. Return the largest number of one kind."""
     deleted = {
         "refresh_families": await refresh_tokens.delete_expired(session, BATCH_SIZE),
         "revocations": await revocations.delete_expired(session, BATCH_SIZE),
         "ended_accounts": await events.prune(session, BATCH_SIZE),
         "failed_logins": await failed_logins.delete_old(session, BATCH_SIZE),
+        "address_buckets": await address_buckets.delete_full(session, BATCH_SIZE),
+        "devices": await devices.delete_expired(session, BATCH_SIZE),
         "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
         "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),

@@ -17,6 +17,7 @@ from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.models import ADMIN, Account, AuditLogEntry
 from services.auth.sessions.revocations import revoke_sessions
 from services.auth.settings import AuthSettings
+from services.auth.throttling import devices
 
 RETRY_SECONDS = 1.0
 START = Actor(id="configuration", address=socket.gethostname())
@@ -30,7 +31,7 @@ async def ensure_admin(
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
     Idempotent, also in concurrent processes. If a customer has registered this email address, the account becomes the administrator's
-    account, its old password is no longer valid, and its sessions end.
+    account, its old password is no longer valid, its sessions end, and its devices are forgotten.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password
     if email is None or secret is None:
@@ -50,6 +51,7 @@ async def ensure_admin(
         upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
         await revoke_sessions(session, account_id)
+        await devices.forget_all(session, account_id)
         await audit.record(
             session,
             AuditLogEntry,

@@ -24,7 +24,7 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     if email is None:
         return False
     await revoke_sessions(session, account_id)
-    await failed_logins.reset(session, email)
+    await failed_logins.forget(session, failed_logins.key_of_name(email))
     await session.execute(delete(Mail).where(Mail.recipient == email))
     await session.execute(delete(Account).where(Account.id == account_id))
     await events.end(session, account_id, merged_into=None)

@@ -8,6 +8,10 @@ from services.auth.accounts.models import RequestKind
 from services.auth.accounts.schemas import EmailVerification, MailAddress
 from services.auth.db import Transaction
 from services.auth.errors import MailNotConfigured, TokenNotValid, TooManyMails
+from services.auth.throttling import address_limits
+from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.remembered_refusals import CurrentRefusals
+from services.auth.throttling.request_source import CurrentRequestSource
 
 router = Router(prefix="/auth", tags=["e-mail address"])
 
@@ -26,6 +30,9 @@ async def verify_email(verification: EmailVerification, session: Transaction) ->
     status_code=202,
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
-async def request_verification_mail(request: MailAddress, session: Transaction) -> None:
+async def request_verification_mail(
+    request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+) -> None:
     """Send another mail to verify the address, if it has an account and is not verified. The answer is the same for every address."""
+    await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
     await request_mail(session, RequestKind.VERIFY_EMAIL, request.email)

@@ -3,30 +3,41 @@
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.http.rate_limit import TooManyRequests
+from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.errors import TooManyFailedLogins, WrongPassword
+from services.auth.errors import WrongPassword
+from services.auth.metrics import throttled_total
 from services.auth.models import Account
 from services.auth.throttling import failed_logins
+from services.auth.throttling.request_source import RequestSource
 
 
 async def check_password(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, account: Account, password: str
+    sessions: async_sessionmaker[AsyncSession],
+    hasher: PasswordHasher,
+    source: RequestSource,
+    account: Account,
+    password: str,
 ) -> None:
-    """Raise WrongPassword unless this is the account's password. A failure counts like a failed login.
+    """Raise WrongPassword unless this is the account's password.
 
-    Also raises TooManyRequests during a pause after failures, and TooBusy. No transaction may be open: hashing is slow.
+    Failures have the pauses of failed logins, but are counted for the logged-in account: failed logins of others do not keep the owner from
+    changing the password, and the holder of a stolen access token cannot keep the owner from logging in. Also raises TooManyRequests during
+    a pause, and TooBusy. No transaction may be open: hashing is slow.
     """
-    try:
-        async with hasher.slot():
-            async with sessions.begin() as session:
-                await failed_logins.start_attempt(session, account.email)
-            correct, _ = await hasher.verify(password, account.password_hash)
-    except TooManyFailedLogins as error:
-        raise TooManyRequests(float(error.headers["Retry-After"])) from error
+    key = failed_logins.key_of_account(account.id)
+    async with hasher.slot(Lane.of_account(account.id), source.disconnected):
+        async with sessions.begin() as session:
+            started_at = await failed_logins.start_attempt(session, key)
+            seconds = 0.0 if started_at else await failed_logins.seconds_to_wait(session, key)
+        if started_at is None:
+            throttled_total.labels("account").inc()
+            raise TooManyRequests(max(1.0, seconds))
+        correct, _ = await hasher.verify(password, account.password_hash)
     async with sessions.begin() as session:
         if correct:
-            await failed_logins.reset(session, account.email)
+            await failed_logins.record_success(session, key, started_at)
         else:
-            await failed_logins.record_failure(session, account.email)
+            await failed_logins.record_failure(session, key)
     if not correct:
         raise WrongPassword

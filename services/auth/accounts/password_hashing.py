@@ -1,26 +1,24 @@
 """Hash and verify passwords in a bounded pool of threads.
 
-Hashing is slow on purpose, so it does not run on the event loop, and not in more threads than there are cores. bcrypt alone uses only the
+Hashing is slow on purpose, so it does not run on the event loop, and not in more threads than there are CPUs. bcrypt alone uses only the
 first 72 bytes of a password. The scheme `bcrypt_sha256` uses all bytes, because it applies SHA-256 first.
 """
 
 import asyncio
 import hashlib
-import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Self
 
 from fastapi import Depends, Request
 from passlib.context import CryptContext
 
+from services.auth.accounts.hash_queue import OWN_LANE, HashQueue, Lane, still_connected
+from services.auth.accounts.hash_threads import lower_priority
 from services.auth.accounts.password_rules import normalize
-from services.auth.errors import TooBusy
 
-QUEUED_PER_THREAD = 32
-MAX_WAIT_SECONDS = 10
 PADDING = bytes(64 * 1024)
 """Hashing it with SHA-256 takes less than a millisecond of processor time."""
 
@@ -29,25 +27,19 @@ SIMILAR = 1.25
 
 
 class PasswordHasher:
-    """Computes at most one hash per core at a time. Further callers wait in a queue. If it is full or slow, `slot` raises TooBusy."""
+    """Computes at most one hash per thread at a time. Further callers wait in a fair queue (hash_queue.py)."""
 
     def __init__(self, context: CryptContext, threads: int) -> None:
         self.threads = threads
         self._context = context
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="password")
-        self._free = asyncio.Semaphore(threads)
-        self._max_waiting = threads * QUEUED_PER_THREAD
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="password", initializer=lower_priority)
+        self._queue = HashQueue(threads)
         self.failure_seconds = 0.0
         """The processor time of each failed verification. `warm_up` measures it for unknown users; a more expensive hash raises it."""
 
-        self._waiting = 0
-
     @classmethod
-    def create(cls, scheme: str, bcrypt_rounds: int) -> Self:
-        """Create a hasher with as many threads as the machine has cores. `scheme`: bcrypt_sha256 or argon2.
-
-        Hashes of the other schemes are verified too, and reported as outdated.
-        """
+    def create(cls, scheme: str, bcrypt_rounds: int, threads: int) -> Self:
+        """Create a hasher. `scheme`: bcrypt_sha256 or argon2. Hashes of the other schemes are verified too, and reported as outdated."""
         context = CryptContext(
             schemes=["bcrypt_sha256", "argon2", "bcrypt"],
             default=str(scheme),
@@ -59,25 +51,16 @@ class PasswordHasher:
             argon2__time_cost=2,
             argon2__parallelism=1,
         )
-        return cls(context, threads=os.cpu_count() or 1)
+        return cls(context, threads)
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Reserve a thread for the `with` block, in which `hash` and `verify` are called. Raises TooBusy if the queue is full or slow."""
-        if self._waiting >= self._max_waiting:
-            raise TooBusy
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(MAX_WAIT_SECONDS):
-                await self._free.acquire()
-        except TimeoutError:
-            raise TooBusy from None
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._free.release()
+    def slot(
+        self, lane: Lane = OWN_LANE, disconnected: Callable[[], Awaitable[bool]] = still_connected
+    ) -> AbstractAsyncContextManager[None]:
+        """Reserve a thread for the `with` block, in which `hash` and `verify` are called.
+
+        Raises TooBusy and ClientDisconnect, as `HashQueue.slot`.
+        """
+        return self._queue.slot(lane, disconnected)
 
     async def hash(self, password: str) -> str:
         password_hash = await asyncio.get_running_loop().run_in_executor(self._executor, self._context.hash, password)

@@ -22,6 +22,10 @@ from services.auth.errors import (
     TooManyMails,
     WrongPassword,
 )
+from services.auth.throttling import address_limits
+from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.remembered_refusals import CurrentRefusals
+from services.auth.throttling.request_source import CurrentRequestSource
 
 router = Router(prefix="/auth", tags=["passwords"])
 
@@ -33,13 +37,16 @@ router = Router(prefix="/auth", tags=["passwords"])
     responses=problem_responses(AccountNeeded, WrongPassword, PasswordTooEasy, TooBusy),
 )
 async def change_password(
-    change: PasswordChange, caller: Annotated[Caller, Depends(authenticate)], hasher: CurrentPasswordHasher
+    change: PasswordChange,
+    caller: Annotated[Caller, Depends(authenticate)],
+    hasher: CurrentPasswordHasher,
+    source: CurrentRequestSource,
 ) -> None:
     """Change the password of your account. All sessions but the one of this access token end.
 
-    A wrong `current_password` counts as a failed login.
+    After five wrong `current_password`, further requests are refused during a pause.
     """
-    await passwords.change_password(sessions, hasher, caller, change.current_password, change.new_password)
+    await passwords.change_password(sessions, hasher, source, caller, change.current_password, change.new_password)
 
 
 @router.post(
@@ -48,8 +55,11 @@ async def change_password(
     status_code=202,
     responses=problem_responses(MailNotConfigured, TooManyMails),
 )
-async def forgot_password(request: MailAddress, session: Transaction) -> None:
+async def forgot_password(
+    request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
+) -> None:
     """Send a mail with a token for POST /auth/password/reset, if the address has an account. The answer is the same for every address."""
+    await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
     await request_mail(session, RequestKind.RESET_PASSWORD, request.email)
 
 
@@ -59,6 +69,8 @@ async def forgot_password(request: MailAddress, session: Transaction) -> None:
     status_code=204,
     responses=problem_responses(TokenNotValid, PasswordTooEasy, TooBusy),
 )
-async def reset_password(reset: PasswordReset, hasher: CurrentPasswordHasher) -> None:
+async def reset_password(
+    reset: PasswordReset, hasher: CurrentPasswordHasher, source: CurrentRequestSource, refusals: CurrentRefusals
+) -> None:
     """Set a new password with the token of a mail, which is valid for 15 minutes. All sessions of the account end."""
-    await passwords.reset_password(sessions, hasher, reset.token, reset.password)
+    await passwords.reset_password(sessions, hasher, refusals, source, reset.token, reset.password)

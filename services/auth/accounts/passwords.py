@@ -5,6 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from services.auth.accounts import one_time_tokens, records
+from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.models import TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
 from services.auth.accounts.password_check import check_password
@@ -16,11 +17,18 @@ from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import Account
 from services.auth.sessions.revocations import revoke_sessions
 from services.auth.settings import settings
-from services.auth.throttling import failed_logins
+from services.auth.throttling import devices, failed_logins
+from services.auth.throttling.remembered_refusals import RememberedRefusals
+from services.auth.throttling.request_source import RequestSource
 
 
 async def change_password(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, caller: Caller, current: str, new: str
+    sessions: async_sessionmaker[AsyncSession],
+    hasher: PasswordHasher,
+    source: RequestSource,
+    caller: Caller,
+    current: str,
+    new: str,
 ) -> None:
     """Change the password of the caller's account, and end its other sessions.
 
@@ -29,8 +37,8 @@ async def change_password(
     async with sessions.begin() as session:
         account = await records.get_for_caller(session, caller)
     check_not_easy(new, account.email, account.name, settings.auth_shop_name)
-    await check_password(sessions, hasher, account, current)
-    async with hasher.slot():
+    await check_password(sessions, hasher, source, account, current)
+    async with hasher.slot(Lane.of_account(account.id), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         same_password = Account.password_hash.is_not_distinct_from(account.password_hash)
@@ -56,9 +64,14 @@ async def send_reset(session: AsyncSession, account: Account) -> None:
 
 
 async def reset_password(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, token: str, new: str
+    sessions: async_sessionmaker[AsyncSession],
+    hasher: PasswordHasher,
+    refusals: RememberedRefusals,
+    source: RequestSource,
+    token: str,
+    new: str,
 ) -> None:
-    """Set a new password with a token from a mail, and end all sessions. The address is verified by that.
+    """Set a new password with a token from a mail, end all sessions and forget all devices. The address is verified by that.
 
     Raises TokenNotValid, PasswordTooEasy (the token can be used again then), TooBusy.
     """
@@ -66,7 +79,7 @@ async def reset_password(
         found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
         account = await session.get_one(Account, found.account_id)
     check_not_easy(new, account.email, account.name, settings.auth_shop_name)
-    async with hasher.slot():
+    async with hasher.slot(Lane.of_account(account.id), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         used = await one_time_tokens.use(session, token, TokenPurpose.RESET_PASSWORD)
@@ -79,8 +92,11 @@ async def reset_password(
         if changed.first() is None:
             raise TokenNotValid  # the account has another address by now
         await revoke_sessions(session, used.account_id)
-        await failed_logins.reset(session, used.email)
+        await devices.forget_all(session, used.account_id)
+        key = failed_logins.key_of_name(used.email)
+        await failed_logins.end_pause(session, key)
         await _tell_owner(session, account)
+    refusals.forget(key)
 
 
 async def _tell_owner(session: AsyncSession, account: Account) -> None:

@@ -11,14 +11,19 @@ from kit.problem_responses import problem_responses
 from services.auth.accounts import records
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.events import publish_change
+from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
 from services.auth.accounts.schemas import AccountChange, AccountView, CurrentAccountView, Registration
-from services.auth.db import Reading, Transaction
+from services.auth.db import Reading, Transaction, sessions
 from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import Account
 from services.auth.settings import settings
+from services.auth.throttling import address_limits
+from services.auth.throttling.address_buckets import REGISTRATIONS
+from services.auth.throttling.remembered_refusals import CurrentRefusals
+from services.auth.throttling.request_source import CurrentRequestSource
 
 router = Router(prefix="/auth", tags=["accounts"])
 
@@ -33,13 +38,22 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
     response_model=AccountView,
     responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy),
 )
-async def register_account(registration: Registration, session: Transaction, hasher: CurrentPasswordHasher) -> Account:
+async def register_account(
+    registration: Registration,
+    session: Transaction,
+    hasher: CurrentPasswordHasher,
+    source: CurrentRequestSource,
+    refusals: CurrentRefusals,
+) -> Account:
     """Create a customer's account. Email addresses that differ only in upper and lower case are the same address.
 
     If the shop sends mail, the owner gets a mail whose token POST /auth/email/verify takes.
     """
     check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
-    async with hasher.slot():
+    address_limits.check(refusals, REGISTRATIONS, source.address)
+    async with hasher.slot(Lane.of_registrations(source.address), source.disconnected):
+        async with sessions.begin() as counting:
+            await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
         password_hash = await hasher.hash(registration.password)
     account = await records.create(
         session, email=registration.email, name=registration.name, password_hash=password_hash

@@ -1,29 +1,57 @@
-"""Slow down password guessing: after five failed logins in a row with a user name, further logins are refused during a pause.
+"""Slow down password guessing: after five failed logins in a row, further ones are refused during a pause. At most ten are tried a minute.
 
-The pause doubles with each further failure, up to a minute. Failures are counted for user names without an account too, so pauses do not
-show which accounts exist. An account is never locked permanently, because an attacker could use that to lock out the owner.
+The pause doubles with each further failure, up to a minute. Failures are counted for a user name on all unknown devices together, and for
+each known device on its own, so guessing does not keep the owner out on a known device. They are counted for user names without an account
+too, so pauses do not show which accounts exist. An account is never locked permanently, because an attacker could use that to lock out the
+owner.
+
+An attempt is counted before the password is verified, in a row that its transaction locks. So concurrent attempts cannot exceed the limits.
+If the attempt succeeds, it is removed.
 """
 
 import hashlib
-import math
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import SQLColumnExpression, case, delete, func, select, update
+from sqlalchemy import ARRAY, DateTime, SQLColumnExpression, case, cast, delete, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
-from services.auth.errors import TooManyFailedLogins
 from services.auth.throttling.models import FailedLogin
 
 FREE_ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 60
+ATTEMPTS_PER_MINUTE = 10
+"""Attempts that failed or still run. Other than the pauses, this limit also holds for concurrent attempts and after a successful login."""
+
+MINUTE = timedelta(minutes=1)
 RETENTION = timedelta(days=1)
-"""Failures of a user name are deleted this long after the last failure."""
+"""How long failures are remembered after the last one."""
+
+RETENTION_WITHOUT_PAUSE = timedelta(minutes=15)
+"""The same while there are fewer than FREE_ATTEMPTS. Forgetting them allows four guesses in this time; pauses allow one in each minute."""
+
+_TIME = DateTime(timezone=True)
+_NOW = func.clock_timestamp(type_=_TIME)
+"""Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
+
+_TIMES = ARRAY(_TIME)
 
 
-def _digest(username: str) -> bytes:
-    return hashlib.sha256(username.encode("utf-8", "replace")).digest()
+def key_of_name(username: str) -> bytes:
+    """Return the key of a user name, on all unknown devices together."""
+    return hashlib.sha256(b"name " + username.encode("utf-8", "replace")).digest()
+
+
+def key_of_device(token_digest: bytes) -> bytes:
+    """Return the key of a known device."""
+    return hashlib.sha256(b"device " + token_digest).digest()
+
+
+def key_of_account(account_id: UUID) -> bytes:
+    """Return the key of an account whose owner is logged in and enters the password again."""
+    return hashlib.sha256(b"account " + account_id.bytes).digest()
 
 
 def _pause(failures: SQLColumnExpression[int]) -> ColumnElement[object]:
@@ -36,61 +64,92 @@ def _pause(failures: SQLColumnExpression[int]) -> ColumnElement[object]:
     return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
-async def check_not_paused(session: AsyncSession, username: str) -> None:
-    """Raise TooManyFailedLogins while logins with this user name are paused."""
-    wait = func.extract("epoch", FailedLogin.next_attempt_at - func.now())
-    seconds = await session.scalar(
-        select(wait).where(
-            FailedLogin.username_digest == _digest(username), FailedLogin.failures >= FREE_ATTEMPTS, wait > 0
-        )
-    )
-    if seconds is not None:
-        raise TooManyFailedLogins(math.ceil(seconds))
+def _times_of_last_minute() -> ColumnElement[list[datetime]]:
+    """Return the array of the attempts of the last minute, the oldest first."""
+    began_at = func.unnest(FailedLogin.attempt_times).column_valued("began_at")
+    recent = select(began_at).where(began_at > _NOW - MINUTE).order_by(began_at).correlate(FailedLogin)
+    return func.array(recent.scalar_subquery(), type_=_TIMES)
 
 
-async def start_attempt(session: AsyncSession, username: str) -> None:
-    """Start the next pause before the password is verified, if the user name has at least FREE_ATTEMPTS failures.
+def _next_attempt_at() -> ColumnElement[datetime]:
+    """Return when the next attempt is allowed: after the pause, and when the last minute has fewer than ATTEMPTS_PER_MINUTE attempts."""
+    times = _times_of_last_minute()
+    oldest: ColumnElement[datetime] = times[1]
+    full = func.cardinality(times) >= ATTEMPTS_PER_MINUTE
+    return func.greatest(FailedLogin.next_attempt_at, case((full, oldest + MINUTE)))
 
-    Raises TooManyFailedLogins during a pause. So of several concurrent attempts after a pause, only the first one continues.
+
+async def seconds_to_wait(session: AsyncSession, key: bytes) -> float:
+    """Return the seconds until an attempt is allowed; 0 if it is allowed now."""
+    wait = func.extract("epoch", _next_attempt_at() - _NOW)
+    return max(0.0, float(await session.scalar(select(wait).where(FailedLogin.key == key)) or 0))
+
+
+async def start_attempt(session: AsyncSession, key: bytes) -> datetime | None:
+    """Count an attempt and return the time by which `record_success` finds it. Return None if it is not allowed now.
+
+    After FREE_ATTEMPTS failures, it also starts the next pause. So of several concurrent attempts after a pause, only the first one
+    continues.
     """
-    has_username = FailedLogin.username_digest == _digest(username)
-    await session.execute(select(FailedLogin.username_digest).where(has_username).with_for_update())
-    await check_not_paused(session, username)
-    paused = update(FailedLogin).where(has_username, FailedLogin.failures >= FREE_ATTEMPTS)
-    await session.execute(paused.values(next_attempt_at=func.now() + _pause(FailedLogin.failures)))
-
-
-async def record_failure(session: AsyncSession, username: str) -> None:
-    """Count a failed login and start the next pause."""
-    failures = FailedLogin.failures + 1
-    first = insert(FailedLogin).values(username_digest=_digest(username))
-    await session.execute(
+    first = insert(FailedLogin).values(
+        key=key, attempt_times=func.array_append(cast([], _TIMES), _NOW), forget_at=_NOW + RETENTION_WITHOUT_PAUSE
+    )
+    started = await session.execute(
         first.on_conflict_do_update(
-            index_elements=[FailedLogin.username_digest],
+            index_elements=[FailedLogin.key],
             set_={
-                "failures": failures,
-                "last_failure_at": func.now(),
-                "next_attempt_at": func.now() + _pause(failures),
+                "attempt_times": func.array_append(_times_of_last_minute(), _NOW),
+                "next_attempt_at": func.greatest(FailedLogin.next_attempt_at, _NOW + _pause(FailedLogin.failures)),
+                "forget_at": func.greatest(FailedLogin.forget_at, _NOW + RETENTION_WITHOUT_PAUSE),
             },
-        )
+            where=_next_attempt_at() <= _NOW,
+        ).returning(FailedLogin.attempt_times)
+    )
+    times = started.scalar_one_or_none()
+    return None if times is None else times[-1]
+
+
+async def record_failure(session: AsyncSession, key: bytes) -> None:
+    """Count the failure of an attempt that was started, and start the next pause."""
+    failures = FailedLogin.failures + 1
+    retention = case((failures < FREE_ATTEMPTS, literal(RETENTION_WITHOUT_PAUSE)), else_=literal(RETENTION))
+    await session.execute(
+        update(FailedLogin)
+        .where(FailedLogin.key == key)
+        .values(failures=failures, next_attempt_at=_NOW + _pause(failures), forget_at=_NOW + retention)
     )
 
 
-async def reset(session: AsyncSession, username: str) -> None:
-    """Delete the failures of a user name after a successful login."""
-    await session.execute(delete(FailedLogin).where(FailedLogin.username_digest == _digest(username)))
+async def record_success(session: AsyncSession, key: bytes, started_at: datetime) -> None:
+    """Remove an attempt that succeeded, and reset the number of failures.
+
+    The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE: an owner who logs in gives an attacker no further attempts.
+    """
+    row = FailedLogin.key == key
+    only_attempt = FailedLogin.attempt_times == cast([started_at], _TIMES)
+    deleted = await session.execute(delete(FailedLogin).where(row, only_attempt).returning(FailedLogin.key))
+    if deleted.first() is None:
+        others = func.array_remove(FailedLogin.attempt_times, literal(started_at, _TIME))
+        await session.execute(
+            update(FailedLogin).where(row).values(failures=0, attempt_times=others, next_attempt_at=_NOW)
+        )
+
+
+async def end_pause(session: AsyncSession, key: bytes) -> None:
+    """Reset the number of failures. The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE."""
+    await session.execute(update(FailedLogin).where(FailedLogin.key == key).values(failures=0, next_attempt_at=_NOW))
+
+
+async def forget(session: AsyncSession, key: bytes) -> None:
+    """Delete the failures of a key."""
+    await session.execute(delete(FailedLogin).where(FailedLogin.key == key))
 
 
 async def delete_old(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` user names whose last failure is older than RETENTION. Return their number.
-
-    User names that another worker is deleting are skipped.
-    """
-    old = select(FailedLogin.username_digest).where(FailedLogin.last_failure_at < func.now() - RETENTION).limit(limit)
+    """Delete up to `limit` rows that may be forgotten. Return their number. Skip those that another worker is deleting."""
+    old = select(FailedLogin.key).where(FailedLogin.forget_at < func.now()).limit(limit)
     locked = old.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
-        delete(FailedLogin)
-        .where(FailedLogin.username_digest.in_(select(locked)))
-        .returning(FailedLogin.username_digest)
+        delete(FailedLogin).where(FailedLogin.key.in_(select(locked))).returning(FailedLogin.key)
     )
     return len(deleted.all())

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import joinedload
 
 from services.auth.accounts import records
+from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
 from services.auth.clients.authentication import ClientCredentials, authenticate_app, authenticate_client
@@ -19,13 +20,16 @@ from services.auth.errors import InvalidGrant, InvalidRequest, UnauthorizedClien
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
-from services.auth.throttling import failed_logins
+from services.auth.throttling import devices
+from services.auth.throttling.login_attempts import LoginAttempt
+from services.auth.throttling.remembered_refusals import RememberedRefusals
+from services.auth.throttling.request_source import RequestSource
 from services.auth.tokens.scopes import select_scope
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The contents of an access token, and the refresh token that is issued with it."""
+    """The contents of an access token, and the refresh token and device token that are issued with it."""
 
     subject: str
     client_id: str
@@ -35,9 +39,25 @@ class Grant:
     refresh_token: str | None = None
     email_verified: bool | None = None
     name: str | None = None
+    device_token: str | None = None
 
 
-def _account_grant(account: Account, client_id: str, scope: str, sid: str, refresh_token: str) -> Grant:
+@dataclass(frozen=True, slots=True)
+class PasswordLogin:
+    """The parameters of a login with a user name and a password."""
+
+    username: str
+    password: str
+    scope: str | None
+    device_token: str | None
+    client: ClientCredentials | None
+    source: RequestSource
+    origin: Origin
+
+
+def _account_grant(
+    account: Account, client_id: str, scope: str, sid: str, refresh_token: str, device_token: str | None = None
+) -> Grant:
     return Grant(
         str(account.id),
         client_id,
@@ -47,50 +67,57 @@ def _account_grant(account: Account, client_id: str, scope: str, sid: str, refre
         refresh_token,
         email_verified=account.email_verified,
         name=account.name,
+        device_token=device_token,
     )
 
 
 async def log_in(
     sessions: async_sessionmaker[AsyncSession],
+    reading_sessions: async_sessionmaker[AsyncSession],
     hasher: PasswordHasher,
-    credentials: ClientCredentials | None,
-    username: str,
-    password: str,
-    scope: str | None,
-    origin: Origin,
+    refusals: RememberedRefusals,
+    login: PasswordLogin,
 ) -> Grant:
     """Log in with a user name and a password.
+
+    Before a request has its turn in the queue, it uses no connection for transactions, so a storm of logins cannot occupy all of them.
 
     Raises InvalidGrant for an unknown user and for a wrong password, InvalidClient, UnauthorizedClient, InvalidRequest, InvalidScope,
     TooManyFailedLogins, TooBusy.
     """
     try:
-        check_characters(password)
+        check_characters(login.password)
     except ValueError as error:
         raise InvalidRequest(f"password: {error}") from error
     try:
-        name = email = normalize_email(username)
+        name = email = normalize_email(login.username)
     except ValueError:  # no account has this user name, but its failures are counted
-        name, email = username.strip().lower(), ""
-    async with sessions.begin() as session:
-        client = await authenticate_app(session, credentials)
-        await failed_logins.check_not_paused(session, name)
-    async with hasher.slot():
+        name, email = login.username.strip().lower(), ""
+    address = login.source.address
+    async with reading_sessions() as session:
+        device = await devices.find(session, login.device_token, email)
+    attempt = LoginAttempt(refusals, name, address, device)
+    attempt.check()
+    lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id)
+    async with hasher.slot(lane, login.source.disconnected):
         async with sessions.begin() as session:
-            await failed_logins.start_attempt(session, name)
+            client = await authenticate_app(session, login.client)
+            started_at = await attempt.start(session)
             account = await records.find_by_email(session, email)
-        correct, new_hash = await hasher.verify(password, account.password_hash if account else None)
+        correct, new_hash = await hasher.verify(login.password, account.password_hash if account else None)
     if account is None or not correct:
         async with sessions.begin() as session:
-            await failed_logins.record_failure(session, name)
+            await attempt.record_failure(session)
         raise InvalidGrant
     async with sessions.begin() as session:
-        await failed_logins.reset(session, name)
+        await attempt.record_success(session, started_at)
         if new_hash is not None:
             await records.upgrade_password_hash(session, account, new_hash)
-        granted = select_scope(scope, account.scopes & client.scopes)
-        login = await refresh_tokens.issue(session, account, client.id, granted, origin)
-    return _account_grant(account, client.id, granted, login.sid, login.refresh_token)
+    granted = select_scope(login.scope, account.scopes & client.scopes)
+    async with sessions.begin() as session:
+        issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
+        device_token = await devices.remember(session, account.id, device)
+    return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
 
 
 async def refresh(

@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Form, Request, Response
+from fastapi import Cookie, Depends, Form, Request, Response
 
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import MAX_BYTES
 from services.auth.clients.authentication import SentCredentials, authenticate_client
-from services.auth.db import Transaction, sessions
+from services.auth.db import Transaction, reading_sessions, sessions
 from services.auth.email_addresses import MAX_LENGTH
 from services.auth.errors import (
     InvalidClient,
@@ -25,12 +25,16 @@ from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
 from services.auth.sessions.origin import CurrentOrigin
 from services.auth.settings import settings
+from services.auth.throttling.devices import DEVICE_LIFETIME
+from services.auth.throttling.remembered_refusals import CurrentRefusals
+from services.auth.throttling.request_source import CurrentRequestSource
 from services.auth.tokens import grants
 from services.auth.tokens.access_tokens import sign_access_token
 from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_responses, refuse_repeated_parameters
 from services.auth.tokens.revocation import revoke
 from services.auth.tokens.schemas import GrantType, TokenResponse
 
+DEVICE_COOKIE = "device_token"
 router = Router(tags=["tokens"], route_class=OAuthRoute)
 
 
@@ -67,6 +71,8 @@ async def get_access_token(
     hasher: CurrentPasswordHasher,
     refresh_secret: RefreshSecret,
     origin: CurrentOrigin,
+    source: CurrentRequestSource,
+    refusals: CurrentRefusals,
     client: SentCredentials,
     grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
     username: Annotated[
@@ -89,6 +95,17 @@ async def get_access_token(
         str | None,
         Form(max_length=1000, description="Requested scopes, space-separated. Default: all scopes that can be granted"),
     ] = None,
+    device_token: Annotated[
+        str | None,
+        Form(
+            max_length=200,
+            description="For grant_type=password: the `device_token` of an earlier login to this account on this device."
+            " Browsers send it as a cookie instead",
+        ),
+    ] = None,
+    device_cookie: Annotated[
+        str | None, Cookie(alias=DEVICE_COOKIE, description="As the form parameter `device_token`")
+    ] = None,
 ) -> TokenResponse:
     """Log in with a password, use a refresh token, or get an access token for an OAuth client.
 
@@ -96,13 +113,18 @@ async def get_access_token(
     access token and a refresh token. A refresh token can be used once. If the response is lost, send the same token again within 10
     seconds: it returns the same next token. Using it later, or using an older token, revokes all refresh tokens of the login, and the
     customer must log in again.
+
+    A login also returns a device token, which is valid for 90 days after the last login. Send it with the next login on this device: failed
+    logins elsewhere, with this user name or from this network, then do not delay it.
     """
     response.headers.update(NO_STORE)
     match grant_type:
         case GrantType.PASSWORD:
             if username is None or password is None:
                 raise InvalidRequest("The grant type password needs username and password.")
-            grant = await grants.log_in(sessions, hasher, client, username, password, scope, origin)
+            known = device_token or device_cookie
+            login = grants.PasswordLogin(username, password, scope, known, client, source, origin)
+            grant = await grants.log_in(sessions, reading_sessions, hasher, refusals, login)
         case GrantType.REFRESH_TOKEN:
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
@@ -125,12 +147,15 @@ async def get_access_token(
         email_verified=grant.email_verified,
         name=grant.name,
     )
+    if grant.device_token is not None:
+        _set_device_cookie(response, grant.device_token)
     token_requests_total.labels(grant_type, "granted").inc()
     return TokenResponse(
         access_token=access_token,
         expires_in=settings.auth_access_token_seconds,
         refresh_token=grant.refresh_token,
         scope=grant.scope,
+        device_token=grant.device_token,
     )
 
 
@@ -158,3 +183,16 @@ async def revoke_token(
         return
     owner = None if client is None else (await authenticate_client(session, client)).id
     await revoke(session, request.state.verifier, token, owner)
+
+
+def _set_device_cookie(response: Response, device_token: str) -> None:
+    """Let a browser keep the device token. Scripts cannot read the cookie, and other sites cannot make the browser send it."""
+    response.set_cookie(
+        DEVICE_COOKIE,
+        device_token,
+        max_age=int(DEVICE_LIFETIME.total_seconds()),
+        path="/auth",
+        secure=settings.token_issuer.startswith("https://"),
+        httponly=True,
+        samesite="strict",
+    )

@@ -24,6 +24,7 @@ class TokenResponse(ResponseModel):
             "expires_in": 900,
             "refresh_token": "pX0Yd3Jm2kQv8sTzLw5n1A.9bq6R0Zf...",
             "scope": "orders:write payments:write",
+            "device_token": "q7Jc3v0TnXw1zLr5bYk8mDf2hSg4pUa6eRi9oWt0vCx",
         }
     )
 
@@ -34,6 +35,10 @@ class TokenResponse(ResponseModel):
         default=None, description="Can be used once, to get the next tokens. Absent for client_credentials"
     )
     scope: str = Field(description="The granted scopes, space-separated")
+    device_token: str | None = Field(
+        default=None,
+        description="Keep it and send it with the next login on this device. Also set as a cookie. Only a login with a password returns it",
+    )
 
 
 class OAuthErrorResponse(ResponseModel):

@@ -4,38 +4,33 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
-from sqlalchemy import text
 
 from dev.servers.postgres import Postgres
 from kit.audit.actor import Actor
 from services.auth.accounts.admin import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
-from services.auth.app import app
 from services.auth.db import sessions
-from services.auth.keys import key_folder
 from services.auth.keys.key_ring import KeyRing
-from services.auth.keys.signing_keys import KeyType
-from services.auth.models import Base
 from services.auth.settings import settings
-from tests.fixtures.apps import RunningApp, running
+from services.auth.throttling.remembered_refusals import RememberedRefusals
+from tests.fixtures.apps import RunningApp
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth_app import auth_client, empty_auth_tables, running_auth
 from tests.fixtures.mail import mail_server
-from tests.fixtures.owners import owner_sessions
 
 __all__ = ["mail_server"]
 
 
 @pytest.fixture(scope="session")
 async def auth_app(postgres: Postgres) -> AsyncIterator[RunningApp]:
-    key_folder.create_first(settings.auth_keys_dir, KeyType.RSA)
-    async with running(app) as running_app:
+    async with running_auth() as running_app:
         yield running_app
 
 
 @pytest.fixture(scope="session")
 async def auth(auth_app: RunningApp) -> AsyncIterator[AuthClient]:
-    async with auth_app.client("http://test") as http:
-        yield AuthClient(http)
+    async with auth_client(auth_app) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -48,15 +43,16 @@ def hasher(auth_app: RunningApp) -> PasswordHasher:
     return cast(PasswordHasher, auth_app.state["password_hasher"])
 
 
+@pytest.fixture(scope="session")
+def refusals(auth_app: RunningApp) -> RememberedRefusals:
+    return cast(RememberedRefusals, auth_app.state["remembered_refusals"])
+
+
 @pytest.fixture(autouse=True)
-async def empty_tables(auth: AuthClient) -> None:
-    """Delete every row before each test, also the administrator that the app has created. The rows of the migration stay."""
-    names = ", ".join(table.name for table in Base.metadata.sorted_tables if table.name not in {"roles", "clients"})
-    async with owner_sessions("auth").begin() as session:
-        await session.execute(text("ALTER TABLE audit_log DISABLE TRIGGER append_only"))
-        await session.execute(text(f"TRUNCATE {names}"))
-        await session.execute(text("DELETE FROM clients WHERE id <> 'shop'"))
-        await session.execute(text("ALTER TABLE audit_log ENABLE TRIGGER append_only"))
+async def nothing_stored(auth: AuthClient, refusals: RememberedRefusals) -> None:
+    """Delete every row before each test, and what the process remembers."""
+    await empty_auth_tables()
+    refusals.clear()
 
 
 @pytest.fixture

@@ -1,46 +1,78 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import func, select, update
 
 from services.auth.db import sessions
+from services.auth.models import Base
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.models import RefreshFamily
-from services.auth.throttling import failed_logins
-from services.auth.throttling.models import FailedLogin
+from services.auth.throttling import address_buckets, devices, failed_logins
+from services.auth.throttling.models import AddressBucket, Device, FailedLogin
 from services.auth.worker import prune
 from tests.fixtures.auth import AuthClient
 
+TIMES = {
+    RefreshFamily: RefreshFamily.expires_at,
+    FailedLogin: FailedLogin.forget_at,
+    AddressBucket: AddressBucket.full_at,
+    Device: Device.expires_at,
+}
+"""The tables that are pruned, and when each row may be deleted."""
 
-async def _count(table: type[FailedLogin] | type[RefreshFamily]) -> int:
+
+async def _count(table: type[Base]) -> int:
     async with sessions() as session:
         return (await session.execute(select(func.count()).select_from(table))).scalar_one()
 
 
-async def test_prune_deletes_only_expired_rows(auth: AuthClient, email: str) -> None:
+async def _fill_every_table(auth: AuthClient, email: str) -> None:
+    """Add a row to each table, or two to that of the buckets."""
     await auth.login(email)
+    await auth.login(f"{datetime.now(UTC).timestamp()}@example.com", "guessing")
+
+
+async def _expire() -> None:
     async with sessions.begin() as session:
-        await failed_logins.record_failure(session, "old")
-        await session.execute(update(FailedLogin).values(last_failure_at=datetime.now(UTC) - timedelta(hours=25)))
-        await session.execute(update(RefreshFamily).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+        for table, time in TIMES.items():
+            await session.execute(update(table).values({time: datetime.now(UTC) - timedelta(seconds=1)}))
+
+
+async def test_prune_deletes_only_expired_rows(auth: AuthClient, email: str) -> None:
+    await _fill_every_table(auth, email)
+    await _expire()
     valid_token = (await auth.login(email)).json()["refresh_token"]
-    async with sessions.begin() as session:
-        await failed_logins.record_failure(session, "new")
+    await auth.login("new@example.com", "guessing")
     async with sessions.begin() as session:
         assert await prune(session) == 1
     async with sessions.begin() as session:
         assert await prune(session) == 0
-    assert (await _count(FailedLogin), await _count(RefreshFamily)) == (1, 1)
+    assert {table: await _count(table) for table in TIMES} == dict.fromkeys(TIMES, 1)
     assert (await auth.refresh(valid_token)).status_code == 200
 
 
-async def test_prune_skips_rows_that_another_worker_is_deleting(auth: AuthClient, email: str) -> None:
+@pytest.mark.parametrize(
+    "delete",
+    [
+        refresh_tokens.delete_expired,
+        failed_logins.delete_old,
+        devices.delete_expired,
+    ],
+    ids=["refresh families", "failed logins", "devices"],
+)
+async def test_prune_skips_rows_that_another_worker_is_deleting(auth: AuthClient, email: str, delete: Any) -> None:
+    for _ in range(4):
+        await _fill_every_table(auth, email)
+    await _expire()
+    async with sessions.begin() as first, sessions.begin() as second:
+        assert [await delete(one, 2) for one in (first, second)] == [2, 2]
+
+
+async def test_prune_skips_buckets_that_another_worker_is_deleting(auth: AuthClient) -> None:
     async with sessions.begin() as session:
         for number in range(4):
-            await auth.login(email)
-            await failed_logins.record_failure(session, f"name-{number}")
-        await session.execute(update(FailedLogin).values(last_failure_at=datetime.now(UTC) - timedelta(hours=25)))
-    async with sessions.begin() as session:
-        await session.execute(update(RefreshFamily).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+            await address_buckets.take(session, address_buckets.FAILED_LOGINS, f"192.0.2.{number}")
+    await _expire()
     async with sessions.begin() as first, sessions.begin() as second:
-        assert [await failed_logins.delete_old(one, 2) for one in (first, second)] == [2, 2]
-        assert [await refresh_tokens.delete_expired(one, 2) for one in (first, second)] == [2, 2]
+        assert [await address_buckets.delete_full(one, 2) for one in (first, second)] == [2, 2]

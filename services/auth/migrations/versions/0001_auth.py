@@ -113,14 +113,38 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_client_secrets_client_id"), "client_secrets", ["client_id"], unique=False)
     op.create_table(
-        "failed_logins",
-        sa.Column("username_digest", sa.LargeBinary(), nullable=False),
-        sa.Column("failures", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
-        sa.Column("last_failure_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.PrimaryKeyConstraint("username_digest", name=op.f("pk_failed_logins")),
+        "address_buckets",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('failed_logins', 'registrations')", name=op.f("ck_address_buckets_kind")),
+        sa.PrimaryKeyConstraint("kind", "address", name=op.f("pk_address_buckets")),
     )
-    op.create_index(op.f("ix_failed_logins_last_failure_at"), "failed_logins", ["last_failure_at"], unique=False)
+    op.create_index(op.f("ix_address_buckets_full_at"), "address_buckets", ["full_at"], unique=False)
+    op.create_table(
+        "devices",
+        sa.Column("token_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("last_login_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_devices_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token_digest", name=op.f("pk_devices")),
+    )
+    op.create_index(op.f("ix_devices_account_id"), "devices", ["account_id"], unique=False)
+    op.create_index(op.f("ix_devices_expires_at"), "devices", ["expires_at"], unique=False)
+    op.create_table(
+        "failed_logins",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("failures", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("attempt_times", sa.ARRAY(sa.DateTime(timezone=True)), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("forget_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_failed_logins")),
+    )
+    op.create_index(op.f("ix_failed_logins_forget_at"), "failed_logins", ["forget_at"], unique=False)
     op.create_table(
         "refresh_families",
         sa.Column("id", sa.Text(), nullable=False),
@@ -251,8 +275,13 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_refresh_families_client_id"), table_name="refresh_families")
     op.drop_index(op.f("ix_refresh_families_account_id"), table_name="refresh_families")
     op.drop_table("refresh_families")
-    op.drop_index(op.f("ix_failed_logins_last_failure_at"), table_name="failed_logins")
+    op.drop_index(op.f("ix_failed_logins_forget_at"), table_name="failed_logins")
     op.drop_table("failed_logins")
+    op.drop_index(op.f("ix_devices_expires_at"), table_name="devices")
+    op.drop_index(op.f("ix_devices_account_id"), table_name="devices")
+    op.drop_table("devices")
+    op.drop_index(op.f("ix_address_buckets_full_at"), table_name="address_buckets")
+    op.drop_table("address_buckets")
     op.drop_index(op.f("ix_client_secrets_client_id"), table_name="client_secrets")
     op.drop_table("client_secrets")
     op.drop_table("clients")

@@ -1,10 +1,7 @@
-import asyncio
-
 import pytest
 from passlib.context import CryptContext
 from sqlalchemy import select
 
-from services.auth.accounts.password_hashing import QUEUED_PER_THREAD, PasswordHasher
 from services.auth.db import sessions
 from services.auth.models import Account
 from tests.fixtures.auth import AuthClient
@@ -80,18 +77,3 @@ async def test_login_when_the_stored_hash_is_invalid_then_refused(auth: AuthClie
     async with sessions.begin() as session:
         session.add(Account(email="ada@example.com", password_hash=stored))
     assert (await auth.login("ada@example.com")).status_code == 400
-
-
-async def test_login_when_more_logins_than_cores_then_other_requests_are_answered(
-    auth: AuthClient, hasher: PasswordHasher, email: str
-) -> None:
-    logins = [asyncio.create_task(auth.login(email)) for _ in range(hasher.threads * (1 + QUEUED_PER_THREAD) + 20)]
-    others = 0
-    while not all(login.done() for login in logins):
-        assert (await auth.http.get("/.well-known/jwks.json")).status_code == 200
-        others += 1
-        await asyncio.sleep(0.005)
-    responses = [login.result() for login in logins]
-    assert {response.status_code for response in responses} == {200, 503}
-    assert all("retry-after" in response.headers for response in responses if response.status_code == 503)
-    assert others > 20

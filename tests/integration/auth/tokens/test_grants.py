@@ -16,7 +16,7 @@ async def test_login_returns_a_token_with_the_claims_of_the_account(auth: AuthCl
     response = await auth.login(email)
     body = response.json()
     assert response.headers["cache-control"] == "no-store"
-    assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token", "scope"}
+    assert set(body) == {"access_token", "token_type", "expires_in", "refresh_token", "scope", "device_token"}
     assert (body["token_type"], body["expires_in"]) == ("Bearer", 900)
     header = jwt.get_unverified_header(body["access_token"])
     assert (header["typ"], header["alg"]) == ("at+jwt", "RS256")

@@ -11,7 +11,7 @@ LONG = "nine hinges, " * 6
 
 @pytest.fixture
 def hasher() -> Iterator[PasswordHasher]:
-    hasher = PasswordHasher.create("bcrypt_sha256", bcrypt_rounds=4)
+    hasher = PasswordHasher.create("bcrypt_sha256", bcrypt_rounds=4, threads=2)
     yield hasher
     hasher.close()
 
@@ -19,7 +19,7 @@ def hasher() -> Iterator[PasswordHasher]:
 @pytest.fixture(scope="module")
 async def warm_hasher() -> AsyncIterator[PasswordHasher]:
     """A hasher whose hashes take long enough to be measured."""
-    hasher = PasswordHasher.create("bcrypt_sha256", bcrypt_rounds=8)
+    hasher = PasswordHasher.create("bcrypt_sha256", bcrypt_rounds=8, threads=2)
     await hasher.warm_up()
     yield hasher
     hasher.close()

@@ -1,0 +1,89 @@
+"""Limits for each address: an IPv4 address, or an IPv6 /64 network.
+
+Thousands of honest customers of a mobile network can share one address. So a login that succeeds costs nothing: its token is taken before
+the password is verified, because concurrent attempts could exceed the limit otherwise, and it is given back afterwards. Known devices do
+not use these buckets.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import DateTime, delete, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import ColumnElement
+
+from services.auth.throttling.models import AddressBucket, BucketKind
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A kind of bucket: it has `capacity` tokens, and one comes back in each `refill`."""
+
+    kind: BucketKind
+    capacity: int
+    refill: timedelta
+    limit: str
+    """The label of refusals in the metric."""
+
+    def key(self, address: str) -> bytes:
+        """Return the key under which a refusal is remembered."""
+        return f"{self.kind} {address}".encode()
+
+
+FAILED_LOGINS = Bucket(BucketKind.FAILED_LOGINS, capacity=30, refill=timedelta(seconds=2), limit="address")
+"""Failed logins from unknown devices, and requests for a mail to any address."""
+
+REGISTRATIONS = Bucket(BucketKind.REGISTRATIONS, capacity=60, refill=timedelta(seconds=1), limit="registrations")
+"""Registrations, whether they succeed or not."""
+
+_NOW = func.clock_timestamp(type_=DateTime(timezone=True))
+"""Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
+
+
+def _row(bucket: Bucket, address: str) -> ColumnElement[bool]:
+    return (AddressBucket.kind == bucket.kind) & (AddressBucket.address == address)
+
+
+def _next_token_at(bucket: Bucket) -> ColumnElement[datetime]:
+    return AddressBucket.full_at - (bucket.capacity - 1) * bucket.refill
+
+
+async def seconds_to_wait(session: AsyncSession, bucket: Bucket, address: str) -> float:
+    """Return the seconds until there is a token; 0 if there is one now."""
+    wait = func.extract("epoch", _next_token_at(bucket) - _NOW)
+    return max(0.0, float(await session.scalar(select(wait).where(_row(bucket, address))) or 0))
+
+
+async def take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
+    """Take a token. Return False if there is none. The bucket is locked until the end of the transaction."""
+    first = insert(AddressBucket).values(kind=bucket.kind, address=address, full_at=_NOW + bucket.refill)
+    taken = await session.execute(
+        first.on_conflict_do_update(
+            index_elements=[AddressBucket.kind, AddressBucket.address],
+            set_={"full_at": func.greatest(AddressBucket.full_at, _NOW) + bucket.refill},
+            where=_next_token_at(bucket) <= _NOW,
+        ).returning(AddressBucket.full_at)
+    )
+    return taken.first() is not None
+
+
+async def give_back(session: AsyncSession, bucket: Bucket, address: str) -> None:
+    """Return a token that was taken."""
+    await session.execute(
+        update(AddressBucket).where(_row(bucket, address)).values(full_at=AddressBucket.full_at - bucket.refill)
+    )
+
+
+async def delete_full(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` buckets that are full again. Return their number. Skip those that another transaction has locked."""
+    key = AddressBucket.kind, AddressBucket.address
+    locked = (
+        select(*key)
+        .where(AddressBucket.full_at < func.now())
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("locked")
+    )
+    deleted = await session.execute(delete(AddressBucket).where(tuple_(*key).in_(select(locked))).returning(*key))
+    return len(deleted.all())

@@ -1,0 +1,32 @@
+"""The limits of an address that are not about logins: registrations, and requests for a mail to any address."""
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.http.rate_limit import TooManyRequests
+from services.auth.metrics import throttled_total
+from services.auth.throttling import address_buckets
+from services.auth.throttling.address_buckets import Bucket
+from services.auth.throttling.remembered_refusals import RememberedRefusals
+
+
+def check(refusals: RememberedRefusals, bucket: Bucket, address: str) -> None:
+    """Raise TooManyRequests if this process remembers that requests of this address are refused at the moment."""
+    seconds = refusals.seconds_left(bucket.key(address))
+    if seconds > 0:
+        raise _refusal(bucket, seconds)
+
+
+async def count(session: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, address: str) -> None:
+    """Count a request, whatever its result. Raises TooManyRequests. The bucket is locked until the end of the transaction."""
+    check(refusals, bucket, address)
+    if await address_buckets.take(session, bucket, address):
+        return
+    seconds = await address_buckets.seconds_to_wait(session, bucket, address)
+    if seconds > 0:
+        refusals.add(bucket.key(address), seconds)
+    raise _refusal(bucket, max(1.0, seconds))
+
+
+def _refusal(bucket: Bucket, seconds: float) -> TooManyRequests:
+    throttled_total.labels(bucket.limit).inc()
+    return TooManyRequests(seconds)

@@ -1,0 +1,89 @@
+"""Known devices: a device that has logged in to an account is not affected by the guesses of others.
+
+A login returns a device token. Logins with this token, to the same account, are exempt from the limits of the address and of the user name;
+each device has a limit of its own. The token is no credential: a login needs the password too.
+"""
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.models import Account
+from services.auth.throttling.models import Device
+
+DEVICE_LIFETIME = timedelta(days=90)
+"""From the last login."""
+
+MAX_DEVICES = 100
+"""Of an account. Another login then replaces the device whose last login is the longest ago."""
+
+DEVICE_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDevice:
+    """A device from which this account has logged in."""
+
+    account_id: UUID
+    token: str
+    token_digest: bytes
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+async def find(session: AsyncSession, token: str | None, email: str) -> KnownDevice | None:
+    """Return the device of a token, or None if the account with this normalized email address does not know it."""
+    if token is None or not DEVICE_TOKEN.fullmatch(token):
+        return None
+    digest = _digest(token)
+    account_id = await session.scalar(
+        select(Device.account_id)
+        .join(Account, Account.id == Device.account_id)
+        .where(Device.token_digest == digest, Device.expires_at > func.now(), Account.email == email)
+    )
+    return None if account_id is None else KnownDevice(account_id, token, digest)
+
+
+async def remember(session: AsyncSession, account_id: UUID, known: KnownDevice | None) -> str:
+    """Return the device token of a login that succeeded: that of the known device, which is valid longer now, or a new one."""
+    expires_at = func.now() + DEVICE_LIFETIME
+    if known is not None:
+        extended = (
+            update(Device)
+            .where(Device.token_digest == known.token_digest)
+            .values(last_login_at=func.now(), expires_at=expires_at)
+            .returning(Device.token_digest)
+        )
+        if (await session.execute(extended)).first() is not None:
+            return known.token
+    token = secrets.token_urlsafe(32)
+    await session.execute(
+        insert(Device).values(token_digest=_digest(token), account_id=account_id, expires_at=expires_at)
+    )
+    others = select(Device.token_digest).where(Device.account_id == account_id).order_by(Device.last_login_at.desc())
+    surplus = others.offset(MAX_DEVICES).with_for_update(skip_locked=True).cte("surplus")
+    await session.execute(delete(Device).where(Device.token_digest.in_(select(surplus))))
+    return token
+
+
+async def forget_all(session: AsyncSession, account_id: UUID) -> None:
+    """Forget the devices of an account, because its owner may have changed."""
+    await session.execute(delete(Device).where(Device.account_id == account_id))
+
+
+async def delete_expired(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` expired devices. Return their number. Skip those that another worker is deleting."""
+    expired = select(Device.token_digest).where(Device.expires_at < func.now()).limit(limit)
+    locked = expired.with_for_update(skip_locked=True).cte("locked")
+    deleted = await session.execute(
+        delete(Device).where(Device.token_digest.in_(select(locked))).returning(Device.token_digest)
+    )
+    return len(deleted.all())

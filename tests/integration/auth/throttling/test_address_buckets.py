@@ -1,0 +1,65 @@
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from services.auth.db import sessions
+from services.auth.throttling import address_buckets
+from services.auth.throttling.address_buckets import FAILED_LOGINS, REGISTRATIONS, Bucket
+from services.auth.throttling.models import AddressBucket
+
+ADDRESS = "192.0.2.1"
+
+
+async def _take(bucket: Bucket, address: str = ADDRESS) -> bool:
+    async with sessions.begin() as session:
+        return await address_buckets.take(session, bucket, address)
+
+
+async def _wait(bucket: Bucket) -> float:
+    async with sessions.begin() as session:
+        return await address_buckets.seconds_to_wait(session, bucket, ADDRESS)
+
+
+async def _shift(seconds: float) -> None:
+    """Change the buckets as if so many seconds had passed."""
+    async with sessions.begin() as session:
+        await session.execute(update(AddressBucket).values(full_at=AddressBucket.full_at - timedelta(seconds=seconds)))
+
+
+async def _empty(bucket: Bucket) -> None:
+    assert all([await _take(bucket) for _ in range(bucket.capacity)])
+    await _shift(-60)  # however slow this machine is, no token has come back
+
+
+@pytest.mark.parametrize("bucket", [FAILED_LOGINS, REGISTRATIONS], ids=["failed logins", "registrations"])
+async def test_take_when_many_at_once_then_no_more_than_the_capacity(bucket: Bucket) -> None:
+    slow = Bucket(bucket.kind, bucket.capacity, timedelta(hours=1), "test")
+    taken = await asyncio.gather(*(_take(slow) for _ in range(bucket.capacity + 30)))
+    assert taken.count(True) == bucket.capacity
+
+
+async def test_take_when_the_bucket_is_empty_then_refused_for_this_address_and_kind_only() -> None:
+    await _empty(FAILED_LOGINS)
+    assert not await _take(FAILED_LOGINS)
+    assert await _wait(FAILED_LOGINS) > 0
+    assert await _take(FAILED_LOGINS, "192.0.2.2")
+    assert await _take(REGISTRATIONS)
+
+
+async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() -> None:
+    slow = Bucket(FAILED_LOGINS.kind, capacity=3, refill=timedelta(hours=1), limit="test")
+    assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
+    await _shift(2 * 3600)
+    assert [await _take(slow) for _ in range(3)] == [True, True, False]
+    await _shift(100 * 3600)
+    assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_give_back_when_the_bucket_is_empty_then_one_more_can_be_taken() -> None:
+    slow = Bucket(FAILED_LOGINS.kind, capacity=2, refill=timedelta(hours=1), limit="test")
+    assert [await _take(slow) for _ in range(3)] == [True, True, False]
+    async with sessions.begin() as session:
+        await address_buckets.give_back(session, slow, ADDRESS)
+    assert [await _take(slow) for _ in range(2)] == [True, False]
