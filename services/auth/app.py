@@ -12,7 +12,7 @@ from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
 from kit.http.health import Check
 from kit.revocations import Revocations
-from services.auth.accounts import email_routes, password_routes
+from services.auth.accounts import deletion_routes, email_routes, password_routes
 from services.auth.accounts import routes as account_routes
 from services.auth.accounts.admin import AdminBootstrap
 from services.auth.accounts.hash_threads import default_threads
@@ -97,6 +97,7 @@ app = create_app(
         account_routes.router,
         email_routes.router,
         password_routes.router,
+        deletion_routes.router,
         token_routes.router,
         check.router,
         session_routes.router,

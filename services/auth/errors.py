@@ -47,6 +47,18 @@ class TokenNotValid(Problem):
     status = 400
 
 
+class EmailUnchanged(Problem):
+    """This is the address of your account already."""
+
+    status = 409
+
+
+class AccountHasRole(Problem):
+    """Your account has a role. An operator must end the role before the account can be deleted."""
+
+    status = 409
+
+
 class WrongPassword(Problem):
     """The password of your account is another one. Try again, or ask for a mail with POST /auth/password/forgot."""
 

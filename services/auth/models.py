@@ -61,6 +61,8 @@ class Account(Base):
     """True if the account has its role because AUTH_ADMIN_EMAIL named it, and no operator has confirmed it since."""
     password_hash: Mapped[str]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    delete_at: Mapped[datetime | None] = mapped_column(index=True)
+    """When the account is deleted, because its owner has asked for it; None if it is not."""
     changed_at: Mapped[datetime | None] = mapped_column(index=True)
     """When account.changed was last published."""
 

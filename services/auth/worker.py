@@ -15,7 +15,7 @@ from kit.messaging.relay import Relay
 from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
-from services.auth.accounts import events, mail_limits, one_time_tokens
+from services.auth.accounts import deletion_requests, events, mail_limits, one_time_tokens
 from services.auth.accounts.mail_requests import RequestAnswerer
 from services.auth.db import engine, sessions
 from services.auth.mail import records as mail_records
@@ -28,6 +28,8 @@ from services.auth.settings import settings
 from services.auth.throttling import address_buckets, devices, failed_logins
 
 BATCH_SIZE = 1000
+ACCOUNTS_BATCH = 20
+"""Each account has several statements of its own."""
 INTERVAL_SECONDS = 60.0
 OVERDUE_SECONDS = 60
 log = structlog.get_logger("pruning")
@@ -44,11 +46,13 @@ async def prune(session: AsyncSession) -> int:
         "devices": await devices.delete_expired(session, BATCH_SIZE),
         "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
         "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
+        "accounts": await deletion_requests.delete_due(session, ACCOUNTS_BATCH),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),
     }
     if any(deleted.values()):
         after_commit(session, log.info, "expired rows deleted", **deleted)
-    return max(deleted.values())
+    full = deleted.pop("accounts") == ACCOUNTS_BATCH
+    return BATCH_SIZE if full else max(deleted.values())
 
 
 async def prune_regularly(shutdown: Shutdown) -> None:

@@ -1,13 +1,31 @@
 """The e-mail address of an account."""
 
+from typing import Annotated
+
+from fastapi import Depends
+
+from kit.auth import Caller, authenticate
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.accounts import email_verification
+from services.auth.accounts import email_change, email_verification, records
 from services.auth.accounts.mail_requests import request_mail
 from services.auth.accounts.models import RequestKind
-from services.auth.accounts.schemas import EmailVerification, MailAddress
-from services.auth.db import Transaction
-from services.auth.errors import MailNotConfigured, TokenNotValid, TooManyMails
+from services.auth.accounts.password_check import check_password
+from services.auth.accounts.password_hashing import CurrentPasswordHasher
+from services.auth.accounts.passwords import send_reset
+from services.auth.accounts.schemas import EmailChange, EmailVerification, MailAddress
+from services.auth.db import Transaction, sessions
+from services.auth.errors import (
+    AccountNeeded,
+    EmailTaken,
+    EmailUnchanged,
+    MailNotConfigured,
+    TokenNotValid,
+    TooBusy,
+    TooManyMails,
+    WrongPassword,
+)
+from services.auth.mail.waiting import require_mail
 from services.auth.throttling import address_limits
 from services.auth.throttling.address_buckets import FAILED_LOGINS
 from services.auth.throttling.remembered_refusals import CurrentRefusals
@@ -17,10 +35,16 @@ router = Router(prefix="/auth", tags=["e-mail address"])
 
 
 @router.post(
-    "/email/verify", summary="Verify an email address", status_code=204, responses=problem_responses(TokenNotValid)
+    "/email/verify",
+    summary="Verify an email address",
+    status_code=204,
+    responses=problem_responses(TokenNotValid, EmailTaken),
 )
 async def verify_email(verification: EmailVerification, session: Transaction) -> None:
-    """Send the token of a mail back, which proves that the address is yours. Access tokens that are issued afterwards say so."""
+    """Send the token of a mail back, which proves that the address is yours. Access tokens that are issued afterwards say so.
+
+    After POST /auth/me/email, this makes the new address the address of the account.
+    """
     await email_verification.verify(session, verification.token)
 
 
@@ -36,3 +60,44 @@ async def request_verification_mail(
     """Send another mail to verify the address, if it has an account and is not verified. The answer is the same for every address."""
     await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
     await request_mail(session, RequestKind.VERIFY_EMAIL, request.email)
+
+
+@router.post(
+    "/me/email",
+    summary="Change your email address",
+    status_code=202,
+    responses=problem_responses(AccountNeeded, WrongPassword, EmailUnchanged, MailNotConfigured, TooManyMails, TooBusy),
+)
+async def change_email(
+    change: EmailChange,
+    caller: Annotated[Caller, Depends(authenticate)],
+    hasher: CurrentPasswordHasher,
+    source: CurrentRequestSource,
+) -> None:
+    """Send a mail with a token to the new address. POST /auth/email/verify with this token changes the address.
+
+    Then the old address gets a mail, with which it can have the account back for 7 days. If the new address has an account already, it
+    gets a mail that says so; the answer is the same.
+    """
+    require_mail()
+    async with sessions.begin() as session:
+        account = await records.get_for_caller(session, caller)
+    if change.email == account.email:
+        raise EmailUnchanged
+    await check_password(sessions, hasher, source, account, change.password)
+    async with sessions.begin() as session:
+        await request_mail(session, RequestKind.CHANGE_EMAIL, change.email, account.id)
+
+
+@router.post(
+    "/email/undo",
+    summary="Undo a change of your email address",
+    status_code=204,
+    responses=problem_responses(TokenNotValid, EmailTaken),
+)
+async def undo_email_change(undo: EmailVerification, session: Transaction) -> None:
+    """Give an account its earlier address back, with the token of the mail to this address.
+
+    All sessions end and the password is not valid any more. Another mail has a token for POST /auth/password/reset.
+    """
+    await send_reset(session, await email_change.undo(session, undo.token))

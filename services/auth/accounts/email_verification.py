@@ -4,6 +4,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts import one_time_tokens
+from services.auth.accounts.email_change import change
 from services.auth.accounts.models import TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
 from services.auth.errors import TokenNotValid
@@ -28,8 +29,14 @@ async def send_verification(session: AsyncSession, account: Account) -> None:
 
 
 async def verify(session: AsyncSession, token: str) -> None:
-    """Use a token from a mail: its address is verified. Raises TokenNotValid, also if the account has another address by now."""
-    used = await one_time_tokens.use(session, token, TokenPurpose.VERIFY_EMAIL)
+    """Use a token from a mail: its address is verified, or becomes the address of the account.
+
+    Raises TokenNotValid, also if the account has another address by now; EmailTaken if the new address has an account by now.
+    """
+    used = await one_time_tokens.use(session, token, TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL)
+    if used.purpose is TokenPurpose.CHANGE_EMAIL:
+        await change(session, used)
+        return
     same_address = (Account.id == used.account_id, Account.email == used.email)
     verified = await session.execute(
         update(Account)

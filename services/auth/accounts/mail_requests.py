@@ -4,29 +4,29 @@ The web process only stores the request: the same statements for every address, 
 an account. auth's worker looks for the account, and writes the mail if there is one.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker.shutdown import Shutdown
+from services.auth.accounts.email_change import send_change
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.mail_limits import count_mail
 from services.auth.accounts.models import MailRequest, RequestKind
 from services.auth.accounts.passwords import send_reset
-from services.auth.accounts.records import find_by_email
+from services.auth.accounts.records import find_by_email, is_reserved
 from services.auth.mail.waiting import require_mail
-from services.auth.models import Account
 
 BATCH_SIZE = 100
 POLL_SECONDS = 1.0
 
 
-async def request_mail(session: AsyncSession, kind: RequestKind, email: str) -> None:
-    """Ask the worker for a mail to the account with this address, if there is one. Raises MailNotConfigured, TooManyMails."""
+async def request_mail(session: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None = None) -> None:
+    """Ask the worker for a mail to this address. Raises MailNotConfigured, TooManyMails."""
     require_mail()
     await count_mail(session, email)
-    await session.execute(insert(MailRequest).values(kind=kind, email=email))
+    await session.execute(insert(MailRequest).values(kind=kind, email=email, account_id=account_id))
 
 
 async def answer_requests(session: AsyncSession) -> int:
@@ -34,25 +34,24 @@ async def answer_requests(session: AsyncSession) -> int:
     waiting = select(MailRequest.id).order_by(MailRequest.id).limit(BATCH_SIZE)
     taken = waiting.with_for_update(skip_locked=True).cte("taken")
     deleted = await session.execute(
-        delete(MailRequest).where(MailRequest.id.in_(select(taken))).returning(MailRequest.kind, MailRequest.email)
+        delete(MailRequest)
+        .where(MailRequest.id.in_(select(taken)))
+        .returning(MailRequest.kind, MailRequest.email, MailRequest.account_id)
     )
     requests = deleted.all()
-    for kind, email in requests:
-        account = await find_by_email(session, email)
-        if account is not None:
-            await _ANSWERS[kind](session, account)
+    for kind, email, account_id in requests:
+        await _answer(session, kind, email, account_id)
     return len(requests)
 
 
-async def _verification(session: AsyncSession, account: Account) -> None:
-    if not account.email_verified:
+async def _answer(session: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None) -> None:
+    account = await find_by_email(session, email)
+    if account_id is not None:
+        await send_change(session, account_id, email, taken=account is not None or await is_reserved(session, email))
+    elif account is not None and kind is RequestKind.RESET_PASSWORD:
+        await send_reset(session, account)
+    elif account is not None and not account.email_verified:
         await send_verification(session, account)
-
-
-_ANSWERS: Mapping[RequestKind, Callable[[AsyncSession, Account], Awaitable[None]]] = {
-    RequestKind.VERIFY_EMAIL: _verification,
-    RequestKind.RESET_PASSWORD: send_reset,
-}
 
 
 class RequestAnswerer:

@@ -18,6 +18,12 @@ class TokenPurpose(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 -- a purpose, not a password
     """Sets a new password."""
 
+    CHANGE_EMAIL = "change_email"
+    """Makes its address the address of the account."""
+
+    UNDO_EMAIL_CHANGE = "undo_email_change"
+    """Makes its address, an earlier one, the address of the account again. Until it expires, nobody else can register the address."""
+
 
 class OneTimeToken(Base):
     """A token that was sent in a mail. Its first use deletes the row."""
@@ -29,7 +35,7 @@ class OneTimeToken(Base):
     """SHA-256. The token is 256 random bits, so a slow hash would add nothing."""
     purpose: Mapped[TokenPurpose] = mapped_column(text_enum(TokenPurpose))
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
-    email: Mapped[str]
+    email: Mapped[str] = mapped_column(index=True)
     """The address that the token was sent to."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime] = mapped_column(index=True)
@@ -53,6 +59,9 @@ class RequestKind(StrEnum):
     RESET_PASSWORD = "reset_password"  # noqa: S105 -- a kind, not a password
     """A mail to set a new password."""
 
+    CHANGE_EMAIL = "change_email"
+    """A mail to the new address of an account."""
+
 
 class MailRequest(Base):
     """A request for a mail to an address that may have no account. auth's worker answers it and deletes the row."""
@@ -63,6 +72,8 @@ class MailRequest(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     kind: Mapped[RequestKind] = mapped_column(text_enum(RequestKind))
     email: Mapped[str]
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    """The account that is to get this address; None for other kinds."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

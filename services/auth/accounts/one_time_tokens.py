@@ -15,6 +15,8 @@ from services.auth.errors import TokenNotValid
 LIFETIMES: Mapping[TokenPurpose, timedelta] = {
     TokenPurpose.VERIFY_EMAIL: timedelta(hours=24),
     TokenPurpose.RESET_PASSWORD: timedelta(minutes=15),
+    TokenPurpose.CHANGE_EMAIL: timedelta(hours=24),
+    TokenPurpose.UNDO_EMAIL_CHANGE: timedelta(days=7),
 }
 
 

@@ -2,13 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from kit.auth import Caller
 from kit.errors import NotAuthenticated
+from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.errors import AccountNeeded, EmailTaken
 from services.auth.models import Account
 from services.auth.sessions.models import RefreshFamily
@@ -20,9 +21,15 @@ async def create(session: AsyncSession, *, email: str, name: str | None, passwor
     account: Account | None = await session.scalar(
         row.on_conflict_do_nothing(index_elements=[Account.email]).returning(Account)
     )
-    if account is None:
+    if account is None or await is_reserved(session, email):
         raise EmailTaken
     return account
+
+
+async def is_reserved(session: AsyncSession, email: str) -> bool:
+    """Return whether this was the address of an account that can still have it back (email_change.undo)."""
+    undo = (OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE, OneTimeToken.expires_at > func.now())
+    return bool(await session.scalar(select(exists().where(OneTimeToken.email == email, *undo))))
 
 
 async def find_by_email(session: AsyncSession, email: str) -> Account | None:

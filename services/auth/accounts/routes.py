@@ -94,5 +94,6 @@ def _view(account: Account, caller: Caller) -> CurrentAccountView:
         email_verified=account.email_verified,
         name=account.name,
         created_at=account.created_at,
+        delete_at=account.delete_at,
         scope=" ".join(sorted(caller.scopes)),
     )

@@ -10,6 +10,8 @@ from kit.fields import Line
 from kit.schemas import RequestModel, ResponseModel, example
 from services.auth.accounts.password_rules import MAX_BYTES, MAX_CHARACTERS, MIN_CHARACTERS, check_characters, normalize
 from services.auth.email_addresses import Email
+from services.auth.mail.models import MailStatus
+from services.auth.mail.template_names import Template
 
 NewPassword = Annotated[
     str,
@@ -61,10 +63,12 @@ class CurrentAccountView(AccountView):
             "email_verified": False,
             "name": "Ada",
             "created_at": "2026-11-23T10:15:00Z",
+            "delete_at": None,
             "scope": "orders:write payments:write",
         }
     )
 
+    delete_at: datetime | None = Field(description="When the account is deleted, because its owner has asked for it")
     scope: str = Field(description="The scopes of the access token, space-separated")
 
 
@@ -94,6 +98,54 @@ class PasswordReset(RequestModel):
 
     token: OneTimeToken = Field(description="The token in the mail")
     password: NewPassword = Field(description=PASSWORD_DESCRIPTION)
+
+
+class EmailChange(RequestModel):
+    model_config = example({"email": "ada.obi@example.com", "password": "a gate of nine hinges"})
+
+    email: Email = Field(description="The new address")
+    password: CurrentPassword
+
+
+class AccountDeletion(RequestModel):
+    model_config = example({"password": "a gate of nine hinges"})
+
+    password: CurrentPassword | None = Field(default=None, description="The password, if the account has one")
+
+
+class ScheduledDeletion(ResponseModel):
+    model_config = example({"delete_at": "2026-12-07T10:15:00Z"})
+
+    delete_at: datetime = Field(description="When the account is deleted. Until then, POST /auth/me/restore keeps it")
+
+
+class ExportedSession(ResponseModel):
+    client_id: str
+    device: str | None
+    address: str | None
+    created_at: datetime
+    last_used_at: datetime
+
+
+class ExportedMail(ResponseModel):
+    recipient: str
+    template: Template
+    status: MailStatus
+    created_at: datetime
+
+
+class AccountExport(ResponseModel):
+    """What auth stores about an account, without hashes and tokens. Sessions and mails: the newest 1,000 each."""
+
+    id: UUID
+    email: str
+    email_verified_at: datetime | None
+    name: str | None
+    role: str
+    created_at: datetime
+    delete_at: datetime | None
+    sessions: list[ExportedSession]
+    mails: list[ExportedMail] = Field(description="Mails of the last weeks")
 
 
 class EmailVerification(RequestModel):

@@ -18,6 +18,21 @@ class Template(StrEnum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- the name of a template
     """The password was changed."""
 
+    CHANGE_EMAIL = "change_email"
+    """To the new address of an account: confirm it."""
+
+    EMAIL_TAKEN = "email_taken"
+    """To an address that has an account: it was entered as the address of a new or another account."""
+
+    EMAIL_CHANGED = "email_changed"
+    """To the old address: it can be restored."""
+
+    EMAIL_CONFIRMED = "email_confirmed"
+    """To the new address: it is the address of the account now."""
+
+    ACCOUNT_DELETION = "account_deletion"
+    """The account will be deleted, and can be kept until then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -34,6 +49,11 @@ TEMPLATES: Mapping[Template, Values] = {
     Template.VERIFY_EMAIL: Values({"valid": "24 hours"}, {"token": EXAMPLE_TOKEN}, page="verify-email"),
     Template.RESET_PASSWORD: Values({"valid": "15 minutes"}, {"token": EXAMPLE_TOKEN}, page="reset-password"),
     Template.PASSWORD_CHANGED: Values(),
+    Template.CHANGE_EMAIL: Values({"valid": "24 hours"}, {"token": EXAMPLE_TOKEN}, page="verify-email"),
+    Template.EMAIL_TAKEN: Values(),
+    Template.EMAIL_CHANGED: Values({"valid": "7 days"}, {"token": EXAMPLE_TOKEN}, page="undo-email-change"),
+    Template.EMAIL_CONFIRMED: Values(),
+    Template.ACCOUNT_DELETION: Values({"date": "2026-12-07"}),
 }
 
 

@@ -62,11 +62,13 @@ def upgrade() -> None:
         sa.Column("role_from_environment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("delete_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["role"], ["roles.name"], name=op.f("fk_accounts_role_roles"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
     )
+    op.create_index(op.f("ix_accounts_delete_at"), "accounts", ["delete_at"], unique=False)
     op.create_index(op.f("ix_accounts_changed_at"), "accounts", ["changed_at"], unique=False)
     op.create_index(op.f("ix_accounts_role"), "accounts", ["role"], unique=False)
     op.create_table(
@@ -204,7 +206,9 @@ def upgrade() -> None:
         sa.CheckConstraint("status = 'waiting' OR secrets IS NULL", name=op.f("ck_mails_secrets")),
         sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'dead')", name=op.f("ck_mails_status")),
         sa.CheckConstraint(
-            "template IN ('verify_email', 'reset_password', 'password_changed')", name=op.f("ck_mails_template")
+            "template IN ('verify_email', 'reset_password', 'password_changed', 'change_email', 'email_taken',"
+            " 'email_changed', 'email_confirmed', 'account_deletion')",
+            name=op.f("ck_mails_template"),
         ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_mails_account_id_accounts"), ondelete="CASCADE"
@@ -229,23 +233,34 @@ def upgrade() -> None:
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("purpose IN ('verify_email', 'reset_password')", name=op.f("ck_one_time_tokens_purpose")),
+        sa.CheckConstraint(
+            "purpose IN ('verify_email', 'reset_password', 'change_email', 'undo_email_change')",
+            name=op.f("ck_one_time_tokens_purpose"),
+        ),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name=op.f("fk_one_time_tokens_account_id_accounts"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_one_time_tokens")),
     )
     op.create_index(op.f("ix_one_time_tokens_account_id"), "one_time_tokens", ["account_id"], unique=False)
+    op.create_index(op.f("ix_one_time_tokens_email"), "one_time_tokens", ["email"], unique=False)
     op.create_index(op.f("ix_one_time_tokens_expires_at"), "one_time_tokens", ["expires_at"], unique=False)
     op.create_table(
         "mail_requests",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint("kind IN ('verify_email', 'reset_password')", name=op.f("ck_mail_requests_kind")),
+        sa.CheckConstraint(
+            "kind IN ('verify_email', 'reset_password', 'change_email')", name=op.f("ck_mail_requests_kind")
+        ),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_mail_requests_account_id_accounts"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_mail_requests")),
     )
+    op.create_index(op.f("ix_mail_requests_account_id"), "mail_requests", ["account_id"], unique=False)
     op.create_table(
         "mail_buckets",
         sa.Column("email_digest", sa.LargeBinary(), nullable=False),

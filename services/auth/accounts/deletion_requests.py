@@ -1,0 +1,58 @@
+"""The owner asks for the deletion of an account. It happens after 14 days, in which the account can be kept."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.auth import Caller
+from services.auth.accounts import records
+from services.auth.accounts.deletion import delete_account
+from services.auth.accounts.password_check import check_password
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.errors import AccountHasRole, WrongPassword
+from services.auth.mail.template_names import Template
+from services.auth.mail.waiting import add_mail, mail_is_configured
+from services.auth.models import CUSTOMER, Account
+from services.auth.sessions.revocations import revoke_sessions
+
+GRACE = timedelta(days=14)
+
+
+async def request_deletion(
+    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, caller: Caller, password: str | None
+) -> datetime:
+    """Schedule the deletion of the caller's account, end all its sessions, and return the time. A repeated request changes no time.
+
+    Raises AccountHasRole, WrongPassword, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
+    """
+    async with sessions.begin() as session:
+        account = await records.get_for_caller(session, caller)
+    if account.role != CUSTOMER:
+        raise AccountHasRole
+    if password is None:
+        raise WrongPassword
+    await check_password(sessions, hasher, account, password)
+    async with sessions.begin() as session:
+        scheduled = (
+            update(Account)
+            .where(Account.id == account.id, Account.role == CUSTOMER)
+            .values(delete_at=func.coalesce(Account.delete_at, func.now() + GRACE))
+        )
+        delete_at: datetime | None = await session.scalar(scheduled.returning(Account.delete_at))
+        if delete_at is None:
+            raise AccountHasRole
+        await revoke_sessions(session, account.id)
+        if mail_is_configured():
+            date = {"date": delete_at.date().isoformat()}
+            await add_mail(session, Template.ACCOUNT_DELETION, account.email, account_id=account.id, context=date)
+        return delete_at
+
+
+async def delete_due(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` accounts whose time has come. Return their number. Skip those that another worker is deleting."""
+    due = select(Account.id).where(Account.delete_at < func.now()).order_by(Account.delete_at).limit(limit)
+    ids = (await session.scalars(due.with_for_update(skip_locked=True))).all()
+    for account_id in ids:
+        await delete_account(session, account_id)
+    return len(ids)

@@ -1,0 +1,90 @@
+"""Change the e-mail address of an account. The new address is confirmed first, and the old one can have the account back for a week."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.accounts import one_time_tokens
+from services.auth.accounts.events import publish_change
+from services.auth.accounts.models import OneTimeToken, TokenPurpose
+from services.auth.accounts.one_time_tokens import LIFETIMES
+from services.auth.accounts.records import is_reserved
+from services.auth.errors import EmailTaken, TokenNotValid
+from services.auth.mail.template_names import Template, in_words
+from services.auth.mail.waiting import add_mail
+from services.auth.models import Account
+from services.auth.sessions.revocations import revoke_sessions
+from services.auth.throttling import failed_logins
+
+UNUSABLE_PASSWORD = "!"  # noqa: S105 -- no password has this hash
+"""The hash of an account that can only be entered with a mail."""
+
+EARLIER_MAILS = TokenPurpose.VERIFY_EMAIL, TokenPurpose.RESET_PASSWORD, TokenPurpose.CHANGE_EMAIL
+
+
+async def send_change(session: AsyncSession, account_id: UUID, email: str, *, taken: bool) -> None:
+    """Send a mail to the new address of an account: with a token, or if the address has an account, without one."""
+    if taken:
+        await add_mail(session, Template.EMAIL_TAKEN, email, account_id=None)
+        return
+    purpose = TokenPurpose.CHANGE_EMAIL
+    token = await one_time_tokens.issue(session, purpose, account_id, email)
+    valid = {"valid": in_words(LIFETIMES[purpose])}
+    await add_mail(
+        session, Template.CHANGE_EMAIL, email, account_id=account_id, context=valid, secrets={"token": token}
+    )
+
+
+async def change(session: AsyncSession, used: OneTimeToken) -> None:
+    """Give an account the address of a token that was used, and tell both addresses. Raises EmailTaken."""
+    account = await _locked(session, used.account_id)
+    old = account.email
+    if await is_reserved(session, used.email):
+        raise EmailTaken
+    await _set_email(session, account.id, used.email)
+    await one_time_tokens.revoke(session, account.id, *EARLIER_MAILS)
+    purpose = TokenPurpose.UNDO_EMAIL_CHANGE
+    token = await one_time_tokens.issue(session, purpose, account.id, old)
+    valid = {"valid": in_words(LIFETIMES[purpose])}
+    await add_mail(session, Template.EMAIL_CHANGED, old, account_id=account.id, context=valid, secrets={"token": token})
+    await add_mail(session, Template.EMAIL_CONFIRMED, used.email, account_id=account.id)
+    await publish_change(session, account.id)
+
+
+async def undo(session: AsyncSession, token: str) -> Account:
+    """Give an account its earlier address back. Its sessions end, and its password is not valid any more: another person may know it.
+
+    Tokens that undo later changes are revoked: whoever made those changes does not get the account back. Return the account. Raises
+    TokenNotValid.
+    """
+    used = await one_time_tokens.use(session, token, TokenPurpose.UNDO_EMAIL_CHANGE)
+    account = await _locked(session, used.account_id)
+    later = (OneTimeToken.account_id == account.id, OneTimeToken.created_at >= used.created_at)
+    await session.execute(delete(OneTimeToken).where(*later, OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE))
+    await one_time_tokens.revoke(session, account.id, *EARLIER_MAILS)
+    await session.execute(update(Account).where(Account.id == account.id).values(password_hash=UNUSABLE_PASSWORD))
+    await _set_email(session, account.id, used.email)
+    await revoke_sessions(session, account.id)
+    await failed_logins.reset(session, used.email)
+    await publish_change(session, account.id)
+    await session.refresh(account)
+    return account
+
+
+async def _locked(session: AsyncSession, account_id: UUID) -> Account:
+    account: Account | None = await session.scalar(select(Account).where(Account.id == account_id).with_for_update())
+    if account is None:
+        raise TokenNotValid
+    return account
+
+
+async def _set_email(session: AsyncSession, account_id: UUID, email: str) -> None:
+    """Change the address, which is verified by that. Raises EmailTaken."""
+    changed = update(Account).where(Account.id == account_id).values(email=email, email_verified_at=func.now())
+    try:
+        async with session.begin_nested():
+            await session.execute(changed)
+    except IntegrityError as error:
+        raise EmailTaken from error

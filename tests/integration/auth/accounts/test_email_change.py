@@ -1,0 +1,142 @@
+"""The owner changes the address; the old one is told and can have the account back."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+from sqlalchemy import select, update
+
+from services.auth.accounts.models import OneTimeToken, TokenPurpose
+from services.auth.db import sessions
+from services.auth.models import OutboxRow
+from tests.fakes.mail_server import MailServer
+from tests.fixtures.auth import PASSWORD, AuthClient
+from tests.fixtures.mail import send_due, token_in
+
+OLD, NEW = "ada@example.com", "ada.obi@example.com"
+NEW_PASSWORD = "six lamps in the harbour"
+
+
+async def ask(auth: AuthClient, email: str, headers: dict[str, str], password: str = PASSWORD) -> httpx.Response:
+    return await auth.http.post("/auth/me/email", json={"email": email, "password": password}, headers=headers)
+
+
+async def use(auth: AuthClient, token: str, call: str = "verify") -> httpx.Response:
+    return await auth.http.post(f"/auth/email/{call}", json={"token": token})
+
+
+async def sent_to(mail_server: MailServer, address: str) -> str:
+    """Send what waits. Return the token in the last mail to this address, or its subject if it has none."""
+    await send_due()
+    mail = next(mail for mail in mail_server.mails[::-1] if mail.recipients == [address])
+    return token_in(mail) if "#token=" in mail.text else mail.subject
+
+
+async def changed(auth: AuthClient, mail_server: MailServer, old: str, new: str) -> str:
+    """Change the address of an account. Return the token that undoes it."""
+    assert (await ask(auth, new, await auth.signed_in(old))).status_code == 202
+    assert (await use(auth, await sent_to(mail_server, new))).status_code == 204
+    return await sent_to(mail_server, old)
+
+
+async def test_change_when_confirmed_moves_the_account_and_tells_both_addresses(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    account_id = (await auth.register(OLD)).json()["id"]
+    headers = await auth.signed_in(OLD)
+    assert (await ask(auth, NEW, headers)).status_code == 202
+    assert (await auth.login(NEW)).status_code == 400, "the new address is not confirmed yet"
+    await use(auth, await sent_to(mail_server, NEW))
+    assert [(await auth.login(address)).status_code for address in (OLD, NEW)] == [400, 200]
+    me = (await auth.http.get("/auth/me", headers=headers)).json()
+    assert (me["id"], me["email"], me["email_verified"]) == (account_id, NEW, True)
+    assert await sent_to(mail_server, NEW) == "Kwik Mart: your new e-mail address"
+    async with sessions() as session:
+        (event,) = (await session.scalars(select(OutboxRow))).all()
+    assert (event.type, NEW in str(event.body)) == ("account.changed", True)
+
+
+async def test_change_when_undone_gives_the_account_back_and_locks_others_out(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(OLD)
+    token = await changed(auth, mail_server, OLD, NEW)
+    tokens = (await auth.login(NEW)).json()
+    assert (await use(auth, token, "undo")).status_code == 204
+    assert (await use(auth, token, "undo")).status_code == 400
+    assert (await auth.refresh(tokens["refresh_token"])).status_code == 400
+    assert [(await auth.login(address)).status_code for address in (OLD, NEW)] == [400, 400], "no password is valid"
+    reset = {"token": await sent_to(mail_server, OLD), "password": NEW_PASSWORD}
+    assert (await auth.http.post("/auth/password/reset", json=reset)).status_code == 204
+    assert (await auth.login(OLD, NEW_PASSWORD)).status_code == 200
+
+
+async def test_undo_when_the_address_was_changed_twice_restores_the_first_and_revokes_the_later_undo(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(OLD)
+    first = await changed(auth, mail_server, OLD, NEW)
+    second = await changed(auth, mail_server, NEW, "thief@example.com")
+    assert (await use(auth, first, "undo")).status_code == 204
+    assert (await use(auth, second, "undo")).status_code == 400
+    assert (await auth.register(OLD)).json()["code"] == "email_taken"
+    assert (await auth.register(NEW)).status_code == 201
+
+
+async def test_old_address_while_the_change_can_be_undone_cannot_be_taken(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(OLD)
+    token = await changed(auth, mail_server, OLD, NEW)
+    assert (await auth.register(OLD)).json()["code"] == "email_taken"
+    await auth.register("eve@example.com")
+    assert (await ask(auth, OLD, await auth.signed_in("eve@example.com"))).status_code == 202
+    assert await sent_to(mail_server, OLD) == "Kwik Mart: you have an account already"
+    async with sessions.begin() as session:
+        undo = (await session.scalars(select(OneTimeToken).where(OneTimeToken.email == OLD))).one()
+        assert undo.purpose is TokenPurpose.UNDO_EMAIL_CHANGE
+        assert undo.expires_at - undo.created_at == timedelta(days=7)
+        await session.execute(update(OneTimeToken).values(expires_at=datetime.now(UTC)))
+    assert (await use(auth, token, "undo")).status_code == 400
+    assert (await auth.register(OLD)).status_code == 201
+
+
+async def test_change_when_the_new_address_has_an_account_gets_the_same_answer_and_no_token(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(OLD)
+    await auth.register(NEW)
+    headers = await auth.signed_in(OLD)
+    taken, free = [await ask(auth, address, headers) for address in (NEW, "free@example.com")]
+    assert (taken.status_code, taken.content) == (free.status_code, free.content) == (202, free.content)
+    assert await sent_to(mail_server, NEW) == "Kwik Mart: you have an account already"
+
+
+async def test_change_when_the_new_address_is_registered_meanwhile_is_refused(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(OLD)
+    await ask(auth, NEW, await auth.signed_in(OLD))
+    token = await sent_to(mail_server, NEW)
+    await auth.register(NEW)
+    answer = await use(auth, token)
+    assert (answer.status_code, answer.json()["code"]) == (409, "email_taken")
+    assert (await auth.login(OLD)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "status", "code"),
+    [
+        (NEW, "another password", 403, "wrong_password"),
+        (OLD.upper(), PASSWORD, 409, "email_unchanged"),
+        ("no address", PASSWORD, 422, "invalid_request"),
+    ],
+)
+async def test_change_when_refused_sends_nothing(
+    auth: AuthClient, mail_server: MailServer, email: str, password: str, status: int, code: str
+) -> None:
+    await auth.register(OLD)
+    answer = await ask(auth, email, await auth.signed_in(OLD), password)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    await send_due()
+    assert [mail.recipients for mail in mail_server.mails] == [[OLD]]
