@@ -15,12 +15,17 @@ from services.auth.mail.template_names import Template
 from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import CUSTOMER, Account
 from services.auth.sessions.revocations import revoke_sessions
+from services.auth.throttling.request_source import RequestSource
 
 GRACE = timedelta(days=14)
 
 
 async def request_deletion(
-    sessions: async_sessionmaker[AsyncSession], hasher: PasswordHasher, caller: Caller, password: str | None
+    sessions: async_sessionmaker[AsyncSession],
+    hasher: PasswordHasher,
+    source: RequestSource,
+    caller: Caller,
+    password: str | None,
 ) -> datetime:
     """Schedule the deletion of the caller's account, end all its sessions, and return the time. A repeated request changes no time.
 
@@ -32,7 +37,7 @@ async def request_deletion(
         raise AccountHasRole
     if password is None:
         raise WrongPassword
-    await check_password(sessions, hasher, account, password)
+    await check_password(sessions, hasher, source, account, password)
     async with sessions.begin() as session:
         scheduled = (
             update(Account)

@@ -12,6 +12,7 @@ from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.schemas import AccountDeletion, AccountExport, ScheduledDeletion
 from services.auth.db import Reading, Transaction, sessions
 from services.auth.errors import AccountHasRole, AccountNeeded, TooBusy, WrongPassword
+from services.auth.throttling.request_source import CurrentRequestSource
 
 router = Router(prefix="/auth", tags=["accounts"])
 
@@ -23,13 +24,16 @@ router = Router(prefix="/auth", tags=["accounts"])
     responses=problem_responses(AccountNeeded, WrongPassword, AccountHasRole, TooBusy),
 )
 async def delete_account(
-    deletion: AccountDeletion, caller: Annotated[Caller, Depends(authenticate)], hasher: CurrentPasswordHasher
+    deletion: AccountDeletion,
+    caller: Annotated[Caller, Depends(authenticate)],
+    hasher: CurrentPasswordHasher,
+    source: CurrentRequestSource,
 ) -> ScheduledDeletion:
     """Delete your account after 14 days. All sessions end now. Until then, log in and call POST /auth/me/restore to keep it.
 
     Orders and payments stay, without name and address, because the books need them.
     """
-    delete_at = await deletion_requests.request_deletion(sessions, hasher, caller, deletion.password)
+    delete_at = await deletion_requests.request_deletion(sessions, hasher, source, caller, deletion.password)
     return ScheduledDeletion(delete_at=delete_at)
 
 

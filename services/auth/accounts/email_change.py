@@ -16,7 +16,7 @@ from services.auth.mail.template_names import Template, in_words
 from services.auth.mail.waiting import add_mail
 from services.auth.models import Account
 from services.auth.sessions.revocations import revoke_sessions
-from services.auth.throttling import failed_logins
+from services.auth.throttling import devices
 
 UNUSABLE_PASSWORD = "!"  # noqa: S105 -- no password has this hash
 """The hash of an account that can only be entered with a mail."""
@@ -54,7 +54,8 @@ async def change(session: AsyncSession, used: OneTimeToken) -> None:
 
 
 async def undo(session: AsyncSession, token: str) -> Account:
-    """Give an account its earlier address back. Its sessions end, and its password is not valid any more: another person may know it.
+    """Give an account its earlier address back. Its sessions end, its devices are forgotten, and its password is not valid any more:
+    another person may know it.
 
     Tokens that undo later changes are revoked: whoever made those changes does not get the account back. Return the account. Raises
     TokenNotValid.
@@ -67,7 +68,7 @@ async def undo(session: AsyncSession, token: str) -> Account:
     await session.execute(update(Account).where(Account.id == account.id).values(password_hash=UNUSABLE_PASSWORD))
     await _set_email(session, account.id, used.email)
     await revoke_sessions(session, account.id)
-    await failed_logins.reset(session, used.email)
+    await devices.forget_all(session, account.id)
     await publish_change(session, account.id)
     await session.refresh(account)
     return account
