@@ -109,8 +109,13 @@ async def set_scopes(session: AsyncSession, client_id: str, scopes: Set[str]) ->
 
 
 async def remove(session: AsyncSession, client_id: str) -> Client:
-    """Remove a client and return it. The caller also ends its sessions and revokes its tokens. Raises ClientRefused."""
+    """Remove a client and return it. The caller also ends its sessions and revokes its tokens. Raises ClientRefused.
+
+    DEFAULT_CLIENT cannot be removed: that would end the sessions of all people whose app sends no `client_id`.
+    """
     client = await get_locked(session, client_id)
+    if client_id == DEFAULT_CLIENT:
+        raise ClientRefused(f"{client_id!r} is the client of requests without a client_id, so it cannot be removed")
     await session.delete(client)
     return client
 

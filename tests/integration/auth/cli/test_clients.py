@@ -70,6 +70,7 @@ async def test_client_commands_when_refused_then_code_2_and_the_reason(auth: Aut
         (("secret", "add", "shop"), "is a public client"),
         (("secret", "remove", "shop", "7"), "has no secret 7"),
         (("remove", "unknown"), "there is no client"),
+        (("remove", "shop"), "cannot be removed"),
     ):
         code, out = await run_auth("client", *arguments)
         assert (code, "Traceback" in out) == (2, False)
