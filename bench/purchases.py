@@ -23,8 +23,8 @@ INSERT INTO orders (id, customer_id, amount, currency, expires_at)
 SELECT id, 'bench', $2, $3, now() + interval '1 day' FROM unnest($1::uuid[]) AS id
 """
 ITEMS = """
-INSERT INTO order_items (order_id, product_id, position, name, slug, quantity, unit_price, reserved)
-SELECT id, $2, 0, 'Benchmark product', $3, 1, $4, false FROM unnest($1::uuid[]) AS id
+INSERT INTO order_items (order_id, product_id, position, name, slug, quantity, unit_price)
+SELECT id, $2, 0, 'Benchmark product', $3, 1, $4 FROM unnest($1::uuid[]) AS id
 """
 PAYMENTS = """
 INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, verify_next_attempt_at)

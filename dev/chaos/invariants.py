@@ -34,7 +34,7 @@ TITLES = {
     "I1": "paid at Paystack: settled here",
     "I2": "paid: delivered once, or refunded",
     "I3": "delivered: paid, with the right amount and currency",
-    "I4": "stock + reserved + sold = initial stock",
+    "I4": "on hand + sold = initial stock, and the movements add up to the level",
     "I5": "outboxes, inboxes and dead-letter queues empty",
     "I6": "no 5xx except 503 with Retry-After",
     "I7": "no secret in a log",

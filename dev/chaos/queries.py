@@ -26,15 +26,21 @@ CATALOG = {
     "orders": "SELECT id, customer_id, status, amount, currency, payment_reference FROM orders",
     "deliveries": "SELECT order_id, payment_reference, delivered_at FROM deliveries",
     "order_payments": "SELECT reference, order_id, outcome FROM order_payments",
-    "negative_stock": "SELECT id, stock FROM products WHERE stock < 0",
+    "negative_stock": """
+        SELECT variant_id AS id, on_hand - reserved AS stock FROM stock_levels WHERE on_hand < reserved
+    """,
     "stock": """
-        SELECT p.id, p.stock,
-            coalesce(sum(i.quantity) FILTER (WHERE i.reserved AND o.status = 'pending'), 0) AS reserved,
-            coalesce(sum(i.quantity) FILTER (WHERE i.reserved AND o.status IN ('paid', 'delivered')), 0) AS sold,
-            coalesce(sum(i.quantity) FILTER (
-                WHERE i.reserved <> (o.status IN ('pending', 'paid', 'delivered'))), 0) AS mismatched
-        FROM products p LEFT JOIN order_items i ON i.product_id = p.id LEFT JOIN orders o ON o.id = i.order_id
-        WHERE p.stock IS NOT NULL GROUP BY p.id, p.stock
+        SELECT s.variant_id AS id, s.on_hand, s.reserved,
+            coalesce(sum(i.quantity) FILTER (WHERE o.status = 'pending'), 0) AS pending,
+            coalesce(sum(i.quantity) FILTER (WHERE o.status IN ('paid', 'delivered')), 0) AS sold,
+            coalesce(sum(i.quantity) FILTER (WHERE i.stock_state <> CASE o.status
+                WHEN 'pending' THEN 'reserved' WHEN 'paid' THEN 'reserved' WHEN 'delivered' THEN 'sold'
+                ELSE 'released' END), 0) AS mismatched,
+            (SELECT coalesce(sum(on_hand_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id) AS moved,
+            (SELECT coalesce(sum(reserved_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id)
+                AS moved_reserved
+        FROM stock_levels s LEFT JOIN order_items i ON i.product_id = s.variant_id
+        LEFT JOIN orders o ON o.id = i.order_id GROUP BY s.variant_id
     """,
 }
 # The work queues of each service. When all work is done, they hold finished entries only.

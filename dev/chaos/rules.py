@@ -97,14 +97,19 @@ def deliveries_paid_at_paystack(snapshot: Snapshot, acknowledged: Acknowledged) 
 
 
 def stock_consistent(snapshot: Snapshot, initial: dict[str, int]) -> Iterator[str]:
-    """The stock is never negative, and stock + reserved + sold equals the initial stock."""
+    """No more is reserved than is there, on_hand + sold equals the initial stock, and the movements add up to the level."""
     yield from (f"product {row['id']}: stock {row['stock']}" for row in snapshot.negative_stock)
     for product, row in snapshot.stock.items():
         if row["mismatched"]:
-            yield f"product {product}: {row['mismatched']} items reserved by closed orders or not reserved by open orders"
-        if product in initial and row["stock"] + row["reserved"] + row["sold"] != initial[product]:
-            total = f"{row['stock']} + {row['reserved']} reserved + {row['sold']} sold"
+            yield f"product {product}: {row['mismatched']} units have another stock state than their order needs"
+        if row["reserved"] != row["pending"]:
+            yield f"product {product}: {row['reserved']} units are reserved, and pending orders have {row['pending']}"
+        if product in initial and row["on_hand"] + row["sold"] != initial[product]:
+            total = f"{row['on_hand']} on hand + {row['sold']} sold"
             yield f"product {product}: {total} is not {initial[product]}"
+        level, moved = (row["on_hand"], row["reserved"]), (row["moved"], row["moved_reserved"])
+        if level != moved:
+            yield f"product {product}: the level is {level}, and its movements add up to {moved}"
     for product in initial.keys() - snapshot.stock.keys():
         yield f"product {product}: does not exist"
 

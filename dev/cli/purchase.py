@@ -68,7 +68,7 @@ class Purchase:
         seconds = await self._pay(payment)
         await self._wait_delivered(order, payment, customer, seconds)
         url = f"{self._shop.catalog}/catalog/products/{product['id']}"
-        stock = (await self._call("the stock afterwards", "GET", url))["stock"]
+        stock = (await self._call("the stock afterwards", "GET", url, params={"include": "stock"}))["stock"]
         ids = f"order [bold]{order['id']}[/], payment [bold]{payment['reference']}[/]"
         self._terminal.print(f"\n  stock {STOCK} → [bold]{stock}[/], {ids}")
         if stock != STOCK - QUANTITY:

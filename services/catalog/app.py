@@ -17,6 +17,7 @@ from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
 from services.catalog.products import routes as products
 from services.catalog.settings import settings
+from services.catalog.stock import routes as stock
 from services.catalog.tags import routes as tags
 
 
@@ -49,6 +50,7 @@ app = create_app(
         products.router,
         categories.router,
         tags.router,
+        stock.router,
         orders.router,
         audit_router("/catalog", AuditLogEntry, reading),
     ],

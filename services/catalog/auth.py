@@ -27,5 +27,11 @@ CallerScopes = Annotated[frozenset[str], Depends(scopes_of_caller)]
 EditorCaller = Annotated[Caller, Depends(require_scope("catalog:write"))]
 """A caller who may change products and categories."""
 
+StockKeeper = Annotated[Caller, Depends(require_scope("stock:write"))]
+"""A caller who may read and change the stock."""
+
+StockActor = Annotated[Actor, Depends(acting(require_scope("stock:write")))]
+"""The same, and the address, for the audit log."""
+
 EditingActor = Annotated[Actor, Depends(acting(require_scope("catalog:write")))]
 """A caller who may change products and categories, and the address, for the audit log."""

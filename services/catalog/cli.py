@@ -3,6 +3,7 @@
 from contracts.topology import CATALOG_ACCOUNTS, CATALOG_PAYMENTS
 from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.dead_letters import dead_letters_cli
+from kit.cli.lazy import call
 
 PACKAGE = "services.catalog"
 cli = service_cli(PACKAGE)
@@ -11,3 +12,9 @@ cli.add_typer(dead_letters_cli(PACKAGE, CATALOG_PAYMENTS, "contracts.events:EVEN
 cli.add_typer(
     dead_letters_cli(PACKAGE, CATALOG_ACCOUNTS, "contracts.events:EVENT_ADAPTER"), name="account-dead-letters"
 )
+
+
+@cli.command(name="check-stock")
+def check_stock() -> None:
+    """Fail if a stock level differs from the sum of its movements or from what orders have reserved."""
+    call(f"{PACKAGE}.stock.check:check_stock")

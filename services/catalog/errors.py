@@ -139,6 +139,20 @@ class OutOfStock(Problem):
     members: ClassVar[Mapping[str, Any]] = {"products": list[ShortProduct]}
 
 
+class StockChanged(Problem):
+    """Another number of units is on hand than `expected`. Count again, with `on_hand` as `expected`."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"on_hand": int}
+
+
+class StockTooLow(Problem):
+    """More units would be written off than are on hand. Write off at most `on_hand`."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"on_hand": int}
+
+
 class OrderNotPending(Problem):
     """Only a pending order can be cancelled. `order_status` is the status of this order."""
 

@@ -13,7 +13,7 @@ from kit.db.engine import NAMING, TYPES
 from kit.idempotency.keys import StoredKey
 from kit.messaging.inbox import InboxEntry
 from kit.messaging.outbox import OutboxEvent
-from services.catalog.statuses import OrderStatus, PaymentOutcome, ProductStatus
+from services.catalog.statuses import OrderStatus, PaymentOutcome, ProductStatus, StockState
 
 WORD_SEPARATORS = "/.@_-"
 """These characters are replaced by spaces before indexing. Postgres would index `wireless/mouse` or `v2.0` as one path or host name."""
@@ -86,13 +86,13 @@ class ProductTag(Base):
 
 
 class Product(Base):
-    """A product. `stock` is the quantity that can be ordered, excluding reserved units; NULL means unlimited."""
+    """A product. Its stock is that of its variants; `low_stock` is the number of units from which on the stock counts as low."""
 
     __tablename__ = "products"
     __table_args__ = (
         one_of("status", ProductStatus),
         CheckConstraint("price >= 0", name="price"),
-        CheckConstraint("stock >= 0", name="stock"),
+        CheckConstraint("low_stock >= 0", name="low_stock"),
         Index(None, "category_id"),
         Index(None, "created_at", "id"),
         Index(None, "price", "id"),
@@ -107,7 +107,7 @@ class Product(Base):
     status: Mapped[ProductStatus] = mapped_column(text_enum(ProductStatus), server_default=ProductStatus.ACTIVE.value)
     price: Mapped[int]
     currency: Mapped[str]
-    stock: Mapped[int | None]
+    low_stock: Mapped[int] = mapped_column(server_default=text("5"))
     category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -124,6 +124,43 @@ class Product(Base):
         lazy="raise",
         passive_deletes=True,
     )
+    variants: Mapped[list["Variant"]] = relationship(
+        back_populates="product", cascade="all, delete-orphan", lazy="raise", passive_deletes=True
+    )
+
+
+class Variant(Base):
+    """What is ordered: a product without options has one variant, with the id of the product."""
+
+    __tablename__ = "variants"
+    __table_args__ = (Index(None, "product_id"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    product: Mapped[Product] = relationship(back_populates="variants", lazy="raise")
+
+
+class StockLevel(Base):
+    """The stock of a variant (stock/levels.py). A variant without a level is unlimited.
+
+    `reserved` can be greater than `on_hand`: after a count, or up to `backorder_limit`. Each page keeps free space for new versions of
+    its rows, and no index has a column that changes, so an update writes no index entry (a HOT update).
+    """
+
+    __tablename__ = "stock_levels"
+    __table_args__ = (
+        CheckConstraint("on_hand >= 0", name="on_hand"),
+        CheckConstraint("reserved >= 0", name="reserved"),
+        CheckConstraint("backorder_limit >= 0", name="backorder_limit"),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="CASCADE"), primary_key=True)
+    on_hand: Mapped[int] = mapped_column(server_default=text("0"))
+    reserved: Mapped[int] = mapped_column(server_default=text("0"))
+    backorder_limit: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class Order(Base):
@@ -162,12 +199,14 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """One product of an order, with its price and name at the time of the order. `reserved`: the quantity was subtracted from `stock`."""
+    """One product of an order, with its price and name at the time of the order."""
 
     __tablename__ = "order_items"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
+        one_of("stock_state", StockState),
         Index(None, "product_id"),
+        Index("ix_order_items_reserved", "product_id", postgresql_where=text("stock_state = 'reserved'")),
     )
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
@@ -177,7 +216,7 @@ class OrderItem(Base):
     slug: Mapped[str]
     quantity: Mapped[int]
     unit_price: Mapped[int]
-    reserved: Mapped[bool]
+    stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNTRACKED.value)
 
     order: Mapped[Order] = relationship(back_populates="items", lazy="raise")
     product: Mapped[Product] = relationship(lazy="raise")

@@ -38,6 +38,45 @@ class ProductStatus(StrEnum):
     """Not offered any more: only editors see it. Paid orders are still delivered."""
 
 
+class StockState(StrEnum):
+    """Where the units of an order's item are."""
+
+    UNTRACKED = "untracked"
+    """The stock was unlimited when the order was placed: the item moves no stock."""
+
+    RESERVED = "reserved"
+    """Reserved for the order, until it is paid, cancelled or expired; a paid order has it while it waits for units."""
+
+    SOLD = "sold"
+    """Taken out of the stock."""
+
+    RELEASED = "released"
+    """Given back to the stock."""
+
+
+class MovementKind(StrEnum):
+    """Why a stock level changed."""
+
+    RECEIVED = "received"
+    COUNTED = "counted"
+    RESERVED = "reserved"
+    RELEASED = "released"
+    SOLD = "sold"
+    RETURNED = "returned"
+    WRITTEN_OFF = "written_off"
+
+
+class Availability(StrEnum):
+    """Whether a product can be ordered now."""
+
+    IN_STOCK = "in_stock"
+    LOW = "low"
+    """Few units are left."""
+
+    OUT = "out"
+    """No unit is left."""
+
+
 class PaymentOutcome(StrEnum):
     """The effect of a payment on its order."""
 

@@ -4,9 +4,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.audit.actor import Actor
 from services.catalog.db import sessions
-from services.catalog.models import Product
+from services.catalog.models import Product, Variant
+from services.catalog.stock.edit import create_level
 from tests.factories.events import PRICE
 
 Headers = dict[str, str]
@@ -20,9 +23,20 @@ async def create_product(
     stock: int | None = None, *, price: int = PRICE, currency: str = "NGN", name: str = "Cup"
 ) -> UUID:
     """Insert a product and return its id. Without `stock` it is unlimited."""
-    product = Product(id=uuid4(), slug=f"p-{uuid4().hex}", name=name, price=price, currency=currency, stock=stock)
     async with sessions.begin() as session:
-        session.add(product)
+        return await add_product(session, stock, price=price, currency=currency, name=name)
+
+
+async def add_product(
+    session: AsyncSession, stock: int | None, *, price: int = PRICE, currency: str = "NGN", name: str = "Cup"
+) -> UUID:
+    """Insert a product with its variant and its stock in this transaction, and return its id."""
+    product = Product(id=uuid4(), slug=f"p-{uuid4().hex}", name=name, price=price, currency=currency)
+    product.variants = [Variant(id=product.id)]
+    session.add(product)
+    await session.flush()
+    if stock is not None:
+        await create_level(session, product.id, stock, Actor("test"))
     return product.id
 
 

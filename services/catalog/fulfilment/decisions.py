@@ -50,14 +50,14 @@ class PaymentState:
 
 @dataclass(slots=True)
 class FulfilmentState:
-    """Orders by id, payments by reference, and stock by product id (None: unlimited). `apply` updates them.
+    """Orders by id, payments by reference, and available stock by product id (without unlimited products). `apply` updates them.
 
     The other fields contain the changes that must be stored or published.
     """
 
     orders: dict[UUID, OrderState]
     payments: dict[str, PaymentState]
-    stock: dict[UUID, int | None] = field(default_factory=dict)
+    stock: dict[UUID, int] = field(default_factory=dict)
     changed_orders: set[UUID] = field(default_factory=set)
     changed_payments: set[str] = field(default_factory=set)
     delivered: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
@@ -134,8 +134,10 @@ class FulfilmentState:
         return None
 
     def _has_stock_for(self, order: OrderState) -> bool:
-        pairs = ((self.stock[product_id], quantity) for product_id, quantity in order.quantities.items())
-        return all(stock is None or stock >= quantity for stock, quantity in pairs)
+        return all(
+            product_id not in self.stock or self.stock[product_id] >= quantity
+            for product_id, quantity in order.quantities.items()
+        )
 
     def _apply_refund(self, event: PaymentRefunded) -> None:
         data = event.data
@@ -166,8 +168,8 @@ class FulfilmentState:
 
     def _add_to_stock(self, order_id: UUID, sign: int) -> None:
         for product_id, quantity in self.orders[order_id].quantities.items():
-            stock = self.stock[product_id]
-            self.stock[product_id] = None if stock is None else stock + sign * quantity
+            if product_id in self.stock:
+                self.stock[product_id] += sign * quantity
 
 
 def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:

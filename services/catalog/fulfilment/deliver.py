@@ -30,7 +30,7 @@ from services.catalog.fulfilment import undeliverable
 from services.catalog.fulfilment.decisions import FulfilmentState, OrderState, PaymentState
 from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
 from services.catalog.statuses import OrderStatus
-from services.catalog.stock import reservations
+from services.catalog.stock import levels
 
 log = structlog.get_logger("fulfilment")
 
@@ -123,7 +123,7 @@ async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | Payme
     state = FulfilmentState(orders, payments)
     affected = list(_orders_with_stock_changes(state, events) & orders.keys())
     if affected:
-        state.stock = await reservations.lock_stock(session, affected)
+        state.stock = await levels.lock_available(session, affected)
         items = select(OrderItem.order_id, OrderItem.product_id, OrderItem.quantity)
         for order_id, product_id, quantity in await session.execute(items.where(OrderItem.order_id.in_(affected))):
             orders[order_id].quantities[product_id] = quantity
@@ -158,8 +158,11 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
         )
         await session.execute(UPDATE_ORDERS, rows)
     # Release first: an order of the batch may need the stock that another order of the batch releases.
-    await reservations.release(session, sorted(state.released - state.reserved_again))
-    await reservations.reserve_again(session, sorted(state.reserved_again - state.released))
+    given_back = sorted(state.released - state.reserved_again)
+    await levels.release(session, given_back, levels.PAYMENTS)
+    await levels.return_(session, given_back, levels.PAYMENTS)
+    await levels.reserve_again(session, sorted(state.reserved_again - state.released), levels.PAYMENTS)
+    await levels.sell(session, sorted(state.delivered.keys() - state.released), levels.PAYMENTS)
     if state.delivered:
         ids = sorted(state.delivered)
         references = [state.delivered[order_id].data.reference for order_id in ids]

@@ -11,7 +11,7 @@ from services.catalog.models import Order
 from services.catalog.orders.schemas import OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
-from services.catalog.stock import reservations
+from services.catalog.stock import levels
 
 
 async def cancel_order(session: AsyncSession, customer: Caller, order_id: UUID) -> OrderView:
@@ -27,7 +27,7 @@ async def cancel_order(session: AsyncSession, customer: Caller, order_id: UUID) 
         .returning(Order.id)
     )
     if cancelled.scalar_one_or_none() is not None:
-        await reservations.release(session, [order_id])
+        await levels.release(session, [order_id], customer.id)
     row = (await session.execute(SELECT_ORDERS.where(*own))).one_or_none()
     if row is None:
         raise OrderNotFound

@@ -12,7 +12,7 @@ from kit.worker.shutdown import Shutdown
 from services.catalog import metrics
 from services.catalog.models import Order
 from services.catalog.statuses import OrderStatus
-from services.catalog.stock import reservations
+from services.catalog.stock import levels
 
 BATCH = 100
 POLL_SECONDS = 1.0
@@ -30,7 +30,7 @@ async def expire(session: AsyncSession) -> int:
     ids = sorted((await session.execute(locked)).scalars())
     if ids:
         await session.execute(update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED))
-        await reservations.release(session, ids)
+        await levels.release(session, ids, "expiry")
         after_commit(session, _log_and_count, ids)
     return len(ids)
 

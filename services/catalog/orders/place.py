@@ -22,11 +22,11 @@ from services.catalog.errors import (
     ProductNotFound,
     ProductNotOffered,
 )
-from services.catalog.models import Delivery, Order, OrderItem, Product
+from services.catalog.models import Delivery, Order, OrderItem, Product, StockLevel
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderLine, OrderView, PlaceOrder
 from services.catalog.settings import settings
-from services.catalog.statuses import OrderStatus, ProductStatus
-from services.catalog.stock import reservations
+from services.catalog.statuses import OrderStatus, ProductStatus, StockState
+from services.catalog.stock import levels
 
 log = structlog.get_logger("orders")
 
@@ -57,10 +57,9 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
         )
     if (broken_rule := minimum_rule_broken_by(amount, currency)) is not None:
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
-    limited = [product.id for product in products if product.stock is not None]
-    reserved = await _reserve(session, {product_id: quantities[product_id] for product_id in limited})
-
-    order_id, now, free = uuid4(), datetime.now(UTC), amount == 0
+    order_id = uuid4()
+    reserved = await _reserve(session, products, quantities, order_id, customer)
+    now, free = datetime.now(UTC), amount == 0
     status = OrderStatus.DELIVERED if free else OrderStatus.PENDING
     expires_at = now + timedelta(seconds=settings.catalog_reservation_seconds)
     await session.execute(
@@ -82,6 +81,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
     ]
     await session.execute(insert(OrderItem), items)
     if free:
+        await levels.sell(session, [order_id], customer.id)
         await session.execute(insert(Delivery).values(order_id=order_id, delivered_at=now))
         after_commit(session, metrics.orders_delivered.inc)
     after_commit(
@@ -118,8 +118,15 @@ def _add_up(lines: Collection[OrderLine]) -> dict[UUID, int]:
 async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -> list[ProductRow]:
     """Return the products in the given order. Raises ProductNotFound, ProductNotOffered, CurrenciesDiffer."""
     query = select(
-        Product.id, Product.name, Product.slug, Product.price, Product.currency, Product.stock, Product.status
+        Product.id,
+        Product.name,
+        Product.slug,
+        Product.price,
+        Product.currency,
+        levels.AVAILABLE.label("stock"),
+        Product.status,
     )
+    query = query.outerjoin(StockLevel, StockLevel.variant_id == Product.id)
     rows = await session.execute(query.where(Product.id.in_(list(product_ids))))
     products = {row.id: row for row in (ProductRow(*row) for row in rows)}
     missing = [str(product_id) for product_id in product_ids if product_id not in products]
@@ -135,21 +142,40 @@ async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -
     return [products[product_id] for product_id in product_ids]
 
 
-async def _reserve(session: AsyncSession, quantities: Mapping[UUID, int]) -> set[UUID]:
-    """Reserve all quantities, or raise OutOfStock. Return the products with limited stock, whose quantity was subtracted."""
-    if not quantities:
-        return set()
-    reserved = await reservations.reserve(session, quantities)
-    insufficient = [product_id for product_id in quantities if product_id not in reserved]
-    if insufficient:
-        query = select(Product.id, Product.name, Product.stock).where(Product.id.in_(insufficient))
+async def _reserve(
+    session: AsyncSession,
+    products: Collection[ProductRow],
+    quantities: Mapping[UUID, int],
+    order_id: UUID,
+    customer: Caller,
+) -> set[UUID]:
+    """Reserve all quantities, or raise OutOfStock. Return the products with limited stock, which have reserved units now.
+
+    A product that has not enough is refused before anything is locked: many requests for a sold-out product do not wait for each other.
+    """
+    limited = {product.id: quantities[product.id] for product in products if product.stock is not None}
+    left = {product.id: max(product.stock, 0) for product in products if product.stock is not None}
+    short = [product_id for product_id, quantity in limited.items() if quantity > left[product_id]]
+    if limited and not short:
+        reserved = await levels.reserve(session, limited, order_id, customer.id)
+        short = [product_id for product_id in limited if product_id not in reserved]
+        if short:  # other orders were faster
+            query = select(StockLevel.variant_id, levels.AVAILABLE).where(StockLevel.variant_id.in_(short))
+            left |= {row[0]: max(row[1], 0) for row in await session.execute(query)}
+    if short:
         found = [
-            {"product_id": str(product_id), "name": name, "wanted": quantities[product_id], "left": stock}
-            for product_id, name, stock in await session.execute(query)
+            {
+                "product_id": str(product.id),
+                "name": product.name,
+                "wanted": limited[product.id],
+                "left": left[product.id],
+            }
+            for product in products
+            if product.id in short
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
-    return {product_id for product_id, limited in reserved.items() if limited}
+    return set(limited)
 
 
 def _item_row(
@@ -163,7 +189,7 @@ def _item_row(
         "slug": product.slug,
         "quantity": quantity,
         "unit_price": product.price,
-        "reserved": reserved,
+        "stock_state": StockState.RESERVED if reserved else StockState.UNTRACKED,
     }
 
 

@@ -13,11 +13,12 @@ from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from services.catalog import slugs
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
-from services.catalog.models import AuditLogEntry, Category, Product
+from services.catalog.models import AuditLogEntry, Category, Product, Variant
 from services.catalog.products import old_slugs
 from services.catalog.products.etags import check_precondition
 from services.catalog.products.lists import load_product
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
+from services.catalog.stock.edit import create_level
 from services.catalog.tags.assign import set_tags
 
 AUDITED_DESCRIPTION = 200
@@ -30,11 +31,14 @@ async def create_product(session: AsyncSession, request: CreateProduct, actor: A
     """
     _check_price(request.price, request.currency)
     await _check_category(session, request.category_id)
-    values = request.model_dump(exclude={"tags"}) | {"description": request.description or ""}
+    values = request.model_dump(exclude={"tags", "stock"}) | {"description": request.description or ""}
     product_id = await _insert(session, request, values)
+    await session.execute(insert(Variant).values(id=product_id, product_id=product_id))
+    if request.stock is not None:
+        await create_level(session, product_id, request.stock, actor)
     await set_tags(session, product_id, _distinct(request.tags))
     product = await load_product(session, product_id)
-    after = _summary(product, {*values, "tags"})
+    after = _summary(product, {*values, "tags", "stock"})
     await audit.record(session, AuditLogEntry, actor, "product.created", product_id, after=after)
     return product
 

@@ -21,13 +21,13 @@ TAG = re.compile(r'(?:W/)?"(\d{1,18})-[0-9a-f]{32}"')
 
 def product_etag(product: ProductView, content: bytes | None = None) -> str:
     """Return the entity tag of a product; `content` is its JSON, if the caller has it."""
-    digest = strong_etag(content or product.model_dump_json().encode()).strip('"')
+    digest = strong_etag(content or product.model_dump_json(exclude_unset=True).encode()).strip('"')
     return f'"{product.version}-{digest}"'
 
 
 def product_response(request: Request, product: ProductView) -> Response:
     """Return the product with its ETag, or 304 if the client has this version."""
-    content = product.model_dump_json().encode()
+    content = product.model_dump_json(exclude_unset=True).encode()
     etag = product_etag(product, content)
     modified = product.updated_at.strftime("%a, %d %b %Y %H:%M:%S GMT")
     headers = {"ETag": etag, "Last-Modified": modified, "Cache-Control": CACHE_CONTROL, "Vary": "Authorization"}

@@ -2,19 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Text, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Row, Text, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.pagination import Key, decode_cursor, encode_cursor, split_page
 from services.catalog.errors import ProductNotFound
-from services.catalog.models import Product, ProductTag, Tag
+from services.catalog.models import Product, ProductTag, StockLevel, Tag
 from services.catalog.products import old_slugs
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import ProductPage, ProductSort, ProductView
 from services.catalog.slugs import has_id_or_slug, is_slug
-from services.catalog.statuses import ProductStatus
+from services.catalog.statuses import Availability, ProductStatus
 
 TAGS = func.array(
     select(Tag.name)
@@ -25,6 +26,13 @@ TAGS = func.array(
     .scalar_subquery(),
     type_=ARRAY(Text),
 )
+# NULL: the variant has no level, so its stock is unlimited.
+STOCK = (
+    select(func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0))
+    .where(StockLevel.variant_id == Product.id)
+    .correlate(Product)
+    .scalar_subquery()
+)
 COLUMNS = (
     Product.id,
     Product.slug,
@@ -33,7 +41,8 @@ COLUMNS = (
     Product.status,
     Product.price,
     Product.currency,
-    Product.stock,
+    STOCK.label("stock"),
+    Product.low_stock,
     Product.category_id,
     TAGS.label("tags"),
     Product.version,
@@ -50,7 +59,24 @@ class Moved:
     slug: str
 
 
-async def find_product(session: AsyncSession, id_or_slug: str, *, hidden: bool = False) -> ProductView | Moved:
+def view_of(row: Row[Any], *, with_stock: bool) -> ProductView:
+    """Return the response for a row of COLUMNS. Without `with_stock` it has no number, so orders do not change it."""
+    fields = row._asdict()
+    stock, low_stock = fields.pop("stock"), fields["low_stock"]
+    availability = _availability(stock, low_stock)
+    fields.pop("sort_key", None)
+    return ProductView(**fields, availability=availability, **({"stock": stock} if with_stock else {}))
+
+
+def _availability(stock: int | None, low_stock: int) -> Availability:
+    if stock == 0:
+        return Availability.OUT
+    return Availability.IN_STOCK if stock is None or stock > low_stock else Availability.LOW
+
+
+async def find_product(
+    session: AsyncSession, id_or_slug: str, *, hidden: bool = False, with_stock: bool = False
+) -> ProductView | Moved:
     """Return the product with this id or slug, or its current slug if it had this slug before.
 
     With `hidden`, drafts and archived products are found too. Raises ProductNotFound.
@@ -58,7 +84,7 @@ async def find_product(session: AsyncSession, id_or_slug: str, *, hidden: bool =
     query = select(*COLUMNS).where(has_id_or_slug(id_or_slug, Product.id, Product.slug))
     row = (await session.execute(query)).one_or_none()
     if row is not None and (hidden or row.status == ProductStatus.ACTIVE):
-        return ProductView.model_validate(row)
+        return view_of(row, with_stock=with_stock)
     if row is None and is_slug(id_or_slug):
         slug = await old_slugs.current_slug(session, id_or_slug, hidden=hidden)
         if slug is not None:
@@ -68,11 +94,18 @@ async def find_product(session: AsyncSession, id_or_slug: str, *, hidden: bool =
 
 async def load_product(session: AsyncSession, product_id: UUID) -> ProductView:
     """Return a product that the caller has locked or inserted, whatever its status is."""
-    return ProductView.model_validate((await session.execute(select(*COLUMNS).where(Product.id == product_id))).one())
+    row = (await session.execute(select(*COLUMNS).where(Product.id == product_id))).one()
+    return view_of(row, with_stock=True)
 
 
 async def list_products(
-    session: AsyncSession, filters: ProductFilter, *, sort: ProductSort, limit: int, cursor: str | None
+    session: AsyncSession,
+    filters: ProductFilter,
+    *,
+    sort: ProductSort,
+    limit: int,
+    cursor: str | None,
+    with_stock: bool = False,
 ) -> ProductPage:
     """Return a page of the products that match the filters. Raises InvalidCursor."""
     key = _sort_key(sort)
@@ -85,7 +118,7 @@ async def list_products(
     order = (key.desc(), Product.id.desc()) if descending else (key, Product.id)
     rows = (await session.execute(query.order_by(*order).limit(limit + 1))).all()
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(sort, row.sort_key, row.id))
-    return ProductPage(items=[ProductView.model_validate(row) for row in page], next_cursor=next_cursor)
+    return ProductPage(items=[view_of(row, with_stock=with_stock) for row in page], next_cursor=next_cursor)
 
 
 def _sort_key(sort: ProductSort) -> ColumnElement[datetime] | ColumnElement[str] | ColumnElement[int]:

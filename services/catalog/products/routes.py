@@ -1,6 +1,6 @@
 """The routes of products."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Header, Path, Query, Request
@@ -38,7 +38,7 @@ from services.catalog.tags.schemas import TagName
 
 router = Router(prefix="/catalog/products", tags=["products"])
 
-EDIT = "catalog:write"
+EDIT, STOCK = "catalog:write", "stock:write"
 CHANGES = "changes of a product"
 """This text in a cursor identifies the list: a cursor of another list is refused."""
 
@@ -71,12 +71,18 @@ IfMatch = Annotated[
         description="Required: the `ETag` of the product as you read it, or `*`. If it has changed since, the answer is 412",
     ),
 ]
+IncludeParam = Annotated[
+    Literal["stock"] | None, Query(description="`stock` adds the number of units that can still be ordered")
+]
 IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the product")]
 ProductId = Annotated[UUID, Path(description="Id of the product")]
 
 
 @router.get(
-    "", summary="List products", responses=problem_responses(InvalidCursor, PriceRangeEmpty, StatusFilterNotAllowed)
+    "",
+    response_model_exclude_unset=True,
+    summary="List products",
+    responses=problem_responses(InvalidCursor, PriceRangeEmpty, StatusFilterNotAllowed),
 )
 async def list_products(
     session: Reading,
@@ -100,7 +106,9 @@ async def list_products(
     if status != ProductStatus.ACTIVE and EDIT not in scopes:
         raise StatusFilterNotAllowed
     filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency, status)
-    return await lists.list_products(session, filters, sort=sort, limit=limit, cursor=cursor)
+    return await lists.list_products(
+        session, filters, sort=sort, limit=limit, cursor=cursor, with_stock=STOCK in scopes
+    )
 
 
 @router.post(
@@ -130,12 +138,16 @@ async def create_product(
     response_model=ProductView,
     responses={**NOT_MODIFIED, **MOVED, **problem_responses(ProductNotFound)},
 )
-async def get_product(product_id: IdOrSlug, request: Request, session: Reading, scopes: CallerScopes) -> Response:
+async def get_product(
+    product_id: IdOrSlug, request: Request, session: Reading, scopes: CallerScopes, include: IncludeParam = None
+) -> Response:
     """Return a product by its id or slug. Drafts and archived products are found only with the scope `catalog:write`.
 
     With the `ETag` of an earlier response in `If-None-Match`, the answer is 304 if nothing has changed.
     """
-    found = await lists.find_product(session, product_id, hidden=EDIT in scopes)
+    found = await lists.find_product(
+        session, product_id, hidden=EDIT in scopes, with_stock=include is not None or STOCK in scopes
+    )
     if isinstance(found, lists.Moved):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/catalog/products/{found.slug}{query}", status_code=301)

@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.slugs import ChosenSlug
-from services.catalog.statuses import ProductStatus
+from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
 
 EXAMPLE_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
@@ -20,7 +20,9 @@ EXAMPLE_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
 Tags = Annotated[list[TagName], Field(max_length=20)]
 Price = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
-STOCK = "Quantity that can be ordered, excluding reserved units; null means unlimited"
+STOCK = "Number of units that can still be ordered; null means unlimited"
+LOW_STOCK = "From this number of units on, `availability` is `low`"
+WHEN = "Only with `?include=stock`, and for callers with the scope `stock:write`"
 PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
 STATUS = (
     "`draft`: not offered yet; `active`: listed and can be ordered; `archived`: not offered any more. "
@@ -55,7 +57,8 @@ class CreateProduct(RequestModel):
     description: Paragraph | None = Field(default=None, description="Text for customers")
     price: Price = Field(description=f"{PRICE}. 0 is possible: an order of amount 0 is delivered without a payment")
     currency: Currency = Field(description="ISO 4217 code; it cannot be changed later")
-    stock: Stock | None = Field(default=None, description=STOCK)
+    stock: Stock | None = Field(default=None, description="Number of units that are there; null means unlimited")
+    low_stock: Stock = Field(default=5, description=LOW_STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category")
     status: ProductStatus = Field(default=ProductStatus.ACTIVE, description=STATUS)
     tags: Tags | None = Field(default=None, description=TAGS)
@@ -64,7 +67,7 @@ class CreateProduct(RequestModel):
 class UpdateProduct(RequestModel):
     """Absent fields do not change. Existing orders have the price and the name at the time of the order."""
 
-    model_config = example({"price": 4_200_000, "stock": 35})
+    model_config = example({"price": 4_200_000, "status": "active"})
 
     name: Line | SkipJsonSchema[None] = Field(default=None, description="Name of the product")
     slug: ChosenSlug | SkipJsonSchema[None] = Field(
@@ -73,11 +76,11 @@ class UpdateProduct(RequestModel):
     description: Paragraph | SkipJsonSchema[None] = Field(default=None, description="Text for customers")
     price: Price | SkipJsonSchema[None] = Field(default=None, description=PRICE)
     status: ProductStatus | SkipJsonSchema[None] = Field(default=None, description=STATUS)
-    stock: Stock | None = Field(default=None, description=STOCK)
+    low_stock: Stock | SkipJsonSchema[None] = Field(default=None, description=LOW_STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category; null removes it")
     tags: Tags | SkipJsonSchema[None] = Field(default=None, description=TAGS)
 
-    @field_validator("name", "slug", "description", "price", "status", "tags")
+    @field_validator("name", "slug", "description", "price", "status", "low_stock", "tags")
     @classmethod
     def _refuse_null(cls, value: object) -> object:
         if value is None:
@@ -95,7 +98,8 @@ class ProductView(ResponseModel):
             "status": "active",
             "price": 4_500_000,
             "currency": "NGN",
-            "stock": 20,
+            "availability": "in_stock",
+            "low_stock": 5,
             "category_id": None,
             "tags": ["audio", "wireless"],
             "version": 1,
@@ -111,7 +115,11 @@ class ProductView(ResponseModel):
     status: ProductStatus = Field(description=STATUS)
     price: int = Field(description=PRICE)
     currency: str = Field(description="ISO 4217 code")
-    stock: int | None = Field(description=STOCK)
+    availability: Availability = Field(
+        description="`in_stock`, `low` (few units are left) or `out` (no unit is left, and the product cannot be ordered)"
+    )
+    stock: int | None = Field(default=None, description=f"{STOCK}. {WHEN}")
+    low_stock: int = Field(description=LOW_STOCK)
     category_id: UUID | None = Field(description="Id of the product's category, or null")
     tags: list[str] = Field(description="Labels in lower case")
     version: int = Field(description="Number of the version, which each change with PATCH increases")

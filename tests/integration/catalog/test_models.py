@@ -136,9 +136,7 @@ async def test_on_delete_cascade_when_an_order_or_a_product_is_deleted_then_item
     cup, tag = product("Cup"), Tag(id=uuid4(), name="new")
     cup.tags = [tag]
     order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
-    order.items = [
-        OrderItem(product=cup, position=0, name="Cup", slug="cup", quantity=1, unit_price=100, reserved=False)
-    ]
+    order.items = [OrderItem(product=cup, position=0, name="Cup", slug="cup", quantity=1, unit_price=100)]
     session.add(order)
     await session.flush()
     with recorded(engine) as statements:
@@ -154,7 +152,7 @@ async def test_delete_orphan_when_an_item_leaves_its_order_then_it_is_deleted(
     session: AsyncSession, shown: Check
 ) -> None:
     order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
-    item = OrderItem(product=product("Cup"), position=0, name="C", slug="c", quantity=1, unit_price=1, reserved=False)
+    item = OrderItem(product=product("Cup"), position=0, name="C", slug="c", quantity=1, unit_price=1)
     order.items = [item]
     session.add(order)
     await session.flush()
@@ -181,7 +179,7 @@ async def test_on_delete_set_null_when_a_category_is_deleted_then_its_products_h
 async def test_on_delete_restrict_when_a_row_is_still_used_then_the_database_refuses(session: AsyncSession) -> None:
     audio, cup = category("Audio"), product("Cup")
     order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
-    order.items = [OrderItem(product=cup, position=0, name="C", slug="c", quantity=1, unit_price=1, reserved=False)]
+    order.items = [OrderItem(product=cup, position=0, name="C", slug="c", quantity=1, unit_price=1)]
     session.add_all([order, category("Cables", parent=audio)])
     await session.flush()
     for refused in (delete(Category).where(Category.id == audio.id), delete(Product).where(Product.id == cup.id)):

@@ -13,13 +13,18 @@ from sqlalchemy import ARRAY, BigInteger, Text, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import OrderUndeliverable, PaymentRefunded, PaymentSucceeded
+from kit.audit.actor import Actor
 from kit.auth import Caller
 from services.catalog.db import sessions
 from services.catalog.errors import OrderNotPending, OutOfStock
 from services.catalog.fulfilment import deliver
-from services.catalog.models import Delivery, Order, OutboxRow, Product
+from services.catalog.models import Delivery, Order, OutboxRow
 from services.catalog.orders import cancel, expiry, place
 from services.catalog.orders.schemas import OrderLine, PlaceOrder
+from services.catalog.stock.check import find_differences
+from services.catalog.stock.edit import get_level, move_stock
+from services.catalog.stock.schemas import MoveStock
+from tests.factories.catalog import add_product
 from tests.factories.events import payment_refunded, payment_succeeded
 
 PRICE = 10_000
@@ -28,10 +33,10 @@ CUSTOMER = Caller(id="customer-1", email=None, scopes=frozenset({"orders:write"}
 
 # One Core statement: it runs after every step.
 SNAPSHOT = text("""
-SELECT stock, array(
+SELECT on_hand - reserved AS stock, array(
     SELECT status FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS wanted (id, position) JOIN orders USING (id) ORDER BY position
 ) AS statuses
-FROM products WHERE id = :product_id
+FROM stock_levels WHERE variant_id = :product_id
 """).columns(stock=BigInteger, statuses=ARRAY(Text))
 
 
@@ -94,10 +99,7 @@ class System:
         self.run = uuid4().hex
 
     async def create_product(self) -> None:
-        self.session.add(
-            Product(id=self.product_id, slug=self.run, name="Cup", price=PRICE, currency="NGN", stock=STOCK)
-        )
-        await self.session.flush()
+        self.product_id = await add_product(self.session, STOCK, price=PRICE)
 
     def reference(self, n: int, letter: str) -> str:
         return f"{self.run}-{n}{letter}"
@@ -122,6 +124,18 @@ class System:
         ended = update(Order).where(Order.id == self.ids[n]).values(expires_at=text("now() - interval '1 s'"))
         await self.session.execute(ended)
         await expiry.expire(self.session)
+
+    async def receive(self, quantity: int) -> None:
+        request = MoveStock(kind="received", quantity=quantity, reason="test")
+        await move_stock(self.session, self.product_id, request, "key", Actor("test"))
+
+    async def count(self, change: int) -> int:
+        """Count the units, and find `change` more than expected, but not fewer than are reserved. Return the difference."""
+        level = await get_level(self.session, self.product_id)
+        counted = max(level.on_hand + change, level.reserved)
+        request = MoveStock(kind="counted", quantity=counted, expected=level.on_hand, reason="test")
+        await move_stock(self.session, self.product_id, request, "key", Actor("test"))
+        return counted - level.on_hand
 
     async def statuses_and_stock(self) -> tuple[list[str], int | None]:
         """Return the statuses of the orders in the order in which they were placed, and the product's stock."""
@@ -148,6 +162,8 @@ steps = st.lists(
         st.tuples(st.just("cancel"), numbers),
         st.tuples(st.just("expire"), numbers),
         st.tuples(st.just("repeat"), numbers),
+        st.tuples(st.just("receive"), st.integers(1, 3)),
+        st.tuples(st.just("count"), st.integers(-3, 3)),
         st.tuples(st.just("handle")),
     ),
     min_size=15,
@@ -199,6 +215,11 @@ async def check(system: System, model: Model, steps: list[tuple[str, ...]]) -> N
             cancelled = await system.cancel(n)
             model.give_up(n, "cancelled")
             assert cancelled == (model.statuses[n] == "cancelled")
+        elif kind == "receive":
+            await system.receive(n)
+            model.stock += n
+        elif kind == "count":
+            model.stock += await system.count(n)
         elif kind == "expire" and exists:
             await system.expire(n)
             model.give_up(n, "expired")
@@ -206,5 +227,6 @@ async def check(system: System, model: Model, steps: list[tuple[str, ...]]) -> N
             continue
         assert await system.statuses_and_stock() == (model.statuses, model.stock)
 
+    assert await find_differences(system.session) == []
     assert await system.delivered() == {system.reference(n, letter) for n, letter in model.delivered}
     assert await system.undeliverable() == sorted(system.reference(n, letter) for n, letter in model.undeliverable)

@@ -205,7 +205,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), server_default="active", nullable=False),
         sa.Column("price", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
-        sa.Column("stock", sa.BigInteger(), nullable=True),
+        sa.Column("low_stock", sa.BigInteger(), server_default=sa.text("5"), nullable=False),
         sa.Column("category_id", sa.Uuid(), nullable=True),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -221,7 +221,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("status IN ('draft', 'active', 'archived')", name=op.f("ck_products_status")),
         sa.CheckConstraint("price >= 0", name=op.f("ck_products_price")),
-        sa.CheckConstraint("stock >= 0", name=op.f("ck_products_stock")),
+        sa.CheckConstraint("low_stock >= 0", name=op.f("ck_products_low_stock")),
         sa.ForeignKeyConstraint(
             ["category_id"], ["categories.id"], name=op.f("fk_products_category_id_categories"), ondelete="SET NULL"
         ),
@@ -233,6 +233,53 @@ def upgrade() -> None:
     op.create_index("ix_products_name", "products", [sa.literal_column("lower(name)"), "id"], unique=False)
     op.create_index(op.f("ix_products_price_id"), "products", ["price", "id"], unique=False)
     op.create_index(op.f("ix_products_search"), "products", ["search"], unique=False, postgresql_using="gin")
+    op.create_table(
+        "variants",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_variants_product_id_products"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_variants")),
+    )
+    op.create_index(op.f("ix_variants_product_id"), "variants", ["product_id"], unique=False)
+    op.create_table(
+        "stock_levels",
+        sa.Column("variant_id", sa.Uuid(), nullable=False),
+        sa.Column("on_hand", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reserved", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("backorder_limit", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint("on_hand >= 0", name=op.f("ck_stock_levels_on_hand")),
+        sa.CheckConstraint("reserved >= 0", name=op.f("ck_stock_levels_reserved")),
+        sa.CheckConstraint("backorder_limit >= 0", name=op.f("ck_stock_levels_backorder_limit")),
+        sa.ForeignKeyConstraint(
+            ["variant_id"], ["variants.id"], name=op.f("fk_stock_levels_variant_id_variants"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("variant_id", name=op.f("pk_stock_levels")),
+        postgresql_with={"fillfactor": 70},
+    )
+    op.create_table(
+        "stock_movements",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("variant_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.BigInteger(), nullable=False),
+        sa.Column("on_hand_change", sa.BigInteger(), nullable=False),
+        sa.Column("reserved_change", sa.BigInteger(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "kind IN ('received', 'counted', 'reserved', 'released', 'sold', 'returned', 'written_off')",
+            name=op.f("ck_stock_movements_kind"),
+        ),
+        sa.CheckConstraint("quantity >= 0", name=op.f("ck_stock_movements_quantity")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stock_movements")),
+    )
+    op.create_index(op.f("ix_stock_movements_variant_id_id"), "stock_movements", ["variant_id", "id"], unique=False)
     op.create_table(
         "old_slugs",
         sa.Column("slug", sa.Text(), nullable=False),
@@ -265,8 +312,11 @@ def upgrade() -> None:
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_price", sa.BigInteger(), nullable=False),
-        sa.Column("reserved", sa.Boolean(), nullable=False),
+        sa.Column("stock_state", sa.Text(), server_default="untracked", nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_order_items_quantity")),
+        sa.CheckConstraint(
+            "stock_state IN ('untracked', 'reserved', 'sold', 'released')", name=op.f("ck_order_items_stock_state")
+        ),
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name=op.f("fk_order_items_order_id_orders"), ondelete="CASCADE"
         ),
@@ -276,23 +326,39 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("order_id", "product_id", name=op.f("pk_order_items")),
     )
     op.create_index(op.f("ix_order_items_product_id"), "order_items", ["product_id"], unique=False)
+    op.create_index(
+        "ix_order_items_reserved",
+        "order_items",
+        ["product_id"],
+        unique=False,
+        postgresql_where=sa.text("stock_state = 'reserved'"),
+    )
 
     op.execute(REFUSE_CHANGE)
-    op.execute(
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log"
-        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    )
+    for table in ("audit_log", "stock_movements"):
+        op.execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
 
 
 def downgrade() -> None:
     op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")
     op.drop_table("ended_accounts")
+    op.drop_index(
+        "ix_order_items_reserved", table_name="order_items", postgresql_where=sa.text("stock_state = 'reserved'")
+    )
     op.drop_index(op.f("ix_order_items_product_id"), table_name="order_items")
     op.drop_table("order_items")
     op.drop_index(op.f("ix_product_tags_tag_id_product_id"), table_name="product_tags")
     op.drop_table("product_tags")
     op.drop_index(op.f("ix_old_slugs_product_id"), table_name="old_slugs")
     op.drop_table("old_slugs")
+    op.drop_index(op.f("ix_stock_movements_variant_id_id"), table_name="stock_movements")
+    op.drop_table("stock_movements")
+    op.drop_table("stock_levels")
+    op.drop_index(op.f("ix_variants_product_id"), table_name="variants")
+    op.drop_table("variants")
     op.drop_index(op.f("ix_products_search"), table_name="products", postgresql_using="gin")
     op.drop_index(op.f("ix_products_price_id"), table_name="products")
     op.drop_index("ix_products_name", table_name="products")

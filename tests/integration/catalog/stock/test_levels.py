@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.factories.catalog import ANY_VERSION, Headers, create_order, create_product, place_order
+from tests.factories.catalog import Headers, create_product, place_order
 from tests.fixtures.catalog import stock_of
 from tests.fixtures.contention import BROKEN_UP, When, broken_up
 from tests.fixtures.tokens import Signer
@@ -68,13 +68,3 @@ async def test_reserve_when_one_product_is_short_then_nothing_is_reserved(
     assert response.status_code == 409
     assert [each["name"] for each in response.json()["products"]] == ["Rare"]
     assert (await stock_of(enough), await stock_of(short)) == (5, 1)
-
-
-async def test_release_when_stock_became_limited_after_the_order_then_it_is_not_increased(
-    client: httpx.AsyncClient, customer: Headers, editor: Headers
-) -> None:
-    cup = await create_product(None)
-    order_id = await create_order(client, customer, {cup: 2})
-    await client.patch(f"/catalog/products/{cup}", json={"stock": 5}, headers=editor | ANY_VERSION)
-    await client.post(f"/catalog/orders/{order_id}/cancel", headers=customer)
-    assert await stock_of(cup) == 5

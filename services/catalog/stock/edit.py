@@ -1,0 +1,120 @@
+"""Changes of the stock by staff: received, counted, written off, returned."""
+
+from uuid import UUID
+
+from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
+from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
+from services.catalog.models import AuditLogEntry, Order, OrderItem, StockLevel, Variant
+from services.catalog.statuses import MovementKind, OrderStatus, StockState
+from services.catalog.stock import levels
+from services.catalog.stock.models import StockMovement
+from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView
+
+SIGNS = {MovementKind.RECEIVED: 1, MovementKind.RETURNED: 1, MovementKind.WRITTEN_OFF: -1}
+MAX_OWED = 100
+
+# Paid orders that wait for units, oldest first: new units belong to them. Orders are locked before levels; one that a refund has locked
+# is skipped.
+OWED = text("""
+SELECT order_items.order_id FROM order_items JOIN orders ON orders.id = order_items.order_id
+WHERE product_id = :variant_id AND stock_state = 'reserved' AND orders.status = 'delivered'
+ORDER BY orders.created_at, orders.id LIMIT :limit
+FOR NO KEY UPDATE OF orders SKIP LOCKED
+""")
+
+
+async def create_level(session: AsyncSession, variant_id: UUID, stock: int, actor: Actor) -> None:
+    """Start to count the stock of a new variant: its first units are received."""
+    await session.execute(insert(StockLevel).values(variant_id=variant_id, on_hand=stock))
+    if stock:
+        await _record(session, variant_id, MovementKind.RECEIVED, stock, stock, actor, "first stock", None)
+
+
+async def move_stock(
+    session: AsyncSession, variant_id: UUID, request: MoveStock, key: str, actor: Actor
+) -> StockLevelView:
+    """Change the stock of a variant. The first units of an unlimited variant make it limited.
+
+    Raises ProductNotFound, StockChanged (a count with another `expected`), StockTooLow (more is written off than is there).
+    """
+    if not (await session.execute(select(exists().where(Variant.id == variant_id)))).scalar_one():
+        raise ProductNotFound
+    owed = await session.execute(OWED, {"variant_id": variant_id, "limit": MAX_OWED})
+    owed_ids = [row.order_id for row in owed]
+    await session.execute(upsert(StockLevel).values(variant_id=variant_id).on_conflict_do_nothing())
+    locked = select(StockLevel.on_hand).where(StockLevel.variant_id == variant_id).with_for_update(key_share=True)
+    before = (await session.execute(locked)).scalar_one()
+    kind = MovementKind(request.kind)
+    if kind == MovementKind.COUNTED and request.expected != before:
+        raise StockChanged(f"{before} units are on hand, not {request.expected}. Count again.", on_hand=before)
+    change = request.quantity - before if kind == MovementKind.COUNTED else SIGNS[kind] * request.quantity
+    if before + change < 0:
+        raise StockTooLow(f"Only {before} units are on hand. Write off fewer.", on_hand=before)
+    changed = update(StockLevel).where(StockLevel.variant_id == variant_id)
+    await session.execute(changed.values(on_hand=StockLevel.on_hand + change))
+    await _record(session, variant_id, kind, request.quantity, change, actor, request.reason, key)
+    await audit.record(
+        session,
+        AuditLogEntry,
+        actor,
+        "stock.changed",
+        variant_id,
+        before={"on_hand": before},
+        after={"on_hand": before + change},
+        reason=request.reason,
+    )
+    if change > 0:
+        await levels.sell(session, owed_ids, actor.id)
+    return await get_level(session, variant_id)
+
+
+async def get_level(session: AsyncSession, variant_id: UUID) -> StockLevelView:
+    """Return the stock of a variant. Raises ProductNotFound if there is no such variant, or if it is unlimited."""
+    columns = (
+        StockLevel.on_hand,
+        StockLevel.reserved,
+        func.greatest(StockLevel.on_hand - StockLevel.reserved, 0).label("available"),
+        StockLevel.backorder_limit,
+    )
+    row = (await session.execute(select(*columns).where(StockLevel.variant_id == variant_id))).one_or_none()
+    if row is None:
+        raise ProductNotFound("There is no product with this id, or its stock is unlimited.")
+    level = StockLevelView.model_validate(row)
+    if row.on_hand - row.reserved + row.backorder_limit < 0:
+        unpaid = (
+            select(Order.id)
+            .join(OrderItem, OrderItem.order_id == Order.id)
+            .where(OrderItem.product_id == variant_id, OrderItem.stock_state == StockState.RESERVED)
+            .where(Order.status == OrderStatus.PENDING)
+        )
+        newest = unpaid.order_by(Order.created_at.desc(), Order.id).limit(MAX_AFFECTED)
+        level.affected_orders = list((await session.execute(newest)).scalars())
+    return level
+
+
+async def _record(
+    session: AsyncSession,
+    variant_id: UUID,
+    kind: MovementKind,
+    quantity: int,
+    change: int,
+    actor: Actor,
+    reason: str,
+    key: str | None,
+) -> None:
+    values = {
+        "variant_id": variant_id,
+        "kind": kind,
+        "quantity": quantity,
+        "on_hand_change": change,
+        "reserved_change": 0,
+        "actor": actor.id,
+        "reason": reason,
+        "key": key,
+    }
+    await session.execute(insert(StockMovement).values(values))

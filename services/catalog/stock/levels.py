@@ -1,0 +1,134 @@
+"""The only place where stock changes: each function changes the levels of variants and records the movements in one statement.
+
+`on_hand` is the number of units in the warehouse, `reserved` the part of them that unpaid orders hold. An order needs
+`on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited, and its orders move no stock.
+
+Orders are locked first, then levels in order of the variant's id, so that concurrent transactions do not deadlock.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import TextClause, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.catalog.models import OrderItem, StockLevel
+
+AVAILABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
+"""How many units can be ordered. Negative after a count below what is reserved."""
+
+PAYMENTS = "payments"
+"""The actor of movements that events of payments cause."""
+
+MOVEMENT = "INSERT INTO stock_movements (variant_id, kind, quantity, on_hand_change, reserved_change, order_id, actor)"
+
+RESERVE = text(f"""
+WITH requested AS (
+    SELECT * FROM unnest(CAST(:variants AS uuid[]), CAST(:quantities AS bigint[])) AS requested (variant_id, quantity)
+), locked AS (
+    SELECT variant_id, requested.quantity FROM stock_levels JOIN requested USING (variant_id)
+    ORDER BY variant_id FOR NO KEY UPDATE OF stock_levels
+), changed AS (
+    UPDATE stock_levels SET reserved = reserved + locked.quantity FROM locked
+    WHERE stock_levels.variant_id = locked.variant_id
+    AND stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit >= locked.quantity
+    RETURNING stock_levels.variant_id, locked.quantity
+)
+{MOVEMENT}
+SELECT variant_id, 'reserved', quantity, 0, quantity, CAST(:order_id AS uuid), CAST(:actor AS text) FROM changed RETURNING variant_id
+""")  # noqa: S608 -- MOVEMENT is a constant
+
+
+def _moving(kind: str, before: str, after: str, *, on_hand: int, reserved: int) -> TextClause:
+    """Return the statement that moves the items of orders from one stock state to another, and changes their levels by these factors."""
+    return text(f"""
+WITH moved AS (
+    UPDATE order_items SET stock_state = '{after}'
+    WHERE order_id = ANY(CAST(:orders AS uuid[])) AND stock_state = '{before}'
+    RETURNING order_id, product_id, quantity
+), locked AS (
+    SELECT variant_id, total FROM stock_levels
+    JOIN (SELECT product_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY product_id) AS totals
+    ON variant_id = product_id ORDER BY variant_id FOR NO KEY UPDATE OF stock_levels
+), changed AS (
+    UPDATE stock_levels SET on_hand = on_hand + {on_hand} * locked.total, reserved = reserved + {reserved} * locked.total
+    FROM locked WHERE stock_levels.variant_id = locked.variant_id
+)
+{MOVEMENT}
+SELECT product_id, '{kind}', quantity, {on_hand} * quantity, {reserved} * quantity, order_id, CAST(:actor AS text)
+FROM moved ORDER BY order_id, product_id
+""")  # noqa: S608 -- only constants of this module
+
+
+RELEASE = _moving("released", "reserved", "released", on_hand=0, reserved=-1)
+RETURN = _moving("returned", "sold", "released", on_hand=1, reserved=0)
+RESERVE_AGAIN = _moving("reserved", "released", "reserved", on_hand=0, reserved=1)
+
+# Units that are not there (a backorder, or a count below what is reserved) cannot be sold: their items stay reserved until they arrive.
+SELL = text(f"""
+WITH items AS (
+    SELECT order_id, product_id, quantity FROM order_items
+    WHERE order_id = ANY(CAST(:orders AS uuid[])) AND stock_state = 'reserved'
+), locked AS (
+    SELECT variant_id, on_hand FROM stock_levels WHERE variant_id IN (SELECT product_id FROM items)
+    ORDER BY variant_id FOR NO KEY UPDATE
+), running AS (
+    SELECT items.*, sum(quantity) OVER (PARTITION BY product_id ORDER BY order_id) <= on_hand AS is_there
+    FROM items JOIN locked ON variant_id = product_id
+), moved AS (
+    UPDATE order_items SET stock_state = 'sold' FROM running
+    WHERE is_there AND order_items.order_id = running.order_id AND order_items.product_id = running.product_id
+    RETURNING order_items.order_id, order_items.product_id, order_items.quantity
+), changed AS (
+    UPDATE stock_levels SET on_hand = on_hand - total, reserved = reserved - total
+    FROM (SELECT product_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY product_id) AS totals
+    WHERE variant_id = product_id
+)
+{MOVEMENT}
+SELECT product_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor AS text) FROM moved ORDER BY order_id, product_id
+""")  # noqa: S608 -- MOVEMENT is a constant
+
+
+async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_id: UUID, actor: str) -> set[UUID]:
+    """Reserve the quantities of the variants that have enough, for an order. Return these variants."""
+    variants = sorted(quantities)
+    parameters = {
+        "variants": variants,
+        "quantities": [quantities[variant] for variant in variants],
+        "order_id": order_id,
+        "actor": actor,
+    }
+    return {row.variant_id for row in await session.execute(RESERVE, parameters)}
+
+
+async def release(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
+    """Release what these orders have reserved. The caller has locked the orders."""
+    await _move(session, RELEASE, order_ids, actor)
+
+
+async def sell(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
+    """Take what these orders have reserved out of the stock. Units that are not there stay reserved. The caller has locked the orders."""
+    await _move(session, SELL, order_ids, actor)
+
+
+async def return_(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
+    """Put what these orders have sold back into the stock. The caller has locked the orders."""
+    await _move(session, RETURN, order_ids, actor)
+
+
+async def reserve_again(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
+    """Reserve the stock of these expired orders again. The caller has locked the levels and checked them (`lock_available`)."""
+    await _move(session, RESERVE_AGAIN, order_ids, actor)
+
+
+async def _move(session: AsyncSession, statement: TextClause, order_ids: Sequence[UUID], actor: str) -> None:
+    if order_ids:
+        await session.execute(statement, {"orders": list(order_ids), "actor": actor})
+
+
+async def lock_available(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Lock the levels of all items of these orders, and return how many units can be ordered. Unlimited variants are not in the result."""
+    items = select(OrderItem.product_id).where(OrderItem.order_id.in_(order_ids))
+    levels = select(StockLevel.variant_id, AVAILABLE.label("available")).where(StockLevel.variant_id.in_(items))
+    rows = await session.execute(levels.order_by(StockLevel.variant_id).with_for_update(key_share=True))
+    return {row.variant_id: row.available for row in rows}

@@ -1,0 +1,38 @@
+"""The history of the stock."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Identity, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kit.db.columns import one_of, text_enum
+from services.catalog.models import Base
+from services.catalog.statuses import MovementKind
+
+
+class StockMovement(Base):
+    """A change of a stock level. Rows are never changed: a trigger refuses it. The sums of the changes of a variant equal its level.
+
+    `quantity` is the number of units, or for `counted` the counted number. `key` is the Idempotency-Key of an editor's request. There are
+    no foreign keys: the history is kept when the product or the order is deleted.
+    """
+
+    __tablename__ = "stock_movements"
+    __table_args__ = (
+        one_of("kind", MovementKind),
+        CheckConstraint("quantity >= 0", name="quantity"),
+        Index(None, "variant_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    variant_id: Mapped[UUID]
+    kind: Mapped[MovementKind] = mapped_column(text_enum(MovementKind))
+    quantity: Mapped[int]
+    on_hand_change: Mapped[int]
+    reserved_change: Mapped[int]
+    order_id: Mapped[UUID | None]
+    actor: Mapped[str]
+    reason: Mapped[str | None]
+    key: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

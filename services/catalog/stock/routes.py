@@ -1,0 +1,71 @@
+"""The routes of stock. A product without options has one variant, with the id of the product."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path
+from sqlalchemy import select
+
+from kit.http.routing import Router
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
+from services.catalog.auth import StockActor, StockKeeper
+from services.catalog.db import Reading, Transaction
+from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
+from services.catalog.models import IdempotencyKey
+from services.catalog.stock import edit
+from services.catalog.stock.models import StockMovement
+from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, StockMovementView
+
+router = Router(prefix="/catalog/products/{product_id}", tags=["stock"])
+
+SORT = "stock movements"
+"""This text in a cursor identifies the list: a cursor of another list is refused."""
+
+ProductId = Annotated[UUID, Path(description="Id of the product")]
+
+
+@router.post(
+    "/stock-movements",
+    status_code=201,
+    summary="Change the stock of a product",
+    responses=problem_responses(ProductNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
+)
+async def move_stock(
+    product_id: ProductId, request: MoveStock, actor: StockActor, session: Transaction, key: RequiredKeyHeader
+) -> StockLevelView:
+    """Record units that were received, counted, written off or returned. Requires the scope `stock:write`.
+
+    The first units of a product with unlimited stock make it limited. Paid orders that wait for units get them first.
+    """
+    operation = f"move_stock {product_id}"
+    idempotent = IdempotentRequest.of(actor.id, operation, key, request)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        return StockLevelView.model_validate(stored.body)
+    level = await edit.move_stock(session, product_id, request, key, actor)
+    await keys.store_response(session, IdempotencyKey, idempotent, 201, level)
+    return level
+
+
+@router.get("/stock", summary="Get the stock of a product", responses=problem_responses(ProductNotFound))
+async def get_stock(product_id: ProductId, _: StockKeeper, session: Reading) -> StockLevelView:
+    """Return the stock of a product. Requires the scope `stock:write`."""
+    return await edit.get_level(session, product_id)
+
+
+@router.get(
+    "/stock-movements", summary="List the stock movements of a product", responses=problem_responses(InvalidCursor)
+)
+async def list_stock_movements(
+    product_id: ProductId, _: StockKeeper, session: Reading, limit: Limit = 20, cursor: CursorParam = None
+) -> StockMovementPage:
+    """Return every change of the stock of a product, newest first. Requires the scope `stock:write`."""
+    query = select(StockMovement).where(StockMovement.variant_id == product_id)
+    if cursor is not None:
+        query = query.where(StockMovement.id < decode_cursor(cursor, SORT, int)[0])
+    rows = (await session.execute(query.order_by(StockMovement.id.desc()).limit(limit + 1))).scalars().all()
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.id))
+    return StockMovementPage(items=[StockMovementView.model_validate(row) for row in page], next_cursor=next_cursor)
