@@ -40,7 +40,7 @@ CATALOG = {
             (SELECT coalesce(sum(reserved_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id)
                 AS moved_reserved
         FROM stock_levels s LEFT JOIN order_items i ON i.product_id = s.variant_id
-        LEFT JOIN orders o ON o.id = i.order_id GROUP BY s.variant_id
+        LEFT JOIN orders o ON o.id = i.order_id GROUP BY s.variant_id, s.on_hand, s.reserved
     """,
 }
 # The work queues of each service. When all work is done, they hold finished entries only.

@@ -84,7 +84,7 @@ async def end_session(shop: StackClient, sid: str, headers: Json) -> None:
 
 async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
     """Create what the paths name, except a session. There is no card, so every customer gets 404."""
-    product = await shop.product()
+    product = await shop.product(stock=9)
     category = await shop.category()
     await shop.change_product(product, {"category_id": category["id"]})  # so that it cannot be deleted
     order = await shop.order(shop.bearer(customer), product)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from kit.http.rate_limit import TokenBuckets
-from tests.factories.catalog import ANY_VERSION, Headers, create_order, create_product, place_order
+from tests.factories.catalog import Headers, create_order, create_product, place_order
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.catalog import stock_of
 from tests.fixtures.tokens import ADMIN, Signer
@@ -65,7 +65,9 @@ async def test_place_order_when_it_was_refused_then_the_key_can_be_used_again(
 ) -> None:
     cup = await create_product(0)
     assert (await place_order(client, customer, {cup: 1}, key="k-3")).status_code == 409
-    await client.patch(f"/catalog/products/{cup}", json={"stock": 1}, headers=editor | ANY_VERSION)
+    received = {"kind": "received", "quantity": 1, "reason": "test"}
+    headers = editor | {"Idempotency-Key": "m-1"}
+    await client.post(f"/catalog/products/{cup}/stock-movements", json=received, headers=headers)
     assert (await place_order(client, customer, {cup: 1}, key="k-3")).status_code == 201
 
 
