@@ -1,11 +1,14 @@
 """The three callers: without a token, a customer, and the administrator. Tokens come from auth, as for any client."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import httpx
 
 ROLES = ("anonymous", "customer", "operator")
+MAX_WAIT_SECONDS = 60.0
 PASSWORD = "fuzz correct horse battery staple"  # noqa: S105 -- of accounts in a temporary stack
 
 
@@ -17,8 +20,17 @@ async def access_token(env: Mapping[str, str], client: httpx.AsyncClient, role: 
     if role == "customer":
         email, password = f"fuzz-{uuid4().hex}@example.com", PASSWORD
         url = f"{env['AUTH_URL']}/auth/users"
-        (await client.post(url, json={"email": email, "password": password})).raise_for_status()
+        await _post(client, url, json={"email": email, "password": password})
     form = {"grant_type": "password", "username": email, "password": password}
-    answer = await client.post(f"{env['AUTH_URL']}/auth/token", data=form)
-    answer.raise_for_status()
+    answer = await _post(client, f"{env['AUTH_URL']}/auth/token", data=form)
     return str(answer.json()["access_token"])
+
+
+async def _post(client: httpx.AsyncClient, url: str, **body: Any) -> httpx.Response:
+    """Send a request. Wait as `Retry-After` says if the generated requests have used up the limits of this machine's address."""
+    async with asyncio.timeout(MAX_WAIT_SECONDS):
+        while True:
+            answer = await client.post(url, **body)
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return answer.raise_for_status()
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
