@@ -38,6 +38,14 @@ def _check_shop_url(url: str) -> str:
     return url.rstrip("/")
 
 
+class RegistrationMode(StrEnum):
+    DIRECT = "direct"
+    """The account is created at once; the answer says whether the address has an account already."""
+
+    VERIFIED = "verified"
+    """The account is created when the owner of the address has confirmed it. Logins need a verified address."""
+
+
 class AuthSettings(Settings):
     token_issuer: Annotated[str, AfterValidator(_check_issuer)] = Field(min_length=1, max_length=200)
     auth_port: Port = 8001
@@ -66,6 +74,7 @@ class AuthSettings(Settings):
     auth_shop_name: str = Field(
         default="", max_length=100, description="Name of the shop. Passwords made of it are refused"
     )
+    auth_registration: RegistrationMode = RegistrationMode.DIRECT
     auth_smtp_url: Annotated[str, AfterValidator(check_smtp_url)] | None = Field(
         default=None,
         description="URL of the mail server: smtp://host:587 (STARTTLS), smtps://host:465 (TLS), or smtp+plain://host:25 without"
@@ -103,6 +112,8 @@ class AuthSettings(Settings):
     def _check_mail(self) -> Self:
         if self.auth_smtp_url is not None and self.auth_mail_from is None:
             raise ValueError("AUTH_SMTP_URL is set: set AUTH_MAIL_FROM too")
+        if self.auth_smtp_url is None and self.auth_registration is RegistrationMode.VERIFIED:
+            raise ValueError("AUTH_REGISTRATION is verified, which needs mail: set AUTH_SMTP_URL too")
         if (self.auth_smtp_user is None) != (self.auth_smtp_password is None):
             raise ValueError("AUTH_SMTP_USER and AUTH_SMTP_PASSWORD belong together: set both, or neither")
         return self

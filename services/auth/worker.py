@@ -15,7 +15,14 @@ from kit.messaging.relay import Relay
 from kit.messaging.settings import load_amqp_url
 from kit.worker import runner
 from kit.worker.shutdown import Shutdown
-from services.auth.accounts import deletion_requests, events, mail_limits, one_time_tokens
+from services.auth.accounts import (
+    deletion_requests,
+    events,
+    mail_limits,
+    one_time_tokens,
+    registrations,
+    sign_in_codes,
+)
 from services.auth.accounts.mail_requests import RequestAnswerer
 from services.auth.db import engine, sessions
 from services.auth.mail import records as mail_records
@@ -45,6 +52,8 @@ async def prune(session: AsyncSession) -> int:
         "address_buckets": await address_buckets.delete_full(session, BATCH_SIZE),
         "devices": await devices.delete_expired(session, BATCH_SIZE),
         "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
+        "sign_in_codes": await sign_in_codes.delete_expired(session, BATCH_SIZE),
+        "pending_registrations": await registrations.delete_expired(session, BATCH_SIZE),
         "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
         "accounts": await deletion_requests.delete_due(session, ACCOUNTS_BATCH),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),

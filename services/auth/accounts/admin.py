@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
@@ -42,11 +43,17 @@ async def ensure_admin(
     async with hasher.slot():
         if account is not None and account.role == ADMIN:
             unchanged, _ = await hasher.verify(password, account.password_hash)
-            if unchanged:
+            if unchanged and account.email_verified:
                 return False
         password_hash = await hasher.hash(password)
     async with sessions.begin() as session:
-        values = {"role": ADMIN, "role_from_environment": True, "password_hash": password_hash}
+        # The operator who sets AUTH_ADMIN_EMAIL vouches for the address.
+        values = {
+            "role": ADMIN,
+            "role_from_environment": True,
+            "password_hash": password_hash,
+            "email_verified_at": func.now(),
+        }
         new = insert(Account).values(email=email, **values)
         upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts import events
-from services.auth.accounts.models import MailRequest
+from services.auth.accounts.models import MailRequest, SignInCode
 from services.auth.mail.models import Mail
 from services.auth.models import Account
 from services.auth.sessions.revocations import revoke_sessions
@@ -27,6 +27,7 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     await revoke_sessions(session, account_id)
     await failed_logins.forget(session, failed_logins.key_of_name(email))
     await session.execute(delete(Mail).where(Mail.recipient == email))
+    await session.execute(delete(SignInCode).where(SignInCode.email == email))
     await session.execute(delete(MailRequest).where(MailRequest.email == email))
     await session.execute(delete(Account).where(Account.id == account_id))
     await events.end(session, account_id, merged_into=None)

@@ -3,7 +3,7 @@
 from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.accounts import one_time_tokens
+from services.auth.accounts import one_time_tokens, registrations
 from services.auth.accounts.email_change import change
 from services.auth.accounts.models import TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
@@ -29,11 +29,15 @@ async def send_verification(session: AsyncSession, account: Account) -> None:
 
 
 async def verify(session: AsyncSession, token: str) -> None:
-    """Use a token from a mail: its address is verified, or becomes the address of the account.
+    """Use a token from a mail: its address is verified, becomes the address of the account, or gets the account that was registered.
 
     Raises TokenNotValid, also if the account has another address by now; EmailTaken if the new address has an account by now.
     """
-    used = await one_time_tokens.use(session, token, TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL)
+    try:
+        used = await one_time_tokens.use(session, token, TokenPurpose.VERIFY_EMAIL, TokenPurpose.CHANGE_EMAIL)
+    except TokenNotValid:
+        await registrations.confirm(session, token)
+        return
     if used.purpose is TokenPurpose.CHANGE_EMAIL:
         await change(session, used)
         return

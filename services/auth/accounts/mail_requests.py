@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker.shutdown import Shutdown
+from services.auth.accounts import registrations, sign_in_codes
 from services.auth.accounts.email_change import send_change
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.mail_limits import count_mail
@@ -65,5 +66,9 @@ class RequestAnswerer:
         while not shutdown.requested:
             async with self._sessions.begin() as session:
                 answered = await answer_requests(session)
-            if answered < BATCH_SIZE:
+            async with self._sessions.begin() as session:
+                codes = await sign_in_codes.answer_requests(session, BATCH_SIZE)
+            async with self._sessions.begin() as session:
+                new = await registrations.answer_requests(session, BATCH_SIZE)
+            if max(answered, codes, new) < BATCH_SIZE:
                 await shutdown.wait(POLL_SECONDS)

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Identity, LargeBinary, func
+from sqlalchemy import ForeignKey, Identity, Index, LargeBinary, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import one_of, text_enum
@@ -86,3 +86,38 @@ class MailBucket(Base):
     """SHA-256 of the address."""
     full_at: Mapped[datetime] = mapped_column(index=True)
     """When the bucket is full again. Each mail moves it (mail_limits.py)."""
+
+
+class SignInCode(Base):
+    """A code with which the owner of an address logs in, on the device that asked for it. The address may have no account."""
+
+    __tablename__ = "sign_in_codes"
+    __table_args__ = (Index(None, "created_at", postgresql_where=text("code IS NOT NULL")),)
+
+    challenge_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    """SHA-256 of the challenge, which only the device has."""
+    code_digest: Mapped[bytes] = mapped_column(LargeBinary)
+    """SHA-256 of the challenge and the code."""
+    code: Mapped[str | None]
+    """The code, until the worker has written the mail or found that there is no account."""
+    email: Mapped[str]
+    account_id: Mapped[UUID | None] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)
+    """The account of the address; None if there is none, or the worker has not looked yet."""
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class PendingRegistration(Base):
+    """A registration that waits for the owner of its address (registrations.py). The address may have an account."""
+
+    __tablename__ = "pending_registrations"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    email: Mapped[str] = mapped_column(index=True)
+    name: Mapped[str | None]
+    password_hash: Mapped[str]
+    token_digest: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    """SHA-256 of the token; None until the worker has written the mail."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime] = mapped_column(index=True)

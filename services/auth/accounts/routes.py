@@ -2,24 +2,31 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Security
+from fastapi import Depends, Response, Security
 from fastapi.security import OAuth2PasswordBearer
+from starlette.responses import JSONResponse
 
 from kit.auth import Caller, authenticate
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.accounts import records
+from services.auth.accounts import records, registrations
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.events import publish_change
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
-from services.auth.accounts.schemas import AccountChange, AccountView, CurrentAccountView, Registration
+from services.auth.accounts.schemas import (
+    AccountChange,
+    AccountView,
+    CurrentAccountView,
+    Registration,
+    RegistrationAccepted,
+)
 from services.auth.db import Reading, Transaction, sessions
-from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy
+from services.auth.errors import AccountNeeded, EmailTaken, PasswordTooEasy, TooBusy, TooManyMails
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import Account
-from services.auth.settings import settings
+from services.auth.settings import RegistrationMode, settings
 from services.auth.throttling import address_limits
 from services.auth.throttling.address_buckets import REGISTRATIONS
 from services.auth.throttling.remembered_refusals import CurrentRefusals
@@ -36,7 +43,10 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
     summary="Register an account",
     status_code=201,
     response_model=AccountView,
-    responses=problem_responses(EmailTaken, PasswordTooEasy, TooBusy),
+    responses={
+        202: {"description": "AUTH_REGISTRATION is `verified`: the address got a mail", "model": RegistrationAccepted},
+        **problem_responses(EmailTaken, PasswordTooEasy, TooBusy, TooManyMails),
+    },
 )
 async def register_account(
     registration: Registration,
@@ -44,10 +54,11 @@ async def register_account(
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
-) -> Account:
+) -> Account | Response:
     """Create a customer's account. Email addresses that differ only in upper and lower case are the same address.
 
-    If the shop sends mail, the owner gets a mail whose token POST /auth/email/verify takes.
+    If the shop sends mail, the owner gets a mail whose token POST /auth/email/verify takes. If the shop accepts only verified addresses
+    (AUTH_REGISTRATION), this token creates the account. The answer is then 202 for every address: if it has an account, the mail says so.
     """
     check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
     address_limits.check(refusals, REGISTRATIONS, source.address)
@@ -55,6 +66,9 @@ async def register_account(
         async with sessions.begin() as counting:
             await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
         password_hash = await hasher.hash(registration.password)
+    if settings.auth_registration is RegistrationMode.VERIFIED:
+        await registrations.add(session, email=registration.email, name=registration.name, password_hash=password_hash)
+        return JSONResponse(RegistrationAccepted().model_dump(), 202)
     account = await records.create(
         session, email=registration.email, name=registration.name, password_hash=password_hash
     )

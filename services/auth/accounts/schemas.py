@@ -1,6 +1,7 @@
 """Request and response bodies of accounts."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -105,6 +106,28 @@ class EmailChange(RequestModel):
 
     email: Email = Field(description="The new address")
     password: CurrentPassword
+
+
+class RegistrationStatus(StrEnum):
+    MAIL_SENT = "mail_sent"
+
+
+class RegistrationAccepted(ResponseModel):
+    """The answer to every registration if AUTH_REGISTRATION is `verified`."""
+
+    model_config = example({"status": "mail_sent"})
+
+    status: RegistrationStatus = Field(
+        default=RegistrationStatus.MAIL_SENT,
+        description="The address got a mail. Its token creates the account (POST /auth/email/verify)",
+    )
+
+
+class SignInChallenge(ResponseModel):
+    model_config = example({"challenge": EXAMPLE_TOKEN, "expires_in": 600})
+
+    challenge: str = Field(description="Send it with the code of the mail to POST /auth/token, from the same device")
+    expires_in: int = Field(description="Lifetime of the code in seconds")
 
 
 class AccountDeletion(RequestModel):

@@ -3,24 +3,27 @@
 No transaction is open while a password is hashed. A failed login and a revoked family are committed before the error is raised.
 """
 
+import math
 from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import joinedload
 
-from services.auth.accounts import records
+from services.auth.accounts import records, sign_in_codes
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
 from services.auth.clients.authentication import ClientCredentials, authenticate_app, authenticate_client
 from services.auth.clients.models import Client
 from services.auth.email_addresses import normalize_email
-from services.auth.errors import InvalidGrant, InvalidRequest, UnauthorizedClient
+from services.auth.errors import InvalidGrant, InvalidRequest, TooManyFailedLogins, UnauthorizedClient
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
-from services.auth.throttling import devices
+from services.auth.settings import RegistrationMode, settings
+from services.auth.throttling import address_buckets, devices
+from services.auth.throttling.address_buckets import FAILED_LOGINS
 from services.auth.throttling.login_attempts import LoginAttempt
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.throttling.request_source import RequestSource
@@ -113,10 +116,46 @@ async def log_in(
         await attempt.record_success(session, started_at)
         if new_hash is not None:
             await records.upgrade_password_hash(session, account, new_hash)
+    if settings.auth_registration is RegistrationMode.VERIFIED and not account.email_verified:
+        raise InvalidGrant("The email address is not verified. Request a mail with POST /auth/email/verification-mail.")
     granted = select_scope(login.scope, account.scopes & client.scopes)
     async with sessions.begin() as session:
         issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
         device_token = await devices.remember(session, account.id, device)
+    return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLogin:
+    """The parameters of a login with a code from a mail."""
+
+    challenge: str
+    code: str
+    scope: str | None
+    client: ClientCredentials | None
+    source: RequestSource
+    origin: Origin
+
+
+async def log_in_with_code(sessions: async_sessionmaker[AsyncSession], login: CodeLogin) -> Grant:
+    """Log in with the code of a mail, on the device that asked for it. The address is verified by that.
+
+    Raises InvalidGrant for a wrong, used or expired code, InvalidClient, UnauthorizedClient, InvalidScope, TooManyFailedLogins.
+    """
+    address = login.source.address
+    async with sessions.begin() as session:
+        client = await authenticate_app(session, login.client)
+        if not await address_buckets.take(session, FAILED_LOGINS, address):
+            seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, address)
+            raise TooManyFailedLogins(max(1, math.ceil(seconds)))
+        account = await sign_in_codes.use(session, login.challenge, login.code)
+        if account is not None:
+            await address_buckets.give_back(session, FAILED_LOGINS, address)
+            granted = select_scope(login.scope, account.scopes & client.scopes)
+            issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
+            device_token = await devices.remember(session, account.id, None)
+    if account is None:
+        raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
     return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
 
 

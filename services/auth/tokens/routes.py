@@ -91,6 +91,13 @@ async def get_access_token(
         str | None,
         Form(max_length=200, description="For grant_type=refresh_token: the refresh token of the latest response"),
     ] = None,
+    challenge: Annotated[
+        str | None,
+        Form(max_length=100, description="For a login with a code: the `challenge` of POST /auth/email/code"),
+    ] = None,
+    code: Annotated[
+        str | None, Form(max_length=20, description="For a login with a code: the six digits in the mail")
+    ] = None,
     scope: Annotated[
         str | None,
         Form(max_length=1000, description="Requested scopes, space-separated. Default: all scopes that can be granted"),
@@ -125,6 +132,11 @@ async def get_access_token(
             known = device_token or device_cookie
             login = grants.PasswordLogin(username, password, scope, known, client, source, origin)
             grant = await grants.log_in(sessions, reading_sessions, hasher, refusals, login)
+        case GrantType.MAIL_CODE:
+            if challenge is None or code is None:
+                raise InvalidRequest("This grant type needs challenge and code.")
+            with_code = grants.CodeLogin(challenge, code.strip(), scope, client, source, origin)
+            grant = await grants.log_in_with_code(sessions, with_code)
         case GrantType.REFRESH_TOKEN:
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")

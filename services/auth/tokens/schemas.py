@@ -12,6 +12,8 @@ class GrantType(StrEnum):
     PASSWORD = "password"  # noqa: S105 -- a name of RFC 6749
     REFRESH_TOKEN = "refresh_token"  # noqa: S105 -- a name of RFC 6749
     CLIENT_CREDENTIALS = "client_credentials"
+    MAIL_CODE = "urn:shop:grant-type:mail-code"
+    """A grant type of ours (RFC 6749 section 4.5): a login with the code of a mail."""
 
 
 class TokenResponse(ResponseModel):

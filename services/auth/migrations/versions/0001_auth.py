@@ -207,7 +207,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'dead')", name=op.f("ck_mails_status")),
         sa.CheckConstraint(
             "template IN ('verify_email', 'reset_password', 'password_changed', 'change_email', 'email_taken',"
-            " 'email_changed', 'email_confirmed', 'account_deletion')",
+            " 'email_changed', 'email_confirmed', 'account_deletion', 'sign_in_code')",
             name=op.f("ck_mails_template"),
         ),
         sa.ForeignKeyConstraint(
@@ -268,6 +268,44 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("email_digest", name=op.f("pk_mail_buckets")),
     )
     op.create_index(op.f("ix_mail_buckets_full_at"), "mail_buckets", ["full_at"], unique=False)
+    op.create_table(
+        "sign_in_codes",
+        sa.Column("challenge_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("code_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["accounts.id"], name=op.f("fk_sign_in_codes_account_id_accounts"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("challenge_digest", name=op.f("pk_sign_in_codes")),
+    )
+    op.create_index(op.f("ix_sign_in_codes_account_id"), "sign_in_codes", ["account_id"], unique=False)
+    op.create_index(
+        op.f("ix_sign_in_codes_created_at"),
+        "sign_in_codes",
+        ["created_at"],
+        unique=False,
+        postgresql_where=sa.text("code IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_sign_in_codes_expires_at"), "sign_in_codes", ["expires_at"], unique=False)
+    op.create_table(
+        "pending_registrations",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("password_hash", sa.Text(), nullable=False),
+        sa.Column("token_digest", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pending_registrations")),
+        sa.UniqueConstraint("token_digest", name=op.f("uq_pending_registrations_token_digest")),
+    )
+    op.create_index(op.f("ix_pending_registrations_email"), "pending_registrations", ["email"], unique=False)
+    op.create_index(op.f("ix_pending_registrations_expires_at"), "pending_registrations", ["expires_at"], unique=False)
 
     op.execute(REFUSE_CHANGE)
     op.execute(
@@ -282,6 +320,8 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_index(op.f("ix_revocations_expires_at"), table_name="revocations")
     op.drop_table("revocations")
+    op.drop_table("pending_registrations")
+    op.drop_table("sign_in_codes")
     op.drop_table("mail_buckets")
     op.drop_table("mail_requests")
     op.drop_table("one_time_tokens")

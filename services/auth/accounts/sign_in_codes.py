@@ -1,0 +1,108 @@
+"""Codes of six digits with which the owner of an address logs in. A code works only on the device that asked for it.
+
+The device gets a challenge of 256 random bits, which only it has. The database has the SHA-256 of challenge and code, so its reader cannot
+find the code by trying a million of them. Five attempts are allowed. With the limit of mails to an address (mail_limits.py), a guesser has
+at most 745 attempts a day, 1 in 1,300.
+"""
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from services.auth.accounts.mail_limits import count_mail
+from services.auth.accounts.models import SignInCode
+from services.auth.accounts.records import find_by_email
+from services.auth.mail.template_names import Template, in_words
+from services.auth.mail.waiting import add_mail, require_mail
+from services.auth.models import Account
+
+DIGITS = 6
+MAX_ATTEMPTS = 5
+LIFETIME = timedelta(minutes=10)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()
+
+
+async def request_code(session: AsyncSession, email: str) -> str:
+    """Ask the worker for a mail with a code, if the address has an account, and return the challenge.
+
+    The statements are the same for every address. Raises MailNotConfigured, TooManyMails.
+    """
+    require_mail()
+    await count_mail(session, email)
+    challenge, code = secrets.token_urlsafe(32), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
+    await session.execute(
+        insert(SignInCode).values(
+            challenge_digest=_digest(challenge),
+            code_digest=_digest(f"{challenge} {code}"),
+            code=code,
+            email=email,
+            expires_at=func.now() + LIFETIME,
+        )
+    )
+    return challenge
+
+
+async def answer_requests(session: AsyncSession, limit: int) -> int:
+    """Write the mails of up to `limit` codes whose address has an account, and delete the codes themselves. Return their number."""
+    waiting = select(SignInCode).where(SignInCode.code.is_not(None)).order_by(SignInCode.created_at).limit(limit)
+    found = (await session.scalars(waiting.with_for_update(skip_locked=True))).all()
+    for row in found:
+        account = await find_by_email(session, row.email)
+        if account is not None and row.code is not None:
+            row.account_id = account.id
+            await add_mail(
+                session,
+                Template.SIGN_IN_CODE,
+                account.email,
+                account_id=account.id,
+                context={"valid": in_words(LIFETIME)},
+                secrets={"code": row.code},
+            )
+        row.code = None
+    return len(found)
+
+
+async def use(session: AsyncSession, challenge: str, code: str) -> Account | None:
+    """Use a code, and return its account with its role. Return None, and count the attempt, if it is wrong, used or expired.
+
+    The caller must commit in both cases.
+    """
+    row = SignInCode.challenge_digest == _digest(challenge)
+    tried = await session.execute(
+        update(SignInCode)
+        .where(row, SignInCode.expires_at > func.now(), SignInCode.attempts < MAX_ATTEMPTS)
+        .values(attempts=SignInCode.attempts + 1)
+        .returning(SignInCode.code_digest, SignInCode.account_id, SignInCode.email)
+    )
+    found = tried.one_or_none()
+    expected = found.code_digest if found is not None else b""
+    if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
+        return None
+    await session.execute(delete(SignInCode).where(row))
+    same_address = (Account.id == found.account_id, Account.email == found.email)
+    await session.execute(
+        update(Account)
+        .where(*same_address)
+        .values(email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
+    )
+    account: Account | None = await session.scalar(
+        select(Account).where(*same_address).options(joinedload(Account.granted_role))
+    )
+    return account
+
+
+async def delete_expired(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` expired codes. Return their number. Skip those that another worker is deleting."""
+    expired = select(SignInCode.challenge_digest).where(SignInCode.expires_at < func.now()).limit(limit)
+    locked = expired.with_for_update(skip_locked=True).cte("locked")
+    deleted = await session.execute(
+        delete(SignInCode).where(SignInCode.challenge_digest.in_(select(locked))).returning(SignInCode.challenge_digest)
+    )
+    return len(deleted.all())
