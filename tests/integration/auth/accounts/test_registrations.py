@@ -73,19 +73,19 @@ async def test_register_when_the_address_is_taken_gets_the_same_answer_after_the
         event.remove(engine.sync_engine, "before_cursor_execute", record)
     assert found[0] == found[1]
     await send_due()
-    assert [(mail.recipients, mail.subject) for mail in mail_server.mails[1:]] == [
-        ([EMAIL], "Kwik Mart: you have an account already"),
-        (["bola@example.com"], "Kwik Mart: confirm your e-mail address"),
-    ]
+    assert {mail.recipients[0]: mail.subject for mail in mail_server.mails[1:]} == {
+        EMAIL: "Kwik Mart: you have an account already",
+        "bola@example.com": "Kwik Mart: confirm your e-mail address",
+    }
     assert [(await auth.login(EMAIL, password)).status_code for password in (PASSWORD, OTHER_PASSWORD)] == [200, 400]
 
 
 async def test_register_when_another_person_has_registered_the_address_before_the_confirmed_password_counts(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
-    await auth.register(EMAIL, OTHER_PASSWORD)
-    await auth.register(EMAIL)
-    await send_due()
+    for password in (OTHER_PASSWORD, PASSWORD):
+        await auth.register(EMAIL, password)
+        await send_due()
     stranger, owner = map(token_in, mail_server.mails)
     assert (await verify(auth, owner)).status_code == 204
     assert (await verify(auth, stranger)).status_code == 400
