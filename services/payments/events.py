@@ -11,7 +11,6 @@ from uuid import UUID
 
 from contracts.events import (
     Event,
-    HeldReason,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -26,6 +25,7 @@ from contracts.events import (
     PaymentSucceededData,
     event_id_for,
 )
+from contracts.reasons import HeldReason
 from services.payments.models import Dispute, Payment
 from services.payments.paystack.charge import Charge
 

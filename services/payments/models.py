@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, MetaData, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from contracts.events import HeldReason
+from contracts.reasons import HeldReason
 from kit.audit.entries import AuditEntry
 from kit.db.columns import one_of, text_enum
 from kit.db.engine import NAMING, TYPES

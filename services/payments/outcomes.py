@@ -3,7 +3,7 @@
 A charge that changes its payment, and a dispute that is recorded, have the new status as their outcome.
 """
 
-from contracts.events import HeldReason
+from contracts.reasons import HeldReason
 from services.payments.models import DisputeStatus
 from services.payments.paystack.event_types import Handling, WebhookEventType
 from services.payments.statuses import PaymentStatus

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from contracts.events import HeldReason
+from contracts.reasons import HeldReason
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus

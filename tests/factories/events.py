@@ -5,7 +5,6 @@ from typing import TypedDict
 from uuid import UUID
 
 from contracts.events import (
-    HeldReason,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -19,6 +18,7 @@ from contracts.events import (
     PaymentSucceeded,
     PaymentSucceededData,
 )
+from contracts.reasons import HeldReason
 
 PRICE = 50_000
 """The default amount of events and the default price of products."""

@@ -21,10 +21,10 @@ from contracts.events import (
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
-    UndeliverableReason,
     event_id_for,
 )
 from contracts.money import format_money
+from contracts.reasons import UndeliverableReason
 from services.catalog.statuses import OrderStatus, PaymentOutcome
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from contracts.events import UndeliverableReason
+from contracts.reasons import UndeliverableReason
 from kit.db.columns import one_of, text_enum
 from services.catalog.models import Base
 

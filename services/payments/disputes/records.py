@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import HeldReason
+from contracts.reasons import HeldReason
 from kit.db.after_commit import after_commit
 from kit.log_throttling import HOUR, log_throttled
 from services.payments import outcomes

@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Identity, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from contracts.events import HeldReason
+from contracts.reasons import HeldReason
 from kit.db.columns import one_of, text_enum
 from services.payments.models import Base
 

@@ -13,8 +13,8 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import HeldReason
 from contracts.money import format_money
+from contracts.reasons import HeldReason
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit

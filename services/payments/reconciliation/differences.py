@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from contracts.events import HeldReason
 from contracts.money import format_money
+from contracts.reasons import HeldReason
 from services.payments.models import PAID_NOT_FULLY_REFUNDED
 from services.payments.paystack.charge import REVERSED, Charge
 from services.payments.reconciliation.report import DifferenceKind, Report

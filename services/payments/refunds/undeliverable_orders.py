@@ -8,8 +8,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import OrderUndeliverable, UndeliverableReason
+from contracts.events import OrderUndeliverable
 from contracts.money import format_money
+from contracts.reasons import UndeliverableReason
 from kit.db.after_commit import after_commit
 from kit.observability.tracing import continue_trace
 from services.payments.errors import NothingToRefund

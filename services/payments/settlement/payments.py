@@ -10,7 +10,7 @@ from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, func, select, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import HeldReason
+from contracts.reasons import HeldReason
 from kit.db.bulk import array_parameters, array_values, table_of
 from services.payments.models import Payment
 from services.payments.paystack.charge import Charge

@@ -13,8 +13,8 @@ Everything else changes nothing. For example, a succeeded payment stays succeede
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from contracts.events import HeldReason
 from contracts.money import format_money
+from contracts.reasons import HeldReason
 from services.payments.mode import Mode
 from services.payments.models import UNPAID
 from services.payments.paystack.charge import REVERSED, Charge

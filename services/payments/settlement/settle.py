@@ -7,8 +7,9 @@ import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import Event, HeldReason
+from contracts.events import Event
 from contracts.money import format_money
+from contracts.reasons import HeldReason
 from kit.db.after_commit import after_commit
 from kit.messaging import outbox
 from kit.observability.tracing import trace_id_of

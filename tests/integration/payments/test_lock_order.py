@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
+from contracts.events import OrderUndeliverable, OrderUndeliverableData
+from contracts.reasons import UndeliverableReason
 from kit.audit.actor import Actor
 from kit.messaging import inbox
 from kit.messaging.inbox import Message

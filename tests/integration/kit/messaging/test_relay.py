@@ -3,13 +3,8 @@
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from contracts.events import (
-    CONTENT_TYPE,
-    EVENT_ADAPTER,
-    OrderUndeliverable,
-    OrderUndeliverableData,
-    UndeliverableReason,
-)
+from contracts.events import CONTENT_TYPE, EVENT_ADAPTER, OrderUndeliverable, OrderUndeliverableData
+from contracts.reasons import UndeliverableReason
 from kit.messaging import outbox
 from kit.messaging.notifier import Notifier
 from tests.fixtures.kit_messaging import Broker, Sessions, left, make_event, put

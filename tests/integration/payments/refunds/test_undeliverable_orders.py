@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from contracts.events import OrderUndeliverable, OrderUndeliverableData, UndeliverableReason
+from contracts.events import OrderUndeliverable, OrderUndeliverableData
+from contracts.reasons import UndeliverableReason
 from services.payments.db import sessions
 from services.payments.models import Payment
 from services.payments.refunds import undeliverable_orders
