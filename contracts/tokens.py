@@ -23,6 +23,7 @@ Scope = Literal[
     "stock:write",
     "orders:manage",
     "audit:read",
+    "accounts:manage",
 ]
 
 
@@ -47,6 +48,7 @@ HOLDERS: Mapping[Scope, frozenset[Holder]] = {
     "stock:write": _BOTH,
     "orders:manage": _BOTH,
     "audit:read": _BOTH,
+    "accounts:manage": _BOTH,
 }
 """Who can be granted each scope."""
 
@@ -65,9 +67,10 @@ ADMIN_SCOPES: frozenset[Scope] = CUSTOMER_SCOPES | {
     "stock:write",
     "orders:manage",
     "audit:read",
+    "accounts:manage",
 }
 """The scopes of the role `admin`: also read all orders and payments, refund, decide on held payments, change the catalog and the stock,
-manage orders, and read the audit logs."""
+manage orders, read the audit logs, and find, change and ban accounts."""
 
 
 class AccessClaims(BaseModel):

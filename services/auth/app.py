@@ -21,6 +21,7 @@ from services.auth.db import engine, reading, reading_engine, reading_sessions, 
 from services.auth.keys import routes as key_routes
 from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
+from services.auth.management import routes as management_routes
 from services.auth.models import AuditLogEntry
 from services.auth.sessions import routes as session_routes
 from services.auth.sessions.revocations import current_list
@@ -98,6 +99,7 @@ app = create_app(
         email_routes.router,
         password_routes.router,
         deletion_routes.router,
+        management_routes.router,
         token_routes.router,
         check.router,
         session_routes.router,

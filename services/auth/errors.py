@@ -4,6 +4,7 @@ OAuthError
 ├── InvalidRequest
 ├── InvalidClient
 ├── InvalidGrant
+│   └── AccountBanned
 ├── UnauthorizedClient
 ├── UnsupportedGrantType
 ├── InvalidScope
@@ -12,6 +13,7 @@ OAuthError
 
 import math
 import re
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from kit.errors import Problem
@@ -80,6 +82,36 @@ class MailNotConfigured(Problem):
     status = 404
 
 
+class AccountNotFound(Problem):
+    """There is no account with this id: search with GET /auth/users."""
+
+    status = 404
+
+
+class UnknownRole(Problem):
+    """There is no such role."""
+
+    status = 422
+
+
+class ScopesNotHeld(Problem):
+    """The role has scopes that you do not have, so you can neither give nor change it. Ask an operator who has them."""
+
+    status = 403
+
+
+class OwnAccount(Problem):
+    """You cannot ban your own account or change its role. Ask another administrator."""
+
+    status = 409
+
+
+class AccountOfConfiguration(Problem):
+    """AUTH_ADMIN_EMAIL names this account, so it can neither be banned nor get another role. Change the setting first."""
+
+    status = 409
+
+
 class TooBusy(Problem):
     """Too many logins and registrations are waiting. Nothing was changed; try again in a few seconds."""
 
@@ -131,6 +163,14 @@ class InvalidGrant(OAuthError):
     """The user name or the password is wrong."""
 
     error = "invalid_grant"
+
+
+class AccountBanned(InvalidGrant):
+    """This account is banned."""
+
+    def __init__(self, until: datetime | None) -> None:
+        end = "" if until is None else f" until {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        super().__init__(f"This account is banned{end}. Contact the shop.")
 
 
 class UnauthorizedClient(OAuthError):

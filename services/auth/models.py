@@ -1,9 +1,10 @@
 """The base class of auth's tables, and the tables of accounts and roles, to which other tables refer."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, MetaData, false, func
+from sqlalchemy import Computed, ForeignKey, Index, MetaData, and_, false, func, or_
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kit.audit.entries import AuditEntry
@@ -32,6 +33,13 @@ CUSTOMER = "customer"
 ADMIN = "admin"
 """The role of administrators."""
 
+WORD_SEPARATORS = "/.@_-"
+"""These characters of a name are replaced by spaces before indexing. Postgres would index `J.Obi` as one host name."""
+
+_NAME_WORDS = (
+    f"to_tsvector('simple', translate(coalesce(name, ''), '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}'))"
+)
+
 
 class Role(Base):
     """What the accounts of a role may do. Migrations write the rows."""
@@ -54,6 +62,14 @@ class Account(Base):
     email_verified_at: Mapped[datetime | None]
     """When the owner proved that the address is theirs; None if they have not."""
     name: Mapped[str | None]
+    name_words: Mapped[str] = mapped_column(TSVECTOR, Computed(_NAME_WORDS, persisted=True), deferred=True)
+    """The words of the name, for operators who search for an account."""
+    banned_at: Mapped[datetime | None]
+    """When the last ban began; None if the account was never banned, or the ban was ended by an operator."""
+    banned_until: Mapped[datetime | None]
+    """When the ban ends by itself; None if it does not."""
+    ban_reason: Mapped[str | None]
+    """The operator's own text. The owner of the account does not see it."""
     role: Mapped[str] = mapped_column(
         ForeignKey("roles.name", ondelete="RESTRICT"), server_default=CUSTOMER, index=True
     )
@@ -74,6 +90,20 @@ class Account(Base):
         return self.email_verified_at is not None
 
     @property
+    def banned(self) -> bool:
+        """Whether the account is banned now."""
+        return self.banned_at is not None and (self.banned_until is None or self.banned_until > datetime.now(UTC))
+
+    @property
     def scopes(self) -> frozenset[str]:
         """The scopes that an access token of this account may carry. `granted_role` must be loaded."""
         return frozenset(self.granted_role.scope.split())
+
+
+BANNED = and_(Account.banned_at.is_not(None), or_(Account.banned_until.is_(None), Account.banned_until > func.now()))
+"""The condition of an account that is banned now."""
+
+Index(None, Account.created_at, Account.id)
+Index("ix_accounts_banned", Account.created_at, Account.id, postgresql_where=Account.banned_at.is_not(None))
+Index("ix_accounts_email_prefix", Account.email, postgresql_ops={"email": "text_pattern_ops"})
+Index(None, Account.name_words, postgresql_using="gin")

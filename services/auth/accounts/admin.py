@@ -32,7 +32,7 @@ async def ensure_admin(
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
     Idempotent, also in concurrent processes. If a customer has registered this email address, the account becomes the administrator's
-    account, its old password is no longer valid, its sessions end, and its devices are forgotten.
+    account: its old password is no longer valid, its sessions and a ban end, and its devices are forgotten.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password
     if email is None or secret is None:
@@ -41,7 +41,7 @@ async def ensure_admin(
     async with sessions.begin() as session:
         account = await records.find_by_email(session, email)
     async with hasher.slot():
-        if account is not None and account.role == ADMIN:
+        if account is not None and account.role == ADMIN and account.banned_at is None:
             unchanged, _ = await hasher.verify(password, account.password_hash)
             if unchanged and account.email_verified:
                 return False
@@ -53,6 +53,9 @@ async def ensure_admin(
             "role_from_environment": True,
             "password_hash": password_hash,
             "email_verified_at": func.now(),
+            "banned_at": None,
+            "banned_until": None,
+            "ban_reason": None,
         }
         new = insert(Account).values(email=email, **values)
         upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)

@@ -30,19 +30,12 @@ async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> b
     If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_unnamed` does not return the
     account.
     """
-    scopes = {row.name: set(row.scope.split()) for row in await session.scalars(select(Role))}
-    if role not in scopes.keys() - {CUSTOMER}:
-        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(scopes.keys() - {CUSTOMER}))}")
+    roles = {row.name: row for row in await session.scalars(select(Role))}
+    if role not in roles.keys() - {CUSTOMER}:
+        raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles.keys() - {CUSTOMER}))}")
     account = await _get_locked(session, email)
     old_role = account.role
-    before = {"role": old_role, "role_from_environment": account.role_from_environment}
-    account.role, account.role_from_environment = role, False
-    after = {"role": role, "role_from_environment": False}
-    if before == after:
-        return False
-    if not scopes[role] >= scopes[old_role]:
-        await revoke_sessions(session, account.id)
-    await audit.record(session, AuditLogEntry, actor, "role.granted", account.id, before=before, after=after)
+    await set_role(session, actor, account, roles[role])
     return old_role != role
 
 
@@ -59,11 +52,26 @@ async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | N
         raise RoleRefused(
             f"AUTH_ADMIN_EMAIL names {email}, so it would be an administrator again when auth starts. Change the variable first"
         )
-    before = {"role": account.role}
-    account.role, account.role_from_environment = CUSTOMER, False
-    await revoke_sessions(session, account.id)
-    after = {"role": CUSTOMER, "sessions": "ended"}
-    await audit.record(session, AuditLogEntry, actor, "role.revoked", account.id, before=before, after=after)
+    await set_role(session, actor, account, await session.get_one(Role, CUSTOMER))
+
+
+async def set_role(session: AsyncSession, actor: Actor, account: Account, role: Role) -> None:
+    """Give a locked account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
+
+    Does nothing if it has the role, unless the role came from AUTH_ADMIN_EMAIL.
+    """
+    before = {"role": account.role, "role_from_environment": account.role_from_environment}
+    after: dict[str, object] = {"role": role.name, "role_from_environment": False}
+    if before == after:
+        return
+    old_scopes = set((await session.get_one(Role, account.role)).scope.split())
+    account.role, account.role_from_environment = role.name, False
+    await session.flush()
+    if role.name == CUSTOMER or not set(role.scope.split()) >= old_scopes:
+        await revoke_sessions(session, account.id)
+        after["sessions"] = "ended"
+    act = "role.revoked" if role.name == CUSTOMER else "role.granted"
+    await audit.record(session, AuditLogEntry, actor, act, account.id, before=before, after=after)
 
 
 async def find_unnamed(session: AsyncSession, named: str | None) -> Sequence[UUID]:

@@ -23,8 +23,8 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.after_commit import after_commit
-from services.auth.errors import InvalidGrant
-from services.auth.models import Account
+from services.auth.errors import AccountBanned, InvalidGrant
+from services.auth.models import BANNED, Account
 from services.auth.sessions.models import RefreshFamily
 from services.auth.sessions.origin import Origin
 from services.auth.sessions.revocations import end_sessions
@@ -72,15 +72,19 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
 async def issue(session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> Login:
     """Start a family. It expires after 30 days without use, at the latest 90 days after the login.
 
-    Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read.
+    Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
     """
-    unchanged = select(Account.id).where(
+    unchanged = select(BANNED, Account.banned_until).where(
         Account.id == account.id,
         Account.password_hash.is_not_distinct_from(account.password_hash),
         Account.role == account.role,
     )
-    if await session.scalar(unchanged.with_for_update(read=True)) is None:
+    found = (await session.execute(unchanged.with_for_update(read=True))).one_or_none()
+    if found is None:
         raise InvalidGrant("The account was changed during the login. Log in again.")
+    banned, banned_until = found
+    if banned:
+        raise AccountBanned(banned_until)
     family_id, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     row = insert(RefreshFamily).values(
         id=family_id,

@@ -21,7 +21,7 @@ END $$
 """
 
 ROLES = {
-    "admin": "audit:read catalog:write orders:manage orders:read orders:write payments:decide payments:read payments:refund"
+    "admin": "accounts:manage audit:read catalog:write orders:manage orders:read orders:write payments:decide payments:read payments:refund"
     " payments:write stock:write",
     "customer": "orders:write payments:write",
     "support": "orders:read orders:write payments:read payments:write",
@@ -58,6 +58,15 @@ def upgrade() -> None:
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("email_verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("name", sa.Text(), nullable=True),
+        sa.Column(
+            "name_words",
+            postgresql.TSVECTOR(),
+            sa.Computed("to_tsvector('simple', translate(coalesce(name, ''), '/.@_-', '     '))", persisted=True),
+            nullable=False,
+        ),
+        sa.Column("banned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("banned_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ban_reason", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), server_default="customer", nullable=False),
         sa.Column("role_from_environment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
@@ -71,6 +80,18 @@ def upgrade() -> None:
     op.create_index(op.f("ix_accounts_delete_at"), "accounts", ["delete_at"], unique=False)
     op.create_index(op.f("ix_accounts_changed_at"), "accounts", ["changed_at"], unique=False)
     op.create_index(op.f("ix_accounts_role"), "accounts", ["role"], unique=False)
+    op.create_index(op.f("ix_accounts_created_at_id"), "accounts", ["created_at", "id"], unique=False)
+    op.create_index(
+        "ix_accounts_banned",
+        "accounts",
+        ["created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("banned_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_accounts_email_prefix", "accounts", ["email"], unique=False, postgresql_ops={"email": "text_pattern_ops"}
+    )
+    op.create_index(op.f("ix_accounts_name_words"), "accounts", ["name_words"], unique=False, postgresql_using="gin")
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -340,6 +361,10 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_client_secrets_client_id"), table_name="client_secrets")
     op.drop_table("client_secrets")
     op.drop_table("clients")
+    op.drop_index(op.f("ix_accounts_name_words"), table_name="accounts", postgresql_using="gin")
+    op.drop_index("ix_accounts_email_prefix", table_name="accounts", postgresql_ops={"email": "text_pattern_ops"})
+    op.drop_index("ix_accounts_banned", table_name="accounts", postgresql_where=sa.text("banned_at IS NOT NULL"))
+    op.drop_index(op.f("ix_accounts_created_at_id"), table_name="accounts")
     op.drop_index(op.f("ix_accounts_role"), table_name="accounts")
     op.drop_index(op.f("ix_accounts_changed_at"), table_name="accounts")
     op.drop_table("accounts")

@@ -30,10 +30,10 @@ async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_b
         "customer",
         "admin",
     )
-    assert (revoked["act"], revoked["before"], revoked["after"]) == (
+    assert (revoked["act"], revoked["before"]["role"], revoked["after"]) == (
         "role.revoked",
-        {"role": "admin"},
-        {"role": "customer", "sessions": "ended"},
+        "admin",
+        {"role": "customer", "role_from_environment": False, "sessions": "ended"},
     )
 
 

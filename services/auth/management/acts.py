@@ -1,0 +1,112 @@
+"""What operators do with accounts. Each act is recorded in its transaction, with the id of the account and no personal data."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from kit.audit import entries as audit
+from services.auth.accounts import administrators
+from services.auth.accounts.events import publish_change
+from services.auth.errors import AccountNotFound, UnknownRole
+from services.auth.management.operators import Operator, check_replaceable, check_scopes, get_locked
+from services.auth.models import Account, AuditLogEntry, Role
+from services.auth.sessions.revocations import revoke_sessions
+
+
+async def get(session: AsyncSession, account_id: UUID) -> Account:
+    """Return an account with its role. Raises AccountNotFound."""
+    account = await session.get(Account, account_id, options=[joinedload(Account.granted_role)])
+    if account is None:
+        raise AccountNotFound
+    return account
+
+
+async def ban(
+    session: AsyncSession, operator: Operator, account_id: UUID, reason: str, until: datetime | None
+) -> Account:
+    """Refuse logins of an account until a time, or without end if it is None, and end its sessions. Replaces an earlier ban.
+
+    Every service refuses its access tokens within ten seconds. Raises AccountNotFound, ScopesNotHeld, OwnAccount, AccountOfConfiguration.
+    """
+    account = await get_locked(session, operator, account_id)
+    check_replaceable(operator, account)
+    before = _ban(account)
+    account.banned_at, account.banned_until, account.ban_reason = func.now(), until, reason
+    await session.flush()
+    await session.refresh(account, ["banned_at"])
+    await revoke_sessions(session, account.id)
+    await audit.record(
+        session,
+        AuditLogEntry,
+        operator.actor,
+        "account.banned",
+        account.id,
+        before=before,
+        after=_ban(account),
+        reason=reason,
+    )
+    return account
+
+
+async def unban(session: AsyncSession, operator: Operator, account_id: UUID) -> Account:
+    """End the ban of an account. Does nothing if it is not banned. Raises AccountNotFound, ScopesNotHeld."""
+    account = await get_locked(session, operator, account_id)
+    if account.banned:
+        before = _ban(account)
+        account.banned_at = account.banned_until = account.ban_reason = None
+        await audit.record(session, AuditLogEntry, operator.actor, "account.unbanned", account.id, before=before)
+    return account
+
+
+async def end_sessions(session: AsyncSession, operator: Operator, account_id: UUID) -> int:
+    """End all sessions of an account. Return how many ended. Raises AccountNotFound, ScopesNotHeld."""
+    account = await get_locked(session, operator, account_id)
+    ended = await revoke_sessions(session, account.id)
+    await audit.record(
+        session, AuditLogEntry, operator.actor, "account.sessions_ended", account.id, after={"sessions": ended}
+    )
+    return ended
+
+
+async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, role: str) -> Account:
+    """Give an account a role. If it loses scopes, its sessions end.
+
+    Raises AccountNotFound, UnknownRole, ScopesNotHeld for a role with scopes that the operator does not have, OwnAccount,
+    AccountOfConfiguration.
+    """
+    account = await get_locked(session, operator, account_id)
+    if account.role != role:
+        granted = await session.get(Role, role)
+        if granted is None:
+            known = await session.scalars(select(Role.name).order_by(Role.name))
+            raise UnknownRole(f"There is no role with this name. Roles are {', '.join(known)}.")
+        check_scopes(operator, frozenset(granted.scope.split()))
+        check_replaceable(operator, account)
+        await administrators.set_role(session, operator.actor, account, granted)
+    return account
+
+
+async def rename(session: AsyncSession, operator: Operator, account_id: UUID, name: str | None) -> Account:
+    """Change or remove the name of an account. Raises AccountNotFound, ScopesNotHeld."""
+    account = await get_locked(session, operator, account_id)
+    if account.name != name:
+        account.name = name
+        await session.flush()
+        await publish_change(session, account.id)
+        after = {"name": "changed" if name else "removed"}
+        await audit.record(session, AuditLogEntry, operator.actor, "account.renamed", account.id, after=after)
+    return account
+
+
+def _ban(account: Account) -> dict[str, str | None] | None:
+    """Return the times of the account's ban as JSON, or None if it is not banned."""
+    if not account.banned or account.banned_at is None:
+        return None
+    until = account.banned_until
+    return {
+        "banned_at": account.banned_at.astimezone(UTC).isoformat(),
+        "banned_until": until.astimezone(UTC).isoformat() if until else None,
+    }

@@ -1,0 +1,53 @@
+"""The operator who acts on accounts, and the rules about which accounts."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
+
+from contracts.tokens import CUSTOMER_SCOPES
+from kit.audit.actor import Actor
+from services.auth.errors import AccountNotFound, AccountOfConfiguration, OwnAccount, ScopesNotHeld
+from services.auth.models import Account
+from services.auth.sessions.models import RefreshFamily
+from services.auth.settings import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who acts on an account. `scopes`: those of the access token; None for the command line, which has all."""
+
+    actor: Actor
+    scopes: frozenset[str] | None = None
+
+
+def check_scopes(operator: Operator, role_scopes: frozenset[str]) -> None:
+    """Raise ScopesNotHeld if a role has a scope that the operator does not have. Scopes of customers count for nobody."""
+    if operator.scopes is not None and not role_scopes <= operator.scopes | CUSTOMER_SCOPES:
+        raise ScopesNotHeld
+
+
+async def get_locked(session: AsyncSession, operator: Operator, account_id: UUID) -> Account:
+    """Return an account with its role, locked. Raises AccountNotFound, and ScopesNotHeld if its role has more scopes than the operator."""
+    query = select(Account).where(Account.id == account_id)
+    with_role = query.options(joinedload(Account.granted_role, innerjoin=True))
+    account: Account | None = await session.scalar(with_role.with_for_update(key_share=True, of=Account))
+    if account is None:
+        raise AccountNotFound
+    check_scopes(operator, account.scopes)
+    return account
+
+
+def check_replaceable(operator: Operator, account: Account) -> None:
+    """Raise OwnAccount or AccountOfConfiguration for an account that this operator can neither ban nor give another role."""
+    if operator.actor.id == str(account.id):
+        raise OwnAccount
+    if settings.auth_admin_email is not None and account.email == settings.auth_admin_email:
+        raise AccountOfConfiguration
+
+
+async def session_exists(session: AsyncSession, sid: str) -> bool:
+    """Return whether a session has not ended."""
+    return bool(await session.scalar(select(exists().where(RefreshFamily.sid == sid))))

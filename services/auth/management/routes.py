@@ -1,0 +1,124 @@
+"""Operators find, change and ban accounts. All calls require the scope `accounts:manage`."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path, Query, Response
+
+from kit.audit.actor import Actor
+from kit.audit.requests import acting
+from kit.auth import Caller, require_scope
+from kit.errors import NotAuthenticated, raises
+from kit.fields import Line
+from kit.http.routing import Router
+from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
+from services.auth.db import Reading, Transaction
+from services.auth.errors import AccountNotFound, AccountOfConfiguration, OwnAccount, ScopesNotHeld, UnknownRole
+from services.auth.management import acts
+from services.auth.management.operators import Operator, session_exists
+from services.auth.management.schemas import AccountPage, AccountUpdate, Ban, ManagedAccountView, RoleName
+from services.auth.management.search import AccountFilter, AccountStatus, list_accounts
+
+SORT = "accounts"
+router = Router(prefix="/auth/users", tags=["account management"])
+_may_manage = require_scope("accounts:manage")
+
+
+@raises(NotAuthenticated)
+async def _operator(
+    caller: Annotated[Caller, Depends(_may_manage)],
+    actor: Annotated[Actor, Depends(acting(_may_manage))],
+    session: Transaction,
+) -> Operator:
+    """Return the operator. A token whose session has just ended is refused at once, not only after the next poll of the revocations."""
+    if caller.session_id is not None and not await session_exists(session, caller.session_id):
+        raise NotAuthenticated("The session of this access token has ended. Log in again.")
+    return Operator(actor, caller.scopes)
+
+
+Manager = Annotated[Operator, Depends(_operator, scope="function")]
+AccountId = Annotated[UUID, Path(description="Id of the account")]
+
+
+@router.get("", summary="List accounts", responses=problem_responses(InvalidCursor))
+async def list_managed_accounts(
+    _: Annotated[Caller, Depends(_may_manage)],
+    session: Reading,
+    q: Annotated[
+        Line | None,
+        Query(description="The id, the beginning of the e-mail address, or the beginnings of words of the name"),
+    ] = None,
+    role: Annotated[RoleName | None, Query(description="Only accounts with this role")] = None,
+    status: Annotated[AccountStatus | None, Query(description="Only accounts that are banned, or are not")] = None,
+    limit: Limit = 20,
+    cursor: CursorParam = None,
+) -> AccountPage:
+    """Return the accounts that match all parameters, newest first. Requires the scope `accounts:manage`."""
+    before = None if cursor is None else decode_cursor(cursor, SORT, datetime, UUID)
+    rows = await list_accounts(session, AccountFilter(q, role, status), limit + 1, before)
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.created_at, row.id))
+    return AccountPage(items=[ManagedAccountView.of(row) for row in page], next_cursor=next_cursor)
+
+
+@router.get("/{account_id}", summary="Get an account", responses=problem_responses(AccountNotFound))
+async def get_managed_account(
+    _: Annotated[Caller, Depends(_may_manage)], session: Reading, account_id: AccountId
+) -> ManagedAccountView:
+    """Return an account. Requires the scope `accounts:manage`."""
+    return ManagedAccountView.of(await acts.get(session, account_id))
+
+
+@router.patch(
+    "/{account_id}",
+    summary="Change an account",
+    responses=problem_responses(AccountNotFound, UnknownRole, ScopesNotHeld, OwnAccount, AccountOfConfiguration),
+)
+async def change_managed_account(
+    change: AccountUpdate, operator: Manager, session: Transaction, account_id: AccountId
+) -> ManagedAccountView:
+    """Change the role or the name. Nobody grants or ends a role with scopes that they do not have. Requires the scope `accounts:manage`.
+
+    If the account loses scopes, its sessions end, and every service refuses its access tokens within ten seconds.
+    """
+    if change.role is not None:
+        await acts.set_role(session, operator, account_id, change.role)
+    if "name" in change.model_fields_set:
+        await acts.rename(session, operator, account_id, change.name)
+    return ManagedAccountView.of(await acts.get(session, account_id))
+
+
+@router.post(
+    "/{account_id}/ban",
+    summary="Ban an account",
+    responses=problem_responses(AccountNotFound, ScopesNotHeld, OwnAccount, AccountOfConfiguration),
+)
+async def ban_account(ban: Ban, operator: Manager, session: Transaction, account_id: AccountId) -> ManagedAccountView:
+    """Refuse logins of the account until a time, or without end, and end its sessions. Requires the scope `accounts:manage`.
+
+    Its refresh tokens end at once, and every service refuses its access tokens within ten seconds. A new ban replaces an earlier one.
+    """
+    return ManagedAccountView.of(await acts.ban(session, operator, account_id, ban.reason, ban.until))
+
+
+@router.post(
+    "/{account_id}/unban",
+    summary="End the ban: unban an account",
+    responses=problem_responses(AccountNotFound, ScopesNotHeld),
+)
+async def unban_account(operator: Manager, session: Transaction, account_id: AccountId) -> ManagedAccountView:
+    """Allow logins of the account again. Does nothing if it is not banned. Requires the scope `accounts:manage`."""
+    return ManagedAccountView.of(await acts.unban(session, operator, account_id))
+
+
+@router.delete(
+    "/{account_id}/sessions",
+    status_code=204,
+    summary="End the sessions of an account",
+    responses=problem_responses(AccountNotFound, ScopesNotHeld),
+)
+async def end_account_sessions(operator: Manager, session: Transaction, account_id: AccountId) -> Response:
+    """Log the account out everywhere. Requires the scope `accounts:manage`."""
+    await acts.end_sessions(session, operator, account_id)
+    return Response(status_code=204)

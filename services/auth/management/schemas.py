@@ -1,0 +1,91 @@
+"""Request and response bodies for operators who manage accounts."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+from kit.fields import Line
+from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from services.auth.management.search import AccountStatus
+from services.auth.models import Account
+
+LAST_YEAR = 2199
+RoleName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_-]{0,49}$")]
+
+
+def check_future(time: datetime) -> datetime:
+    """Return a time in the future. Raises ValueError."""
+    if time <= datetime.now(UTC) or time.year > LAST_YEAR:
+        raise ValueError(f"must be in the future, and not after the year {LAST_YEAR}")
+    return time
+
+
+class Ban(RequestModel):
+    model_config = example({"reason": "Paid with stolen cards", "until": "2027-01-01T00:00:00Z"})
+
+    reason: Line = Field(description="For other operators. The owner of the account does not see it")
+    until: Annotated[AwareDatetime, AfterValidator(check_future)] | None = Field(
+        default=None, description="When the ban ends by itself; without it, the ban has no end"
+    )
+
+
+class AccountUpdate(RequestModel):
+    model_config = example({"role": "support"})
+
+    role: RoleName | None = Field(default=None, description="`customer`, `support` or `admin`; null leaves it as it is")
+    name: Line | None = Field(default=None, description="Display name; null removes it")
+
+
+class BanView(ResponseModel):
+    banned_at: datetime
+    until: datetime | None = Field(description="When the ban ends by itself; null if it has no end")
+    reason: str
+
+
+class ManagedAccountView(ResponseModel):
+    """An account, as operators see it."""
+
+    model_config = example(
+        {
+            "id": "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10",
+            "email": "ada@example.com",
+            "email_verified": True,
+            "name": "Ada",
+            "role": "customer",
+            "status": "banned",
+            "ban": {"banned_at": "2026-11-24T08:02:11Z", "until": None, "reason": "Paid with stolen cards"},
+            "created_at": "2026-11-23T10:15:00Z",
+        }
+    )
+
+    id: UUID
+    email: str | None = Field(description="null for a guest")
+    email_verified: bool = Field(description="Whether the owner has proved that the address is theirs")
+    name: str | None
+    role: str
+    status: AccountStatus
+    ban: BanView | None = Field(description="null if the account is not banned now")
+    created_at: datetime
+
+    @classmethod
+    def of(cls, account: Account) -> Self:
+        """Return the view of an account."""
+        ban = None
+        if account.banned and account.banned_at is not None:
+            ban = BanView(banned_at=account.banned_at, until=account.banned_until, reason=account.ban_reason or "")
+        return cls(
+            id=account.id,
+            email=account.email,
+            email_verified=account.email_verified,
+            name=account.name,
+            role=account.role,
+            status=AccountStatus.ACTIVE if ban is None else AccountStatus.BANNED,
+            ban=ban,
+            created_at=account.created_at,
+        )
+
+
+class AccountPage(PageResponse[ManagedAccountView]):
+    """One page of accounts."""
