@@ -96,6 +96,7 @@ async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
         "name": TAG,
         "order_id": order["id"],
         "reference": payment["reference"],
+        "account_id": (await log_in(shop))["sub"],
         **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id"), missing),
     }
 
