@@ -1,4 +1,4 @@
-"""The entry point of auth: `python -m services.auth {serve,worker,migrate,check-migrations,keys,admin,client,mail,audit}`."""
+"""The entry point of auth: `python -m services.auth {serve,worker,migrate,check-migrations,account,keys,admin,client,mail,audit}`."""
 
 from kit.cli.entry_point import run
 

@@ -1,4 +1,4 @@
-"""The command line of auth. key_actions.py, admin_actions.py and client_actions.py implement the commands."""
+"""The command line of auth. account_commands.py declares the commands `account`; the modules *_actions.py implement all of them."""
 
 from typing import Annotated, Literal
 
@@ -7,10 +7,12 @@ import typer
 from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.lazy import call, create_cli
 from kit.cli.options import AsJson
+from services.auth.cli.account_commands import account
 
 PACKAGE = "services.auth"
 KEYS, ADMINS, CLIENTS = (f"{PACKAGE}.cli.{name}_actions" for name in ("key", "admin", "client"))
 cli = service_cli(PACKAGE)
+cli.add_typer(account, name="account")
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish")
 
 keys = create_cli("Create, rotate and list the signing keys in AUTH_KEYS_DIR.")

@@ -16,10 +16,10 @@ from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, enc
 from kit.problem_responses import problem_responses
 from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNotFound, AccountOfConfiguration, OwnAccount, ScopesNotHeld, UnknownRole
-from services.auth.management import acts
+from services.auth.management import acts, search
 from services.auth.management.operators import Operator, session_exists
 from services.auth.management.schemas import AccountPage, AccountUpdate, Ban, ManagedAccountView, RoleName
-from services.auth.management.search import AccountFilter, AccountStatus, list_accounts
+from services.auth.management.search import AccountFilter, AccountStatus
 
 SORT = "accounts"
 router = Router(prefix="/auth/users", tags=["account management"])
@@ -43,7 +43,7 @@ AccountId = Annotated[UUID, Path(description="Id of the account")]
 
 
 @router.get("", summary="List accounts", responses=problem_responses(InvalidCursor))
-async def list_managed_accounts(
+async def list_accounts(
     _: Annotated[Caller, Depends(_may_manage)],
     session: Reading,
     q: Annotated[
@@ -57,13 +57,13 @@ async def list_managed_accounts(
 ) -> AccountPage:
     """Return the accounts that match all parameters, newest first. Requires the scope `accounts:manage`."""
     before = None if cursor is None else decode_cursor(cursor, SORT, datetime, UUID)
-    rows = await list_accounts(session, AccountFilter(q, role, status), limit + 1, before)
+    rows = await search.list_accounts(session, AccountFilter(q, role, status), limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.created_at, row.id))
     return AccountPage(items=[ManagedAccountView.of(row) for row in page], next_cursor=next_cursor)
 
 
-@router.get("/{account_id}", summary="Get an account", responses=problem_responses(AccountNotFound))
-async def get_managed_account(
+@router.get("/{account_id}", summary="Get the details of an account", responses=problem_responses(AccountNotFound))
+async def get_account_details(
     _: Annotated[Caller, Depends(_may_manage)], session: Reading, account_id: AccountId
 ) -> ManagedAccountView:
     """Return an account. Requires the scope `accounts:manage`."""
@@ -72,10 +72,10 @@ async def get_managed_account(
 
 @router.patch(
     "/{account_id}",
-    summary="Change an account",
+    summary="Change the details of an account",
     responses=problem_responses(AccountNotFound, UnknownRole, ScopesNotHeld, OwnAccount, AccountOfConfiguration),
 )
-async def change_managed_account(
+async def change_account_details(
     change: AccountUpdate, operator: Manager, session: Transaction, account_id: AccountId
 ) -> ManagedAccountView:
     """Change the role or the name. Nobody grants or ends a role with scopes that they do not have. Requires the scope `accounts:manage`.

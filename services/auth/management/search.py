@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, tuple_
+from sqlalchemy import ColumnElement, and_, func, not_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.email_addresses import normalize_email
@@ -55,17 +55,10 @@ async def list_accounts(
     session: AsyncSession, selected: AccountFilter, limit: int, before: tuple[datetime, UUID] | None = None
 ) -> Sequence[Account]:
     """Return up to `limit` accounts, newest first; with `before`, only those that follow the account with this time and id."""
-    return (await session.scalars(accounts_query(selected, limit, before))).all()
-
-
-def accounts_query(
-    selected: AccountFilter, limit: int, before: tuple[datetime, UUID] | None = None
-) -> Select[tuple[Account]]:
-    """Return the statement of `list_accounts`."""
     query = select(Account).where(*selected.conditions())
     if before is not None:
         query = query.where(tuple_(Account.created_at, Account.id) < before)
-    return query.order_by(Account.created_at.desc(), Account.id.desc()).limit(limit)
+    return (await session.scalars(query.order_by(Account.created_at.desc(), Account.id.desc()).limit(limit))).all()
 
 
 def _matches(q: str) -> ColumnElement[bool]:
@@ -74,7 +67,7 @@ def _matches(q: str) -> ColumnElement[bool]:
         return Account.id == UUID(text)
     except ValueError:
         pass
-    conditions = [Account.name_words.op("@@")(func.to_tsquery("simple", _tsquery(text)))]
+    conditions: list[ColumnElement[bool]] = [Account.name_words.op("@@")(func.to_tsquery("simple", _tsquery(text)))]
     if not re.search(r"\s", text):
         prefix = text.lower()
         # These operators compare byte by byte, as the index does. LIKE could not use it in a prepared statement.

@@ -6,17 +6,20 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import dialect
 
 from kit.audit.actor import Actor
 from services.auth.accounts import administrators
+from services.auth.accounts.records import find_by_email
 from services.auth.clients import records
-from services.auth.db import sessions
-from services.auth.management.search import AccountFilter, AccountStatus, accounts_query
+from services.auth.db import reading_engine, sessions
+from services.auth.errors import AccountBanned
+from services.auth.sessions import refresh_tokens
+from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.owners import owner_sessions
+from tests.fixtures.statements import recorded_with_parameters
 
 Headers = dict[str, str]
 REASON = "Paid with stolen cards"
@@ -116,15 +119,14 @@ async def test_list_when_there_are_many_accounts_uses_an_index_for_every_search(
     async with owner_sessions("auth").begin() as session:
         await session.execute(text(rows))
         await session.execute(text("ANALYZE accounts"))
-    banned = AccountFilter(status=AccountStatus.BANNED)
-    for selected in (AccountFilter(q="user12345@"), AccountFilter(q="name12345"), AccountFilter(), banned):
-        statement = accounts_query(selected, 21).compile(
-            dialect=dialect(), compile_kwargs={"literal_binds": True, "render_postcompile": True}
-        )
-        async with owner_sessions("auth").begin() as session:
-            plan = "\n".join((await session.execute(text(f"EXPLAIN {statement}".replace(":", "\\:")))).scalars())
-        assert "Seq Scan" not in plan, plan
-        assert "Index" in plan, plan
+    for params in ({"q": "user12345@"}, {"q": "name12345"}, {}, {"status": "banned"}):
+        with recorded_with_parameters(reading_engine) as statements:
+            await found(auth, administrator, **params)
+        statement, parameters = next(sent for sent in statements if "FROM accounts" in sent[0])
+        async with reading_engine.connect() as connection:
+            plan = (await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)).scalars().all()
+        assert "Seq Scan" not in str(plan), plan
+        assert "Index" in str(plan), plan
     assert await found(auth, administrator, q="user12345@") == ["user12345@example.com"]
 
 
@@ -147,6 +149,18 @@ async def test_ban_ends_sessions_and_logins_until_the_account_is_unbanned(
     assert (unbanned.status_code, unbanned.json()["status"], unbanned.json()["ban"]) == (200, "active", None)
     assert (await auth.login(email)).status_code == 200
     assert (await auth.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant", "the session stays ended"
+
+
+async def test_login_when_the_account_is_banned_meanwhile_then_no_session_begins(
+    auth: AuthClient, administrator: Headers, email: str
+) -> None:
+    async with sessions() as session:
+        account = await find_by_email(session, email)
+    assert account is not None
+    assert (await ban(auth, administrator, str(account.id))).status_code == 200
+    with pytest.raises(AccountBanned):
+        async with sessions.begin() as session:
+            await refresh_tokens.issue(session, account, "shop", "orders:write", Origin())
 
 
 async def test_ban_when_it_has_an_end_then_it_ends_by_itself(
