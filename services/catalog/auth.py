@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 from kit.audit.actor import Actor
 from kit.audit.requests import acting
 from kit.auth import Caller, authenticate, require_scope, verify_early
+from kit.http.client_address import TrustedProxies
 
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
@@ -23,6 +24,18 @@ async def scopes_of_caller(request: Request) -> frozenset[str]:
 
 CallerScopes = Annotated[frozenset[str], Depends(scopes_of_caller)]
 """The scopes of a caller who may be anonymous."""
+
+
+async def network_of_guest(request: Request, customer: Customer) -> str | None:
+    """Return the network address of a guest, and None for an account, which has an e-mail address."""
+    if customer.email is not None:
+        return None
+    proxies: TrustedProxies = request.state.trusted_proxies
+    return await proxies.client_network(request.scope)
+
+
+GuestNetwork = Annotated[str | None, Depends(network_of_guest)]
+"""The IPv4 address or IPv6 /64 network of a caller who is a guest."""
 
 EditorCaller = Annotated[Caller, Depends(require_scope("catalog:write"))]
 """A caller who may change products and categories."""

@@ -153,6 +153,26 @@ class StockTooLow(Problem):
     members: ClassVar[Mapping[str, Any]] = {"on_hand": int}
 
 
+class TooManyPendingOrders(Problem):
+    """You have too many unpaid orders. Pay for one of them or cancel it, then order again."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"limit": int}
+
+
+class ReservationLimitReached(Problem):
+    """Your unpaid orders may reserve only a part of the stock. Pay for your orders first, or order at most `left` more units."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"products": list[ShortProduct]}
+
+
+class TooManyUnits(Problem):
+    """The order has too many units. Split it into several orders."""
+
+    status = 422
+
+
 class OrderNotPending(Problem):
     """Only a pending order can be cancelled. `order_status` is the status of this order."""
 

@@ -172,6 +172,12 @@ class Order(Base):
         CheckConstraint("amount >= 0", name="amount"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
+        Index("ix_orders_pending", "customer_id", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_orders_pending_guests",
+            "guest_network",
+            postgresql_where=text("status = 'pending' AND guest_network IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -180,6 +186,8 @@ class Order(Base):
     customer_email: Mapped[str | None]
     """From the token with which the order was placed, until the account is changed or deleted. NULL for a guest and after a deletion."""
     customer_name: Mapped[str | None]
+    guest_network: Mapped[str | None]
+    """The network address of a guest, while the order is pending (orders/limits.py); otherwise NULL."""
     customer_changed_at: Mapped[datetime | None]
     """When auth made the change of the account that the order has; NULL if the data are those of the token."""
     status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)

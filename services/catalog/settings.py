@@ -22,6 +22,18 @@ class CatalogSettings(Settings):
     catalog_reservation_seconds: int = Field(
         default=900, ge=1, le=7 * 86400, description="Seconds for which an unpaid order keeps its stock reserved"
     )
+    catalog_max_pending_orders: int = Field(
+        default=10, ge=1, le=1_000_000, description="Unpaid orders that one customer may have"
+    )
+    catalog_max_reserved_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of a product's stock that one customer's unpaid orders may reserve; ten units are always allowed",
+    )
+    catalog_max_units_per_order: int = Field(
+        default=1000, ge=1, le=50_000, description="Units that one order may contain, of all products together"
+    )
 
 
 settings = load_settings(CatalogSettings)

@@ -21,6 +21,7 @@ from services.catalog.pruning import prune
 from services.catalog.readiness import check_backlog
 from services.catalog.republish import republish
 from services.catalog.settings import settings
+from services.catalog.stock import low_stock
 
 
 async def work() -> None:
@@ -41,6 +42,7 @@ async def work() -> None:
                 "processor": processor.run,
                 "relay": relay.run,
                 "measure": partial(outbox.keep_measuring, sessions, OutboxRow),
+                "low stock": partial(low_stock.keep_measuring, sessions),
                 "expiry": partial(expiry.run, sessions),
                 "ended accounts": partial(account_events.run, sessions),
                 "pruning": partial(prune, sessions),

@@ -50,7 +50,7 @@ _changed = array_parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text
 UPDATE_ORDERS = (
     update(ORDERS)
     .where(ORDERS.c.id == _changed.c.id)
-    .values(status=_changed.c.status, payment_reference=_changed.c.reference)
+    .values(status=_changed.c.status, payment_reference=_changed.c.reference, guest_network=None)
 )
 
 _delivered = array_parameters(order_id=Uuid, payment_reference=Text)

@@ -23,7 +23,7 @@ async def cancel_order(session: AsyncSession, customer: Caller, order_id: UUID) 
     cancelled = await session.execute(
         update(Order)
         .where(*own, Order.status == OrderStatus.PENDING)
-        .values(status=OrderStatus.CANCELLED)
+        .values(status=OrderStatus.CANCELLED, guest_network=None)
         .returning(Order.id)
     )
     if cancelled.scalar_one_or_none() is not None:

@@ -29,7 +29,9 @@ async def expire(session: AsyncSession) -> int:
     locked = due.order_by(Order.expires_at).limit(BATCH).with_for_update(key_share=True, skip_locked=True)
     ids = sorted((await session.execute(locked)).scalars())
     if ids:
-        await session.execute(update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED))
+        await session.execute(
+            update(Order).where(Order.id.in_(ids)).values(status=OrderStatus.EXPIRED, guest_network=None)
+        )
         await levels.release(session, ids, "expiry")
         after_commit(session, _log_and_count, ids)
     return len(ids)

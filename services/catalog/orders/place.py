@@ -21,8 +21,10 @@ from services.catalog.errors import (
     OutOfStock,
     ProductNotFound,
     ProductNotOffered,
+    TooManyUnits,
 )
 from services.catalog.models import Delivery, Order, OrderItem, Product, StockLevel
+from services.catalog.orders.limits import Wanted, check_limits
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderLine, OrderView, PlaceOrder
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus, ProductStatus, StockState
@@ -40,15 +42,23 @@ class ProductRow(NamedTuple):
     price: int
     currency: str
     stock: int | None
+    on_hand: int | None
+    low_stock: int
     status: ProductStatus
 
 
-async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrder) -> OrderView:
+async def place_order(
+    session: AsyncSession, customer: Caller, request: PlaceOrder, network: str | None = None
+) -> OrderView:
     """Reserve the stock and insert the order at the current prices. An order of amount 0 is delivered at once, without a payment.
 
-    Raises ProductNotFound, ProductNotOffered, CurrenciesDiffer, AmountTooLarge, AmountTooSmall, OutOfStock.
+    `network` is the network address of a guest. Raises ProductNotFound, ProductNotOffered, CurrenciesDiffer, AmountTooLarge,
+    AmountTooSmall, TooManyUnits, OutOfStock, TooManyPendingOrders, ReservationLimitReached.
     """
     quantities = _add_up(request.items)
+    if (units := sum(quantities.values())) > settings.catalog_max_units_per_order:
+        limit = settings.catalog_max_units_per_order
+        raise TooManyUnits(f"The order has {units} units, and {limit} are allowed. Split it into several orders.")
     products = await _load_products(session, quantities)
     amount, currency = sum(product.price * quantities[product.id] for product in products), products[0].currency
     if amount > MAX_AMOUNT:
@@ -58,6 +68,13 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
     if (broken_rule := minimum_rule_broken_by(amount, currency)) is not None:
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
     order_id = uuid4()
+    wanted = {
+        product.id: Wanted(product.name, quantities[product.id], product.on_hand)
+        for product in products
+        if product.on_hand is not None
+    }
+    _refuse_sold_out(products, quantities)
+    await check_limits(session, customer, network, wanted)
     reserved = await _reserve(session, products, quantities, order_id, customer)
     now, free = datetime.now(UTC), amount == 0
     status = OrderStatus.DELIVERED if free else OrderStatus.PENDING
@@ -68,6 +85,7 @@ async def place_order(session: AsyncSession, customer: Caller, request: PlaceOrd
             customer_id=customer.id,
             customer_email=customer.email,
             customer_name=customer.name,
+            guest_network=None if free else network,
             status=status,
             amount=amount,
             currency=currency,
@@ -124,6 +142,8 @@ async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -
         Product.price,
         Product.currency,
         levels.AVAILABLE.label("stock"),
+        StockLevel.on_hand,
+        Product.low_stock,
         Product.status,
     )
     query = query.outerjoin(StockLevel, StockLevel.variant_id == Product.id)
@@ -142,6 +162,13 @@ async def _load_products(session: AsyncSession, product_ids: Collection[UUID]) -
     return [products[product_id] for product_id in product_ids]
 
 
+def _refuse_sold_out(products: Collection[ProductRow], quantities: Mapping[UUID, int]) -> None:
+    """Raise OutOfStock if a product has not enough units, before anything is locked: many requests for a sold-out product do not wait for
+    each other."""
+    left = {product.id: product.stock for product in products if product.stock is not None}
+    _raise_if_short(products, quantities, {key: stock for key, stock in left.items() if quantities[key] > stock})
+
+
 async def _reserve(
     session: AsyncSession,
     products: Collection[ProductRow],
@@ -149,33 +176,37 @@ async def _reserve(
     order_id: UUID,
     customer: Caller,
 ) -> set[UUID]:
-    """Reserve all quantities, or raise OutOfStock. Return the products with limited stock, which have reserved units now.
-
-    A product that has not enough is refused before anything is locked: many requests for a sold-out product do not wait for each other.
-    """
+    """Reserve all quantities, or raise OutOfStock. Return the products with limited stock, which have reserved units now."""
     limited = {product.id: quantities[product.id] for product in products if product.stock is not None}
-    left = {product.id: max(product.stock, 0) for product in products if product.stock is not None}
-    short = [product_id for product_id, quantity in limited.items() if quantity > left[product_id]]
-    if limited and not short:
-        reserved = await levels.reserve(session, limited, order_id, customer.id)
-        short = [product_id for product_id in limited if product_id not in reserved]
-        if short:  # other orders were faster
-            query = select(StockLevel.variant_id, levels.AVAILABLE).where(StockLevel.variant_id.in_(short))
-            left |= {row[0]: max(row[1], 0) for row in await session.execute(query)}
-    if short:
-        found = [
-            {
-                "product_id": str(product.id),
-                "name": product.name,
-                "wanted": limited[product.id],
-                "left": left[product.id],
-            }
-            for product in products
-            if product.id in short
-        ]
+    if not limited:
+        return set()
+    available = await levels.reserve(session, limited, order_id, customer.id)
+    short = [product_id for product_id in limited if product_id not in available]
+    if short:  # other orders were faster
+        query = select(StockLevel.variant_id, levels.AVAILABLE).where(StockLevel.variant_id.in_(short))
+        _raise_if_short(products, limited, {row[0]: row[1] for row in await session.execute(query)})
+    for product in products:
+        left = available.get(product.id)
+        if left is not None and left <= product.low_stock < left + limited[product.id]:
+            after_commit(session, log.warning, "stock low", product_id=str(product.id), name=product.name, left=left)
+    return set(limited)
+
+
+def _raise_if_short(products: Collection[ProductRow], quantities: Mapping[UUID, int], left: Mapping[UUID, int]) -> None:
+    """Raise OutOfStock if `left`, the available units of the products that have not enough, is not empty."""
+    found = [
+        {
+            "product_id": str(product.id),
+            "name": product.name,
+            "wanted": quantities[product.id],
+            "left": max(left[product.id], 0),
+        }
+        for product in products
+        if product.id in left
+    ]
+    if found:
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
-    return set(limited)
 
 
 def _item_row(

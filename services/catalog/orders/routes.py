@@ -11,7 +11,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
-from services.catalog.auth import AnyCaller, Customer
+from services.catalog.auth import AnyCaller, Customer, GuestNetwork
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
     AmountTooLarge,
@@ -22,6 +22,9 @@ from services.catalog.errors import (
     OutOfStock,
     ProductNotFound,
     ProductNotOffered,
+    ReservationLimitReached,
+    TooManyPendingOrders,
+    TooManyUnits,
 )
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, lists, place
@@ -43,6 +46,9 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
         ProductNotFound,
         ProductNotOffered,
         OutOfStock,
+        TooManyPendingOrders,
+        ReservationLimitReached,
+        TooManyUnits,
         IdempotencyKeyInUse,
         CurrenciesDiffer,
         AmountTooLarge,
@@ -51,7 +57,7 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
     ),
 )
 async def place_order(
-    request: PlaceOrder, customer: Customer, session: Transaction, key: KeyHeader = None
+    request: PlaceOrder, customer: Customer, network: GuestNetwork, session: Transaction, key: KeyHeader = None
 ) -> OrderView:
     """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
@@ -61,7 +67,7 @@ async def place_order(
     stored = await keys.begin(session, IdempotencyKey, idempotent)
     if stored is not None:
         return OrderView.model_validate(stored.body)
-    order = await place.place_order(session, customer, request)
+    order = await place.place_order(session, customer, request, network)
     await keys.store_response(session, IdempotencyKey, idempotent, 201, order)
     return order
 

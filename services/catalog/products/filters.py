@@ -4,12 +4,12 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from services.catalog.categories.tree import subtree_of
 from services.catalog.errors import PriceRangeEmpty
-from services.catalog.models import WORD_SEPARATORS, Product, ProductTag, Tag
-from services.catalog.statuses import ProductStatus
+from services.catalog.models import WORD_SEPARATORS, Product, ProductTag, StockLevel, Tag
+from services.catalog.statuses import Availability, ProductStatus
 
 MAX_TERMS = 10
 
@@ -25,6 +25,7 @@ class ProductFilter:
     max_price: int | None = None
     currency: str | None = None
     status: ProductStatus = ProductStatus.ACTIVE
+    availability: Availability | None = None
 
     def __post_init__(self) -> None:
         if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
@@ -47,7 +48,19 @@ class ProductFilter:
             conditions.append(Product.price <= self.max_price)
         if self.currency is not None:
             conditions.append(Product.currency == self.currency)
+        if self.availability is not None:
+            conditions.append(_with_availability(self.availability))
         return conditions
+
+
+def _with_availability(wanted: Availability) -> ColumnElement[bool]:
+    left = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
+    level = exists().where(StockLevel.variant_id == Product.id)
+    if wanted == Availability.OUT:
+        return level.where(left <= 0)
+    if wanted == Availability.LOW:
+        return level.where(left > 0, left <= Product.low_stock)
+    return ~level.where(left <= Product.low_stock)  # a product without a level is unlimited
 
 
 def _with_tag(name: str) -> Select[UUID]:

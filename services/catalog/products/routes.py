@@ -33,7 +33,7 @@ from services.catalog.products import edit, lists
 from services.catalog.products.etags import product_etag, product_response
 from services.catalog.products.filters import ProductFilter
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, UpdateProduct
-from services.catalog.statuses import ProductStatus
+from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
 
 router = Router(prefix="/catalog/products", tags=["products"])
@@ -64,6 +64,7 @@ SortParam = Annotated[
 StatusParam = Annotated[
     ProductStatus, Query(description="`draft` and `archived` require a token with the scope `catalog:write`")
 ]
+AvailabilityParam = Annotated[Availability | None, Query(description="Only products with this availability")]
 IfMatch = Annotated[
     str | None,
     Header(
@@ -94,6 +95,7 @@ async def list_products(
     max_price: MaxPrice = None,
     currency: CurrencyParam = None,
     status: StatusParam = ProductStatus.ACTIVE,
+    availability: AvailabilityParam = None,
     sort: SortParam = ProductSort.NEWEST,
     limit: Limit = 20,
     cursor: CursorParam = None,
@@ -105,7 +107,7 @@ async def list_products(
     """
     if status != ProductStatus.ACTIVE and EDIT not in scopes:
         raise StatusFilterNotAllowed
-    filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency, status)
+    filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency, status, availability)
     return await lists.list_products(
         session, filters, sort=sort, limit=limit, cursor=cursor, with_stock=STOCK in scopes
     )

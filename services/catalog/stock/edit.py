@@ -13,7 +13,7 @@ from services.catalog.models import AuditLogEntry, Order, OrderItem, StockLevel,
 from services.catalog.statuses import MovementKind, OrderStatus, StockState
 from services.catalog.stock import levels
 from services.catalog.stock.models import StockMovement
-from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView
+from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView, UpdateStock
 
 SIGNS = {MovementKind.RECEIVED: 1, MovementKind.RETURNED: 1, MovementKind.WRITTEN_OFF: -1}
 MAX_OWED = 100
@@ -70,6 +70,27 @@ async def move_stock(
     )
     if change > 0:
         await levels.sell(session, owed_ids, actor.id)
+    return await get_level(session, variant_id)
+
+
+async def set_backorder_limit(
+    session: AsyncSession, variant_id: UUID, request: UpdateStock, actor: Actor
+) -> StockLevelView:
+    """Set how many units can be ordered that are not there. Raises ProductNotFound, also for a variant with unlimited stock."""
+    locked = select(StockLevel.backorder_limit).where(StockLevel.variant_id == variant_id)
+    before = (await session.execute(locked.with_for_update(key_share=True))).scalar_one_or_none()
+    if before is not None:
+        changed = update(StockLevel).where(StockLevel.variant_id == variant_id)
+        await session.execute(changed.values(backorder_limit=request.backorder_limit))
+        await audit.record(
+            session,
+            AuditLogEntry,
+            actor,
+            "stock.backorder_limit_changed",
+            variant_id,
+            before={"backorder_limit": before},
+            after={"backorder_limit": request.backorder_limit},
+        )
     return await get_level(session, variant_id)
 
 

@@ -32,10 +32,12 @@ WITH requested AS (
     UPDATE stock_levels SET reserved = reserved + locked.quantity FROM locked
     WHERE stock_levels.variant_id = locked.variant_id
     AND stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit >= locked.quantity
-    RETURNING stock_levels.variant_id, locked.quantity
+    RETURNING stock_levels.variant_id, locked.quantity, on_hand - reserved + backorder_limit AS available
+), recorded AS (
+    {MOVEMENT}
+    SELECT variant_id, 'reserved', quantity, 0, quantity, CAST(:order_id AS uuid), CAST(:actor AS text) FROM changed
 )
-{MOVEMENT}
-SELECT variant_id, 'reserved', quantity, 0, quantity, CAST(:order_id AS uuid), CAST(:actor AS text) FROM changed RETURNING variant_id
+SELECT variant_id, available FROM changed
 """)  # noqa: S608 -- MOVEMENT is a constant
 
 
@@ -89,8 +91,8 @@ SELECT product_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor
 """)  # noqa: S608 -- MOVEMENT is a constant
 
 
-async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_id: UUID, actor: str) -> set[UUID]:
-    """Reserve the quantities of the variants that have enough, for an order. Return these variants."""
+async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_id: UUID, actor: str) -> dict[UUID, int]:
+    """Reserve the quantities of the variants that have enough, for an order. Return how many units of each can still be ordered."""
     variants = sorted(quantities)
     parameters = {
         "variants": variants,
@@ -98,7 +100,7 @@ async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_i
         "order_id": order_id,
         "actor": actor,
     }
-    return {row.variant_id for row in await session.execute(RESERVE, parameters)}
+    return {row.variant_id: row.available for row in await session.execute(RESERVE, parameters)}
 
 
 async def release(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:

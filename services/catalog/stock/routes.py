@@ -17,7 +17,7 @@ from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
 from services.catalog.models import IdempotencyKey
 from services.catalog.stock import edit
 from services.catalog.stock.models import StockMovement
-from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, StockMovementView
+from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, StockMovementView, UpdateStock
 
 router = Router(prefix="/catalog/products/{product_id}", tags=["stock"])
 
@@ -54,6 +54,17 @@ async def move_stock(
 async def get_stock(product_id: ProductId, _: StockKeeper, session: Reading) -> StockLevelView:
     """Return the stock of a product. Requires the scope `stock:write`."""
     return await edit.get_level(session, product_id)
+
+
+@router.patch("/stock", summary="Set the backorder limit of a product", responses=problem_responses(ProductNotFound))
+async def update_stock(
+    product_id: ProductId, request: UpdateStock, actor: StockActor, session: Transaction
+) -> StockLevelView:
+    """Set how many units can be ordered although they are not there. Paid orders get them when they are received.
+
+    Requires the scope `stock:write`.
+    """
+    return await edit.set_backorder_limit(session, product_id, request, actor)
 
 
 @router.get(

@@ -39,6 +39,12 @@ class MoveStock(RequestModel):
         return self
 
 
+class UpdateStock(RequestModel):
+    model_config = example({"backorder_limit": 20})
+
+    backorder_limit: Units = Field(description="Units that can be ordered although they are not there")
+
+
 class StockLevelView(ResponseModel):
     model_config = example({"on_hand": 25, "reserved": 3, "available": 22, "backorder_limit": 0, "affected_orders": []})
 

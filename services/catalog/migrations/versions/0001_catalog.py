@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.Text(), nullable=False),
         sa.Column("customer_email", sa.Text(), nullable=True),
         sa.Column("customer_name", sa.Text(), nullable=True),
+        sa.Column("guest_network", sa.Text(), nullable=True),
         sa.Column("customer_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
@@ -144,6 +145,20 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_orders_customer_id_created_at_id"), "orders", ["customer_id", "created_at", "id"], unique=False
+    )
+    op.create_index(
+        "ix_orders_pending",
+        "orders",
+        ["customer_id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        "ix_orders_pending_guests",
+        "orders",
+        ["guest_network"],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending' AND guest_network IS NOT NULL"),
     )
     op.create_index(
         op.f("ix_orders_expires_at"),
@@ -369,6 +384,12 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_undeliverable_payments_created_at_reference"), table_name="undeliverable_payments")
     op.drop_table("undeliverable_payments")
     op.drop_table("outbox")
+    op.drop_index(
+        "ix_orders_pending_guests",
+        table_name="orders",
+        postgresql_where=sa.text("status = 'pending' AND guest_network IS NOT NULL"),
+    )
+    op.drop_index("ix_orders_pending", table_name="orders", postgresql_where=sa.text("status = 'pending'"))
     op.drop_index(op.f("ix_orders_expires_at"), table_name="orders", postgresql_where=sa.text("status = 'pending'"))
     op.drop_index(op.f("ix_orders_customer_id_created_at_id"), table_name="orders")
     op.drop_table("orders")
