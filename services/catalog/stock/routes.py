@@ -56,7 +56,9 @@ async def get_stock(product_id: ProductId, _: StockKeeper, session: Reading) -> 
     return await edit.get_level(session, product_id)
 
 
-@router.patch("/stock", summary="Set the backorder limit of a product", responses=problem_responses(ProductNotFound))
+@router.patch(
+    "/stock", summary="Set the backorder limit of a product's stock", responses=problem_responses(ProductNotFound)
+)
 async def update_stock(
     product_id: ProductId, request: UpdateStock, actor: StockActor, session: Transaction
 ) -> StockLevelView:
