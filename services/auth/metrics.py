@@ -16,3 +16,15 @@ throttled_total = Counter(
 hashes_waiting = Gauge(
     "auth_hashes_waiting", "Requests that wait for a thread that hashes their password", multiprocess_mode="livesum"
 )
+
+logins_total = Counter(
+    "auth_logins_total",
+    "Logins. method: `password` or `mail_code`. result: `succeeded`, `failed`, `banned`, `throttled`, `busy` or `refused`",
+    ["method", "result"],
+)
+refresh_tokens_reused_total = Counter(
+    "auth_refresh_tokens_reused_total", "Sessions that ended because an old refresh token was used again"
+)
+signing_key_age = Gauge(
+    "auth_signing_key_age_seconds", "Seconds since the key that signs now was created", multiprocess_mode="livemax"
+)

@@ -13,6 +13,7 @@ from kit.log_throttling import HOUR, log_throttled
 from services.auth.keys.key_folder import KeysUnusable, list_files, read_keys
 from services.auth.keys.schedule import KeyState, key_states
 from services.auth.keys.signing_keys import Jwk, SigningKey
+from services.auth.metrics import signing_key_age
 
 RELOAD_SECONDS = 2.0
 log = structlog.get_logger("keys")
@@ -62,8 +63,9 @@ class KeyRing:
         return self._keys
 
     async def _by_state(self) -> list[tuple[SigningKey, KeyState]]:
-        keys = await self._current()
-        states = key_states([key.created_at for key in keys], time.time(), self.activation_seconds)
+        keys, now = await self._current(), time.time()
+        states = key_states([key.created_at for key in keys], now, self.activation_seconds)
+        signing_key_age.set(now - keys[states.index(KeyState.SIGNING)].created_at)
         return list(zip(keys, states, strict=True))
 
     async def signing_key(self) -> SigningKey:

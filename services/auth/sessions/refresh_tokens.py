@@ -24,7 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.after_commit import after_commit
 from services.auth.errors import AccountBanned, InvalidGrant
+from services.auth.metrics import refresh_tokens_reused_total
 from services.auth.models import BANNED, Account
+from services.auth.sessions.log_names import hash_name
 from services.auth.sessions.models import RefreshFamily
 from services.auth.sessions.origin import Origin
 from services.auth.sessions.revocations import end_sessions
@@ -154,8 +156,12 @@ async def rotate(
         return Rotation(account_id, client, sid, frozenset(scope.split()), f"{family_id}.{child_secret}")
     for account_id, was_valid in await end_sessions(session, RefreshFamily.id == family_id):
         if was_valid:
+            email = await session.scalar(select(Account.email).where(Account.id == account_id))
+            name_hash = None if email is None else hash_name(refresh_secret, email)
             message = "refresh token reused and family revoked"
-            after_commit(session, log.warning, message, account_id=str(account_id))
+            about = {"account_id": str(account_id), "address": origin.address, "name_hash": name_hash}
+            after_commit(session, log.warning, message, **about)
+            after_commit(session, refresh_tokens_reused_total.inc)
     return None
 
 

@@ -1,5 +1,6 @@
 """The limits of an address that are not about logins: registrations, and requests for a mail to any address."""
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.http.rate_limit import TooManyRequests
@@ -8,12 +9,14 @@ from services.auth.throttling import address_buckets
 from services.auth.throttling.address_buckets import Bucket
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 
+log = structlog.get_logger("limits")
+
 
 def check(refusals: RememberedRefusals, bucket: Bucket, address: str) -> None:
     """Raise TooManyRequests if this process remembers that requests of this address are refused at the moment."""
     seconds = refusals.seconds_left(bucket.key(address))
     if seconds > 0:
-        raise _refusal(bucket, seconds)
+        raise _refusal(bucket, address, seconds)
 
 
 async def count(session: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, address: str) -> None:
@@ -24,9 +27,10 @@ async def count(session: AsyncSession, refusals: RememberedRefusals, bucket: Buc
     seconds = await address_buckets.seconds_to_wait(session, bucket, address)
     if seconds > 0:
         refusals.add(bucket.key(address), seconds)
-    raise _refusal(bucket, max(1.0, seconds))
+    raise _refusal(bucket, address, max(1.0, seconds))
 
 
-def _refusal(bucket: Bucket, seconds: float) -> TooManyRequests:
+def _refusal(bucket: Bucket, address: str, seconds: float) -> TooManyRequests:
     throttled_total.labels(bucket.limit).inc()
+    log.info("request throttled", limit=bucket.limit, address=address)
     return TooManyRequests(seconds)

@@ -18,6 +18,7 @@ from services.auth.clients.authentication import ClientCredentials, authenticate
 from services.auth.clients.models import Client
 from services.auth.email_addresses import normalize_email
 from services.auth.errors import InvalidGrant, InvalidRequest, TooManyFailedLogins, UnauthorizedClient
+from services.auth.metrics import throttled_total
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
@@ -147,6 +148,7 @@ async def log_in_with_code(sessions: async_sessionmaker[AsyncSession], login: Co
         client = await authenticate_app(session, login.client)
         if not await address_buckets.take(session, FAILED_LOGINS, address):
             seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, address)
+            throttled_total.labels(FAILED_LOGINS.limit).inc()
             raise TooManyFailedLogins(max(1, math.ceil(seconds)))
         account = await sign_in_codes.use(session, login.challenge, login.code)
         if account is not None:

@@ -30,6 +30,7 @@ from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
 from services.auth.tokens import grants
 from services.auth.tokens.access_tokens import sign_access_token
+from services.auth.tokens.login_log import observe_login
 from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_responses, refuse_repeated_parameters
 from services.auth.tokens.revocation import revoke
 from services.auth.tokens.schemas import GrantType, TokenResponse
@@ -131,12 +132,23 @@ async def get_access_token(
                 raise InvalidRequest("The grant type password needs username and password.")
             known = device_token or device_cookie
             login = grants.PasswordLogin(username, password, scope, known, client, source, origin)
-            grant = await grants.log_in(sessions, reading_sessions, hasher, refusals, login)
+            grant = await observe_login(
+                grants.log_in(sessions, reading_sessions, hasher, refusals, login),
+                method="password",
+                address=origin.address,
+                secret=refresh_secret,
+                username=username,
+            )
         case GrantType.MAIL_CODE:
             if challenge is None or code is None:
                 raise InvalidRequest("This grant type needs challenge and code.")
             with_code = grants.CodeLogin(challenge, code.strip(), scope, client, source, origin)
-            grant = await grants.log_in_with_code(sessions, with_code)
+            grant = await observe_login(
+                grants.log_in_with_code(sessions, with_code),
+                method="mail_code",
+                address=origin.address,
+                secret=refresh_secret,
+            )
         case GrantType.REFRESH_TOKEN:
             if refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")

@@ -7,7 +7,21 @@ import yaml
 
 from tests.fixtures.documents import METRIC, PROJECT, section, source
 
-FUNCTIONS = {"max", "min", "increase", "delta", "absent", "or", "by", "job", "inbox", "queue", "status", "failed"}
+FUNCTIONS = {
+    "max",
+    "sum",
+    "min",
+    "increase",
+    "delta",
+    "absent",
+    "or",
+    "by",
+    "job",
+    "inbox",
+    "queue",
+    "status",
+    "failed",
+}
 
 
 def rules() -> list[dict[str, Any]]:
