@@ -1,10 +1,11 @@
 """The base class of catalog's tables, and the tables that several folders use. Money is in subunits of `currency`; times are UTC."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, MetaData, func, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kit.audit.entries import AuditEntry
@@ -109,6 +110,8 @@ class Product(Base):
     currency: Mapped[str]
     low_stock: Mapped[int] = mapped_column(server_default=text("5"))
     category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
+    media: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    """Links to pictures and videos, in sequence: `url` and `alt`."""
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

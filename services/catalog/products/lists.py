@@ -45,6 +45,7 @@ COLUMNS = (
     Product.low_stock,
     Product.category_id,
     TAGS.label("tags"),
+    Product.media,
     Product.version,
     Product.created_at,
     Product.updated_at,

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph
@@ -21,6 +21,8 @@ Tags = Annotated[list[TagName], Field(max_length=20)]
 Price = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 STOCK = "Number of units that can still be ordered; null means unlimited"
+MEDIA = "Pictures and videos, in the sequence in which they are shown"
+LINK = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$"
 LOW_STOCK = "From this number of units on, `availability` is `low`"
 WHEN = "Only with `?include=stock`, and for callers with the scope `stock:write`"
 PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
@@ -29,6 +31,18 @@ STATUS = (
     "Only editors see drafts and archived products"
 )
 TAGS = "Labels for filtering, stored in lower case without duplicates"
+
+
+class Media(RequestModel):
+    """A picture or video of a product, which another server stores."""
+
+    url: Annotated[str, StringConstraints(max_length=2000, pattern=LINK)] = Field(
+        description="Link with https, without user name and password"
+    )
+    alt: Line = Field(description="Alternative text: what the picture shows, for people who cannot see it")
+
+
+MediaList = Annotated[list[Media], Field(max_length=20)]
 
 
 class ProductSort(StrEnum):
@@ -62,6 +76,7 @@ class CreateProduct(RequestModel):
     category_id: UUID | None = Field(default=None, description="Id of the product's category")
     status: ProductStatus = Field(default=ProductStatus.ACTIVE, description=STATUS)
     tags: Tags | None = Field(default=None, description=TAGS)
+    media: MediaList = Field(default=[], description=MEDIA)
 
 
 class UpdateProduct(RequestModel):
@@ -79,8 +94,11 @@ class UpdateProduct(RequestModel):
     low_stock: Stock | SkipJsonSchema[None] = Field(default=None, description=LOW_STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category; null removes it")
     tags: Tags | SkipJsonSchema[None] = Field(default=None, description=TAGS)
+    media: MediaList | SkipJsonSchema[None] = Field(
+        default=None, description=f"{MEDIA}. The list replaces the earlier one"
+    )
 
-    @field_validator("name", "slug", "description", "price", "status", "low_stock", "tags")
+    @field_validator("name", "slug", "description", "price", "status", "low_stock", "tags", "media")
     @classmethod
     def _refuse_null(cls, value: object) -> object:
         if value is None:
@@ -102,6 +120,7 @@ class ProductView(ResponseModel):
             "low_stock": 5,
             "category_id": None,
             "tags": ["audio", "wireless"],
+            "media": [{"url": "https://cdn.example.com/headphones.jpg", "alt": "Black headphones on a table"}],
             "version": 1,
             "created_at": "2026-03-01T09:30:00Z",
             "updated_at": "2026-03-01T09:30:00Z",
@@ -122,6 +141,7 @@ class ProductView(ResponseModel):
     low_stock: int = Field(description=LOW_STOCK)
     category_id: UUID | None = Field(description="Id of the product's category, or null")
     tags: list[str] = Field(description="Labels in lower case")
+    media: list[Media] = Field(description=MEDIA)
     version: int = Field(description="Number of the version, which each change with PATCH increases")
     created_at: datetime = Field(description="When the product was created")
     updated_at: datetime = Field(description="When the product was created or last changed with PATCH")
