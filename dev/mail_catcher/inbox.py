@@ -70,4 +70,10 @@ def parse(mail_id: int, envelope: Envelope) -> CaughtMail:
 
 def _part(message: EmailMessage, kind: str) -> str:
     part = message.get_body(preferencelist=(kind,))
-    return "" if part is None else str(part.get_content())
+    if part is None:
+        return ""
+    try:
+        return str(part.get_content())
+    except LookupError:  # the mail names a character set that Python does not know
+        content = part.get_payload(decode=True)
+        return content.decode("utf-8", "replace") if isinstance(content, bytes) else ""

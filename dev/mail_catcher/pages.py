@@ -11,13 +11,18 @@ from dev.mail_catcher.inbox import CaughtMail, Inbox
 HEADER_SECONDS = 10.0
 JSON, HTML = "application/json", "text/html; charset=utf-8"
 STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:860px;margin:2rem auto;padding:0 1rem;color:#18181b}"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.5rem;border-bottom:1px solid #e4e4e7}"
-    "pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f4f4f5;padding:1rem;border-radius:6px}"
-    "iframe{width:100%;height:480px;border:1px solid #e4e4e7;border-radius:6px}a{color:#1d4ed8}.quiet{color:#52525b}"
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:860px;margin:2rem auto;padding:0 1rem;color:#18181b;overflow-wrap:anywhere}"
+    "table{border-collapse:collapse;table-layout:fixed;width:100%}td,th{text-align:left;padding:.5rem;border-bottom:1px solid #e4e4e7;"
+    "vertical-align:top}th:last-child{width:14.5rem}h1,h2{line-height:1.25}"
+    "pre{white-space:pre-wrap;background:#f4f4f5;padding:1rem;border-radius:6px}"
+    "iframe{width:100%;height:480px;box-sizing:border-box;border:1px solid #e4e4e7;border-radius:6px}a{color:#1d4ed8}.quiet{color:#52525b}"
+    "@media(max-width:600px){tr,td{display:block}th{display:none}td{border:0;padding:0}tr{padding:.5rem 0;border-bottom:1px solid #e4e4e7}}"
 )
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
-"""A mail cannot load or run anything."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""A mail cannot load, run or submit anything, nor show this inbox in a frame of its own."""
+
+SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
+"""Links of a mail open in a new tab, as in a mail program. Scripts and forms stay forbidden."""
 
 
 class Pages:
@@ -36,7 +41,8 @@ class Pages:
                 content = body.encode()
                 writer.write(
                     f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {media_type}\r\nContent-Length: {len(content)}\r\n"
-                    f"Content-Security-Policy: {POLICY}\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n".encode()
+                    f"Content-Security-Policy: {POLICY}\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n"
+                    "Connection: close\r\n\r\n".encode()
                 )
                 writer.write(b"" if method == "HEAD" else content)
                 await writer.drain()
@@ -76,8 +82,8 @@ class Pages:
 def list_page(mails: list[CaughtMail]) -> str:
     """Return the page with all mails, newest first."""
     rows = "".join(
-        f'<tr><td><a href="/mail/{mail.id}">{escape(mail.subject) or "(no subject)"}</a></td>'
-        f"<td>{escape(', '.join(mail.recipients))}</td><td class=quiet>{escape(mail.received_at)}</td></tr>"
+        f'<tr><td><a href="/mail/{mail.id}" dir=auto>{_subject(mail)}</a></td>'
+        f"<td>{escape(', '.join(mail.recipients))}</td><td class=quiet>{_time(mail)}</td></tr>"
         for mail in mails
     )
     table = f"<table><tr><th>Subject<th>To<th>Received</tr>{rows}</table>" if mails else "<p>No mail yet.</p>"
@@ -88,17 +94,26 @@ def list_page(mails: list[CaughtMail]) -> str:
 
 def mail_page(mail: CaughtMail) -> str:
     """Return the page of one mail: its text, and its HTML in a frame that cannot run scripts."""
-    frame = f'<h2>HTML</h2><iframe sandbox title="HTML" srcdoc="{escape(mail.html)}"></iframe>' if mail.html else ""
+    document = escape(f'<base target="_blank">{mail.html}')
+    frame = f'<h2>HTML</h2><iframe sandbox="{SANDBOX}" title="HTML" srcdoc="{document}"></iframe>' if mail.html else ""
     return _page(
-        mail.subject,
-        f'<p><a href="/">Inbox</a></p><h1>{escape(mail.subject)}</h1>'
-        f"<p class=quiet>to {escape(', '.join(mail.recipients))}, from {escape(mail.sender)}, {escape(mail.received_at)}</p>"
-        f"<h2>Text</h2><pre>{escape(mail.text)}</pre>{frame}",
+        _subject(mail),
+        f'<p><a href="/">Inbox</a></p><h1 dir=auto>{_subject(mail)}</h1>'
+        f"<p class=quiet>to {escape(', '.join(mail.recipients))}, from {escape(mail.sender)}, {_time(mail)}</p>"
+        f"<h2>Text</h2><pre dir=auto>{escape(mail.text)}</pre>{frame}",
     )
+
+
+def _time(mail: CaughtMail) -> str:
+    return escape(mail.received_at.replace("T", " ").replace("+00:00", " UTC"))
+
+
+def _subject(mail: CaughtMail) -> str:
+    return escape(mail.subject) or "(no subject)"
 
 
 def _page(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>"
+        f"<title>{title}</title><style>{STYLE}</style></head><body>{body}</body></html>"
     )

@@ -8,7 +8,7 @@ import pytest
 
 from dev.mail_catcher import inbox as inbox_module
 from dev.mail_catcher.inbox import Inbox
-from dev.mail_catcher.pages import Pages
+from dev.mail_catcher.pages import POLICY, Pages
 from dev.mail_catcher.smtp_server import Envelope
 
 MARKUP = '<script>alert("x")</script>'
@@ -32,7 +32,32 @@ async def test_pages_show_mails_and_escape_them() -> None:
         assert status is HTTPStatus.OK
         assert "Hello &lt;script&gt;" in body
         assert "<script>" not in body
-    assert "<iframe sandbox " in pages.answer("GET", "/mail/1")[2]
+    assert '<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" ' in pages.answer("GET", "/mail/1")[2]
+    assert "default-src 'none'" in POLICY
+    assert "-src 'self'" not in POLICY
+
+
+async def test_pages_open_links_of_the_html_in_a_new_tab() -> None:
+    inbox = Inbox()
+    await inbox.deliver(envelope())
+    assert 'srcdoc="&lt;base target=&quot;_blank&quot;&gt;&lt;p&gt;html' in Pages(inbox).answer("GET", "/mail/1")[2]
+
+
+async def test_inbox_when_a_mail_is_malformed_then_the_pages_still_show_it_and_the_others() -> None:
+    inbox = Inbox()
+    for content in (
+        b"Subject: \xff\xfe raw \xe4\r\nContent-Type: text/plain; charset=no-such\r\n\r\n\xffhello\r\n",
+        b"Subject: =?utf-8?b?/////w==?= =?x-none?q?abc?=\r\nContent-Type: text/html\r\n\r\n<p>\xed\xa0\x80</p>\r\n",
+        b"Content-Type: multipart/mixed\r\n\r\nno parts\r\n",
+        b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!!abc\r\n",
+    ):
+        await inbox.deliver(Envelope("no-reply@shop.test", ["ada@example.com"], content))
+    pages = Pages(inbox)
+    for path in ("/", "/mail/1", "/mail/2", "/mail/3", "/mail/4"):
+        status, _, body = pages.answer("GET", path)
+        assert (status, bool(body.encode())) == (HTTPStatus.OK, True)
+    assert "hello" in pages.answer("GET", "/mail/1")[2]
+    assert "(no subject)</h1>" in pages.answer("GET", "/mail/3")[2]
 
 
 async def test_mails_are_also_json_by_recipient() -> None:
