@@ -19,11 +19,11 @@ from services.auth.accounts import (
     deletion_requests,
     events,
     mail_limits,
+    mail_requests,
     one_time_tokens,
     registrations,
     sign_in_codes,
 )
-from services.auth.accounts.mail_requests import RequestAnswerer
 from services.auth.db import engine, sessions
 from services.auth.mail import records as mail_records
 from services.auth.mail.configuration import mail_sender
@@ -56,7 +56,9 @@ async def prune(session: AsyncSession) -> int:
         "pending_registrations": await registrations.delete_expired(session, BATCH_SIZE),
         "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
         "accounts": await deletion_requests.delete_due(session, ACCOUNTS_BATCH),
+        "mail_requests": await mail_requests.delete_old(session, BATCH_SIZE),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),
+        "mails_given_up": await mail_records.give_up_old(session, BATCH_SIZE),
     }
     if any(deleted.values()):
         after_commit(session, log.info, "expired rows deleted", **deleted)
@@ -93,7 +95,7 @@ async def work() -> None:
     if sender is not None:
         measurement = MailMeasurement(sessions)
         jobs |= {
-            "mail requests": RequestAnswerer(sessions).run,
+            "mail requests": mail_requests.RequestAnswerer(sessions).run,
             "mail": sender.run,
             "mail measurement": measurement.run,
         }

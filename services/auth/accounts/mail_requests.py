@@ -4,9 +4,10 @@ The web process only stores the request: the same statements for every address, 
 an account. auth's worker looks for the account, and writes the mail if there is one.
 """
 
+from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker.shutdown import Shutdown
@@ -21,6 +22,7 @@ from services.auth.mail.waiting import require_mail
 
 BATCH_SIZE = 100
 POLL_SECONDS = 1.0
+RETENTION = timedelta(days=1)
 
 
 async def request_mail(session: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None = None) -> None:
@@ -53,6 +55,16 @@ async def _answer(session: AsyncSession, kind: RequestKind, email: str, account_
         await send_reset(session, account)
     elif account is not None and not account.email_verified:
         await send_verification(session, account)
+
+
+async def delete_old(session: AsyncSession, limit: int) -> int:
+    """Delete up to `limit` requests that no worker has answered for a day, because AUTH_SMTP_URL is not set any more. Return their number."""
+    old = select(MailRequest.id).where(MailRequest.created_at < func.now() - RETENTION).limit(limit)
+    locked = old.with_for_update(skip_locked=True).cte("locked")
+    deleted = await session.execute(
+        delete(MailRequest).where(MailRequest.id.in_(select(locked))).returning(MailRequest.id)
+    )
+    return len(deleted.all())
 
 
 class RequestAnswerer:

@@ -17,6 +17,9 @@ SENT_RETENTION = timedelta(days=7)
 UNSENT_RETENTION = timedelta(days=30)
 """Of mails that were refused or are dead. Operators can list them for longer."""
 
+WAITING_LIMIT = timedelta(hours=26)
+"""Longer than sender.LIFETIME."""
+
 MEASURE_SECONDS = 5.0
 LATE_SECONDS = 300
 """A mail that waits for longer than this is worth a warning."""
@@ -99,6 +102,22 @@ class MailMeasurement:
         """Measure once. Return what an operator should look at, or None."""
         async with self._sessions() as session:
             return await measure(session)
+
+
+async def give_up_old(session: AsyncSession, limit: int) -> int:
+    """End up to `limit` mails that wait although the sender should have given them up. Return their number.
+
+    That happens while AUTH_SMTP_URL is not set any more: their secrets must not stay in the table.
+    """
+    forgotten = (Mail.status == MailStatus.WAITING) & (Mail.created_at < func.now() - WAITING_LIMIT)
+    locked = select(Mail.id).where(forgotten).limit(limit).with_for_update(skip_locked=True).cte("locked")
+    ended = await session.execute(
+        update(Mail)
+        .where(Mail.id.in_(select(locked)))
+        .values(status=MailStatus.DEAD, next_attempt_at=None, secrets=None, ended_at=func.now())
+        .returning(Mail.id)
+    )
+    return len(ended.all())
 
 
 async def delete_old(session: AsyncSession, limit: int) -> int:

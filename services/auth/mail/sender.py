@@ -29,8 +29,8 @@ BATCH_SIZE = 10
 BATCH_SECONDS = 60.0
 """No further mail of a batch is begun after this time."""
 
-LEASE = timedelta(minutes=2)
-"""Longer than a batch and its last mail take together (smtp.MAIL_SECONDS)."""
+LEASE = timedelta(minutes=3)
+"""Longer than a connection, a batch and its last mail take together (smtp.MAIL_SECONDS)."""
 
 POLL_SECONDS = 1.0
 LIFETIME = timedelta(hours=24)
