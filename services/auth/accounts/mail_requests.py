@@ -58,7 +58,7 @@ async def _answer(session: AsyncSession, kind: RequestKind, email: str, account_
 
 
 async def delete_old(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` requests that no worker has answered for a day, because AUTH_SMTP_URL is not set any more. Return their number."""
+    """Delete up to `limit` requests that nobody has answered for a day, because AUTH_SMTP_URL is not set any more. Return the number."""
     old = select(MailRequest.id).where(MailRequest.created_at < func.now() - RETENTION).limit(limit)
     locked = old.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
