@@ -71,6 +71,10 @@ FullParagraph = Annotated[
 ]
 """Text of any number of lines. It must not be empty."""
 
+_ADDRESS_CHARACTERS = rf"[^@{WHITESPACE}\x00-\x1f\x7f]+"
+EMAIL_ADDRESS = rf"^{_ADDRESS_CHARACTERS}@{_ADDRESS_CHARACTERS}$"
+"""The pattern of e-mail addresses that are passed on to Paystack, which checks them itself."""
+
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
 IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 """Visible ASCII, at most 255 characters."""

@@ -27,7 +27,7 @@ from services.auth.sessions import routes as session_routes
 from services.auth.sessions.revocations import current_list
 from services.auth.settings import settings
 from services.auth.throttling.remembered_refusals import RememberedRefusals
-from services.auth.tokens import check, server_metadata
+from services.auth.tokens import check, guest_routes, server_metadata
 from services.auth.tokens import routes as token_routes
 
 REVOCATION_POLL_SECONDS = 2.0
@@ -102,6 +102,8 @@ app = create_app(
         management_routes.router,
         token_routes.router,
         check.router,
+        guest_routes.oauth_router,
+        guest_routes.router,
         session_routes.router,
         key_routes.router,
         server_metadata.router,

@@ -32,7 +32,7 @@ class PasswordTooEasy(Problem):
 
 
 class AccountNeeded(Problem):
-    """This access token belongs to a client, not to an account. Log in with a user name and a password."""
+    """This access token belongs to a client or a guest. Log in with a user name and a password."""
 
     status = 403
 
@@ -78,6 +78,12 @@ class TooManyMails(Problem):
 
 class MailNotConfigured(Problem):
     """This shop sends no mail, which this request needs. Contact the shop."""
+
+    status = 404
+
+
+class GuestNotFound(Problem):
+    """This refresh token belongs to no guest: it is unknown, used or expired, or the guest was merged already."""
 
     status = 404
 

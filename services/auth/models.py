@@ -3,13 +3,14 @@
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from sqlalchemy import Computed, ForeignKey, Index, MetaData, and_, false, func, or_
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, MetaData, and_, false, func, or_, text
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from kit.audit.entries import AuditEntry
 from kit.db.engine import NAMING, TYPES
 from kit.messaging.outbox import OutboxEvent
+from services.auth.errors import AccountNeeded
 
 
 class Base(DeclarativeBase):
@@ -52,13 +53,17 @@ class Role(Base):
 
 
 class Account(Base):
-    """The account of a customer or an operator, who logs in with an email address and a password."""
+    """The account of a customer or an operator, who logs in with an email address and a password, or a guest without both."""
 
     __tablename__ = "accounts"
+    __table_args__ = (
+        CheckConstraint("(email IS NULL) = (password_hash IS NULL)", name="guest"),
+        Index("ix_accounts_guests", "created_at", postgresql_where=text("email IS NULL")),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    email: Mapped[str] = mapped_column(unique=True)
-    """Normalized by `normalize_email`."""
+    email: Mapped[str | None] = mapped_column(unique=True)
+    """Normalized by `normalize_email`. None for a guest."""
     email_verified_at: Mapped[datetime | None]
     """When the owner proved that the address is theirs; None if they have not."""
     name: Mapped[str | None]
@@ -75,7 +80,7 @@ class Account(Base):
     )
     role_from_environment: Mapped[bool] = mapped_column(server_default=false())
     """True if the account has its role because AUTH_ADMIN_EMAIL named it, and no operator has confirmed it since."""
-    password_hash: Mapped[str]
+    password_hash: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     delete_at: Mapped[datetime | None] = mapped_column(index=True)
     """When the account is deleted, because its owner has asked for it; None if it is not."""
@@ -83,6 +88,13 @@ class Account(Base):
     """When account.changed was last published."""
 
     granted_role: Mapped[Role] = relationship(lazy="raise")
+
+    @property
+    def address(self) -> str:
+        """The email address of an account that is no guest. Raises AccountNeeded for a guest."""
+        if self.email is None:
+            raise AccountNeeded("A guest has no email address and no password. Register with POST /auth/users first.")
+        return self.email
 
     @property
     def email_verified(self) -> bool:

@@ -18,6 +18,7 @@ from kit.worker.shutdown import Shutdown
 from services.auth.accounts import (
     deletion_requests,
     events,
+    guests,
     mail_limits,
     mail_requests,
     one_time_tokens,
@@ -47,6 +48,7 @@ async def prune(session: AsyncSession) -> int:
     deleted = {
         "refresh_families": await refresh_tokens.delete_expired(session, BATCH_SIZE),
         "revocations": await revocations.delete_expired(session, BATCH_SIZE),
+        "guests": await guests.prune(session, BATCH_SIZE),
         "ended_accounts": await events.prune(session, BATCH_SIZE),
         "failed_logins": await failed_logins.delete_old(session, BATCH_SIZE),
         "address_buckets": await address_buckets.delete_full(session, BATCH_SIZE),

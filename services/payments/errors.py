@@ -38,7 +38,7 @@ class TooManyPayments(Problem):
 
 
 class PayerUnknown(Problem):
-    """The access token contains no email address, which Paystack requires: sign in with an account that has one."""
+    """Paystack requires an email address, and the access token contains none: send `email`, or log in with an account."""
 
     status = 422
 

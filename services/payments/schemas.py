@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field, StringConstraints
 
 from contracts.reasons import HeldReason
+from kit.fields import EMAIL_ADDRESS
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus
@@ -48,6 +49,10 @@ class StartPayment(RequestModel):
     )
     phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = Field(
         default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"
+    )
+    email: Annotated[str, StringConstraints(pattern=EMAIL_ADDRESS, max_length=200)] | None = Field(
+        default=None,
+        description="E-mail address of a guest, to which Paystack sends the receipt. Ignored if the access token has an address",
     )
 
 

@@ -26,11 +26,11 @@ NOT_RECORDED = {
         (
             *("registerAccount", "changeAccount", "deleteAccount", "restoreAccount", "changePassword", "changeEmail"),
             *("undoEmailChange", "verifyEmail", "requestVerificationMail", "requestEmailCode"),
-            *("forgotPassword", "resetPassword", "endSession", "endOtherSessions"),
+            *("forgotPassword", "resetPassword", "endSession", "endOtherSessions", "mergeGuest"),
         ),
         OWN_ACCOUNT,
     ),
-    **dict.fromkeys(("getAccessToken", "revokeToken"), TOKENS),
+    **dict.fromkeys(("getAccessToken", "revokeToken", "createGuest"), TOKENS),
     **dict.fromkeys(("placeOrder", "cancelOrder", "startPayment", "chargeSavedCard", "deleteCard"), OWN_ORDERS),
     "verifyPayment": "It reads the payment from Paystack, as the sweeper does, and decides nothing.",
     "receiveWebhookEvent": "Paystack sends it. The event is stored as it was received.",

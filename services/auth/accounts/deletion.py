@@ -19,16 +19,16 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     account.deleted tells the other services to erase name and e-mail address. Audit entries keep the id of the account. The e-mail address
     can be registered again.
     """
-    email = (
-        await session.execute(select(Account.email).where(Account.id == account_id).with_for_update())
-    ).scalar_one_or_none()
-    if email is None:
+    locked = select(Account.email).where(Account.id == account_id).with_for_update()
+    account = (await session.execute(locked)).one_or_none()
+    if account is None:
         return False
     await revoke_sessions(session, account_id)
-    await failed_logins.forget(session, failed_logins.key_of_name(email))
-    await session.execute(delete(Mail).where(Mail.recipient == email))
-    await session.execute(delete(SignInCode).where(SignInCode.email == email))
-    await session.execute(delete(MailRequest).where(MailRequest.email == email))
+    if account.email is not None:
+        await failed_logins.forget(session, failed_logins.key_of_name(account.email))
+        await session.execute(delete(Mail).where(Mail.recipient == account.email))
+        await session.execute(delete(MailRequest).where(MailRequest.email == account.email))
+        await session.execute(delete(SignInCode).where(SignInCode.email == account.email))
     await session.execute(delete(Account).where(Account.id == account_id))
     await events.end(session, account_id, merged_into=None)
     return True

@@ -40,7 +40,7 @@ async def send_change(session: AsyncSession, account_id: UUID, email: str, *, ta
 async def change(session: AsyncSession, used: OneTimeToken) -> None:
     """Give an account the address of a token that was used, and tell both addresses. Raises EmailTaken."""
     account = await _locked(session, used.account_id)
-    old = account.email
+    old = account.address
     if await is_reserved(session, used.email):
         raise EmailTaken
     await _set_email(session, account.id, used.email)

@@ -101,7 +101,7 @@ async def change_email(
     require_mail()
     async with sessions.begin() as session:
         account = await records.get_for_caller(session, caller)
-    if change.email == account.email:
+    if change.email == account.address:
         raise EmailUnchanged
     await check_password(sessions, hasher, source, account, change.password)
     async with sessions.begin() as session:

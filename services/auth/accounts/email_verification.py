@@ -16,12 +16,12 @@ from services.auth.models import Account
 async def send_verification(session: AsyncSession, account: Account) -> None:
     """Send a mail with a token to the address of an account."""
     purpose = TokenPurpose.VERIFY_EMAIL
-    token = await one_time_tokens.issue(session, purpose, account.id, account.email)
+    token = await one_time_tokens.issue(session, purpose, account.id, account.address)
     valid = in_words(LIFETIMES[purpose])
     await add_mail(
         session,
         Template.VERIFY_EMAIL,
-        account.email,
+        account.address,
         account_id=account.id,
         context={"valid": valid},
         secrets={"token": token},

@@ -36,7 +36,7 @@ async def change_password(
     """
     async with sessions.begin() as session:
         account = await records.get_for_caller(session, caller)
-    check_not_easy(new, account.email, account.name, settings.auth_shop_name)
+    check_not_easy(new, account.address, account.name, settings.auth_shop_name)
     await check_password(sessions, hasher, source, account, current)
     async with hasher.slot(Lane.of_account(account.id), source.disconnected):
         new_hash = await hasher.hash(new)
@@ -52,11 +52,11 @@ async def change_password(
 async def send_reset(session: AsyncSession, account: Account) -> None:
     """Send a mail with a token that sets a new password."""
     purpose = TokenPurpose.RESET_PASSWORD
-    token = await one_time_tokens.issue(session, purpose, account.id, account.email)
+    token = await one_time_tokens.issue(session, purpose, account.id, account.address)
     await add_mail(
         session,
         Template.RESET_PASSWORD,
-        account.email,
+        account.address,
         account_id=account.id,
         context={"valid": in_words(LIFETIMES[purpose])},
         secrets={"token": token},
@@ -78,7 +78,7 @@ async def reset_password(
     async with sessions.begin() as session:
         found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
         account = await session.get_one(Account, found.account_id)
-    check_not_easy(new, account.email, account.name, settings.auth_shop_name)
+    check_not_easy(new, account.address, account.name, settings.auth_shop_name)
     async with hasher.slot(Lane.of_account(account.id), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
@@ -103,4 +103,4 @@ async def _tell_owner(session: AsyncSession, account: Account) -> None:
     """Revoke the tokens of earlier mails that set a password, and send the owner a mail about the new password."""
     await one_time_tokens.revoke(session, account.id, TokenPurpose.RESET_PASSWORD)
     if mail_is_configured():
-        await add_mail(session, Template.PASSWORD_CHANGED, account.email, account_id=account.id)
+        await add_mail(session, Template.PASSWORD_CHANGED, account.address, account_id=account.id)

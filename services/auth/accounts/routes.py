@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Response, Security
+from fastapi import Depends, Request, Response, Security
 from fastapi.security import OAuth2PasswordBearer
 from starlette.responses import JSONResponse
 
-from kit.auth import Caller, authenticate
+from kit.auth import Caller, authenticate, bearer_token
+from kit.errors import NotAuthenticated, Unavailable, raises
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.accounts import records, registrations
+from services.auth.accounts import guests, records, registrations
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.events import publish_change
 from services.auth.accounts.hash_queue import Lane
@@ -38,6 +39,18 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 """Performs no check. It makes "Authorize" on /docs ask for a user name and a password."""
 
 
+@raises(NotAuthenticated, Unavailable)
+async def _guest(request: Request) -> Caller | None:
+    """Return the guest of the access token, or None without a token and for another token."""
+    if not bearer_token(request.scope["headers"]):
+        return None
+    caller = await authenticate(request)
+    return caller if caller.email is None and caller.session_id is not None else None
+
+
+CurrentGuest = Annotated[Caller | None, Depends(_guest)]
+
+
 @router.post(
     "/users",
     summary="Register an account",
@@ -54,11 +67,15 @@ async def register_account(
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
+    guest: CurrentGuest,
 ) -> Account | Response:
     """Create a customer's account. Email addresses that differ only in upper and lower case are the same address.
 
+    With a guest's access token, the guest becomes the account: id and orders stay, and the guest's tokens stay valid.
+
     If the shop sends mail, the owner gets a mail whose token POST /auth/email/verify takes. If the shop accepts only verified addresses
     (AUTH_REGISTRATION), this token creates the account. The answer is then 202 for every address: if it has an account, the mail says so.
+    A guest stays a guest in this case, and can be merged into the account after a login.
     """
     check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
     address_limits.check(refusals, REGISTRATIONS, source.address)
@@ -66,12 +83,14 @@ async def register_account(
         async with sessions.begin() as counting:
             await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
         password_hash = await hasher.hash(registration.password)
+    email, name = registration.email, registration.name
     if settings.auth_registration is RegistrationMode.VERIFIED:
-        await registrations.add(session, email=registration.email, name=registration.name, password_hash=password_hash)
+        await registrations.add(session, email=email, name=name, password_hash=password_hash)
         return JSONResponse(RegistrationAccepted().model_dump(), 202)
-    account = await records.create(
-        session, email=registration.email, name=registration.name, password_hash=password_hash
-    )
+    if guest is None:
+        account = await records.create(session, email=email, name=name, password_hash=password_hash)
+    else:
+        account = await guests.become_account(session, guest, email=email, name=name, password_hash=password_hash)
     if mail_is_configured():
         await send_verification(session, account)
     return account

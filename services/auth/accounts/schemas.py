@@ -50,7 +50,7 @@ class AccountView(ResponseModel):
     )
 
     id: UUID
-    email: str
+    email: str | None = Field(description="Null for a guest")
     email_verified: bool = Field(description="Whether the owner has proved that the address is theirs")
     name: str | None
     created_at: datetime
@@ -161,7 +161,7 @@ class AccountExport(ResponseModel):
     """What auth stores about an account, without hashes and tokens. Sessions and mails: the newest 1,000 each."""
 
     id: UUID
-    email: str
+    email: str | None
     email_verified_at: datetime | None
     name: str | None
     role: str

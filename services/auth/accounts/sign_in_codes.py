@@ -60,7 +60,7 @@ async def answer_requests(session: AsyncSession, limit: int) -> int:
             await add_mail(
                 session,
                 Template.SIGN_IN_CODE,
-                account.email,
+                row.email,
                 account_id=account.id,
                 context={"valid": in_words(LIFETIME)},
                 secrets={"code": row.code},

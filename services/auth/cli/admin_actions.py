@@ -34,7 +34,7 @@ def list_administrators(*, as_json: bool) -> None:
     print_rows(rows, "There is no administrator.", as_json=as_json)
 
 
-def _origin(email: str) -> str:
+def _origin(email: str | None) -> str:
     return "AUTH_ADMIN_EMAIL" if email == settings.auth_admin_email else "an earlier AUTH_ADMIN_EMAIL"
 
 

@@ -1,6 +1,6 @@
 """The tables of sessions and of revocations."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
@@ -34,6 +34,8 @@ class RefreshFamily(Base):
     """When the parent was used for the first time."""
     scope: Mapped[str]
     """The scopes granted at login, space-separated. Later access tokens have these scopes or fewer."""
+    idle_lifetime: Mapped[timedelta]
+    """How long the session lasts without being used."""
     device: Mapped[str | None]
     """The User-Agent of the last request for a token."""
     address: Mapped[str | None]

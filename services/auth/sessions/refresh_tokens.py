@@ -19,7 +19,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.after_commit import after_commit
@@ -33,6 +33,7 @@ from services.auth.sessions.revocations import end_sessions
 from services.auth.settings import settings
 
 IDLE_LIFETIME = timedelta(days=30)
+GUEST_IDLE_LIFETIME = timedelta(hours=24)
 ABSOLUTE_LIFETIME = timedelta(days=90)
 RETRY_PERIOD = timedelta(seconds=10)
 """How long after its first use a token returns the same child."""
@@ -72,7 +73,7 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
 
 
 async def issue(session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> Login:
-    """Start a family. It expires after 30 days without use, at the latest 90 days after the login.
+    """Start a family. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
 
     Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
     """
@@ -87,6 +88,7 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
     banned, banned_until = found
     if banned:
         raise AccountBanned(banned_until)
+    idle_lifetime = GUEST_IDLE_LIFETIME if account.email is None else IDLE_LIFETIME
     family_id, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     row = insert(RefreshFamily).values(
         id=family_id,
@@ -95,7 +97,8 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
         client_id=client_id,
         secret_digest=_digest(secret),
         scope=scope,
-        expires_at=func.now() + IDLE_LIFETIME,
+        idle_lifetime=idle_lifetime,
+        expires_at=func.now() + idle_lifetime,
         absolute_expires_at=func.now() + ABSOLUTE_LIFETIME,
         **_use(origin),
     )
@@ -136,7 +139,7 @@ async def rotate(
             secret_digest=_digest(child_secret),
             parent_digest=RefreshFamily.secret_digest,
             rotated_at=func.now(),
-            expires_at=func.least(func.now() + IDLE_LIFETIME, RefreshFamily.absolute_expires_at),
+            expires_at=func.least(func.now() + RefreshFamily.idle_lifetime, RefreshFamily.absolute_expires_at),
             **_use(origin),
         )
         .returning(*granted)
@@ -170,6 +173,31 @@ async def revoke(session: AsyncSession, token: str) -> None:
     parts = TOKEN.fullmatch(token)
     if parts is not None:
         await end_sessions(session, RefreshFamily.id == parts[1])
+
+
+async def find_account(session: AsyncSession, token: str) -> UUID | None:
+    """Return the account of a token that is the newest of its session or the one before, without using it. None for any other token."""
+    parts = TOKEN.fullmatch(token)
+    if parts is None:
+        return None
+    digest = _digest(parts[2])
+    query = select(RefreshFamily.account_id).where(
+        RefreshFamily.id == parts[1],
+        RefreshFamily.expires_at > func.now(),
+        or_(RefreshFamily.secret_digest == digest, RefreshFamily.parent_digest == digest),
+    )
+    found: UUID | None = await session.scalar(query)
+    return found
+
+
+async def keep_as_account(session: AsyncSession, account_id: UUID) -> None:
+    """Give the sessions of a guest who became an account the lifetime of an account's sessions."""
+    expires_at = func.least(func.now() + IDLE_LIFETIME, RefreshFamily.absolute_expires_at)
+    await session.execute(
+        update(RefreshFamily)
+        .where(RefreshFamily.account_id == account_id, RefreshFamily.expires_at > func.now())
+        .values(idle_lifetime=IDLE_LIFETIME, expires_at=expires_at)
+    )
 
 
 async def belongs_to(session: AsyncSession, token: str, client_id: str) -> bool:

@@ -37,6 +37,9 @@ FAILED_LOGINS = Bucket(BucketKind.FAILED_LOGINS, capacity=30, refill=timedelta(s
 REGISTRATIONS = Bucket(BucketKind.REGISTRATIONS, capacity=60, refill=timedelta(seconds=1), limit="registrations")
 """Registrations, whether they succeed or not."""
 
+GUESTS = Bucket(BucketKind.GUESTS, capacity=300, refill=timedelta(seconds=0.2), limit="guests")
+"""New guests. They cost no hash, and every visitor of a shop may become one."""
+
 _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
 """Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
 

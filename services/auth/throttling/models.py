@@ -31,6 +31,7 @@ class FailedLogin(Base):
 class BucketKind(StrEnum):
     FAILED_LOGINS = "failed_logins"
     REGISTRATIONS = "registrations"
+    GUESTS = "guests"
 
 
 class AddressBucket(Base):

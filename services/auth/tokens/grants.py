@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import joinedload
 
-from services.auth.accounts import records, sign_in_codes
+from services.auth.accounts import guests, records, sign_in_codes
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
@@ -188,6 +188,18 @@ async def refresh(
             "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
         )
     return _account_grant(account, client.id, granted, rotation.sid, rotation.next_token)
+
+
+async def begin_as_guest(
+    sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, origin: Origin
+) -> Grant:
+    """Create a guest with a session. Raises InvalidClient, UnauthorizedClient."""
+    async with sessions.begin() as session:
+        client = await authenticate_app(session, credentials)
+        guest = await guests.create(session)
+        scope = select_scope(None, guest.scopes & client.scopes)
+        login = await refresh_tokens.issue(session, guest, client.id, scope, origin)
+    return Grant(str(guest.id), client.id, scope, sid=login.sid, refresh_token=login.refresh_token)
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:

@@ -60,7 +60,8 @@ async def start_payment(
     Raises NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChargePending, PayerUnknown, PaymentRefused,
     PaystackUnavailable, CatalogUnavailable, TooManyPayments.
     """
-    if caller.email is None:
+    email = caller.email or request.email
+    if email is None:
         raise PayerUnknown
     idempotent = IdempotentRequest.of(caller.id, "POST /payments", idempotency_key, request)
     async with idempotency_locks.lock(idempotent) as locked:
@@ -68,7 +69,7 @@ async def start_payment(
             return PaymentView.model_validate(locked.stored_response.body)
         paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
-        view = await _initialize_payment(sessions, paystack, caller, caller.email, request, order)
+        view = await _initialize_payment(sessions, paystack, caller, email, request, order)
         async with sessions.begin() as session:
             await locked.store_response(session, 201, view)
         return view

@@ -5,12 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from kit.fields import MAX_AMOUNT, WHITESPACE, FullParagraph, Line
+from kit.fields import EMAIL_ADDRESS, MAX_AMOUNT, FullParagraph, Line
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import DisputeResolution, DisputeStatus
 
-_ADDRESS_CHARACTERS = rf"[^@{WHITESPACE}\x00-\x1f\x7f]+"
-EMAIL_ADDRESS = rf"^{_ADDRESS_CHARACTERS}@{_ADDRESS_CHARACTERS}$"
 Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$")]
 
 

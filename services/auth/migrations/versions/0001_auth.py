@@ -55,7 +55,7 @@ def upgrade() -> None:
     op.create_table(
         "accounts",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("email", sa.Text(), nullable=False),
+        sa.Column("email", sa.Text(), nullable=True),
         sa.Column("email_verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column(
@@ -69,10 +69,11 @@ def upgrade() -> None:
         sa.Column("ban_reason", sa.Text(), nullable=True),
         sa.Column("role", sa.Text(), server_default="customer", nullable=False),
         sa.Column("role_from_environment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-        sa.Column("password_hash", sa.Text(), nullable=False),
+        sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("delete_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(email IS NULL) = (password_hash IS NULL)", name=op.f("ck_accounts_guest")),
         sa.ForeignKeyConstraint(["role"], ["roles.name"], name=op.f("fk_accounts_role_roles"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_accounts")),
         sa.UniqueConstraint("email", name=op.f("uq_accounts_email")),
@@ -92,6 +93,9 @@ def upgrade() -> None:
         "ix_accounts_email_prefix", "accounts", ["email"], unique=False, postgresql_ops={"email": "text_pattern_ops"}
     )
     op.create_index(op.f("ix_accounts_name_words"), "accounts", ["name_words"], unique=False, postgresql_using="gin")
+    op.create_index(
+        "ix_accounts_guests", "accounts", ["created_at"], unique=False, postgresql_where=sa.text("email IS NULL")
+    )
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -140,7 +144,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("kind IN ('failed_logins', 'registrations')", name=op.f("ck_address_buckets_kind")),
+        sa.CheckConstraint(
+            "kind IN ('failed_logins', 'registrations', 'guests')", name=op.f("ck_address_buckets_kind")
+        ),
         sa.PrimaryKeyConstraint("kind", "address", name=op.f("pk_address_buckets")),
     )
     op.create_index(op.f("ix_address_buckets_full_at"), "address_buckets", ["full_at"], unique=False)
@@ -178,6 +184,7 @@ def upgrade() -> None:
         sa.Column("parent_digest", sa.LargeBinary(), nullable=True),
         sa.Column("rotated_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("scope", sa.Text(), nullable=False),
+        sa.Column("idle_lifetime", sa.Interval(), nullable=False),
         sa.Column("device", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -367,6 +374,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_accounts_created_at_id"), table_name="accounts")
     op.drop_index(op.f("ix_accounts_role"), table_name="accounts")
     op.drop_index(op.f("ix_accounts_changed_at"), table_name="accounts")
+    op.drop_index("ix_accounts_guests", table_name="accounts", postgresql_where=sa.text("email IS NULL"))
     op.drop_table("accounts")
     op.drop_table("roles")
     op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")

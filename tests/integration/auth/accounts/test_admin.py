@@ -22,7 +22,7 @@ EMAIL = settings.auth_admin_email
 PASSWORD = settings.auth_admin_password.get_secret_value()
 
 
-async def _stored_hash() -> str:
+async def _stored_hash() -> str | None:
     async with sessions() as session:
         return (await session.execute(select(Account.password_hash).where(Account.email == EMAIL))).scalar_one()
 

@@ -53,7 +53,7 @@ async def test_login_when_the_hash_is_of_a_decomposed_password_then_upgraded(aut
     assert (await auth.login("ada@example.com", COMPOSED)).status_code == 200
 
 
-async def _stored_hash() -> str:
+async def _stored_hash() -> str | None:
     async with sessions() as session:
         return (await session.execute(select(Account.password_hash))).scalar_one()
 
@@ -67,6 +67,7 @@ async def test_login_when_the_hash_is_outdated_then_upgraded(auth: AuthClient, s
     assert await _stored_hash() == old
     assert (await auth.login("ada@example.com")).status_code == 200
     new = await _stored_hash()
+    assert new is not None
     assert new.startswith("$bcrypt-sha256$v=2,t=2b,r=10$")
     assert (await auth.login("ada@example.com")).status_code == 200
     assert await _stored_hash() == new

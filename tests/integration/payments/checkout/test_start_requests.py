@@ -27,10 +27,30 @@ async def test_start_when_the_caller_may_not_pay_is_refused(
     assert catalog.calls == []
 
 
+async def test_start_when_a_guest_pays_takes_the_address_of_the_request(
+    client: httpx.AsyncClient, signer: Signer, paystack: FakePaystack, catalog: FakeCatalog
+) -> None:
+    guest = signer.headers("payer-1", email=None)
+    started = await start(client, guest, email="guest@exämple.com")
+    assert started.status_code == 201, started.text
+    assert paystack.bodies_of("initialize")[-1]["email"] == "guest@xn--exmple-cua.com"
+    assert [payment.email for payment in await all_payments()] == ["guest@exämple.com"]
+
+
+async def test_start_when_the_token_has_an_address_ignores_that_of_the_request(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    assert (await start(client, payer, email="other@example.com")).status_code == 201
+    assert paystack.bodies_of("initialize")[-1]["email"] == "payer@example.com"
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"order_id": "7"},
+        {"email": "guest"},
+        {"email": "gu est@example.com"},
+        {"email": f"{'g' * 200}@example.com"},
         {"order_id": None},
         {"amount": 1},
         {"callback_url": "javascript:alert(1)"},

@@ -1,0 +1,104 @@
+"""The routes of guests: begin, and merge into an account."""
+
+from typing import Annotated
+
+from fastapi import Depends, Response
+from pydantic import Field
+
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
+from kit.schemas import RequestModel, example
+from services.auth.accounts import guests
+from services.auth.clients.authentication import SentCredentials
+from services.auth.db import Transaction, sessions
+from services.auth.errors import (
+    AccountNeeded,
+    GuestNotFound,
+    InvalidClient,
+    InvalidRequest,
+    UnauthorizedClient,
+)
+from services.auth.keys.key_ring import CurrentKeyRing
+from services.auth.metrics import token_requests_total
+from services.auth.models import Account
+from services.auth.sessions.origin import CurrentOrigin
+from services.auth.sessions.routes import CurrentSession
+from services.auth.settings import settings
+from services.auth.throttling import address_limits
+from services.auth.throttling.address_buckets import GUESTS
+from services.auth.throttling.remembered_refusals import CurrentRefusals
+from services.auth.throttling.request_source import CurrentRequestSource
+from services.auth.tokens import grants
+from services.auth.tokens.access_tokens import sign_access_token
+from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_responses, refuse_repeated_parameters
+from services.auth.tokens.schemas import TokenResponse
+
+oauth_router = Router(tags=["guests"], route_class=OAuthRoute)
+router = Router(tags=["guests"])
+
+
+@oauth_router.post(
+    "/auth/guests",
+    summary="Create a guest",
+    status_code=201,
+    response_model=TokenResponse,
+    response_model_exclude_none=True,
+    dependencies=[Depends(refuse_repeated_parameters)],
+    responses=oauth_responses(InvalidRequest, InvalidClient, UnauthorizedClient),
+)
+async def create_guest(
+    response: Response,
+    key_ring: CurrentKeyRing,
+    origin: CurrentOrigin,
+    source: CurrentRequestSource,
+    refusals: CurrentRefusals,
+    client: SentCredentials,
+) -> TokenResponse:
+    """Begin as a guest, without an e-mail address: place orders and pay for them with the tokens of the response, as with those of a login.
+
+    A guest ends 24 hours after the last use of a refresh token. POST /auth/users with the access token turns the guest into an account with
+    the same id and orders; POST /auth/guests/merge gives the orders to an account that exists.
+    """
+    response.headers.update(NO_STORE)
+    address_limits.check(refusals, GUESTS, source.address)
+    async with sessions.begin() as session:
+        await address_limits.count(session, refusals, GUESTS, source.address)
+    grant = await grants.begin_as_guest(sessions, client, origin)
+    access_token = sign_access_token(
+        await key_ring.signing_key(), grant.subject, client_id=grant.client_id, scope=grant.scope, sid=grant.sid
+    )
+    token_requests_total.labels("guest", "granted").inc()
+    return TokenResponse(
+        access_token=access_token,
+        expires_in=settings.auth_access_token_seconds,
+        refresh_token=grant.refresh_token,
+        scope=grant.scope,
+    )
+
+
+class MergeGuest(RequestModel):
+    model_config = example({"refresh_token": "pX0Yd3Jm2kQv8sTzLw5n1A.x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"})
+
+    refresh_token: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="The guest's newest refresh token, which shows that the guest is you"
+    )
+
+
+@router.post(
+    "/auth/guests/merge",
+    status_code=204,
+    summary="Merge a guest into your account",
+    responses=problem_responses(AccountNeeded, GuestNotFound),
+)
+async def merge_guest(merge: MergeGuest, current: CurrentSession, session: Transaction) -> Response:
+    """Give the orders, payments and saved cards of a guest to the account of the access token. The guest ends.
+
+    The other services do this a moment later. For customers who begin as guests and then log in.
+    """
+    account = await session.get_one(Account, current.account_id)
+    if account.email is None:
+        raise AccountNeeded(
+            "This access token belongs to a guest. Log in to the account into which the guest is merged."
+        )
+    await guests.merge(session, merge.refresh_token, account.id)
+    return Response(status_code=204)

@@ -1,0 +1,53 @@
+"""A guest buys, logs in to an account and merges into it: the order, the payment and the card belong to the account."""
+
+import httpx
+
+from tests.fixtures.auth import AuthClient
+from tests.fixtures.stack_client import Json, StackClient, until
+
+
+def bearer(tokens: Json) -> Json:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+async def test_guest_when_merged_into_an_account_gives_it_order_and_payment(shop: StackClient) -> None:
+    async with httpx.AsyncClient(base_url=shop.env["AUTH_URL"], trust_env=False, timeout=30) as http:
+        auth = AuthClient(http)
+        guest = (await http.post("/auth/guests")).json()
+        order = await shop.order(bearer(guest), await shop.product())
+        payment = await shop.start_payment(bearer(guest), order, email="guest@example.com")
+        await shop.pay(payment["reference"])
+        await shop.wait_delivered(bearer(guest), order)
+        account = (await auth.register()).json()
+        tokens = (await auth.login(account["email"])).json()
+        body = {"refresh_token": guest["refresh_token"]}
+        merged = await http.post("/auth/guests/merge", json=body, headers=bearer(tokens))
+        assert merged.status_code == 204, merged.text
+    order_url = f"{shop.env['CATALOG_URL']}/catalog/orders/{order['id']}"
+    payment_url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}"
+
+    async def moved() -> bool | None:
+        answers = [await shop.call("GET", url, headers=bearer(tokens)) for url in (order_url, payment_url)]
+        return [answer.status_code for answer in answers] == [200, 200] or None
+
+    await until(moved)
+    customer = (await shop.call("GET", order_url, headers=bearer(tokens), expect=200)).json()["customer"]
+    assert (customer["id"], customer["email"]) == (account["id"], account["email"])
+
+
+async def test_guest_when_registered_keeps_its_order(shop: StackClient) -> None:
+    async with httpx.AsyncClient(base_url=shop.env["AUTH_URL"], trust_env=False, timeout=30) as http:
+        auth = AuthClient(http)
+        guest = (await http.post("/auth/guests")).json()
+        order = await shop.order(bearer(guest), await shop.product())
+        body = {"email": f"{order['id']}@example.com", "password": "a gate of nine hinges"}
+        registered = await http.post("/auth/users", json=body, headers=bearer(guest))
+        assert registered.status_code == 201, registered.text
+        tokens = (await auth.login(body["email"])).json()
+    url = f"{shop.env['CATALOG_URL']}/catalog/orders/{order['id']}"
+
+    async def known() -> bool | None:
+        customer = (await shop.call("GET", url, headers=bearer(tokens), expect=200)).json()["customer"]
+        return customer["email"] == body["email"] or None
+
+    await until(known)
