@@ -26,6 +26,7 @@ from bench import (
     peer,
     purchases,
     report,
+    revocations,
     routes,
     sweep,
     users_peer,
@@ -163,6 +164,7 @@ async def measure_routes(results: Results, size: Size, stack: Stack, executor: E
             f"access tokens: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.routes)} routes"
         )
         await routes.measure_in_turns(results.routes, size.rounds, size.seconds, executor)
+    results.verified = await revocations.measure(size.rounds)
 
 
 async def _install(environment: PeerEnvironment, results: Results, console: Console) -> Path | None:

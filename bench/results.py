@@ -8,6 +8,7 @@ from bench.intake import MeasuredServer
 from bench.large_tables import KINDS, Comparison
 from bench.memory import Memory
 from bench.purchases import Latency
+from bench.revocations import ENTRIES
 from bench.routes import MeasuredRoute
 from bench.sweep import Sweep
 
@@ -43,6 +44,8 @@ class Results:
     baseline: list[float] = field(default_factory=list)
     memory_before: dict[str, Memory] = field(default_factory=dict)
     memory_after: dict[str, Memory] = field(default_factory=dict)
+    verified: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    """Access tokens verified per second without revocations and with them, one per round."""
     sweep: Sweep | None = None
     large_tables: Comparison | None = None
 
@@ -57,6 +60,9 @@ class Results:
             *(Ratio(f"{intake.name} / {peer.name}", _rate_ratios(intake, peer), 10.0) for peer in peers),
             Ratio(f"{closed.name} / {open_route.name}", _rate_ratios(closed, open_route), 0.65),
             *(Ratio(f"{closed.name} / {peer.name}", _rate_ratios(closed, peer), 8.0) for peer in user_peers),
+            Ratio(
+                f"tokens verified, {ENTRIES:,} revocations / none", _ratios(self.verified[1], self.verified[0]), 0.95
+            ),
             Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.6),
         ]
         if self.large_tables:
