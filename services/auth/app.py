@@ -26,6 +26,7 @@ from services.auth.models import AuditLogEntry
 from services.auth.sessions import routes as session_routes
 from services.auth.sessions.revocations import current_list
 from services.auth.settings import settings
+from services.auth.throttling.refusal_delay import RefusalDelay
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.tokens import check, guest_routes, server_metadata
 from services.auth.tokens import routes as token_routes
@@ -45,6 +46,7 @@ class State(AuthState):
     key_ring: KeyRing
     password_hasher: PasswordHasher
     remembered_refusals: RememberedRefusals
+    refusal_delay: RefusalDelay
     refresh_secret: bytes
     """The secret from which refresh tokens are derived (sessions/refresh_tokens.py)."""
 
@@ -78,6 +80,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
             key_ring=key_ring,
             password_hasher=password_hasher,
             remembered_refusals=RememberedRefusals(),
+            refusal_delay=RefusalDelay(),
             refresh_secret=refresh_secret,
         )
     password_hasher.close()

@@ -30,6 +30,7 @@ from services.auth.models import Account
 from services.auth.settings import RegistrationMode, settings
 from services.auth.throttling import address_limits
 from services.auth.throttling.address_buckets import REGISTRATIONS
+from services.auth.throttling.refusal_delay import CurrentRefusalDelay
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
 
@@ -68,6 +69,7 @@ async def register_account(
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
     guest: CurrentGuest,
+    refusal_delay: CurrentRefusalDelay,
 ) -> Account | Response:
     """Create a customer's account. Email addresses that differ only in upper and lower case are the same address.
 
@@ -78,11 +80,12 @@ async def register_account(
     A guest stays a guest in this case, and can be merged into the account after a login.
     """
     check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
-    address_limits.check(refusals, REGISTRATIONS, source.address)
-    async with hasher.slot(Lane.of_registrations(source.address), source.disconnected):
-        async with sessions.begin() as counting:
-            await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
-        password_hash = await hasher.hash(registration.password)
+    async with refusal_delay.request_of(source.address):
+        address_limits.check(refusals, REGISTRATIONS, source.address)
+        async with hasher.slot(Lane.of_registrations(source.address), source.disconnected):
+            async with sessions.begin() as counting:
+                await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
+            password_hash = await hasher.hash(registration.password)
     email, name = registration.email, registration.name
     if settings.auth_registration is RegistrationMode.VERIFIED:
         await registrations.add(session, email=email, name=name, password_hash=password_hash)

@@ -26,6 +26,7 @@ from services.auth.metrics import token_requests_total
 from services.auth.sessions.origin import CurrentOrigin
 from services.auth.settings import settings
 from services.auth.throttling.devices import DEVICE_LIFETIME
+from services.auth.throttling.refusal_delay import CurrentRefusalDelay
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
 from services.auth.tokens import grants
@@ -74,6 +75,7 @@ async def get_access_token(
     origin: CurrentOrigin,
     source: CurrentRequestSource,
     refusals: CurrentRefusals,
+    refusal_delay: CurrentRefusalDelay,
     client: SentCredentials,
     grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
     username: Annotated[
@@ -132,13 +134,14 @@ async def get_access_token(
                 raise InvalidRequest("The grant type password needs username and password.")
             known = device_token or device_cookie
             login = grants.PasswordLogin(username, password, scope, known, client, source, origin)
-            grant = await observe_login(
-                grants.log_in(sessions, reading_sessions, hasher, refusals, login),
-                method="password",
-                address=origin.address,
-                secret=refresh_secret,
-                username=username,
-            )
+            async with refusal_delay.request_of(source.address):
+                grant = await observe_login(
+                    grants.log_in(sessions, reading_sessions, hasher, refusals, login),
+                    method="password",
+                    address=origin.address,
+                    secret=refresh_secret,
+                    username=username,
+                )
         case GrantType.MAIL_CODE:
             if challenge is None or code is None:
                 raise InvalidRequest("This grant type needs challenge and code.")

@@ -21,8 +21,6 @@ from tests.fixtures.metrics import metric
 
 CONNECTIONS = 80
 ABANDONED = 70
-NETWORK_SECONDS = 0.5
-"""Between two requests of a connection. Without it, the clients would use up the processor that they share with the server."""
 
 
 @pytest.fixture
@@ -35,7 +33,6 @@ async def elsewhere(auth_app: RunningApp) -> AsyncIterator[AuthClient]:
 async def _guess_until(stop: asyncio.Event, auth: AuthClient, statuses: set[int]) -> None:
     while not stop.is_set():
         statuses.add((await auth.login(f"{uuid4()}@example.com", "guessing")).status_code)
-        await asyncio.sleep(NETWORK_SECONDS)
 
 
 async def test_login_when_another_address_has_eighty_connections_then_all_are_granted(
