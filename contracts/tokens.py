@@ -90,7 +90,7 @@ class AccessClaims(BaseModel):
     sid: str | None = Field(default=None, max_length=64, description="The session of the account; absent for a client")
     scope: str = Field(default="", max_length=1000, description="Space-separated (RFC 6749 section 3.3)")
     email: str | None = Field(
-        default=None, max_length=320, description="The account's email address; absent for a client"
+        default=None, max_length=320, description="The account's e-mail address; absent for a client"
     )
     email_verified: bool | None = Field(
         default=None,

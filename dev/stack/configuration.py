@@ -68,7 +68,7 @@ class Configuration:
         return {f"{service.upper()}_MIGRATION_DATABASE_URL": url} if url else {}
 
     def stack_env(self) -> dict[str, str]:
-        """Return the content of stack.env without the PIDs. The operators' commands of payments can run in this environment."""
+        """Return the content of stack.env without the PIDs. The operators' commands of all services can run in this environment."""
         return {
             **{f"{api.upper()}_URL": self.url(api) for api in APIS},
             "MAIL_CATCHER_URL": self.url("mail-catcher"),
@@ -77,6 +77,7 @@ class Configuration:
             **{f"{service.upper()}_DATABASE_URL": self.databases[service] for service in SERVICES},
             **{name: url for service in SERVICES for name, url in self.migration_env(service).items()},
             "TOKEN_ISSUER": self.url("auth"),
+            **self._commands_of_auth(),
             **self._payments(),
             "AMQP_URL": self.broker.administrator,
             **{BROKER_VARIABLES[service]: url for service, url in self.broker.services.items()},
@@ -87,10 +88,16 @@ class Configuration:
             "AUTH_PORT": str(self.ports["auth"]),
             "AUTH_WORKER_PORT": str(self.ports["auth-worker"]),
             "AUTH_DATABASE_URL": self.databases["auth"],
+            **self._commands_of_auth(),
+            **self._mail_settings(),
+        }
+
+    def _commands_of_auth(self) -> dict[str, str]:
+        """Return what the operators' commands of auth need besides the database."""
+        return {
             "AUTH_KEYS_DIR": str(self.folder / "keys"),
             "AUTH_ADMIN_EMAIL": self.admin_email,
             "AUTH_ADMIN_PASSWORD": self.admin_password,
-            **self._mail_settings(),
         }
 
     def _mail_settings(self) -> dict[str, str]:
@@ -159,7 +166,7 @@ def configure(
 ) -> Configuration:
     """Take the settings from the environment.
 
-    Where they are missing, use a default email address and a generated password of the administrator, and a generated secret key. Without
+    Where they are missing, use a default e-mail address and a generated password of the administrator, and a generated secret key. Without
     PAYSTACK_URL, use the sandbox.
     """
     paystack_url = from_environment("PAYSTACK_URL")

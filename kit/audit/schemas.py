@@ -17,11 +17,9 @@ def _check_year(time: datetime) -> datetime:
 
 Word = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
-ActorParam = Annotated[Word | None, Query(description="Only acts of this actor")]
-ActParam = Annotated[Word | None, Query(description="Only acts of this kind, such as `payment.accepted`")]
-SubjectParam = Annotated[
-    Word | None, Query(description="Only acts on this subject, such as the reference of a payment")
-]
+ActorParam = Annotated[Word | None, Query(description="Only acts of this actor: `actor` of an entry")]
+ActParam = Annotated[Word | None, Query(description="Only acts of this kind: `act` of an entry")]
+SubjectParam = Annotated[Word | None, Query(description="Only acts on this subject: `subject` of an entry")]
 FromParam = Annotated[Moment | None, Query(alias="from", description="Only acts at this time or later")]
 ToParam = Annotated[Moment | None, Query(description="Only acts before this time")]
 

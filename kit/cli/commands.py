@@ -57,10 +57,10 @@ def _audit_commands(package: str) -> typer.Typer:
             str | None, typer.Option("--actor", help="Only acts of this account, client or operator:<user>.")
         ] = None,
         act: Annotated[
-            str | None, typer.Option("--act", help="Only acts of this kind, such as payment.accepted.")
+            str | None, typer.Option("--act", help="Only acts of this kind, as the list names them.")
         ] = None,
         subject: Annotated[
-            str | None, typer.Option("--subject", help="Only acts on this subject, such as a payment's reference.")
+            str | None, typer.Option("--subject", help="Only acts on this subject, as the list names it.")
         ] = None,
         since: Since = None,
         until: Until = None,

@@ -13,10 +13,15 @@ MAX_READ = 1_000
 MAX_IDS = 100
 
 
-def dead_letters_cli(package: str, queue: Queue, events: str) -> typer.Typer:
-    """Return the commands for the dead letters of a service. `events`: the TypeAdapter of the events that it consumes, as `module:name`."""
+def dead_letters_cli(package: str, queue: Queue, events: str, subject: str) -> typer.Typer:
+    """Return the commands for the dead letters of a queue.
+
+    `events`: the TypeAdapter of the events that the service consumes, as `module:name`. `subject`: what they are about, in the plural.
+    """
     service = package.rpartition(".")[2]
-    cli = create_cli(f"List, show, put back and close the dead letters of {service}: messages that it could not read.")
+    cli = create_cli(
+        f"List, show, put back and close dead letters about {subject}: messages that {service} could not read."
+    )
 
     @cli.command(name="list")
     def list_dead_letters(

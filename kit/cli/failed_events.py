@@ -13,7 +13,7 @@ MAX_ID = 2**63 - 1
 
 def failed_events_cli(package: str, inbox: str) -> typer.Typer:
     """Return the commands for the failed events in the inbox of a service. `inbox`: the inbox table, as `module:name`."""
-    cli = create_cli("List and close the failed events from the other service. `reprocess-events` reprocesses them.")
+    cli = create_cli("List and close the failed events from other services. `reprocess-events` reprocesses them.")
 
     @cli.command(name="list")
     def list_failed_events(

@@ -71,7 +71,7 @@ def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncE
         pool_timeout=3,
         pool_recycle=1800,
         pool_pre_ping=True,
-        hide_parameters=True,  # logged errors must not show password hashes or email addresses
+        hide_parameters=True,  # logged errors must not show password hashes or e-mail addresses
         connect_args={
             **tls_arguments(url),
             "timeout": 2,

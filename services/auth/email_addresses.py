@@ -1,4 +1,4 @@
-"""Normalize email addresses, so that different spellings of an address belong to the same account.
+"""Normalize e-mail addresses, so that different spellings of an address belong to the same account.
 
 Mail is sent to the normalized address, never to what a person typed, so nobody can register the spelling of another person's address.
 """
@@ -20,7 +20,7 @@ SIGMA_AT_THE_END_OF_A_WORD = re.compile(r"(?<=[^\W\d_])σ(?![^\W\d_])")
 def normalize_email(address: str) -> str:
     """Return the address in lower case and NFC, with its domain in Unicode, also if that was sent as A-labels. Sends no DNS query.
 
-    Raises ValueError if it is not an email address. Reserved top-level domains (`admin@shop.local`) are accepted, because companies use
+    Raises ValueError if it is not an e-mail address. Reserved top-level domains (`admin@shop.local`) are accepted, because companies use
     them for internal mail.
     """
     address = address.strip()
@@ -30,7 +30,7 @@ def normalize_email(address: str) -> str:
     try:
         found = email_validator.validate_email(checked, check_deliverability=False)
     except email_validator.EmailNotValidError as error:
-        raise ValueError("must be an email address") from error
+        raise ValueError("must be an e-mail address") from error
     normalized = found.normalized
     if top_level is not None:
         normalized = normalized[: -len(top_level)] + _normalize_label(top_level)

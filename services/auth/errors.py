@@ -20,7 +20,7 @@ from kit.errors import Problem
 
 
 class EmailTaken(Problem):
-    """An account with this email address already exists. Log in, or use another address."""
+    """An account with this e-mail address already exists. Log in, or use another address."""
 
     status = 409
 
@@ -44,25 +44,25 @@ class SessionNotFound(Problem):
 
 
 class TokenNotValid(Problem):
-    """This token is unknown, used or expired. Ask for a new mail."""
+    """This token is unknown, used or expired. Request a new mail."""
 
     status = 400
 
 
 class EmailUnchanged(Problem):
-    """This is the address of your account already."""
+    """Your account already has this e-mail address. Send another one."""
 
     status = 409
 
 
 class AccountHasRole(Problem):
-    """Your account has a role. An operator must end the role before the account can be deleted."""
+    """The accounts of administrators and support staff cannot be deleted. Ask an operator to end this role first."""
 
     status = 409
 
 
 class WrongPassword(Problem):
-    """The password of your account is another one. Try again, or ask for a mail with POST /auth/password/forgot."""
+    """The password is wrong. Try again, or request a mail for a new password with POST /auth/password/forgot."""
 
     status = 403
 
@@ -77,7 +77,7 @@ class TooManyMails(Problem):
 
 
 class MailNotConfigured(Problem):
-    """This shop sends no mail, which this request needs. Contact the shop."""
+    """This request needs a mail, but this shop sends no mail. Contact the shop."""
 
     status = 404
 

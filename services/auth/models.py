@@ -53,7 +53,7 @@ class Role(Base):
 
 
 class Account(Base):
-    """The account of a customer or an operator, who logs in with an email address and a password, or a guest without both."""
+    """The account of a customer or an operator, who logs in with an e-mail address and a password, or a guest without both."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -91,9 +91,9 @@ class Account(Base):
 
     @property
     def address(self) -> str:
-        """The email address of an account that is no guest. Raises AccountNeeded for a guest."""
+        """The e-mail address of an account that is no guest. Raises AccountNeeded for a guest."""
         if self.email is None:
-            raise AccountNeeded("A guest has no email address and no password. Register with POST /auth/users first.")
+            raise AccountNeeded("A guest has no e-mail address and no password. Register with POST /auth/users first.")
         return self.email
 
     @property

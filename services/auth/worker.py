@@ -89,7 +89,7 @@ async def work() -> None:
     relay = Relay(engine, OutboxRow, load_amqp_url(), PUBLISHED_TO["auth"], republish, Notifier(engine, "auth"))
     jobs: dict[str, runner.Job] = {
         "relay": relay.run,
-        "measure": partial(outbox.keep_measuring, sessions, OutboxRow),
+        "measurement": partial(outbox.keep_measuring, sessions, OutboxRow),
         "pruning": prune_regularly,
     }
     warnings: dict[str, Check] = {}
@@ -98,7 +98,7 @@ async def work() -> None:
         measurement = MailMeasurement(sessions)
         jobs |= {
             "mail requests": mail_requests.RequestAnswerer(sessions).run,
-            "mail": sender.run,
+            "mail sender": sender.run,
             "mail measurement": measurement.run,
         }
         warnings["mail"] = measurement.check

@@ -8,9 +8,12 @@ from kit.cli.lazy import call
 PACKAGE = "services.catalog"
 cli = service_cli(PACKAGE)
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:InboxRow")
-cli.add_typer(dead_letters_cli(PACKAGE, CATALOG_PAYMENTS, "contracts.events:EVENT_ADAPTER"), name="dead-letters")
 cli.add_typer(
-    dead_letters_cli(PACKAGE, CATALOG_ACCOUNTS, "contracts.events:EVENT_ADAPTER"), name="account-dead-letters"
+    dead_letters_cli(PACKAGE, CATALOG_PAYMENTS, "contracts.events:EVENT_ADAPTER", "payments"), name="dead-letters"
+)
+cli.add_typer(
+    dead_letters_cli(PACKAGE, CATALOG_ACCOUNTS, "contracts.events:EVENT_ADAPTER", "accounts"),
+    name="account-dead-letters",
 )
 
 

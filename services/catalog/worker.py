@@ -39,10 +39,10 @@ async def work() -> None:
             {
                 "consumer": payments.run,
                 "accounts consumer": accounts.run,
-                "processor": processor.run,
+                "inbox processor": processor.run,
                 "relay": relay.run,
-                "measure": partial(outbox.keep_measuring, sessions, OutboxRow),
-                "low stock": partial(low_stock.keep_measuring, sessions),
+                "measurement": partial(outbox.keep_measuring, sessions, OutboxRow),
+                "low stock measurement": partial(low_stock.keep_measuring, sessions),
                 "expiry": partial(expiry.run, sessions),
                 "ended accounts": partial(account_events.run, sessions),
                 "pruning": partial(prune, sessions),

@@ -32,7 +32,7 @@ async def _verified_payer(caller: Annotated[Caller, Depends(_may_pay)]) -> Calle
 
 
 VerifiedPayer = Annotated[Caller, Depends(_verified_payer)]
-"""A Payer with a verified email address, if PAYMENTS_REQUIRE_VERIFIED_EMAIL demands one."""
+"""A Payer with a verified e-mail address, if PAYMENTS_REQUIRE_VERIFIED_EMAIL demands one."""
 
 PaymentsReader = Annotated[Caller, Depends(require_scope("payments:read"))]
 """A caller who may read all payments, the ledger and the webhook events."""

@@ -38,13 +38,13 @@ class TooManyPayments(Problem):
 
 
 class PayerUnknown(Problem):
-    """Paystack requires an email address, and the access token contains none: send `email`, or log in with an account."""
+    """Paystack requires an e-mail address, and the access token contains none: send `email`, or log in with an account."""
 
     status = 422
 
 
 class EmailNotVerified(Problem):
-    """Your email address is not verified: use the link or the code in the mail, refresh your access token, then pay."""
+    """Your e-mail address is not verified: use the link or the code in the mail, refresh your access token, then pay."""
 
     status = 403
 

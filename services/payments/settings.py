@@ -80,7 +80,7 @@ class PaymentsSettings(Settings):
     )
     payments_require_verified_email: bool = Field(
         default=False,
-        description="Refuse payments of accounts whose owners have not proved that the email address is theirs",
+        description="Refuse payments of accounts whose owners have not proved that the e-mail address is theirs",
     )
     payments_shop_name: str = Field(
         default="", max_length=100, description="Name of the shop on the page that payers see after the payment"

@@ -49,15 +49,17 @@ async def work() -> None:
         await notifier.listen(shutdown, settings.payments_database_url)
 
     jobs: dict[str, runner.Job] = {
-        "process": Processor(sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS).run,
-        "consume": orders.run,
-        "consume accounts": accounts.run,
+        "webhook processor": Processor(
+            sessions, WebhookEvent, processing.handle, notifier, topic=Topic.WEBHOOK_EVENTS
+        ).run,
+        "consumer": orders.run,
+        "accounts consumer": accounts.run,
         "ended accounts": account_events.run,
-        "retry": Processor(sessions, Inbox, orders.handle_entries, notifier, topic=Topic.INBOX).run,
+        "inbox processor": Processor(sessions, Inbox, orders.handle_entries, notifier, topic=Topic.INBOX).run,
         "relay": Relay(engine, OutboxRow, amqp_url, [CATALOG_PAYMENTS], republish, notifier).run,
-        "listen": listen,
-        "measure": metrics.run,
-        "prune": prune,
+        "listener": listen,
+        "measurement": metrics.run,
+        "pruning": prune,
     }
     checks = {
         "database": schema_check("services.payments", engine),
@@ -68,11 +70,11 @@ async def work() -> None:
     try:
         async with open_clients() as clients:
             if (paystack := clients.configured_paystack) is not None:
-                jobs["sweep"] = Sweeper(sessions, paystack).run
+                jobs["sweeper"] = Sweeper(sessions, paystack).run
                 jobs["backfill"] = Backfill(sessions, paystack, notifier).run
-                jobs["refund"] = RefundExecutor(sessions, paystack, notifier).run
-                jobs["poll disputes"] = DisputePoller(sessions, paystack, notifier).run
-                jobs["deactivate cards"] = CardDeactivator(sessions, paystack, notifier).run
+                jobs["refund executor"] = RefundExecutor(sessions, paystack, notifier).run
+                jobs["dispute poller"] = DisputePoller(sessions, paystack, notifier).run
+                jobs["card deactivator"] = CardDeactivator(sessions, paystack, notifier).run
             await runner.run_jobs(jobs, checks, host=settings.http_host, port=settings.payments_worker_port)
     finally:
         await engine.dispose()

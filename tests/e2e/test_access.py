@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+from typing import Any
 from uuid import UUID
 
 import jwt
@@ -128,12 +129,22 @@ async def test_purchase_when_auth_is_down_works_with_existing_tokens(shop: Stack
         await shop.stack.start("auth")
 
 
-async def test_status_command_needs_only_the_variables_of_stack_env(shop: StackClient) -> None:
-    arguments = ("-m", "services.payments", "status", "--json")
+async def run_command(shop: StackClient, service: str, *arguments: str) -> Any:
+    """Run a command with only the variables of stack.env. Return what it prints with --json."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *arguments, env=shop.env, cwd=PROJECT, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", f"services.{service}", *arguments, "--json"),
+        env=shop.env,
+        cwd=PROJECT,
+        stdout=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(30):
         output, _ = await process.communicate()
     assert process.returncode == 0
-    assert json.loads(output)["worker"]["ready"] is True
+    return json.loads(output)
+
+
+async def test_commands_of_every_service_need_only_the_variables_of_stack_env(shop: StackClient) -> None:
+    assert (await run_command(shop, "payments", "status"))["worker"]["ready"] is True
+    assert [one["email"] for one in await run_command(shop, "auth", "admin", "list")] == [shop.env["ADMIN_EMAIL"]]
+    assert [key["state"] for key in await run_command(shop, "auth", "keys", "list")] == ["signing"]
+    assert await run_command(shop, "catalog", "failed-events", "list") == []

@@ -31,7 +31,7 @@ async def ensure_admin(
 ) -> bool:
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
-    Idempotent, also in concurrent processes. If a customer has registered this email address, the account becomes the administrator's
+    Idempotent, also in concurrent processes. If a customer has registered this e-mail address, the account becomes the administrator's
     account: its old password is no longer valid, its sessions and a ban end, and its devices are forgotten.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password

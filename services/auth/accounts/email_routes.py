@@ -36,7 +36,7 @@ router = Router(prefix="/auth", tags=["e-mail address"])
 
 @router.post(
     "/email/verify",
-    summary="Verify an email address",
+    summary="Verify an e-mail address",
     status_code=204,
     responses=problem_responses(TokenNotValid, EmailTaken),
 )
@@ -83,7 +83,7 @@ async def request_email_code(
 
 @router.post(
     "/me/email",
-    summary="Change your email address",
+    summary="Change your e-mail address",
     status_code=202,
     responses=problem_responses(AccountNeeded, WrongPassword, EmailUnchanged, MailNotConfigured, TooManyMails, TooBusy),
 )
@@ -110,7 +110,7 @@ async def change_email(
 
 @router.post(
     "/email/undo",
-    summary="Undo a change of your email address",
+    summary="Undo a change of your e-mail address",
     status_code=204,
     responses=problem_responses(TokenNotValid, EmailTaken),
 )

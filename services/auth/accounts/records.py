@@ -33,7 +33,7 @@ async def is_reserved(session: AsyncSession, email: str) -> bool:
 
 
 async def find_by_email(session: AsyncSession, email: str) -> Account | None:
-    """Return the account with this normalized email address, with its role, or None."""
+    """Return the account with this normalized e-mail address, with its role, or None."""
     query = select(Account).where(Account.email == email).options(joinedload(Account.granted_role))
     account: Account | None = await session.scalar(query)
     return account

@@ -71,7 +71,7 @@ async def register_account(
     guest: CurrentGuest,
     refusal_delay: CurrentRefusalDelay,
 ) -> Account | Response:
-    """Create a customer's account. Email addresses that differ only in upper and lower case are the same address.
+    """Create a customer's account. E-mail addresses that differ only in upper and lower case are the same address.
 
     With a guest's access token, the guest becomes the account: id and orders stay, and the guest's tokens stay valid.
 

@@ -108,7 +108,10 @@ def create_client(
     client_id: ClientId,
     scope: Annotated[
         list[str] | None,
-        typer.Option("--scope", help="Repeatable, such as orders:read. The error for another scope lists all."),
+        typer.Option(
+            "--scope",
+            help="Scope, such as orders:read. Repeatable. The error message for an unknown scope lists all scopes.",
+        ),
     ] = None,
     public: Annotated[
         bool, typer.Option("--public", help="An app with which people log in. It has no secret.")
@@ -116,7 +119,7 @@ def create_client(
 ) -> None:
     """Register a client application. Prints the secret of a program, which cannot be shown again.
 
-    A program gets tokens for itself (client_credentials). With --public, the scopes are what the tokens of people may carry at most.
+    A program gets tokens for itself (client_credentials). With --public, tokens of people have at most these scopes.
     """
     call(f"{CLIENTS}:create", client_id, scope or [], public=public)
 
@@ -136,8 +139,8 @@ def set_scopes(
 ) -> None:
     """Replace the scopes of a client application.
 
-    If a program loses scopes, every service refuses the access tokens that it has within ten seconds, and it requests a new one. Tokens of
-    people who use a public client keep their scopes until they expire.
+    If a program loses scopes, every service refuses its present access tokens within ten seconds, and the program requests a new one.
+    Tokens of people who use a public client keep their scopes until they expire.
     """
     call(f"{CLIENTS}:set_scopes", client_id, scopes)
 
@@ -172,28 +175,30 @@ def remove_secret(
     call(f"{CLIENTS}:remove_secret", client_id, secret_id, revoke_tokens=revoke_tokens)
 
 
-mail = create_cli("Mails to the owners of accounts.")
+mail = create_cli("List mails to the owners of accounts, and send them again.")
 cli.add_typer(mail, name="mail")
 
 
 @mail.command(name="list")
 def list_mails(
     status: Annotated[
-        Literal["waiting", "sent", "refused", "dead"] | None,
-        typer.Option("--status", help="Only mails with this status"),
+        Literal["waiting", "sent", "refused", "failed"] | None,
+        typer.Option("--status", help="Only mails with this status."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of mails")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of mails.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List mails, newest first: recipient, template, status, attempts and the last error. Never their codes and links.
 
-    waiting: is sent, or tried again, soon. refused: the mail server has refused the recipient. dead: not accepted within a day. Sent mails
-    are deleted after a week, the others after a month.
+    Statuses: waiting (is sent soon, or tried again), sent, refused (the mail server refused the recipient), failed (not accepted within a
+    day). Sent mails are deleted after a week, the others after a month.
     """
     call("services.auth.cli.mail_actions:list_mails", status, limit=limit, as_json=as_json)
 
 
 @mail.command()
-def resend(mail_id: Annotated[str, typer.Argument(help="The id in `mail list`", metavar="ID")]) -> None:
-    """Send a mail again. A mail with a code or a link can be sent again only while it is waiting: then they are deleted."""
+def resend(
+    mail_id: Annotated[str, typer.Argument(help="The id of the mail, as `mail list` prints it.", metavar="ID")],
+) -> None:
+    """Send a mail again. Only a waiting mail can be sent again if it has a code or a link: they are deleted when it no longer waits."""
     call("services.auth.cli.mail_actions:resend_mail", mail_id)

@@ -24,7 +24,7 @@ class MailStatus(StrEnum):
     REFUSED = "refused"
     """The mail server has refused the recipient for good, for example because there is no such mailbox."""
 
-    DEAD = "dead"
+    FAILED = "failed"
     """The mail server has not accepted it within a day."""
 
 

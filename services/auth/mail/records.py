@@ -15,7 +15,7 @@ from services.auth.mail.template_names import TEMPLATES
 
 SENT_RETENTION = timedelta(days=7)
 UNSENT_RETENTION = timedelta(days=30)
-"""Of mails that were refused or are dead. Operators can list them for longer."""
+"""Of mails that were refused or have failed. Operators can list them for longer."""
 
 WAITING_LIMIT = timedelta(hours=26)
 """Longer than sender.LIFETIME."""
@@ -26,8 +26,8 @@ LATE_SECONDS = 300
 
 mails_waiting = MeasuredGauge("auth_mails_waiting", "Mails that are not sent yet, at most 10,000 are counted")
 oldest_mail_age = MeasuredGauge("auth_mails_oldest_age_seconds", "Seconds since the oldest waiting mail was written")
-mails_dead = MeasuredGauge(
-    "auth_mails_dead", "Mails that the mail server did not accept within a day, of the last 30 days"
+mails_failed = MeasuredGauge(
+    "auth_mails_failed", "Mails that the mail server did not accept within a day, of the last 30 days"
 )
 
 
@@ -69,20 +69,20 @@ async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
 
 
 async def measure(session: AsyncSession) -> str | None:
-    """Set the gauges. Return a sentence about late and dead mails, or None if there are none (a readiness warning)."""
+    """Set the gauges. Return a sentence about late and failed mails, or None if there are none (a readiness warning)."""
     waiting = select(Mail.id).where(Mail.status == MailStatus.WAITING)
     count, age = await count_and_oldest_age(session, waiting, Mail.created_at)
-    dead = await count_up_to(session, select(Mail.id).where(Mail.status == MailStatus.DEAD))
+    failed = await count_up_to(session, select(Mail.id).where(Mail.status == MailStatus.FAILED))
     mails_waiting.set(count)
     oldest_mail_age.set(age)
-    mails_dead.set(dead)
+    mails_failed.set(failed)
     found = []
     if age > LATE_SECONDS:
         oldest = waiting.with_only_columns(Mail.error).order_by(Mail.created_at).limit(1)
         reason = await session.scalar(oldest)
         found.append(f"{count} mails wait, the oldest for {age:.0f} s" + (f": {reason}" if reason else ""))
-    if dead:
-        found.append(f"{dead} mails could not be sent within a day: see `mail list --status dead`")
+    if failed:
+        found.append(f"{failed} mails could not be sent within a day: see `mail list --status failed`")
     return "; ".join(found) or None
 
 
@@ -123,7 +123,7 @@ async def give_up_old(session: AsyncSession, limit: int) -> int:
 async def delete_old(session: AsyncSession, limit: int) -> int:
     """Delete up to `limit` mails that were sent a week ago, or given up a month ago. Return their number."""
     sent = (Mail.status == MailStatus.SENT) & (Mail.created_at < func.now() - SENT_RETENTION)
-    given_up = Mail.status.in_([MailStatus.REFUSED, MailStatus.DEAD]) & (
+    given_up = Mail.status.in_([MailStatus.REFUSED, MailStatus.FAILED]) & (
         Mail.created_at < func.now() - UNSENT_RETENTION
     )
     locked = select(Mail.id).where(or_(sent, given_up)).limit(limit).with_for_update(skip_locked=True).cte("locked")

@@ -34,7 +34,7 @@ LEASE = timedelta(minutes=3)
 
 POLL_SECONDS = 1.0
 LIFETIME = timedelta(hours=24)
-"""A mail that the server has not accepted after this time is dead."""
+"""A mail that the server has not accepted after this time has failed."""
 
 OUTAGE_BACKOFF = Backoff(first=1, longest=30)
 """Between two connections while the server is unavailable."""
@@ -44,7 +44,7 @@ REJECTION_BACKOFF = Backoff(first=30, longest=1800)
 
 mails_total = Counter(
     "auth_mails_total",
-    "Attempts to send a mail, by result: sent, rejected (it is tried again), refused (the recipient does not exist), dead, unavailable",
+    "Attempts to send a mail, by result: sent, rejected (it is tried again), refused (the recipient does not exist), failed, unavailable",
     ["result"],
 )
 log = structlog.get_logger("mail")
@@ -128,7 +128,7 @@ class Sender:
         async with self._sessions.begin() as session:
             pause = timedelta(seconds=REJECTION_BACKOFF.seconds(mail.attempts - 1))
             status = await _retry_or_give_up(session, mail.id, func.now() + pause, reason)
-        result = "dead" if status is MailStatus.DEAD else "rejected"
+        result = "failed" if status is MailStatus.FAILED else "rejected"
         mails_total.labels(result).inc()
         log.warning(f"mail {result}", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
 
@@ -145,16 +145,16 @@ class Sender:
     async def _postpone(self, mails: Sequence[DueMail], reason: str | None) -> None:
         """Make mails due again that were not sent: the server was unavailable, or there was no time for them. It is not an attempt."""
         seconds = OUTAGE_BACKOFF.seconds(self._outages - 1) if self._outages else 0
-        dead: list[DueMail] = []
+        failed: list[DueMail] = []
         async with self._sessions.begin() as session:
             for mail in mails:
                 due_at = func.now() + timedelta(seconds=seconds)
                 status = await _retry_or_give_up(session, mail.id, due_at, reason, attempts=mail.attempts - 1)
-                if status is MailStatus.DEAD:
-                    dead.append(mail)
-        for mail in dead:
-            mails_total.labels("dead").inc()
-            log.warning("mail dead", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
+                if status is MailStatus.FAILED:
+                    failed.append(mail)
+        for mail in failed:
+            mails_total.labels("failed").inc()
+            log.warning("mail failed", mail_id=str(mail.id), template=mail.template, attempts=mail.attempts)
 
 
 async def _take(session: AsyncSession) -> list[DueMail]:
@@ -190,7 +190,7 @@ async def _retry_or_give_up(
     """Make a mail due again, or end it if it is older than LIFETIME. Return its status; None if it does not wait any more."""
     too_old = Mail.created_at < func.now() - LIFETIME
     values: dict[str, Any] = {
-        "status": case((too_old, MailStatus.DEAD), else_=MailStatus.WAITING),
+        "status": case((too_old, MailStatus.FAILED), else_=MailStatus.WAITING),
         "ended_at": case((too_old, func.now())),
         "next_attempt_at": case((too_old, null()), else_=due_at),
         "secrets": case((too_old, null()), else_=Mail.secrets),

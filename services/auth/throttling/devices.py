@@ -40,7 +40,7 @@ def _digest(token: str) -> bytes:
 
 
 async def find(session: AsyncSession, token: str | None, email: str) -> KnownDevice | None:
-    """Return the device of a token, or None if the account with this normalized email address does not know it."""
+    """Return the device of a token, or None if the account with this normalized e-mail address does not know it."""
     if token is None or not DEVICE_TOKEN.fullmatch(token):
         return None
     digest = _digest(token)

@@ -19,7 +19,7 @@ from services.auth.throttling.remembered_refusals import RememberedRefusals
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A login with a user name from an address, and perhaps from a known device of the account. An email address is normalized."""
+    """A login with a user name from an address, and perhaps from a known device of the account. An e-mail address is normalized."""
 
     refusals: RememberedRefusals
     name: str

@@ -118,7 +118,9 @@ async def log_in(
         if new_hash is not None:
             await records.upgrade_password_hash(session, account, new_hash)
     if settings.auth_registration is RegistrationMode.VERIFIED and not account.email_verified:
-        raise InvalidGrant("The email address is not verified. Request a mail with POST /auth/email/verification-mail.")
+        raise InvalidGrant(
+            "The e-mail address is not verified. Request a mail with POST /auth/email/verification-mail."
+        )
     granted = select_scope(login.scope, account.scopes & client.scopes)
     async with sessions.begin() as session:
         issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)

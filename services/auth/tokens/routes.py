@@ -82,7 +82,7 @@ async def get_access_token(
         str | None,
         Form(
             max_length=MAX_LENGTH,
-            description="For grant_type=password: the email address",
+            description="For grant_type=password: the e-mail address",
             examples=["ada@example.com"],
         ),
     ] = None,

@@ -20,10 +20,10 @@ cli.command()(jobs.backfill)
 cli.command()(jobs.reconcile)
 add_event_commands(cli, PACKAGE, republish=f"{PACKAGE}.republish:republish", inbox=f"{PACKAGE}.models:Inbox")
 cli.add_typer(
-    dead_letters_cli(PACKAGE, PAYMENTS_ORDERS, f"{PACKAGE}.consumed_events:EVENT_ADAPTER"),
+    dead_letters_cli(PACKAGE, PAYMENTS_ORDERS, f"{PACKAGE}.consumed_events:EVENT_ADAPTER", "orders"),
     name="dead-letters",
 )
 cli.add_typer(
-    dead_letters_cli(PACKAGE, PAYMENTS_ACCOUNTS, f"{PACKAGE}.consumed_events:EVENT_ADAPTER"),
+    dead_letters_cli(PACKAGE, PAYMENTS_ACCOUNTS, f"{PACKAGE}.consumed_events:EVENT_ADAPTER", "accounts"),
     name="account-dead-letters",
 )

@@ -1,12 +1,13 @@
 """The commands that show the work of the background jobs or do it at once: `status`, `sweep`, `backfill` and `reconcile`."""
 
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from kit.cli.lazy import call
 from kit.cli.options import AsJson, Since, Until
-from kit.cli.times import check_period
+from kit.cli.times import check_period, parse_time
 from services.payments.cli.options import ACTIONS
 
 
@@ -45,7 +46,12 @@ def backfill(since: Since = None, until: Until = None, as_json: AsJson = False) 
 
 def reconcile(
     since: Since = None,
-    until: Until = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to", parser=parse_time, metavar="TIME", help="End of the period. Default: ten minutes before now."
+        ),
+    ] = None,
     unsettled_after_days: Annotated[
         int,
         typer.Option(

@@ -27,7 +27,7 @@ class Evidence(RequestModel):
     )
 
     customer_email: Annotated[str, StringConstraints(pattern=EMAIL_ADDRESS, max_length=200)] = Field(
-        description="Email address of the customer"
+        description="E-mail address of the customer"
     )
     customer_name: Line = Field(description="Name of the customer")
     customer_phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] = Field(

@@ -46,5 +46,5 @@ def test_normalize_email_when_valid_then_one_spelling(address: str, normalized: 
     ],
 )
 def test_normalize_email_when_invalid_then_value_error(address: str) -> None:
-    with pytest.raises(ValueError, match="must be an email address"):
+    with pytest.raises(ValueError, match="must be an e-mail address"):
         normalize_email(address)

@@ -232,7 +232,7 @@ def upgrade() -> None:
             "(status = 'waiting') = (next_attempt_at IS NOT NULL)", name=op.f("ck_mails_next_attempt_at")
         ),
         sa.CheckConstraint("status = 'waiting' OR secrets IS NULL", name=op.f("ck_mails_secrets")),
-        sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'dead')", name=op.f("ck_mails_status")),
+        sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'failed')", name=op.f("ck_mails_status")),
         sa.CheckConstraint(
             "template IN ('verify_email', 'reset_password', 'password_changed', 'change_email', 'email_taken',"
             " 'email_changed', 'email_confirmed', 'account_deletion', 'sign_in_code')",

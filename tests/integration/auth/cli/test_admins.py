@@ -60,7 +60,7 @@ async def test_admin_commands_when_refused_then_code_2_and_the_reason(
     assert settings.auth_admin_email is not None
     for arguments, reason in (
         (("grant", "nobody@example.com"), "there is no account with the address nobody@example.com"),
-        (("grant", "nonsense"), "must be an email address"),
+        (("grant", "nonsense"), "must be an e-mail address"),
         (("grant", email, "--role", "customer"), "Roles are admin, support"),
         (("revoke", email), "it is a customer"),
         (("revoke", settings.auth_admin_email), "AUTH_ADMIN_EMAIL names"),

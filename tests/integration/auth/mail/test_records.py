@@ -50,7 +50,7 @@ async def test_mails_when_late_or_dead_are_a_warning(auth: AuthClient, mail_serv
     await send_due()
     async with sessions() as session:
         warning = await records.measure(session)
-    assert warning == "1 mails could not be sent within a day: see `mail list --status dead`"
+    assert warning == "1 mails could not be sent within a day: see `mail list --status failed`"
 
 
 async def test_mail_list_shows_mails_without_their_secrets(auth: AuthClient, mail_server: MailServer) -> None:
@@ -60,7 +60,7 @@ async def test_mail_list_shows_mails_without_their_secrets(auth: AuthClient, mai
     for arguments in (["list"], ["list", "--json"], ["list", "--status", "waiting"]):
         code, out = await run(*arguments)
         assert (code, "ada@example.com" in out, mail.secrets["token"] in out) == (0, True, False)
-    code, out = await run("list", "--status", "dead")
+    code, out = await run("list", "--status", "failed")
     assert (code, out.strip()) == (0, "No mails match.")
 
 
@@ -109,7 +109,7 @@ async def test_prune_ends_mails_and_requests_that_wait_while_mail_is_not_configu
 async def test_prune_deletes_sent_mails_after_a_week_and_others_after_a_month(auth: AuthClient) -> None:
     ages = {
         MailStatus.SENT: (6, 8),
-        MailStatus.DEAD: (29, 31),
+        MailStatus.FAILED: (29, 31),
         MailStatus.REFUSED: (29, 31),
         MailStatus.WAITING: (0, 0),
     }

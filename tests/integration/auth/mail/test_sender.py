@@ -124,7 +124,7 @@ async def test_mail_when_not_accepted_within_a_day_is_dead_and_its_secret_delete
     mail_server.replies = {"RCPT": reply}
     await send_due()
     (mail,) = await stored_mails()
-    assert (mail.status, mail.secrets, mail.next_attempt_at) == (MailStatus.DEAD, None, None)
+    assert (mail.status, mail.secrets, mail.next_attempt_at) == (MailStatus.FAILED, None, None)
     await make_due()
     mail_server.replies = {}
     await send_due()

@@ -71,7 +71,7 @@ async def acts(sessions: Sessions) -> list[Audit]:
 
 async def run(broker: Broker, *arguments: str) -> Result:
     """Run a command in another thread, where it can have an event loop of its own."""
-    cli = dead_letters_cli("kit_service", broker.queue, f"{__name__}:EVENTS")
+    cli = dead_letters_cli("kit_service", broker.queue, f"{__name__}:EVENTS", "orders")
     return await asyncio.to_thread(lambda: CliRunner().invoke(cli, list(arguments)))
 
 
