@@ -114,7 +114,7 @@ async def give_up_old(session: AsyncSession, limit: int) -> int:
     ended = await session.execute(
         update(Mail)
         .where(Mail.id.in_(select(locked)))
-        .values(status=MailStatus.DEAD, next_attempt_at=None, secrets=None, ended_at=func.now())
+        .values(status=MailStatus.FAILED, next_attempt_at=None, secrets=None, ended_at=func.now())
         .returning(Mail.id)
     )
     return len(ended.all())

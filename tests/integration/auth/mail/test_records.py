@@ -96,14 +96,14 @@ async def test_mail_resend_when_its_secret_is_deleted_is_refused(auth: AuthClien
 async def test_prune_ends_mails_and_requests_that_wait_while_mail_is_not_configured_any_more(auth: AuthClient) -> None:
     await auth.register("ada@example.com")
     await auth.http.post("/auth/password/forgot", json={"email": "ada@example.com"})
-    for hours, status, requests in ((23, MailStatus.WAITING, 1), (27, MailStatus.DEAD, 0)):
+    for hours, status, requests in ((23, MailStatus.WAITING, 1), (27, MailStatus.FAILED, 0)):
         async with sessions.begin() as session:
             for table in (Mail, MailRequest):
                 await session.execute(update(table).values(created_at=datetime.now(UTC) - timedelta(hours=hours)))
             await prune(session)
             assert len((await session.scalars(select(MailRequest))).all()) == requests
         (mail,) = await stored_mails()
-        assert (mail.status, mail.secrets is None) == (status, status is MailStatus.DEAD)
+        assert (mail.status, mail.secrets is None) == (status, status is MailStatus.FAILED)
 
 
 async def test_prune_deletes_sent_mails_after_a_week_and_others_after_a_month(auth: AuthClient) -> None:
