@@ -13,7 +13,7 @@ from contracts.revocations import RevocationList
 from contracts.tokens import AccessClaims
 from kit.audit.actor import Actor
 from kit.revocations import Revocations
-from services.auth.accounts import records
+from services.auth.accounts import administrators, records
 from services.auth.accounts.admin import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.clients import records as client_records
@@ -25,7 +25,7 @@ from services.auth.sessions.models import RefreshFamily, Revocation, RevocationK
 from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
 from services.auth.worker import prune
-from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth import PASSWORD, AuthClient
 
 Tokens = dict[str, str]
 
@@ -33,6 +33,10 @@ Tokens = dict[str, str]
 def claims_of(tokens: Tokens) -> AccessClaims:
     raw = jwt.decode(tokens["access_token"], options={"verify_signature": False})
     return AccessClaims.model_validate(raw)
+
+
+def bearer(tokens: Tokens) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
 async def is_revoked(auth: AuthClient, tokens: Tokens) -> bool:
@@ -57,8 +61,8 @@ async def revoke_access_token(auth: AuthClient, tokens: Tokens) -> None:
 
 
 async def end_session(auth: AuthClient, tokens: Tokens) -> None:
-    headers = {"Authorization": f"Bearer {tokens['access_token']}"}
-    assert (await auth.http.delete(f"/auth/sessions/{claims_of(tokens).sid}", headers=headers)).status_code == 204
+    url = f"/auth/sessions/{claims_of(tokens).sid}"
+    assert (await auth.http.delete(url, headers=bearer(tokens))).status_code == 204
 
 
 async def reuse_refresh_token(auth: AuthClient, tokens: Tokens) -> None:
@@ -71,9 +75,31 @@ async def end_all(_: AuthClient, tokens: Tokens) -> None:
         assert await revocations.revoke_sessions(session, UUID(claims_of(tokens).sub)) == 1
 
 
+async def change_password(auth: AuthClient, tokens: Tokens) -> None:
+    other = (await auth.login(claims_of(tokens).email or "")).json()
+    body = {"current_password": PASSWORD, "new_password": "another gate of nine hinges"}
+    assert (await auth.http.post("/auth/me/password", json=body, headers=bearer(other))).status_code == 204
+    assert not await is_revoked(auth, other), "the session that changes the password goes on"
+
+
+async def delete_account(auth: AuthClient, tokens: Tokens) -> None:
+    answer = await auth.http.post("/auth/me/delete", json={"password": PASSWORD}, headers=bearer(tokens))
+    assert answer.status_code == 202, answer.text
+
+
+async def demote(_: AuthClient, tokens: Tokens) -> None:
+    actor, address = Actor(id="operator:ada", address="desk"), claims_of(tokens).email or ""
+    async with sessions.begin() as session:
+        await administrators.grant(session, actor, address, "support")
+        await administrators.revoke(session, actor, address, None)
+
+
 @pytest.mark.parametrize(
     "end",
-    [revoke_refresh_token, revoke_access_token, end_session, reuse_refresh_token, end_all],
+    [
+        *(revoke_refresh_token, revoke_access_token, end_session, reuse_refresh_token, end_all),
+        *(change_password, delete_account, demote),
+    ],
     ids=lambda f: f.__name__,
 )
 async def test_session_when_it_ends_in_any_way_is_in_the_list(
@@ -85,6 +111,15 @@ async def test_session_when_it_ends_in_any_way_is_in_the_list(
     await end(auth, tokens)
     assert await is_revoked(auth, tokens)
     assert not await is_revoked(auth, others)
+
+
+async def test_session_when_the_account_is_banned_is_in_the_list(
+    auth: AuthClient, email: str, administrator: dict[str, str]
+) -> None:
+    tokens = (await auth.login(email)).json()
+    url = f"/auth/users/{claims_of(tokens).sub}/ban"
+    assert (await auth.http.post(url, json={"reason": "Fraud"}, headers=administrator)).status_code == 200
+    assert await is_revoked(auth, tokens)
 
 
 async def test_session_when_the_account_becomes_the_administrators_is_in_the_list(
