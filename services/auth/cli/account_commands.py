@@ -1,7 +1,8 @@
-"""The commands `account`. account_actions.py implements them."""
+"""The commands `account`. account_actions.py and import_actions.py implement them."""
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -11,7 +12,7 @@ from kit.cli.options import AsJson, Reason
 from kit.cli.times import AGO, UNITS, parse_time
 
 ACCOUNTS = "services.auth.cli.account_actions"
-account = create_cli("Find, ban and unban accounts, and end their sessions.")
+account = create_cli("Find, ban, unban and import accounts, and end their sessions.")
 AccountArgument = Annotated[
     str, typer.Argument(help="The id or the e-mail address of the account.", metavar="ACCOUNT", show_default=False)
 ]
@@ -79,3 +80,24 @@ def unban(account: AccountArgument) -> None:
 def end_sessions(account: AccountArgument) -> None:
     """End all sessions of an account: every service refuses its tokens within ten seconds."""
     call(f"{ACCOUNTS}:end_sessions", account)
+
+
+@account.command(name="import")
+def import_accounts(
+    file: Annotated[
+        Path, typer.Argument(help="The file, in UTF-8.", metavar="FILE", exists=True, dir_okay=False, readable=True)
+    ],
+    file_format: Annotated[
+        Literal["csv", "jsonl"] | None,
+        typer.Option("--format", help="Default: by the ending of the name: .csv, .jsonl or .ndjson."),
+    ] = None,
+) -> None:
+    """Create accounts with the password hashes of another system: CSV with a header, or one JSON object in each line.
+
+    Fields: email, password_hash, name and email_verified (true or false; the last two are optional). Hashes are bcrypt, passlib's
+    bcrypt_sha256 or argon2, with limits on their cost. The next login replaces a hash of another scheme than AUTH_PASSWORD_SCHEME.
+
+    Refused lines are printed with their number and the reason; all others are imported. Accounts that exist are not changed, so the
+    command can be repeated. Exit code 1: some lines were refused.
+    """
+    call("services.auth.cli.import_actions:import_file", file, file_format)
