@@ -1,4 +1,4 @@
-"""Run all benchmarks, in about ten minutes. `--quick` takes two minutes and only checks that the benchmarks work."""
+"""Run all benchmarks, in about twelve minutes. `--quick` takes three minutes and only checks that the benchmarks work."""
 
 import argparse
 import asyncio
@@ -18,6 +18,8 @@ from rich.console import Console
 
 from bench import (
     LATEST,
+    auth,
+    auth_memory,
     baseline,
     databases,
     intake,
@@ -85,7 +87,7 @@ QUICK = Size(
 def main() -> int:
     """Run the benchmarks. The exit code is 0 if they finished, even if a ratio is below its expected minimum."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds, about two minutes")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds, about three minutes")
     quick = parser.parse_args().quick
     console = Console()
     results = Results(load_average_before=os.getloadavg()[0])
@@ -99,6 +101,7 @@ def main() -> int:
         large_tables.NotSettled,
         sweep.NotSwept,
         routes.Refused,
+        auth.NotGranted,
         ConnectionError,
     ) as error:
         print(f"\n{error}", file=sys.stderr)
@@ -123,6 +126,7 @@ async def measure(results: Results, size: Size, executor: Executor, console: Con
         results.memory_before = memory.measure(stack)
         await measure_intake(results, size, stack, executor, console)
         await measure_routes(results, size, stack, executor, console)
+        await measure_auth(results, size, stack, executor, console)
         await measure_purchases(results, size, stack, executor, console)
         results.memory_after = memory.measure(stack)
         await measure_sweep_and_large_tables(results, size, stack, executor, console)
@@ -156,15 +160,30 @@ async def measure_routes(results: Results, size: Size, stack: Stack, executor: E
     python = await _install(users_peer.ENVIRONMENT, results, console)
     async with AsyncExitStack() as running:
         results.routes = await running.enter_async_context(routes.open_and_closed_route(stack))
+        results.account_routes = [await auth.account_route(stack)]
         if python is not None:
             (url,) = await databases.create(stack, "users_peer")
             secret = stack.env["PAYSTACK_SECRET_KEY"]  # any secret
-            results.routes.append(await running.enter_async_context(users_peer.run_users_peer(python, url, secret)))
-        console.print(
-            f"access tokens: {size.rounds} rounds of {size.seconds:g} s for each of {len(results.routes)} routes"
-        )
-        await routes.measure_in_turns(results.routes, size.rounds, size.seconds, executor)
+            closed, account = await running.enter_async_context(users_peer.run_users_peer(python, url, secret))
+            results.routes.append(closed)
+            results.account_routes.append(account)
+        measured = [*results.routes, *results.account_routes]
+        console.print(f"access tokens: {size.rounds} rounds of {size.seconds:g} s for each of {len(measured)} routes")
+        await routes.measure_in_turns(measured, size.rounds, size.seconds, executor)
     results.verified = await revocations.measure(size.rounds)
+
+
+async def measure_auth(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
+    """Measure logins, refreshes, and the memory of auth under an attack."""
+    seconds = max(size.seconds, auth.LOGIN_SECONDS)
+    console.print(f"logins and bcrypt alone: {size.rounds} rounds of {seconds:g} s each")
+    results.logins = await auth.logins(stack, executor)
+    await auth.measure_in_turns(results.logins, size.rounds, seconds)
+    console.print(f"refreshes: {size.rounds} rounds of {size.seconds:g} s each")
+    async with auth.refreshes(stack, executor) as results.refreshes:
+        await auth.measure_in_turns(results.refreshes, size.rounds, size.seconds)
+    console.print(f"memory of auth: {auth_memory.NAMES:,} attacked names, {auth_memory.SESSIONS:,} sessions")
+    results.auth_growth = await auth_memory.growth(stack, executor)
 
 
 async def _install(environment: PeerEnvironment, results: Results, console: Console) -> Path | None:

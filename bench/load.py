@@ -45,14 +45,23 @@ class Round:
         """Return the accepted requests per second."""
         return self.accepted / self.seconds
 
+    def count(self, status: int, took: float) -> None:
+        """Count an answer and its response time in seconds."""
+        if status == 200:
+            self.accepted += 1
+        else:
+            self.refused += 1
+        self.answer_seconds.append(took)
+
 
 class Connection(asyncio.Protocol):
     """Sends one request after another, waiting for each answer.
 
-    `take` returns the next request, or None at the end. `answered` receives the status and the response time in seconds.
+    `take` returns the next request, or None at the end. `answered` receives the status, the response time in seconds
+    and the body.
     """
 
-    def __init__(self, take: Callable[[], bytes | None], answered: Callable[[int, float], None]) -> None:
+    def __init__(self, take: Callable[[], bytes | None], answered: Callable[[int, float, bytes], None]) -> None:
         self._take = take
         self._answered = answered
         self._received = b""
@@ -76,7 +85,7 @@ class Connection(asyncio.Protocol):
             return
         self._received = b""
         self.waiting = False
-        self._answered(int(head[9:12]), time.perf_counter() - self._sent)
+        self._answered(int(head[9:12]), time.perf_counter() - self._sent, body)
         if b"\r\nconnection: close" in fields:
             self._transport.close()
         else:
@@ -105,12 +114,8 @@ async def send_requests(requests: list[bytes], target: Target, seconds: float) -
     def take() -> bytes | None:
         return next(left, None) if time.perf_counter() - began < seconds else None
 
-    def answered(status: int, took: float) -> None:
-        if status == 200:
-            found.accepted += 1
-        else:
-            found.refused += 1
-        found.answer_seconds.append(took)
+    def answered(status: int, took: float, _: bytes) -> None:
+        found.count(status, took)
 
     async def connect_and_send() -> None:
         loop = asyncio.get_running_loop()

@@ -51,6 +51,8 @@ def table(document: dict[str, Any]) -> str:
         lines.append(f"| {name} | {ratio['median']:.2f} | {span} | {'' if bar is None else f'≥ {bar:g}'} |")
     lines += ["", "| per second, one process each | median |", "|---|---|"]
     lines += [f"| {name} | {rate['median']:,.0f} |" for name, rate in document["per_second"].items()]
+    if document.get("auth_memory"):
+        lines += ["", f"auth's memory {document['auth_memory']}."]
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import LATEST
+from bench import LATEST, auth_memory
 from bench.large_tables import KINDS
 from bench.memory import Memory
 from bench.results import NOISY, Results
@@ -46,6 +46,9 @@ def show(results: Results, console: Console) -> None:
         live, test = (results.sweep.seconds_for(MANY_PAYMENTS, limit) / 60 for limit in (LIVE_LIMIT, TEST_LIMIT))
         minutes = f"{live:.1f} min at Paystack's rate limit in live mode, {test:.0f} min in test mode"
         console.print(f"A sweep of {MANY_PAYMENTS:,} pending payments takes {minutes}.")
+    if results.auth_growth is not None:
+        met = "[green]met[/]" if results.auth_growth <= auth_memory.MAX_MEGABYTES else "[red]missed[/]"
+        console.print(f"auth's memory {_growth(results.auth_growth)}: {met}")
     for name, reason in results.missing_peers.items():
         console.print(f"{name} could not be installed: {reason}", markup=False)
     console.print(f"noisy (rounds differ by more than {NOISY:.0%}): {', '.join(noisy) or 'none'}")
@@ -56,7 +59,7 @@ def show(results: Results, console: Console) -> None:
 
 
 def _intake_table(results: Results) -> Table:
-    title = "Webhook intake, and routes without and with an access token"
+    title = "Webhook intake, routes, logins and refreshes"
     table = Table("per second, one process each", "median", "min–max", "answer, median", title=title)
     for server in results.measured():
         took = median(median(round_.answer_seconds) for round_ in server.rounds) * 1000
@@ -114,6 +117,11 @@ def _ratio_table(results: Results, noisy: Sequence[str]) -> Table:
     return table
 
 
+def _growth(megabytes: float) -> str:
+    names, sessions, bar = auth_memory.NAMES, auth_memory.SESSIONS, auth_memory.MAX_MEGABYTES
+    return f"after {names:,} attacked names and {sessions:,} sessions: {megabytes:+.1f} MB (bar: at most +{bar:g} MB)"
+
+
 def _span(values: Sequence[float], form: str) -> str:
     return f"{form.format(min(values))}–{form.format(max(values))}"
 
@@ -155,6 +163,7 @@ def write(results: Results, quick: bool) -> None:
             name: {"idle": _rounded(results.memory_before[name]), "after_load": _rounded(after)}
             for name, after in results.memory_after.items()
         },
+        "auth_memory": _growth(results.auth_growth) if results.auth_growth is not None else None,
         "noisy": results.noisy(),
     }
     LATEST.write_text(json.dumps(document, indent=2) + "\n")

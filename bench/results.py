@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from bench.auth import MeasuredWork
 from bench.intake import MeasuredServer
 from bench.large_tables import KINDS, Comparison
 from bench.memory import Memory
@@ -14,6 +15,9 @@ from bench.sweep import Sweep
 
 NOISY = 0.25
 """A figure is noisy if its rounds differ by more than this fraction of their median."""
+
+
+Measured = MeasuredServer | MeasuredRoute | MeasuredWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,12 @@ class Results:
     load_average_before: float
     servers: list[MeasuredServer] = field(default_factory=list)
     routes: list[MeasuredRoute] = field(default_factory=list)
+    account_routes: list[MeasuredRoute] = field(default_factory=list)
+    """GET /auth/me, and the same route of fastapi-users."""
+    logins: list[MeasuredWork] = field(default_factory=list)
+    refreshes: list[MeasuredWork] = field(default_factory=list)
+    auth_growth: float | None = None
+    """Megabytes (auth_memory.py)."""
     missing_peers: dict[str, str] = field(default_factory=dict)
     """The peers that could not be installed, and why."""
     latency: Latency = field(default_factory=Latency)
@@ -53,6 +63,8 @@ class Results:
         """Return the ratios. Each compares figures of the same round, so that other load on the machine affects both."""
         raw, noop, intake, two, *peers = self.servers
         open_route, closed, *user_peers = self.routes
+        own_account, *peer_accounts = self.account_routes
+        (login, bcrypt_alone), (refresh, statements) = self.logins, self.refreshes
         ratios = [
             Ratio(f"{intake.name} / {raw.name}", _rate_ratios(intake, raw), 0.45),
             Ratio(f"{intake.name} / {noop.name}", _rate_ratios(intake, noop), 0.9),
@@ -63,6 +75,12 @@ class Results:
             Ratio(
                 f"tokens verified, {ENTRIES:,} revocations / none", _ratios(self.verified[1], self.verified[0]), 0.95
             ),
+            *(
+                Ratio(f"{own_account.name} / {peer.name}", _rate_ratios(own_account, peer), 1.5)
+                for peer in peer_accounts
+            ),
+            Ratio(f"{login.name} / {bcrypt_alone.name}", _rate_ratios(login, bcrypt_alone), 0.85),
+            Ratio(f"{refresh.name} / {statements.name}", _rate_ratios(refresh, statements), 0.5),
             Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.6),
         ]
         if self.large_tables:
@@ -77,9 +95,9 @@ class Results:
             ratios.append(Ratio("sweep: estimated / measured seconds", [self.sweep.estimated / self.sweep.took]))
         return ratios
 
-    def measured(self) -> list[MeasuredServer | MeasuredRoute]:
-        """Return all servers and routes whose requests per second were measured."""
-        return [*self.servers, *self.routes]
+    def measured(self) -> list[Measured]:
+        """Return everything whose requests per second were measured."""
+        return [*self.servers, *self.routes, *self.account_routes, *self.logins, *self.refreshes]
 
     def rates(self) -> dict[str, list[float]]:
         """Return all rates per second by name, one per round."""
@@ -95,7 +113,7 @@ class Results:
         return [name for name, rounds in measured.items() if (max(rounds) - min(rounds)) / median(rounds) > NOISY]
 
 
-def _rate_ratios(one: MeasuredServer | MeasuredRoute, other: MeasuredServer | MeasuredRoute) -> list[float]:
+def _rate_ratios(one: Measured, other: Measured) -> list[float]:
     return _ratios([round_.rate for round_ in one.rounds], [round_.rate for round_ in other.rounds])
 
 

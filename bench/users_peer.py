@@ -75,6 +75,7 @@ async def lifespan(app):
 app = FastAPI(lifespan=lifespan)
 app.include_router(users.get_auth_router(backend), prefix="/auth")
 app.include_router(users.get_register_router(schemas.BaseUser[uuid.UUID], schemas.BaseUserCreate), prefix="/auth")
+app.include_router(users.get_users_router(schemas.BaseUser[uuid.UUID], schemas.BaseUserUpdate), prefix="/users")
 
 @app.get("/closed")
 async def closed(user: User = Depends(users.current_user(active=True))):
@@ -84,8 +85,10 @@ EMAIL, PASSWORD = "peer@example.com", "correct horse battery"
 
 
 @asynccontextmanager
-async def run_users_peer(python: Path, database_url: str, secret: str) -> AsyncIterator[MeasuredRoute]:
-    """Run the peer, register an account, and yield the route with its token."""
+async def run_users_peer(
+    python: Path, database_url: str, secret: str
+) -> AsyncIterator[tuple[MeasuredRoute, MeasuredRoute]]:
+    """Run the peer, register an account, and yield the route that does nothing and GET /users/me, with its token."""
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="shop-users-peer-"))
     (port,) = ports.reserve_free(1)
     async with AsyncExitStack() as closing:
@@ -100,4 +103,8 @@ async def run_users_peer(python: Path, database_url: str, secret: str) -> AsyncI
             (await client.post("/auth/register", json=account)).raise_for_status()
             login = {"username": EMAIL, "password": PASSWORD}
             answer = (await client.post("/auth/login", data=login)).raise_for_status()
-        yield MeasuredRoute("fastapi-users, current_user", Target(port, "/closed"), answer.json()["access_token"])
+        token = answer.json()["access_token"]
+        yield (
+            MeasuredRoute("fastapi-users, current_user", Target(port, "/closed"), token),
+            MeasuredRoute("fastapi-users, GET /users/me", Target(port, "/users/me"), token),
+        )
