@@ -16,7 +16,7 @@ import httpx
 from bench import sessions
 from bench.load import Round, Target
 from bench.processes import running
-from bench.routes import MeasuredRoute
+from bench.routes import ACCOUNT_CONNECTIONS, MeasuredRoute
 from bench.token_requests import Login, Sender, send
 from dev.process import ports
 from dev.stack.stack import Stack
@@ -73,7 +73,9 @@ async def account_route(stack: Stack) -> MeasuredRoute:
     form = {"grant_type": "password", "username": "me@example.com", "password": PASSWORD}
     async with httpx.AsyncClient(base_url=stack.env["AUTH_URL"], trust_env=False, timeout=30) as client:
         answer = (await client.post("/auth/token", data=form)).raise_for_status()
-    return MeasuredRoute("GET /auth/me", Target(port_of(stack), "/auth/me"), answer.json()["access_token"])
+    return MeasuredRoute(
+        "GET /auth/me", Target(port_of(stack), "/auth/me", ACCOUNT_CONNECTIONS), answer.json()["access_token"]
+    )
 
 
 async def logins(stack: Stack, executor: Executor) -> list[MeasuredWork]:

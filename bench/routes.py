@@ -15,6 +15,10 @@ from bench.processes import running
 from dev.process import ports
 from dev.stack.stack import Stack
 
+ACCOUNT_CONNECTIONS = 16
+"""For the routes that read an account. auth reads over five connections to Postgres, and refuses a request that has waited two seconds for
+one of them: with 64, it refuses some when the machine is busy."""
+
 
 class Refused(Exception):
     """A measured route did not answer 200."""

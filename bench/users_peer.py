@@ -16,7 +16,7 @@ import httpx
 from bench.load import Target
 from bench.peer_environment import PeerEnvironment
 from bench.processes import running
-from bench.routes import MeasuredRoute
+from bench.routes import ACCOUNT_CONNECTIONS, MeasuredRoute
 from dev.process import ports
 
 ENVIRONMENT = PeerEnvironment(
@@ -106,5 +106,5 @@ async def run_users_peer(
         token = answer.json()["access_token"]
         yield (
             MeasuredRoute("fastapi-users, current_user", Target(port, "/closed"), token),
-            MeasuredRoute("fastapi-users, GET /users/me", Target(port, "/users/me"), token),
+            MeasuredRoute("fastapi-users, GET /users/me", Target(port, "/users/me", ACCOUNT_CONNECTIONS), token),
         )

@@ -1,0 +1,64 @@
+"""The results of a run: each bar of auth is in the tables, and in the file from which docs/performance.md is written."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bench import report
+from bench.auth import MeasuredWork
+from bench.intake import MeasuredServer
+from bench.load import Round, Target
+from bench.purchases import Latency
+from bench.results import Measured, Results
+from bench.routes import MeasuredRoute
+
+
+def rounds(*rates: int) -> list[Round]:
+    return [Round(0.0, seconds=1.0, accepted=rate, answer_seconds=[0.1, 0.2]) for rate in rates]
+
+
+async def no_work(_: float) -> Round:
+    raise AssertionError
+
+
+def measured_results() -> Results:
+    route = {name: MeasuredRoute(name, Target(1, "/")) for name in ("open", "closed", "GET /auth/me", "users")}
+    servers = [MeasuredServer(name, Target(1, "/")) for name in ("raw", "noop", "intake", "two")]
+    works = {name: MeasuredWork(name, no_work) for name in ("logins", "bcrypt alone", "refresh", "statements")}
+    everything: list[Measured] = [*route.values(), *servers, *works.values()]
+    for measured in everything:
+        measured.rounds = rounds(100, 100)
+    works["logins"].rounds, route["GET /auth/me"].rounds = rounds(80, 90), rounds(150, 300)
+    return Results(
+        0.0,
+        servers=servers,
+        routes=[route["open"], route["closed"]],
+        account_routes=[route["GET /auth/me"], route["users"]],
+        logins=[works["logins"], works["bcrypt alone"]],
+        refreshes=[works["refresh"], works["statements"]],
+        auth_growth=21.5,
+        latency=Latency([0.1, 0.2], [0.1, 0.2]),
+        shop=[1.0],
+        baseline=[1.0],
+        verified=([1.0], [1.0]),
+    )
+
+
+def test_ratios_of_auth_have_their_bars() -> None:
+    found = {ratio.name: (ratio.rounds, ratio.expected_minimum) for ratio in measured_results().ratios()}
+    assert found["logins / bcrypt alone"] == ([0.8, 0.9], 0.85)
+    assert found["refresh / statements"] == ([1.0, 1.0], 0.5)
+    assert found["GET /auth/me / users"] == ([1.5, 3.0], 1.5)
+
+
+def test_report_when_auth_has_grown_too_much_then_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "LATEST", tmp_path / "latest.json")
+    console = Console(file=io.StringIO(), width=200)
+    report.show(measured_results(), console)
+    text = "after 10,000 attacked names and 1,000 sessions: +21.5 MB (bar: at most +20 MB)"
+    assert f"auth's memory {text}: missed" in console.file.getvalue()  # type: ignore[attr-defined]
+    report.write(measured_results(), quick=False)
+    assert json.loads((tmp_path / "latest.json").read_text())["auth_memory"] == text
