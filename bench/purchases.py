@@ -18,13 +18,14 @@ COUNT_POLL_SECONDS = 0.05
 MAX_SECONDS = 60.0
 
 PRODUCT = "INSERT INTO products (id, slug, name, price, currency) VALUES ($1, $2, 'Benchmark product', $3, $4)"
+VARIANT = "INSERT INTO variants (id, product_id) VALUES ($1, $1)"
 ORDERS = """
 INSERT INTO orders (id, customer_id, amount, currency, expires_at)
 SELECT id, 'bench', $2, $3, now() + interval '1 day' FROM unnest($1::uuid[]) AS id
 """
 ITEMS = """
-INSERT INTO order_items (order_id, product_id, position, name, slug, quantity, unit_price)
-SELECT id, $2, 0, 'Benchmark product', $3, 1, $4 FROM unnest($1::uuid[]) AS id
+INSERT INTO order_items (order_id, variant_id, product_id, position, name, slug, quantity, unit_price)
+SELECT id, $2, $2, 0, 'Benchmark product', $3, 1, $4 FROM unnest($1::uuid[]) AS id
 """
 PAYMENTS = """
 INSERT INTO payments (reference, order_id, payer_id, email, amount, currency, verify_next_attempt_at)
@@ -58,6 +59,7 @@ async def prepare(catalog_url: str, payments_url: str, events: WebhookEvents) ->
     try:
         async with catalog.transaction():
             await catalog.execute(PRODUCT, product, slug, AMOUNT, CURRENCY)
+            await catalog.execute(VARIANT, product)
             await catalog.execute(ORDERS, orders, AMOUNT, CURRENCY)
             await catalog.execute(ITEMS, orders, product, slug, AMOUNT)
         await payments.execute(PAYMENTS, references, orders, AMOUNT, CURRENCY)

@@ -39,7 +39,7 @@ CATALOG = {
             (SELECT coalesce(sum(on_hand_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id) AS moved,
             (SELECT coalesce(sum(reserved_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id)
                 AS moved_reserved
-        FROM stock_levels s LEFT JOIN order_items i ON i.product_id = s.variant_id
+        FROM stock_levels s LEFT JOIN order_items i ON i.variant_id = s.variant_id
         LEFT JOIN orders o ON o.id = i.order_id GROUP BY s.variant_id, s.on_hand, s.reserved
     """,
 }

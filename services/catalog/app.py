@@ -19,6 +19,7 @@ from services.catalog.products import routes as products
 from services.catalog.settings import settings
 from services.catalog.stock import routes as stock
 from services.catalog.tags import routes as tags
+from services.catalog.variants import routes as variants
 
 
 @asynccontextmanager
@@ -51,6 +52,7 @@ app = create_app(
         categories.router,
         tags.router,
         stock.router,
+        variants.router,
         orders.router,
         audit_router("/catalog", AuditLogEntry, reading),
     ],

@@ -127,6 +127,7 @@ class ShortProduct(ResponseModel):
     """A product of an order that has not enough stock."""
 
     product_id: UUID
+    variant_id: UUID | None = Field(default=None, description="Only for a product with options")
     name: str
     wanted: int = Field(description="The ordered quantity")
     left: int = Field(description="The largest quantity that can still be ordered")
@@ -137,6 +138,48 @@ class OutOfStock(Problem):
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"products": list[ShortProduct]}
+
+
+class VariantNotFound(Problem):
+    """There is no variant with this id. Choose one from GET /catalog/products/{product_id}/variants."""
+
+    status = 404
+
+
+class VariantRequired(Problem):
+    """The product has options: name the `variant_id`. GET /catalog/products/{product_id}/variants lists its variants."""
+
+    status = 422
+
+
+class VariantExists(Problem):
+    """Another variant has this SKU, or this product already has a variant with these options. Choose another one."""
+
+    status = 409
+
+
+class TooManyVariants(Problem):
+    """A product has at most 100 variants. Delete one that is not needed, or make a second product."""
+
+    status = 409
+
+
+class DefaultVariant(Problem):
+    """A product without options keeps its only variant. Delete or archive the product."""
+
+    status = 409
+
+
+class OptionsDiffer(Problem):
+    """The variant needs a value for each option of its product, and no other."""
+
+    status = 422
+
+
+class PriceMissing(Problem):
+    """A product of the order has no price in this currency. Remove it from the order, or choose another currency."""
+
+    status = 422
 
 
 class StockChanged(Problem):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, MetaData, func, text
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Identity, Index, MetaData, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -112,6 +112,8 @@ class Product(Base):
     category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
     media: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
     """Links to pictures and videos, in sequence: `url` and `alt`."""
+    options: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
+    """The names of the options, such as `size`. Without options, the product has one variant with its id."""
     version: Mapped[int] = mapped_column(server_default=text("1"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -133,13 +135,19 @@ class Product(Base):
 
 
 class Variant(Base):
-    """What is ordered: a product without options has one variant, with the id of the product."""
+    """What is ordered: a product without options has one variant, with the id of the product.
+
+    `prices` has the prices by currency; in the currency of the product, its price applies if there is none.
+    """
 
     __tablename__ = "variants"
-    __table_args__ = (Index(None, "product_id"),)
+    __table_args__ = (UniqueConstraint("product_id", "options"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
+    sku: Mapped[str | None] = mapped_column(unique=True)
+    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    prices: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     product: Mapped[Product] = relationship(back_populates="variants", lazy="raise")
@@ -217,20 +225,25 @@ class OrderItem(Base):
         CheckConstraint("quantity > 0", name="quantity"),
         one_of("stock_state", StockState),
         Index(None, "product_id"),
-        Index("ix_order_items_reserved", "product_id", postgresql_where=text("stock_state = 'reserved'")),
+        Index(None, "variant_id"),
+        Index("ix_order_items_reserved", "variant_id", postgresql_where=text("stock_state = 'reserved'")),
     )
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
-    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="RESTRICT"), primary_key=True)
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="RESTRICT"), primary_key=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="RESTRICT"))
     position: Mapped[int]
     name: Mapped[str]
     slug: Mapped[str]
+    sku: Mapped[str | None]
+    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     quantity: Mapped[int]
     unit_price: Mapped[int]
     stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNTRACKED.value)
 
     order: Mapped[Order] = relationship(back_populates="items", lazy="raise")
     product: Mapped[Product] = relationship(lazy="raise")
+    variant: Mapped[Variant] = relationship(lazy="raise")
 
 
 class Delivery(Base):

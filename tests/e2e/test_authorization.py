@@ -99,6 +99,7 @@ async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
     missing = str(UUID(int=7))
     return {
         "product_id": product["id"],
+        "variant_id": product["id"],
         "category_id": category["id"],
         "name": TAG,
         "order_id": order["id"],

@@ -30,7 +30,7 @@ from services.catalog.statuses import OrderStatus, PaymentOutcome
 
 @dataclass(slots=True)
 class OrderState:
-    """An order. `quantities`: quantity by product id; loaded only for orders whose stock may change."""
+    """An order. `quantities`: quantity by variant id; loaded only for orders whose stock may change."""
 
     status: OrderStatus
     amount: int
@@ -50,7 +50,7 @@ class PaymentState:
 
 @dataclass(slots=True)
 class FulfilmentState:
-    """Orders by id, payments by reference, and available stock by product id (without unlimited products). `apply` updates them.
+    """Orders by id, payments by reference, and available stock by variant id (without unlimited variants). `apply` updates them.
 
     The other fields contain the changes that must be stored or published.
     """
@@ -135,8 +135,8 @@ class FulfilmentState:
 
     def _has_stock_for(self, order: OrderState) -> bool:
         return all(
-            product_id not in self.stock or self.stock[product_id] >= quantity
-            for product_id, quantity in order.quantities.items()
+            variant_id not in self.stock or self.stock[variant_id] >= quantity
+            for variant_id, quantity in order.quantities.items()
         )
 
     def _apply_refund(self, event: PaymentRefunded) -> None:
@@ -167,9 +167,9 @@ class FulfilmentState:
         self.reserved_again.add(order_id)
 
     def _add_to_stock(self, order_id: UUID, sign: int) -> None:
-        for product_id, quantity in self.orders[order_id].quantities.items():
-            if product_id in self.stock:
-                self.stock[product_id] += sign * quantity
+        for variant_id, quantity in self.orders[order_id].quantities.items():
+            if variant_id in self.stock:
+                self.stock[variant_id] += sign * quantity
 
 
 def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:

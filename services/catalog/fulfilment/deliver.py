@@ -124,9 +124,9 @@ async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | Payme
     affected = list(_orders_with_stock_changes(state, events) & orders.keys())
     if affected:
         state.stock = await levels.lock_available(session, affected)
-        items = select(OrderItem.order_id, OrderItem.product_id, OrderItem.quantity)
-        for order_id, product_id, quantity in await session.execute(items.where(OrderItem.order_id.in_(affected))):
-            orders[order_id].quantities[product_id] = quantity
+        items = select(OrderItem.order_id, OrderItem.variant_id, OrderItem.quantity)
+        for order_id, variant_id, quantity in await session.execute(items.where(OrderItem.order_id.in_(affected))):
+            orders[order_id].quantities[variant_id] = quantity
     return state
 
 

@@ -26,11 +26,18 @@ LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0
 
 
 class Wanted(NamedTuple):
-    """An ordered product with limited stock."""
+    """An ordered variant with limited stock."""
 
+    product_id: UUID
+    variant_id: UUID
     name: str
     quantity: int
     on_hand: int
+
+    def ids(self) -> dict[str, str]:
+        """Return the ids for an error response. The variant is named if its product has options."""
+        product = {"product_id": str(self.product_id)}
+        return product if self.variant_id == self.product_id else product | {"variant_id": str(self.variant_id)}
 
 
 def largest_reservation(on_hand: int, share: float) -> int:
@@ -80,22 +87,22 @@ async def _count(session: AsyncSession, condition: ColumnElement[bool], limit: i
 
 async def _check_reservations(session: AsyncSession, customer: Caller, wanted: Mapping[UUID, Wanted]) -> None:
     query = (
-        select(OrderItem.product_id, func.sum(OrderItem.quantity))
+        select(OrderItem.variant_id, func.sum(OrderItem.quantity))
         .join(Order, Order.id == OrderItem.order_id)
         .where(Order.customer_id == customer.id, Order.status == OrderStatus.PENDING)
-        .where(OrderItem.product_id.in_(list(wanted)), OrderItem.stock_state == StockState.RESERVED)
-        .group_by(OrderItem.product_id)
+        .where(OrderItem.variant_id.in_(list(wanted)), OrderItem.stock_state == StockState.RESERVED)
+        .group_by(OrderItem.variant_id)
     )
     reserved = {row[0]: int(row[1]) for row in await session.execute(query)}
     share = settings.catalog_max_reserved_share
     left = {
-        product_id: max(0, largest_reservation(item.on_hand, share) - reserved.get(product_id, 0))
-        for product_id, item in wanted.items()
+        variant_id: max(0, largest_reservation(item.on_hand, share) - reserved.get(variant_id, 0))
+        for variant_id, item in wanted.items()
     }
     above = [
-        {"product_id": str(product_id), "name": item.name, "wanted": item.quantity, "left": left[product_id]}
-        for product_id, item in wanted.items()
-        if item.quantity > left[product_id]
+        {**item.ids(), "name": item.name, "wanted": item.quantity, "left": left[variant_id]}
+        for variant_id, item in wanted.items()
+        if item.quantity > left[variant_id]
     ]
     if above:
         names = ", ".join(f"{each['name']} ({each['left']} more)" for each in above[:5])

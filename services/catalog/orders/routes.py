@@ -20,11 +20,13 @@ from services.catalog.errors import (
     OrderNotFound,
     OrderNotPending,
     OutOfStock,
+    PriceMissing,
     ProductNotFound,
     ProductNotOffered,
     ReservationLimitReached,
     TooManyPendingOrders,
     TooManyUnits,
+    VariantRequired,
 )
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, lists, place
@@ -49,6 +51,8 @@ OrderId = Annotated[UUID, Path(description="Id of the order")]
         TooManyPendingOrders,
         ReservationLimitReached,
         TooManyUnits,
+        VariantRequired,
+        PriceMissing,
         IdempotencyKeyInUse,
         CurrenciesDiffer,
         AmountTooLarge,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from kit.fields import Currency
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.statuses import OrderStatus, PaymentOutcome
 
@@ -16,6 +17,7 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=1000, description="Number 
 
 class OrderLine(RequestModel):
     product_id: UUID = Field(description="Id of the product")
+    variant_id: UUID | None = Field(default=None, description="Id of the variant, required for a product with options")
     quantity: Quantity
 
 
@@ -28,12 +30,19 @@ class PlaceOrder(RequestModel):
     items: list[OrderLine] = Field(
         min_length=1,
         max_length=MAX_LINES,
-        description="Quantities of the same product are added up. All products must have the same currency",
+        description="Quantities of the same variant are added up. All products must have the same currency",
+    )
+    currency: Currency | None = Field(
+        default=None,
+        description="Currency of the order, if the products have prices in several. Default: that of the products",
     )
 
 
 class OrderItemView(ResponseModel):
     product_id: UUID = Field(description="Id of the product")
+    variant_id: UUID = Field(description="Id of the variant; the product's id if the product has no options")
+    sku: str | None = Field(description="SKU of the variant when the order was placed, or null")
+    options: dict[str, str] = Field(description="Options of the variant, such as the size; empty without options")
     name: str = Field(description="Name of the product when the order was placed")
     slug: str = Field(description="Slug of the product when the order was placed")
     quantity: int = Field(description="Number of units")
@@ -80,6 +89,9 @@ class OrderView(ResponseModel):
             "items": [
                 {
                     "product_id": PRODUCT_ID,
+                    "variant_id": PRODUCT_ID,
+                    "sku": None,
+                    "options": {},
                     "name": "Wireless headphones",
                     "slug": "wireless-headphones",
                     "quantity": 2,

@@ -33,7 +33,8 @@ async def create_product(session: AsyncSession, request: CreateProduct, actor: A
     await _check_category(session, request.category_id)
     values = request.model_dump(exclude={"tags", "stock"}) | {"description": request.description or ""}
     product_id = await _insert(session, request, values)
-    await session.execute(insert(Variant).values(id=product_id, product_id=product_id))
+    if not request.options:
+        await session.execute(insert(Variant).values(id=product_id, product_id=product_id))
     if request.stock is not None:
         await create_level(session, product_id, request.stock, actor)
     await set_tags(session, product_id, _distinct(request.tags))

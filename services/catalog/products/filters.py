@@ -4,14 +4,30 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, func, null, or_, select
 
 from services.catalog.categories.tree import subtree_of
 from services.catalog.errors import PriceRangeEmpty
-from services.catalog.models import WORD_SEPARATORS, Product, ProductTag, StockLevel, Tag
+from services.catalog.models import WORD_SEPARATORS, Product, ProductTag, StockLevel, Tag, Variant
 from services.catalog.statuses import Availability, ProductStatus
 
 MAX_TERMS = 10
+
+_left = func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0)
+STOCK = (
+    select(
+        case(
+            (func.bool_or(StockLevel.variant_id.is_(None)), null()),
+            else_=func.coalesce(func.sum(_left), case((Product.options != [], 0))),
+        ).cast(BigInteger)
+    )
+    .select_from(Variant)
+    .outerjoin(StockLevel, StockLevel.variant_id == Variant.id)
+    .where(Variant.product_id == Product.id)
+    .correlate(Product)
+    .scalar_subquery()
+)
+"""How many units of all variants of a product can be ordered. NULL: one of them has no level, so it is unlimited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +70,11 @@ class ProductFilter:
 
 
 def _with_availability(wanted: Availability) -> ColumnElement[bool]:
-    left = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
-    level = exists().where(StockLevel.variant_id == Product.id)
     if wanted == Availability.OUT:
-        return level.where(left <= 0)
+        return STOCK == 0
     if wanted == Availability.LOW:
-        return level.where(left > 0, left <= Product.low_stock)
-    return ~level.where(left <= Product.low_stock)  # a product without a level is unlimited
+        return and_(STOCK > 0, Product.low_stock >= STOCK)
+    return or_(STOCK.is_(None), Product.low_stock < STOCK)
 
 
 def _with_tag(name: str) -> Select[UUID]:

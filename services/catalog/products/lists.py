@@ -10,12 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.pagination import Key, decode_cursor, encode_cursor, split_page
 from services.catalog.errors import ProductNotFound
-from services.catalog.models import Product, ProductTag, StockLevel, Tag
+from services.catalog.models import Product, ProductTag, Tag
 from services.catalog.products import old_slugs
-from services.catalog.products.filters import ProductFilter
+from services.catalog.products.filters import STOCK, ProductFilter
 from services.catalog.products.schemas import ProductPage, ProductSort, ProductView
 from services.catalog.slugs import has_id_or_slug, is_slug
-from services.catalog.statuses import Availability, ProductStatus
+from services.catalog.statuses import ProductStatus
+from services.catalog.variants.schemas import availability_of
 
 TAGS = func.array(
     select(Tag.name)
@@ -25,13 +26,6 @@ TAGS = func.array(
     .correlate(Product)
     .scalar_subquery(),
     type_=ARRAY(Text),
-)
-# NULL: the variant has no level, so its stock is unlimited.
-STOCK = (
-    select(func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0))
-    .where(StockLevel.variant_id == Product.id)
-    .correlate(Product)
-    .scalar_subquery()
 )
 COLUMNS = (
     Product.id,
@@ -46,6 +40,7 @@ COLUMNS = (
     Product.category_id,
     TAGS.label("tags"),
     Product.media,
+    Product.options,
     Product.version,
     Product.created_at,
     Product.updated_at,
@@ -64,15 +59,9 @@ def view_of(row: Row[Any], *, with_stock: bool) -> ProductView:
     """Return the response for a row of COLUMNS. Without `with_stock` it has no number, so orders do not change it."""
     fields = row._asdict()
     stock, low_stock = fields.pop("stock"), fields["low_stock"]
-    availability = _availability(stock, low_stock)
+    availability = availability_of(stock, low_stock)
     fields.pop("sort_key", None)
     return ProductView(**fields, availability=availability, **({"stock": stock} if with_stock else {}))
-
-
-def _availability(stock: int | None, low_stock: int) -> Availability:
-    if stock == 0:
-        return Availability.OUT
-    return Availability.IN_STOCK if stock is None or stock > low_stock else Availability.LOW
 
 
 async def find_product(

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph
@@ -13,6 +13,7 @@ from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.slugs import ChosenSlug
 from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
+from services.catalog.variants.schemas import MAX_OPTIONS, OptionName
 
 EXAMPLE_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
 
@@ -21,6 +22,7 @@ Tags = Annotated[list[TagName], Field(max_length=20)]
 Price = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 STOCK = "Number of units that can still be ordered; null means unlimited"
+OPTIONS = "Names of the options that its variants differ in, such as `size`; empty if the product has one variant"
 MEDIA = "Pictures and videos, in the sequence in which they are shown"
 LINK = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$"
 LOW_STOCK = "From this number of units on, `availability` is `low`"
@@ -42,6 +44,7 @@ class Media(RequestModel):
     alt: Line = Field(description="Alternative text: what the picture shows, for people who cannot see it")
 
 
+OptionNames = Annotated[list[OptionName], Field(max_length=MAX_OPTIONS)]
 MediaList = Annotated[list[Media], Field(max_length=20)]
 
 
@@ -77,6 +80,17 @@ class CreateProduct(RequestModel):
     status: ProductStatus = Field(default=ProductStatus.ACTIVE, description=STATUS)
     tags: Tags | None = Field(default=None, description=TAGS)
     media: MediaList = Field(default=[], description=MEDIA)
+    options: OptionNames = Field(
+        default=[], description=f"{OPTIONS}. They cannot be changed later, and the variants have the stock"
+    )
+
+    @model_validator(mode="after")
+    def _check_options(self) -> "CreateProduct":
+        if self.options and self.stock is not None:
+            raise ValueError("stock belongs to the variants of a product with options")
+        if len(set(self.options)) < len(self.options):
+            raise ValueError("options must differ from each other")
+        return self
 
 
 class UpdateProduct(RequestModel):
@@ -121,6 +135,7 @@ class ProductView(ResponseModel):
             "category_id": None,
             "tags": ["audio", "wireless"],
             "media": [{"url": "https://cdn.example.com/headphones.jpg", "alt": "Black headphones on a table"}],
+            "options": [],
             "version": 1,
             "created_at": "2026-03-01T09:30:00Z",
             "updated_at": "2026-03-01T09:30:00Z",
@@ -142,6 +157,7 @@ class ProductView(ResponseModel):
     category_id: UUID | None = Field(description="Id of the product's category, or null")
     tags: list[str] = Field(description="Labels in lower case")
     media: list[Media] = Field(description=MEDIA)
+    options: list[str] = Field(description=OPTIONS)
     version: int = Field(description="Number of the version, which each change with PATCH increases")
     created_at: datetime = Field(description="When the product was created")
     updated_at: datetime = Field(description="When the product was created or last changed with PATCH")

@@ -19,8 +19,8 @@ LEFT JOIN (
     FROM stock_movements GROUP BY variant_id
 ) AS moved ON moved.variant_id = levels.variant_id
 LEFT JOIN (
-    SELECT product_id, sum(quantity) AS reserved FROM order_items WHERE stock_state = 'reserved' GROUP BY product_id
-) AS items ON items.product_id = levels.variant_id
+    SELECT variant_id, sum(quantity) AS reserved FROM order_items WHERE stock_state = 'reserved' GROUP BY variant_id
+) AS items ON items.variant_id = levels.variant_id
 WHERE (levels.on_hand, levels.reserved) IS DISTINCT FROM (coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0))
 OR levels.reserved <> coalesce(items.reserved, 0)
 ORDER BY levels.variant_id LIMIT 100

@@ -22,7 +22,7 @@ MAX_OWED = 100
 # is skipped.
 OWED = text("""
 SELECT order_items.order_id FROM order_items JOIN orders ON orders.id = order_items.order_id
-WHERE product_id = :variant_id AND stock_state = 'reserved' AND orders.status = 'delivered'
+WHERE variant_id = :variant_id AND stock_state = 'reserved' AND orders.status = 'delivered'
 ORDER BY orders.created_at, orders.id LIMIT :limit
 FOR NO KEY UPDATE OF orders SKIP LOCKED
 """)
@@ -110,7 +110,7 @@ async def get_level(session: AsyncSession, variant_id: UUID) -> StockLevelView:
         unpaid = (
             select(Order.id)
             .join(OrderItem, OrderItem.order_id == Order.id)
-            .where(OrderItem.product_id == variant_id, OrderItem.stock_state == StockState.RESERVED)
+            .where(OrderItem.variant_id == variant_id, OrderItem.stock_state == StockState.RESERVED)
             .where(Order.status == OrderStatus.PENDING)
         )
         newest = unpaid.order_by(Order.created_at.desc(), Order.id).limit(MAX_AFFECTED)

@@ -47,18 +47,18 @@ def _moving(kind: str, before: str, after: str, *, on_hand: int, reserved: int) 
 WITH moved AS (
     UPDATE order_items SET stock_state = '{after}'
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND stock_state = '{before}'
-    RETURNING order_id, product_id, quantity
+    RETURNING order_id, variant_id, quantity
 ), locked AS (
     SELECT variant_id, total FROM stock_levels
-    JOIN (SELECT product_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY product_id) AS totals
-    ON variant_id = product_id ORDER BY variant_id FOR NO KEY UPDATE OF stock_levels
+    JOIN (SELECT variant_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY variant_id) AS totals
+    USING (variant_id) ORDER BY variant_id FOR NO KEY UPDATE OF stock_levels
 ), changed AS (
     UPDATE stock_levels SET on_hand = on_hand + {on_hand} * locked.total, reserved = reserved + {reserved} * locked.total
     FROM locked WHERE stock_levels.variant_id = locked.variant_id
 )
 {MOVEMENT}
-SELECT product_id, '{kind}', quantity, {on_hand} * quantity, {reserved} * quantity, order_id, CAST(:actor AS text)
-FROM moved ORDER BY order_id, product_id
+SELECT variant_id, '{kind}', quantity, {on_hand} * quantity, {reserved} * quantity, order_id, CAST(:actor AS text)
+FROM moved ORDER BY order_id, variant_id
 """)  # noqa: S608 -- only constants of this module
 
 
@@ -69,25 +69,25 @@ RESERVE_AGAIN = _moving("reserved", "released", "reserved", on_hand=0, reserved=
 # Units that are not there (a backorder, or a count below what is reserved) cannot be sold: their items stay reserved until they arrive.
 SELL = text(f"""
 WITH items AS (
-    SELECT order_id, product_id, quantity FROM order_items
+    SELECT order_id, variant_id, quantity FROM order_items
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND stock_state = 'reserved'
 ), locked AS (
-    SELECT variant_id, on_hand FROM stock_levels WHERE variant_id IN (SELECT product_id FROM items)
+    SELECT variant_id, on_hand FROM stock_levels WHERE variant_id IN (SELECT variant_id FROM items)
     ORDER BY variant_id FOR NO KEY UPDATE
 ), running AS (
-    SELECT items.*, sum(quantity) OVER (PARTITION BY product_id ORDER BY order_id) <= on_hand AS is_there
-    FROM items JOIN locked ON variant_id = product_id
+    SELECT order_id, variant_id, sum(quantity) OVER (PARTITION BY variant_id ORDER BY order_id) <= on_hand AS is_there
+    FROM items JOIN locked USING (variant_id)
 ), moved AS (
     UPDATE order_items SET stock_state = 'sold' FROM running
-    WHERE is_there AND order_items.order_id = running.order_id AND order_items.product_id = running.product_id
-    RETURNING order_items.order_id, order_items.product_id, order_items.quantity
+    WHERE is_there AND order_items.order_id = running.order_id AND order_items.variant_id = running.variant_id
+    RETURNING order_items.order_id, order_items.variant_id, order_items.quantity
 ), changed AS (
     UPDATE stock_levels SET on_hand = on_hand - total, reserved = reserved - total
-    FROM (SELECT product_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY product_id) AS totals
-    WHERE variant_id = product_id
+    FROM (SELECT variant_id, CAST(sum(quantity) AS bigint) AS total FROM moved GROUP BY variant_id) AS totals
+    WHERE stock_levels.variant_id = totals.variant_id
 )
 {MOVEMENT}
-SELECT product_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor AS text) FROM moved ORDER BY order_id, product_id
+SELECT variant_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor AS text) FROM moved ORDER BY order_id, variant_id
 """)  # noqa: S608 -- MOVEMENT is a constant
 
 
@@ -130,7 +130,7 @@ async def _move(session: AsyncSession, statement: TextClause, order_ids: Sequenc
 
 async def lock_available(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Lock the levels of all items of these orders, and return how many units can be ordered. Unlimited variants are not in the result."""
-    items = select(OrderItem.product_id).where(OrderItem.order_id.in_(order_ids))
+    items = select(OrderItem.variant_id).where(OrderItem.order_id.in_(order_ids))
     levels = select(StockLevel.variant_id, AVAILABLE.label("available")).where(StockLevel.variant_id.in_(items))
     rows = await session.execute(levels.order_by(StockLevel.variant_id).with_for_update(key_share=True))
     return {row.variant_id: row.available for row in rows}

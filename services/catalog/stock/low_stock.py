@@ -6,21 +6,22 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.db.counting import count_up_to
 from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.shutdown import Shutdown
-from services.catalog.models import Product, StockLevel
+from services.catalog.models import Product, StockLevel, Variant
 from services.catalog.statuses import ProductStatus
 from services.catalog.stock.levels import AVAILABLE
 
 INTERVAL_SECONDS = 20.0
 products_low_stock = MeasuredGauge(
-    "catalog_products_low_stock", "Active products with low stock or none, at most 10,000 are counted"
+    "catalog_products_low_stock", "Variants of active products with low stock or none, at most 10,000 are counted"
 )
 
 
 async def measure(session: AsyncSession) -> None:
-    """Count the active products whose stock is low or out."""
+    """Count the variants of active products whose stock is low or out."""
     low = (
         select(Product.id)
-        .join(StockLevel, StockLevel.variant_id == Product.id)
+        .join(Variant, Variant.product_id == Product.id)
+        .join(StockLevel, StockLevel.variant_id == Variant.id)
         .where(Product.status == ProductStatus.ACTIVE, Product.low_stock >= AVAILABLE)
     )
     products_low_stock.set(await count_up_to(session, low))

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from fastapi import Path
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.audit.actor import Actor
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
@@ -40,12 +42,18 @@ async def move_stock(
 
     The first units of a product with unlimited stock make it limited. Paid orders that wait for units get them first.
     """
-    operation = f"move_stock {product_id}"
-    idempotent = IdempotentRequest.of(actor.id, operation, key, request)
+    return await move_stock_once(session, product_id, request, key, actor)
+
+
+async def move_stock_once(
+    session: AsyncSession, variant_id: UUID, request: MoveStock, key: str, actor: Actor
+) -> StockLevelView:
+    """Change the stock of a variant, or return the stored response of a repeated request."""
+    idempotent = IdempotentRequest.of(actor.id, f"move_stock {variant_id}", key, request)
     stored = await keys.begin(session, IdempotencyKey, idempotent)
     if stored is not None:
         return StockLevelView.model_validate(stored.body)
-    level = await edit.move_stock(session, product_id, request, key, actor)
+    level = await edit.move_stock(session, variant_id, request, key, actor)
     await keys.store_response(session, IdempotencyKey, idempotent, 201, level)
     return level
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
 from services.catalog.db import engine, sessions
-from services.catalog.models import Category, Order, OrderItem, Product, ProductTag, Tag
+from services.catalog.models import Category, Order, OrderItem, Product, ProductTag, Tag, Variant
 from tests.fixtures.statements import recorded
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
@@ -44,7 +44,15 @@ async def session() -> AsyncIterator[AsyncSession]:
 
 
 def product(name: str, **values: object) -> Product:
-    return Product(id=uuid4(), slug=name.lower(), name=name, price=100, currency="NGN", **values)
+    new = Product(id=uuid4(), slug=name.lower(), name=name, price=100, currency="NGN", **values)
+    new.variants = [Variant(id=new.id)]
+    return new
+
+
+def item(ordered: Product) -> OrderItem:
+    """Return an item of an order, with the only variant of the product."""
+    values = {"position": 0, "name": ordered.name, "slug": ordered.slug, "quantity": 1, "unit_price": 100}
+    return OrderItem(product=ordered, variant=ordered.variants[0], **values)
 
 
 def category(name: str, **values: object) -> Category:
@@ -136,7 +144,7 @@ async def test_on_delete_cascade_when_an_order_or_a_product_is_deleted_then_item
     cup, tag = product("Cup"), Tag(id=uuid4(), name="new")
     cup.tags = [tag]
     order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
-    order.items = [OrderItem(product=cup, position=0, name="Cup", slug="cup", quantity=1, unit_price=100)]
+    order.items = [item(cup)]
     session.add(order)
     await session.flush()
     with recorded(engine) as statements:
@@ -152,12 +160,12 @@ async def test_delete_orphan_when_an_item_leaves_its_order_then_it_is_deleted(
     session: AsyncSession, shown: Check
 ) -> None:
     order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
-    item = OrderItem(product=product("Cup"), position=0, name="C", slug="c", quantity=1, unit_price=1)
-    order.items = [item]
+    ordered = item(product("Cup"))
+    order.items = [ordered]
     session.add(order)
     await session.flush()
     with recorded(engine) as statements:
-        order.items.remove(item)
+        order.items.remove(ordered)
         await session.flush()
     shown(statements)
     assert await session.scalar(select(func.count()).select_from(OrderItem)) == 0
@@ -179,7 +187,7 @@ async def test_on_delete_set_null_when_a_category_is_deleted_then_its_products_h
 async def test_on_delete_restrict_when_a_row_is_still_used_then_the_database_refuses(session: AsyncSession) -> None:
     audio, cup = category("Audio"), product("Cup")
     order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
-    order.items = [OrderItem(product=cup, position=0, name="C", slug="c", quantity=1, unit_price=1)]
+    order.items = [item(cup)]
     session.add_all([order, category("Cables", parent=audio)])
     await session.flush()
     for refused in (delete(Category).where(Category.id == audio.id), delete(Product).where(Product.id == cup.id)):

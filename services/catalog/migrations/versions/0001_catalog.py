@@ -223,6 +223,7 @@ def upgrade() -> None:
         sa.Column("low_stock", sa.BigInteger(), server_default=sa.text("5"), nullable=False),
         sa.Column("category_id", sa.Uuid(), nullable=True),
         sa.Column("media", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -253,13 +254,17 @@ def upgrade() -> None:
         "variants",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("sku", sa.Text(), nullable=True),
+        sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("prices", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["product_id"], ["products.id"], name=op.f("fk_variants_product_id_products"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_variants")),
+        sa.UniqueConstraint("product_id", "options", name=op.f("uq_variants_product_id_options")),
+        sa.UniqueConstraint("sku", name=op.f("uq_variants_sku")),
     )
-    op.create_index(op.f("ix_variants_product_id"), "variants", ["product_id"], unique=False)
     op.create_table(
         "stock_levels",
         sa.Column("variant_id", sa.Uuid(), nullable=False),
@@ -322,10 +327,13 @@ def upgrade() -> None:
     op.create_table(
         "order_items",
         sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("variant_id", sa.Uuid(), nullable=False),
         sa.Column("product_id", sa.Uuid(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
+        sa.Column("sku", sa.Text(), nullable=True),
+        sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_price", sa.BigInteger(), nullable=False),
         sa.Column("stock_state", sa.Text(), server_default="untracked", nullable=False),
@@ -339,13 +347,17 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["product_id"], ["products.id"], name=op.f("fk_order_items_product_id_products"), ondelete="RESTRICT"
         ),
-        sa.PrimaryKeyConstraint("order_id", "product_id", name=op.f("pk_order_items")),
+        sa.ForeignKeyConstraint(
+            ["variant_id"], ["variants.id"], name=op.f("fk_order_items_variant_id_variants"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("order_id", "variant_id", name=op.f("pk_order_items")),
     )
     op.create_index(op.f("ix_order_items_product_id"), "order_items", ["product_id"], unique=False)
+    op.create_index(op.f("ix_order_items_variant_id"), "order_items", ["variant_id"], unique=False)
     op.create_index(
         "ix_order_items_reserved",
         "order_items",
-        ["product_id"],
+        ["variant_id"],
         unique=False,
         postgresql_where=sa.text("stock_state = 'reserved'"),
     )
@@ -364,6 +376,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_order_items_reserved", table_name="order_items", postgresql_where=sa.text("stock_state = 'reserved'")
     )
+    op.drop_index(op.f("ix_order_items_variant_id"), table_name="order_items")
     op.drop_index(op.f("ix_order_items_product_id"), table_name="order_items")
     op.drop_table("order_items")
     op.drop_index(op.f("ix_product_tags_tag_id_product_id"), table_name="product_tags")
@@ -373,7 +386,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_stock_movements_variant_id_id"), table_name="stock_movements")
     op.drop_table("stock_movements")
     op.drop_table("stock_levels")
-    op.drop_index(op.f("ix_variants_product_id"), table_name="variants")
     op.drop_table("variants")
     op.drop_index(op.f("ix_products_search"), table_name="products", postgresql_using="gin")
     op.drop_index(op.f("ix_products_price_id"), table_name="products")

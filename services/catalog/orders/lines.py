@@ -1,0 +1,116 @@
+"""Load what an order contains: each variant with its product, its price and its stock."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Row, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.catalog.errors import CurrenciesDiffer, PriceMissing, ProductNotFound, ProductNotOffered, VariantRequired
+from services.catalog.models import Product, StockLevel, Variant
+from services.catalog.orders.limits import Wanted
+from services.catalog.orders.schemas import OrderLine
+from services.catalog.statuses import ProductStatus
+from services.catalog.stock.levels import AVAILABLE
+
+COLUMNS = (
+    Variant.id,
+    Variant.product_id,
+    Product.name,
+    Product.slug,
+    Variant.sku,
+    Variant.options,
+    AVAILABLE.label("stock"),
+    StockLevel.on_hand,
+    Product.low_stock,
+    Product.status,
+    Product.price,
+    Product.currency,
+    Variant.prices,
+)
+
+
+class Line(NamedTuple):
+    """A variant of an order with its quantity. `stock` and `on_hand` are None if the stock is unlimited."""
+
+    variant_id: UUID
+    product_id: UUID
+    name: str
+    slug: str
+    sku: str | None
+    options: dict[str, str]
+    stock: int | None
+    on_hand: int | None
+    low_stock: int
+    status: ProductStatus
+    quantity: int
+    price: int
+    currency: str
+
+    def wanted(self) -> Wanted:
+        """Return what the limits of orders need to know."""
+        return Wanted(self.product_id, self.variant_id, self.name, self.quantity, self.on_hand or 0)
+
+
+async def load_lines(session: AsyncSession, requested: Collection[OrderLine], currency: str | None) -> list[Line]:
+    """Return the lines of an order; quantities of the same variant are added up. `currency`: that of the order, if the client chose one.
+
+    Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer.
+    """
+    quantities: dict[UUID, int] = {}
+    products: dict[UUID, UUID] = {}
+    for line in requested:
+        variant_id = line.variant_id or line.product_id
+        quantities[variant_id] = quantities.get(variant_id, 0) + line.quantity
+        products[variant_id] = line.product_id
+    query = select(*COLUMNS).join(Product, Product.id == Variant.product_id)
+    query = query.outerjoin(StockLevel, StockLevel.variant_id == Variant.id).where(Variant.id.in_(list(quantities)))
+    rows = {row.id: row for row in await session.execute(query) if row.product_id == products[row.id]}
+    await _check_found(session, {key: product for key, product in products.items() if key not in rows})
+    lines = [_line(rows[variant_id], quantity, currency) for variant_id, quantity in quantities.items()]
+    not_offered = [line for line in lines if line.status != ProductStatus.ACTIVE]
+    if not_offered:
+        detail = f"{not_offered[0].name} is not sold at present. Remove it from the order."
+        raise ProductNotOffered(detail, products=sorted({str(line.product_id) for line in not_offered}))
+    currencies = sorted({line.currency for line in lines})
+    if len(currencies) > 1:
+        raise CurrenciesDiffer(currencies=currencies)
+    return lines
+
+
+async def _check_found(session: AsyncSession, missing: Mapping[UUID, UUID]) -> None:
+    """Raise the error about the variants that were not found; `missing` has the product that the order names for each."""
+    if not missing:
+        return
+    unnamed = [product_id for variant_id, product_id in missing.items() if variant_id == product_id]
+    with_options = select(Product.name).where(Product.id.in_(unnamed), Product.options != []).limit(1)
+    name = (await session.execute(with_options)).scalar_one_or_none()
+    if name is not None:
+        raise VariantRequired(f"{name} has options: name the variant_id in the order.")
+    ids = [str(product_id) for product_id in dict.fromkeys(missing.values())]
+    raise ProductNotFound(f"There is no product {ids[0]} with this variant. Remove it from the order.", products=ids)
+
+
+def _line(row: Row[Any], quantity: int, currency: str | None) -> Line:
+    chosen = currency or row.currency
+    price = row.prices.get(chosen, row.price if chosen == row.currency else None)
+    if price is None:
+        raise PriceMissing(
+            f"{row.name} has no price in {chosen}. Remove it from the order, or choose another currency."
+        )
+    return Line(
+        variant_id=row.id,
+        product_id=row.product_id,
+        name=row.name,
+        slug=row.slug,
+        sku=row.sku,
+        options=row.options,
+        stock=row.stock,
+        on_hand=row.on_hand,
+        low_stock=row.low_stock,
+        status=row.status,
+        quantity=quantity,
+        price=price,
+        currency=chosen,
+    )

@@ -1,0 +1,127 @@
+"""The routes of variants."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Path
+
+from kit.http.routing import Router
+from kit.idempotency import keys
+from kit.idempotency.keys import (
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    IdempotentRequest,
+    KeyHeader,
+    RequiredKeyHeader,
+)
+from kit.problem_responses import problem_responses
+from services.catalog.auth import CallerScopes, EditingActor, StockActor, StockKeeper
+from services.catalog.db import Reading, Transaction
+from services.catalog.errors import (
+    DefaultVariant,
+    OptionsDiffer,
+    PriceNotWhole,
+    ProductNotFound,
+    ProductOrdered,
+    StockChanged,
+    StockTooLow,
+    TooManyVariants,
+    VariantExists,
+    VariantNotFound,
+)
+from services.catalog.models import IdempotencyKey
+from services.catalog.stock.edit import get_level
+from services.catalog.stock.routes import move_stock_once
+from services.catalog.stock.schemas import MoveStock, StockLevelView
+from services.catalog.variants import edit, lists
+from services.catalog.variants.schemas import CreateVariant, UpdateVariant, VariantList, VariantView
+
+router = Router(prefix="/catalog", tags=["variants"])
+
+ProductId = Annotated[UUID, Path(description="Id of the product")]
+VariantId = Annotated[
+    UUID, Path(description="Id of the variant; that of a product without options is the id of the product")
+]
+
+
+@router.get(
+    "/products/{product_id}/variants",
+    response_model_exclude_unset=True,
+    summary="List the variants of a product",
+    responses=problem_responses(ProductNotFound),
+)
+async def list_variants(product_id: ProductId, session: Reading, scopes: CallerScopes) -> VariantList:
+    """Return all variants of a product, at most 100."""
+    hidden, with_stock = "catalog:write" in scopes, "stock:write" in scopes
+    return await lists.list_variants(session, product_id, hidden=hidden, with_stock=with_stock)
+
+
+@router.post(
+    "/products/{product_id}/variants",
+    status_code=201,
+    summary="Create a variant",
+    responses=problem_responses(
+        ProductNotFound,
+        OptionsDiffer,
+        PriceNotWhole,
+        VariantExists,
+        TooManyVariants,
+        IdempotencyKeyInUse,
+        IdempotencyKeyReused,
+    ),
+)
+async def create_variant(
+    product_id: ProductId, request: CreateVariant, actor: EditingActor, session: Transaction, key: KeyHeader = None
+) -> VariantView:
+    """Create a variant of a product with options. Requires the scope `catalog:write`."""
+    idempotent = IdempotentRequest.of(actor.id, f"create_variant {product_id}", key, request)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        return VariantView.model_validate(stored.body)
+    variant = await edit.create_variant(session, product_id, request, actor)
+    await keys.store_response(session, IdempotencyKey, idempotent, 201, variant)
+    return variant
+
+
+@router.patch(
+    "/variants/{variant_id}",
+    summary="Change a variant",
+    responses=problem_responses(VariantNotFound, PriceNotWhole, VariantExists),
+)
+async def update_variant(
+    variant_id: VariantId, request: UpdateVariant, actor: EditingActor, session: Transaction
+) -> VariantView:
+    """Change the SKU and the prices of a variant. The prices of existing orders do not change. Requires the scope `catalog:write`."""
+    return await edit.update_variant(session, variant_id, request, actor)
+
+
+@router.delete(
+    "/variants/{variant_id}",
+    status_code=204,
+    summary="Delete a variant",
+    responses=problem_responses(VariantNotFound, DefaultVariant, ProductOrdered),
+)
+async def delete_variant(variant_id: VariantId, actor: EditingActor, session: Transaction) -> None:
+    """Delete a variant that no order refers to. Requires the scope `catalog:write`."""
+    await edit.delete_variant(session, variant_id, actor)
+
+
+@router.post(
+    "/variants/{variant_id}/stock-movements",
+    status_code=201,
+    summary="Change the stock of a variant",
+    responses=problem_responses(ProductNotFound, StockChanged, StockTooLow, IdempotencyKeyInUse, IdempotencyKeyReused),
+)
+async def move_variant_stock(
+    variant_id: VariantId, request: MoveStock, actor: StockActor, session: Transaction, key: RequiredKeyHeader
+) -> StockLevelView:
+    """Record units of a variant that were received, counted, written off or returned. Requires the scope `stock:write`."""
+    return await move_stock_once(session, variant_id, request, key, actor)
+
+
+@router.get(
+    "/variants/{variant_id}/stock", summary="Get the stock of a variant", responses=problem_responses(ProductNotFound)
+)
+async def get_variant_stock(variant_id: VariantId, _: StockKeeper, session: Reading) -> StockLevelView:
+    """Return the stock of a variant. Requires the scope `stock:write`."""
+    return await get_level(session, variant_id)
