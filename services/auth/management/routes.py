@@ -104,7 +104,7 @@ async def ban_account(ban: Ban, operator: Manager, session: Transaction, account
 
 @router.post(
     "/{account_id}/unban",
-    summary="End the ban: unban an account",
+    summary="Unban an account",
     responses=problem_responses(AccountNotFound, ScopesNotHeld),
 )
 async def unban_account(operator: Manager, session: Transaction, account_id: AccountId) -> ManagedAccountView:

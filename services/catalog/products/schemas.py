@@ -25,7 +25,7 @@ STOCK = "Number of units that can still be ordered; null means unlimited"
 OPTIONS = "Names of the options that its variants differ in, such as `size`; empty if the product has one variant"
 MEDIA = "Pictures and videos, in the sequence in which they are shown"
 LINK = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$"
-LOW_STOCK = "From this number of units on, `availability` is `low`"
+LOW_STOCK = "`availability` is `low` while at most this number of units is left"
 WHEN = "Only with `?include=stock`, and for callers with the scope `stock:write`"
 PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
 STATUS = (
