@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.log_throttling import log_failure
-from services.auth.accounts import administrators, records
+from services.auth.accounts import administrators, records, recovery
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.models import ADMIN, Account, AuditLogEntry
 from services.auth.sessions.revocations import revoke_sessions
@@ -32,7 +32,8 @@ async def ensure_admin(
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
     Idempotent, also in concurrent processes. If a customer has registered this e-mail address, the account becomes the administrator's
-    account: its old password is no longer valid, its sessions and a ban end, and its devices are forgotten.
+    account: its old password is no longer valid, its sessions and a ban end, and its devices and what was requested for it are forgotten,
+    also its deletion and earlier addresses that it could have had back.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password
     if email is None or secret is None:
@@ -60,6 +61,7 @@ async def ensure_admin(
         new = insert(Account).values(email=email, **values)
         upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
+        await recovery.forget_pending(session, account_id, keep_undo=False)
         await revoke_sessions(session, account_id)
         await devices.forget_all(session, account_id)
         await audit.record(

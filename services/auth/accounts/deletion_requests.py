@@ -39,12 +39,14 @@ async def request_deletion(
         raise AccountHasRole
     if account.email is None:  # nothing proves later that a restored guest is the same person
         async with sessions.begin() as session:
+            await records.lock_for_caller(session, caller, None)
             await delete_account(session, account.id)
         return datetime.now(UTC)
     if password is None:
         raise WrongPassword
     await check_password(sessions, hasher, source, account, password)
     async with sessions.begin() as session:
+        await records.lock_for_caller(session, caller, account.password_hash)
         scheduled = (
             update(Account)
             .where(Account.id == account.id, Account.role == CUSTOMER)
@@ -61,8 +63,9 @@ async def request_deletion(
 
 
 async def delete_due(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` accounts whose time has come. Return their number. Skip those that another worker is deleting."""
-    due = select(Account.id).where(Account.delete_at < func.now()).order_by(Account.delete_at).limit(limit)
+    """Delete up to `limit` customers' accounts whose time has come. Return their number. Skip those that another worker is deleting."""
+    of_customer = (Account.delete_at < func.now(), Account.role == CUSTOMER)
+    due = select(Account.id).where(*of_customer).order_by(Account.delete_at).limit(limit)
     ids = (await session.scalars(due.with_for_update(skip_locked=True))).all()
     for account_id in ids:
         await delete_account(session, account_id)

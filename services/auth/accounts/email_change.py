@@ -6,7 +6,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.accounts import one_time_tokens
+from services.auth.accounts import one_time_tokens, recovery
 from services.auth.accounts.events import publish_change
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
@@ -20,8 +20,6 @@ from services.auth.throttling import devices
 
 UNUSABLE_PASSWORD = "!"  # noqa: S105 -- no password has this hash
 """The hash of an account that can only be entered with a mail."""
-
-EARLIER_MAILS = TokenPurpose.VERIFY_EMAIL, TokenPurpose.RESET_PASSWORD, TokenPurpose.CHANGE_EMAIL
 
 
 async def send_change(session: AsyncSession, account_id: UUID, email: str, *, taken: bool) -> None:
@@ -43,8 +41,8 @@ async def change(session: AsyncSession, used: OneTimeToken) -> None:
     old = account.address
     if await is_reserved(session, used.email):
         raise EmailTaken
+    await recovery.forget_pending(session, account.id, keep_deletion=True)
     await _set_email(session, account.id, used.email)
-    await one_time_tokens.revoke(session, account.id, *EARLIER_MAILS)
     purpose = TokenPurpose.UNDO_EMAIL_CHANGE
     token = await one_time_tokens.issue(session, purpose, account.id, old)
     valid = {"valid": in_words(LIFETIMES[purpose])}
@@ -57,14 +55,14 @@ async def undo(session: AsyncSession, token: str) -> Account:
     """Give an account its earlier address back. Its sessions end, its devices are forgotten, and its password is not valid any more:
     another person may know it.
 
-    Tokens that undo later changes are revoked: whoever made those changes does not get the account back. Return the account. Raises
-    TokenNotValid.
+    Tokens that undo later changes are revoked: whoever made those changes does not get the account back. What was requested for the
+    account is forgotten, also its deletion. Return the account. Raises TokenNotValid, EmailTaken.
     """
     used = await one_time_tokens.use(session, token, TokenPurpose.UNDO_EMAIL_CHANGE)
     account = await _locked(session, used.account_id)
     later = (OneTimeToken.account_id == account.id, OneTimeToken.created_at >= used.created_at)
     await session.execute(delete(OneTimeToken).where(*later, OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE))
-    await one_time_tokens.revoke(session, account.id, *EARLIER_MAILS)
+    await recovery.forget_pending(session, account.id)
     await session.execute(update(Account).where(Account.id == account.id).values(password_hash=UNUSABLE_PASSWORD))
     await _set_email(session, account.id, used.email)
     await revoke_sessions(session, account.id)
@@ -75,7 +73,9 @@ async def undo(session: AsyncSession, token: str) -> Account:
 
 
 async def _locked(session: AsyncSession, account_id: UUID) -> Account:
-    account: Account | None = await session.scalar(select(Account).where(Account.id == account_id).with_for_update())
+    account: Account | None = await session.scalar(
+        select(Account).where(Account.id == account_id).with_for_update(key_share=True)
+    )
     if account is None:
         raise TokenNotValid
     return account

@@ -105,6 +105,7 @@ async def change_email(
         raise EmailUnchanged
     await check_password(sessions, hasher, source, account, change.password)
     async with sessions.begin() as session:
+        await records.lock_for_caller(session, caller, account.password_hash)
         await request_mail(session, RequestKind.CHANGE_EMAIL, change.email, account.id)
 
 

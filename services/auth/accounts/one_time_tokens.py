@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.auth.accounts import records
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.errors import TokenNotValid
 
@@ -51,17 +52,21 @@ async def find(session: AsyncSession, token: str, purpose: TokenPurpose) -> OneT
 
 
 async def use(session: AsyncSession, token: str, *purposes: TokenPurpose) -> OneTimeToken:
-    """Delete a token and return it. Of concurrent uses, one succeeds. Raises TokenNotValid if it is unknown, used or expired."""
-    deleted = (
-        delete(OneTimeToken)
-        .where(
-            OneTimeToken.digest == _digest(token),
-            OneTimeToken.purpose.in_(purposes),
-            OneTimeToken.expires_at > func.now(),
-        )
-        .returning(OneTimeToken)
+    """Lock the account of a token, delete the token and return it. Of concurrent uses, one succeeds.
+
+    Raises TokenNotValid if it is unknown, used or expired.
+    """
+    valid = (
+        OneTimeToken.digest == _digest(token),
+        OneTimeToken.purpose.in_(purposes),
+        OneTimeToken.expires_at > func.now(),
     )
-    found: OneTimeToken | None = await session.scalar(deleted)
+    account_id = await session.scalar(select(OneTimeToken.account_id).where(*valid))
+    if account_id is None:
+        raise TokenNotValid
+    # The account before the token, as everywhere: concurrent uses of two tokens of an account would deadlock otherwise.
+    await records.lock(session, account_id)
+    found: OneTimeToken | None = await session.scalar(delete(OneTimeToken).where(*valid).returning(OneTimeToken))
     if found is None:
         raise TokenNotValid
     return found

@@ -4,14 +4,14 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
-from services.auth.accounts import one_time_tokens, records
+from services.auth.accounts import one_time_tokens, records, recovery
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.models import TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
 from services.auth.accounts.password_check import check_password
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
-from services.auth.errors import TokenNotValid, WrongPassword
+from services.auth.errors import TokenNotValid
 from services.auth.mail.template_names import Template, in_words
 from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import Account
@@ -30,7 +30,7 @@ async def change_password(
     current: str,
     new: str,
 ) -> None:
-    """Change the password of the caller's account, and end its other sessions.
+    """Change the password of the caller's account, end its other sessions, and forget what was requested for it, except its deletion.
 
     Raises WrongPassword, PasswordTooEasy, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
     """
@@ -41,12 +41,12 @@ async def change_password(
     async with hasher.slot(Lane.of_account(account.id), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
-        same_password = Account.password_hash.is_not_distinct_from(account.password_hash)
-        changed = update(Account).where(Account.id == account.id, same_password).values(password_hash=new_hash)
-        if (await session.execute(changed.returning(Account.id))).first() is None:
-            raise WrongPassword  # another request has changed it meanwhile
+        locked = await records.lock_for_caller(session, caller, account.password_hash)
+        locked.password_hash = new_hash
+        await session.flush()
+        await recovery.forget_pending(session, account.id, keep_deletion=True)
         await revoke_sessions(session, account.id, keep=caller.session_id)
-        await _tell_owner(session, account)
+        await _tell_owner(session, locked)
 
 
 async def send_reset(session: AsyncSession, account: Account) -> None:
@@ -71,7 +71,8 @@ async def reset_password(
     token: str,
     new: str,
 ) -> None:
-    """Set a new password with a token from a mail, end all sessions and forget all devices. The address is verified by that.
+    """Set a new password with a token from a mail, end all sessions, and forget all devices and what was requested for the account, also
+    its deletion. The address is verified by that.
 
     Raises TokenNotValid, PasswordTooEasy (the token can be used again then), TooBusy.
     """
@@ -91,6 +92,7 @@ async def reset_password(
         )
         if changed.first() is None:
             raise TokenNotValid  # the account has another address by now
+        await recovery.forget_pending(session, used.account_id)
         await revoke_sessions(session, used.account_id)
         await devices.forget_all(session, used.account_id)
         key = failed_logins.key_of_name(used.email)
@@ -100,7 +102,6 @@ async def reset_password(
 
 
 async def _tell_owner(session: AsyncSession, account: Account) -> None:
-    """Revoke the tokens of earlier mails that set a password, and send the owner a mail about the new password."""
-    await one_time_tokens.revoke(session, account.id, TokenPurpose.RESET_PASSWORD)
+    """Send the owner a mail about the new password."""
     if mail_is_configured():
         await add_mail(session, Template.PASSWORD_CHANGED, account.address, account_id=account.id)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from kit.auth import Caller
 from kit.errors import NotAuthenticated
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
-from services.auth.errors import AccountNeeded, EmailTaken
+from services.auth.errors import AccountNeeded, EmailTaken, WrongPassword
 from services.auth.models import Account
 from services.auth.sessions.models import RefreshFamily
 
@@ -53,6 +53,27 @@ async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
     account: Account | None = await session.scalar(query)
     if account is None:
         raise NotAuthenticated("The session of this access token has ended, or its account was deleted. Log in again.")
+    return account
+
+
+async def lock(session: AsyncSession, account_id: UUID) -> None:
+    """Lock an account until the transaction ends. Transactions that also use its tokens, codes or requests lock the account first."""
+    # Not FOR UPDATE: auth's worker can still insert rows that refer to the account.
+    await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
+
+
+async def lock_for_caller(session: AsyncSession, caller: Caller, password_hash: str | None) -> Account:
+    """Lock the account of an access token, and return it. `password_hash`: of the password that was verified.
+
+    Raises NotAuthenticated if the session has ended meanwhile, WrongPassword if the password was changed meanwhile, AccountNeeded.
+    """
+    account = await get_for_caller(session, caller)
+    await lock(session, account.id)
+    # Read again after waiting for the lock: the owner may have ended the session or changed the password.
+    session.expire(account)
+    account = await get_for_caller(session, caller)
+    if account.password_hash != password_hash:
+        raise WrongPassword
     return account
 
 

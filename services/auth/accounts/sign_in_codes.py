@@ -75,6 +75,9 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     The caller must commit in both cases.
     """
     row = SignInCode.challenge_digest == _digest(challenge)
+    # The account before the code, as in recovery.py. One statement, whether the address has an account or not.
+    account_id = select(SignInCode.account_id).where(row).scalar_subquery()
+    await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
     tried = await session.execute(
         update(SignInCode)
         .where(row, SignInCode.expires_at > func.now(), SignInCode.attempts < MAX_ATTEMPTS)

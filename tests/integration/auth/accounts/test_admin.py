@@ -13,7 +13,9 @@ from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, sessions
 from services.auth.models import Account
 from services.auth.settings import settings
+from tests.fakes.mail_server import MailServer
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.mail import send_due, token_in
 
 assert settings.auth_admin_email is not None
 assert settings.auth_admin_password is not None
@@ -58,6 +60,31 @@ async def test_ensure_admin_when_the_address_was_registered_then_takes_the_accou
     assert (await auth.login(EMAIL, "a password of another person")).status_code == 400
     assert (await auth.refresh(taken["refresh_token"])).status_code == 400
     assert (await auth.login(EMAIL, PASSWORD)).status_code == 200
+
+
+async def test_ensure_admin_when_the_address_was_registered_then_forgets_what_was_requested_for_the_account(
+    auth: AuthClient, hasher: PasswordHasher, mail_server: MailServer
+) -> None:
+    thief, password = "thief@example.com", "a password of another person"
+    await auth.register("earlier@example.com", password)
+    change = {"email": EMAIL, "password": password}
+    await auth.http.post("/auth/me/email", json=change, headers=await auth.signed_in("earlier@example.com", password))
+    await send_due()
+    await auth.http.post("/auth/email/verify", json={"token": token_in(mail_server.mails[-1])})
+    await send_due()
+    undo = next(mail for mail in mail_server.mails[::-1] if mail.recipients == ["earlier@example.com"])
+    headers = await auth.signed_in(EMAIL, password)
+    await auth.http.post("/auth/me/email", json=change | {"email": thief}, headers=headers)
+    await send_due()
+    assert mail_server.mails[-1].recipients == [thief]
+    await auth.http.post("/auth/me/delete", json={"password": password}, headers=headers)
+    await ensure_admin(sessions, hasher, settings, ACTOR)
+    for path, mail in (("verify", mail_server.mails[-1]), ("undo", undo)):
+        answer = await auth.http.post(f"/auth/email/{path}", json={"token": token_in(mail)})
+        assert (path, answer.status_code) == (path, 400)
+    async with sessions() as session:
+        account = (await session.scalars(select(Account).where(Account.email == EMAIL))).one()
+    assert (account.role, account.delete_at) == ("admin", None)
 
 
 async def test_ensure_admin_when_not_configured_then_creates_nothing(auth: AuthClient, hasher: PasswordHasher) -> None:

@@ -85,6 +85,14 @@ async def test_delete_when_the_account_has_a_role_is_refused(auth: AuthClient) -
     assert (answer.status_code, answer.json()["code"]) == (409, "account_has_role")
 
 
+async def test_delete_due_leaves_accounts_that_have_got_a_role(auth: AuthClient) -> None:
+    await auth.register(EMAIL)
+    async with sessions.begin() as session:
+        await session.execute(update(Account).values(role="support", delete_at=func.now() - timedelta(seconds=1)))
+    async with sessions.begin() as session:
+        assert await deletion_requests.delete_due(session, 2) == 0
+
+
 async def test_delete_due_when_two_workers_run_deletes_each_account_once(auth: AuthClient) -> None:
     for _ in range(4):
         await auth.register()

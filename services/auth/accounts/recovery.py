@@ -1,0 +1,33 @@
+"""Forget what was requested for an account before its owner changed it or took it back: a thief may have requested it."""
+
+from uuid import UUID
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.auth.accounts import records
+from services.auth.accounts.models import MailRequest, OneTimeToken, SignInCode, TokenPurpose
+from services.auth.models import Account
+
+
+async def forget_pending(
+    session: AsyncSession, account_id: UUID, *, keep_undo: bool = True, keep_deletion: bool = False
+) -> None:
+    """Revoke the tokens of earlier mails, the mails that auth's worker has not written yet, sign-in codes and a requested deletion.
+
+    `keep_undo`: tokens that give the account an earlier address back stay valid. `keep_deletion`: the account is still deleted when its
+    time comes. The account is locked until the transaction ends; its e-mail address must not be changed earlier in this transaction,
+    because the worker's insert of a token would wait for that.
+    """
+    await records.lock(session, account_id)
+    email = select(Account.email).where(Account.id == account_id).scalar_subquery()
+    for table in (MailRequest, SignInCode):
+        await session.execute(delete(table).where(or_(table.account_id == account_id, table.email == email)))
+    # After the requests: a worker that was answering one of them has committed its token by now.
+    tokens = delete(OneTimeToken).where(OneTimeToken.account_id == account_id)
+    if keep_undo:
+        tokens = tokens.where(OneTimeToken.purpose != TokenPurpose.UNDO_EMAIL_CHANGE)
+    await session.execute(tokens)
+    if not keep_deletion:
+        scheduled = (Account.id == account_id, Account.delete_at.is_not(None))
+        await session.execute(update(Account).where(*scheduled).values(delete_at=None))
