@@ -106,6 +106,12 @@ class ScopesNotHeld(Problem):
     status = 403
 
 
+class RoleOfGuest(Problem):
+    """A guest keeps the role of customers. The guest must register first."""
+
+    status = 409
+
+
 class OwnAccount(Problem):
     """You cannot ban your own account or change its role. Ask another administrator."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 from kit.audit import entries as audit
 from services.auth.accounts import administrators
 from services.auth.accounts.events import publish_change
-from services.auth.errors import AccountNotFound, UnknownRole
+from services.auth.errors import AccountNotFound, RoleOfGuest, UnknownRole
 from services.auth.management.operators import Operator, check_replaceable, check_scopes, get_locked
 from services.auth.models import Account, AuditLogEntry, Role
 from services.auth.sessions.revocations import revoke_sessions
@@ -75,7 +75,7 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
     """Give an account a role. If it loses scopes, its sessions end.
 
     Raises AccountNotFound, UnknownRole, ScopesNotHeld for a role with scopes that the operator does not have, OwnAccount,
-    AccountOfConfiguration.
+    AccountOfConfiguration, RoleOfGuest.
     """
     account = await get_locked(session, operator, account_id)
     if account.role != role:
@@ -85,6 +85,8 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
             raise UnknownRole(f"There is no role with this name. Roles are {', '.join(known)}.")
         check_scopes(operator, frozenset(granted.scope.split()))
         check_replaceable(operator, account)
+        if account.email is None:
+            raise RoleOfGuest
         await administrators.set_role(session, operator.actor, account, granted)
     return account
 

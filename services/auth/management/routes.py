@@ -15,7 +15,14 @@ from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 from services.auth.db import Reading, Transaction
-from services.auth.errors import AccountNotFound, AccountOfConfiguration, OwnAccount, ScopesNotHeld, UnknownRole
+from services.auth.errors import (
+    AccountNotFound,
+    AccountOfConfiguration,
+    OwnAccount,
+    RoleOfGuest,
+    ScopesNotHeld,
+    UnknownRole,
+)
 from services.auth.management import acts, search
 from services.auth.management.operators import Operator, session_exists
 from services.auth.management.schemas import AccountPage, AccountUpdate, Ban, ManagedAccountView, RoleName
@@ -73,7 +80,9 @@ async def get_account_details(
 @router.patch(
     "/{account_id}",
     summary="Change the details of an account",
-    responses=problem_responses(AccountNotFound, UnknownRole, ScopesNotHeld, OwnAccount, AccountOfConfiguration),
+    responses=problem_responses(
+        AccountNotFound, UnknownRole, ScopesNotHeld, OwnAccount, AccountOfConfiguration, RoleOfGuest
+    ),
 )
 async def change_account_details(
     change: AccountUpdate, operator: Manager, session: Transaction, account_id: AccountId

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import jwt
 import pytest
 from sqlalchemy import text
 
@@ -202,6 +203,18 @@ async def test_change_role_gives_the_scopes_and_a_demotion_ends_the_sessions(
     unknown = await change(auth, administrator, account_id, role="owner")
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_role")
     assert "admin, customer, support" in unknown.json()["detail"]
+
+
+async def test_guests_are_found_and_banned_and_get_no_role(auth: AuthClient, administrator: Headers) -> None:
+    created = await auth.http.post("/auth/guests")
+    assert created.status_code == 201, created.text
+    tokens = created.json()
+    guest_id = jwt.decode(tokens["access_token"], options={"verify_signature": False})["sub"]
+    assert await found(auth, administrator, q=guest_id) == [None]
+    refused = await change(auth, administrator, guest_id, role="support")
+    assert (refused.status_code, refused.json()["code"]) == (409, "role_of_guest")
+    assert (await ban(auth, administrator, guest_id)).json()["status"] == "banned"
+    assert (await auth.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
 
 
 async def test_operators_when_the_role_has_scopes_that_they_do_not_have_then_refused(auth: AuthClient) -> None:
