@@ -38,7 +38,7 @@ async def growth(stack: Stack, executor: Executor) -> float:
     (account,) = await auth.register(stack, "memory@example.com")
     names = [f"attacked{n}@example.com" for n in range(NAMES)]
     database = await asyncpg.connect(stack.env["AUTH_DATABASE_URL"], timeout=5)
-    await database.execute(ATTACKED, [hashlib.sha256(f"name {name}".encode()).digest() for name in names])
+    await begin_pauses(database, names)
     senders = await sessions.begin(database, account, SESSIONS)
     await database.close(timeout=5)
     supervisor, url = stack.replica("auth")
@@ -55,6 +55,11 @@ async def growth(stack: Stack, executor: Executor) -> float:
         return (process.memory_info().rss - before) / 1e6
     finally:
         await supervisor.stop()
+
+
+async def begin_pauses(database: asyncpg.Connection, names: list[str]) -> None:
+    """Let auth refuse logins with these user names for an hour."""
+    await database.execute(ATTACKED, [hashlib.sha256(f"name {name}".encode()).digest() for name in names])
 
 
 def attack(names: list[str], port: int) -> None:

@@ -22,7 +22,7 @@ CONNECTIONS = 15
 SECRET = b"refresh secret of the benchmark"
 ROTATE = """
 UPDATE refresh_families SET secret_digest = $1, parent_digest = secret_digest, rotated_at = now(),
-    expires_at = least(now() + interval '30 days', absolute_expires_at), device = NULL, address = $2, last_used_at = now(),
+    expires_at = least(now() + idle_lifetime, absolute_expires_at), device = NULL, address = $2, last_used_at = now(),
     access_expires_at = now() + interval '15 minutes'
 WHERE id = $3 AND expires_at > now() AND secret_digest = $4 RETURNING account_id, client_id, sid, scope
 """

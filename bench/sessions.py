@@ -8,8 +8,10 @@ import asyncpg
 from bench.token_requests import Refresh
 
 SESSIONS = """
-INSERT INTO refresh_families (id, sid, client_id, account_id, secret_digest, scope, access_expires_at, expires_at, absolute_expires_at)
-SELECT id, md5(id), 'shop', $3, digest, 'orders:read', now(), now() + interval '30 days', now() + interval '90 days'
+INSERT INTO refresh_families (id, sid, client_id, account_id, secret_digest, scope, idle_lifetime, access_expires_at,
+    expires_at, absolute_expires_at)
+SELECT id, md5(id), 'shop', $3, digest, 'orders:read', interval '30 days', now(), now() + interval '30 days',
+    now() + interval '90 days'
 FROM unnest($1::text[], $2::bytea[]) AS new (id, digest)
 """
 
