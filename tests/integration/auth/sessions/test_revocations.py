@@ -194,7 +194,7 @@ async def test_list_when_the_last_access_token_of_a_session_has_expired_does_not
     assert left > timedelta(seconds=settings.auth_access_token_seconds)
     assert (await auth.http.get("/auth/revocations")).json()["sessions"] == []
     async with sessions.begin() as session:
-        assert await prune(session) == 1
+        await prune(session)  # also deletes rows of other kinds
     async with sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Revocation)) == 0
 
