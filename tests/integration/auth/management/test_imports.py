@@ -61,7 +61,7 @@ async def test_import_when_lines_are_refused_then_code_1_the_reasons_and_the_oth
     assert set(out.splitlines()) == {
         "imported: 1, existing: 0, refused: 2",
         "line 2: password_hash: the cost of bcrypt must be between 4 and 13.",
-        "line 3: email: must be an email address.",
+        "line 3: email: must be an e-mail address.",
     }
     assert (await auth.login("chidi@example.com")).status_code == 200
 

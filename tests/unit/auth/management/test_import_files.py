@@ -45,7 +45,7 @@ def test_read_csv_when_lines_are_broken_then_only_these_are_refused() -> None:
         5: "the line is not encoded in UTF-8",
         6: "the line has 2 values, and the header 4",
         7: "the line is longer than 8192 bytes",
-        8: "email: must be an email address.",
+        8: "email: must be an e-mail address.",
         9: "password_hash: must be a hash of bcrypt ($2a$, $2b$, $2y$), bcrypt_sha256 of passlib, or argon2 (v=19).",
     }
 
