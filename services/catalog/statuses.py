@@ -54,7 +54,7 @@ class StockState(StrEnum):
     """Given back to the stock."""
 
 
-class MovementKind(StrEnum):
+class StockMovementKind(StrEnum):
     """Why a stock level changed."""
 
     RECEIVED = "received"

@@ -10,12 +10,12 @@ from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
 from services.catalog.models import AuditLogEntry, Order, OrderItem, StockLevel, Variant
-from services.catalog.statuses import MovementKind, OrderStatus, StockState
+from services.catalog.statuses import OrderStatus, StockMovementKind, StockState
 from services.catalog.stock import levels
 from services.catalog.stock.models import StockMovement
 from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView, UpdateStock
 
-SIGNS = {MovementKind.RECEIVED: 1, MovementKind.RETURNED: 1, MovementKind.WRITTEN_OFF: -1}
+SIGNS = {StockMovementKind.RECEIVED: 1, StockMovementKind.RETURNED: 1, StockMovementKind.WRITTEN_OFF: -1}
 MAX_OWED = 100
 
 # Paid orders that wait for units, oldest first: new units belong to them. Orders are locked before levels; one that a refund has locked
@@ -32,7 +32,7 @@ async def create_level(session: AsyncSession, variant_id: UUID, stock: int, acto
     """Start to count the stock of a new variant: its first units are received."""
     await session.execute(insert(StockLevel).values(variant_id=variant_id, on_hand=stock))
     if stock:
-        await _record(session, variant_id, MovementKind.RECEIVED, stock, stock, actor, "first stock", None)
+        await _record(session, variant_id, StockMovementKind.RECEIVED, stock, stock, actor, "first stock", None)
 
 
 async def move_stock(
@@ -49,10 +49,10 @@ async def move_stock(
     await session.execute(upsert(StockLevel).values(variant_id=variant_id).on_conflict_do_nothing())
     locked = select(StockLevel.on_hand).where(StockLevel.variant_id == variant_id).with_for_update(key_share=True)
     before = (await session.execute(locked)).scalar_one()
-    kind = MovementKind(request.kind)
-    if kind == MovementKind.COUNTED and request.expected != before:
+    kind = StockMovementKind(request.kind)
+    if kind == StockMovementKind.COUNTED and request.expected != before:
         raise StockChanged(f"{before} units are on hand, not {request.expected}. Count again.", on_hand=before)
-    change = request.quantity - before if kind == MovementKind.COUNTED else SIGNS[kind] * request.quantity
+    change = request.quantity - before if kind == StockMovementKind.COUNTED else SIGNS[kind] * request.quantity
     if before + change < 0:
         raise StockTooLow(f"Only {before} units are on hand. Write off fewer.", on_hand=before)
     changed = update(StockLevel).where(StockLevel.variant_id == variant_id)
@@ -121,7 +121,7 @@ async def get_level(session: AsyncSession, variant_id: UUID) -> StockLevelView:
 async def _record(
     session: AsyncSession,
     variant_id: UUID,
-    kind: MovementKind,
+    kind: StockMovementKind,
     quantity: int,
     change: int,
     actor: Actor,

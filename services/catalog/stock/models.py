@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import one_of, text_enum
 from services.catalog.models import Base
-from services.catalog.statuses import MovementKind
+from services.catalog.statuses import StockMovementKind
 
 
 class StockMovement(Base):
@@ -20,14 +20,14 @@ class StockMovement(Base):
 
     __tablename__ = "stock_movements"
     __table_args__ = (
-        one_of("kind", MovementKind),
+        one_of("kind", StockMovementKind),
         CheckConstraint("quantity >= 0", name="quantity"),
         Index(None, "variant_id", "id"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     variant_id: Mapped[UUID]
-    kind: Mapped[MovementKind] = mapped_column(text_enum(MovementKind))
+    kind: Mapped[StockMovementKind] = mapped_column(text_enum(StockMovementKind))
     quantity: Mapped[int]
     on_hand_change: Mapped[int]
     reserved_change: Mapped[int]

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from kit.fields import Line
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
-from services.catalog.statuses import MovementKind
+from services.catalog.statuses import StockMovementKind
 
 MAX_UNITS = 1_000_000_000
 MAX_AFFECTED = 100
@@ -61,7 +61,7 @@ class StockLevelView(ResponseModel):
 
 class StockMovementView(ResponseModel):
     id: int = Field(description="Number of the movement")
-    kind: MovementKind = Field(description="Why the level changed")
+    kind: StockMovementKind = Field(description="Why the level changed")
     quantity: int = Field(description="Number of units; for `counted` the number that was counted")
     on_hand_change: int = Field(description="Change of `on_hand`")
     reserved_change: int = Field(description="Change of `reserved`")
