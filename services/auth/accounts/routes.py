@@ -1,5 +1,6 @@
 """Registration, and the account of the caller."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Request, Response, Security
@@ -79,12 +80,18 @@ async def register_account(
     (AUTH_REGISTRATION), this token creates the account. The answer is then 202 for every address: if it has an account, the mail says so.
     A guest stays a guest in this case, and can be merged into the account after a login.
     """
-    check_not_easy(registration.password, registration.email, registration.name, settings.auth_shop_name)
     async with refusal_delay.request_of(source.address):
         address_limits.check(refusals, REGISTRATIONS, source.address)
         async with hasher.slot(Lane.of_registrations(source.address), source.disconnected):
             async with sessions.begin() as counting:
                 await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
+            await asyncio.to_thread(
+                check_not_easy,
+                registration.password,
+                registration.email,
+                registration.name,
+                settings.auth_shop_name,
+            )
             password_hash = await hasher.hash(registration.password)
     email, name = registration.email, registration.name
     if settings.auth_registration is RegistrationMode.VERIFIED:

@@ -9,7 +9,7 @@ from services.auth.throttling.address_buckets import FAILED_LOGINS, REGISTRATION
 from services.auth.throttling.models import AddressBucket
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.apps import RunningApp
-from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth import PASSWORD, AuthClient
 from tests.fixtures.auth_app import auth_client
 from tests.fixtures.metrics import metric
 
@@ -37,10 +37,10 @@ async def test_register_when_an_address_has_registered_too_many_accounts_then_re
 
 async def test_register_costs_a_token_whether_it_succeeds_or_not(auth: AuthClient) -> None:
     full_at = await _fill(timedelta(seconds=30))
-    for status in (201, 409):
-        assert (await auth.register("ada@example.com")).status_code == status
+    for status, password in ((201, PASSWORD), (409, PASSWORD), (422, "blessing")):
+        assert (await auth.register("ada@example.com", password)).status_code == status
     async with sessions() as session:
-        assert await session.scalar(select(AddressBucket.full_at)) == full_at + 2 * REGISTRATIONS.refill
+        assert await session.scalar(select(AddressBucket.full_at)) == full_at + 3 * REGISTRATIONS.refill
 
 
 async def test_register_when_failed_logins_have_used_up_their_bucket_then_created(auth: AuthClient) -> None:

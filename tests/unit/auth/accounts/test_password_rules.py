@@ -1,10 +1,13 @@
 import contextlib
+import math
 import random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from zxcvbn_rs_py import zxcvbn
 
+from services.auth.accounts import password_rules
 from services.auth.accounts.password_rules import (
     MAX_BYTES,
     MAX_CHARACTERS,
@@ -126,3 +129,21 @@ def test_word_lists_when_read_then_without_comments_and_in_lower_case() -> None:
     for word in common_passwords() | african_words():
         assert word == word.lower().strip()
         assert not word.startswith("# ")
+
+
+def test_check_not_easy_when_every_character_can_stand_for_another_then_few_combinations_are_tried() -> None:
+    """With all of them, zxcvbn needs about 200 ms: it reads them in thousands of combinations."""
+    password = "4@8({[<369!1|70$5+%2" * 2
+    rated: list[str] = []
+
+    def rate(text: str, words: list[str]) -> object:
+        rated.append(text)
+        return zxcvbn(text, words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(password_rules, "zxcvbn", rate)
+        check_not_easy(password, EMAIL)
+    assert rated
+    for text in rated:
+        assert len(text) <= 32
+        assert math.prod(max(1, len(set(text) & set(group))) for group in password_rules.SUBSTITUTES) <= 4
