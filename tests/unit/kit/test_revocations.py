@@ -90,8 +90,9 @@ async def test_list_when_it_was_never_fetched_refuses_nothing_and_is_fetched_as_
         assert not service.is_revoked(claims(sid="s"))
         auth.found = RevocationList(sessions=["s"])
         await auth.fetched.wait()
-        while not service.is_revoked(claims(sid="s")):  # noqa: ASYNC110 -- no event tells it
-            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            while not service.is_revoked(claims(sid="s")):  # noqa: ASYNC110 -- no event tells it
+                await asyncio.sleep(0)
 
 
 async def test_fetch_when_the_etag_is_the_same_returns_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
