@@ -21,7 +21,7 @@ CONNECTIONS = 8
 """auth lets so many logins of one address wait."""
 
 SECONDS = 600.0
-"""The time limit. On an idle machine, the attack takes about half a minute."""
+"""The time limit. The attack needs more than a minute of CPU time."""
 
 ATTACKED = """
 INSERT INTO failed_logins (key, failures, attempt_times, next_attempt_at, forget_at)
