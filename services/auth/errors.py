@@ -100,6 +100,12 @@ class UnknownRole(Problem):
     status = 422
 
 
+class AddressNotVerified(Problem):
+    """The owner has not verified the e-mail address of this account, so it can get no role. Ask for that first."""
+
+    status = 409
+
+
 class ScopesNotHeld(Problem):
     """The role has scopes that you do not have, so you can neither give nor change it. Ask an operator who has them."""
 

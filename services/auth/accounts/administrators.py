@@ -8,8 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from services.auth.accounts import recovery
+from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import ADMIN, CUSTOMER, Account, AuditLogEntry, Role
 from services.auth.sessions.revocations import revoke_sessions
+from services.auth.settings import settings
 
 MAX_LISTED = 1000
 
@@ -25,7 +28,8 @@ async def list_all(session: AsyncSession) -> Sequence[Account]:
 
 
 async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> bool:
-    """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role.
+    """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, and for an
+    address that is not verified (`may_have_role`).
 
     If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_unnamed` does not return the
     account.
@@ -34,6 +38,8 @@ async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> b
     if role not in roles.keys() - {CUSTOMER}:
         raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles.keys() - {CUSTOMER}))}")
     account = await _get_locked(session, email)
+    if not may_have_role(account):
+        raise RoleRefused(f"the owner of {email} has not verified this address: ask for that first")
     old_role = account.role
     await set_role(session, actor, account, roles[role])
     return old_role != role
@@ -55,9 +61,18 @@ async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | N
     await set_role(session, actor, account, await session.get_one(Role, CUSTOMER))
 
 
+def may_have_role(account: Account) -> bool:
+    """Return whether an account can get a role: its address is verified, so another person has not registered it.
+
+    An operator chose the address in AUTH_ADMIN_EMAIL, and without mail nobody can verify an address.
+    """
+    return account.email_verified or account.email == settings.auth_admin_email or not mail_is_configured()
+
+
 async def set_role(session: AsyncSession, actor: Actor, account: Account, role: Role) -> None:
     """Give a locked account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
 
+    What was requested for it is forgotten: a customer may not be the person who gets the role. The caller checks `may_have_role`.
     Does nothing if it has the role, unless the role came from AUTH_ADMIN_EMAIL.
     """
     before = {"role": account.role, "role_from_environment": account.role_from_environment}
@@ -67,6 +82,7 @@ async def set_role(session: AsyncSession, actor: Actor, account: Account, role: 
     old_scopes = set((await session.get_one(Role, account.role)).scope.split())
     account.role, account.role_from_environment = role.name, False
     await session.flush()
+    await recovery.forget_pending(session, account.id)
     if role.name == CUSTOMER or not set(role.scope.split()) >= old_scopes:
         await revoke_sessions(session, account.id)
         after["sessions"] = "ended"
@@ -82,7 +98,9 @@ async def find_unnamed(session: AsyncSession, named: str | None) -> Sequence[UUI
 
 
 async def _get_locked(session: AsyncSession, email: str) -> Account:
-    account: Account | None = await session.scalar(select(Account).where(Account.email == email).with_for_update())
+    account: Account | None = await session.scalar(
+        select(Account).where(Account.email == email).with_for_update(key_share=True)
+    )
     if account is None:
         raise RoleRefused(f"there is no account with the address {email}: register it first")
     return account

@@ -10,9 +10,9 @@ from sqlalchemy.orm import joinedload
 from kit.audit import entries as audit
 from services.auth.accounts import administrators
 from services.auth.accounts.events import publish_change
-from services.auth.errors import AccountNotFound, RoleOfGuest, UnknownRole
+from services.auth.errors import AccountNotFound, AddressNotVerified, RoleOfGuest, UnknownRole
 from services.auth.management.operators import Operator, check_replaceable, check_scopes, get_locked
-from services.auth.models import Account, AuditLogEntry, Role
+from services.auth.models import CUSTOMER, Account, AuditLogEntry, Role
 from services.auth.sessions.revocations import revoke_sessions
 
 
@@ -75,7 +75,7 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
     """Give an account a role. If it loses scopes, its sessions end.
 
     Raises AccountNotFound, UnknownRole, ScopesNotHeld for a role with scopes that the operator does not have, OwnAccount,
-    AccountOfConfiguration, RoleOfGuest.
+    AccountOfConfiguration, RoleOfGuest, AddressNotVerified.
     """
     account = await get_locked(session, operator, account_id)
     if account.role != role:
@@ -87,6 +87,8 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
         check_replaceable(operator, account)
         if account.email is None:
             raise RoleOfGuest
+        if role != CUSTOMER and not administrators.may_have_role(account):
+            raise AddressNotVerified
         await administrators.set_role(session, operator.actor, account, granted)
     return account
 

@@ -18,6 +18,7 @@ from services.auth.db import Reading, Transaction
 from services.auth.errors import (
     AccountNotFound,
     AccountOfConfiguration,
+    AddressNotVerified,
     OwnAccount,
     RoleOfGuest,
     ScopesNotHeld,
@@ -81,7 +82,13 @@ async def get_account_details(
     "/{account_id}",
     summary="Change the details of an account",
     responses=problem_responses(
-        AccountNotFound, UnknownRole, ScopesNotHeld, OwnAccount, AccountOfConfiguration, RoleOfGuest
+        AccountNotFound,
+        UnknownRole,
+        ScopesNotHeld,
+        OwnAccount,
+        AccountOfConfiguration,
+        RoleOfGuest,
+        AddressNotVerified,
     ),
 )
 async def change_account_details(

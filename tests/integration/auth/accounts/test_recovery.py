@@ -7,11 +7,13 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from services.auth.accounts import deletion_requests, email_routes
+from kit.audit.actor import Actor
+from services.auth.accounts import administrators, deletion_requests, email_routes
 from services.auth.accounts.models import MailRequest, OneTimeToken, SignInCode
 from services.auth.db import sessions
 from services.auth.models import Account
 from tests.fakes.mail_server import MailServer
+from tests.fixtures.accounts import mark_verified
 from tests.fixtures.auth import PASSWORD, AuthClient
 from tests.fixtures.mail import send_due, token_in
 
@@ -140,6 +142,19 @@ async def test_requested_deletion_ends_with_a_reset_and_not_with_a_changed_passw
     await change_password(auth, mail_server)
     assert await delete_at(OWNER) is not None
     await reset(auth, mail_server)
+    assert await delete_at(OWNER) is None
+
+
+async def test_role_forgets_what_was_requested_for_the_account(auth: AuthClient, mail_server: MailServer) -> None:
+    await auth.register(OWNER)
+    await mark_verified(OWNER)
+    headers = await auth.signed_in(OWNER)
+    await ask_change(auth, headers, THIEF)
+    token = await token_to(mail_server, THIEF)
+    await post(auth, "/me/delete", headers, password=PASSWORD)
+    async with sessions.begin() as session:
+        await administrators.grant(session, Actor(id="operator:ada", address="desk"), OWNER, "support")
+    assert (await post(auth, "/email/verify", token=token)).status_code == 400
     assert await delete_at(OWNER) is None
 
 

@@ -1,6 +1,7 @@
 import json
 
 from services.auth.settings import settings
+from tests.fixtures.accounts import mark_verified
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.auth_cli import run_auth
@@ -9,6 +10,7 @@ from tests.fixtures.auth_cli import run_auth
 async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_both(
     auth: AuthClient, administrator: dict[str, str], email: str
 ) -> None:
+    await mark_verified(email)
     code, out = await run_auth("admin", "grant", email.upper())
     assert (code, out.strip()) == (0, f"{email}: role admin")
     tokens = (await auth.login(email)).json()
@@ -38,6 +40,7 @@ async def test_admin_commands_grant_and_end_roles_with_the_sessions_and_record_b
 
 
 async def test_admin_grant_when_the_role_is_support_then_only_its_scopes(auth: AuthClient, email: str) -> None:
+    await mark_verified(email)
     assert (await run_auth("admin", "grant", email, "--role", "support"))[0] == 0
     assert (await auth.login(email)).json()["scope"] == "orders:read orders:write payments:read payments:write"
 
@@ -46,6 +49,7 @@ async def test_admin_grant_when_the_new_role_has_fewer_scopes_then_the_sessions_
     auth: AuthClient, email: str
 ) -> None:
     customer = (await auth.login(email)).json()
+    await mark_verified(email)
     await run_auth("admin", "grant", email)
     assert (await auth.refresh(customer["refresh_token"])).status_code == 200, "a promotion ends nothing"
     admin = (await auth.login(email)).json()
@@ -62,6 +66,7 @@ async def test_admin_commands_when_refused_then_code_2_and_the_reason(
         (("grant", "nobody@example.com"), "there is no account with the address nobody@example.com"),
         (("grant", "nonsense"), "must be an e-mail address"),
         (("grant", email, "--role", "customer"), "Roles are admin, support"),
+        (("grant", email), "has not verified this address"),
         (("revoke", email), "it is a customer"),
         (("revoke", settings.auth_admin_email), "AUTH_ADMIN_EMAIL names"),
     ):

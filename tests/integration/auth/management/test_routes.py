@@ -17,6 +17,7 @@ from services.auth.errors import AccountBanned
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
+from tests.fixtures.accounts import mark_verified
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.owners import owner_sessions
@@ -195,6 +196,7 @@ async def test_change_role_gives_the_scopes_and_a_demotion_ends_the_sessions(
     auth: AuthClient, administrator: Headers
 ) -> None:
     account_id = await register(auth, "ada@example.com")
+    await mark_verified("ada@example.com")
     assert (await change(auth, administrator, account_id, role="support")).json()["role"] == "support"
     tokens = (await auth.login("ada@example.com")).json()
     assert "payments:read" in tokens["scope"]
@@ -217,9 +219,19 @@ async def test_guests_are_found_and_banned_and_get_no_role(auth: AuthClient, adm
     assert (await auth.refresh(tokens["refresh_token"])).json()["error"] == "invalid_grant"
 
 
+async def test_change_role_when_the_address_is_not_verified_is_refused(
+    auth: AuthClient, administrator: Headers
+) -> None:
+    account_id = await register(auth, "ada@example.com")
+    answer = await change(auth, administrator, account_id, role="support")
+    assert (answer.status_code, answer.json()["code"]) == (409, "address_not_verified")
+
+
 async def test_operators_when_the_role_has_scopes_that_they_do_not_have_then_refused(auth: AuthClient) -> None:
     program = await manager(auth, "orders:read", "payments:read")
     account_id, administrator_id = await register(auth, "ada@example.com"), await register(auth, "root@example.com")
+    for address in ("ada@example.com", "root@example.com"):
+        await mark_verified(address)
     async with sessions.begin() as session:
         await administrators.grant(session, _ACTOR, "root@example.com", "admin")
     assert (await change(auth, program, account_id, role="support")).status_code == 200
@@ -238,6 +250,8 @@ async def test_administrators_when_it_is_their_account_or_that_of_the_configurat
     auth: AuthClient, administrator: Headers
 ) -> None:
     await register(auth, "root@example.com")
+    for address in ("ada@example.com", "root@example.com"):
+        await mark_verified(address)
     async with sessions.begin() as session:
         await administrators.grant(session, _ACTOR, "root@example.com", "admin")
     other = await auth.signed_in("root@example.com")
@@ -276,6 +290,7 @@ async def test_acts_are_recorded_without_personal_data(auth: AuthClient, adminis
     account_id = await register(auth, "ada@example.com", "Ada")
     users = f"/auth/users/{account_id}"
     await auth.login("ada@example.com")
+    await mark_verified("ada@example.com")
     await change(auth, administrator, account_id, role="support", name="Ada Obi")
     await auth.http.delete(f"{users}/sessions", headers=administrator)
     await ban(auth, administrator, account_id)

@@ -25,6 +25,7 @@ from services.auth.sessions.models import RefreshFamily, Revocation, RevocationK
 from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
 from services.auth.worker import prune
+from tests.fixtures.accounts import mark_verified
 from tests.fixtures.auth import PASSWORD, AuthClient
 
 Tokens = dict[str, str]
@@ -89,6 +90,7 @@ async def delete_account(auth: AuthClient, tokens: Tokens) -> None:
 
 async def demote(_: AuthClient, tokens: Tokens) -> None:
     actor, address = Actor(id="operator:ada", address="desk"), claims_of(tokens).email or ""
+    await mark_verified(address)
     async with sessions.begin() as session:
         await administrators.grant(session, actor, address, "support")
         await administrators.revoke(session, actor, address, None)
