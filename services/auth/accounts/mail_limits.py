@@ -1,7 +1,10 @@
-"""The limit of mails that anyone can cause to one address: five, and then one in ten minutes. It is the same for unknown addresses."""
+"""The limit of mails of each kind that anyone can cause to one address: five, and then one in ten minutes. It is the same for unknown
+addresses. Each kind has a bucket of its own: requests of one kind cannot use up the mails that an owner needs to get into the account.
+"""
 
 import hashlib
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import DateTime, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -16,9 +19,19 @@ _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
 """Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
 
 
-async def count_mail(session: AsyncSession, email: str) -> None:
+class MailKind(StrEnum):
+    """Kinds of mails. The first three have the values of RequestKind."""
+
+    VERIFY_EMAIL = "verify_email"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 -- a kind, not a password
+    CHANGE_EMAIL = "change_email"
+    SIGN_IN_CODE = "sign_in_code"
+    REGISTRATION = "registration"
+
+
+async def count_mail(session: AsyncSession, kind: MailKind, email: str) -> None:
     """Count a mail to an address. Raises TooManyMails."""
-    digest = hashlib.sha256(email.encode()).digest()
+    digest = hashlib.sha256(f"{kind} {email}".encode()).digest()
     next_mail_at = MailBucket.full_at - (CAPACITY - 1) * REFILL
     counted = await session.execute(
         insert(MailBucket)

@@ -14,7 +14,7 @@ from kit.worker.shutdown import Shutdown
 from services.auth.accounts import registrations, sign_in_codes
 from services.auth.accounts.email_change import send_change
 from services.auth.accounts.email_verification import send_verification
-from services.auth.accounts.mail_limits import count_mail
+from services.auth.accounts.mail_limits import MailKind, count_mail
 from services.auth.accounts.models import MailRequest, RequestKind
 from services.auth.accounts.passwords import send_reset
 from services.auth.accounts.records import find_by_email, is_reserved
@@ -28,7 +28,7 @@ RETENTION = timedelta(days=1)
 async def request_mail(session: AsyncSession, kind: RequestKind, email: str, account_id: UUID | None = None) -> None:
     """Ask the worker for a mail to this address. Raises MailNotConfigured, TooManyMails."""
     require_mail()
-    await count_mail(session, email)
+    await count_mail(session, MailKind(kind), email)
     await session.execute(insert(MailRequest).values(kind=kind, email=email, account_id=account_id))
 
 

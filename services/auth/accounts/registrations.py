@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts import records
-from services.auth.accounts.mail_limits import count_mail
+from services.auth.accounts.mail_limits import MailKind, count_mail
 from services.auth.accounts.models import PendingRegistration
 from services.auth.errors import TokenNotValid
 from services.auth.mail.template_names import Template, in_words
@@ -28,7 +28,7 @@ def _digest(token: str) -> bytes:
 
 async def add(session: AsyncSession, *, email: str, name: str | None, password_hash: str) -> None:
     """Store a registration until it is confirmed, at most for LIFETIME. Raises TooManyMails."""
-    await count_mail(session, email)
+    await count_mail(session, MailKind.REGISTRATION, email)
     values = {"email": email, "name": name, "password_hash": password_hash}
     await session.execute(insert(PendingRegistration).values(**values, expires_at=func.now() + LIFETIME))
 

@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from services.auth.accounts.mail_limits import count_mail
+from services.auth.accounts.mail_limits import MailKind, count_mail
 from services.auth.accounts.models import SignInCode
 from services.auth.accounts.records import find_by_email
 from services.auth.mail.template_names import Template, in_words
@@ -35,7 +35,7 @@ async def request_code(session: AsyncSession, email: str) -> str:
     The statements are the same for every address. Raises MailNotConfigured, TooManyMails.
     """
     require_mail()
-    await count_mail(session, email)
+    await count_mail(session, MailKind.SIGN_IN_CODE, email)
     challenge, code = secrets.token_urlsafe(32), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     await session.execute(
         insert(SignInCode).values(
