@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, not_, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from services.auth.email_addresses import normalize_email
 from services.auth.models import BANNED, WORD_SEPARATORS, Account
@@ -58,7 +59,13 @@ async def list_accounts(
     query = select(Account).where(*selected.conditions())
     if before is not None:
         query = query.where(tuple_(Account.created_at, Account.id) < before)
-    return (await session.scalars(query.order_by(Account.created_at.desc(), Account.id.desc()).limit(limit))).all()
+    found: type[Account] = Account
+    if selected.q is not None:
+        # The planner overestimates the matches: without this, it would look at all accounts, newest first, until it has found enough.
+        matches = query.cte("matches").prefix_with("MATERIALIZED")
+        found = aliased(Account, matches)
+        query = select(found)
+    return (await session.scalars(query.order_by(found.created_at.desc(), found.id.desc()).limit(limit))).all()
 
 
 def _matches(q: str) -> ColumnElement[bool]:
