@@ -62,7 +62,7 @@ async def undo(session: AsyncSession, token: str) -> Account:
     account = await _locked(session, used.account_id)
     later = (OneTimeToken.account_id == account.id, OneTimeToken.created_at >= used.created_at)
     await session.execute(delete(OneTimeToken).where(*later, OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE))
-    await recovery.forget_pending(session, account.id)
+    await recovery.forget_pending(session, account.id, tell=used.email)
     await session.execute(update(Account).where(Account.id == account.id).values(password_hash=UNUSABLE_PASSWORD))
     await _set_email(session, account.id, used.email)
     await revoke_sessions(session, account.id)

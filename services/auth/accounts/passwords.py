@@ -92,7 +92,7 @@ async def reset_password(
         )
         if changed.first() is None:
             raise TokenNotValid  # the account has another address by now
-        await recovery.forget_pending(session, used.account_id)
+        await recovery.forget_pending(session, used.account_id, tell=used.email)
         await revoke_sessions(session, used.account_id)
         await devices.forget_all(session, used.account_id)
         key = failed_logins.key_of_name(used.email)

@@ -7,17 +7,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts import records
 from services.auth.accounts.models import MailRequest, OneTimeToken, SignInCode, TokenPurpose
+from services.auth.mail.template_names import Template
+from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import Account
 
 
 async def forget_pending(
-    session: AsyncSession, account_id: UUID, *, keep_undo: bool = True, keep_deletion: bool = False
+    session: AsyncSession,
+    account_id: UUID,
+    *,
+    keep_undo: bool = True,
+    keep_deletion: bool = False,
+    tell: str | None = None,
 ) -> None:
     """Revoke the tokens of earlier mails, the mails that auth's worker has not written yet, sign-in codes and a requested deletion.
 
     `keep_undo`: tokens that give the account an earlier address back stay valid. `keep_deletion`: the account is still deleted when its
-    time comes. The account is locked until the transaction ends; its e-mail address must not be changed earlier in this transaction,
-    because the worker's insert of a token would wait for that.
+    time comes. `tell`: the address that gets a mail if this ends a requested deletion.
+
+    The account is locked until the transaction ends. Its e-mail address must not be changed earlier in this transaction, because the
+    worker's insert of a token would wait for that.
     """
     await records.lock(session, account_id)
     email = select(Account.email).where(Account.id == account_id).scalar_subquery()
@@ -30,4 +39,6 @@ async def forget_pending(
     await session.execute(tokens)
     if not keep_deletion:
         scheduled = (Account.id == account_id, Account.delete_at.is_not(None))
-        await session.execute(update(Account).where(*scheduled).values(delete_at=None))
+        ended = update(Account).where(*scheduled).values(delete_at=None).returning(Account.id)
+        if (await session.execute(ended)).first() is not None and tell is not None and mail_is_configured():
+            await add_mail(session, Template.DELETION_ENDED, tell, account_id=account_id)

@@ -36,6 +36,9 @@ class Template(StrEnum):
     ACCOUNT_DELETION = "account_deletion"
     """The account will be deleted, and can be kept until then."""
 
+    DELETION_ENDED = "deletion_ended"
+    """The account will not be deleted, because it was recovered, or an operator gave it a role."""
+
 
 @dataclass(frozen=True, slots=True)
 class Values:
@@ -58,6 +61,7 @@ TEMPLATES: Mapping[Template, Values] = {
     Template.EMAIL_CONFIRMED: Values(),
     Template.SIGN_IN_CODE: Values({"valid": "10 minutes"}, {"code": "048213"}),
     Template.ACCOUNT_DELETION: Values({"date": "2026-12-07"}),
+    Template.DELETION_ENDED: Values(),
 }
 
 

@@ -19,6 +19,7 @@ from tests.fixtures.mail import send_due, token_in
 
 OWNER, THIEF, OTHER = "ada@example.com", "thief@example.com", "other@example.com"
 NEW = "six lamps in the harbour"
+NOT_DELETED = "your account will not be deleted"
 Headers = dict[str, str]
 Recover = Callable[[AuthClient, MailServer], Awaitable[None]]
 
@@ -132,6 +133,8 @@ async def test_deletion_that_a_thief_requested_ends_with_the_undo(auth: AuthClie
     assert (await post(auth, "/me/delete", await auth.signed_in(THIEF), password=PASSWORD)).status_code == 202
     assert (await post(auth, "/email/undo", token=undo)).status_code == 204
     assert await delete_at(OWNER) is None
+    await send_due()
+    assert [mail.recipients for mail in mail_server.mails if NOT_DELETED in mail.subject] == [[OWNER]]
 
 
 async def test_requested_deletion_ends_with_a_reset_and_not_with_a_changed_password(
@@ -143,6 +146,8 @@ async def test_requested_deletion_ends_with_a_reset_and_not_with_a_changed_passw
     assert await delete_at(OWNER) is not None
     await reset(auth, mail_server)
     assert await delete_at(OWNER) is None
+    await send_due()
+    assert [mail.recipients for mail in mail_server.mails if NOT_DELETED in mail.subject] == [[OWNER]]
 
 
 async def test_role_forgets_what_was_requested_for_the_account(auth: AuthClient, mail_server: MailServer) -> None:
