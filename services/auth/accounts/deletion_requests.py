@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.auth import Caller
 from services.auth.accounts import records
 from services.auth.accounts.deletion import delete_account
+from services.auth.accounts.mail_limits import may_notify
 from services.auth.accounts.password_check import check_password
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.errors import AccountHasRole, WrongPassword
@@ -27,7 +28,8 @@ async def request_deletion(
     caller: Caller,
     password: str | None,
 ) -> datetime:
-    """Schedule the deletion of the caller's account, end all its sessions, and return the time. A repeated request changes no time.
+    """Schedule the deletion of the caller's account, end all its sessions, and return the time. A repeated request changes no time and
+    sends no mail.
 
     A guest is deleted at once.
 
@@ -46,7 +48,8 @@ async def request_deletion(
         raise WrongPassword
     await check_password(sessions, hasher, source, account, password)
     async with sessions.begin() as session:
-        await records.lock_for_caller(session, caller, account.password_hash)
+        locked = await records.lock_for_caller(session, caller, account.password_hash)
+        repeated = locked.delete_at is not None
         scheduled = (
             update(Account)
             .where(Account.id == account.id, Account.role == CUSTOMER)
@@ -56,7 +59,7 @@ async def request_deletion(
         if delete_at is None:
             raise AccountHasRole
         await revoke_sessions(session, account.id)
-        if mail_is_configured():
+        if mail_is_configured() and not repeated and await may_notify(session, locked):
             date = {"date": delete_at.date().isoformat()}
             await add_mail(session, Template.ACCOUNT_DELETION, account.address, account_id=account.id, context=date)
         return delete_at

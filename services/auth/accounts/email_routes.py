@@ -8,6 +8,7 @@ from kit.auth import Caller, authenticate
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.auth.accounts import email_change, email_verification, records, sign_in_codes
+from services.auth.accounts.mail_limits import count_change
 from services.auth.accounts.mail_requests import request_mail
 from services.auth.accounts.models import RequestKind
 from services.auth.accounts.password_check import check_password
@@ -106,6 +107,7 @@ async def change_email(
     await check_password(sessions, hasher, source, account, change.password)
     async with sessions.begin() as session:
         await records.lock_for_caller(session, caller, account.password_hash)
+        await count_change(session, account.id)
         await request_mail(session, RequestKind.CHANGE_EMAIL, change.email, account.id)
 
 

@@ -1,10 +1,13 @@
 """The limit of mails of each kind that anyone can cause to one address: five, and then one in ten minutes. It is the same for unknown
 addresses. Each kind has a bucket of its own: requests of one kind cannot use up the mails that an owner needs to get into the account.
+
+The notices that an account causes to its own address, which it may not have verified, and its requests for another address are limited too.
 """
 
 import hashlib
 from datetime import datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import DateTime, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -12,9 +15,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts.models import MailBucket
 from services.auth.errors import TooManyMails
+from services.auth.models import Account
 
 CAPACITY = 5
 REFILL = timedelta(minutes=10)
+CHANGE_REFILL = timedelta(hours=1)
+"""Of the bucket of an account for changes of its address: five, and then one in an hour."""
+
 _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
 """Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
 
@@ -31,14 +38,34 @@ class MailKind(StrEnum):
 
 async def count_mail(session: AsyncSession, kind: MailKind, email: str) -> None:
     """Count a mail to an address. Raises TooManyMails."""
-    digest = hashlib.sha256(f"{kind} {email}".encode()).digest()
-    next_mail_at = MailBucket.full_at - (CAPACITY - 1) * REFILL
+    await _count(session, f"{kind} {email}", REFILL)
+
+
+async def count_change(session: AsyncSession, account_id: UUID) -> None:
+    """Count a request to change the address of an account: each can send a mail to another stranger. Raises TooManyMails."""
+    await _count(session, f"changes {account_id}", CHANGE_REFILL)
+
+
+async def may_notify(session: AsyncSession, account: Account) -> bool:
+    """Return whether an account may get a notice now. Notices to an address that is not verified are counted: it may be a stranger's."""
+    if account.email_verified:
+        return True
+    try:
+        await _count(session, f"notice {account.address}", REFILL)
+    except TooManyMails:
+        return False
+    return True
+
+
+async def _count(session: AsyncSession, name: str, refill: timedelta) -> None:
+    digest = hashlib.sha256(name.encode()).digest()
+    next_mail_at = MailBucket.full_at - (CAPACITY - 1) * refill
     counted = await session.execute(
         insert(MailBucket)
-        .values(email_digest=digest, full_at=_NOW + REFILL)
+        .values(email_digest=digest, full_at=_NOW + refill)
         .on_conflict_do_update(
             index_elements=[MailBucket.email_digest],
-            set_={"full_at": func.greatest(MailBucket.full_at, _NOW) + REFILL},
+            set_={"full_at": func.greatest(MailBucket.full_at, _NOW) + refill},
             where=next_mail_at <= _NOW,
         )
         .returning(MailBucket.full_at)

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.auth import Caller
 from services.auth.accounts import one_time_tokens, records, recovery
 from services.auth.accounts.hash_queue import Lane
+from services.auth.accounts.mail_limits import may_notify
 from services.auth.accounts.models import TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
 from services.auth.accounts.password_check import check_password
@@ -46,7 +47,8 @@ async def change_password(
         await session.flush()
         await recovery.forget_pending(session, account.id, keep_deletion=True)
         await revoke_sessions(session, account.id, keep=caller.session_id)
-        await _tell_owner(session, locked)
+        if await may_notify(session, locked):
+            await _tell_owner(session, locked)
 
 
 async def send_reset(session: AsyncSession, account: Account) -> None:

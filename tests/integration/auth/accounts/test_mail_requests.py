@@ -3,12 +3,13 @@
 import pytest
 from sqlalchemy import event, func, select, update
 
-from services.auth.accounts.mail_limits import CAPACITY, REFILL
+from services.auth.accounts.mail_limits import CAPACITY, CHANGE_REFILL, REFILL
 from services.auth.accounts.models import MailBucket, MailRequest
 from services.auth.db import engine, sessions
+from services.auth.models import Account
 from services.auth.worker import prune
 from tests.fakes.mail_server import MailServer
-from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth import PASSWORD, AuthClient
 from tests.fixtures.mail import send_due, token_in
 
 PATHS = ("/auth/password/forgot", "/auth/email/verification-mail")
@@ -86,3 +87,43 @@ async def test_requests_of_one_kind_do_not_use_up_the_mails_of_another_kind(
     for path in (PATHS[1], "/auth/email/code", PATHS[0]):
         answers = [await auth.http.post(path, json={"email": email}) for _ in range(CAPACITY + 1)]
         assert [answer.status_code for answer in answers] == [202] * CAPACITY + [429], path
+
+
+async def test_notices_to_an_unverified_address_are_limited(auth: AuthClient, mail_server: MailServer) -> None:
+    stranger, passwords = "ada@example.com", [PASSWORD, "six lamps in the harbour"]
+    await auth.register(stranger)
+    headers = await auth.signed_in(stranger)
+
+    async def change_password() -> int:
+        body = {"current_password": passwords[0], "new_password": passwords[1]}
+        passwords.reverse()
+        return (await auth.http.post("/auth/me/password", json=body, headers=headers)).status_code
+
+    assert {await change_password() for _ in range(CAPACITY + 2)} == {204}
+    await send_due()
+    assert len(mail_server.mails) == 1 + CAPACITY, "the mail of the registration and the notices"
+    async with sessions.begin() as session:
+        await session.execute(update(Account).values(email_verified_at=func.now()))
+    assert await change_password() == 204
+    await send_due()
+    assert len(mail_server.mails) == 2 + CAPACITY, "the owner of a verified address gets every notice"
+
+
+async def test_deletion_when_requested_again_sends_one_mail(auth: AuthClient, mail_server: MailServer) -> None:
+    await auth.register("ada@example.com")
+    for _ in range(3):
+        headers = await auth.signed_in("ada@example.com")
+        assert (
+            await auth.http.post("/auth/me/delete", json={"password": PASSWORD}, headers=headers)
+        ).status_code == 202
+    await send_due()
+    assert sum("will be deleted" in mail.subject for mail in mail_server.mails) == 1
+
+
+async def test_changes_of_address_of_one_account_are_limited(auth: AuthClient) -> None:
+    await auth.register("ada@example.com")
+    headers = await auth.signed_in("ada@example.com")
+    bodies = [{"email": f"stranger{number}@example.com", "password": PASSWORD} for number in range(CAPACITY + 1)]
+    answers = [await auth.http.post("/auth/me/email", json=body, headers=headers) for body in bodies]
+    assert [answer.status_code for answer in answers] == [202] * CAPACITY + [429]
+    assert REFILL.total_seconds() < int(answers[-1].headers["retry-after"]) <= CHANGE_REFILL.total_seconds()
