@@ -19,6 +19,9 @@ MAX_WAITING_PER_LANE = 8
 MAX_WAITING_REGISTRATIONS = 60
 """Of one address: as many as its bucket of registrations has (throttling/address_buckets.py)."""
 
+MAX_WAITING_KNOWN_OF_ADDRESS = 16
+"""Requests of one address from known devices, of all accounts: a person with many accounts must not take the places and turns of others."""
+
 MAX_WAITING = 250
 """In each of the two queues. Both together are half of the requests that a process works on (kit/http/request_limit.py)."""
 
@@ -34,22 +37,24 @@ class Lane:
 
     key: str
     known: bool
+    address: str = ""
+    """Where the request comes from. Empty if no client has requested it."""
     capacity: int = MAX_WAITING_PER_LANE
 
     @classmethod
-    def of_account(cls, account_id: object) -> "Lane":
-        """Return the lane of the logins of an account from its known devices."""
-        return cls(f"account {account_id}", known=True)
+    def of_account(cls, account_id: object, address: str) -> "Lane":
+        """Return the lane of an account for its known devices and logged-in owner, and for a request of this address."""
+        return cls(f"account {account_id}", known=True, address=address)
 
     @classmethod
     def of_address(cls, address: str) -> "Lane":
         """Return the lane of the logins of an address from unknown devices."""
-        return cls(f"logins {address}", known=False)
+        return cls(f"logins {address}", known=False, address=address)
 
     @classmethod
     def of_registrations(cls, address: str) -> "Lane":
         """Return the lane of the registrations of an address. Registrations come in bursts, for example after an advertisement."""
-        return cls(f"registrations {address}", known=False, capacity=MAX_WAITING_REGISTRATIONS)
+        return cls(f"registrations {address}", known=False, address=address, capacity=MAX_WAITING_REGISTRATIONS)
 
 
 OWN_LANE = Lane("auth itself", known=True)
@@ -67,7 +72,8 @@ class HashQueue:
     def __init__(self, slots: int, max_waiting: int = MAX_WAITING, max_wait_seconds: float = MAX_WAIT_SECONDS) -> None:
         self._free = slots
         self._max_wait_seconds = max_wait_seconds
-        self._known, self._unknown = _Queue(max_waiting), _Queue(max_waiting)
+        self._known = _Queue(max_waiting, MAX_WAITING_KNOWN_OF_ADDRESS)
+        self._unknown = _Queue(max_waiting, max_waiting)  # its lanes belong to addresses
         self._known_is_next = True
 
     @asynccontextmanager
@@ -117,11 +123,13 @@ class HashQueue:
 
 
 class _Queue:
-    """Lanes that take turns. At most `max_waiting` requests wait in them."""
+    """Lanes that take turns. At most `max_waiting` requests wait in them, and at most `max_of_address` of one address."""
 
-    def __init__(self, max_waiting: int) -> None:
-        self._waiting = 0
+    def __init__(self, max_waiting: int, max_of_address: int) -> None:
+        self._waiting: dict[asyncio.Future[None], str] = {}
+        """The addresses of the waiting requests."""
         self._max_waiting = max_waiting
+        self._max_of_address = max_of_address
         self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         """The lanes that have waiting requests, the one whose turn is next first."""
 
@@ -131,19 +139,20 @@ class _Queue:
         If the queue is full, the last request of the longest lane is refused instead, unless that lane is no longer than this one.
         """
         length = len(self._lanes.get(lane.key, ()))
-        if length >= lane.capacity:
+        of_address = sum(address == lane.address for address in self._waiting.values())
+        if length >= lane.capacity or of_address >= self._max_of_address:
             raise TooBusy
-        if self._waiting >= self._max_waiting:
+        if len(self._waiting) >= self._max_waiting:
             longest = max(self._lanes.values(), key=len)
             if len(longest) <= length + 1:
                 raise TooBusy
             refused = longest.pop()  # the lane had at least two
-            self._waiting -= 1
+            del self._waiting[refused]
             if not refused.done():
                 refused.set_exception(TooBusy())
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._lanes.setdefault(lane.key, deque()).append(turn)
-        self._waiting += 1
+        self._waiting[turn] = lane.address
         return turn
 
     def leave(self, lane: Lane, turn: asyncio.Future[None]) -> None:
@@ -153,7 +162,7 @@ class _Queue:
             return
         with suppress(ValueError):
             waiting.remove(turn)
-            self._waiting -= 1
+            del self._waiting[turn]
         if not waiting:
             del self._lanes[lane.key]
 
@@ -165,7 +174,7 @@ class _Queue:
         while self._lanes:
             key, waiting = self._lanes.popitem(last=False)
             turn = waiting.popleft()
-            self._waiting -= 1
+            del self._waiting[turn]
             if waiting:
                 self._lanes[key] = waiting
             if not turn.done():  # else its request was cancelled and will call `leave`

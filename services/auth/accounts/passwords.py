@@ -39,7 +39,7 @@ async def change_password(
         account = await records.get_for_caller(session, caller)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
     await check_password(sessions, hasher, source, account, current)
-    async with hasher.slot(Lane.of_account(account.id), source.disconnected):
+    async with hasher.slot(Lane.of_account(account.id, source.address), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         locked = await records.lock_for_caller(session, caller, account.password_hash)
@@ -82,7 +82,7 @@ async def reset_password(
         found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
         account = await session.get_one(Account, found.account_id)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
-    async with hasher.slot(Lane.of_account(account.id), source.disconnected):
+    async with hasher.slot(Lane.of_account(account.id, source.address), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         used = await one_time_tokens.use(session, token, TokenPurpose.RESET_PASSWORD)

@@ -102,7 +102,7 @@ async def log_in(
         device = await devices.find(session, login.device_token, email)
     attempt = LoginAttempt(refusals, name, address, device)
     attempt.check()
-    lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id)
+    lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id, address)
     async with hasher.slot(lane, login.source.disconnected):
         async with sessions.begin() as session:
             client = await authenticate_app(session, login.client)

@@ -6,6 +6,8 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from services.auth.accounts.hash_queue import (
+    MAX_WAITING,
+    MAX_WAITING_KNOWN_OF_ADDRESS,
     MAX_WAITING_PER_LANE,
     MAX_WAITING_REGISTRATIONS,
     HashQueue,
@@ -15,7 +17,7 @@ from services.auth.accounts.hash_queue import (
 from services.auth.errors import TooBusy
 
 ONE, OTHER = Lane.of_address("192.0.2.1"), Lane.of_address("192.0.2.2")
-KNOWN = Lane.of_account("5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10")
+KNOWN = Lane.of_account("5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10", "192.0.2.3")
 
 
 async def _gone() -> bool:
@@ -111,6 +113,35 @@ async def test_slot_when_every_lane_has_one_request_and_the_queue_is_full_then_a
     for name in ("a", "b", "c"):
         await requests.add(Lane.of_address(name), name)
     assert list(await requests.serve()) == ["c"]
+
+
+async def test_slot_when_one_address_has_many_accounts_then_its_known_devices_do_not_fill_the_queue(
+    requests: Requests,
+) -> None:
+    for number in range(MAX_WAITING):
+        await requests.add(Lane.of_account(number, "192.0.2.1"), str(number))
+    await requests.add(KNOWN, "owner")
+    errors = await requests.serve()
+    assert {type(error) for error in errors.values()} == {TooBusy}
+    assert requests.served == [*map(str, range(MAX_WAITING_KNOWN_OF_ADDRESS)), "owner"]
+
+
+async def test_slot_when_requests_of_an_address_were_served_cancelled_or_refused_then_its_places_are_free() -> None:
+    requests = Requests(HashQueue(1, max_waiting=MAX_WAITING_KNOWN_OF_ADDRESS))
+    await requests.hold()
+    for lane in (0, 0, *range(1, MAX_WAITING_KNOWN_OF_ADDRESS - 1)):
+        await requests.add(Lane.of_account(lane, "192.0.2.1"), f"{lane} {len(requests.tasks)}")
+    await requests.add(KNOWN, "owner")  # takes the place of the second request of account 0
+    requests.tasks["1 2"].cancel()
+    await asyncio.sleep(0)
+    await requests.add(Lane.of_account("more", "192.0.2.1"), "more")
+    assert set(await requests.serve()) == {"0 1", "1 2"}
+    await requests.hold()
+    requests.served.clear()
+    for number in range(MAX_WAITING_KNOWN_OF_ADDRESS):
+        await requests.add(Lane.of_account(number, "192.0.2.1"), f"again {number}")
+    await requests.serve()
+    assert len(requests.served) == MAX_WAITING_KNOWN_OF_ADDRESS
 
 
 async def test_slot_when_the_client_is_gone_then_the_request_is_dropped(requests: Requests) -> None:
