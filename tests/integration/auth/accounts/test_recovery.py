@@ -1,14 +1,16 @@
 """What a thief requested for an account has no effect after its owner has changed it or taken it back."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from kit.audit.actor import Actor
-from services.auth.accounts import administrators, deletion_requests, email_routes
+from services.auth.accounts import administrators, deletion_requests, email_routes, records
 from services.auth.accounts.models import MailRequest, OneTimeToken, SignInCode
 from services.auth.db import sessions
 from services.auth.models import Account
@@ -174,3 +176,21 @@ async def test_tokens_of_one_account_when_used_at_once_do_not_deadlock(
     tokens = [await token_to(mail_server, address) for address in addresses]
     answers = await asyncio.gather(*(post(auth, "/email/verify", token=token) for token in tokens))
     assert sorted(answer.status_code for answer in answers) == [204] + [400] * 4
+
+
+async def test_sign_in_code_when_the_account_is_locked_is_not_locked_before_it(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    """`forget_pending` locks the account and then the code: a login that locked them in the other order would deadlock with it."""
+    account_id = (await auth.register(OWNER)).json()["id"]
+    challenge = (await post(auth, "/email/code", email=OWNER)).json()["challenge"]
+    await send_due()
+    code = re.findall(r"\b\d{6}\b", mail_server.mails[-1].text)[0]
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks, sessions.begin() as session:
+        await records.lock(session, UUID(account_id))
+        login = tasks.create_task(auth.token("urn:shop:grant-type:mail-code", challenge=challenge, code=code))
+        while not await session.scalar(waiting):  # noqa: ASYNC110 -- Postgres has no event to wait for
+            await asyncio.sleep(0.01)
+        await session.execute(select(SignInCode).with_for_update(nowait=True))
+    assert login.result().status_code == 200

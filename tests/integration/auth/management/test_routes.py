@@ -14,6 +14,7 @@ from services.auth.accounts.records import find_by_email
 from services.auth.clients import records
 from services.auth.db import reading_engine, sessions
 from services.auth.errors import AccountBanned
+from services.auth.mail import waiting
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
@@ -231,6 +232,14 @@ async def test_change_role_when_the_address_is_not_verified_is_refused(
     account_id = await register(auth, "ada@example.com")
     answer = await change(auth, administrator, account_id, role="support")
     assert (answer.status_code, answer.json()["code"]) == (409, "address_not_verified")
+
+
+async def test_change_role_when_the_shop_sends_no_mail_needs_no_verified_address(
+    auth: AuthClient, administrator: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "settings", settings.model_copy(update={"auth_smtp_url": None}))
+    account_id = await register(auth, "ada@example.com")
+    assert (await change(auth, administrator, account_id, role="support")).json()["role"] == "support"
 
 
 async def test_operators_when_the_role_has_scopes_that_they_do_not_have_then_refused(auth: AuthClient) -> None:
