@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Cookie, Depends
 
 from kit.auth import Caller, authenticate
 from kit.http.routing import Router
@@ -24,6 +24,7 @@ from services.auth.errors import (
 )
 from services.auth.throttling import address_limits
 from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.devices import DEVICE_COOKIE
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
 
@@ -41,12 +42,18 @@ async def change_password(
     caller: Annotated[Caller, Depends(authenticate)],
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
+    device_cookie: Annotated[
+        str | None, Cookie(alias=DEVICE_COOKIE, description="As `device_token` of the body")
+    ] = None,
 ) -> None:
-    """Change the password of your account. All sessions but the one of this access token end.
+    """Change the password of your account. All sessions but the one of this access token end, and other devices are not known any more.
 
     After five wrong `current_password`, further requests are refused during a pause.
     """
-    await passwords.change_password(sessions, hasher, source, caller, change.current_password, change.new_password)
+    device = change.device_token or device_cookie
+    await passwords.change_password(
+        sessions, hasher, source, caller, change.current_password, change.new_password, device
+    )
 
 
 @router.post(

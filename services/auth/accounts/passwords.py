@@ -30,8 +30,10 @@ async def change_password(
     caller: Caller,
     current: str,
     new: str,
+    device_token: str | None = None,
 ) -> None:
-    """Change the password of the caller's account, end its other sessions, and forget what was requested for it, except its deletion.
+    """Change the password of the caller's account, end its other sessions, and forget its other devices and what was
+    requested for it, except its deletion.
 
     Raises WrongPassword, PasswordTooEasy, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
     """
@@ -47,6 +49,7 @@ async def change_password(
         await session.flush()
         await recovery.forget_pending(session, account.id, keep_deletion=True)
         await revoke_sessions(session, account.id, keep=caller.session_id)
+        await devices.forget_all(session, account.id, keep=device_token)
         if await may_notify(session, locked):
             await _tell_owner(session, locked)
 

@@ -92,6 +92,11 @@ class PasswordChange(RequestModel):
 
     current_password: CurrentPassword
     new_password: NewPassword = Field(description=PASSWORD_DESCRIPTION)
+    device_token: str | None = Field(
+        default=None,
+        max_length=200,
+        description="The `device_token` of a login on this device, which stays known. Browsers send it as a cookie instead",
+    )
 
 
 class PasswordReset(RequestModel):

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.auth.models import Account
 from services.auth.throttling.models import Device
 
+DEVICE_COOKIE = "device_token"
 DEVICE_LIFETIME = timedelta(days=90)
 """From the last login."""
 
@@ -74,9 +75,12 @@ async def remember(session: AsyncSession, account_id: UUID, known: KnownDevice |
     return token
 
 
-async def forget_all(session: AsyncSession, account_id: UUID) -> None:
-    """Forget the devices of an account, because its owner may have changed."""
-    await session.execute(delete(Device).where(Device.account_id == account_id))
+async def forget_all(session: AsyncSession, account_id: UUID, keep: str | None = None) -> None:
+    """Forget the devices of an account, because another person may have logged in. `keep`: the token of a device that stays known."""
+    forgotten = delete(Device).where(Device.account_id == account_id)
+    if keep is not None and DEVICE_TOKEN.fullmatch(keep):
+        forgotten = forgotten.where(Device.token_digest != _digest(keep))
+    await session.execute(forgotten)
 
 
 async def delete_expired(session: AsyncSession, limit: int) -> int:

@@ -25,7 +25,7 @@ from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
 from services.auth.sessions.origin import CurrentOrigin
 from services.auth.settings import settings
-from services.auth.throttling.devices import DEVICE_LIFETIME
+from services.auth.throttling.devices import DEVICE_COOKIE, DEVICE_LIFETIME
 from services.auth.throttling.refusal_delay import CurrentRefusalDelay
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
@@ -36,7 +36,6 @@ from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_respons
 from services.auth.tokens.revocation import revoke
 from services.auth.tokens.schemas import GrantType, TokenResponse
 
-DEVICE_COOKIE = "device_token"
 router = Router(tags=["tokens"], route_class=OAuthRoute)
 
 

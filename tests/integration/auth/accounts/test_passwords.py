@@ -11,7 +11,7 @@ from services.auth.db import sessions
 from services.auth.mail import waiting
 from services.auth.models import Account
 from services.auth.settings import settings
-from services.auth.throttling import failed_logins
+from services.auth.throttling import devices, failed_logins
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.auth import PASSWORD, AuthClient
 from tests.fixtures.mail import send_due, token_in
@@ -45,6 +45,24 @@ async def test_change_password_ends_other_sessions_and_tells_the_owner(
     assert [(await auth.login(EMAIL, password)).status_code for password in (PASSWORD, NEW)] == [400, 200]
     await send_due()
     assert mail_server.mails[-1].subject == "Kwik Mart: your password was changed"
+
+
+@pytest.mark.parametrize("by_cookie", [False, True])
+async def test_change_password_forgets_all_devices_but_the_one_of_the_caller(
+    auth: AuthClient, email: str, by_cookie: bool
+) -> None:
+    other, own = [(await auth.login(email)).json() for _ in range(2)]
+    auth.http.cookies.clear()
+    headers = {"Authorization": f"Bearer {own['access_token']}"}
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    if by_cookie:
+        headers["Cookie"] = f"device_token={own['device_token']}"
+    else:
+        body["device_token"] = own["device_token"]
+    assert (await auth.http.post(CHANGE, json=body, headers=headers)).status_code == 204
+    async with sessions() as session:
+        known = [await devices.find(session, tokens["device_token"], email) is not None for tokens in (other, own)]
+    assert known == [False, True]
 
 
 async def test_change_password_when_the_current_one_is_wrong_is_refused_and_counted(
