@@ -72,7 +72,7 @@ async def request_verification_mail(
 async def request_email_code(
     request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> SignInChallenge:
-    """Send a mail with a code of six digits, if the address has an account. The answer is the same for every address.
+    """Send a mail with a code of six digits, if the address has a customer's account. The answer is the same for every address.
 
     Log in with POST /auth/token: grant_type=urn:shop:grant-type:mail-code, the `challenge` of this answer and the `code` of the mail. It is
     valid for 10 minutes and 5 attempts.

@@ -1,4 +1,5 @@
-"""Codes of six digits with which the owner of an address logs in. A code works only on the device that asked for it.
+"""Codes of six digits with which the owner of an address logs in. A code works only on the device that asked for it, and only for
+customers: a person who reads the mails of an administrator, or guesses a code, must not get the scopes of that account.
 
 The device gets a challenge of 256 random bits, which only it has. The database has the SHA-256 of challenge and code, so its reader cannot
 find the code by trying a million of them. Five attempts are allowed. With the limit of mails to an address (mail_limits.py), a guesser has
@@ -18,7 +19,7 @@ from services.auth.accounts.models import SignInCode
 from services.auth.accounts.records import find_by_email
 from services.auth.mail.template_names import Template, in_words
 from services.auth.mail.waiting import add_mail, require_mail
-from services.auth.models import Account
+from services.auth.models import CUSTOMER, Account
 
 DIGITS = 6
 MAX_ATTEMPTS = 5
@@ -30,7 +31,7 @@ def _digest(text: str) -> bytes:
 
 
 async def request_code(session: AsyncSession, email: str) -> str:
-    """Ask the worker for a mail with a code, if the address has an account, and return the challenge.
+    """Ask the worker for a mail with a code, if the address has a customer's account, and return the challenge.
 
     The statements are the same for every address. Raises MailNotConfigured, TooManyMails.
     """
@@ -50,12 +51,15 @@ async def request_code(session: AsyncSession, email: str) -> str:
 
 
 async def answer_requests(session: AsyncSession, limit: int) -> int:
-    """Write the mails of up to `limit` codes whose address has an account, and delete the codes themselves. Return their number."""
+    """Write the mails of up to `limit` codes whose address has a customer's account, and delete the codes themselves.
+
+    Return their number.
+    """
     waiting = select(SignInCode).where(SignInCode.code.is_not(None)).order_by(SignInCode.created_at).limit(limit)
     found = (await session.scalars(waiting.with_for_update(skip_locked=True))).all()
     for row in found:
         account = await find_by_email(session, row.email)
-        if account is not None and row.code is not None:
+        if account is not None and account.role == CUSTOMER and row.code is not None:
             row.account_id = account.id
             await add_mail(
                 session,
@@ -89,14 +93,15 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
         return None
     await session.execute(delete(SignInCode).where(row))
-    same_address = (Account.id == found.account_id, Account.email == found.email)
+    # The account may have got another address or a role since the mail was sent.
+    same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)
     await session.execute(
         update(Account)
-        .where(*same_address)
+        .where(*same_customer)
         .values(email_verified_at=func.coalesce(Account.email_verified_at, func.now()))
     )
     account: Account | None = await session.scalar(
-        select(Account).where(*same_address).options(joinedload(Account.granted_role))
+        select(Account).where(*same_customer).options(joinedload(Account.granted_role))
     )
     return account
 

@@ -12,6 +12,7 @@ from services.auth.accounts.models import SignInCode
 from services.auth.accounts.sign_in_codes import LIFETIME, MAX_ATTEMPTS
 from services.auth.db import engine, sessions
 from services.auth.mail import waiting
+from services.auth.models import Account
 from services.auth.settings import settings
 from services.auth.worker import prune
 from tests.fakes.mail_server import MailServer
@@ -66,6 +67,20 @@ async def test_code_when_guessed_too_often_is_not_valid_any_more(auth: AuthClien
     for _ in range(MAX_ATTEMPTS - 1):
         await log_in(auth, challenge, other(code))
     assert (await log_in(auth, challenge, code)).status_code == 200
+
+
+async def test_code_when_the_account_has_a_role_is_neither_sent_nor_valid(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(EMAIL)
+    challenge, code = await request_code(auth, mail_server)
+    async with sessions.begin() as session:
+        await session.execute(update(Account).values(role="support"))
+    assert (await log_in(auth, challenge, code)).json()["error"] == "invalid_grant"
+    sent = len(mail_server.mails)
+    assert (await auth.http.post(REQUEST, json={"email": EMAIL})).status_code == 202
+    await send_due()
+    assert len(mail_server.mails) == sent
 
 
 async def test_code_when_used_with_another_challenge_or_too_late_is_refused(
