@@ -1,7 +1,8 @@
 """The limit of mails of each kind that anyone can cause to one address: five, and then one in ten minutes. It is the same for unknown
 addresses. Each kind has a bucket of its own: requests of one kind cannot use up the mails that an owner needs to get into the account.
 
-The notices that an account causes to its own address, which it may not have verified, and its requests for another address are limited too.
+The notices that an account causes to its own address, which it may not have verified, and its requests for another address are limited
+too, and so are wrong codes of mails to an address.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import DateTime, delete, func, select
+from sqlalchemy import DateTime, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,10 @@ CAPACITY = 5
 REFILL = timedelta(minutes=10)
 CHANGE_REFILL = timedelta(hours=1)
 """Of the bucket of an account for changes of its address: five, and then one in an hour."""
+
+WRONG_CODES = 20
+WRONG_CODE_REFILL = timedelta(days=1) / WRONG_CODES
+"""Of an address: twenty wrong sign-in codes, and then twenty a day."""
 
 _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
 """Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
@@ -46,6 +51,21 @@ async def count_change(session: AsyncSession, account_id: UUID) -> None:
     await _count(session, f"changes {account_id}", CHANGE_REFILL)
 
 
+async def count_code(session: AsyncSession, email: str) -> bool:
+    """Count an attempt with a sign-in code as a wrong one. Return False if there were too many for this address."""
+    try:
+        await _count(session, f"codes {email}", WRONG_CODE_REFILL, WRONG_CODES)
+    except TooManyMails:
+        return False
+    return True
+
+
+async def code_was_correct(session: AsyncSession, email: str) -> None:
+    """Take back that an attempt was counted as a wrong code."""
+    counted = update(MailBucket).where(MailBucket.email_digest == _digest(f"codes {email}"))
+    await session.execute(counted.values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
+
+
 async def may_notify(session: AsyncSession, account: Account) -> bool:
     """Return whether an account may get a notice now. Notices to an address that is not verified are counted: it may be a stranger's."""
     if account.email_verified:
@@ -57,9 +77,13 @@ async def may_notify(session: AsyncSession, account: Account) -> bool:
     return True
 
 
-async def _count(session: AsyncSession, name: str, refill: timedelta) -> None:
-    digest = hashlib.sha256(name.encode()).digest()
-    next_mail_at = MailBucket.full_at - (CAPACITY - 1) * refill
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()
+
+
+async def _count(session: AsyncSession, name: str, refill: timedelta, capacity: int = CAPACITY) -> None:
+    digest = _digest(name)
+    next_mail_at = MailBucket.full_at - (capacity - 1) * refill
     counted = await session.execute(
         insert(MailBucket)
         .values(email_digest=digest, full_at=_NOW + refill)

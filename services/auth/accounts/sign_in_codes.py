@@ -2,8 +2,8 @@
 customers: a person who reads the mails of an administrator, or guesses a code, must not get the scopes of that account.
 
 The device gets a challenge of 256 random bits, which only it has. The database has the SHA-256 of challenge and code, so its reader cannot
-find the code by trying a million of them. Five attempts are allowed. With the limit of mails to an address (mail_limits.py), a guesser has
-at most 745 attempts a day, 1 in 1,300.
+find the code by trying a million of them. Five attempts are allowed. With the limit of wrong codes for an address (mail_limits.py), a
+guesser has twenty attempts a day, 1 in 50,000. Then the owner logs in with the password.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from services.auth.accounts.mail_limits import MailKind, count_mail
+from services.auth.accounts.mail_limits import MailKind, code_was_correct, count_code, count_mail
 from services.auth.accounts.models import SignInCode
 from services.auth.accounts.records import find_by_email
 from services.auth.mail.template_names import Template, in_words
@@ -74,7 +74,8 @@ async def answer_requests(session: AsyncSession, limit: int) -> int:
 
 
 async def use(session: AsyncSession, challenge: str, code: str) -> Account | None:
-    """Use a code, and return its account with its role. Return None, and count the attempt, if it is wrong, used or expired.
+    """Use a code, and return its account with its role. Return None, and count the attempt, if it is wrong, used or expired,
+    or if there were too many wrong codes for its address (mail_limits.WRONG_CODES).
 
     The caller must commit in both cases.
     """
@@ -89,9 +90,11 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
         .returning(SignInCode.code_digest, SignInCode.account_id, SignInCode.email)
     )
     found = tried.one_or_none()
-    expected = found.code_digest if found is not None else b""
+    allowed = found is not None and await count_code(session, found.email)
+    expected = found.code_digest if found is not None and allowed else b""
     if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
         return None
+    await code_was_correct(session, found.email)
     await session.execute(delete(SignInCode).where(row))
     # The account may have got another address or a role since the mail was sent.
     same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)

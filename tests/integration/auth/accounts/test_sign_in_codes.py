@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import httpx
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, func, select, update
 
-from services.auth.accounts.models import SignInCode
+from services.auth.accounts.mail_limits import REFILL, WRONG_CODE_REFILL, WRONG_CODES
+from services.auth.accounts.models import MailBucket, SignInCode
 from services.auth.accounts.sign_in_codes import LIFETIME, MAX_ATTEMPTS
 from services.auth.db import engine, sessions
 from services.auth.mail import waiting
@@ -66,6 +67,26 @@ async def test_code_when_guessed_too_often_is_not_valid_any_more(auth: AuthClien
     challenge, code = await request_code(auth, mail_server)
     for _ in range(MAX_ATTEMPTS - 1):
         await log_in(auth, challenge, other(code))
+    assert (await log_in(auth, challenge, code)).status_code == 200
+
+
+async def test_code_when_there_were_too_many_wrong_ones_for_the_address_is_refused_until_one_is_allowed_again(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(EMAIL)
+    challenge, code = await request_code(auth, mail_server)
+    assert (await log_in(auth, challenge, code)).status_code == 200, "a correct code does not count"
+    for _ in range(WRONG_CODES // MAX_ATTEMPTS):
+        challenge, code = await request_code(auth, mail_server)
+        for _ in range(MAX_ATTEMPTS):
+            await log_in(auth, challenge, other(code))
+    async with sessions.begin() as session:
+        await session.execute(delete(MailBucket).where(MailBucket.full_at < func.now() + WRONG_CODES * REFILL))
+    challenge, code = await request_code(auth, mail_server)
+    assert (await log_in(auth, challenge, code)).json()["error"] == "invalid_grant"
+    assert (await auth.login(EMAIL)).status_code == 200
+    async with sessions.begin() as session:
+        await session.execute(update(MailBucket).values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
     assert (await log_in(auth, challenge, code)).status_code == 200
 
 
