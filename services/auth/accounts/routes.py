@@ -62,6 +62,7 @@ CurrentGuest = Annotated[Caller | None, Depends(_guest)]
         202: {"description": "AUTH_REGISTRATION is `verified`: the address got a mail", "model": RegistrationAccepted},
         **problem_responses(EmailTaken, PasswordTooEasy, TooBusy, TooManyMails),
     },
+    openapi_extra={"security": [{}, {"HTTPBearer": []}]},  # the access token of a guest, or none
 )
 async def register_account(
     registration: Registration,

@@ -33,6 +33,7 @@ def hasher() -> Iterator[PasswordHasher]:
             for kind in ("ID", "I", "D")
         ),
     ],
+    ids=["2b", "2y", "2a", "bcrypt_sha256", "bcrypt_sha256 version 1", "argon2id", "argon2i", "argon2d"],
 )
 async def test_check_when_the_hash_is_accepted_then_the_hasher_verifies_it(hasher: PasswordHasher, stored: str) -> None:
     assert check_stored_hash(stored) == stored
@@ -63,6 +64,9 @@ async def test_check_when_the_hash_is_accepted_then_the_hasher_verifies_it(hashe
         f"$argon2id$v=19$m=0,t=1,p=1${DIGEST}",
         "$argon2id$v=19$m=1024,t=1,p=1$c2FsdA$AAAA",
     ],
+    ids=[
+        f"refused {number}" for number in range(19)
+    ],  # the hashes have random salts, and names must be the same in all processes
 )
 def test_check_when_the_scheme_is_unknown_or_its_cost_too_high_then_refused_without_quoting_the_hash(
     stored: str,
