@@ -68,7 +68,7 @@ class WrongPassword(Problem):
 
 
 class TooManyMails(Problem):
-    """Too many mails were requested for this address. Wait as many seconds as `Retry-After` says; an earlier mail may still arrive."""
+    """Too many mails were requested for this address or by this account. Wait `Retry-After` seconds; an earlier mail may still arrive."""
 
     status = 429
 
