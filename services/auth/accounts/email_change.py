@@ -55,7 +55,7 @@ async def undo(session: AsyncSession, token: str) -> Account:
     """Give an account its earlier address back. Its sessions end, its devices are forgotten, and its password is not valid any more:
     another person may know it.
 
-    Tokens that undo later changes are revoked: whoever made those changes does not get the account back. What was requested for the
+    Tokens that undo later changes are revoked: the person who made those changes does not get the account back. What was requested for the
     account is forgotten, also its deletion. Return the account. Raises TokenNotValid, EmailTaken.
     """
     used = await one_time_tokens.use(session, token, TokenPurpose.UNDO_EMAIL_CHANGE)

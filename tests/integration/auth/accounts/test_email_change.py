@@ -1,4 +1,4 @@
-"""The owner changes the address; the old one is told and can have the account back."""
+"""The owner changes the address; the old one gets a notice, with which its owner can have the account back."""
 
 from datetime import UTC, datetime, timedelta
 
