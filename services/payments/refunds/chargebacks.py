@@ -15,6 +15,7 @@ from services.payments.paystack.disputes import PaystackDispute
 from services.payments.refunds import requests
 from services.payments.refunds.models import FINAL, Refund
 from services.payments.refunds.requests import NOT_SENT_SOON
+from services.payments.refunds.status_changes import count_status
 from services.payments.statuses import RefundStatus
 
 NOT_SENT_AGAIN = "Paystack refused the refund, and it is not sent again: the bank took money back after a lost dispute."
@@ -39,6 +40,7 @@ async def record_chargeback(
         return
     if refund.status not in FINAL and refund.paystack_id is None and reported.transaction_status == "reversed":
         refund.status = RefundStatus.PROCESSED
+        count_status(session, refund.status)
     # The refund executor then updates the refunded amount, the ledger and the payment's status.
     payment.refunds_next_attempt_at = func.now()
     payment.refunds_attempts = 0
@@ -80,6 +82,7 @@ async def _fail_refused_refunds(session: AsyncSession, payment: Payment) -> None
     )
     failed = failed.returning(Refund.id).execution_options(synchronize_session="fetch")
     for refund_id in (await session.execute(failed)).scalars():
+        count_status(session, RefundStatus.FAILED)
         with continue_trace(payment.traceparent):
             fields = {**requests.log_fields(payment), "refund": str(refund_id), "reason": NOT_SENT_AGAIN}
             after_commit(session, log.error, "refund failed", **fields)
@@ -138,4 +141,5 @@ async def _create_chargeback(session: AsyncSession, payment: Payment, dispute: D
     )
     session.add(refund)
     await session.flush()
+    count_status(session, refund.status)
     return refund

@@ -33,6 +33,7 @@ from services.payments.errors import (
 )
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, UNPAID, AuditLogEntry, Payment
 from services.payments.refunds.models import Refund
+from services.payments.refunds.status_changes import count_status
 from services.payments.statuses import PaymentStatus, RefundStatus
 
 PAYSTACK = "paystack"
@@ -108,6 +109,7 @@ async def request_refund(
     session.add(refund)
     payment.refunds_next_attempt_at = func.now()
     await session.flush()
+    count_status(session, refund.status)
     with continue_trace(payment.traceparent):
         after_commit(
             session,
@@ -176,6 +178,8 @@ async def close_refund(session: AsyncSession, refund_id: UUID, actor: Actor, rea
     refund.status, refund.next_attempt_at = RefundStatus.FAILED, None
     refund.closed_by, refund.closed_reason = actor.id, reason
     await session.flush()
+    if before["status"] != refund.status:
+        count_status(session, refund.status)
     after = {"status": refund.status, "amount": refund.amount, "currency": refund.currency}
     await audit.record(
         session, AuditLogEntry, actor, "refund.closed", refund.id, before=before, after=after, reason=reason

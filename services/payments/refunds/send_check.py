@@ -6,11 +6,11 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money
-from kit.db.after_commit import after_commit
 from services.payments.models import Payment
 from services.payments.refunds import chargebacks, requests
 from services.payments.refunds.models import Refund
-from services.payments.refunds.sync import lock_payment, log_error, refunds_total
+from services.payments.refunds.status_changes import count_status
+from services.payments.refunds.sync import lock_payment, log_error
 from services.payments.statuses import RefundStatus
 
 NOT_AT_PAYSTACK = frozenset({RefundStatus.REQUESTED, RefundStatus.FAILED})
@@ -32,7 +32,7 @@ async def may_be_sent(session: AsyncSession, payment_id: int, refund_id: UUID) -
         return True
     refund.status, refund.error, refund.next_attempt_at = RefundStatus.FAILED, problem, None
     await session.flush()
-    after_commit(session, refunds_total.labels(RefundStatus.FAILED).inc)
+    count_status(session, RefundStatus.FAILED)
     log_error(session, "refund failed", payment, refund, problem)
     await chargebacks.record_pending_chargebacks(session, payment)
     return False

@@ -5,7 +5,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from prometheus_client import Counter
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,13 +21,11 @@ from services.payments.paystack.refunds import PaystackRefund, is_permanent
 from services.payments.refunds import chargebacks
 from services.payments.refunds.models import FINAL, Refund
 from services.payments.refunds.requests import PAYSTACK, log_fields
+from services.payments.refunds.status_changes import count_refusal, count_status
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus, RefundStatus
 
 PAYSTACK_STATUSES = frozenset(RefundStatus) - {RefundStatus.REQUESTED}
-refunds_total = Counter(
-    "refunds_total", "Status changes of refunds, by new status; refused: Paystack refused the refund", ["status"]
-)
 REFUSAL_BACKOFF = Backoff(first=3600, longest=12 * 3600)
 MAX_REFUSALS = 12
 """With REFUSAL_BACKOFF, a refund is sent during about four days. New payments, or an operator, can raise the balance meanwhile."""
@@ -65,12 +62,13 @@ async def record_refusal(session: AsyncSession, refund: Refund, refusal: Refused
     attempts = refund.attempts + 1
     error = f"Paystack refused the refund: {(refusal.message or str(refusal))[:400].rstrip('.')}."
     refused = update(Refund).where(Refund.id == refund.id, Refund.status == RefundStatus.REQUESTED)
-    after_commit(session, refunds_total.labels("refused").inc)
+    count_refusal(session)
     if is_permanent(refusal) or attempts >= MAX_REFUSALS:
         if attempts > 1:
             error += f" It was refused {attempts} times and is not sent again."
         failed = refused.values(status=RefundStatus.FAILED, error=error, attempts=attempts, next_attempt_at=None)
         await session.execute(failed)
+        count_status(session, RefundStatus.FAILED)
         log_error(session, "refund failed", payment, refund, str(refusal))
     else:
         pause = timedelta(seconds=REFUSAL_BACKOFF.seconds(refund.attempts))
@@ -111,7 +109,7 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
         return
     status = RefundStatus(reported.status) if reported.status in PAYSTACK_STATUSES else RefundStatus.PENDING
     if refund.status != status:
-        after_commit(session, refunds_total.labels(status).inc)
+        count_status(session, status)
         if status == RefundStatus.FAILED:
             log_error(session, "refund failed", payment, refund, "failed at Paystack")
         elif status == RefundStatus.NEEDS_ATTENTION:

@@ -49,6 +49,16 @@ async def gauges() -> tuple[float, float]:
     return metric("refunds_needing_attention"), metric("refunds_refused")
 
 
+def counted() -> dict[str, float]:
+    """Return how many status changes of refunds are counted."""
+    return {status: metric("refunds_total", status=status) for status in ("requested", "refused", "failed", "processed")}
+
+
+def counted_since(before: dict[str, float]) -> dict[str, float]:
+    """Return how many status changes were counted since then, without zeros."""
+    return {status: count - before[status] for status, count in counted().items() if count > before[status]}
+
+
 async def test_refused_refund_waits_and_is_sent_again(paystack: FakePaystack, jobs: Jobs) -> None:
     one = await request_refund(paystack, None)
     paystack.fail(BALANCE_TOO_LOW, operation="refund")
@@ -94,9 +104,11 @@ async def test_refund_that_is_refused_too_often_fails_and_needs_an_operator(pays
 async def test_refund_that_can_never_be_accepted_fails_at_once(
     paystack: FakePaystack, jobs: Jobs, permanent: httpx.Response
 ) -> None:
+    before = counted()
     await request_refund(paystack, None)
     paystack.fail(permanent, operation="refund")
     await jobs.execute_refunds()
+    assert counted_since(before) == {"requested": 1, "refused": 1, "failed": 1}
     (refund,) = await all_refunds()
     assert (refund.status, refund.next_attempt_at) == ("failed", None)
     assert (refund.error or "").startswith("Paystack refused the refund: T")
@@ -120,6 +132,7 @@ async def test_refund_beside_a_refused_one_is_followed_at_its_own_pace(paystack:
 async def test_refused_refund_is_not_sent_again_when_a_dispute_is_lost(
     client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
 ) -> None:
+    before = counted()
     one, dispute = await create_disputed_payment(client, paystack)
     async with sessions.begin() as session:
         await requests.request_refund(session, one.reference, amount=None, reason=None, requested_by="operator-1")
@@ -134,6 +147,7 @@ async def test_refused_refund_is_not_sent_again_when_a_dispute_is_lost(
     await let_time_pass(24)
     await jobs.execute_refunds()
     assert len(paystack.calls_to("refund")) == 1
+    assert counted_since(before) == {"requested": 1, "refused": 1, "failed": 1, "processed": 1}
     assert (await find_payment(one.reference)).status == "refunded"
     assert await gauges() == (0, 0)
 
