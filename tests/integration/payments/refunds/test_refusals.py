@@ -51,7 +51,9 @@ async def gauges() -> tuple[float, float]:
 
 def counted() -> dict[str, float]:
     """Return how many status changes of refunds are counted."""
-    return {status: metric("refunds_total", status=status) for status in ("requested", "refused", "failed", "processed")}
+    return {
+        status: metric("refunds_total", status=status) for status in ("requested", "refused", "failed", "processed")
+    }
 
 
 def counted_since(before: dict[str, float]) -> dict[str, float]:
