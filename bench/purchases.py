@@ -20,8 +20,8 @@ MAX_SECONDS = 60.0
 PRODUCT = "INSERT INTO products (id, slug, name, price, currency) VALUES ($1, $2, 'Benchmark product', $3, $4)"
 VARIANT = "INSERT INTO variants (id, product_id) VALUES ($1, $1)"
 ORDERS = """
-INSERT INTO orders (id, customer_id, amount, currency, expires_at)
-SELECT id, 'bench', $2, $3, now() + interval '1 day' FROM unnest($1::uuid[]) AS id
+INSERT INTO orders (id, number, customer_id, amount, currency, expires_at)
+SELECT id, id, 'bench', $2, $3, now() + interval '1 day' FROM unnest($1::uuid[]) AS id
 """
 ITEMS = """
 INSERT INTO order_items (order_id, variant_id, product_id, position, name, slug, quantity, unit_price)

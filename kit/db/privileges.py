@@ -4,25 +4,29 @@ The role that runs the migrations owns the tables. It grants these privileges af
 
     ordinary tables                      SELECT, INSERT, UPDATE, DELETE
     tables with the trigger append_only  SELECT, INSERT
+    tables with the trigger fixed        SELECT
     alembic_version                      SELECT
 
-The trigger refuses UPDATE, DELETE and TRUNCATE too. It also protects a database whose only role owns the tables.
+The triggers refuse the other changes too. They also protect a database whose only role owns the tables.
 """
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.engine import Connection
 
-APPEND_ONLY = "append_only"
-"""The name of the trigger on each table whose rows are never changed. The migrations create it."""
+PRIVILEGES = {"append_only": "SELECT, INSERT", "fixed": "SELECT"}
+"""The privileges on each table that has a trigger with this name: on tables whose rows are never changed, and on tables whose rows only
+migrations change. The migrations create the triggers."""
 
 OWN_TABLES = text(
     """
-    SELECT c.relname, EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = :trigger) AS append_only
+    SELECT c.relname, (
+        SELECT min(CAST(t.tgname AS text)) FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgname = ANY(CAST(:triggers AS text[]))
+    ) AS trigger
     FROM pg_class AS c
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner = current_user::regrole
     ORDER BY c.relname
     """
-).bindparams(bindparam("trigger", APPEND_ONLY))
+).bindparams(bindparam("triggers", list(PRIVILEGES)))
 MISSING = text(
     """
     SELECT has_database_privilege(:role, current_database(), 'CONNECT') AS connect,
@@ -56,7 +60,7 @@ def grant_privileges(connection: Connection, role: str) -> None:
     if not present.usage:
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {name}")
     for table in connection.execute(OWN_TABLES).all():
-        privileges = "SELECT, INSERT" if table.append_only else "SELECT, INSERT, UPDATE, DELETE"
+        privileges = PRIVILEGES.get(table.trigger, "SELECT, INSERT, UPDATE, DELETE")
         if table.relname == "alembic_version":
             privileges = "SELECT"
         qualified = f"public.{connection.dialect.identifier_preparer.quote_identifier(table.relname)}"

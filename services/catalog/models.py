@@ -19,6 +19,9 @@ from services.catalog.statuses import OrderStatus, PaymentOutcome, ProductStatus
 WORD_SEPARATORS = "/.@_-"
 """These characters are replaced by spaces before indexing. Postgres would index `wireless/mouse` or `v2.0` as one path or host name."""
 
+CURRENCY_CODE = "currency ~ '^[A-Z]{3}$'"
+"""The condition for a column with an ISO 4217 code."""
+
 _SEARCHED = f"translate(name || ' ' || description, '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}')"
 # The index has each word and its English stem, so that a search finds beginnings of words and inflected words.
 SEARCH_VECTOR = f"to_tsvector('simple', {_SEARCHED}) || to_tsvector('english', {_SEARCHED})"
@@ -44,6 +47,7 @@ class Category(Base):
     __tablename__ = "categories"
     __table_args__ = (
         CheckConstraint("parent_id <> id", name="parent_id"),
+        CheckConstraint("name <> ''", name="name"),
         Index(None, "parent_id", "slug"),
     )
 
@@ -65,6 +69,7 @@ class Tag(Base):
     """A label of products, in lower case."""
 
     __tablename__ = "tags"
+    __table_args__ = (CheckConstraint("name <> ''", name="name"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(unique=True)
@@ -93,6 +98,8 @@ class Product(Base):
     __table_args__ = (
         one_of("status", ProductStatus),
         CheckConstraint("price >= 0", name="price"),
+        CheckConstraint(CURRENCY_CODE, name="currency"),
+        CheckConstraint("name <> ''", name="name"),
         CheckConstraint("low_stock >= 0", name="low_stock"),
         Index(None, "category_id"),
         Index(None, "created_at", "id"),
@@ -175,12 +182,16 @@ class StockLevel(Base):
 
 
 class Order(Base):
-    """An order. `payment_reference` identifies the payment that paid for the order. Other payments for the order are refunded."""
+    """An order. `payment_reference` identifies the payment that paid for the order. Other payments for the order are refunded.
+
+    A trigger refuses a change of `status` that is no row of order_status_transitions.
+    """
 
     __tablename__ = "orders"
     __table_args__ = (
         one_of("status", OrderStatus),
         CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint(CURRENCY_CODE, name="currency"),
         Index(None, "customer_id", "created_at", "id"),
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
         Index("ix_orders_pending", "customer_id", postgresql_where=text("status = 'pending'")),
@@ -192,6 +203,8 @@ class Order(Base):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    number: Mapped[str] = mapped_column(unique=True)
+    """A short random number for people (orders/numbers.py)."""
     customer_id: Mapped[str]
     """The account that placed the order, or the account into which that guest was merged."""
     customer_email: Mapped[str | None]
@@ -223,6 +236,8 @@ class OrderItem(Base):
     __tablename__ = "order_items"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("unit_price >= 0", name="unit_price"),
+        CheckConstraint("name <> ''", name="name"),
         one_of("stock_state", StockState),
         Index(None, "product_id"),
         Index(None, "variant_id"),

@@ -1,10 +1,11 @@
 """The statuses of products and orders, and the outcomes of payments. This module imports only the standard library."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
 class OrderStatus(StrEnum):
-    """The status of an order. See fulfilment/decisions.py for the transitions."""
+    """The status of an order. ORDER_TRANSITIONS has the allowed changes."""
 
     PENDING = "pending"
     """Not paid yet. The stock is reserved until `expires_at`."""
@@ -16,13 +17,33 @@ class OrderStatus(StrEnum):
     """Paid and delivered."""
 
     CANCELLED = "cancelled"
-    """Cancelled by the customer before it was paid."""
+    """Cancelled by the customer or by staff before it was paid."""
 
     EXPIRED = "expired"
     """Not paid in time; the stock was released. A later payment delivers the order if there is enough stock."""
 
     REFUNDED = "refunded"
     """The whole amount was refunded and the stock was released."""
+
+
+ORDER_TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
+    OrderStatus.PENDING: frozenset(
+        {
+            OrderStatus.PAID,
+            OrderStatus.DELIVERED,
+            OrderStatus.CANCELLED,
+            OrderStatus.EXPIRED,
+            OrderStatus.REFUNDED,  # the refund was reported before the payment, or in the same batch of events
+        }
+    ),
+    OrderStatus.EXPIRED: frozenset({OrderStatus.PAID, OrderStatus.DELIVERED, OrderStatus.REFUNDED}),  # paid late
+    OrderStatus.PAID: frozenset({OrderStatus.DELIVERED, OrderStatus.REFUNDED}),
+    OrderStatus.DELIVERED: frozenset({OrderStatus.REFUNDED}),
+    OrderStatus.CANCELLED: frozenset(),
+    OrderStatus.REFUNDED: frozenset(),
+}
+"""To which statuses an order can change from each status. The table order_status_transitions has the same rows, and a trigger refuses all
+other changes, so that no mistake in a statement can undo a payment, a delivery or a refund."""
 
 
 class ProductStatus(StrEnum):

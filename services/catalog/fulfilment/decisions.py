@@ -1,11 +1,7 @@
 """Decide how payment events change orders. This module does no I/O and reads no settings.
 
 Events may be repeated, late and in any order. If an order has one payment, its final status and the stock are the same in
-whatever sequence the events of the payment arrive. These are all transitions of an order:
-
-    pending ──► delivered ──► refunded        pending ──► cancelled
-    pending ──► expired ──► delivered         (paid late, if there is enough stock)
-    pending, expired ──► refunded             (the refund was reported before the payment)
+whatever sequence the events of the payment arrive. ORDER_TRANSITIONS in statuses.py has all transitions of an order.
 
 An event that contradicts an order or an earlier event changes nothing: payments never publishes one, so an operator must investigate.
 """

@@ -1,5 +1,6 @@
 import services.catalog.customers.models
 import services.catalog.fulfilment.models
+import services.catalog.orders.models
 import services.catalog.products.models
 import services.catalog.stock.models  # noqa: F401
 from kit.db.migrations import run_migrations

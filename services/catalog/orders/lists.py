@@ -12,6 +12,7 @@ from kit.auth import Caller
 from kit.pagination import decode_cursor, encode_cursor, split_page
 from services.catalog.errors import OrderNotFound
 from services.catalog.models import Order, OrderItem
+from services.catalog.orders.numbers import has_key
 from services.catalog.orders.schemas import MAX_LINES, OrderPage, OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
@@ -28,12 +29,12 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
     return true() if "orders:read" in caller.scopes else Order.customer_id == caller.id
 
 
-async def get_order(session: AsyncSession, caller: Caller, order_id: UUID) -> OrderView:
-    """Return an order that the caller may see. Raises OrderNotFound."""
-    row = (await session.execute(SELECT_ORDERS.where(Order.id == order_id, _visible_to(caller)))).one_or_none()
+async def get_order(session: AsyncSession, caller: Caller, key: str) -> OrderView:
+    """Return the order with this id or number, if the caller may see it. Raises OrderNotFound."""
+    row = (await session.execute(SELECT_ORDERS.where(has_key(key), _visible_to(caller)))).one_or_none()
     if row is None:
         raise OrderNotFound
-    return (await load_views(session, [OrderRow(*row)]))[0]
+    return (await load_views(session, [OrderRow._make(row)]))[0]
 
 
 async def list_orders(
@@ -50,7 +51,7 @@ async def list_orders(
         created_at, order_id = decode_cursor(cursor, SORT, datetime, UUID)
         query = query.where(tuple_(Order.created_at, Order.id) < tuple_(created_at, order_id))
     query = query.order_by(Order.created_at.desc(), Order.id.desc()).limit(limit + 1)
-    rows = [OrderRow(*row) for row in await session.execute(query)]
+    rows = [OrderRow._make(row) for row in await session.execute(query)]
     limit = min(limit, await _orders_that_fit(session, rows[:limit]))
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.created_at, row.id))
     return OrderPage(items=await load_views(session, page), next_cursor=next_cursor)

@@ -6,11 +6,13 @@ from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import insert, select
+from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money, minimum_rule_broken_by
 from kit.auth import Caller
 from kit.db.after_commit import after_commit
+from kit.errors import Unavailable
 from kit.fields import MAX_AMOUNT
 from services.catalog import metrics
 from services.catalog.errors import (
@@ -20,12 +22,16 @@ from services.catalog.errors import (
     TooManyUnits,
 )
 from services.catalog.models import Delivery, Order, OrderItem, StockLevel
+from services.catalog.orders import numbers
 from services.catalog.orders.limits import check_limits
 from services.catalog.orders.lines import Line, load_lines
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus, StockState
 from services.catalog.stock import levels
+
+ATTEMPTS = 5
+"""How many random numbers are tried. Even among a hundred million orders, one of 270 numbers is taken."""
 
 log = structlog.get_logger("orders")
 
@@ -59,19 +65,18 @@ async def place_order(
     now, free = datetime.now(UTC), amount == 0
     status = OrderStatus.DELIVERED if free else OrderStatus.PENDING
     expires_at = now + timedelta(seconds=settings.catalog_reservation_seconds)
-    await session.execute(
-        insert(Order).values(
-            id=order_id,
-            customer_id=customer.id,
-            customer_email=customer.email,
-            customer_name=customer.name,
-            guest_network=None if free else network,
-            status=status,
-            amount=amount,
-            currency=currency,
-            created_at=now,
-            expires_at=expires_at,
-        )
+    number = await _insert_order(
+        session,
+        id=order_id,
+        customer_id=customer.id,
+        customer_email=customer.email,
+        customer_name=customer.name,
+        guest_network=None if free else network,
+        status=status,
+        amount=amount,
+        currency=currency,
+        created_at=now,
+        expires_at=expires_at,
     )
     items = [_item_row(order_id, position, line) for position, line in enumerate(lines)]
     await session.execute(insert(OrderItem), items)
@@ -84,11 +89,13 @@ async def place_order(
         log.info,
         "order placed",
         order_id=str(order_id),
+        number=number,
         amount=format_money(amount, currency),
         customer_id=customer.id,
     )
     return OrderView(
         id=order_id,
+        number=number,
         customer_id=customer.id,
         customer=CustomerView(id=customer.id, email=customer.email, name=customer.name),
         status=status,
@@ -100,6 +107,17 @@ async def place_order(
         delivered_at=now if free else None,
         items=[_item_view(line) for line in lines],
     )
+
+
+async def _insert_order(session: AsyncSession, **values: object) -> str:
+    """Insert the order with a random number that no other order has, and return the number."""
+    for _ in range(ATTEMPTS):
+        number = numbers.new_number()
+        row = insert_or_skip(Order).values(number=number, **values)
+        row = row.on_conflict_do_nothing(index_elements=[Order.number])
+        if await session.scalar(row.returning(Order.number)) is not None:
+            return number
+    raise Unavailable("No free order number was found. Please try again.")
 
 
 async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id: UUID, customer: Caller) -> None:

@@ -1,7 +1,6 @@
 """The routes of orders."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import Path, Query
 
@@ -30,13 +29,14 @@ from services.catalog.errors import (
 )
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, lists, place
+from services.catalog.orders.numbers import OrderKey
 from services.catalog.orders.schemas import OrderPage, OrderView, PlaceOrder
 from services.catalog.statuses import OrderStatus
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
 StatusParam = Annotated[OrderStatus | None, Query(description="Only orders with this status")]
-OrderId = Annotated[UUID, Path(description="Id of the order")]
+OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
 
 
 @router.post(

@@ -73,6 +73,7 @@ class OrderView(ResponseModel):
     model_config = example(
         {
             "id": "0b9f7f3e-3c55-4f4e-8a8f-1f3a6f0e4a51",
+            "number": "7K3M-9QXQ",
             "customer_id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
             "customer": {
                 "id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
@@ -104,6 +105,7 @@ class OrderView(ResponseModel):
     )
 
     id: UUID = Field(description="Id of the order")
+    number: str = Field(description="Short number of the order, for customers who call. It has a check character")
     customer_id: str = Field(description="Id of the account that placed the order")
     customer: CustomerView = Field(description="The account that placed the order, as auth knows it now")
     status: OrderStatus = Field(description="`pending` until it is paid, cancelled or expired")

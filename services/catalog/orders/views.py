@@ -17,6 +17,7 @@ class OrderRow(NamedTuple):
     """A row of the result of SELECT_ORDERS."""
 
     id: UUID
+    number: str
     customer_id: str
     customer_email: str | None
     customer_name: str | None
@@ -31,6 +32,7 @@ class OrderRow(NamedTuple):
 
 SELECT_ORDERS = select(
     Order.id,
+    Order.number,
     Order.customer_id,
     Order.customer_email,
     Order.customer_name,

@@ -143,7 +143,9 @@ async def test_on_delete_cascade_when_an_order_or_a_product_is_deleted_then_item
 ) -> None:
     cup, tag = product("Cup"), Tag(id=uuid4(), name="new")
     cup.tags = [tag]
-    order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
+    order = Order(
+        id=uuid4(), number="2222-2222", customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC)
+    )
     order.items = [item(cup)]
     session.add(order)
     await session.flush()
@@ -159,7 +161,9 @@ async def test_on_delete_cascade_when_an_order_or_a_product_is_deleted_then_item
 async def test_delete_orphan_when_an_item_leaves_its_order_then_it_is_deleted(
     session: AsyncSession, shown: Check
 ) -> None:
-    order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
+    order = Order(
+        id=uuid4(), number="2222-2222", customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC)
+    )
     ordered = item(product("Cup"))
     order.items = [ordered]
     session.add(order)
@@ -186,7 +190,9 @@ async def test_on_delete_set_null_when_a_category_is_deleted_then_its_products_h
 
 async def test_on_delete_restrict_when_a_row_is_still_used_then_the_database_refuses(session: AsyncSession) -> None:
     audio, cup = category("Audio"), product("Cup")
-    order = Order(id=uuid4(), customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC))
+    order = Order(
+        id=uuid4(), number="2222-2222", customer_id="c", amount=100, currency="NGN", expires_at=datetime.now(UTC)
+    )
     order.items = [item(cup)]
     session.add_all([order, category("Cables", parent=audio)])
     await session.flush()

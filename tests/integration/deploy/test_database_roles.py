@@ -21,7 +21,7 @@ from kit.db.migrations import run_alembic_command
 from kit.db.privileges import RoleUnusable, grant_privileges
 from tests.fixtures.environment import SERVICES
 from tests.fixtures.folders import make_folder
-from tests.fixtures.forbidden_acts import APPEND_ONLY, ORDINARY, forbidden_acts
+from tests.fixtures.forbidden_acts import APPEND_ONLY, FIXED, ORDINARY, forbidden_acts
 from tests.fixtures.owners import owner_sessions
 
 PROJECT = Path(__file__).parents[3]
@@ -145,7 +145,8 @@ async def test_rows_when_the_table_is_ordinary_are_changed_by_the_application(po
 
 
 @pytest.mark.parametrize(
-    ("service", "table"), [(service, table) for service in SERVICES for table in APPEND_ONLY[service]]
+    ("service", "table"),
+    [(service, table) for service in SERVICES for table in (*APPEND_ONLY[service], *FIXED[service])],
 )
 async def test_recorded_rows_when_the_owner_changes_them_are_refused_too(
     postgres: Postgres, service: str, table: str

@@ -115,7 +115,7 @@ class System:
 
     async def cancel(self, n: int) -> bool:
         try:
-            await cancel.cancel_order(self.session, CUSTOMER, self.ids[n])
+            await cancel.cancel_order(self.session, CUSTOMER, str(self.ids[n]))
         except OrderNotPending:
             return False
         return True

@@ -12,11 +12,30 @@ branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
 
-# The name of the trigger has a meaning: kit/db/privileges.py grants no UPDATE and DELETE on tables that have it.
+# The names of the triggers append_only and fixed have a meaning: kit/db/privileges.py grants no UPDATE and DELETE on tables that have
+# the first, and only SELECT on tables that have the second.
 REFUSE_CHANGE = """
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION '% is append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
+    RAISE EXCEPTION '% is %: % is refused', TG_TABLE_NAME, replace(TG_NAME, '_', '-'), TG_OP USING ERRCODE = 'restrict_violation';
+END $$
+"""
+
+STATUSES = ("pending", "paid", "delivered", "cancelled", "expired", "refunded")
+TRANSITIONS = (
+    ("pending", ("paid", "delivered", "cancelled", "expired", "refunded")),
+    ("expired", ("paid", "delivered", "refunded")),
+    ("paid", ("delivered", "refunded")),
+    ("delivered", ("refunded",)),
+)
+CHECK_TRANSITION = """
+CREATE FUNCTION check_order_status_transition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM order_status_transitions WHERE from_status = OLD.status AND to_status = NEW.status) THEN
+        RAISE EXCEPTION 'the status of order % cannot change from % to %', OLD.id, OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', TABLE = 'orders', CONSTRAINT = 'status_transition';
+    END IF;
+    RETURN NEW;
 END $$
 """
 
@@ -55,6 +74,7 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("parent_id <> id", name=op.f("ck_categories_parent_id")),
+        sa.CheckConstraint("name <> ''", name=op.f("ck_categories_name")),
         sa.ForeignKeyConstraint(
             ["parent_id"], ["categories.id"], name=op.f("fk_categories_parent_id_categories"), ondelete="RESTRICT"
         ),
@@ -67,6 +87,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("name <> ''", name=op.f("ck_tags_name")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
         sa.UniqueConstraint("name", name=op.f("uq_tags_name")),
     )
@@ -125,6 +146,7 @@ def upgrade() -> None:
     op.create_table(
         "orders",
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Text(), nullable=False),
         sa.Column("customer_id", sa.Text(), nullable=False),
         sa.Column("customer_email", sa.Text(), nullable=True),
         sa.Column("customer_name", sa.Text(), nullable=True),
@@ -141,7 +163,9 @@ def upgrade() -> None:
             name=op.f("ck_orders_status"),
         ),
         sa.CheckConstraint("amount >= 0", name=op.f("ck_orders_amount")),
+        sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_orders_currency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
+        sa.UniqueConstraint("number", name=op.f("uq_orders_number")),
     )
     op.create_index(
         op.f("ix_orders_customer_id_created_at_id"), "orders", ["customer_id", "created_at", "id"], unique=False
@@ -166,6 +190,37 @@ def upgrade() -> None:
         ["expires_at"],
         unique=False,
         postgresql_where=sa.text("status = 'pending'"),
+    )
+    order_statuses = op.create_table(
+        "order_statuses",
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("status", name=op.f("pk_order_statuses")),
+    )
+    order_status_transitions = op.create_table(
+        "order_status_transitions",
+        sa.Column("from_status", sa.Text(), nullable=False),
+        sa.Column("to_status", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["from_status"],
+            ["order_statuses.status"],
+            name=op.f("fk_order_status_transitions_from_status_order_statuses"),
+            ondelete="RESTRICT",
+        ),
+        sa.ForeignKeyConstraint(
+            ["to_status"],
+            ["order_statuses.status"],
+            name=op.f("fk_order_status_transitions_to_status_order_statuses"),
+            ondelete="RESTRICT",
+        ),
+        sa.PrimaryKeyConstraint("from_status", "to_status", name=op.f("pk_order_status_transitions")),
+    )
+    op.create_index(
+        op.f("ix_order_status_transitions_to_status"), "order_status_transitions", ["to_status"], unique=False
+    )
+    op.bulk_insert(order_statuses, [{"status": status} for status in STATUSES])
+    op.bulk_insert(
+        order_status_transitions,
+        [{"from_status": before, "to_status": after} for before, allowed in TRANSITIONS for after in allowed],
     )
     op.create_table(
         "outbox",
@@ -238,6 +293,8 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("status IN ('draft', 'active', 'archived')", name=op.f("ck_products_status")),
         sa.CheckConstraint("price >= 0", name=op.f("ck_products_price")),
+        sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_products_currency")),
+        sa.CheckConstraint("name <> ''", name=op.f("ck_products_name")),
         sa.CheckConstraint("low_stock >= 0", name=op.f("ck_products_low_stock")),
         sa.ForeignKeyConstraint(
             ["category_id"], ["categories.id"], name=op.f("fk_products_category_id_categories"), ondelete="SET NULL"
@@ -338,6 +395,8 @@ def upgrade() -> None:
         sa.Column("unit_price", sa.BigInteger(), nullable=False),
         sa.Column("stock_state", sa.Text(), server_default="untracked", nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_order_items_quantity")),
+        sa.CheckConstraint("unit_price >= 0", name=op.f("ck_order_items_unit_price")),
+        sa.CheckConstraint("name <> ''", name=op.f("ck_order_items_name")),
         sa.CheckConstraint(
             "stock_state IN ('untracked', 'reserved', 'sold', 'released')", name=op.f("ck_order_items_stock_state")
         ),
@@ -368,6 +427,16 @@ def upgrade() -> None:
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
+    for table in ("order_statuses", "order_status_transitions"):
+        op.execute(
+            f"CREATE TRIGGER fixed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+    op.execute(CHECK_TRANSITION)
+    op.execute(
+        "CREATE TRIGGER status_transition BEFORE UPDATE OF status ON orders FOR EACH ROW"
+        " WHEN (OLD.status IS DISTINCT FROM NEW.status) EXECUTE FUNCTION check_order_status_transition()"
+    )
 
 
 def downgrade() -> None:
@@ -397,6 +466,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_undeliverable_payments_created_at_reference"), table_name="undeliverable_payments")
     op.drop_table("undeliverable_payments")
     op.drop_table("outbox")
+    op.drop_index(op.f("ix_order_status_transitions_to_status"), table_name="order_status_transitions")
+    op.drop_table("order_status_transitions")
+    op.drop_table("order_statuses")
     op.drop_index(
         "ix_orders_pending_guests",
         table_name="orders",
@@ -421,3 +493,4 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")
     op.drop_table("audit_log")
     op.execute("DROP FUNCTION refuse_change()")
+    op.execute("DROP FUNCTION check_order_status_transition()")
