@@ -2,10 +2,10 @@
 
 import re
 import secrets
-import unicodedata
 from typing import Annotated
 from uuid import UUID
 
+from anyascii import anyascii
 from pydantic import AfterValidator
 from sqlalchemy import ColumnElement, false
 from sqlalchemy.orm import InstrumentedAttribute
@@ -42,11 +42,19 @@ def is_slug(text: str) -> bool:
 
 
 def candidates(name: str, fallback: str) -> list[str]:
-    """Return slugs to try for a name: first the slug of the name, then slugs with a random suffix.
+    """Return slugs to try for a name in any script: first the slug of the name, then slugs with a random suffix.
 
-    `fallback` is used if the name has no letter or digit that a slug can contain.
+    `fallback` is used if no character of the name can be written with Latin letters or digits.
     """
-    ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    plain = re.sub(r"[^a-z0-9]+", "-", ascii_name)[:MAX_LENGTH].strip("-") or fallback
+    latin = "".join(map(_to_latin, name)).lower()
+    plain = re.sub(r"[^a-z0-9]+", "-", latin).strip("-")[:MAX_LENGTH].strip("-") or fallback
     suffixed = [f"{plain}-{secrets.token_hex(3)}" for _ in range(5)]
     return suffixed if UUID_FORMAT.fullmatch(plain) else [plain, *suffixed]
+
+
+def _to_latin(character: str) -> str:
+    """Return a character in Latin letters. A syllable of a script without spaces, such as `本`, becomes a word of its own."""
+    if character.isascii():
+        return character
+    latin = anyascii(character).strip("'`")
+    return f" {latin} " if latin[:1].isupper() and character.upper() == character.lower() else latin
