@@ -19,6 +19,7 @@ from dev.chaos.report import MAX_DELIVERY_SECONDS, Delays, counts
 from dev.chaos.sandbox_faults import SandboxFaults
 from dev.chaos.snapshot import Snapshot
 from dev.process.console import Console
+from dev.process.program import NotStarted
 from dev.stack.names import PROCESSES
 from dev.stack.stack import Stack
 
@@ -76,9 +77,19 @@ async def run(
         finally:
             reporting.cancel()
     violations = await invariants.violations(IDLE_SECONDS)
+    violations["I4"] += await _check_stock(stack)
     idle_at = time.time()
     snapshot = await invariants.reader.read()
     return await _result(invariants, snapshot, violations, buyers, process_faults, idle_at)
+
+
+async def _check_stock(stack: Stack) -> list[str]:
+    """Run `python -m services.catalog check-stock`, which compares levels with movements and orders. Return what it found."""
+    try:
+        await stack.run_command("catalog", "check-stock")
+    except NotStarted as error:
+        return [str(error)]
+    return []
 
 
 async def _report_progress(

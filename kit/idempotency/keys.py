@@ -87,11 +87,12 @@ class IdempotentRequest:
     fingerprint: str
 
     @classmethod
-    def of(cls, caller: str, operation: str, key: str | None, request: BaseModel) -> "IdempotentRequest | None":
-        """Return the request with its fingerprint, or None if the client sent no key."""
+    def of(cls, caller: str, operation: str, key: str | None, request: BaseModel | None) -> "IdempotentRequest | None":
+        """Return the request with its fingerprint, or None if the client sent no key. `request` is None if it has no body."""
         if key is None:
             return None
-        canonical = json.dumps(request.model_dump(mode="json"), sort_keys=True).encode()
+        body = None if request is None else request.model_dump(mode="json")
+        canonical = json.dumps(body, sort_keys=True).encode()
         return cls(caller, operation, key, hashlib.sha256(canonical).hexdigest())
 
 
@@ -129,10 +130,22 @@ async def begin(
     """
     if request is None or await insert_key(session, keys, request):
         return None
+    found = await find(session, keys, request)
+    if found is None:  # the first request failed between our INSERT and this SELECT
+        raise IdempotencyKeyInUse
+    return found
+
+
+async def find(
+    session: AsyncSession, keys: type[StoredKey], request: IdempotentRequest | None
+) -> StoredResponse | None:
+    """Return the stored response of a key, or None if the key does not exist. Raises IdempotencyKeyReused, IdempotencyKeyInUse."""
+    if request is None:
+        return None
     query = select(keys.fingerprint, keys.status, keys.body).where(*key_conditions(keys, request))
     row = (await session.execute(query)).one_or_none()
-    if row is None:  # the first request failed between our INSERT and this SELECT
-        raise IdempotencyKeyInUse
+    if row is None:
+        return None
     found = FoundKey(*row)
     found.check_same_request(request)
     if found.response is None:

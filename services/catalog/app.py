@@ -12,19 +12,26 @@ from kit.db.schema import schema_check
 from kit.jwks import jwks_fetcher
 from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.catalog.categories import routes as categories
+from services.catalog.categories.transaction import TreeQueueState
 from services.catalog.db import engine, reading, reading_engine
 from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
+from services.catalog.orders.transaction import OrderQueueState
 from services.catalog.products import routes as products
 from services.catalog.settings import settings
 from services.catalog.stock import routes as stock
 from services.catalog.tags import routes as tags
+from services.catalog.turns import TurnQueue
 from services.catalog.variants import routes as variants
 
 
+class CatalogState(AuthState, OrderQueueState, TreeQueueState):
+    """What requests share."""
+
+
 @asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
-    """Create the token verifier. Close the database connections at shutdown."""
+async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
+    """Create the token verifier and the queues. Close the database connections at shutdown."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
     revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
     verifier = TokenVerifier(
@@ -34,7 +41,12 @@ async def lifespan(_: FastAPI) -> AsyncIterator[AuthState]:
         is_revoked=revocations.is_revoked,
     )
     async with verifier.keys.refreshing(), revocations.polling():
-        yield AuthState(verifier=verifier)
+        yield CatalogState(
+            verifier=verifier,
+            # A third of the connections is left for other writes.
+            order_queue=TurnQueue(settings.database_connections * 2 // 3),
+            tree_queue=TurnQueue(1),
+        )
     await engine.dispose()
     await reading_engine.dispose()
 

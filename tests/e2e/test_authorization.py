@@ -114,6 +114,13 @@ def is_refused(answer: httpx.Response) -> bool:
     return answer.status_code in REFUSED and '"wrong_password"' not in answer.text
 
 
+async def receive_stock(shop: StackClient, product_id: str) -> None:
+    """Receive a unit of a product, so that its stock is counted."""
+    url = f"{shop.env['CATALOG_URL']}/catalog/products/{product_id}/stock-movements"
+    body = {"kind": "received", "quantity": 1, "reason": "test"}
+    await shop.call("POST", url, headers={**shop.admin, "Idempotency-Key": str(uuid4())}, json=body, expect=201)
+
+
 async def test_every_operation_answers_each_caller_as_the_table_says(shop: StackClient, tmp_path: Path) -> None:
     customer = await log_in(shop)
     values, headers = await path_values(shop, customer["sub"]), await callers(shop, customer)

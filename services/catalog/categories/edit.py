@@ -1,6 +1,6 @@
 """Create, rename, move and delete categories."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, exists, func, select, update
@@ -16,6 +16,15 @@ from services.catalog.categories.schemas import CategoryDetails, CreateCategory,
 from services.catalog.categories.tree import check_parent, lock_tree
 from services.catalog.errors import CategoryNotEmpty, CategoryNotFound, SlugTaken
 from services.catalog.models import AuditLogEntry, Category, Product
+from services.catalog.preconditions import check_if_sent
+
+
+class Old(NamedTuple):
+    """The values of a category before a change, for the audit log."""
+
+    slug: str
+    name: str
+    parent_id: UUID | None
 
 
 async def create_category(session: AsyncSession, request: CreateCategory, actor: Actor) -> CategoryDetails:
@@ -39,17 +48,17 @@ async def create_category(session: AsyncSession, request: CreateCategory, actor:
 
 
 async def update_category(
-    session: AsyncSession, category_id: UUID, request: UpdateCategory, actor: Actor
+    session: AsyncSession, category_id: UUID, request: UpdateCategory, if_match: str | None, actor: Actor
 ) -> CategoryDetails:
-    """Rename a category, or move it with its subtree. Raises CategoryNotFound, SlugTaken, CategoryTreeInvalid."""
+    """Rename a category, or move it with its subtree. `if_match` is the header If-Match.
+
+    Raises CategoryNotFound, SlugTaken, CategoryTreeInvalid, PreconditionFailed.
+    """
     values = request.model_dump(exclude_unset=True)
     moves = "parent_id" in values
     if moves:
         await lock_tree(session)
-    query = select(Category.slug, Category.name, Category.parent_id).where(Category.id == category_id)
-    old = (await session.execute(query.with_for_update())).one_or_none()
-    if old is None:
-        raise CategoryNotFound
+    old = await _lock(session, category_id, if_match)
     if moves and request.parent_id is not None:
         await check_parent(session, request.parent_id, category_id)
     await _update(session, category_id, values)
@@ -70,16 +79,21 @@ async def _update(session: AsyncSession, category_id: UUID, values: dict[str, An
 
 
 async def delete_category(
-    session: AsyncSession, category_id: UUID, *, move_to: UUID | None, detach: bool, actor: Actor
+    session: AsyncSession,
+    category_id: UUID,
+    *,
+    if_match: str | None = None,
+    move_to: UUID | None,
+    detach: bool,
+    actor: Actor,
 ) -> None:
     """Delete a category without subcategories. Its products move to `move_to`, or with `detach` have no category.
 
-    Raises CategoryNotFound for an unknown category or target, and CategoryNotEmpty.
+    Raises CategoryNotFound for an unknown category or target, CategoryNotEmpty, and PreconditionFailed.
     """
     await lock_tree(session)
-    query = select(Category.slug, Category.name, Category.parent_id).where(Category.id == category_id)
-    old = (await session.execute(query.with_for_update())).one_or_none()
-    if old is None or move_to == category_id:
+    old = await _lock(session, category_id, if_match)
+    if move_to == category_id:
         raise CategoryNotFound
     if (await session.execute(select(exists().where(Category.parent_id == category_id)))).scalar_one():
         raise CategoryNotEmpty("The category has subcategories. Move or delete them first.")
@@ -100,6 +114,16 @@ async def delete_category(
     before = {name: _json(value) for name, value in old._asdict().items()}
     after = {"products_moved_to": str(move_to)} if move_to else None
     await audit.record(session, AuditLogEntry, actor, "category.deleted", category_id, before=before, after=after)
+
+
+async def _lock(session: AsyncSession, category_id: UUID, if_match: str | None) -> Old:
+    """Lock a category and check its version. Return it as it is now. Raises CategoryNotFound, PreconditionFailed."""
+    query = select(Category.slug, Category.name, Category.parent_id, Category.version).where(Category.id == category_id)
+    row = (await session.execute(query.with_for_update())).one_or_none()
+    if row is None:
+        raise CategoryNotFound
+    check_if_sent(if_match, row.version)
+    return Old(row.slug, row.name, row.parent_id)
 
 
 async def _lock_products(session: AsyncSession, category_id: UUID) -> None:

@@ -21,7 +21,7 @@ MAX_CHILDREN = 100
 
 async def get_category(session: AsyncSession, id_or_slug: str) -> CategoryDetails:
     """Return the category with this id or slug, the categories above it and those directly below it. Raises CategoryNotFound."""
-    query = select(*COLUMNS).where(has_id_or_slug(id_or_slug, Category.id, Category.slug))
+    query = select(*COLUMNS, Category.version).where(has_id_or_slug(id_or_slug, Category.id, Category.slug))
     row = (await session.execute(query)).one_or_none()
     if row is None:
         raise CategoryNotFound

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Path, Query
+from starlette.responses import Response
 
 from kit.http.routing import Router
 from kit.idempotency import keys
@@ -13,9 +14,17 @@ from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
 from services.catalog.categories import edit, lists
 from services.catalog.categories.schemas import CategoryDetails, CategoryPage, CreateCategory, UpdateCategory
-from services.catalog.db import Reading, Transaction
-from services.catalog.errors import CategoryNotEmpty, CategoryNotFound, CategoryTreeInvalid, SlugTaken
+from services.catalog.categories.transaction import TreeTransaction
+from services.catalog.db import Reading
+from services.catalog.errors import (
+    CategoryNotEmpty,
+    CategoryNotFound,
+    CategoryTreeInvalid,
+    PreconditionFailed,
+    SlugTaken,
+)
 from services.catalog.models import IdempotencyKey
+from services.catalog.preconditions import OptionalIfMatch, versioned_etag
 
 router = Router(prefix="/catalog/categories", tags=["categories"])
 
@@ -51,45 +60,61 @@ async def list_categories(
     ),
 )
 async def create_category(
-    request: CreateCategory, actor: EditingActor, session: Transaction, key: KeyHeader = None
+    request: CreateCategory, actor: EditingActor, session: TreeTransaction, response: Response, key: KeyHeader = None
 ) -> CategoryDetails:
     """Create a category. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, "create_category", key, request)
     stored = await keys.begin(session, IdempotencyKey, idempotent)
     if stored is not None:
-        return CategoryDetails.model_validate(stored.body)
-    category = await edit.create_category(session, request, actor)
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, category)
+        category = CategoryDetails.model_validate(stored.body)
+    else:
+        category = await edit.create_category(session, request, actor)
+        await keys.store_response(session, IdempotencyKey, idempotent, 201, category)
+    return _with_etag(response, category)
+
+
+def _with_etag(response: Response, category: CategoryDetails) -> CategoryDetails:
+    response.headers["ETag"] = versioned_etag(category.version, category.model_dump_json().encode())
     return category
 
 
 @router.get("/{category_id}", summary="Get a category", responses=problem_responses(CategoryNotFound))
-async def get_category(category_id: IdOrSlug, session: Reading) -> CategoryDetails:
+async def get_category(category_id: IdOrSlug, session: Reading, response: Response) -> CategoryDetails:
     """Return a category with the categories above it and those directly below it."""
-    return await lists.get_category(session, category_id)
+    return _with_etag(response, await lists.get_category(session, category_id))
 
 
 @router.patch(
     "/{category_id}",
     summary="Rename or move a category",
-    responses=problem_responses(CategoryNotFound, SlugTaken, CategoryTreeInvalid),
+    responses=problem_responses(CategoryNotFound, SlugTaken, CategoryTreeInvalid, PreconditionFailed),
 )
 async def update_category(
-    category_id: CategoryId, request: UpdateCategory, actor: EditingActor, session: Transaction
+    category_id: CategoryId,
+    request: UpdateCategory,
+    actor: EditingActor,
+    session: TreeTransaction,
+    response: Response,
+    if_match: OptionalIfMatch = None,
 ) -> CategoryDetails:
     """Change the fields that are in the request body. A category moves with its subcategories. Requires the scope `catalog:write`."""
-    return await edit.update_category(session, category_id, request, actor)
+    return _with_etag(response, await edit.update_category(session, category_id, request, if_match, actor))
 
 
 @router.delete(
     "/{category_id}",
     status_code=204,
     summary="Delete a category",
-    responses=problem_responses(CategoryNotFound, CategoryNotEmpty),
+    responses=problem_responses(CategoryNotFound, CategoryNotEmpty, PreconditionFailed),
 )
 async def delete_category(
-    category_id: CategoryId, actor: EditingActor, session: Transaction, products: ProductsParam = None
+    category_id: CategoryId,
+    actor: EditingActor,
+    session: TreeTransaction,
+    products: ProductsParam = None,
+    if_match: OptionalIfMatch = None,
 ) -> None:
     """Delete a category that has no subcategories. Requires the scope `catalog:write`."""
     move_to = UUID(products.removeprefix(MOVE_TO)) if products and products.startswith(MOVE_TO) else None
-    await edit.delete_category(session, category_id, move_to=move_to, detach=products == "detach", actor=actor)
+    detach = products == "detach"
+    await edit.delete_category(session, category_id, if_match=if_match, move_to=move_to, detach=detach, actor=actor)

@@ -60,6 +60,7 @@ class CategoryDetails(CategoryView):
             "parent_id": PARENT_ID,
             "ancestors": [{"id": PARENT_ID, "slug": "audio", "name": "Audio"}],
             "children": [],
+            "version": 1,
         }
     )
 
@@ -67,6 +68,7 @@ class CategoryDetails(CategoryView):
     children: list[CategoryLink] = Field(
         description="The categories directly below, in order of their slugs, at most 100: GET /catalog/categories?parent=… lists all"
     )
+    version: int = Field(description="Number of the version, which each change of this category increases")
 
 
 class CategoryPage(PageResponse[CategoryView]):

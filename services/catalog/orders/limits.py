@@ -1,28 +1,50 @@
 """Limits on what one customer can hold without paying, so that nobody reserves a whole shelf.
 
-The limits are exact: the orders of one customer are counted one after the other, under a lock. A request that would wait for the lock is
-first refused by a read if the customer has reached the limit, so thousands of them do not keep the connections that others need.
+The limits are exact: the orders of one customer are counted one after the other, under a lock. The requests of one customer to the same
+process have waited for each other before they got a connection (turns.py), so they do not keep the connections that others need.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Boolean, Uuid, bindparam, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.auth import Caller
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotentRequest, StoredResponse
 from services.catalog.errors import ReservationLimitReached, TooManyPendingOrders
-from services.catalog.models import Order, OrderItem
+from services.catalog.models import IdempotencyKey
 from services.catalog.settings import settings
-from services.catalog.statuses import OrderStatus, StockState
 
 ALWAYS_ALLOWED = 10
 """So many units of a product can always be reserved, however small its stock is."""
 
 GUEST_ORDERS_PER_NETWORK = 50
-TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))")
 LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))")
+
+# After the lock, because a statement does not see what was committed after it began.
+_held = text("""
+SELECT
+    (SELECT count(*) FROM (
+        SELECT FROM orders WHERE customer_id = :customer AND status = 'pending' LIMIT :pending_limit
+    ) AS own) AS pending,
+    (SELECT count(*) FROM (
+        SELECT FROM orders WHERE guest_network = CAST(:network AS text) AND status = 'pending' LIMIT :guest_limit
+    ) AS guests) AS guests,
+    (SELECT coalesce(jsonb_object_agg(variant_id, units), '{}') FROM (
+        SELECT variant_id, sum(quantity) AS units FROM orders JOIN order_items ON order_id = orders.id
+        WHERE customer_id = :customer AND status = 'pending' AND stock_state = 'reserved' AND variant_id = ANY(:variants)
+        GROUP BY variant_id
+    ) AS held) AS reserved,
+    EXISTS (
+        SELECT FROM idempotency_keys
+        WHERE caller = :customer AND operation = CAST(:operation AS text) AND key = CAST(:key AS text)
+    ) AS repeated
+""").bindparams(bindparam("variants", type_=ARRAY(Uuid)))
+HELD = _held.columns(pending=BigInteger, guests=BigInteger, reserved=JSONB, repeated=Boolean)
 
 
 class Wanted(NamedTuple):
@@ -46,54 +68,52 @@ def largest_reservation(on_hand: int, share: float) -> int:
 
 
 async def check_limits(
-    session: AsyncSession, customer: Caller, network: str | None, wanted: Mapping[UUID, Wanted]
-) -> None:
+    session: AsyncSession,
+    customer: Caller,
+    network: str | None,
+    wanted: Mapping[UUID, Wanted],
+    idempotent: IdempotentRequest | None = None,
+) -> StoredResponse | None:
     """Check that the customer may place another order. `network` is the network address of a guest, None for an account.
 
-    Holds a lock until the end of the transaction. Raises TooManyPendingOrders, ReservationLimitReached.
+    Return the stored response if the same request was answered since it was looked up. Holds a lock until the end of the transaction.
+    Raises TooManyPendingOrders, ReservationLimitReached.
     """
-    key = {"key": f"orders of {customer.id}"}
-    if not (await session.execute(TRY_LOCK, key)).scalar_one():
-        await _check_pending_orders(session, customer, network)
-        await session.execute(LOCK, key)
+    await session.execute(LOCK, {"key": f"orders of {customer.id}"})
     if network is not None:
         await session.execute(LOCK, {"key": f"guest orders of {network}"})
-    await _check_pending_orders(session, customer, network)
-    if wanted:
-        await _check_reservations(session, customer, wanted)
+    parameters = {
+        "customer": customer.id,
+        "network": network,
+        "pending_limit": settings.catalog_max_pending_orders,
+        "guest_limit": GUEST_ORDERS_PER_NETWORK,
+        "variants": list(wanted),
+        "operation": idempotent.operation if idempotent else None,
+        "key": idempotent.key if idempotent else None,
+    }
+    held = (await session.execute(HELD, parameters)).one()
+    if held.repeated:
+        return await keys.find(session, IdempotencyKey, idempotent)
+    _check_pending_orders(held.pending, held.guests)
+    _check_reservations(wanted, {UUID(variant_id): int(units) for variant_id, units in held.reserved.items()})
+    return None
 
 
-async def _check_pending_orders(session: AsyncSession, customer: Caller, network: str | None) -> None:
+def _check_pending_orders(pending: int, guests: int) -> None:
     limit = settings.catalog_max_pending_orders
-    if await _count(session, Order.customer_id == customer.id, limit) >= limit:
+    if pending >= limit:
         raise TooManyPendingOrders(
             f"You have {limit} unpaid orders, and no more are allowed. Pay for one of them or cancel it, then order again.",
             limit=limit,
         )
-    if network is not None:
-        guests = await _count(session, Order.guest_network == network, GUEST_ORDERS_PER_NETWORK)
-        if guests >= GUEST_ORDERS_PER_NETWORK:
-            raise TooManyPendingOrders(
-                f"Guests in your network have {guests} unpaid orders, and no more are allowed. Log in to order, or try again later.",
-                limit=GUEST_ORDERS_PER_NETWORK,
-            )
+    if guests >= GUEST_ORDERS_PER_NETWORK:
+        raise TooManyPendingOrders(
+            f"Guests in your network have {guests} unpaid orders, and no more are allowed. Log in to order, or try again later.",
+            limit=GUEST_ORDERS_PER_NETWORK,
+        )
 
 
-async def _count(session: AsyncSession, condition: ColumnElement[bool], limit: int) -> int:
-    """Return the number of pending orders, at most `limit`."""
-    found = select(Order.id).where(condition, Order.status == OrderStatus.PENDING).limit(limit).subquery()
-    return (await session.execute(select(func.count()).select_from(found))).scalar_one()
-
-
-async def _check_reservations(session: AsyncSession, customer: Caller, wanted: Mapping[UUID, Wanted]) -> None:
-    query = (
-        select(OrderItem.variant_id, func.sum(OrderItem.quantity))
-        .join(Order, Order.id == OrderItem.order_id)
-        .where(Order.customer_id == customer.id, Order.status == OrderStatus.PENDING)
-        .where(OrderItem.variant_id.in_(list(wanted)), OrderItem.stock_state == StockState.RESERVED)
-        .group_by(OrderItem.variant_id)
-    )
-    reserved = {row[0]: int(row[1]) for row in await session.execute(query)}
+def _check_reservations(wanted: Mapping[UUID, Wanted], reserved: Mapping[UUID, int]) -> None:
     share = settings.catalog_max_reserved_share
     left = {
         variant_id: max(0, largest_reservation(item.on_hand, share) - reserved.get(variant_id, 0))

@@ -1,19 +1,20 @@
 """Place orders: copy the current prices and reserve the stock."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import insert as insert_or_skip
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money, minimum_rule_broken_by
 from kit.auth import Caller
 from kit.db.after_commit import after_commit
-from kit.errors import Unavailable
+from kit.errors import Problem, Unavailable
 from kit.fields import MAX_AMOUNT
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotentRequest
 from services.catalog import metrics
 from services.catalog.errors import (
     AmountTooLarge,
@@ -21,8 +22,9 @@ from services.catalog.errors import (
     OutOfStock,
     TooManyUnits,
 )
-from services.catalog.models import Delivery, Order, OrderItem, StockLevel
+from services.catalog.models import Delivery, IdempotencyKey, StockLevel
 from services.catalog.orders import numbers
+from services.catalog.orders.insert import insert_order
 from services.catalog.orders.limits import check_limits
 from services.catalog.orders.lines import Line, load_lines
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
@@ -37,86 +39,117 @@ log = structlog.get_logger("orders")
 
 
 async def place_order(
-    session: AsyncSession, customer: Caller, request: PlaceOrder, network: str | None = None
+    session: AsyncSession,
+    customer: Caller,
+    request: PlaceOrder,
+    network: str | None = None,
+    idempotent: IdempotentRequest | None = None,
 ) -> OrderView:
     """Reserve the stock and insert the order at the current prices. An order of amount 0 is delivered at once, without a payment.
 
-    `network` is the network address of a guest. Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer,
-    AmountTooLarge, AmountTooSmall, TooManyUnits, OutOfStock, TooManyPendingOrders, ReservationLimitReached.
+    `network` is the network address of a guest. `idempotent` is the request with its idempotency key: if it was answered before, nothing is
+    done and the same order is returned. Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer,
+    AmountTooLarge, AmountTooSmall, TooManyUnits, OutOfStock, TooManyPendingOrders, ReservationLimitReached, IdempotencyKeyReused.
     """
+    try:
+        lines = await _check(session, request)
+    except Problem:
+        stored = await keys.find(session, IdempotencyKey, idempotent)
+        if stored is None:
+            raise
+        return OrderView.model_validate(stored.body)
+    limited = {line.variant_id: line for line in lines if line.on_hand is not None}
+    wanted = {key: line.wanted() for key, line in limited.items()}
+    stored = await check_limits(session, customer, network, wanted, idempotent)
+    if stored is not None:
+        return OrderView.model_validate(stored.body)
+    order = _new_order(customer, lines)
+    await _reserve(session, limited, order.id, customer)
+    free = order.status == OrderStatus.DELIVERED
+    row = {
+        "id": order.id,
+        "customer_id": customer.id,
+        "customer_email": customer.email,
+        "customer_name": customer.name,
+        "guest_network": None if free else network,
+        "status": order.status,
+        "amount": order.amount,
+        "currency": order.currency,
+        "created_at": order.created_at,
+        "expires_at": order.expires_at,
+    }
+    items = [_item_row(position, line) for position, line in enumerate(lines)]
+    await _insert(session, row, items, idempotent, order)
+    if free:
+        await levels.sell(session, [order.id], customer.id)
+        await session.execute(insert(Delivery).values(order_id=order.id, delivered_at=order.delivered_at))
+        after_commit(session, metrics.orders_delivered.inc)
+    after_commit(
+        session,
+        log.info,
+        "order placed",
+        order_id=str(order.id),
+        number=order.number,
+        amount=format_money(order.amount, order.currency),
+        customer_id=customer.id,
+    )
+    return order
+
+
+async def _check(session: AsyncSession, request: PlaceOrder) -> list[Line]:
+    """Load the lines and check everything that a read can tell, before anything is locked."""
     if (units := sum(line.quantity for line in request.items)) > settings.catalog_max_units_per_order:
         limit = settings.catalog_max_units_per_order
         raise TooManyUnits(f"The order has {units} units, and {limit} are allowed. Split it into several orders.")
     lines = await load_lines(session, request.items, request.currency)
-    amount, currency = sum(line.price * line.quantity for line in lines), lines[0].currency
+    amount, currency = _amount(lines), lines[0].currency
     if amount > MAX_AMOUNT:
         raise AmountTooLarge(
             f"The order's amount is {amount}, but a payment can be at most {MAX_AMOUNT}. Split it into several orders."
         )
     if (broken_rule := minimum_rule_broken_by(amount, currency)) is not None:
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
-    order_id = uuid4()
     limited = {line.variant_id: line for line in lines if line.on_hand is not None}
-    _raise_if_short(
-        limited, {key: line.stock or 0 for key, line in limited.items() if line.quantity > (line.stock or 0)}
-    )
-    await check_limits(session, customer, network, {key: line.wanted() for key, line in limited.items()})
-    await _reserve(session, limited, order_id, customer)
-    now, free = datetime.now(UTC), amount == 0
-    status = OrderStatus.DELIVERED if free else OrderStatus.PENDING
-    expires_at = now + timedelta(seconds=settings.catalog_reservation_seconds)
-    number = await _insert_order(
-        session,
-        id=order_id,
-        customer_id=customer.id,
-        customer_email=customer.email,
-        customer_name=customer.name,
-        guest_network=None if free else network,
-        status=status,
-        amount=amount,
-        currency=currency,
-        created_at=now,
-        expires_at=expires_at,
-    )
-    items = [_item_row(order_id, position, line) for position, line in enumerate(lines)]
-    await session.execute(insert(OrderItem), items)
-    if free:
-        await levels.sell(session, [order_id], customer.id)
-        await session.execute(insert(Delivery).values(order_id=order_id, delivered_at=now))
-        after_commit(session, metrics.orders_delivered.inc)
-    after_commit(
-        session,
-        log.info,
-        "order placed",
-        order_id=str(order_id),
-        number=number,
-        amount=format_money(amount, currency),
-        customer_id=customer.id,
-    )
+    short = {key: line.stock or 0 for key, line in limited.items() if line.quantity > (line.stock or 0)}
+    _raise_if_short(limited, short)
+    return lines
+
+
+def _amount(lines: Sequence[Line]) -> int:
+    return sum(line.price * line.quantity for line in lines)
+
+
+def _new_order(customer: Caller, lines: Sequence[Line]) -> OrderView:
+    """Return the order as the client sees it. It is not stored yet."""
+    now, amount = datetime.now(UTC), _amount(lines)
     return OrderView(
-        id=order_id,
-        number=number,
+        id=uuid4(),
+        number=numbers.new_number(),
         customer_id=customer.id,
         customer=CustomerView(id=customer.id, email=customer.email, name=customer.name),
-        status=status,
+        status=OrderStatus.PENDING if amount else OrderStatus.DELIVERED,
         amount=amount,
-        currency=currency,
+        currency=lines[0].currency,
         created_at=now,
-        expires_at=expires_at,
+        expires_at=now + timedelta(seconds=settings.catalog_reservation_seconds),
         payment_reference=None,
-        delivered_at=now if free else None,
+        delivered_at=None if amount else now,
         items=[_item_view(line) for line in lines],
     )
 
 
-async def _insert_order(session: AsyncSession, **values: object) -> str:
-    """Insert the order with a random number that no other order has, and return the number."""
+async def _insert(
+    session: AsyncSession,
+    row: Mapping[str, object],
+    items: Sequence[Mapping[str, object]],
+    idempotent: IdempotentRequest | None,
+    order: OrderView,
+) -> None:
+    """Insert the order. If another order has its random number, it gets another one."""
     for _ in range(ATTEMPTS):
-        number = numbers.new_number()
-        row = insert_or_skip(Order).values(number=number, **values)
-        row = row.on_conflict_do_nothing(index_elements=[Order.number])
-        if await session.scalar(row.returning(Order.number)) is not None:
-            return number
+        if await insert_order(session, {**row, "number": order.number}, items, idempotent, order):
+            return
+        order.number = numbers.new_number()
     raise Unavailable("No free order number was found. Please try again.")
 
 
@@ -130,6 +163,7 @@ async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id
     if short:  # other orders were faster
         query = select(StockLevel.variant_id, levels.AVAILABLE).where(StockLevel.variant_id.in_(short))
         _raise_if_short(limited, {row[0]: row[1] for row in await session.execute(query)})
+        raise Unavailable  # the stock has become unlimited since it was read
     for variant_id, line in limited.items():
         left = available[variant_id]
         if left <= line.low_stock < left + line.quantity:
@@ -151,9 +185,8 @@ def _raise_if_short(lines: Mapping[UUID, Line], left: Mapping[UUID, int]) -> Non
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
 
 
-def _item_row(order_id: UUID, position: int, line: Line) -> dict[str, object]:
+def _item_row(position: int, line: Line) -> dict[str, object]:
     return {
-        "order_id": order_id,
         "variant_id": line.variant_id,
         "product_id": line.product_id,
         "position": position,

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path, Query
+from starlette.responses import Response
 
 from kit.account_limit import AccountLimit
 from kit.http.routing import Router
@@ -31,6 +32,7 @@ from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, lists, place
 from services.catalog.orders.numbers import OrderKey
 from services.catalog.orders.schemas import OrderPage, OrderView, PlaceOrder
+from services.catalog.orders.transaction import OrderTransaction
 from services.catalog.statuses import OrderStatus
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
@@ -43,6 +45,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
     "",
     dependencies=[AccountLimit],
     status_code=201,
+    response_model=OrderView,
     summary="Place an order",
     responses=problem_responses(
         ProductNotFound,
@@ -61,19 +64,15 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
     ),
 )
 async def place_order(
-    request: PlaceOrder, customer: Customer, network: GuestNetwork, session: Transaction, key: KeyHeader = None
-) -> OrderView:
+    request: PlaceOrder, customer: Customer, network: GuestNetwork, session: OrderTransaction, key: KeyHeader = None
+) -> Response:
     """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
     If a request with an `Idempotency-Key` is repeated within 24 hours, no second order is placed, and the first response is returned.
     """
     idempotent = IdempotentRequest.of(customer.id, "place_order", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return OrderView.model_validate(stored.body)
-    order = await place.place_order(session, customer, request, network)
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, order)
-    return order
+    order = await place.place_order(session, customer, request, network, idempotent)
+    return Response(order.model_dump_json(), 201, media_type="application/json")
 
 
 @router.get("", summary="List your orders", responses=problem_responses(InvalidCursor))
@@ -102,11 +101,17 @@ async def get_order(order_id: OrderId, caller: AnyCaller, session: Reading) -> O
 @router.post(
     "/{order_id}/cancel",
     summary="Cancel an order",
-    responses=problem_responses(OrderNotFound, OrderNotPending),
+    responses=problem_responses(OrderNotFound, OrderNotPending, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
-async def cancel_order(order_id: OrderId, customer: Customer, session: Transaction) -> OrderView:
+async def cancel_order(order_id: OrderId, customer: Customer, session: Transaction, key: KeyHeader = None) -> OrderView:
     """Cancel one of your own pending orders and release its stock. Cancelling a cancelled order changes nothing.
 
     If a payment for the order succeeds later, it is refunded. Requires the scope `orders:write`.
     """
-    return await cancel.cancel_order(session, customer, order_id)
+    idempotent = IdempotentRequest.of(customer.id, f"cancel_order {order_id}", key, None)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        return OrderView.model_validate(stored.body)
+    order = await cancel.cancel_order(session, customer, order_id)
+    await keys.store_response(session, IdempotencyKey, idempotent, 200, order)
+    return order

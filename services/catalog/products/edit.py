@@ -14,8 +14,8 @@ from kit.audit.actor import Actor
 from services.catalog import slugs
 from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
 from services.catalog.models import AuditLogEntry, Category, Product, Variant
+from services.catalog.preconditions import check_precondition
 from services.catalog.products import old_slugs
-from services.catalog.products.etags import check_precondition
 from services.catalog.products.lists import load_product
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
 from services.catalog.stock.edit import create_level

@@ -1,28 +1,19 @@
-"""Entity tags of products: `"<version>-<hash of the content>"`.
-
-GET compares the whole tag, so a new price, tag or availability makes a new one. A change compares only the version: an order must not
-make the change of an editor stale.
-"""
-
-import re
+"""Entity tags of products (preconditions.py). A new price, tag or availability makes a new one."""
 
 from fastapi import Request
 from starlette.responses import Response
 
-from kit.http.etags import is_current, strong_etag
-from services.catalog.errors import PreconditionFailed, PreconditionRequired
+from kit.http.etags import is_current
+from services.catalog.preconditions import versioned_etag
 from services.catalog.products.schemas import ProductView
 
 CACHE_CONTROL = "no-cache"
 """A cache may store the product, and must ask before each use whether it has changed."""
 
-TAG = re.compile(r'(?:W/)?"(\d{1,18})-[0-9a-f]{32}"')
-
 
 def product_etag(product: ProductView, content: bytes | None = None) -> str:
     """Return the entity tag of a product; `content` is its JSON, if the caller has it."""
-    digest = strong_etag(content or product.model_dump_json(exclude_unset=True).encode()).strip('"')
-    return f'"{product.version}-{digest}"'
+    return versioned_etag(product.version, content or product.model_dump_json(exclude_unset=True).encode())
 
 
 def product_response(request: Request, product: ProductView) -> Response:
@@ -34,16 +25,3 @@ def product_response(request: Request, product: ProductView) -> Response:
     if is_current(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(content, headers=headers, media_type="application/json")
-
-
-def check_precondition(if_match: str | None, version: int) -> None:
-    """Check that the header `If-Match` names this version.
-
-    Raises PreconditionRequired without the header, PreconditionFailed for another version.
-    """
-    if if_match is None:
-        raise PreconditionRequired
-    tags = [tag.strip() for tag in if_match.split(",")]
-    versions = [int(found[1]) for found in map(TAG.fullmatch, tags) if found]
-    if "*" not in tags and version not in versions:
-        raise PreconditionFailed

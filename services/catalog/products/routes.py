@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import Header, Path, Query, Request
+from fastapi import Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from kit.audit.entries import AuditFilter, list_entries
@@ -29,6 +29,7 @@ from services.catalog.errors import (
     StatusFilterNotAllowed,
 )
 from services.catalog.models import AuditLogEntry, IdempotencyKey
+from services.catalog.preconditions import IfMatch
 from services.catalog.products import edit, lists
 from services.catalog.products.etags import product_etag, product_response
 from services.catalog.products.filters import ProductFilter
@@ -65,13 +66,6 @@ StatusParam = Annotated[
     ProductStatus, Query(description="`draft` and `archived` require a token with the scope `catalog:write`")
 ]
 AvailabilityParam = Annotated[Availability | None, Query(description="Only products with this availability")]
-IfMatch = Annotated[
-    str | None,
-    Header(
-        max_length=1000,
-        description="Required: the `ETag` of the product as you read it, or `*`. If it has changed since, the answer is 412",
-    ),
-]
 IncludeParam = Annotated[
     Literal["stock"] | None, Query(description="`stock` adds the number of units that can still be ordered")
 ]

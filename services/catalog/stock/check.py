@@ -8,22 +8,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.catalog.db import engine, sessions
 
-# A level whose product was deleted is gone, and its movements stay.
+# A variant without a level is unlimited: its movements add up to 0, and orders have reserved nothing. Movements of deleted variants stay.
 DIFFERENCES = text("""
-SELECT levels.variant_id, levels.on_hand, levels.reserved,
+SELECT id AS variant_id, coalesce(levels.on_hand, 0) AS on_hand, coalesce(levels.reserved, 0) AS reserved,
     coalesce(moved.on_hand, 0) AS moved_on_hand, coalesce(moved.reserved, 0) AS moved_reserved,
     coalesce(items.reserved, 0) AS items_reserved
-FROM stock_levels AS levels
+FROM variants
+LEFT JOIN stock_levels AS levels ON levels.variant_id = id
 LEFT JOIN (
     SELECT variant_id, sum(on_hand_change) AS on_hand, sum(reserved_change) AS reserved
     FROM stock_movements GROUP BY variant_id
-) AS moved ON moved.variant_id = levels.variant_id
+) AS moved ON moved.variant_id = id
 LEFT JOIN (
     SELECT variant_id, sum(quantity) AS reserved FROM order_items WHERE stock_state = 'reserved' GROUP BY variant_id
-) AS items ON items.variant_id = levels.variant_id
-WHERE (levels.on_hand, levels.reserved) IS DISTINCT FROM (coalesce(moved.on_hand, 0), coalesce(moved.reserved, 0))
-OR levels.reserved <> coalesce(items.reserved, 0)
-ORDER BY levels.variant_id LIMIT 100
+) AS items ON items.variant_id = id
+WHERE coalesce(levels.on_hand, 0) <> coalesce(moved.on_hand, 0)
+OR coalesce(levels.reserved, 0) <> coalesce(moved.reserved, 0)
+OR coalesce(levels.reserved, 0) <> coalesce(items.reserved, 0)
+ORDER BY id LIMIT 100
 """)
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import exists, func, insert, select, text, update
+from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -28,6 +28,21 @@ FOR NO KEY UPDATE OF orders SKIP LOCKED
 """)
 
 
+async def find_product(session: AsyncSession, variant_id: UUID) -> UUID:
+    """Return the product of a variant, under which the audit log has the changes of its stock. Raises ProductNotFound."""
+    query = select(Variant.product_id).where(Variant.id == variant_id)
+    product_id = (await session.execute(query)).scalar_one_or_none()
+    if product_id is None:
+        raise ProductNotFound
+    return product_id
+
+
+def named(variant_id: UUID, product_id: UUID, **values: int) -> dict[str, int | str]:
+    """Return values for an audit entry of the product. The variant is named if the product has options."""
+    marked: dict[str, int | str] = {} if variant_id == product_id else {"variant_id": str(variant_id)}
+    return {**marked, **values}
+
+
 async def create_level(session: AsyncSession, variant_id: UUID, stock: int, actor: Actor) -> None:
     """Start to count the stock of a new variant: its first units are received."""
     await session.execute(insert(StockLevel).values(variant_id=variant_id, on_hand=stock))
@@ -42,8 +57,7 @@ async def move_stock(
 
     Raises ProductNotFound, StockChanged (a count with another `expected`), StockTooLow (more is written off than is there).
     """
-    if not (await session.execute(select(exists().where(Variant.id == variant_id)))).scalar_one():
-        raise ProductNotFound
+    product_id = await find_product(session, variant_id)
     owed = await session.execute(OWED, {"variant_id": variant_id, "limit": MAX_OWED})
     owed_ids = [row.order_id for row in owed]
     await session.execute(upsert(StockLevel).values(variant_id=variant_id).on_conflict_do_nothing())
@@ -63,9 +77,9 @@ async def move_stock(
         AuditLogEntry,
         actor,
         "stock.changed",
-        variant_id,
-        before={"on_hand": before},
-        after={"on_hand": before + change},
+        product_id,
+        before=named(variant_id, product_id, on_hand=before),
+        after=named(variant_id, product_id, on_hand=before + change),
         reason=request.reason,
     )
     if change > 0:
@@ -80,6 +94,7 @@ async def set_backorder_limit(
     locked = select(StockLevel.backorder_limit).where(StockLevel.variant_id == variant_id)
     before = (await session.execute(locked.with_for_update(key_share=True))).scalar_one_or_none()
     if before is not None:
+        product_id = await find_product(session, variant_id)
         changed = update(StockLevel).where(StockLevel.variant_id == variant_id)
         await session.execute(changed.values(backorder_limit=request.backorder_limit))
         await audit.record(
@@ -87,9 +102,9 @@ async def set_backorder_limit(
             AuditLogEntry,
             actor,
             "stock.backorder_limit_changed",
-            variant_id,
-            before={"backorder_limit": before},
-            after={"backorder_limit": request.backorder_limit},
+            product_id,
+            before=named(variant_id, product_id, backorder_limit=before),
+            after=named(variant_id, product_id, backorder_limit=request.backorder_limit),
         )
     return await get_level(session, variant_id)
 

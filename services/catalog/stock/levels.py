@@ -42,11 +42,15 @@ SELECT variant_id, available FROM changed
 
 
 def _moving(kind: str, before: str, after: str, *, on_hand: int, reserved: int) -> TextClause:
-    """Return the statement that moves the items of orders from one stock state to another, and changes their levels by these factors."""
+    """Return the statement that moves the items of orders from one stock state to another, and changes their levels by these factors.
+
+    Items of a variant that has become unlimited keep their state.
+    """
     return text(f"""
 WITH moved AS (
     UPDATE order_items SET stock_state = '{after}'
     WHERE order_id = ANY(CAST(:orders AS uuid[])) AND stock_state = '{before}'
+    AND EXISTS (SELECT FROM stock_levels WHERE stock_levels.variant_id = order_items.variant_id)
     RETURNING order_id, variant_id, quantity
 ), locked AS (
     SELECT variant_id, total FROM stock_levels

@@ -17,7 +17,7 @@ from services.catalog.auth import StockActor, StockKeeper
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
 from services.catalog.models import IdempotencyKey
-from services.catalog.stock import edit
+from services.catalog.stock import edit, unlimited
 from services.catalog.stock.models import StockMovement
 from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, StockMovementView, UpdateStock
 
@@ -77,6 +77,20 @@ async def update_stock(
     return await edit.set_backorder_limit(session, product_id, request, actor)
 
 
+@router.delete(
+    "/stock",
+    status_code=204,
+    summary="Make the stock of a product unlimited",
+    responses=problem_responses(ProductNotFound),
+)
+async def delete_stock(product_id: ProductId, actor: StockActor, session: Transaction) -> None:
+    """Stop counting the stock of a product: it can be ordered without a limit from now on, and unpaid orders reserve nothing of it.
+
+    The history keeps what was there. The next received units make the stock limited again. Requires the scope `stock:write`.
+    """
+    await unlimited.make_unlimited(session, product_id, actor)
+
+
 @router.get(
     "/stock-movements", summary="List the stock movements of a product", responses=problem_responses(InvalidCursor)
 )
@@ -84,7 +98,14 @@ async def list_stock_movements(
     product_id: ProductId, _: StockKeeper, session: Reading, limit: Limit = 20, cursor: CursorParam = None
 ) -> StockMovementPage:
     """Return every change of the stock of a product, newest first. Requires the scope `stock:write`."""
-    query = select(StockMovement).where(StockMovement.variant_id == product_id)
+    return await list_movements(session, product_id, limit=limit, cursor=cursor)
+
+
+async def list_movements(
+    session: AsyncSession, variant_id: UUID, *, limit: int, cursor: str | None
+) -> StockMovementPage:
+    """Return a page of the movements of a variant, newest first. Raises InvalidCursor."""
+    query = select(StockMovement).where(StockMovement.variant_id == variant_id)
     if cursor is not None:
         query = query.where(StockMovement.id < decode_cursor(cursor, SORT, int)[0])
     rows = (await session.execute(query.order_by(StockMovement.id.desc()).limit(limit + 1))).scalars().all()

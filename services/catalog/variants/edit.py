@@ -24,6 +24,7 @@ from services.catalog.errors import (
     VariantNotFound,
 )
 from services.catalog.models import AuditLogEntry, Product, Variant
+from services.catalog.preconditions import check_if_sent
 from services.catalog.stock.edit import create_level
 from services.catalog.variants.lists import load_variant
 from services.catalog.variants.schemas import MAX_VARIANTS, CreateVariant, UpdateVariant, VariantView
@@ -53,11 +54,17 @@ async def create_variant(session: AsyncSession, product_id: UUID, request: Creat
     return variant
 
 
-async def update_variant(session: AsyncSession, variant_id: UUID, request: UpdateVariant, actor: Actor) -> VariantView:
-    """Change SKU and prices. Raises VariantNotFound, PriceNotWhole, VariantExists."""
+async def update_variant(
+    session: AsyncSession, variant_id: UUID, request: UpdateVariant, if_match: str | None, actor: Actor
+) -> VariantView:
+    """Change SKU and prices. `if_match` is the header If-Match, with the ETag of the product.
+
+    Raises VariantNotFound, PriceNotWhole, VariantExists, PreconditionFailed.
+    """
     _check_prices(request.prices or {})
+    product_id = (await load_variant(session, variant_id)).product_id
+    await _lock_product(session, product_id, if_match)
     before = await load_variant(session, variant_id)
-    await _lock_product(session, before.product_id)
     values = request.model_dump(exclude_unset=True)
     if values:
         try:
@@ -70,10 +77,13 @@ async def update_variant(session: AsyncSession, variant_id: UUID, request: Updat
     return variant
 
 
-async def delete_variant(session: AsyncSession, variant_id: UUID, actor: Actor) -> None:
-    """Delete a variant that no order refers to. Raises VariantNotFound, DefaultVariant, ProductOrdered."""
+async def delete_variant(session: AsyncSession, variant_id: UUID, if_match: str | None, actor: Actor) -> None:
+    """Delete a variant that no order refers to. `if_match` is the header If-Match, with the ETag of the product.
+
+    Raises VariantNotFound, DefaultVariant, ProductOrdered, PreconditionFailed.
+    """
     variant = await load_variant(session, variant_id)
-    if not await _lock_product(session, variant.product_id):
+    if not await _lock_product(session, variant.product_id, if_match):
         raise DefaultVariant
     try:
         async with session.begin_nested():
@@ -85,13 +95,18 @@ async def delete_variant(session: AsyncSession, variant_id: UUID, actor: Actor) 
     await _record(session, actor, "variant.deleted", variant, before=_summary(variant))
 
 
-async def _lock_product(session: AsyncSession, product_id: UUID) -> list[str]:
-    """Lock the product, so that one request at a time changes its variants, and increase its version. Return its options."""
+async def _lock_product(session: AsyncSession, product_id: UUID, if_match: str | None = None) -> list[str]:
+    """Lock the product, so that one request at a time changes its variants, and increase its version. Return its options.
+
+    Raises ProductNotFound, and PreconditionFailed if `if_match` names another version.
+    """
     changed = update(Product).where(Product.id == product_id)
     changed = changed.values(version=Product.version + 1, updated_at=func.now())
-    options = (await session.execute(changed.returning(Product.options))).scalar_one_or_none()
-    if options is None:
+    row = (await session.execute(changed.returning(Product.options, Product.version))).one_or_none()
+    if row is None:
         raise ProductNotFound
+    options, version = row
+    check_if_sent(if_match, version - 1)
     return options
 
 

@@ -14,12 +14,14 @@ from kit.idempotency.keys import (
     KeyHeader,
     RequiredKeyHeader,
 )
+from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import CallerScopes, EditingActor, StockActor, StockKeeper
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
     DefaultVariant,
     OptionsDiffer,
+    PreconditionFailed,
     PriceNotWhole,
     ProductNotFound,
     ProductOrdered,
@@ -30,9 +32,11 @@ from services.catalog.errors import (
     VariantNotFound,
 )
 from services.catalog.models import IdempotencyKey
-from services.catalog.stock.edit import get_level
-from services.catalog.stock.routes import move_stock_once
-from services.catalog.stock.schemas import MoveStock, StockLevelView
+from services.catalog.preconditions import OptionalIfMatch
+from services.catalog.stock.edit import get_level, set_backorder_limit
+from services.catalog.stock.routes import list_movements, move_stock_once
+from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, UpdateStock
+from services.catalog.stock.unlimited import make_unlimited
 from services.catalog.variants import edit, lists
 from services.catalog.variants.schemas import CreateVariant, UpdateVariant, VariantList, VariantView
 
@@ -86,24 +90,30 @@ async def create_variant(
 @router.patch(
     "/variants/{variant_id}",
     summary="Change a variant",
-    responses=problem_responses(VariantNotFound, PriceNotWhole, VariantExists),
+    responses=problem_responses(VariantNotFound, PriceNotWhole, VariantExists, PreconditionFailed),
 )
 async def update_variant(
-    variant_id: VariantId, request: UpdateVariant, actor: EditingActor, session: Transaction
+    variant_id: VariantId,
+    request: UpdateVariant,
+    actor: EditingActor,
+    session: Transaction,
+    if_match: OptionalIfMatch = None,
 ) -> VariantView:
     """Change the SKU and the prices of a variant. The prices of existing orders do not change. Requires the scope `catalog:write`."""
-    return await edit.update_variant(session, variant_id, request, actor)
+    return await edit.update_variant(session, variant_id, request, if_match, actor)
 
 
 @router.delete(
     "/variants/{variant_id}",
     status_code=204,
     summary="Delete a variant",
-    responses=problem_responses(VariantNotFound, DefaultVariant, ProductOrdered),
+    responses=problem_responses(VariantNotFound, DefaultVariant, ProductOrdered, PreconditionFailed),
 )
-async def delete_variant(variant_id: VariantId, actor: EditingActor, session: Transaction) -> None:
+async def delete_variant(
+    variant_id: VariantId, actor: EditingActor, session: Transaction, if_match: OptionalIfMatch = None
+) -> None:
     """Delete a variant that no order refers to. Requires the scope `catalog:write`."""
-    await edit.delete_variant(session, variant_id, actor)
+    await edit.delete_variant(session, variant_id, if_match, actor)
 
 
 @router.post(
@@ -125,3 +135,38 @@ async def move_variant_stock(
 async def get_variant_stock(variant_id: VariantId, _: StockKeeper, session: Reading) -> StockLevelView:
     """Return the stock of a variant. Requires the scope `stock:write`."""
     return await get_level(session, variant_id)
+
+
+@router.patch(
+    "/variants/{variant_id}/stock",
+    summary="Set the backorder limit of a variant's stock",
+    responses=problem_responses(ProductNotFound),
+)
+async def update_variant_stock(
+    variant_id: VariantId, request: UpdateStock, actor: StockActor, session: Transaction
+) -> StockLevelView:
+    """Set how many units can be ordered although they are not there. Requires the scope `stock:write`."""
+    return await set_backorder_limit(session, variant_id, request, actor)
+
+
+@router.delete(
+    "/variants/{variant_id}/stock",
+    status_code=204,
+    summary="Make the stock of a variant unlimited",
+    responses=problem_responses(ProductNotFound),
+)
+async def delete_variant_stock(variant_id: VariantId, actor: StockActor, session: Transaction) -> None:
+    """Stop counting the stock of a variant, as that of a product without options. Requires the scope `stock:write`."""
+    await make_unlimited(session, variant_id, actor)
+
+
+@router.get(
+    "/variants/{variant_id}/stock-movements",
+    summary="List the stock movements of a variant",
+    responses=problem_responses(InvalidCursor),
+)
+async def list_variant_stock_movements(
+    variant_id: VariantId, _: StockKeeper, session: Reading, limit: Limit = 20, cursor: CursorParam = None
+) -> StockMovementPage:
+    """Return every change of the stock of a variant, newest first. Requires the scope `stock:write`."""
+    return await list_movements(session, variant_id, limit=limit, cursor=cursor)

@@ -7,6 +7,7 @@ time. Concurrency and HTTP are tested elsewhere (tests/integration/catalog).
 from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import ARRAY, BigInteger, Text, select, text, update
@@ -174,6 +175,18 @@ steps = st.lists(
 @settings(max_examples=40, deadline=None)
 @given(steps)
 async def test_orders_when_steps_are_random_then_match_the_model(steps: list[tuple[str, ...]]) -> None:
+    await run(steps)
+
+
+@pytest.mark.drill
+@settings(max_examples=500, deadline=None)
+@given(steps)
+async def test_orders_in_500_runs_of_random_steps_then_match_the_model(steps: list[tuple[str, ...]]) -> None:
+    await run(steps)
+
+
+async def run(steps: list[tuple[str, ...]]) -> None:
+    """Run one example in a transaction of its own, which is rolled back."""
     async with sessions() as session:
         await check(System(session), Model(), steps)
         await session.rollback()

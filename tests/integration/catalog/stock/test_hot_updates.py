@@ -37,3 +37,10 @@ async def test_stock_levels_when_orders_are_placed_and_paid_then_95_percent_of_t
 
     total, hot = await until(counted, 30)
     assert hot >= 0.95 * total
+
+
+async def test_stock_levels_when_defined_then_the_key_is_the_only_index_and_pages_keep_free_space() -> None:
+    async with sessions() as session:
+        indexes = await session.execute(text("SELECT indexname FROM pg_indexes WHERE tablename = 'stock_levels'"))
+        options = await session.execute(text("SELECT reloptions FROM pg_class WHERE relname = 'stock_levels'"))
+        assert (indexes.scalars().all(), options.scalar_one()) == (["pk_stock_levels"], ["fillfactor=70"])

@@ -1,0 +1,71 @@
+"""Requests that write wait here, and not for a connection of the pool or for a lock.
+
+Of one account, one request at a time is worked on, so many requests of one account do not slow those of others: they take one place, and
+the requests of others do not wait behind them. At most `places` requests of all accounts are worked on at a time, fewer than there are
+connections, so the pool has connections left for other requests, and no order waits long for the lock of a product that many want. Every
+wait is bounded, and so is the number of requests that wait.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from kit.errors import Unavailable
+from kit.http.rate_limit import TooManyRequests
+
+MAX_WAITING = 750
+"""Below the number of requests that a process works on (kit/http/request_limit.py)."""
+
+MAX_PER_ACCOUNT = 200
+WAIT_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Account:
+    """The requests of one account: those that wait, and the one that is worked on."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    requests: int = 0
+
+
+class TurnQueue:
+    """Lets requests take turns, first in, first out."""
+
+    def __init__(self, places: int, *, seconds: float = WAIT_SECONDS) -> None:
+        self._places = asyncio.Semaphore(places)
+        self._seconds = seconds
+        self._accounts: dict[str, _Account] = {}
+        self._requests = 0
+
+    @asynccontextmanager
+    async def turn(self, account: str) -> AsyncIterator[None]:
+        """Wait for a turn, and keep it during the block.
+
+        Raises TooManyRequests if many requests of this account wait, and Unavailable if many of all accounts wait, or after `seconds`.
+        """
+        waiting = self._accounts.get(account) or _Account()
+        if waiting.requests >= MAX_PER_ACCOUNT:
+            raise TooManyRequests(1)
+        if self._requests >= MAX_WAITING:
+            raise Unavailable
+        self._accounts[account] = waiting
+        waiting.requests += 1
+        self._requests += 1
+        try:
+            async with AsyncExitStack() as held:
+                await self._wait(waiting, held)
+                yield
+        finally:
+            waiting.requests -= 1
+            self._requests -= 1
+            if not waiting.requests:
+                del self._accounts[account]
+
+    async def _wait(self, waiting: _Account, held: AsyncExitStack) -> None:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await held.enter_async_context(waiting.lock)
+                await held.enter_async_context(self._places)
+        except TimeoutError as error:
+            raise Unavailable from error
