@@ -25,6 +25,7 @@ from bench import (
     intake,
     large_tables,
     memory,
+    orders,
     peer,
     purchases,
     report,
@@ -127,6 +128,7 @@ async def measure(results: Results, size: Size, executor: Executor, console: Con
         await measure_intake(results, size, stack, executor, console)
         await measure_routes(results, size, stack, executor, console)
         await measure_auth(results, size, stack, executor, console)
+        await measure_orders(results, size, stack, executor, console)
         await measure_purchases(results, size, stack, executor, console)
         results.memory_after = memory.measure(stack)
         await measure_sweep_and_large_tables(results, size, stack, executor, console)
@@ -184,6 +186,16 @@ async def measure_auth(results: Results, size: Size, stack: Stack, executor: Exe
         await auth.measure_in_turns(results.refreshes, size.rounds, size.seconds)
     console.print(f"memory of auth: {auth_memory.NAMES:,} attacked names, {auth_memory.SESSIONS:,} sessions")
     results.auth_growth = await auth_memory.growth(stack, executor)
+
+
+async def measure_orders(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
+    """Measure orders of many products and of one, and how much many attempts of one account slow those of another one."""
+    await stack.stop("catalog-worker")  # so that only orders use the CPU
+    console.print(f"orders: {size.rounds} rounds of {size.seconds:g} s each, of many products and of one")
+    async with orders.orders(stack, executor) as results.orders:
+        await auth.measure_in_turns(results.orders, size.rounds, size.seconds)
+    results.other_account = await orders.measure_other_account(stack, executor, size.rounds)
+    await stack.start("catalog-worker")
 
 
 async def _install(environment: PeerEnvironment, results: Results, console: Console) -> Path | None:

@@ -47,7 +47,7 @@ class Round:
 
     def count(self, status: int, took: float) -> None:
         """Count an answer and its response time in seconds."""
-        if status == 200:
+        if 200 <= status < 300:
             self.accepted += 1
         else:
             self.refused += 1

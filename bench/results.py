@@ -8,6 +8,7 @@ from bench.auth import MeasuredWork
 from bench.intake import MeasuredServer
 from bench.large_tables import KINDS, Comparison
 from bench.memory import Memory
+from bench.orders import ATTEMPTS
 from bench.purchases import Latency
 from bench.revocations import ENTRIES
 from bench.routes import MeasuredRoute
@@ -45,6 +46,10 @@ class Results:
     """GET /auth/me, and the same route of fastapi-users."""
     logins: list[MeasuredWork] = field(default_factory=list)
     refreshes: list[MeasuredWork] = field(default_factory=list)
+    orders: list[MeasuredWork] = field(default_factory=list)
+    """Of catalog and of the same statements: of many products, then of one product."""
+    other_account: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
+    """Orders per second of one account alone, and during many attempts of another one, one per round."""
     auth_growth: float | None = None
     """Megabytes (auth_memory.py)."""
     missing_peers: dict[str, str] = field(default_factory=dict)
@@ -81,6 +86,15 @@ class Results:
             ),
             Ratio(f"{login.name} / {bcrypt_alone.name}", _rate_ratios(login, bcrypt_alone), 0.85),
             Ratio(f"{refresh.name} / {statements.name}", _rate_ratios(refresh, statements), 0.5),
+            *(
+                Ratio(f"{own.name} / same statements", _rate_ratios(own, same), 0.4)
+                for own, same in zip(self.orders[::2], self.orders[1::2], strict=True)
+            ),
+            Ratio(
+                f"orders during {ATTEMPTS:,} attempts of another account / alone",
+                _ratios(self.other_account[1], self.other_account[0]),
+                0.5,
+            ),
             Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.6),
         ]
         if self.large_tables:
@@ -97,7 +111,7 @@ class Results:
 
     def measured(self) -> list[Measured]:
         """Return everything whose requests per second were measured."""
-        return [*self.servers, *self.routes, *self.account_routes, *self.logins, *self.refreshes]
+        return [*self.servers, *self.routes, *self.account_routes, *self.logins, *self.refreshes, *self.orders]
 
     def rates(self) -> dict[str, list[float]]:
         """Return all rates per second by name, one per round."""

@@ -27,7 +27,10 @@ async def no_work(_: float) -> Round:
 def measured_results() -> Results:
     route = {name: MeasuredRoute(name, Target(1, "/")) for name in ("open", "closed", "GET /auth/me", "users")}
     servers = [MeasuredServer(name, Target(1, "/")) for name in ("raw", "noop", "intake", "two")]
-    works = {name: MeasuredWork(name, no_work) for name in ("logins", "bcrypt alone", "refresh", "statements")}
+    works = {
+        name: MeasuredWork(name, no_work)
+        for name in ("logins", "bcrypt alone", "refresh", "statements", "orders", "on asyncpg")
+    }
     everything: list[Measured] = [*route.values(), *servers, *works.values()]
     for measured in everything:
         measured.rounds = rounds(100, 100)
@@ -39,6 +42,8 @@ def measured_results() -> Results:
         account_routes=[route["GET /auth/me"], route["users"]],
         logins=[works["logins"], works["bcrypt alone"]],
         refreshes=[works["refresh"], works["statements"]],
+        orders=[works["orders"], works["on asyncpg"]],
+        other_account=([100.0, 100.0], [50.0, 60.0]),
         auth_growth=21.5,
         latency=Latency([0.1, 0.2], [0.1, 0.2]),
         shop=[1.0],
@@ -47,10 +52,12 @@ def measured_results() -> Results:
     )
 
 
-def test_ratios_of_auth_have_their_bars() -> None:
+def test_ratios_of_auth_and_orders_have_their_bars() -> None:
     found = {ratio.name: (ratio.rounds, ratio.expected_minimum) for ratio in measured_results().ratios()}
     assert found["logins / bcrypt alone"] == ([0.8, 0.9], 0.85)
     assert found["refresh / statements"] == ([1.0, 1.0], 0.5)
+    assert found["orders / same statements"] == ([1.0, 1.0], 0.4)
+    assert found["orders during 1,500 attempts of another account / alone"] == ([0.5, 0.6], 0.5)
     assert found["GET /auth/me / users"] == ([1.5, 3.0], 1.5)
 
 
