@@ -18,6 +18,7 @@ from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
 from services.catalog.orders.transaction import OrderQueueState
 from services.catalog.products import routes as products
+from services.catalog.products.lists import ProductReads, product_reads
 from services.catalog.settings import settings
 from services.catalog.stock import routes as stock
 from services.catalog.tags import routes as tags
@@ -28,10 +29,12 @@ from services.catalog.variants import routes as variants
 class CatalogState(AuthState, OrderQueueState, TreeQueueState):
     """What requests share."""
 
+    product_reads: ProductReads
+
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
-    """Create the token verifier and the queues. Close the database connections at shutdown."""
+    """Create what requests share. Close the database connections at shutdown."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
     revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
     verifier = TokenVerifier(
@@ -43,6 +46,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
     async with verifier.keys.refreshing(), revocations.polling():
         yield CatalogState(
             verifier=verifier,
+            product_reads=product_reads(),
             # A third of the connections is left for other writes.
             order_queue=TurnQueue(settings.database_connections * 2 // 3),
             tree_queue=TurnQueue(1),

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from anyascii import anyascii
@@ -27,18 +27,21 @@ ChosenSlug = Annotated[Slug, AfterValidator(_refuse_id)]
 """A slug in a request. A slug must not have the format of an id, because a path parameter can be an id or a slug."""
 
 
+def kind_of(id_or_slug: str) -> Literal["id", "slug", "none"]:
+    """Return the format of a text that should be an id or a slug. A text without either, such as NUL, is not sent to the database."""
+    if UUID_FORMAT.fullmatch(id_or_slug):
+        return "id"
+    return "slug" if SLUG_FORMAT.fullmatch(id_or_slug) else "none"
+
+
 def has_id_or_slug(
     id_or_slug: str, ids: InstrumentedAttribute[UUID], slugs: InstrumentedAttribute[str]
 ) -> ColumnElement[bool]:
     """Return the condition that a row has this id or this slug. The condition is false if the text has neither format."""
-    if UUID_FORMAT.fullmatch(id_or_slug):
+    kind = kind_of(id_or_slug)
+    if kind == "id":
         return ids == UUID(id_or_slug)
-    return slugs == id_or_slug if SLUG_FORMAT.fullmatch(id_or_slug) else false()
-
-
-def is_slug(text: str) -> bool:
-    """Return whether a text can be a slug. Other texts, such as NUL, are not sent to the database."""
-    return UUID_FORMAT.fullmatch(text) is None and SLUG_FORMAT.fullmatch(text) is not None
+    return slugs == id_or_slug if kind == "slug" else false()
 
 
 def candidates(name: str, fallback: str) -> list[str]:

@@ -8,7 +8,6 @@ from sqlalchemy.orm import aliased
 
 from services.catalog.errors import CategoryNotFound, CategoryTreeInvalid
 from services.catalog.models import Category
-from services.catalog.slugs import has_id_or_slug
 
 MAX_DEPTH = 8
 """The largest number of levels. It also ends every recursive query, whatever the table contains."""
@@ -24,9 +23,9 @@ async def lock_tree(session: AsyncSession) -> None:
     await session.execute(LOCK_TREE)
 
 
-def subtree_of(id_or_slug: str) -> Select[UUID]:
-    """Return the statement that selects the ids of the category with this id or slug and of all categories below it."""
-    return select(_walk_down(has_id_or_slug(id_or_slug, Category.id, Category.slug)).c.id)
+def subtree_below(start: ColumnElement[bool]) -> Select[UUID]:
+    """Return the statement that selects the ids of the category that matches the condition and of all categories below it."""
+    return select(_walk_down(start).c.id)
 
 
 def _walk_down(start: ColumnElement[bool]) -> CTE:

@@ -16,6 +16,7 @@ from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotF
 from services.catalog.models import AuditLogEntry, Category, Product, Variant
 from services.catalog.preconditions import check_precondition
 from services.catalog.products import old_slugs
+from services.catalog.products.documents import ProductDocument
 from services.catalog.products.lists import load_product
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
 from services.catalog.stock.edit import create_level
@@ -24,7 +25,7 @@ from services.catalog.tags.assign import set_tags
 AUDITED_DESCRIPTION = 200
 
 
-async def create_product(session: AsyncSession, request: CreateProduct, actor: Actor) -> ProductView:
+async def create_product(session: AsyncSession, request: CreateProduct, actor: Actor) -> ProductDocument:
     """Insert a product. A slug made from the name gets a random suffix if it is taken.
 
     Raises PriceNotWhole, CategoryNotFound, and SlugTaken if the slug of the request is taken.
@@ -39,7 +40,7 @@ async def create_product(session: AsyncSession, request: CreateProduct, actor: A
         await create_level(session, product_id, request.stock, actor)
     await set_tags(session, product_id, _distinct(request.tags))
     product = await load_product(session, product_id)
-    after = _summary(product, {*values, "tags", "stock"})
+    after = _summary(_view(product), {*values, "tags", "stock"})
     await audit.record(session, AuditLogEntry, actor, "product.created", product_id, after=after)
     return product
 
@@ -56,14 +57,14 @@ async def _insert(session: AsyncSession, request: CreateProduct, values: dict[st
 
 async def update_product(
     session: AsyncSession, product_id: UUID, request: UpdateProduct, if_match: str | None, actor: Actor
-) -> ProductView:
+) -> ProductDocument:
     """Change the fields that are in the request. `if_match` is the header If-Match.
 
     Raises PriceNotWhole, CategoryNotFound, ProductNotFound, SlugTaken, PreconditionRequired, PreconditionFailed.
     """
     values = request.model_dump(exclude_unset=True)
     await _check_category(session, request.category_id)
-    before = await _lock(session, product_id, if_match)
+    before = _view(await _lock(session, product_id, if_match))
     fields, tags = set(values), values.pop("tags", None)
     if request.price is not None:
         _check_price(request.price, before.currency)
@@ -80,7 +81,7 @@ async def update_product(
         "product.changed",
         product_id,
         before=_summary(before, fields),
-        after=_summary(product, fields),
+        after=_summary(_view(product), fields),
     )
     return product
 
@@ -90,7 +91,7 @@ async def delete_product(session: AsyncSession, product_id: UUID, if_match: str 
 
     Raises ProductNotFound, ProductOrdered, PreconditionRequired, PreconditionFailed.
     """
-    product = await _lock(session, product_id, if_match)
+    product = _view(await _lock(session, product_id, if_match))
     try:
         async with session.begin_nested():
             await session.execute(delete(Product).where(Product.id == product_id))
@@ -100,7 +101,7 @@ async def delete_product(session: AsyncSession, product_id: UUID, if_match: str 
     await audit.record(session, AuditLogEntry, actor, "product.deleted", product_id, before=before)
 
 
-async def _lock(session: AsyncSession, product_id: UUID, if_match: str | None) -> ProductView:
+async def _lock(session: AsyncSession, product_id: UUID, if_match: str | None) -> ProductDocument:
     """Lock a product, so that one editor at a time changes it, and check its version. Return it as it is now."""
     locked = select(Product.version).where(Product.id == product_id).with_for_update()
     version = (await session.execute(locked)).scalar_one_or_none()
@@ -118,6 +119,10 @@ async def _update(session: AsyncSession, product_id: UUID, values: dict[str, Any
             await session.execute(changed)
     except IntegrityError as error:
         raise SlugTaken from error
+
+
+def _view(product: ProductDocument) -> ProductView:
+    return ProductView.model_validate_json(product.json(with_stock=True))
 
 
 def _summary(product: ProductView, fields: set[str]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from services.catalog.db import reading_sessions
 from services.catalog.models import Product
 from services.catalog.products.models import OldSlug
 from services.catalog.statuses import ProductStatus
@@ -35,9 +36,10 @@ async def keep(session: AsyncSession, product_id: UUID, old: str, new: str) -> N
     await session.execute(delete(OldSlug).where(OldSlug.product_id == product_id, OldSlug.slug.not_in(kept)))
 
 
-async def current_slug(session: AsyncSession, old: str, *, hidden: bool) -> str | None:
+async def current_slug(old: str, *, hidden: bool) -> str | None:
     """Return the slug that the product with this old slug has now, or None. With `hidden`, also of products that are not active."""
     query = select(Product.slug).join(OldSlug, OldSlug.product_id == Product.id).where(OldSlug.slug == old)
     if not hidden:
         query = query.where(Product.status == ProductStatus.ACTIVE)
-    return (await session.execute(query)).scalar_one_or_none()
+    async with reading_sessions() as session:
+        return (await session.execute(query)).scalar_one_or_none()

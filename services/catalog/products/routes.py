@@ -31,8 +31,9 @@ from services.catalog.errors import (
 from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.preconditions import IfMatch
 from services.catalog.products import edit, lists
-from services.catalog.products.etags import product_etag, product_response
+from services.catalog.products.etags import EditedProduct, edited_response, product_response
 from services.catalog.products.filters import ProductFilter
+from services.catalog.products.lists import ProductReads
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, UpdateProduct
 from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
@@ -75,12 +76,11 @@ ProductId = Annotated[UUID, Path(description="Id of the product")]
 
 @router.get(
     "",
-    response_model_exclude_unset=True,
     summary="List products",
+    response_model=ProductPage,
     responses=problem_responses(InvalidCursor, PriceRangeEmpty, StatusFilterNotAllowed),
 )
 async def list_products(
-    session: Reading,
     scopes: CallerScopes,
     q: Search = None,
     category: CategoryParam = None,
@@ -93,7 +93,7 @@ async def list_products(
     sort: SortParam = ProductSort.NEWEST,
     limit: Limit = 20,
     cursor: CursorParam = None,
-) -> ProductPage:
+) -> Response:
     """Return the products that match all filters.
 
     To get the next page, repeat the request with `cursor` set to `next_cursor`. On the last page `next_cursor` is null. Products that are
@@ -101,31 +101,29 @@ async def list_products(
     """
     if status != ProductStatus.ACTIVE and EDIT not in scopes:
         raise StatusFilterNotAllowed
-    filters = ProductFilter(q, category, tuple(tag or ()), min_price, max_price, currency, status, availability)
-    return await lists.list_products(
-        session, filters, sort=sort, limit=limit, cursor=cursor, with_stock=STOCK in scopes
-    )
+    filters = ProductFilter(q, category, frozenset(tag or ()), min_price, max_price, currency, status, availability)
+    page = await lists.list_products(filters, sort=sort, limit=limit, cursor=cursor, with_stock=STOCK in scopes)
+    return Response(page, media_type="application/json")
 
 
 @router.post(
     "",
     status_code=201,
     summary="Create a product",
+    response_model=ProductView,
     responses=problem_responses(CategoryNotFound, SlugTaken, PriceNotWhole, IdempotencyKeyInUse, IdempotencyKeyReused),
 )
 async def create_product(
-    request: CreateProduct, actor: EditingActor, session: Transaction, response: Response, key: KeyHeader = None
-) -> ProductView:
+    request: CreateProduct, actor: EditingActor, session: Transaction, key: KeyHeader = None
+) -> Response:
     """Create a product. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, "create_product", key, request)
     stored = await keys.begin(session, IdempotencyKey, idempotent)
     if stored is not None:
-        product = ProductView.model_validate(stored.body)
-    else:
-        product = await edit.create_product(session, request, actor)
-        await keys.store_response(session, IdempotencyKey, idempotent, 201, product)
-    response.headers["ETag"] = product_etag(product)
-    return product
+        return edited_response(EditedProduct.model_validate(stored.body), 201)
+    product = EditedProduct.of(await edit.create_product(session, request, actor))
+    await keys.store_response(session, IdempotencyKey, idempotent, 201, product)
+    return edited_response(product, 201)
 
 
 @router.get(
@@ -135,24 +133,24 @@ async def create_product(
     responses={**NOT_MODIFIED, **MOVED, **problem_responses(ProductNotFound)},
 )
 async def get_product(
-    product_id: IdOrSlug, request: Request, session: Reading, scopes: CallerScopes, include: IncludeParam = None
+    product_id: IdOrSlug, request: Request, scopes: CallerScopes, include: IncludeParam = None
 ) -> Response:
     """Return a product by its id or slug. Drafts and archived products are found only with the scope `catalog:write`.
 
     With the `ETag` of an earlier response in `If-None-Match`, the answer is 304 if nothing has changed.
     """
-    found = await lists.find_product(
-        session, product_id, hidden=EDIT in scopes, with_stock=include is not None or STOCK in scopes
-    )
+    reads: ProductReads = request.state.product_reads
+    found = await lists.find_product(reads, product_id, hidden=EDIT in scopes)
     if isinstance(found, lists.Moved):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/catalog/products/{found.slug}{query}", status_code=301)
-    return product_response(request, found)
+    return product_response(request, found, with_stock=include is not None or STOCK in scopes)
 
 
 @router.patch(
     "/{product_id}",
     summary="Change a product",
+    response_model=ProductView,
     responses=problem_responses(
         ProductNotFound, CategoryNotFound, PriceNotWhole, SlugTaken, PreconditionRequired, PreconditionFailed
     ),
@@ -162,16 +160,14 @@ async def update_product(
     request: UpdateProduct,
     actor: EditingActor,
     session: Transaction,
-    response: Response,
     if_match: IfMatch = None,
-) -> ProductView:
+) -> Response:
     """Change the fields that are in the request body. The prices of existing orders do not change.
 
     Requires the scope `catalog:write`, and the header `If-Match`, so that two editors do not overwrite each other's changes.
     """
     product = await edit.update_product(session, product_id, request, if_match, actor)
-    response.headers["ETag"] = product_etag(product)
-    return product
+    return edited_response(EditedProduct.of(product), 200)
 
 
 @router.delete(

@@ -1,6 +1,8 @@
 """Editors cannot overwrite each other's changes, and unchanged products are not sent again."""
 
 import asyncio
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from uuid import UUID, uuid4
 
 import httpx
@@ -33,20 +35,37 @@ async def test_change_when_if_match_is_absent_or_stale_then_428_or_412(
     assert done.is_success
 
 
-async def test_get_product_when_unchanged_then_304_also_after_an_order(
+async def test_get_product_when_unchanged_then_304_until_its_content_changes(
     client: httpx.AsyncClient, editor: Headers
 ) -> None:
     created = await client.post("/catalog/products", json=MUG | {"tags": ["old"]}, headers=editor)
     url = f"/catalog/products/{created.json()['id']}"
-    found = await client.get(url, headers=editor)
-    assert found.headers["etag"] == created.headers["etag"]
+    found = await client.get(url)
     assert found.headers["cache-control"] == "no-cache"
-    assert found.headers["last-modified"].endswith("GMT")
-    same = await client.get(url, headers=editor | {"If-None-Match": found.headers["etag"]})
-    assert (same.status_code, same.content) == (304, b"")
+    assert found.headers["vary"] == "Authorization"
+    modified = parsedate_to_datetime(found.headers["last-modified"])
+    assert modified == datetime.fromisoformat(found.json()["updated_at"]).replace(microsecond=0)
+    condition = {"If-None-Match": found.headers["etag"]}
+    same = await client.get(url, headers=condition)
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", found.headers["etag"])
     await client.patch("/catalog/tags/old", json={"name": "new"}, headers=editor)
-    renamed = await client.get(url, headers={"If-None-Match": found.headers["etag"]})
+    renamed = await client.get(url, headers=condition)
     assert (renamed.status_code, renamed.json()["tags"]) == (200, ["new"])
+
+
+@pytest.mark.parametrize("asks", [True, False])
+async def test_get_product_when_it_has_the_stock_then_it_is_not_cached_and_has_another_etag(
+    client: httpx.AsyncClient, editor: Headers, asks: bool
+) -> None:
+    """With ?include=stock, and for callers with stock:write."""
+    created = await client.post("/catalog/products", json=MUG, headers=editor)
+    url = f"/catalog/products/{created.json()['id']}"
+    params, headers = ({"include": "stock"}, {}) if asks else ({}, editor)
+    found = await client.get(url, params=params, headers=headers)
+    assert (found.json()["stock"], found.headers["cache-control"]) == (5, "no-store")
+    assert found.headers["etag"] == created.headers["etag"] != (await client.get(url)).headers["etag"]
+    same = await client.get(url, params=params, headers=headers | {"If-None-Match": found.headers["etag"]})
+    assert same.status_code == 304
 
 
 async def test_change_when_a_customer_orders_meanwhile_then_the_version_is_still_current(

@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import bindparam, event, insert, literal_column, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from dev.servers.postgres import Postgres
 from kit.db.errors import may_succeed_later, sqlstate
 from kit.db.reading import create_reading_engine, create_reading_sessionmaker
+from kit.db.statements import Statement, fetch
 from tests.fixtures.kit_messaging import Sessions
 from tests.fixtures.kit_tables import Effect
 
@@ -108,6 +110,32 @@ async def test_read_when_it_is_slow_is_cancelled(reads: Reads) -> None:
         with pytest.raises(DBAPIError) as cancelled:
             await session.execute(text("SELECT pg_sleep(60)"))
     assert sqlstate(cancelled.value) == "57014"
+
+
+ANSWER = Statement(select(literal_column("1").label("one"), bindparam("given", type_=JSONB).label("given")))
+
+
+async def test_statement_when_its_connections_were_ended_is_repeated(
+    reading_engine: AsyncEngine, killer: asyncpg.Connection
+) -> None:
+    for _ in range(3):
+        for _ in range(3):
+            (row,) = await fetch(reading_engine, ANSWER, {"given": ["x"]})
+            assert (row.one, row.given) == (1, ["x"])
+        assert await killer.fetchval(END_ALL) >= 1
+
+
+async def test_statement_when_it_ends_its_connection_or_is_slow_fails(reading_engine: AsyncEngine) -> None:
+    for function in ("pg_terminate_backend(pg_backend_pid())", "pg_sleep(60)"):
+        with pytest.raises(DBAPIError) as failed:
+            await fetch(reading_engine, Statement(select(literal_column(function))), {})
+        assert may_succeed_later(failed.value)
+    assert await fetch(reading_engine, ANSWER, {"given": 1})
+
+
+async def test_statement_when_an_argument_is_missing_is_not_sent(reading_engine: AsyncEngine) -> None:
+    with pytest.raises(KeyError):
+        await fetch(reading_engine, ANSWER, {})
 
 
 async def test_read_opens_no_transaction(reads: Reads, killer: asyncpg.Connection) -> None:

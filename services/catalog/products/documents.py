@@ -1,0 +1,107 @@
+"""Products as JSON, which Postgres writes: no value of a row becomes a Python object. `ProductView` is the schema of this JSON."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Text, case, cast, func, literal_column, select, true
+from sqlalchemy.orm import InstrumentedAttribute
+
+from services.catalog.models import Product, ProductTag, Tag
+from services.catalog.products.filters import SELECT_STOCK
+from services.catalog.statuses import Availability, ProductStatus
+
+ISO_8601 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+TAGS = func.array(
+    select(Tag.name)
+    .join(ProductTag, ProductTag.tag_id == Tag.id)
+    .where(ProductTag.product_id == Product.id)
+    .order_by(ProductTag.position)
+    .correlate(Product)
+    .scalar_subquery(),
+    type_=ARRAY(Text),
+)
+
+
+def _utc(moment: InstrumentedAttribute[datetime]) -> ColumnElement[str]:
+    return func.to_char(func.timezone(literal_column("'UTC'"), moment), literal_column(f"'{ISO_8601}'"), type_=Text)
+
+
+# An aggregate of its own, so that Postgres computes it once for each row.
+_stock = SELECT_STOCK.lateral("stock")
+_units = _stock.c.units
+_document = (
+    select(
+        Product.id,
+        Product.slug,
+        Product.name,
+        Product.description,
+        Product.status,
+        Product.price,
+        Product.currency,
+        case(
+            (_units <= literal_column("0"), literal_column(f"'{Availability.OUT}'")),
+            (_units <= Product.low_stock, literal_column(f"'{Availability.LOW}'")),
+            else_=literal_column(f"'{Availability.IN_STOCK}'"),
+        ).label("availability"),
+        Product.low_stock,
+        Product.category_id,
+        TAGS.label("tags"),
+        Product.media,
+        Product.options,
+        Product.version,
+        _utc(Product.created_at).label("created_at"),
+        _utc(Product.updated_at).label("updated_at"),
+    )
+    .correlate(Product, _stock)
+    .lateral("document")
+)
+DOCUMENT = cast(func.row_to_json(_document.table_valued()), Text)
+"""The JSON of a product, without the number of units: orders do not change it while its availability is the same."""
+
+
+class ProductDocument(NamedTuple):
+    """A row of `select_documents`. `units` can still be ordered; None means unlimited."""
+
+    id: UUID
+    slug: str
+    status: ProductStatus
+    version: int
+    updated_at: datetime
+    units: int | None
+    document: str
+
+    def json(self, *, with_stock: bool) -> str:
+        """Return the JSON of the product."""
+        return add_stock(self.document, self.units) if with_stock else self.document
+
+
+def select_documents(
+    *conditions: ColumnElement[bool],
+) -> Select[UUID, str, ProductStatus, int, datetime, int | None, str]:
+    """Return the statement that selects products as JSON."""
+    columns = (Product.id, Product.slug, Product.status, Product.version, Product.updated_at, _units, DOCUMENT)
+    joined = select(*columns).select_from(Product).join(_stock, true()).join(_document, true())
+    return joined.where(*conditions)
+
+
+def select_page(found: FromClause) -> Select[UUID, object, int | None, str]:
+    """Return the statement that selects the products in `found` as JSON. `found` has the columns `id` and `sort_key`, and the limit.
+
+    The result needs the order of `found` again.
+    """
+    columns = (found.c.id, found.c.sort_key, _units.label("units"), DOCUMENT.label("document"))
+    joined = select(*columns).select_from(found).join(Product, Product.id == found.c.id)
+    return joined.join(_stock, true()).join(_document, true())
+
+
+def add_stock(document: str, units: int | None) -> str:
+    """Add the number of units to the JSON of a product."""
+    return f'{document[:-1]},"stock":{"null" if units is None else units}}}'
+
+
+def page_json(documents: Sequence[str], next_cursor: str | None) -> bytes:
+    """Return a page of products. A cursor has no character that JSON escapes."""
+    cursor = "null" if next_cursor is None else f'"{next_cursor}"'
+    return f'{{"items":[{",".join(documents)}],"next_cursor":{cursor}}}'.encode()
