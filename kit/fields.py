@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
 """The currencies in which Paystack accepts payments (Paystack's documentation, "Supported currency")."""
@@ -27,6 +27,22 @@ class DocumentedPattern:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {**handler(schema), "pattern": self.pattern}
+
+
+@dataclass(frozen=True)
+class Pattern(DocumentedPattern):
+    """A pattern that a text must match completely, and what to tell the client otherwise: pydantic's message would show the pattern."""
+
+    message: str
+    """Such as `must be a currency code, for example NGN`."""
+
+    def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern.removeprefix("^").removesuffix("$"), text):
+            raise ValueError(self.message)
+        return text
 
 
 def _check_storable(text: str) -> str:
@@ -72,9 +88,31 @@ FullParagraph = Annotated[
 """Text of any number of lines. It must not be empty."""
 
 _ADDRESS_CHARACTERS = rf"[^@{WHITESPACE}\x00-\x1f\x7f]+"
-EMAIL_ADDRESS = rf"^{_ADDRESS_CHARACTERS}@{_ADDRESS_CHARACTERS}$"
-"""The pattern of e-mail addresses that are passed on to Paystack, which checks them itself."""
+EmailAddress = Annotated[
+    str,
+    StringConstraints(max_length=200),
+    Pattern(rf"^{_ADDRESS_CHARACTERS}@{_ADDRESS_CHARACTERS}$", "must be an e-mail address"),
+]
+"""An e-mail address that is passed on to Paystack, which checks it itself."""
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=100)]
-IdempotencyKey = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
+PhoneNumber = Annotated[
+    str,
+    Pattern(
+        r"^\+?[0-9 ()-]{5,20}$",
+        "must be a phone number: 5 to 20 digits, spaces, hyphens and brackets, after an optional +",
+    ),
+]
+HttpUrl = Annotated[str, Pattern(r"^https?://.*$", "must begin with http:// or https://")]
+Slug = Annotated[
+    str,
+    StringConstraints(max_length=100),
+    Pattern(r"^[a-z0-9]+(-[a-z0-9]+)*$", "must be lower-case letters and digits, with single hyphens between them"),
+]
+Word = Annotated[str, Pattern(r"^[\x21-\x7e]{1,200}$", "must be 1 to 200 ASCII characters without spaces")]
+ReferenceText = Annotated[
+    str, Pattern(r"^[A-Za-z0-9.=_-]{1,200}$", "must be 1 to 200 letters, digits and the signs . = _ -")
+]
+"""The reference of a payment, in the characters that Paystack allows."""
+
+IdempotencyKey = Annotated[str, Pattern(r"^[\x21-\x7e]{1,255}$", "must be 1 to 255 ASCII characters without spaces")]
 """Visible ASCII, at most 255 characters."""

@@ -49,6 +49,7 @@ MESSAGES = {
     "literal_error": "must be one of {expected}",
     "enum": "must be one of {expected}",
     "json_invalid": "is not valid JSON",
+    "string_pattern_mismatch": "does not have the required form",
     "unknown_parameter": "is not a known parameter",
 }
 """Our messages by pydantic's error type, and by our own types. The other types have pydantic's message."""

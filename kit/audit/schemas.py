@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field
 
+from kit.fields import Word
 from kit.schemas import PageResponse, ResponseModel, example
 
 
@@ -15,7 +16,6 @@ def _check_year(time: datetime) -> datetime:
     return time
 
 
-Word = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 ActorParam = Annotated[Word | None, Query(description="Only acts of this actor: `actor` of an entry")]
 ActParam = Annotated[Word | None, Query(description="Only acts of this kind: `act` of an entry")]

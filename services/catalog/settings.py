@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from kit.fields import HttpUrl
 from kit.settings import DatabaseUrl, Port, Settings, load_settings
 
 
@@ -13,10 +14,9 @@ class CatalogSettings(Settings):
         default=None,
         description="URL of the catalog database for the role that owns the tables, for `migrate`; default: CATALOG_DATABASE_URL",
     )
-    jwks_url: str = Field(pattern=r"^https?://", description="URL of auth's public keys")
-    revocations_url: str | None = Field(
+    jwks_url: HttpUrl = Field(description="URL of auth's public keys")
+    revocations_url: HttpUrl | None = Field(
         default=None,
-        pattern=r"^https?://",
         description="URL of auth's revocation list; default: /auth/revocations on the host of JWKS_URL",
     )
     catalog_reservation_seconds: int = Field(

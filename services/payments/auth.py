@@ -10,6 +10,7 @@ from kit.audit.actor import Actor
 from kit.audit.requests import acting
 from kit.auth import Caller, authenticate, require_scope
 from kit.errors import raises
+from kit.fields import ReferenceText
 from services.payments.errors import EmailNotVerified, PaymentNotFound
 from services.payments.models import Payment
 from services.payments.settings import settings
@@ -52,7 +53,7 @@ RefundActor = Annotated[Actor, Depends(acting(_may_refund))]
 ReviewActor = Annotated[Actor, Depends(acting(_may_decide))]
 """A ReviewOperator and the address, for the audit log."""
 
-Reference = Annotated[str, Path(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Reference of the payment")]
+Reference = Annotated[ReferenceText, Path(description="Reference of the payment")]
 
 
 def visible_payments(caller: Caller) -> Select[Payment]:

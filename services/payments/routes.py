@@ -8,6 +8,7 @@ from fastapi import Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.account_limit import AccountLimit
+from kit.fields import ReferenceText, Word
 from kit.http.routing import Router
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader, RequiredKeyHeader
 from kit.idempotency.long_running import CurrentIdempotencyLocks
@@ -129,12 +130,12 @@ async def list_payments(
     session: Reading,
     order_id: Annotated[UUID | None, Query(description="Only payments for this order")] = None,
     customer: Annotated[
-        str | None,
-        Query(pattern=r"^[\x21-\x7e]{1,200}$", description="Only payments of the account with this id"),
+        Word | None,
+        Query(description="Only payments of the account with this id"),
     ] = None,
     reference: Annotated[
-        str | None,
-        Query(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Only the payment with this reference"),
+        ReferenceText | None,
+        Query(description="Only the payment with this reference"),
     ] = None,
     status: Annotated[
         list[PaymentStatus] | None,

@@ -5,10 +5,10 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from contracts.reasons import HeldReason
-from kit.fields import EMAIL_ADDRESS
+from kit.fields import EmailAddress, Pattern, PhoneNumber
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus
@@ -23,7 +23,11 @@ def _check_return_url(url: str) -> str:
     return url
 
 
-ReturnUrl = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,1900}$"), AfterValidator(_check_return_url)]
+ReturnUrl = Annotated[
+    str,
+    Pattern(r"^[\x21-\x7e]{1,1900}$", "must be a URL of at most 1,900 ASCII characters without spaces"),
+    AfterValidator(_check_return_url),
+]
 """An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows. With our parameters it still has less than 2048 characters."""
 
 
@@ -47,10 +51,10 @@ class StartPayment(RequestModel):
         default=None,
         description="URL to which the payer's browser is redirected if the payer cancels the payment, with the parameter `reference`",
     )
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = Field(
+    phone: PhoneNumber | None = Field(
         default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"
     )
-    email: Annotated[str, StringConstraints(pattern=EMAIL_ADDRESS, max_length=200)] | None = Field(
+    email: EmailAddress | None = Field(
         default=None,
         description="E-mail address of a guest, to which Paystack sends the receipt. Ignored if the access token has an address",
     )

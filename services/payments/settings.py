@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
+from kit.fields import HttpUrl
 from kit.origins import ANY, origin_of
 from kit.settings import CommaList, DatabaseUrl, Origins, Port, Secret, Settings, load_settings
 from services.payments.mode import Mode
@@ -46,9 +47,8 @@ class PaymentsSettings(Settings):
         description="URL of the payments database for the role that owns the tables, for `migrate`; default: PAYMENTS_DATABASE_URL",
     )
     jwks_url: str = Field(description="URL of auth's public keys")
-    revocations_url: str | None = Field(
+    revocations_url: HttpUrl | None = Field(
         default=None,
-        pattern=r"^https?://",
         description="URL of auth's revocation list; default: /auth/revocations on the host of JWKS_URL",
     )
     catalog_url: str = Field(description="Base URL of catalog")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from kit.fields import Line
+from kit.fields import Line, Pattern
 from kit.schemas import RequestModel, ResponseModel, example
 from services.auth.accounts.password_rules import MAX_BYTES, MAX_CHARACTERS, MIN_CHARACTERS, check_characters, normalize
 from services.auth.email_addresses import Email
@@ -73,7 +73,11 @@ class CurrentAccountView(AccountView):
     scope: str = Field(description="The scopes of the access token, space-separated")
 
 
-OneTimeToken = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{43}$", strip_whitespace=True)]
+OneTimeToken = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    Pattern("^[A-Za-z0-9_-]{43}$", "must be the 43 letters, digits and signs that the mail contains"),
+]
 
 
 EXAMPLE_TOKEN = "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"  # noqa: S105 -- an example

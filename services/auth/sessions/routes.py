@@ -16,7 +16,7 @@ from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, SessionNotFound
 from services.auth.sessions import revocations
 from services.auth.sessions.models import RefreshFamily
-from services.auth.sessions.schemas import Sessions, SessionView
+from services.auth.sessions.schemas import SessionId, Sessions, SessionView
 
 MAX_LISTED = 100
 router = Router(prefix="/auth", tags=["sessions"])
@@ -89,7 +89,7 @@ async def end_other_sessions(current: CurrentSession, session: Transaction) -> R
 async def end_session(
     current: CurrentSession,
     session: Transaction,
-    session_id: Annotated[str, Path(pattern="^[A-Za-z0-9_-]{22}$", description="Id of the session")],
+    session_id: Annotated[SessionId, Path(description="Id of the session")],
 ) -> Response:
     """End a session. If it is the one of this access token, this logs out."""
     chosen = (RefreshFamily.sid == session_id, RefreshFamily.account_id == current.account_id)

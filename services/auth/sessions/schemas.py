@@ -1,10 +1,16 @@
 """Responses about sessions."""
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field
 
+from kit.fields import Pattern
 from kit.schemas import ListResponse, ResponseModel, example
+
+SessionId = Annotated[
+    str, Pattern("^[A-Za-z0-9_-]{22}$", "must be the id of a session: 22 letters, digits and the signs - _")
+]
 
 
 class SessionView(ResponseModel):

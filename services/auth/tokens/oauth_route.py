@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from kit.errors import TITLES, BadRequest, Problem
 from kit.http.routing import Route
 from kit.problem_responses import Responses, narrowed
+from kit.validation_errors import describe
 from services.auth.errors import InvalidRequest, OAuthError
 from services.auth.metrics import token_requests_total
 from services.auth.tokens.schemas import OAuthErrorResponse
@@ -46,8 +47,7 @@ class OAuthRoute(Route):
             try:
                 return await handle(request)
             except RequestValidationError as error:
-                first = error.errors()[0]
-                refusal: OAuthError = InvalidRequest(f"{first['loc'][-1]}: {first['msg']}")
+                refusal: OAuthError = InvalidRequest(describe(error.errors()[0]))
             except HTTPException as error:
                 refusal = InvalidRequest(str(error.detail))
             except OAuthError as error:

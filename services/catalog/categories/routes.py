@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query
 from starlette.responses import Response
 
+from kit.fields import Pattern
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
@@ -33,10 +34,16 @@ PARENT = "Only the categories directly below the category with this id"
 IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the category")]
 CategoryId = Annotated[UUID, Path(description="Id of the category")]
 ParentParam = Annotated[UUID | None, Query(description=PARENT)]
+_Products = Annotated[
+    str,
+    Pattern(
+        r"^(detach|move_to:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
+        "must be `detach`, or `move_to:` and the id of a category",
+    ),
+]
 ProductsParam = Annotated[
-    str | None,
+    _Products | None,
     Query(
-        pattern=r"^(detach|move_to:[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})$",
         description="What happens to the products of the category: `detach` leaves them without a category, "
         "`move_to:<id>` moves them to another one. Required if the category has products",
     ),

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph
+from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph, Pattern
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.slugs import ChosenSlug
 from services.catalog.statuses import Availability, ProductStatus
@@ -24,7 +24,14 @@ Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 STOCK = "Number of units that can still be ordered; null means unlimited"
 OPTIONS = "Names of the options that its variants differ in, such as `size`; empty if the product has one variant"
 MEDIA = "Pictures and videos, in the sequence in which they are shown"
-LINK = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$"
+Link = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    Pattern(
+        r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!-~]*)?$",
+        "must be a link that begins with https://, without user name, password and spaces",
+    ),
+]
 LOW_STOCK = "`availability` is `low` while at most this number of units is left"
 WHEN = "Only with `?include=stock`, and for callers with the scope `stock:write`"
 PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
@@ -38,9 +45,7 @@ TAGS = "Labels for filtering, stored in lower case without duplicates"
 class Media(RequestModel):
     """A picture or video of a product, which another server stores."""
 
-    url: Annotated[str, StringConstraints(max_length=2000, pattern=LINK)] = Field(
-        description="Link with https, without user name and password"
-    )
+    url: Link = Field(description="Link with https, without user name and password")
     alt: Line = Field(description="Alternative text: what the picture shows, for people who cannot see it")
 
 

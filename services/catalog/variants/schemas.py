@@ -6,14 +6,14 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kit.fields import MAX_AMOUNT, Currency, Line
+from kit.fields import MAX_AMOUNT, Currency, Line, Pattern
 from kit.schemas import ListResponse, RequestModel, ResponseModel, example
 from services.catalog.statuses import Availability
 
 MAX_OPTIONS = 3
 MAX_VARIANTS = 100
 
-Sku = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+Sku = Annotated[str, Pattern(r"^[!-~]{1,64}$", "must be 1 to 64 ASCII characters without spaces")]
 OptionName = Annotated[Line, StringConstraints(max_length=50)]
 OptionValue = Annotated[Line, StringConstraints(max_length=100)]
 Options = Annotated[dict[OptionName, OptionValue], Field(min_length=1, max_length=MAX_OPTIONS)]

@@ -3,13 +3,19 @@
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from kit.fields import EMAIL_ADDRESS, MAX_AMOUNT, FullParagraph, Line
+from kit.fields import MAX_AMOUNT, EmailAddress, FullParagraph, Line, Pattern, PhoneNumber, Word
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import DisputeResolution, DisputeStatus
 
-Filename = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$")]
+Filename = Annotated[
+    str,
+    Pattern(
+        r"^[A-Za-z0-9][A-Za-z0-9._ -]{0,149}$",
+        "must be 1 to 150 letters, digits, spaces and the signs . _ -, beginning with a letter or a digit",
+    ),
+]
 
 
 class Evidence(RequestModel):
@@ -26,13 +32,9 @@ class Evidence(RequestModel):
         }
     )
 
-    customer_email: Annotated[str, StringConstraints(pattern=EMAIL_ADDRESS, max_length=200)] = Field(
-        description="E-mail address of the customer"
-    )
+    customer_email: EmailAddress = Field(description="E-mail address of the customer")
     customer_name: Line = Field(description="Name of the customer")
-    customer_phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] = Field(
-        description="Phone number of the customer"
-    )
+    customer_phone: PhoneNumber = Field(description="Phone number of the customer")
     service_details: FullParagraph = Field(description="What was sold and how it was delivered")
     delivery_address: Line | None = Field(default=None, description="Address to which the order was delivered")
     delivery_date: date | None = Field(default=None, description="Date of the delivery")
@@ -72,7 +74,7 @@ class ResolveDispute(RequestModel):
         default=None,
         description="Amount to refund, in subunits; if absent, the disputed amount for `merchant-accepted` and 0 for `declined`",
     )
-    uploaded_filename: Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")] = Field(
+    uploaded_filename: Word = Field(
         description="`uploaded_filename` of an upload. Paystack requires a file for both resolutions"
     )
 

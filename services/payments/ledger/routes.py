@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from fastapi.responses import StreamingResponse
 
+from kit.fields import Pattern, ReferenceText
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
@@ -18,11 +19,9 @@ from services.payments.ledger.schemas import Balances, BalanceView, EntryView, L
 
 router = Router(prefix="/payments", tags=["ledger"])
 AccountParam = Annotated[Account | None, Query(description="Only entries of this account")]
-CurrencyParam = Annotated[str | None, Query(pattern=r"^[A-Z]{3}$", description="Only entries in this currency")]
-ReferenceParam = Annotated[
-    str | None,
-    Query(pattern=r"^[A-Za-z0-9.=_-]{1,200}$", description="Only entries of the payment with this reference"),
-]
+_CurrencyCode = Annotated[str, Pattern(r"^[A-Z]{3}$", "must be a currency code, such as NGN")]
+CurrencyParam = Annotated[_CurrencyCode | None, Query(description="Only entries in this currency")]
+ReferenceParam = Annotated[ReferenceText | None, Query(description="Only entries of the payment with this reference")]
 From = Annotated[
     UtcTime | None,
     Query(alias="from", description="Only entries recorded at or after this time (a date means midnight UTC)"),

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-from kit.fields import Amount, Line
+from kit.fields import Amount, Line, Pattern
 from kit.schemas import ListResponse, PageResponse, RequestModel, ResponseModel, example
 from services.payments.refunds.models import Refund
 from services.payments.statuses import RefundStatus
@@ -38,10 +38,10 @@ class RefundAccount(RequestModel):
 
     model_config = example({"account_number": "0123456789", "bank_id": "9"})
 
-    account_number: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z]{4,40}$")] = Field(
+    account_number: Annotated[str, Pattern(r"^[0-9A-Za-z]{4,40}$", "must be 4 to 40 digits and letters")] = Field(
         description="Account number of the payer"
     )
-    bank_id: Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_-]{1,40}$")] = Field(
+    bank_id: Annotated[str, Pattern(r"^[0-9A-Za-z_-]{1,40}$", "must be 1 to 40 digits, letters, _ and -")] = Field(
         description="Id of the bank in Paystack's list of banks"
     )
 

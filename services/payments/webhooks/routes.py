@@ -5,6 +5,7 @@ from typing import Annotated
 import structlog
 from fastapi import Path, Query
 
+from kit.fields import Word
 from kit.http.routing import Router
 from kit.messaging.entry_status import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
@@ -15,9 +16,7 @@ from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
 from services.payments.webhooks.schemas import (
-    EventName,
     Moment,
-    ReferenceFilter,
     Reprocess,
     Reprocessed,
     WebhookEventDetail,
@@ -41,8 +40,8 @@ async def list_webhook_events(
     status: Annotated[
         EntryStatus | None, Query(description="Only events with this status; `failed` events need an operator")
     ] = None,
-    event: Annotated[EventName | None, Query(description="Only events of this type, such as charge.success")] = None,
-    reference: Annotated[ReferenceFilter | None, Query(description="Only events about this payment")] = None,
+    event: Annotated[Word | None, Query(description="Only events of this type, such as charge.success")] = None,
+    reference: Annotated[Word | None, Query(description="Only events about this payment")] = None,
     from_: Annotated[
         Moment | None, Query(alias="from", description="Only events received at this time or later")
     ] = None,

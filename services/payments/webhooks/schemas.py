@@ -6,13 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
+from kit.fields import Word
 from kit.messaging.entry_status import EntryStatus
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.paystack import event_types
 from services.payments.webhooks.models import WebhookEvent
 
-EventName = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
-ReferenceFilter = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 WebhookEventId = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -107,7 +106,7 @@ class Reprocess(RequestModel):
         default=None, min_length=1, max_length=1000, description="Only events with these ids"
     )
     status: EntryStatus | None = Field(default=None, description="Only events with this status")
-    event: EventName | None = Field(default=None, description="Only events of this type, such as charge.success")
+    event: Word | None = Field(default=None, description="Only events of this type, such as charge.success")
     from_: Moment | None = Field(default=None, alias="from", description="Only events received at this time or later")
     to: Moment | None = Field(default=None, description="Only events received before this time")
     cursor: Annotated[str, StringConstraints(max_length=1000)] | None = Field(

@@ -1,14 +1,26 @@
 """The types of request fields: what their JSON schema says is what they accept."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, StringConstraints, TypeAdapter, ValidationError
 
-from kit.fields import FullParagraph, Line, Paragraph
+from kit.fields import (
+    EmailAddress,
+    FullParagraph,
+    IdempotencyKey,
+    Line,
+    Paragraph,
+    Pattern,
+    PhoneNumber,
+    ReferenceText,
+    Slug,
+    Word,
+)
+from kit.validation_errors import describe
 
 
 def accepts(adapter: TypeAdapter[Any], value: object) -> bool:
@@ -19,12 +31,13 @@ def accepts(adapter: TypeAdapter[Any], value: object) -> bool:
     return True
 
 
-@pytest.mark.parametrize("kind", [Line, Paragraph, FullParagraph])
-@given(
-    text=st.text(
-        st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\n\r\x00\x0b\x1c\x7f\x85\u2028"), max_size=8
-    )
+TEXTS = st.text(
+    st.characters(exclude_categories=["Cs"]) | st.sampled_from(" \t\n\r\x00\x0b\x1c\x7f\x85\u2028"), max_size=8
 )
+
+
+@pytest.mark.parametrize("kind", [Line, Paragraph, FullParagraph])
+@given(text=TEXTS)
 def test_text_with_the_documented_pattern_is_accepted_and_without_it_is_refused(kind: Any, text: str) -> None:
     pattern = TypeAdapter(kind).json_schema()["pattern"].replace("$", r"\Z")
     has_pattern = re.search(pattern, text) is not None
@@ -32,3 +45,25 @@ def test_text_with_the_documented_pattern_is_accepted_and_without_it_is_refused(
         # White space at both ends is removed, also line breaks that the pattern does not allow.
         assert not has_pattern
         assert re.search(pattern, text.strip())
+
+
+@pytest.mark.parametrize("kind", [EmailAddress, PhoneNumber, Slug, Word, ReferenceText, IdempotencyKey])
+@given(text=TEXTS | st.sampled_from(["ada@example.com", "+234 801", "a-b-1", "a", "a\n", "a b"]))
+def test_text_is_accepted_if_and_only_if_it_has_the_pattern(kind: Any, text: str) -> None:
+    pattern = TypeAdapter(kind).json_schema()["pattern"].replace("$", r"\Z")
+    assert accepts(TypeAdapter(kind), text) is (re.search(pattern, text) is not None)
+
+
+def test_text_without_the_pattern_is_described_in_words() -> None:
+    class Paid(BaseModel):
+        reference: ReferenceText
+        code: Annotated[str, Pattern("^[A-Z]{3}$", "must be a currency code, such as NGN")]
+        other: Annotated[str, StringConstraints(pattern="^[a-z]{40}$")]
+
+    with pytest.raises(ValidationError) as refused:
+        Paid(reference="a b", code="NG", other="x")
+    assert [describe({**error, "loc": ("body", *error["loc"])}) for error in refused.value.errors()] == [
+        "reference: must be 1 to 200 letters, digits and the signs . = _ -.",
+        "code: must be a currency code, such as NGN.",
+        "other: does not have the required form.",
+    ]
