@@ -37,7 +37,7 @@ from services.auth.throttling import address_buckets, devices, failed_logins
 
 BATCH_SIZE = 1000
 ACCOUNTS_BATCH = 20
-"""Each account has several statements of its own."""
+"""Each account has a transaction of its own."""
 INTERVAL_SECONDS = 60.0
 OVERDUE_SECONDS = 60
 log = structlog.get_logger("pruning")
@@ -57,23 +57,22 @@ async def prune(session: AsyncSession) -> int:
         "sign_in_codes": await sign_in_codes.delete_expired(session, BATCH_SIZE),
         "pending_registrations": await registrations.delete_expired(session, BATCH_SIZE),
         "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
-        "accounts": await deletion_requests.delete_due(session, ACCOUNTS_BATCH),
         "mail_requests": await mail_requests.delete_old(session, BATCH_SIZE),
         "mails": await mail_records.delete_old(session, BATCH_SIZE),
         "mails_given_up": await mail_records.give_up_old(session, BATCH_SIZE),
     }
     if any(deleted.values()):
         after_commit(session, log.info, "expired rows deleted", **deleted)
-    full = deleted.pop("accounts") == ACCOUNTS_BATCH
-    return BATCH_SIZE if full else max(deleted.values())
+    return max(deleted.values())
 
 
 async def prune_regularly(shutdown: Shutdown) -> None:
-    """Prune once a minute. Prune again at once while a batch is full."""
+    """Prune, and delete the accounts whose time has come, once a minute. Continue at once while a batch is full."""
     while not shutdown.requested:
         async with sessions.begin() as session:
             deleted = await prune(session)
-        if deleted < BATCH_SIZE:
+        accounts = await deletion_requests.delete_due(sessions, ACCOUNTS_BATCH)
+        if deleted < BATCH_SIZE and accounts < ACCOUNTS_BATCH:
             await shutdown.wait(INTERVAL_SECONDS)
 
 

@@ -5,8 +5,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.accounts import events
-from services.auth.accounts.models import MailRequest, SignInCode
+from services.auth.accounts import events, recovery
 from services.auth.mail.models import Mail
 from services.auth.models import Account
 from services.auth.sessions.revocations import revoke_sessions
@@ -19,16 +18,17 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     account.deleted tells the other services to erase name and e-mail address. Audit entries keep the id of the account. The e-mail address
     can be registered again.
     """
-    locked = select(Account.email).where(Account.id == account_id).with_for_update()
+    # auth's worker may be answering a request for this account, and can still insert its token; `forget_pending` waits for that. With FOR
+    # UPDATE, the worker would wait for this transaction, and this one for the request.
+    locked = select(Account.email).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await session.execute(locked)).one_or_none()
     if account is None:
         return False
+    await recovery.forget_pending(session, account_id, keep_undo=False, keep_deletion=True)
     await revoke_sessions(session, account_id)
     if account.email is not None:
         await failed_logins.forget(session, failed_logins.key_of_name(account.email))
         await session.execute(delete(Mail).where(Mail.recipient == account.email))
-        await session.execute(delete(MailRequest).where(MailRequest.email == account.email))
-        await session.execute(delete(SignInCode).where(SignInCode.email == account.email))
     await session.execute(delete(Account).where(Account.id == account_id))
     await events.end(session, account_id, merged_into=None)
     return True

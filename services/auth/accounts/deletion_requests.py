@@ -2,10 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
+from kit.db.after_commit import after_commit
 from services.auth.accounts import records
 from services.auth.accounts.deletion import delete_account
 from services.auth.accounts.mail_limits import may_notify
@@ -19,6 +21,7 @@ from services.auth.sessions.revocations import revoke_sessions
 from services.auth.throttling.request_source import RequestSource
 
 GRACE = timedelta(days=14)
+log = structlog.get_logger("deletions")
 
 
 async def request_deletion(
@@ -65,11 +68,18 @@ async def request_deletion(
         return delete_at
 
 
-async def delete_due(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` customers' accounts whose time has come. Return their number. Skip those that another worker is deleting."""
+async def delete_due(sessions: async_sessionmaker[AsyncSession], limit: int) -> int:
+    """Delete up to `limit` customers' accounts whose time has come. Return their number. Skip those that another worker is deleting.
+
+    Each has its own transaction: one that waits for an account has not deleted another one, for which others could wait.
+    """
     of_customer = (Account.delete_at < func.now(), Account.role == CUSTOMER)
-    due = select(Account.id).where(*of_customer).order_by(Account.delete_at).limit(limit)
-    ids = (await session.scalars(due.with_for_update(skip_locked=True))).all()
-    for account_id in ids:
-        await delete_account(session, account_id)
-    return len(ids)
+    due = select(Account.id).where(*of_customer).order_by(Account.delete_at).limit(1)
+    for deleted in range(limit):
+        async with sessions.begin() as session:
+            account_id = await session.scalar(due.with_for_update(key_share=True, skip_locked=True))
+            if account_id is None:
+                return deleted
+            await delete_account(session, account_id)
+            after_commit(session, log.info, "account deleted", account_id=str(account_id))
+    return limit

@@ -1,5 +1,6 @@
 """An account is deleted 14 days after its owner has asked for it, unless the owner restores it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -7,11 +8,13 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from services.auth.accounts import deletion_requests
+from services.auth.accounts.mail_requests import answer_requests, request_mail
+from services.auth.accounts.models import MailRequest, OneTimeToken, RequestKind
 from services.auth.db import sessions
 from services.auth.models import Account, Base, OutboxRow
-from services.auth.worker import prune
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.auth import PASSWORD, AuthClient
+from tests.fixtures.lock_order import until_waiting
 from tests.fixtures.mail import send_due
 
 EMAIL = "ada@example.com"
@@ -40,12 +43,12 @@ async def test_delete_when_asked_ends_all_sessions_and_erases_the_account_after_
     await send_due()
     assert mail_server.mails[-1].subject == "Kwik Mart: your account will be deleted"
     assert answer.json()["delete_at"][:10] in mail_server.mails[-1].text
-    async with sessions.begin() as session:
-        await prune(session)
+    assert await deletion_requests.delete_due(sessions, 10) == 0
     assert (await auth.login(EMAIL)).status_code == 200, "not yet"
     await let_grace_pass()
-    async with sessions.begin() as session:
-        await prune(session)
+    await auth.http.post("/auth/password/forgot", json={"email": EMAIL})
+    await auth.http.post("/auth/email/code", json={"email": EMAIL})
+    assert await deletion_requests.delete_due(sessions, 10) == 1
     assert (await auth.login(EMAIL)).status_code == 400
     async with sessions() as session:
         assert "account.deleted" in (await session.scalars(select(OutboxRow.type))).all()
@@ -65,8 +68,7 @@ async def test_delete_when_the_owner_restores_the_account_does_not_happen(auth: 
     assert (await auth.http.post("/auth/me/restore", headers=headers)).status_code == 204
     assert (await auth.http.get("/auth/me", headers=headers)).json()["delete_at"] is None
     await let_grace_pass()
-    async with sessions.begin() as session:
-        assert await deletion_requests.delete_due(session, 10) == 0
+    assert await deletion_requests.delete_due(sessions, 10) == 0
 
 
 @pytest.mark.parametrize("password", [None, "another password"])
@@ -89,8 +91,7 @@ async def test_delete_due_leaves_accounts_that_have_got_a_role(auth: AuthClient)
     await auth.register(EMAIL)
     async with sessions.begin() as session:
         await session.execute(update(Account).values(role="support", delete_at=func.now() - timedelta(seconds=1)))
-    async with sessions.begin() as session:
-        assert await deletion_requests.delete_due(session, 2) == 0
+    assert await deletion_requests.delete_due(sessions, 2) == 0
 
 
 async def test_delete_due_when_two_workers_run_deletes_each_account_once(auth: AuthClient) -> None:
@@ -98,10 +99,32 @@ async def test_delete_due_when_two_workers_run_deletes_each_account_once(auth: A
         await auth.register()
     async with sessions.begin() as session:
         await session.execute(update(Account).values(delete_at=func.now() - timedelta(seconds=1)))
-    async with sessions.begin() as first, sessions.begin() as second:
-        assert [await deletion_requests.delete_due(each, 2) for each in (first, second)] == [2, 2]
+    assert sum(await asyncio.gather(*(deletion_requests.delete_due(sessions, 3) for _ in range(2)))) == 4
     async with sessions() as session:
         assert (await session.scalars(select(OutboxRow.type))).all() == ["account.deleted"] * 4
+
+
+@pytest.mark.parametrize("kind", RequestKind)
+async def test_delete_due_when_the_worker_answers_a_request_for_the_account_then_no_deadlock(
+    auth: AuthClient, kind: RequestKind
+) -> None:
+    """The worker locks the request, and then the account for the token. A deletion that locks the account first must let it do that."""
+    await auth.register(EMAIL)
+    async with sessions.begin() as session:
+        await session.execute(update(Account).values(delete_at=func.now() - timedelta(seconds=1)))
+        account = (await session.scalars(select(Account))).one()
+        of_account = account.id if kind is RequestKind.CHANGE_EMAIL else None
+        email = "ada.obi@example.com" if of_account else EMAIL
+        await request_mail(session, kind, email, of_account)
+    async with sessions.begin() as session:
+        await session.execute(select(MailRequest).with_for_update())
+        deleting = asyncio.create_task(deletion_requests.delete_due(sessions, 10))
+        await until_waiting(sessions)
+        assert await answer_requests(session) == 1
+    assert await deleting == 1
+    async with sessions() as session:
+        for table in (Account, MailRequest, OneTimeToken):
+            assert (await session.scalars(select(table))).all() == []
 
 
 async def test_export_has_what_is_stored_and_no_secret(auth: AuthClient, mail_server: MailServer) -> None:
