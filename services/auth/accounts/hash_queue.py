@@ -1,26 +1,29 @@
 """A fair queue for a few threads: addresses take turns, so one address with many requests does not keep the others waiting.
 
 Requests from known devices and requests from unknown ones have separate queues, which take turns too. In each queue, lanes take turns: the
-requests of one account from its known devices, or the requests of one address from unknown devices.
+requests of one account from its known devices, or the requests of one address from unknown devices. The lanes of one IPv6 /48 network
+share their turns: somebody who has a whole one has 65,536 addresses.
 """
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect
 
 from services.auth.errors import TooBusy
 from services.auth.metrics import hashes_waiting
+from services.auth.throttling.networks import site_of
 
 MAX_WAITING_PER_LANE = 8
 MAX_WAITING_REGISTRATIONS = 60
 """Of one address: as many as its bucket of registrations has (throttling/address_buckets.py)."""
 
-MAX_WAITING_KNOWN_OF_ADDRESS = 16
-"""Requests of one address from known devices, of all accounts: a person with many accounts must not take the places and turns of others."""
+MAX_WAITING_KNOWN_OF_SITE = 16
+"""Requests from known devices, of all accounts, of one IPv4 address or IPv6 /48 network: a person with many accounts must not take the
+places and turns of others."""
 
 MAX_WAITING = 250
 """In each of the two queues. Both together are half of the requests that a process works on (kit/http/request_limit.py)."""
@@ -40,6 +43,16 @@ class Lane:
     address: str = ""
     """Where the request comes from. Empty if no client has requested it."""
     capacity: int = MAX_WAITING_PER_LANE
+
+    @property
+    def site(self) -> str:
+        """The IPv4 address or IPv6 /48 network of the requests."""
+        return site_of(self.address)
+
+    @property
+    def group(self) -> str:
+        """Lanes of one group share their turns: those of the unknown devices of a site."""
+        return self.key if self.known else self.site
 
     @classmethod
     def of_account(cls, account_id: object, address: str) -> "Lane":
@@ -72,8 +85,8 @@ class HashQueue:
     def __init__(self, slots: int, max_waiting: int = MAX_WAITING, max_wait_seconds: float = MAX_WAIT_SECONDS) -> None:
         self._free = slots
         self._max_wait_seconds = max_wait_seconds
-        self._known = _Queue(max_waiting, MAX_WAITING_KNOWN_OF_ADDRESS)
-        self._unknown = _Queue(max_waiting, max_waiting)  # its lanes belong to addresses
+        self._known = _Queue(max_waiting, MAX_WAITING_KNOWN_OF_SITE)
+        self._unknown = _Queue(max_waiting, max_waiting)  # its groups belong to sites
         self._known_is_next = True
 
     @asynccontextmanager
@@ -106,7 +119,7 @@ class HashQueue:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._release()  # the slot was given at the same moment
             else:
-                queue.leave(lane, turn)
+                queue.leave(turn)
             if isinstance(error, TimeoutError):
                 raise TooBusy from None
             raise
@@ -123,60 +136,78 @@ class HashQueue:
 
 
 class _Queue:
-    """Lanes that take turns. At most `max_waiting` requests wait in them, and at most `max_of_address` of one address."""
+    """Groups of lanes that take turns. At most `max_waiting` requests wait in them, and at most `max_of_site` of one site."""
 
-    def __init__(self, max_waiting: int, max_of_address: int) -> None:
-        self._waiting: dict[asyncio.Future[None], str] = {}
-        """The addresses of the waiting requests."""
+    def __init__(self, max_waiting: int, max_of_site: int) -> None:
         self._max_waiting = max_waiting
-        self._max_of_address = max_of_address
-        self._lanes: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
-        """The lanes that have waiting requests, the one whose turn is next first."""
+        self._max_of_site = max_of_site
+        self._waiting: dict[asyncio.Future[None], Lane] = {}
+        self._of_site = Counter[str]()
+        """The number of waiting requests. Sites without one have no key."""
+        self._of_group = Counter[str]()
+        self._groups: OrderedDict[str, OrderedDict[str, deque[asyncio.Future[None]]]] = OrderedDict()
+        """The lanes that have waiting requests, by group. The group, and in each group the lane, whose turn is next is the first one."""
 
     def join(self, lane: Lane) -> asyncio.Future[None]:
-        """Return a future that is done when the request has its turn. Raises TooBusy.
-
-        If the queue is full, the last request of the longest lane is refused instead, unless that lane is no longer than this one.
-        """
-        length = len(self._lanes.get(lane.key, ()))
-        of_address = sum(address == lane.address for address in self._waiting.values())
-        if length >= lane.capacity or of_address >= self._max_of_address:
+        """Return a future that is done when the request has its turn. Raises TooBusy."""
+        group = self._groups.get(lane.group) or OrderedDict()
+        length = len(group.get(lane.key, ()))
+        if length >= lane.capacity or self._of_site[lane.site] >= self._max_of_site:
             raise TooBusy
         if len(self._waiting) >= self._max_waiting:
-            longest = max(self._lanes.values(), key=len)
-            if len(longest) <= length + 1:
-                raise TooBusy
-            refused = longest.pop()  # the lane had at least two
-            del self._waiting[refused]
-            if not refused.done():
-                refused.set_exception(TooBusy())
+            self._make_room(lane)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lanes.setdefault(lane.key, deque()).append(turn)
-        self._waiting[turn] = lane.address
+        self._groups.setdefault(lane.group, OrderedDict()).setdefault(lane.key, deque()).append(turn)
+        self._waiting[turn] = lane
+        self._of_site[lane.site] += 1
+        self._of_group[lane.group] += 1
         return turn
 
-    def leave(self, lane: Lane, turn: asyncio.Future[None]) -> None:
+    def _make_room(self, lane: Lane) -> None:
+        """Refuse the last request of the largest group. Raises TooBusy if that is no larger than the group of this lane would be."""
+        largest = max(self._groups, key=self._of_group.__getitem__)
+        if self._of_group[largest] <= self._of_group[lane.group] + 1:
+            raise TooBusy
+        longest = max(reversed(self._groups[largest].values()), key=len)
+        refused = longest[-1]
+        self.leave(refused)
+        if not refused.done():
+            refused.set_exception(TooBusy())
+
+    def leave(self, turn: asyncio.Future[None]) -> None:
         """Remove a request that no longer waits. Does nothing if it was removed already."""
-        waiting = self._lanes.get(lane.key)
-        if waiting is None:
+        lane = self._waiting.get(turn)
+        if lane is None:
             return
-        with suppress(ValueError):
-            waiting.remove(turn)
-            del self._waiting[turn]
-        if not waiting:
-            del self._lanes[lane.key]
+        self._forget(turn)
+        group = self._groups[lane.group]
+        group[lane.key].remove(turn)
+        if not group[lane.key]:
+            del group[lane.key]
+        if not group:
+            del self._groups[lane.group]
 
     def next(self) -> asyncio.Future[None] | None:
         """Remove and return the request whose turn it is, or return None if no request waits.
 
-        Its lane has its next turn after all others.
+        Its group has its next turn after all others, and its lane after the others of the group.
         """
-        while self._lanes:
-            key, waiting = self._lanes.popitem(last=False)
+        while self._groups:
+            name, group = self._groups.popitem(last=False)
+            key, waiting = group.popitem(last=False)
             turn = waiting.popleft()
-            del self._waiting[turn]
+            self._forget(turn)
             if waiting:
-                self._lanes[key] = waiting
+                group[key] = waiting
+            if group:
+                self._groups[name] = group
             if not turn.done():  # else its request was cancelled and will call `leave`
                 return turn
         return None
+
+    def _forget(self, turn: asyncio.Future[None]) -> None:
+        lane = self._waiting.pop(turn)
+        for counter, key in ((self._of_site, lane.site), (self._of_group, lane.group)):
+            counter[key] -= 1
+            if not counter[key]:
+                del counter[key]

@@ -3,9 +3,12 @@
 Thousands of honest customers of a mobile network can share one address. So a login that succeeds costs nothing: its token is taken before
 the password is verified, because concurrent attempts could exceed the limit otherwise, and it is given back afterwards. Known devices do
 not use these buckets.
+
+A request from an IPv6 /64 network also takes a token of its /48 network, whose bucket is larger: mobile networks divide a /48 among many
+customers, but one customer of a provider may have a whole one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import DateTime, delete, func, select, tuple_, update
@@ -14,6 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
 from services.auth.throttling.models import AddressBucket, BucketKind
+from services.auth.throttling.networks import site_of
+
+SITE_FACTOR = 16
+"""An IPv6 /48 network has so many times the tokens of an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,14 @@ class Bucket:
     def key(self, address: str) -> bytes:
         """Return the key under which a refusal is remembered."""
         return f"{self.kind} {address}".encode()
+
+    def counted(self, address: str) -> "list[tuple[Bucket, str]]":
+        """Return the buckets that a request of an address takes a token of, in the sequence in which they are locked."""
+        site = site_of(address)
+        if site == address:
+            return [(self, address)]
+        of_site = replace(self, capacity=self.capacity * SITE_FACTOR, refill=self.refill / SITE_FACTOR)
+        return [(of_site, site), (self, address)]
 
 
 FAILED_LOGINS = Bucket(BucketKind.FAILED_LOGINS, capacity=30, refill=timedelta(seconds=2), limit="address")
@@ -54,12 +69,22 @@ def _next_token_at(bucket: Bucket) -> ColumnElement[datetime]:
 
 async def seconds_to_wait(session: AsyncSession, bucket: Bucket, address: str) -> float:
     """Return the seconds until there is a token; 0 if there is one now."""
-    wait = func.extract("epoch", _next_token_at(bucket) - _NOW)
-    return max(0.0, float(await session.scalar(select(wait).where(_row(bucket, address))) or 0))
+    seconds = 0.0
+    for counted, name in bucket.counted(address):
+        wait = func.extract("epoch", _next_token_at(counted) - _NOW)
+        seconds = max(seconds, float(await session.scalar(select(wait).where(_row(counted, name))) or 0))
+    return seconds
 
 
 async def take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
-    """Take a token. Return False if there is none. The bucket is locked until the end of the transaction."""
+    """Take a token. Return False if there is none: the caller then rolls back. The buckets are locked until the end of the transaction."""
+    for counted, name in bucket.counted(address):
+        if not await _take(session, counted, name):
+            return False
+    return True
+
+
+async def _take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
     first = insert(AddressBucket).values(kind=bucket.kind, address=address, full_at=_NOW + bucket.refill)
     taken = await session.execute(
         first.on_conflict_do_update(
@@ -73,9 +98,9 @@ async def take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
 
 async def give_back(session: AsyncSession, bucket: Bucket, address: str) -> None:
     """Return a token that was taken."""
-    await session.execute(
-        update(AddressBucket).where(_row(bucket, address)).values(full_at=AddressBucket.full_at - bucket.refill)
-    )
+    for counted, name in bucket.counted(address):
+        given = update(AddressBucket).where(_row(counted, name)).values(full_at=AddressBucket.full_at - counted.refill)
+        await session.execute(given)
 
 
 async def delete_full(session: AsyncSession, limit: int) -> int:

@@ -42,7 +42,7 @@ class AddressBucket(Base):
 
     kind: Mapped[BucketKind] = mapped_column(text_enum(BucketKind), primary_key=True)
     address: Mapped[str] = mapped_column(primary_key=True)
-    """An IPv4 address or an IPv6 /64 network."""
+    """An IPv4 address, or an IPv6 /64 or /48 network."""
     full_at: Mapped[datetime] = mapped_column(index=True)
     """When the bucket will be full again. Taking a token adds the time that one token needs to come back."""
 

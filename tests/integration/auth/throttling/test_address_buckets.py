@@ -17,9 +17,9 @@ async def _take(bucket: Bucket, address: str = ADDRESS) -> bool:
         return await address_buckets.take(session, bucket, address)
 
 
-async def _wait(bucket: Bucket) -> float:
+async def _wait(bucket: Bucket, address: str = ADDRESS) -> float:
     async with sessions.begin() as session:
-        return await address_buckets.seconds_to_wait(session, bucket, ADDRESS)
+        return await address_buckets.seconds_to_wait(session, bucket, address)
 
 
 async def _shift(seconds: float) -> None:
@@ -55,6 +55,18 @@ async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() 
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
     await _shift(100 * 3600)
     assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
+
+
+async def test_take_when_many_networks_of_one_ipv6_site_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> None:
+    small = Bucket(FAILED_LOGINS.kind, capacity=2, refill=timedelta(days=1), limit="test")
+    networks = [f"2001:db8:0:{number:x}::/64" for number in range(40)]
+    assert [await _take(small, network) for network in networks] == [True] * 32 + [False] * 8
+    assert 0 < await _wait(small, networks[39]) <= small.refill.total_seconds() / 16
+    assert await _take(small, "2001:db8:1::/64"), "another site"
+    async with sessions.begin() as session:
+        await address_buckets.give_back(session, small, networks[0])
+    assert await _take(small, networks[39])
+    assert not await _take(small, networks[1])
 
 
 async def test_give_back_when_the_bucket_is_empty_then_one_more_can_be_taken() -> None:

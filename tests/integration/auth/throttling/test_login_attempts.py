@@ -104,7 +104,7 @@ async def test_login_when_the_addresses_are_of_one_ipv6_network_then_they_share_
     for address in ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"):
         async with auth_client(auth_app, address) as client:
             assert (await client.login(f"{uuid4()}@example.com", "guessing")).status_code == 400
-    assert set(await _full_at()) == {"2001:db8:0:1::/64", "2001:db8:0:2::/64"}
+    assert set(await _full_at()) == {"2001:db8:0:1::/64", "2001:db8:0:2::/64", "2001:db8::/48"}
 
 
 async def test_login_when_it_succeeds_then_it_costs_the_address_nothing(auth: AuthClient, email: str) -> None:

@@ -7,7 +7,7 @@ from starlette.requests import ClientDisconnect
 
 from services.auth.accounts.hash_queue import (
     MAX_WAITING,
-    MAX_WAITING_KNOWN_OF_ADDRESS,
+    MAX_WAITING_KNOWN_OF_SITE,
     MAX_WAITING_PER_LANE,
     MAX_WAITING_REGISTRATIONS,
     HashQueue,
@@ -123,13 +123,51 @@ async def test_slot_when_one_address_has_many_accounts_then_its_known_devices_do
     await requests.add(KNOWN, "owner")
     errors = await requests.serve()
     assert {type(error) for error in errors.values()} == {TooBusy}
-    assert requests.served == [*map(str, range(MAX_WAITING_KNOWN_OF_ADDRESS)), "owner"]
+    assert requests.served == [*map(str, range(MAX_WAITING_KNOWN_OF_SITE)), "owner"]
+
+
+def _in_site(number: int) -> str:
+    """Return one of the /64 networks of an IPv6 /48 network."""
+    return f"2001:db8:0:{number:x}::/64"
+
+
+async def test_slot_when_one_ipv6_site_uses_many_networks_then_they_share_one_turn(requests: Requests) -> None:
+    for number in range(4):
+        await requests.add(Lane.of_address(_in_site(number)), f"s{number}a", f"s{number}b")
+    await requests.add(ONE, "a1", "a2")
+    await requests.add(Lane.of_address("2001:db8:1::/64"), "b1")
+    assert await requests.serve() == {}
+    assert requests.served[:6] == ["s0a", "a1", "b1", "s1a", "a2", "s2a"]
+    assert requests.served[6:] == ["s3a", "s0b", "s1b", "s2b", "s3b"]
+
+
+async def test_slot_when_the_networks_of_one_ipv6_site_fill_the_queue_then_they_make_room(requests: Requests) -> None:
+    for number in range(MAX_WAITING):
+        await requests.add(Lane.of_address(_in_site(number)), str(number))
+    await requests.add(Lane.of_registrations(_in_site(7)), "of the site")
+    await requests.add(ONE, "a1", "a2")
+    errors = await requests.serve()
+    assert {name: type(error) for name, error in errors.items()} == dict.fromkeys(
+        ("of the site", "249", "248"), TooBusy
+    )
+    assert requests.served[1] == "a1"
+
+
+async def test_slot_when_known_devices_are_at_many_networks_of_one_ipv6_site_then_they_do_not_fill_the_queue(
+    requests: Requests,
+) -> None:
+    for number in range(MAX_WAITING):
+        await requests.add(Lane.of_account(number, _in_site(number)), str(number))
+    await requests.add(KNOWN, "owner")
+    errors = await requests.serve()
+    assert {type(error) for error in errors.values()} == {TooBusy}
+    assert requests.served == [*map(str, range(MAX_WAITING_KNOWN_OF_SITE)), "owner"]
 
 
 async def test_slot_when_requests_of_an_address_were_served_cancelled_or_refused_then_its_places_are_free() -> None:
-    requests = Requests(HashQueue(1, max_waiting=MAX_WAITING_KNOWN_OF_ADDRESS))
+    requests = Requests(HashQueue(1, max_waiting=MAX_WAITING_KNOWN_OF_SITE))
     await requests.hold()
-    for lane in (0, 0, *range(1, MAX_WAITING_KNOWN_OF_ADDRESS - 1)):
+    for lane in (0, 0, *range(1, MAX_WAITING_KNOWN_OF_SITE - 1)):
         await requests.add(Lane.of_account(lane, "192.0.2.1"), f"{lane} {len(requests.tasks)}")
     await requests.add(KNOWN, "owner")  # takes the place of the second request of account 0
     requests.tasks["1 2"].cancel()
@@ -138,10 +176,10 @@ async def test_slot_when_requests_of_an_address_were_served_cancelled_or_refused
     assert set(await requests.serve()) == {"0 1", "1 2"}
     await requests.hold()
     requests.served.clear()
-    for number in range(MAX_WAITING_KNOWN_OF_ADDRESS):
+    for number in range(MAX_WAITING_KNOWN_OF_SITE):
         await requests.add(Lane.of_account(number, "192.0.2.1"), f"again {number}")
     await requests.serve()
-    assert len(requests.served) == MAX_WAITING_KNOWN_OF_ADDRESS
+    assert len(requests.served) == MAX_WAITING_KNOWN_OF_SITE
 
 
 async def test_slot_when_the_client_is_gone_then_the_request_is_dropped(requests: Requests) -> None:
