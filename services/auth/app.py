@@ -21,6 +21,7 @@ from services.auth.db import engine, reading, reading_engine, reading_sessions, 
 from services.auth.keys import routes as key_routes
 from services.auth.keys.key_folder import read_refresh_secret
 from services.auth.keys.key_ring import KeyRing
+from services.auth.management import mail_routes
 from services.auth.management import routes as management_routes
 from services.auth.models import AuditLogEntry
 from services.auth.sessions import routes as session_routes
@@ -103,6 +104,7 @@ app = create_app(
         password_routes.router,
         deletion_routes.router,
         management_routes.router,
+        mail_routes.router,
         token_routes.router,
         check.router,
         guest_routes.oauth_router,

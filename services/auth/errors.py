@@ -8,7 +8,8 @@ OAuthError
 ├── UnauthorizedClient
 ├── UnsupportedGrantType
 ├── InvalidScope
-└── TooManyFailedLogins
+├── TooManyFailedLogins
+└── MailCodeRequired
 """
 
 import math
@@ -80,6 +81,18 @@ class MailNotConfigured(Problem):
     """This request needs a mail, but this shop sends no mail. Contact the shop."""
 
     status = 404
+
+
+class MailNotFound(Problem):
+    """This account has no mail with this id: list its mails with GET /auth/users/{account_id}/mails."""
+
+    status = 404
+
+
+class MailNotResendable(Problem):
+    """This mail is not waiting any more, and the code in it is deleted. The owner of the account can request a new one."""
+
+    status = 409
 
 
 class GuestNotFound(Problem):
@@ -220,3 +233,10 @@ class TooManyFailedLogins(OAuthError):
             f"Too many failed logins with this user name, or from this network. Try again in {seconds} s.",
             headers={"Retry-After": str(seconds)},
         )
+
+
+class MailCodeRequired(OAuthError):
+    """Too many failed logins with this user name. Log in with a code from a mail, on a known device, or after resetting the password."""
+
+    status = 403
+    error = "mail_code_required"

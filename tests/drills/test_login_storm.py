@@ -2,16 +2,20 @@
 
 import asyncio
 import os
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.fakes.mail_server import MailServer
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.auth_app import auth_client, empty_auth_tables, running_auth
+from tests.fixtures.mail import mail_server, send_due
 
+__all__ = ["mail_server"]
 pytestmark = pytest.mark.drill
 SECONDS = int(os.environ.get("LOGIN_STORM_SECONDS", "300"))
 """The duration. A shorter one checks that the drill works."""
@@ -19,6 +23,10 @@ SECONDS = int(os.environ.get("LOGIN_STORM_SECONDS", "300"))
 GUESSES_PER_SECOND = 20
 ADDRESSES = 50
 LOGIN_EVERY_SECONDS = 10
+"""The owner on the known device, and another customer."""
+
+CODE_AFTER = 0.5
+"""Of the duration: the owner then logs in on a new device, with one mail code."""
 
 
 @pytest.fixture
@@ -29,7 +37,7 @@ async def auth_app(postgres: object) -> AsyncIterator[RunningApp]:
 
 
 async def test_login_when_one_name_is_guessed_from_fifty_addresses_then_ten_hashes_a_minute_and_the_owner_gets_in(
-    auth_app: RunningApp,
+    auth_app: RunningApp, mail_server: MailServer
 ) -> None:
     async with AsyncExitStack() as opened:
         guessers = [
@@ -37,6 +45,7 @@ async def test_login_when_one_name_is_guessed_from_fifty_addresses_then_ten_hash
             for number in range(ADDRESSES)
         ]
         owner = await opened.enter_async_context(auth_client(auth_app, "198.51.100.7"))
+        new_device = await opened.enter_async_context(auth_client(auth_app, "198.51.100.8"))
         email = (await owner.register()).json()["email"]
         device_token = (await owner.login(email)).json()["device_token"]
         bystander = (await owner.register()).json()["email"]
@@ -56,10 +65,23 @@ async def test_login_when_one_name_is_guessed_from_fifty_addresses_then_ten_hash
                 if number % (LOGIN_EVERY_SECONDS * GUESSES_PER_SECOND) == 0:
                     group.create_task(_log_in(owner, email, device_token))
                     group.create_task(_log_in(owner, bystander))
+                if number == int(CODE_AFTER * SECONDS * GUESSES_PER_SECOND):
+                    group.create_task(_log_in_with_code(new_device, email, mail_server))
                 await asyncio.sleep(max(0.0, began + number / GUESSES_PER_SECOND - loop.time()))
     assert max(hashed_in_minute.values()) <= 10, hashed_in_minute
     assert set(statuses) <= {400, 429, 503}, statuses
     assert statuses[429] > statuses[503], statuses
+
+
+async def _log_in_with_code(client: AuthClient, email: str, mail_server: MailServer) -> None:
+    """Log in with one mail code, and once more with the password: the device is known by then."""
+    challenge = (await client.http.post("/auth/email/code", json={"email": email})).json()["challenge"]
+    await send_due()
+    code = re.search(r"^\d{6}\r?$", mail_server.mails[-1].text, re.MULTILINE)
+    assert code is not None, mail_server.mails[-1].text
+    response = await client.token("urn:shop:grant-type:mail-code", challenge=challenge, code=code.group().strip())
+    assert response.status_code == 200, response.text
+    await _log_in(client, email, response.json()["device_token"])
 
 
 async def _log_in(client: AuthClient, email: str, device_token: str = "") -> None:

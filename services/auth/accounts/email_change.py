@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts import one_time_tokens, recovery
 from services.auth.accounts.events import publish_change
+from services.auth.accounts.mail_limits import may_notify
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
 from services.auth.accounts.records import is_reserved
@@ -33,6 +34,12 @@ async def send_change(session: AsyncSession, account_id: UUID, email: str, *, ta
     await add_mail(
         session, Template.CHANGE_EMAIL, email, account_id=account_id, context=valid, secrets={"token": token}
     )
+
+
+async def tell_requested(session: AsyncSession, account: Account) -> None:
+    """Tell the address of a locked account that another one was entered. Its owner can still cancel that with a new password."""
+    if await may_notify(session, account):
+        await add_mail(session, Template.EMAIL_CHANGE_REQUESTED, account.address, account_id=account.id)
 
 
 async def change(session: AsyncSession, used: OneTimeToken) -> None:

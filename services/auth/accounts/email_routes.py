@@ -94,10 +94,11 @@ async def change_email(
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
 ) -> None:
-    """Send a mail with a token to the new address. POST /auth/email/verify with this token changes the address.
+    """Send a mail with a token to the new address, and a notice to the old one. POST /auth/email/verify with this token changes the
+    address.
 
-    Then the old address gets a mail, with which it can have the account back for 7 days. If the new address has an account already, it
-    gets a mail that says so; the answer is the same.
+    Then the old address gets another mail, with which it can have the account back for 7 days. If the new address has an account already,
+    it gets a mail that says so; the answer is the same.
     """
     require_mail()
     async with sessions.begin() as session:
@@ -106,9 +107,10 @@ async def change_email(
         raise EmailUnchanged
     await check_password(sessions, hasher, source, account, change.password)
     async with sessions.begin() as session:
-        await records.lock_for_caller(session, caller, account.password_hash)
+        locked = await records.lock_for_caller(session, caller, account.password_hash)
         await count_change(session, account.id)
         await request_mail(session, RequestKind.CHANGE_EMAIL, change.email, account.id)
+        await email_change.tell_requested(session, locked)
 
 
 @router.post(

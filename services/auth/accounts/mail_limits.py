@@ -51,6 +51,11 @@ async def count_change(session: AsyncSession, account_id: UUID) -> None:
     await _count(session, f"changes {account_id}", CHANGE_REFILL)
 
 
+async def count_resend(session: AsyncSession, account_id: UUID) -> None:
+    """Count a mail of an account that an operator sends again. Raises TooManyMails."""
+    await _count(session, f"resends {account_id}", REFILL)
+
+
 async def count_code(session: AsyncSession, email: str) -> bool:
     """Count an attempt with a sign-in code as a wrong one. Return False if there were too many for this address."""
     try:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Cookie, Depends
+from fastapi import Cookie, Depends, Response
 
 from kit.auth import Caller, authenticate
 from kit.http.routing import Router
@@ -22,7 +22,7 @@ from services.auth.errors import (
     TooManyMails,
     WrongPassword,
 )
-from services.auth.throttling import address_limits
+from services.auth.throttling import address_limits, devices
 from services.auth.throttling.address_buckets import FAILED_LOGINS
 from services.auth.throttling.devices import DEVICE_COOKIE
 from services.auth.throttling.remembered_refusals import CurrentRefusals
@@ -77,7 +77,15 @@ async def forgot_password(
     responses=problem_responses(TokenNotValid, PasswordTooEasy, TooBusy),
 )
 async def reset_password(
-    reset: PasswordReset, hasher: CurrentPasswordHasher, source: CurrentRequestSource, refusals: CurrentRefusals
+    response: Response,
+    reset: PasswordReset,
+    hasher: CurrentPasswordHasher,
+    source: CurrentRequestSource,
+    refusals: CurrentRefusals,
 ) -> None:
-    """Set a new password with the token of a mail, which is valid for 15 minutes. All sessions of the account end."""
-    await passwords.reset_password(sessions, hasher, refusals, source, reset.token, reset.password)
+    """Set a new password with the token of a mail, which is valid for 15 minutes. All sessions of the account end.
+
+    This device is known afterwards, by the cookie `device_token`: failed logins elsewhere do not delay the login with the new password.
+    """
+    device_token = await passwords.reset_password(sessions, hasher, refusals, source, reset.token, reset.password)
+    devices.set_cookie(response, device_token)

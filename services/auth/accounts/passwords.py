@@ -19,6 +19,7 @@ from services.auth.models import Account
 from services.auth.sessions.revocations import revoke_sessions
 from services.auth.settings import settings
 from services.auth.throttling import devices, failed_logins
+from services.auth.throttling.login_attempts import forget_refusals
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.throttling.request_source import RequestSource
 
@@ -75,9 +76,9 @@ async def reset_password(
     source: RequestSource,
     token: str,
     new: str,
-) -> None:
+) -> str:
     """Set a new password with a token from a mail, end all sessions, and forget all devices and what was requested for the account, also
-    its deletion. The address is verified by that.
+    its deletion. The address is verified by that. Return a device token: failed logins of others do not delay the owner's next login.
 
     Raises TokenNotValid, PasswordTooEasy (the token can be used again then), TooBusy.
     """
@@ -100,10 +101,11 @@ async def reset_password(
         await recovery.forget_pending(session, used.account_id, tell=used.email)
         await revoke_sessions(session, used.account_id)
         await devices.forget_all(session, used.account_id)
-        key = failed_logins.key_of_name(used.email)
-        await failed_logins.end_pause(session, key)
+        device_token = await devices.remember(session, used.account_id, None)
+        await failed_logins.end_pause(session, failed_logins.key_of_name(used.email))
         await _tell_owner(session, account)
-    refusals.forget(key)
+    forget_refusals(refusals, used.email)
+    return device_token
 
 
 async def _tell_owner(session: AsyncSession, account: Account) -> None:

@@ -10,6 +10,7 @@ from kit.audit import entries as audit
 from kit.audit.actor import command_actor
 from kit.cli.app import run_command
 from kit.cli.text import printable
+from kit.errors import Problem
 from services.auth.db import sessions
 from services.auth.mail import records
 from services.auth.mail.models import Mail, MailStatus
@@ -52,7 +53,7 @@ def resend_mail(mail_id: str) -> None:
 
     try:
         run_command(PACKAGE, resend)
-    except (records.MailCannotBeResent, ValueError) as error:
+    except (Problem, ValueError) as error:
         raise typer.BadParameter(str(error), param_hint="ID") from error
     typer.echo(f"{mail_id}: will be sent by auth's worker")
 

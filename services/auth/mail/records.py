@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.db.counting import count_and_oldest_age, count_up_to
 from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.shutdown import Shutdown
+from services.auth.errors import MailNotFound, MailNotResendable
 from services.auth.mail.models import Mail, MailStatus
 from services.auth.mail.template_names import TEMPLATES
 
@@ -31,10 +32,6 @@ mails_failed = MeasuredGauge(
 )
 
 
-class MailCannotBeResent(Exception):
-    """The message says why."""
-
-
 async def list_mails(session: AsyncSession, status: MailStatus | None, limit: int) -> Sequence[Mail]:
     """Return up to `limit` mails, newest first."""
     query = select(Mail).order_by(Mail.created_at.desc()).limit(limit)
@@ -42,16 +39,16 @@ async def list_mails(session: AsyncSession, status: MailStatus | None, limit: in
 
 
 async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
-    """Make a mail due now. Return it as it was. Raises MailCannotBeResent.
+    """Make a mail due now. Return it as it was. Raises MailNotFound, MailNotResendable.
 
     A mail whose template has secrets can be sent again only while it waits, because afterwards its secrets are deleted.
     """
     mail = await session.get(Mail, mail_id, with_for_update=True)
     if mail is None:
-        raise MailCannotBeResent(f"there is no mail {mail_id}")
+        raise MailNotFound(f"There is no mail {mail_id}: `mail list` shows them.")
     if mail.status is not MailStatus.WAITING and TEMPLATES[mail.template].secrets:
-        raise MailCannotBeResent(
-            f"mail {mail_id} is {mail.status}, and the code in it is deleted: the owner of the account must ask for a new one"
+        raise MailNotResendable(
+            f"This mail is {mail.status}, and the code in it is deleted. The owner of the account can request a new one."
         )
     await session.execute(
         update(Mail)
@@ -64,6 +61,7 @@ async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
             ended_at=None,
             error=None,
         )
+        .execution_options(synchronize_session=False)  # `mail` stays as it was
     )
     return mail
 

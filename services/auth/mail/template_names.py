@@ -21,6 +21,9 @@ class Template(StrEnum):
     CHANGE_EMAIL = "change_email"
     """To the new address of an account: confirm it."""
 
+    EMAIL_CHANGE_REQUESTED = "email_change_requested"
+    """To the old address: another one was entered, and is not confirmed yet."""
+
     EMAIL_TAKEN = "email_taken"
     """To an address that has an account: it was entered as the address of a new or another account."""
 
@@ -56,6 +59,7 @@ TEMPLATES: Mapping[Template, Values] = {
     Template.RESET_PASSWORD: Values({"valid": "15 minutes"}, {"token": EXAMPLE_TOKEN}, page="reset-password"),
     Template.PASSWORD_CHANGED: Values(),
     Template.CHANGE_EMAIL: Values({"valid": "24 hours"}, {"token": EXAMPLE_TOKEN}, page="verify-email"),
+    Template.EMAIL_CHANGE_REQUESTED: Values(),
     Template.EMAIL_TAKEN: Values(),
     Template.EMAIL_CHANGED: Values({"valid": "7 days"}, {"token": EXAMPLE_TOKEN}, page="undo-email-change"),
     Template.EMAIL_CONFIRMED: Values(),

@@ -4,12 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Response
+from fastapi import Depends, Query, Response
 
-from kit.audit.actor import Actor
-from kit.audit.requests import acting
-from kit.auth import Caller, require_scope
-from kit.errors import NotAuthenticated, raises
+from kit.auth import Caller
 from kit.fields import Line
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
@@ -25,34 +22,17 @@ from services.auth.errors import (
     UnknownRole,
 )
 from services.auth.management import acts, search
-from services.auth.management.operators import Operator, session_exists
+from services.auth.management.callers import AccountId, Manager, may_manage
 from services.auth.management.schemas import AccountPage, AccountUpdate, Ban, ManagedAccountView, RoleName
 from services.auth.management.search import AccountFilter, AccountStatus
 
 SORT = "accounts"
 router = Router(prefix="/auth/users", tags=["account management"])
-_may_manage = require_scope("accounts:manage")
-
-
-@raises(NotAuthenticated)
-async def _operator(
-    caller: Annotated[Caller, Depends(_may_manage)],
-    actor: Annotated[Actor, Depends(acting(_may_manage))],
-    session: Transaction,
-) -> Operator:
-    """Return the operator. A token whose session has just ended is refused at once, not only after the next poll of the revocations."""
-    if caller.session_id is not None and not await session_exists(session, caller.session_id):
-        raise NotAuthenticated("The session of this access token has ended. Log in again.")
-    return Operator(actor, caller.scopes)
-
-
-Manager = Annotated[Operator, Depends(_operator, scope="function")]
-AccountId = Annotated[UUID, Path(description="Id of the account")]
 
 
 @router.get("", summary="List accounts", responses=problem_responses(InvalidCursor))
 async def list_accounts(
-    _: Annotated[Caller, Depends(_may_manage)],
+    _: Annotated[Caller, Depends(may_manage)],
     session: Reading,
     q: Annotated[
         Line | None,
@@ -72,7 +52,7 @@ async def list_accounts(
 
 @router.get("/{account_id}", summary="Get the details of an account", responses=problem_responses(AccountNotFound))
 async def get_account_details(
-    _: Annotated[Caller, Depends(_may_manage)], session: Reading, account_id: AccountId
+    _: Annotated[Caller, Depends(may_manage)], session: Reading, account_id: AccountId
 ) -> ManagedAccountView:
     """Return an account. Requires the scope `accounts:manage`."""
     return ManagedAccountView.of(await acts.get(session, account_id))

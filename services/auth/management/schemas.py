@@ -4,15 +4,17 @@ from datetime import UTC, datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, Field
 
-from kit.fields import Line
-from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from kit.fields import Line, Pattern
+from kit.schemas import ListResponse, PageResponse, RequestModel, ResponseModel, example
+from services.auth.mail.models import MailStatus
+from services.auth.mail.template_names import Template
 from services.auth.management.search import AccountStatus
 from services.auth.models import Account
 
 LAST_YEAR = 2199
-RoleName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_-]{0,49}$")]
+RoleName = Annotated[str, Pattern("^[a-z][a-z0-9_-]{0,49}$", "must be the name of a role, such as support")]
 
 
 def check_future(time: datetime) -> datetime:
@@ -89,3 +91,35 @@ class ManagedAccountView(ResponseModel):
 
 class AccountPage(PageResponse[ManagedAccountView]):
     """One page of accounts."""
+
+
+class ManagedMailView(ResponseModel):
+    """A mail to the owner of an account, as operators see it: without its text and its token or code."""
+
+    model_config = example(
+        {
+            "id": "0d0c5f7e-1c0e-4a57-9a27-1e3f7d2f105b",
+            "recipient": "ada@example.com",
+            "template": "verify_email",
+            "status": "waiting",
+            "attempts": 2,
+            "created_at": "2026-11-24T08:02:11Z",
+            "next_attempt_at": "2026-11-24T08:07:40Z",
+            "ended_at": None,
+            "error": "451 try later",
+        }
+    )
+
+    id: UUID
+    recipient: str
+    template: Template
+    status: MailStatus
+    attempts: int
+    created_at: datetime = Field(description="When it was written, or an operator sent it again")
+    next_attempt_at: datetime | None = Field(description="null if it does not wait any more")
+    ended_at: datetime | None = Field(description="When it was sent or given up")
+    error: str | None = Field(description="Why the last attempt failed")
+
+
+class AccountMails(ListResponse[ManagedMailView]):
+    """The last mails of an account."""

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from fastapi import Response
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.models import Account
+from services.auth.settings import settings
 from services.auth.throttling.models import Device
 
 DEVICE_COOKIE = "device_token"
@@ -73,6 +75,19 @@ async def remember(session: AsyncSession, account_id: UUID, known: KnownDevice |
     surplus = others.offset(MAX_DEVICES).with_for_update(skip_locked=True).cte("surplus")
     await session.execute(delete(Device).where(Device.token_digest.in_(select(surplus))))
     return token
+
+
+def set_cookie(response: Response, device_token: str) -> None:
+    """Let a browser keep the device token. Scripts cannot read the cookie, and other sites cannot make the browser send it."""
+    response.set_cookie(
+        DEVICE_COOKIE,
+        device_token,
+        max_age=int(DEVICE_LIFETIME.total_seconds()),
+        path="/auth",
+        secure=settings.token_issuer.startswith("https://"),
+        httponly=True,
+        samesite="strict",
+    )
 
 
 async def forget_all(session: AsyncSession, account_id: UUID, keep: str | None = None) -> None:

@@ -2,8 +2,11 @@
 
 The pause doubles with each further failure, up to a minute. Failures are counted for a user name on all unknown devices together, and for
 each known device on its own, so guessing does not keep the owner out on a known device. They are counted for user names without an account
-too, so pauses do not show which accounts exist. An account is never locked permanently, because an attacker could use that to lock out the
-owner.
+too, so pauses do not show which accounts exist.
+
+If the shop sends mail, no password is tried any more after MAX_FAILURES failures in a row: the owner logs in with the code of a mail, on a
+known device, or after a password reset, which ends that. Without mail there are only pauses: an attacker could lock the owner out
+otherwise.
 
 An attempt is counted before the password is verified, in a row that its transaction locks. So concurrent attempts cannot exceed the limits.
 If the attempt succeeds, it is removed.
@@ -25,9 +28,15 @@ LONGEST_PAUSE_SECONDS = 60
 ATTEMPTS_PER_MINUTE = 10
 """Attempts that failed or still run. Other than the pauses, this limit also holds for concurrent attempts and after a successful login."""
 
+MAX_FAILURES = 100
+"""In a row. NIST SP 800-63B-4 section 3.2.2 allows no more."""
+
 MINUTE = timedelta(minutes=1)
 RETENTION = timedelta(days=1)
 """How long failures are remembered after the last one."""
+
+RETENTION_OF_MAX_FAILURES = timedelta(days=90)
+"""The same after MAX_FAILURES: as long as a device of the owner is known after its last login."""
 
 RETENTION_WITHOUT_PAUSE = timedelta(minutes=15)
 """The same while there are fewer than FREE_ATTEMPTS. Forgetting them allows four guesses in this time; pauses allow one in each minute."""
@@ -85,12 +94,23 @@ async def seconds_to_wait(session: AsyncSession, key: bytes) -> float:
     return max(0.0, float(await session.scalar(select(wait).where(FailedLogin.key == key)) or 0))
 
 
-async def start_attempt(session: AsyncSession, key: bytes) -> datetime | None:
+async def has_max_failures(session: AsyncSession, key: bytes) -> bool:
+    """Return whether there were MAX_FAILURES in a row."""
+    row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
+    return await session.scalar(select(FailedLogin.failures).where(*row)) is not None
+
+
+async def start_attempt(session: AsyncSession, key: bytes, *, up_to_max_failures: bool = False) -> datetime | None:
     """Count an attempt and return the time by which `record_success` finds it. Return None if it is not allowed now.
+
+    `up_to_max_failures`: it is not allowed after MAX_FAILURES in a row either.
 
     After FREE_ATTEMPTS failures, it also starts the next pause. So of several concurrent attempts after a pause, only the first one
     continues.
     """
+    allowed = _next_attempt_at() <= _NOW
+    if up_to_max_failures:
+        allowed &= FailedLogin.failures < MAX_FAILURES
     first = insert(FailedLogin).values(
         key=key, attempt_times=func.array_append(cast([], _TIMES), _NOW), forget_at=_NOW + RETENTION_WITHOUT_PAUSE
     )
@@ -102,7 +122,7 @@ async def start_attempt(session: AsyncSession, key: bytes) -> datetime | None:
                 "next_attempt_at": func.greatest(FailedLogin.next_attempt_at, _NOW + _pause(FailedLogin.failures)),
                 "forget_at": func.greatest(FailedLogin.forget_at, _NOW + RETENTION_WITHOUT_PAUSE),
             },
-            where=_next_attempt_at() <= _NOW,
+            where=allowed,
         ).returning(FailedLogin.attempt_times)
     )
     times = started.scalar_one_or_none()
@@ -112,7 +132,11 @@ async def start_attempt(session: AsyncSession, key: bytes) -> datetime | None:
 async def record_failure(session: AsyncSession, key: bytes) -> None:
     """Count the failure of an attempt that was started, and start the next pause."""
     failures = FailedLogin.failures + 1
-    retention = case((failures < FREE_ATTEMPTS, literal(RETENTION_WITHOUT_PAUSE)), else_=literal(RETENTION))
+    retention = case(
+        (failures < FREE_ATTEMPTS, literal(RETENTION_WITHOUT_PAUSE)),
+        (failures < MAX_FAILURES, literal(RETENTION)),
+        else_=literal(RETENTION_OF_MAX_FAILURES),
+    )
     await session.execute(
         update(FailedLogin)
         .where(FailedLogin.key == key)
@@ -138,6 +162,12 @@ async def record_success(session: AsyncSession, key: bytes, started_at: datetime
 async def end_pause(session: AsyncSession, key: bytes) -> None:
     """Reset the number of failures. The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE."""
     await session.execute(update(FailedLogin).where(FailedLogin.key == key).values(failures=0, next_attempt_at=_NOW))
+
+
+async def end_max_failures(session: AsyncSession, key: bytes) -> None:
+    """Reset the number of failures if there were MAX_FAILURES in a row. Fewer stay counted, with their pauses."""
+    row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
+    await session.execute(update(FailedLogin).where(*row).values(failures=0, next_attempt_at=_NOW))
 
 
 async def forget(session: AsyncSession, key: bytes) -> None:

@@ -9,12 +9,18 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.auth.errors import TooManyFailedLogins
+from services.auth.errors import MailCodeRequired, OAuthError, TooManyFailedLogins
 from services.auth.metrics import throttled_total
 from services.auth.throttling import address_buckets, failed_logins
 from services.auth.throttling.address_buckets import FAILED_LOGINS
 from services.auth.throttling.devices import KnownDevice
 from services.auth.throttling.remembered_refusals import RememberedRefusals
+
+MAIL_CODE = "mail_code"
+"""The label of logins that were refused after MAX_FAILURES."""
+
+MAIL_CODE_SECONDS = 5.0
+"""How long such a refusal is remembered. Not longer: a mail ends it, perhaps in another process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +31,11 @@ class LoginAttempt:
     name: str
     address: str
     device: KnownDevice | None
+    mail_sent: bool = False
+    """Whether the shop sends mail, so that an owner can log in without trying a password."""
 
     def check(self) -> None:
-        """Raise TooManyFailedLogins if this process remembers that the attempt is refused at the moment."""
+        """Raise TooManyFailedLogins or MailCodeRequired if this process remembers that the attempt is refused at the moment."""
         for limit, key in self._limits().items():
             seconds = self.refusals.seconds_left(key)
             if seconds > 0:
@@ -36,15 +44,18 @@ class LoginAttempt:
     async def start(self, session: AsyncSession) -> datetime:
         """Count the attempt before the password is verified, and return the time for `record_success`.
 
-        Raises TooManyFailedLogins. The caller then rolls back the transaction, so nothing is counted.
+        Raises TooManyFailedLogins, MailCodeRequired. The caller then rolls back the transaction, so nothing is counted.
         """
-        started_at = await failed_logins.start_attempt(session, self._key)
-        if started_at is None:
-            raise self._refuse(await failed_logins.seconds_to_wait(session, self._key), self._key)
+        # The address before the user name, as in every transaction that counts both: concurrent ones would deadlock otherwise.
         if self.device is None and not await address_buckets.take(session, FAILED_LOGINS, self.address):
             seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, self.address)
-            raise self._refuse(seconds, FAILED_LOGINS.key(self.address))
-        return started_at
+            raise self._refuse(FAILED_LOGINS.limit, seconds)
+        started_at = await failed_logins.start_attempt(session, self._key, up_to_max_failures=self.mail_sent)
+        if started_at is not None:
+            return started_at
+        if self.mail_sent and await failed_logins.has_max_failures(session, self._key):
+            raise self._refuse(MAIL_CODE, MAIL_CODE_SECONDS)
+        raise self._refuse(self._own_limit, await failed_logins.seconds_to_wait(session, self._key))
 
     async def record_failure(self, session: AsyncSession) -> None:
         """Record that the password was wrong or there is no account. The token of the address stays taken."""
@@ -52,12 +63,18 @@ class LoginAttempt:
         self.refusals.forget(self._key)  # the pause is longer now
 
     async def record_success(self, session: AsyncSession, started_at: datetime) -> None:
-        """Record that the password was correct: the attempt costs nothing."""
-        await failed_logins.record_success(session, self._key, started_at)
+        """Record that the password was correct: the attempt costs nothing.
+
+        On a known device, it also lets other devices of the owner log in with the password again, if there were too many failures.
+        """
         if self.device is None:
             await address_buckets.give_back(session, FAILED_LOGINS, self.address)
+        await failed_logins.record_success(session, self._key, started_at)
+        if self.device is not None:
+            await failed_logins.end_max_failures(session, failed_logins.key_of_name(self.name))
         for key in self._limits().values():
             self.refusals.forget(key)
+        forget_refusals(self.refusals, self.name)
 
     @property
     def _key(self) -> bytes:
@@ -65,20 +82,33 @@ class LoginAttempt:
             return failed_logins.key_of_name(self.name)
         return failed_logins.key_of_device(self.device.token_digest)
 
+    @property
+    def _own_limit(self) -> str:
+        return "name" if self.device is None else "device"
+
     def _limits(self) -> dict[str, bytes]:
         """Return the keys of the limits that apply, by the label of the metric."""
-        if self.device is None:
-            return {"name": self._key, "address": FAILED_LOGINS.key(self.address)}
-        return {"device": self._key}
+        limits = {self._own_limit: self._key, MAIL_CODE: _mail_code_key(self._key)}
+        return limits if self.device is not None else {**limits, FAILED_LOGINS.limit: FAILED_LOGINS.key(self.address)}
 
-    def _refuse(self, seconds: float, key: bytes) -> TooManyFailedLogins:
+    def _refuse(self, limit: str, seconds: float) -> OAuthError:
         """Remember the refusal and return the error. `seconds` is 0 if the limit has ended since the attempt was refused."""
         if seconds > 0:
-            self.refusals.add(key, seconds)
-        (limit,) = (limit for limit, limit_key in self._limits().items() if limit_key == key)
+            self.refusals.add(self._limits()[limit], seconds)
         return _refusal(limit, max(1.0, seconds))
 
 
-def _refusal(limit: str, seconds: float) -> TooManyFailedLogins:
+def forget_refusals(refusals: RememberedRefusals, name: str) -> None:
+    """Forget that logins with a user name are refused, because the owner has proved to be the owner. The pause of the address goes on."""
+    key = failed_logins.key_of_name(name)
+    refusals.forget(key)
+    refusals.forget(_mail_code_key(key))
+
+
+def _mail_code_key(key: bytes) -> bytes:
+    return key + b" mail code"
+
+
+def _refusal(limit: str, seconds: float) -> OAuthError:
     throttled_total.labels(limit).inc()
-    return TooManyFailedLogins(math.ceil(seconds))
+    return MailCodeRequired() if limit == MAIL_CODE else TooManyFailedLogins(math.ceil(seconds))

@@ -12,7 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from kit.http.rate_limit import TooManyRequests
-from services.auth.errors import TooBusy, TooManyFailedLogins
+from services.auth.errors import MailCodeRequired, TooBusy, TooManyFailedLogins
 
 DELAY_SECONDS = 1.0
 UNDELAYED_PER_ADDRESS = 10
@@ -37,7 +37,7 @@ class RefusalDelay:
         self._running[address] += 1
         try:
             yield
-        except (TooBusy, TooManyFailedLogins, TooManyRequests):
+        except (TooBusy, TooManyFailedLogins, TooManyRequests, MailCodeRequired):
             if self._running[address] > UNDELAYED_PER_ADDRESS and self._delayed < self._max_delayed:
                 await self._delay()
             raise

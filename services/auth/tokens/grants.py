@@ -18,14 +18,15 @@ from services.auth.clients.authentication import ClientCredentials, authenticate
 from services.auth.clients.models import Client
 from services.auth.email_addresses import normalize_email
 from services.auth.errors import InvalidGrant, InvalidRequest, TooManyFailedLogins, UnauthorizedClient
+from services.auth.mail.waiting import mail_is_configured
 from services.auth.metrics import throttled_total
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
 from services.auth.settings import RegistrationMode, settings
-from services.auth.throttling import address_buckets, devices
+from services.auth.throttling import address_buckets, devices, failed_logins
 from services.auth.throttling.address_buckets import FAILED_LOGINS
-from services.auth.throttling.login_attempts import LoginAttempt
+from services.auth.throttling.login_attempts import LoginAttempt, forget_refusals
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.throttling.request_source import RequestSource
 from services.auth.tokens.scopes import select_scope
@@ -87,7 +88,7 @@ async def log_in(
     Before a request has its turn in the queue, it uses no connection for transactions, so a storm of logins cannot occupy all of them.
 
     Raises InvalidGrant for an unknown user and for a wrong password, InvalidClient, UnauthorizedClient, InvalidRequest, InvalidScope,
-    TooManyFailedLogins, TooBusy.
+    TooManyFailedLogins, MailCodeRequired, TooBusy.
     """
     try:
         check_characters(login.password)
@@ -100,7 +101,7 @@ async def log_in(
     address = login.source.address
     async with reading_sessions() as session:
         device = await devices.find(session, login.device_token, email)
-    attempt = LoginAttempt(refusals, name, address, device)
+    attempt = LoginAttempt(refusals, name, address, device, mail_is_configured())
     attempt.check()
     lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id, address)
     async with hasher.slot(lane, login.source.disconnected):
@@ -115,7 +116,8 @@ async def log_in(
         raise InvalidGrant
     async with sessions.begin() as session:
         await attempt.record_success(session, started_at)
-        if new_hash is not None:
+    if new_hash is not None:  # in a transaction of its own: elsewhere, an account is locked before its failures
+        async with sessions.begin() as session:
             await records.upgrade_password_hash(session, account, new_hash)
     if settings.auth_registration is RegistrationMode.VERIFIED and not account.email_verified:
         raise InvalidGrant(
@@ -140,8 +142,10 @@ class CodeLogin:
     origin: Origin
 
 
-async def log_in_with_code(sessions: async_sessionmaker[AsyncSession], login: CodeLogin) -> Grant:
-    """Log in with the code of a mail, on the device that asked for it. The address is verified by that.
+async def log_in_with_code(
+    sessions: async_sessionmaker[AsyncSession], refusals: RememberedRefusals, login: CodeLogin
+) -> Grant:
+    """Log in with the code of a mail, on the device that asked for it. The address is verified by that, and pauses after failed logins end.
 
     Raises InvalidGrant for a wrong, used or expired code, InvalidClient, UnauthorizedClient, InvalidScope, TooManyFailedLogins.
     """
@@ -158,8 +162,10 @@ async def log_in_with_code(sessions: async_sessionmaker[AsyncSession], login: Co
             granted = select_scope(login.scope, account.scopes & client.scopes)
             issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
             device_token = await devices.remember(session, account.id, None)
+            await failed_logins.end_pause(session, failed_logins.key_of_name(account.address))
     if account is None:
         raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
+    forget_refusals(refusals, account.address)
     return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
 
 

@@ -5,7 +5,14 @@ from collections.abc import Awaitable
 import structlog
 
 from services.auth.email_addresses import normalize_email
-from services.auth.errors import AccountBanned, InvalidGrant, OAuthError, TooBusy, TooManyFailedLogins
+from services.auth.errors import (
+    AccountBanned,
+    InvalidGrant,
+    MailCodeRequired,
+    OAuthError,
+    TooBusy,
+    TooManyFailedLogins,
+)
 from services.auth.metrics import logins_total
 from services.auth.sessions.log_names import hash_name
 from services.auth.tokens.grants import Grant
@@ -16,6 +23,7 @@ RESULTS: tuple[tuple[type[Exception], str], ...] = (
     (AccountBanned, "banned"),
     (InvalidGrant, "failed"),
     (TooManyFailedLogins, "throttled"),
+    (MailCodeRequired, "throttled"),
     (TooBusy, "busy"),
     (OAuthError, "refused"),
 )

@@ -16,6 +16,7 @@ from services.auth.errors import (
     InvalidGrant,
     InvalidRequest,
     InvalidScope,
+    MailCodeRequired,
     TooBusy,
     TooManyFailedLogins,
     UnauthorizedClient,
@@ -25,7 +26,8 @@ from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
 from services.auth.sessions.origin import CurrentOrigin
 from services.auth.settings import settings
-from services.auth.throttling.devices import DEVICE_COOKIE, DEVICE_LIFETIME
+from services.auth.throttling import devices
+from services.auth.throttling.devices import DEVICE_COOKIE
 from services.auth.throttling.refusal_delay import CurrentRefusalDelay
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
@@ -62,6 +64,7 @@ RefreshSecret = Annotated[bytes, Depends(_refresh_secret)]
             UnsupportedGrantType,
             InvalidScope,
             TooManyFailedLogins,
+            MailCodeRequired,
         ),
         **problem_responses(TooBusy),
     },
@@ -125,6 +128,10 @@ async def get_access_token(
 
     A login also returns a device token, which is valid for 90 days after the last login. Send it with the next login on this device: failed
     logins elsewhere, with this user name or from this network, then do not delay it.
+
+    After 100 failed logins in a row with a user name on unknown devices, `mail_code_required`: on these devices, the owner logs in with a
+    code from a mail (POST /auth/email/code), or resets the password (POST /auth/password/forgot). That ends it, and so does a login on a
+    known device.
     """
     response.headers.update(NO_STORE)
     match grant_type:
@@ -146,7 +153,7 @@ async def get_access_token(
                 raise InvalidRequest("This grant type needs challenge and code.")
             with_code = grants.CodeLogin(challenge, code.strip(), scope, client, source, origin)
             grant = await observe_login(
-                grants.log_in_with_code(sessions, with_code),
+                grants.log_in_with_code(sessions, refusals, with_code),
                 method="mail_code",
                 address=origin.address,
                 secret=refresh_secret,
@@ -174,7 +181,7 @@ async def get_access_token(
         name=grant.name,
     )
     if grant.device_token is not None:
-        _set_device_cookie(response, grant.device_token)
+        devices.set_cookie(response, grant.device_token)
     token_requests_total.labels(grant_type, "granted").inc()
     return TokenResponse(
         access_token=access_token,
@@ -209,16 +216,3 @@ async def revoke_token(
         return
     owner = None if client is None else (await authenticate_client(session, client)).id
     await revoke(session, request.state.verifier, token, owner)
-
-
-def _set_device_cookie(response: Response, device_token: str) -> None:
-    """Let a browser keep the device token. Scripts cannot read the cookie, and other sites cannot make the browser send it."""
-    response.set_cookie(
-        DEVICE_COOKIE,
-        device_token,
-        max_age=int(DEVICE_LIFETIME.total_seconds()),
-        path="/auth",
-        secure=settings.token_issuer.startswith("https://"),
-        httponly=True,
-        samesite="strict",
-    )

@@ -56,6 +56,19 @@ async def test_change_when_confirmed_moves_the_account_and_tells_both_addresses(
     assert (event.type, NEW in str(event.body)) == ("account.changed", True)
 
 
+async def test_change_when_requested_tells_the_old_address_which_can_cancel_it(
+    auth: AuthClient, mail_server: MailServer
+) -> None:
+    await auth.register(OLD)
+    assert (await ask(auth, NEW, await auth.signed_in(OLD))).status_code == 202
+    token = await sent_to(mail_server, NEW)
+    assert await sent_to(mail_server, OLD) == "Kwik Mart: a new e-mail address was entered"
+    await auth.http.post("/auth/password/forgot", json={"email": OLD})
+    reset = {"token": await sent_to(mail_server, OLD), "password": NEW_PASSWORD}
+    assert (await auth.http.post("/auth/password/reset", json=reset)).status_code == 204
+    assert (await use(auth, token)).status_code == 400
+
+
 async def test_change_when_undone_gives_the_account_back_and_locks_others_out(
     auth: AuthClient, mail_server: MailServer
 ) -> None:

@@ -1,9 +1,7 @@
-"""Operators find, change and ban accounts."""
+"""Operators change and ban accounts."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import httpx
 import jwt
 import pytest
 from sqlalchemy import text
@@ -11,8 +9,7 @@ from sqlalchemy import text
 from kit.audit.actor import Actor
 from services.auth.accounts import administrators
 from services.auth.accounts.records import find_by_email
-from services.auth.clients import records
-from services.auth.db import reading_engine, sessions
+from services.auth.db import sessions
 from services.auth.errors import AccountBanned
 from services.auth.mail import waiting
 from services.auth.sessions import refresh_tokens
@@ -21,122 +18,10 @@ from services.auth.settings import settings
 from tests.fixtures.accounts import mark_verified
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.auth_management import REASON, Headers, account_id_of, ban, change, found, manager, register
 from tests.fixtures.owners import owner_sessions
-from tests.fixtures.statements import recorded_with_parameters
 
-Headers = dict[str, str]
-REASON = "Paid with stolen cards"
 _ACTOR = Actor(id="operator:ada", address="desk")
-
-
-async def register(auth: AuthClient, email: str, name: str | None = None) -> str:
-    response = await auth.register(email, name=name)
-    assert response.status_code == 201, response.text
-    found: str = response.json()["id"]
-    return found
-
-
-async def found(auth: AuthClient, headers: Headers, **params: str | int) -> list[Any]:
-    response = await auth.http.get("/auth/users", headers=headers, params=params)
-    assert response.status_code == 200, response.text
-    return [item["email"] for item in response.json()["items"]]
-
-
-async def ban(auth: AuthClient, headers: Headers, account_id: str, **body: object) -> httpx.Response:
-    return await auth.http.post(f"/auth/users/{account_id}/ban", headers=headers, json={"reason": REASON, **body})
-
-
-async def change(auth: AuthClient, headers: Headers, account_id: str, **body: object) -> httpx.Response:
-    return await auth.http.patch(f"/auth/users/{account_id}", headers=headers, json=body)
-
-
-async def account_id_of(auth: AuthClient, headers: Headers) -> str:
-    found: str = (await auth.http.get("/auth/me", headers=headers)).json()["id"]
-    return found
-
-
-async def manager(auth: AuthClient, *scopes: str) -> Headers:
-    """Return the headers of a program with the scope accounts:manage and `scopes`."""
-    async with sessions.begin() as session:
-        created = await records.create(session, "desk", {"accounts:manage", *scopes}, public=False)
-    assert created is not None
-    tokens = (await auth.token("client_credentials", client_id="desk", client_secret=created.secret)).json()
-    return {"Authorization": f"Bearer {tokens['access_token']}"}
-
-
-async def test_list_when_searched_by_address_name_or_id_finds_the_account(
-    auth: AuthClient, administrator: Headers
-) -> None:
-    ada = await register(auth, "ada@example.com", "Ada Obi")
-    await register(auth, "obinna_50%@example.com", "Chidi J.Okafor")
-    for q, expected in {
-        "ADA@": ["ada@example.com"],
-        "Ada@Example.com": ["ada@example.com"],
-        "da@": [],
-        ada: ["ada@example.com"],
-        "obi": ["obinna_50%@example.com", "ada@example.com"],
-        "obi ada": ["ada@example.com"],
-        "okaf": ["obinna_50%@example.com"],
-        "obinna_": ["obinna_50%@example.com"],
-        "obinna%": [],
-        "' | \\ & !": [],
-    }.items():
-        assert await found(auth, administrator, q=q) == expected, q
-
-
-async def test_list_when_there_are_several_pages_returns_each_account_once(
-    auth: AuthClient, administrator: Headers
-) -> None:
-    expected = [f"user{number}@example.com" for number in range(5)]
-    for address in expected:
-        await register(auth, address)
-    pages: list[str] = []
-    params = {"q": "user", "limit": "2"}
-    while True:
-        page = (await auth.http.get("/auth/users", headers=administrator, params=params)).json()
-        pages += [item["email"] for item in page["items"]]
-        if page["next_cursor"] is None:
-            break
-        params["cursor"] = page["next_cursor"]
-    assert pages == expected[::-1]
-
-
-async def test_list_when_filtered_by_role_and_status_returns_only_these(
-    auth: AuthClient, administrator: Headers
-) -> None:
-    banned = await register(auth, "banned@example.com")
-    await register(auth, "active@example.com")
-    await ban(auth, administrator, banned)
-    assert await found(auth, administrator, status="banned") == ["banned@example.com"]
-    assert await found(auth, administrator, status="active", role="customer") == ["active@example.com"]
-    assert await found(auth, administrator, role="admin") == [settings.auth_admin_email]
-
-
-async def test_list_when_there_are_many_accounts_uses_an_index_for_every_search(
-    auth: AuthClient, administrator: Headers
-) -> None:
-    rows = (
-        "INSERT INTO accounts (id, email, name, password_hash)"
-        " SELECT gen_random_uuid(), 'user' || n || '@example.com', 'Name' || n, '!' FROM generate_series(1, 20000) n"
-    )
-    async with owner_sessions("auth").begin() as session:
-        await session.execute(text(rows))
-        await session.execute(text("ANALYZE accounts"))
-    searches: list[tuple[dict[str, str | int], str]] = [
-        ({"q": "user12345@"}, "ix_accounts_email_prefix"),
-        ({"q": "name12345"}, "ix_accounts_name_words"),
-        ({}, "ix_accounts_created_at_id"),
-        ({"status": "banned"}, "ix_accounts_banned"),
-    ]
-    for params, index in searches:
-        with recorded_with_parameters(reading_engine) as statements:
-            await found(auth, administrator, **params)
-        statement, parameters = next(sent for sent in statements if "FROM accounts" in sent[0])
-        async with reading_engine.connect() as connection:
-            plan = (await connection.exec_driver_sql(f"EXPLAIN {statement}", parameters)).scalars().all()
-        assert "Seq Scan" not in str(plan), plan
-        assert index in str(plan), plan
-    assert await found(auth, administrator, q="user12345@") == ["user12345@example.com"]
 
 
 async def test_ban_ends_sessions_and_logins_until_the_account_is_unbanned(
@@ -257,6 +142,7 @@ async def test_operators_when_the_role_has_scopes_that_they_do_not_have_then_ref
         await ban(auth, program, administrator_id),
         await auth.http.post(f"{users}/unban", headers=program),
         await auth.http.delete(f"{users}/sessions", headers=program),
+        await auth.http.post(f"{users}/mails/{administrator_id}/resend", headers=program),
     ):
         assert (answer.status_code, answer.json()["code"]) == (403, "scopes_not_held")
 
@@ -296,6 +182,8 @@ async def test_operators_when_the_account_is_unknown_then_404(auth: AuthClient, 
         ("POST", "/ban", {"reason": REASON}),
         ("POST", "/unban", None),
         ("DELETE", "/sessions", None),
+        ("GET", "/mails", None),
+        ("POST", "/mails/0d0c5f7e-1c0e-4a57-9a27-1e3f7d2f105b/resend", None),
     ):
         answer = await auth.http.request(method, users + path, headers=administrator, json=body)
         assert (answer.status_code, answer.json()["code"]) == (404, "account_not_found")

@@ -1,0 +1,55 @@
+"""Operators look at the mails of an account, and send one again. All calls require the scope `accounts:manage`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Path
+
+from kit.auth import Caller
+from kit.http.routing import Router
+from kit.problem_responses import problem_responses
+from services.auth.db import Reading, Transaction
+from services.auth.errors import (
+    AccountNotFound,
+    MailNotConfigured,
+    MailNotFound,
+    MailNotResendable,
+    ScopesNotHeld,
+    TooManyMails,
+)
+from services.auth.management import mails
+from services.auth.management.callers import AccountId, Manager, may_manage
+from services.auth.management.schemas import AccountMails, ManagedMailView
+
+router = Router(prefix="/auth/users/{account_id}/mails", tags=["account management"])
+
+
+@router.get("", summary="List the mails of an account", responses=problem_responses(AccountNotFound))
+async def list_account_mails(
+    _: Annotated[Caller, Depends(may_manage)], session: Reading, account_id: AccountId
+) -> AccountMails:
+    """Return the last 100 mails to the owner of an account, newest first, without their texts. Requires the scope `accounts:manage`."""
+    found = await mails.list_newest(session, account_id)
+    return AccountMails(items=[ManagedMailView.model_validate(mail) for mail in found])
+
+
+@router.post(
+    "/{mail_id}/resend",
+    summary="Send a mail to the owner of an account again",
+    responses=problem_responses(
+        AccountNotFound, ScopesNotHeld, MailNotFound, MailNotResendable, MailNotConfigured, TooManyMails
+    ),
+)
+async def resend_account_mail(
+    operator: Manager,
+    session: Transaction,
+    account_id: AccountId,
+    mail_id: Annotated[UUID, Path(description="Id of the mail")],
+) -> ManagedMailView:
+    """Send a mail to the owner again, or now instead of later. Requires the scope `accounts:manage`.
+
+    A mail with a token or a code can be sent again only while it is `waiting`, because these are deleted afterwards: request a new mail
+    with POST /auth/email/verification-mail or POST /auth/password/forgot. Five mails of an account can be sent again, and then one in ten
+    minutes.
+    """
+    return ManagedMailView.model_validate(await mails.resend(session, operator, account_id, mail_id))
