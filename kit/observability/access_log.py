@@ -15,13 +15,17 @@ from kit.observability.logging import JsonLines, timestamp
 
 UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
+POLLED_ROUTES = frozenset({"/auth/revocations"})
+"""Every process of our own services asks for these every few seconds, day and night. Unless it fails, that is logged at level DEBUG."""
+
 
 class AccessLog:
-    """Logs requests at level INFO, in the format of the other log messages."""
+    """Logs requests at level INFO, in the format of the other log messages, and successful polls at level DEBUG."""
 
     def __init__(self, service: str, level: str, style: Literal["json", "console"]) -> None:
         self._service = service
-        self._enabled = logging.getLevelNamesMapping()[level] <= logging.INFO
+        threshold = logging.getLevelNamesMapping()[level]
+        self._enabled, self._logs_polls = threshold <= logging.INFO, threshold <= logging.DEBUG
         self._json = style == "json"
         self._lines = JsonLines()
         self._console = structlog.get_logger("http")
@@ -30,14 +34,19 @@ class AccessLog:
         """Log a request. The method, the request id and the trace id must have been validated: they are not escaped."""
         if not self._enabled or route in UNLOGGED_ROUTES:
             return
+        is_poll = route in POLLED_ROUTES and status < 400
+        if is_poll and not self._logs_polls:
+            return
+        level = "debug" if is_poll else "info"
         ms = round(seconds * 1000, 2)
         if self._json:
             self._lines.msg_later(
                 f'{_line_start(self._service, method, route, status)}{ms}, "event": "request", "request_id": "{request_id}",'
-                f' "trace_id": "{trace_id}", "level": "info", "ts": "{timestamp()}"}}'
+                f' "trace_id": "{trace_id}", "level": "{level}", "ts": "{timestamp()}"}}'
             )
         else:
-            self._console.info("request", method=method, route=route, status=status, ms=ms)
+            log = self._console.debug if is_poll else self._console.info
+            log("request", method=method, route=route, status=status, ms=ms)
 
 
 @lru_cache(maxsize=2048)

@@ -17,10 +17,14 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def log_request(
-    route: str, level: str = "INFO", style: Literal["json", "console"] = "json", seconds: float = 0.0123456
+    route: str,
+    level: str = "INFO",
+    style: Literal["json", "console"] = "json",
+    seconds: float = 0.0123456,
+    status: int = 200,
 ) -> None:
     configure_logging(level, style, "sample")
-    AccessLog("sample", level, style).log("GET", route, 200, seconds, REQUEST_ID, TRACE_ID)
+    AccessLog("sample", level, style).log("GET", route, status, seconds, REQUEST_ID, TRACE_ID)
 
 
 def test_line_of_a_request_has_the_fields_and_the_format_of_the_other_lines(
@@ -65,6 +69,29 @@ def test_health_checks_are_not_logged_and_the_level_is_respected(
 ) -> None:
     log_request(route, level, style)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize(
+    ("level", "status", "logged_as"),
+    [
+        ("INFO", 200, None),
+        ("INFO", 304, None),
+        ("INFO", 503, "info"),
+        ("DEBUG", 304, "debug"),
+        ("DEBUG", 503, "info"),
+        ("WARNING", 503, None),
+    ],
+)
+def test_poll_of_the_revocation_list_is_logged_at_debug_unless_it_fails(
+    capsys: pytest.CaptureFixture[str], style: Any, level: str, status: int, logged_as: str | None
+) -> None:
+    log_request("/auth/revocations", level, style, status=status)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == (logged_as is not None)
+    assert all(str(logged_as) in line for line in lines)
+    if lines and style == "json":
+        assert json.loads(lines[0])["level"] == logged_as
 
 
 def test_line_is_readable_when_the_format_is_console(capsys: pytest.CaptureFixture[str]) -> None:
