@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -12,6 +13,14 @@ from kit.cli.times import parse_time
 def parse_line(typed: str) -> str:
     """Check a text by the rules of the HTTP API: one line, not empty, at most 200 characters."""
     return str(call("kit.cli.lines:parse_line", typed))
+
+
+def parse_id(typed: str) -> UUID:
+    """Parse the id of a row. Raises BadParameter."""
+    try:
+        return UUID(typed)
+    except ValueError as error:
+        raise typer.BadParameter("must be an id such as 5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10") from error
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -88,12 +88,21 @@ def end_sessions(account: str) -> None:
     typer.echo(f"sessions ended: {_run(work)}")
 
 
+async def _find_by_email(session: AsyncSession, address: str) -> UUID | None:
+    try:
+        email = normalize_email(address)
+    except ValueError as error:
+        raise ValueError("must be the id or the e-mail address of an account") from error
+    found: UUID | None = await session.scalar(select(Account.id).where(Account.email == email))
+    return found
+
+
 async def _find(session: AsyncSession, account: str) -> UUID:
     """Return the id of an account. `account`: its id or its e-mail address. Raises AccountNotFound, ValueError for other texts."""
     try:
         return UUID(account)
     except ValueError:
-        found: UUID | None = await session.scalar(select(Account.id).where(Account.email == normalize_email(account)))
+        found = await _find_by_email(session, account)
     if found is None:
         raise AccountNotFound("There is no account with this e-mail address: `account list` searches.")
     return found

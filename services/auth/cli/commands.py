@@ -1,12 +1,13 @@
 """The command line of auth. account_commands.py declares the commands `account`; the modules *_actions.py implement all of them."""
 
 from typing import Annotated, Literal
+from uuid import UUID
 
 import typer
 
 from kit.cli.commands import add_event_commands, service_cli
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson
+from kit.cli.options import AsJson, parse_id
 from services.auth.cli.account_commands import account
 
 PACKAGE = "services.auth"
@@ -198,7 +199,9 @@ def list_mails(
 
 @mail.command()
 def resend(
-    mail_id: Annotated[str, typer.Argument(help="The id of the mail, as `mail list` prints it.", metavar="ID")],
+    mail_id: Annotated[
+        UUID, typer.Argument(parser=parse_id, help="The id of the mail, as `mail list` prints it.", metavar="ID")
+    ],
 ) -> None:
     """Send a mail again. Only a waiting mail can be sent again if it has a code or a link: they are deleted when it no longer waits."""
     call("services.auth.cli.mail_actions:resend_mail", mail_id)

@@ -36,24 +36,24 @@ def list_mails(status: str | None, *, limit: int, as_json: bool) -> None:
         typer.echo("\n\n".join(map(_paragraph, views)))
 
 
-def resend_mail(mail_id: str) -> None:
+def resend_mail(mail_id: UUID) -> None:
     """Make a mail due now, and record who did it."""
 
     async def resend() -> None:
         async with sessions.begin() as session:
-            before = await records.resend(session, UUID(mail_id))
+            before = await records.resend(session, mail_id)
             await audit.record(
                 session,
                 AuditLogEntry,
                 command_actor(),
                 "mail.resent",
                 before.account_id or before.id,
-                before={"mail": mail_id, "template": before.template, "status": before.status},
+                before={"mail": str(mail_id), "template": before.template, "status": before.status},
             )
 
     try:
         run_command(PACKAGE, resend)
-    except (Problem, ValueError) as error:
+    except Problem as error:
         raise typer.BadParameter(str(error), param_hint="ID") from error
     typer.echo(f"{mail_id}: will be sent by auth's worker")
 

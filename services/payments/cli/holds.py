@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson, Reason
+from kit.cli.options import AsJson, Reason, parse_id
 from services.payments.cli.options import ACTIONS, Amount, Limit, Reference, RefundReason, Subunits
 
 cli = create_cli("Review held payments: list, accept, bind or refund them.")
@@ -30,7 +30,9 @@ def accept(reference: Reference, reason: Reason, as_json: AsJson = False) -> Non
 @cli.command()
 def bind(
     reference: Reference,
-    order_id: Annotated[UUID, typer.Argument(help="Id of the order that the payment is for.")],
+    order_id: Annotated[
+        UUID, typer.Argument(parser=parse_id, metavar="ORDER_ID", help="Id of the order that the payment is for.")
+    ],
     reason: Reason,
     token: Annotated[
         str,

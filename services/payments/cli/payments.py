@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson, Since, Until
+from kit.cli.options import AsJson, Since, Until, parse_id
 from kit.cli.times import check_period
 from services.payments.cli.options import ACTIONS, Limit, Reference
 from services.payments.statuses import PaymentStatus
@@ -24,7 +24,9 @@ def list_payments(
             help=f"Only payments with this status: {', '.join(PaymentStatus)}. Repeatable.",
         ),
     ] = None,
-    order_id: Annotated[UUID | None, typer.Option("--order-id", help="Only payments for this order.")] = None,
+    order_id: Annotated[
+        UUID | None, typer.Option("--order-id", parser=parse_id, metavar="ID", help="Only payments for this order.")
+    ] = None,
     customer: Annotated[
         str | None, typer.Option("--customer", metavar="ID", help="Only payments of the account with this id.")
     ] = None,

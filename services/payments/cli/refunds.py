@@ -6,7 +6,7 @@ from uuid import UUID
 import typer
 
 from kit.cli.lazy import call, create_cli
-from kit.cli.options import AsJson, Reason
+from kit.cli.options import AsJson, Reason, parse_id
 from services.payments.cli.options import (
     ACTIONS,
     Amount,
@@ -40,7 +40,9 @@ def list_refunds(
 
 @cli.command()
 def close(
-    refund_id: Annotated[UUID, typer.Argument(help="Id of the refund.")], reason: Reason, as_json: AsJson = False
+    refund_id: Annotated[UUID, typer.Argument(parser=parse_id, metavar="REFUND_ID", help="Id of the refund.")],
+    reason: Reason,
+    as_json: AsJson = False,
 ) -> None:
     """Close a failed refund after you have dealt with it: paid the money back in another way, or requested it again.
 

@@ -37,10 +37,11 @@ async def test_account_commands_list_show_ban_unban_and_end_sessions(
     ("arguments", "reason"),
     [
         (("show", "nobody@example.com"), "There is no account with this e-mail address"),
-        (("show", "nonsense"), "must be an e-mail address"),
+        (("show", "nonsense"), "Invalid value for ACCOUNT: must be the id or the e-mail address of an account"),
         (("unban", "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10"), "There is no account with this id"),
         (("ban", str(settings.auth_admin_email), "--reason", "x"), "AUTH_ADMIN_EMAIL names this account"),
         (("ban", "ada@example.com", "--reason", "x", "--until", "2020-01-01"), "must be in the future"),
+        (("ban", "ada@example.com", "--reason", "x", "--until", "soon"), "or 12h or 7d for so long from now"),
     ],
 )
 async def test_account_commands_when_refused_then_code_2_and_the_reason(

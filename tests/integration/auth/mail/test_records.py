@@ -89,8 +89,9 @@ async def test_mail_resend_when_its_secret_is_deleted_is_refused(auth: AuthClien
     code, out = await run("resend", str(mail.id))
     assert code != 0
     assert "is deleted" in " ".join(out.split())
-    for unknown in ("5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10", "x"):
-        assert (await run("resend", unknown))[0] == 2
+    assert (await run("resend", "5b0b7b4e-5a3c-4a0e-9a57-8a3c1f7d2f10"))[0] == 2
+    code, out = await run("resend", "foo")
+    assert (code, "Invalid value for 'ID': must be an id such as" in " ".join(out.split())) == (2, True)
 
 
 async def test_prune_ends_mails_and_requests_that_wait_while_mail_is_not_configured_any_more(auth: AuthClient) -> None:
