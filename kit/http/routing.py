@@ -1,10 +1,12 @@
 """The rules of every route: the Content-Type of the body, the names of the query parameters, and the errors in OpenAPI."""
 
+import inspect
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import APIRouter, Request, Response  # noqa: TID251 -- this is its replacement
+from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Form, Query
@@ -35,13 +37,16 @@ class Route(APIRoute):
     """A route that refuses unknown query parameters (422) and bodies with another Content-Type than it accepts (415).
 
     A blank query parameter counts as absent. The OpenAPI document gets the errors of the route's own rules and of its dependencies; the
-    route itself declares those of its endpoint, with `responses=problem_responses(...)`.
+    route itself declares those of its endpoint, with `responses=problem_responses(...)`. An endpoint that returns None answers with an
+    empty body: JSON would be `null`.
     """
 
     accepts_other_parameters: ClassVar[bool] = False
     """True where others add query parameters: then unknown ones are ignored."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        if isinstance(options.get("response_class"), DefaultPlaceholder) and returns_nothing(endpoint):
+            options["response_class"] = Response
         super().__init__(path, endpoint, **options)
         self.responses = dict(self.responses)
         add_problems(self.responses, [*_of_dependencies(self.dependant), *self.problems()])
@@ -83,6 +88,11 @@ class Route(APIRoute):
 
     def _may_have_body(self) -> bool:
         return bool(METHODS_WITH_BODY & (self.methods or set()))
+
+
+def returns_nothing(endpoint: Callable[..., Any]) -> bool:
+    """Return True if the annotation of an endpoint says that it returns None."""
+    return inspect.signature(endpoint).return_annotation is None
 
 
 def operation_id(route: APIRoute) -> str:

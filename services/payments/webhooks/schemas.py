@@ -24,6 +24,12 @@ def _check_year(time: datetime) -> datetime:
 Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 
+class StoredWebhook(ResponseModel):
+    """The answer to Paystack: the webhook event is stored, and will be processed."""
+
+    status: Literal["stored"]
+
+
 class WebhookEventView(ResponseModel):
     """A webhook event without its body."""
 
