@@ -29,6 +29,7 @@ from services.payments.unrelated_charges import routes as unrelated_charge_route
 from services.payments.webhooks import intake
 from services.payments.webhooks import routes as webhook_routes
 from services.payments.webhooks.intake import Intake
+from services.payments.webhooks.sources import WebhookSources
 
 
 class State(AuthState):
@@ -38,6 +39,7 @@ class State(AuthState):
     notifier: Notifier
     idempotency_locks: IdempotencyLocks
     intake: Intake
+    webhook_sources: WebhookSources
     requested_verifications: RequestedVerifications
 
 
@@ -61,6 +63,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
             notifier=notifier,
             idempotency_locks=idempotency_locks,
             intake=Intake(engine, notifier, settings.webhook_keys),
+            webhook_sources=WebhookSources(settings.payments_webhook_sources, settings.mode),
             requested_verifications=RequestedVerifications(settings.web_concurrency),
         )
     await idempotency_locks.close()

@@ -159,6 +159,12 @@ class NotConfigured(Problem):
     status = 404
 
 
+class WebhookAddressNotAllowed(Problem):
+    """Webhooks are not accepted from your address: an operator sets the allowed ones in PAYMENTS_WEBHOOK_SOURCES."""
+
+    status = 403
+
+
 class BadSignature(Problem):
     """The signature does not match the body: sign the raw body with HMAC-SHA512 and the Paystack secret key."""
 

@@ -1,6 +1,7 @@
 """The settings of payments, read from the environment."""
 
 import re
+from ipaddress import ip_network
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
@@ -29,6 +30,27 @@ def _check_prefix(prefix: str) -> str:
 
 ReferencePrefix = Annotated[str, AfterValidator(_check_prefix)]
 PreviousPrefixes = Annotated[CommaList, AfterValidator(lambda prefixes: [_check_prefix(prefix) for prefix in prefixes])]
+
+
+PAYSTACK_SOURCE, ANY_SOURCE = "paystack", "any"
+"""The words of PAYMENTS_WEBHOOK_SOURCES for Paystack's own addresses and for every address."""
+
+
+def _check_sources(sources: list[str]) -> list[str]:
+    for source in sources:
+        try:
+            if source not in {PAYSTACK_SOURCE, ANY_SOURCE}:
+                ip_network(source)
+        except ValueError as error:
+            raise ValueError(
+                "must be `paystack`, IP addresses and networks (10.0.0.0/24), separated by commas, or `any`"
+            ) from error
+    if ANY_SOURCE in sources and len(sources) > 1:
+        raise ValueError("must be `any` alone, or without `any`")
+    return sources
+
+
+Sources = Annotated[CommaList, AfterValidator(_check_sources)]
 
 
 def _mode(key: SecretStr) -> Mode:
@@ -81,6 +103,11 @@ class PaymentsSettings(Settings):
     payments_require_verified_email: bool = Field(
         default=False,
         description="Refuse payments of accounts whose owners have not proved that the e-mail address is theirs",
+    )
+    payments_webhook_sources: Sources = Field(
+        default=[],
+        description="Addresses from which webhooks are accepted: `paystack` (Paystack's own), addresses and networks, separated by commas, "
+        "or `any`. Default: `paystack` with a live key, `any` with a test key",
     )
     payments_shop_name: str = Field(
         default="", max_length=100, description="Name of the shop on the page that payers see after the payment"

@@ -26,10 +26,12 @@ from kit.messaging.notifier import Notifier
 from kit.observability.tracing import traceparent
 from kit.problem_responses import problem_responses
 from services.payments.db import Topic
-from services.payments.errors import BadSignature, NotConfigured
+from services.payments.errors import BadSignature, NotConfigured, WebhookAddressNotAllowed
 from services.payments.paystack.parsing import Unreadable
 from services.payments.webhooks.models import WebhookEvent
 from services.payments.webhooks.parsing import parse_body
+from services.payments.webhooks.schemas import StoredWebhook
+from services.payments.webhooks.sources import WebhookSources
 
 PATH = "/payments/webhooks/paystack"
 OTHER_PATHS = (f"{PATH}/", f"/{PATH}")
@@ -50,7 +52,9 @@ STORE = text(
 )
 
 webhook_requests_total = Counter(
-    "webhook_requests_total", "Webhook requests by result: stored, bad_signature or unavailable", ["result"]
+    "webhook_requests_total",
+    "Webhook requests by result: stored, bad_signature, address_not_allowed or unavailable",
+    ["result"],
 )
 log = structlog.get_logger("webhooks")
 
@@ -153,15 +157,22 @@ class Intake:
 @router.post(
     PATH,
     summary="Receive a webhook event from Paystack",
-    responses=problem_responses(BadSignature, NotConfigured),
+    response_model=StoredWebhook,
+    responses=problem_responses(BadSignature, NotConfigured, WebhookAddressNotAllowed),
     openapi_extra={"security": []},
 )
 async def receive_webhook_event(request: Request) -> Response:
     """Store a webhook event. It is processed in the background.
 
-    The header `x-paystack-signature` must be the HMAC-SHA512 of the raw body under the secret key, in lowercase hex. On any response other
-    than 200, Paystack sends the event again.
+    The header `x-paystack-signature` must be the HMAC-SHA512 of the raw body under the secret key, in lowercase hex. In a live shop, only
+    Paystack's addresses may send webhooks (PAYMENTS_WEBHOOK_SOURCES). On any response other than 200, Paystack sends the event again.
     """
+    sources: WebhookSources = request.state.webhook_sources
+    try:
+        await sources.check(request)
+    except WebhookAddressNotAllowed:
+        webhook_requests_total.labels("address_not_allowed").inc()
+        raise
     intake: Intake = request.state.intake
     if not intake.keys:
         raise NotConfigured

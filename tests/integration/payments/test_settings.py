@@ -1,4 +1,4 @@
-"""The secret keys that payments accepts: Paystack's own, and a previous one of the same mode only."""
+"""The settings of payments: secret keys of one mode only, prefixes of references, sources of webhooks."""
 
 import pytest
 from pydantic import ValidationError
@@ -40,3 +40,22 @@ def test_settings_when_a_reference_prefix_is_invalid_are_refused(monkeypatch: py
     monkeypatch.setenv("PAYMENTS_REFERENCE_PREFIX", prefix or "_")
     with pytest.raises(ValidationError, match="letters, digits and hyphens"):
         PaymentsSettings()
+
+
+@pytest.mark.parametrize(
+    "sources", ["paystack.com", "everybody", "10.0.0.1/24", "52.31.139", "any,paystack", "paystack any"]
+)
+def test_settings_when_a_source_of_webhooks_is_unknown_are_refused(
+    monkeypatch: pytest.MonkeyPatch, sources: str
+) -> None:
+    monkeypatch.setenv("PAYMENTS_WEBHOOK_SOURCES", sources)
+    with pytest.raises(ValidationError, match=r"must be `(paystack|any)`") as refused:
+        PaymentsSettings()
+    assert refused.value.errors()[0]["loc"] == ("payments_webhook_sources",)
+
+
+def test_settings_of_the_sources_of_webhooks_are_words_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAYMENTS_WEBHOOK_SOURCES", " paystack , 10.0.0.0/24,2001:db8::1 ")
+    assert PaymentsSettings().payments_webhook_sources == ["paystack", "10.0.0.0/24", "2001:db8::1"]
+    monkeypatch.setenv("PAYMENTS_WEBHOOK_SOURCES", "")
+    assert PaymentsSettings().payments_webhook_sources == []
