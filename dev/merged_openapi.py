@@ -12,7 +12,7 @@ ROUTED = {
 }
 """The prefixes of the paths that the gateway routes to each service, as in deploy/gateway/Caddyfile."""
 
-INTERNAL = ("/auth/revocations",)
+INTERNAL = ("/auth/revocations", "/auth/check")
 """The paths with such a prefix that the gateway does not route."""
 
 INDEX = "/"
