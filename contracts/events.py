@@ -5,6 +5,7 @@ example of every published version must still parse (tests/unit/contracts/exampl
 """
 
 import re
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
@@ -57,19 +58,19 @@ def event_id_for(event_type: str, *identifiers: object) -> UUID:
     return uuid5(EVENT_ID_NAMESPACE, "/".join([event_type, *map(str, identifiers)]))
 
 
-class EventData(BaseModel):
+class EventData(BaseModel, ABC):
     """The base class of the `data` of all events."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """The id that the event must have as its `subject`."""
-        raise NotImplementedError
 
 
-class PaymentData(EventData):
-    """The `data` of all events about payments: which payment, for which order. Consumers compare these values with their own rows."""
+class PaidOrderData(EventData):
+    """Which payment, for which order. Consumers compare these values with their own rows."""
 
     reference: Reference
     order_id: UUID
@@ -79,6 +80,14 @@ class PaymentData(EventData):
     @property
     def subject(self) -> str:
         return str(self.order_id)
+
+
+class PaymentData(PaidOrderData):
+    """The `data` of all events that payments publishes."""
+
+    metadata: dict[Text, Text] = Field(
+        default={}, max_length=16, description="What the shop attached to the payment when it was started"
+    )
 
 
 class PaymentSucceededData(PaymentData):
@@ -122,7 +131,7 @@ class PaymentDisputeResolvedData(PaymentData):
     )
 
 
-class OrderUndeliverableData(PaymentData):
+class OrderUndeliverableData(PaidOrderData):
     reason: UndeliverableReason
 
 

@@ -116,3 +116,15 @@ ReferenceText = Annotated[
 
 IdempotencyKey = Annotated[str, Pattern(r"^[\x21-\x7e]{1,255}$", "must be 1 to 255 ASCII characters without spaces")]
 """Visible ASCII, at most 255 characters."""
+
+MetadataKey = Annotated[
+    str, Pattern(r"^[A-Za-z0-9_.-]{1,40}$", "a name must be 1 to 40 letters, digits and the signs . _ -")
+]
+MetadataText = Annotated[
+    str,
+    StringConstraints(max_length=500),
+    AfterValidator(_check_storable),
+    DocumentedPattern(rf"^[^{_CONTROL}]*$"),
+]
+Metadata = Annotated[dict[MetadataKey, MetadataText], Field(max_length=16)]
+"""Texts of a shop's own that it attaches to an order or a payment. They are stored, returned and published, and change nothing."""

@@ -35,6 +35,7 @@ TYPES: dict[Any, Any] = {
     UUID: Uuid,
     datetime: DateTime(timezone=True),
     dict[str, Any]: JSONB,
+    dict[str, str]: JSONB,
 }
 """The column type for each Python type: money needs 64 bits, and times are timezone-aware."""
 

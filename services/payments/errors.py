@@ -134,6 +134,12 @@ class CardNotFound(Problem):
     status = 404
 
 
+class ChannelNotAvailable(Problem):
+    """A channel is not available for the currency of the order: leave `channels` out, or choose others."""
+
+    status = 422
+
+
 class ChargePending(Problem):
     """The result of a card charge for this order is not known yet: get that payment, whose `reference` is in this response, in a moment."""
 

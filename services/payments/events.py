@@ -42,6 +42,8 @@ class PublishedPayment(Protocol):
     @property
     def currency(self) -> str: ...
     @property
+    def client_metadata(self) -> dict[str, str]: ...
+    @property
     def traceparent(self) -> str | None: ...
 
 
@@ -96,6 +98,7 @@ def _payment_data(payment: PublishedPayment) -> dict[str, Any]:
         "order_id": payment.order_id,
         "amount": payment.amount,
         "currency": payment.currency,
+        "metadata": payment.client_metadata,
     }
 
 

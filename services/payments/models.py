@@ -92,6 +92,8 @@ class Payment(Base):
     phone: Mapped[str | None]
     # The saved card that was charged; null if the payer pays on Paystack's page.
     card_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id", ondelete="RESTRICT"))
+    # What the shop attached to the payment.
+    client_metadata: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
     amount: Mapped[int]
     currency: Mapped[str]
     status: Mapped[PaymentStatus] = mapped_column(text_enum(PaymentStatus), server_default="pending")

@@ -5,11 +5,12 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from contracts.reasons import HeldReason
-from kit.fields import EmailAddress, Pattern, PhoneNumber
+from kit.fields import EmailAddress, Metadata, Pattern, PhoneNumber
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from services.payments.paystack.channels import Channel
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus
 
@@ -21,6 +22,23 @@ def _check_return_url(url: str) -> str:
     if not settings.allows_return_to(url):
         raise ValueError("must have an origin that this shop allows (PAYMENTS_CALLBACK_ORIGINS)")
     return url
+
+
+RESERVED_METADATA = frozenset({"order_id", "phone", "cancel_action", "custom_fields", "custom_filters", "referrer"})
+"""Names in a transaction's metadata that Paystack or this service uses."""
+
+
+def _check_names(metadata: dict[str, str]) -> dict[str, str]:
+    reserved = sorted(RESERVED_METADATA & metadata.keys())
+    if reserved:
+        raise ValueError(f"must not contain the reserved name {reserved[0]}")
+    return metadata
+
+
+def _check_different(channels: list[Channel]) -> list[Channel]:
+    if len(set(channels)) < len(channels):
+        raise ValueError("must not contain a channel twice")
+    return channels
 
 
 ReturnUrl = Annotated[
@@ -58,16 +76,34 @@ class StartPayment(RequestModel):
         default=None,
         description="E-mail address of a guest, to which Paystack sends the receipt. Ignored if the access token has an address",
     )
+    channels: (
+        Annotated[
+            list[Channel],
+            Field(min_length=1, max_length=len(Channel), json_schema_extra={"uniqueItems": True}),
+            AfterValidator(_check_different),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="The channels that Paystack's page offers to the payer; without it, all that are enabled for the account. "
+        "Each must exist for the currency of the order",
+    )
+    metadata: Annotated[Metadata, AfterValidator(_check_names)] = Field(
+        default={},
+        description="Texts of your own, at most 16: returned with the payment and its events, and stored at Paystack. "
+        f"These names are reserved: {', '.join(sorted(RESERVED_METADATA))}",
+    )
 
 
 class PaymentView(ResponseModel):
-    model_config = example(
+    model_config = ConfigDict(validate_by_name=True) | example(
         {
             "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
             "order_id": "7a0c1c3e-3c7e-4f0e-9a53-0f4c8e3b7c55",
             "status": "pending",
             "amount": 1500000,
             "currency": "NGN",
+            "metadata": {"campaign": "november"},
             "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
             "access_code": "k3x9d0v7q2m5b8n",
             "paid_amount": None,
@@ -91,6 +127,11 @@ class PaymentView(ResponseModel):
     )
     amount: int = Field(description="Amount of the order, in subunits")
     currency: str = Field(description="Currency of the order, ISO 4217 code")
+    metadata: dict[str, str] = Field(
+        default={},
+        validation_alias="client_metadata",
+        description="What the shop attached to the payment when it was started",
+    )
     authorization_url: str | None = Field(description="Page at which the payer completes the payment")
     access_code: str | None = Field(
         description="Code with which Paystack's JavaScript library opens the page at `authorization_url`"

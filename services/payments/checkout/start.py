@@ -4,6 +4,7 @@ The reference is stored before it is sent to Paystack, so that no payment is los
 a call to Paystack.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from services.payments.checkout.return_urls import with_query
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import (
     AmountNotPayable,
+    ChannelNotAvailable,
     ChargePending,
     OrderNotPayable,
     PayerUnknown,
@@ -28,6 +30,7 @@ from services.payments.errors import (
     TooManyPayments,
 )
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment
+from services.payments.paystack.channels import Channel, channel_rule_broken_by
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
@@ -57,8 +60,8 @@ async def start_payment(
 ) -> PaymentView:
     """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
 
-    Raises NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChargePending, PayerUnknown, PaymentRefused,
-    PaystackUnavailable, CatalogUnavailable, TooManyPayments.
+    Raises NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChannelNotAvailable, ChargePending, PayerUnknown,
+    PaymentRefused, PaystackUnavailable, CatalogUnavailable, TooManyPayments.
     """
     email = caller.email or request.email
     if email is None:
@@ -69,6 +72,9 @@ async def start_payment(
             return PaymentView.model_validate(locked.stored_response.body)
         paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
+        broken_rule = channel_rule_broken_by(request.channels or (), order.currency)
+        if broken_rule is not None:
+            raise ChannelNotAvailable(f"A channel is not available for the currency of the order: {broken_rule}.")
         view = await _initialize_payment(sessions, paystack, caller, email, request, order)
         async with sessions.begin() as session:
             await locked.store_response(session, 201, view)
@@ -106,7 +112,7 @@ async def _initialize_payment(
             await _check_other_payments(session, order)
             session.add(payment)
         try:
-            initialized = await _initialize(paystack, payment)
+            initialized = await _initialize(paystack, payment, request.channels)
         except NoAnswer as error:
             # Paystack may have created the transaction, but its payment page is unknown, so it cannot be paid.
             log.warning("initialize call not answered", reference=payment.reference, attempt=attempt, reason=str(error))
@@ -173,6 +179,7 @@ def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order
         payer_id=caller.id,
         email=email,
         phone=request.phone,
+        client_metadata=request.metadata,
         amount=order.amount,
         currency=order.currency,
         callback_url=request.callback_url,
@@ -182,12 +189,13 @@ def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order
     )
 
 
-async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
+async def _initialize(paystack: Paystack, payment: Payment, channels: Sequence[Channel] | None) -> Initialized:
     callback_url = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
     fields = [{"display_name": "Order", "variable_name": "order_id", "value": str(payment.order_id)}]
     if payment.phone:
         fields.append({"display_name": "Phone", "variable_name": "phone", "value": payment.phone})
     metadata = {
+        **payment.client_metadata,
         "order_id": str(payment.order_id),
         "phone": payment.phone or "",
         "cancel_action": with_query(payment.cancel_url or callback_url, f"reference={payment.reference}"),
@@ -200,6 +208,7 @@ async def _initialize(paystack: Paystack, payment: Payment) -> Initialized:
         currency=payment.currency,
         callback_url=callback_url,
         metadata=metadata,
+        channels=channels,
     )
 
 

@@ -109,8 +109,8 @@ async def _erase(session: AsyncSession, which: ColumnElement[bool]) -> None:
     await session.execute(
         update(Payment)
         .where(*deleted, Payment.payer_id == CUSTOMER)
-        .where(or_(Payment.email.is_not(None), Payment.phone.is_not(None)))
-        .values(email=None, phone=None)
+        .where(or_(Payment.email.is_not(None), Payment.phone.is_not(None), Payment.client_metadata != {}))
+        .values(email=None, phone=None, client_metadata={})
         .execution_options(**NO_SYNC)
     )
     await session.execute(

@@ -1,11 +1,13 @@
 """Transactions at Paystack: initialize, verify, list."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from kit.email_addresses import ascii_email
+from services.payments.paystack.channels import Channel
 from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.errors import NoAnswer, Refused
 from services.payments.paystack.parsing import MAX_ID, Unreadable, format_time, is_word, parse_integer
@@ -53,11 +55,19 @@ class Transactions:
         self._transport = transport
 
     async def initialize(
-        self, *, reference: str, email: str, amount: int, currency: str, callback_url: str, metadata: dict[str, Any]
+        self,
+        *,
+        reference: str,
+        email: str,
+        amount: int,
+        currency: str,
+        callback_url: str,
+        metadata: dict[str, Any],
+        channels: Sequence[Channel] | None = None,
     ) -> Initialized:
         """POST /transaction/initialize. Paystack has no idempotency key: after NoAnswer never send the reference again."""
         # Always send the currency: without it Paystack silently charges in the default currency of the integration.
-        body = {
+        body: dict[str, Any] = {
             "reference": reference,
             "email": ascii_email(email),
             "amount": amount,
@@ -65,6 +75,8 @@ class Transactions:
             "callback_url": callback_url,
             "metadata": metadata,
         }
+        if channels is not None:
+            body["channels"] = channels
         data = await self._transport.call("initialize", "POST", "/transaction/initialize", body)
         url, code = data.get("authorization_url"), data.get("access_code")
         if not is_word(url, 2000) or not is_word(code, 100) or data.get("reference") != reference:

@@ -29,6 +29,7 @@ class LockedPayment(NamedTuple):
     created_at: datetime
     amount: int
     currency: str
+    client_metadata: dict[str, str]
     status: PaymentStatus
     paystack_id: int | None
     paid_amount: int | None

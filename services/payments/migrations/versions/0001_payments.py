@@ -254,6 +254,7 @@ def upgrade() -> None:
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("phone", sa.Text(), nullable=True),
         sa.Column("card_id", sa.Uuid(), nullable=True),
+        sa.Column("client_metadata", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),

@@ -53,15 +53,18 @@ async def card_of(card: Card) -> Card:
 
 async def test_account_when_deleted_leaves_payments_without_address_and_deactivates_cards(jobs: Jobs) -> None:
     account = str(uuid4())
-    payment = await create_paid_payment(payer_id=account, email=ADDRESS, phone="+2348012345678")
+    payment = await create_paid_payment(
+        payer_id=account, email=ADDRESS, phone="+2348012345678", client_metadata={"name": "Ada"}
+    )
     dispute = await create_dispute(7, payment_id=payment.id, evidence=EVIDENCE)
     card = await create_card(payer_id=account, email=ADDRESS)
     others = await create_paid_payment(email="other@example.com")
     for _ in range(2):
         await apply(account_deleted(UUID(account)))
-        assert await payment_columns(payment, "email", "phone", "payer_id", "paid_amount") == (
+        assert await payment_columns(payment, "email", "phone", "client_metadata", "payer_id", "paid_amount") == (
             None,
             None,
+            {},
             account,
             50_000,
         )

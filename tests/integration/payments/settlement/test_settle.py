@@ -32,6 +32,7 @@ async def test_settle_when_the_order_is_paid_publishes_payment_succeeded(client:
         "order_id": one.order_id,
         "amount": 50_000,
         "currency": "NGN",
+        "metadata": {},
         "paid_amount": 50_000,
         "channel": "card",
     }

@@ -1,0 +1,90 @@
+"""What a shop chooses when it starts a payment: the channels that Paystack's page offers, and texts of its own."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.paystack import FakePaystack
+from tests.fixtures.payments_rows import all_payments, outbox_events
+from tests.fixtures.payments_start import ORDER, start
+
+pytestmark = pytest.mark.usefixtures("order")
+
+METADATA = {"campaign": "november", "basket.id": "17", "note": "Ọjà ńlá"}
+
+
+async def test_metadata_is_stored_returned_published_and_sent_to_paystack(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    started = await start(client, payer, "k-1", metadata=METADATA)
+    assert (started.status_code, started.json()["metadata"]) == (201, METADATA)
+    assert (await start(client, payer, "k-1", metadata=METADATA)).json() == started.json()
+    sent = paystack.bodies_of("initialize")[-1]["metadata"]
+    assert {**sent, **METADATA} == sent
+    assert sent["order_id"] == ORDER
+    reference = started.json()["reference"]
+    paystack.add_transaction(reference, metadata=sent)
+    await client.post(f"/payments/{reference}/verify", headers=payer)
+    shown = (await client.get(f"/payments/{reference}", headers=payer)).json()
+    assert (shown["status"], shown["metadata"]) == ("succeeded", METADATA)
+    (event,) = await outbox_events()
+    assert event.data.metadata == METADATA
+
+
+async def test_payment_without_metadata_has_none(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
+    assert (await start(client, payer)).json()["metadata"] == {}
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {f"key{number}": "" for number in range(17)},
+        {"a key": ""},
+        {"k" * 41: ""},
+        {"": ""},
+        {"key": "v" * 501},
+        {"key": 1},
+        {"key": None},
+        {"key": {"a": "b"}},
+        {"key": "\x00"},
+        {"cancel_action": "https://evil.test/"},
+        {"custom_fields": ""},
+        [],
+        "text",
+        None,
+    ],
+)
+async def test_metadata_that_is_too_large_or_reserved_is_refused(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, metadata: Any
+) -> None:
+    refused = await start(client, payer, metadata=metadata)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "metadata" in refused.json()["detail"]
+    assert await all_payments() == []
+
+
+async def test_channels_are_sent_to_paystack(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    assert (await start(client, payer, channels=["bank_transfer", "ussd"])).status_code == 201
+    assert paystack.bodies_of("initialize")[-1]["channels"] == ["bank_transfer", "ussd"]
+    assert (await start(client, payer)).status_code == 201
+    assert "channels" not in paystack.bodies_of("initialize")[-1]
+
+
+async def test_channel_that_the_currency_does_not_have_is_refused_and_nothing_is_stored(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack
+) -> None:
+    refused = await start(client, payer, channels=["card", "mobile_money"])
+    assert (refused.status_code, refused.json()["code"]) == (422, "channel_not_available")
+    assert "NGN can be paid with card, bank, ussd, bank_transfer, apple_pay" in refused.json()["detail"]
+    assert (await all_payments(), paystack.calls) == ([], [])
+
+
+@pytest.mark.parametrize("channels", [[], ["card", "card"], ["cash"], ["CARD"], "card", [None], ["card"] * 9])
+async def test_channels_that_are_not_a_list_of_different_channels_are_refused(
+    client: httpx.AsyncClient, payer: dict[str, str], channels: Any
+) -> None:
+    refused = await start(client, payer, channels=channels)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
