@@ -19,11 +19,11 @@ from services.auth.accounts import (
     deletion_requests,
     events,
     guests,
+    mail_codes,
     mail_limits,
     mail_requests,
     one_time_tokens,
     registrations,
-    sign_in_codes,
 )
 from services.auth.db import engine, sessions
 from services.auth.mail import records as mail_records
@@ -54,7 +54,7 @@ async def prune(session: AsyncSession) -> int:
         "address_buckets": await address_buckets.delete_full(session, BATCH_SIZE),
         "devices": await devices.delete_expired(session, BATCH_SIZE),
         "one_time_tokens": await one_time_tokens.delete_expired(session, BATCH_SIZE),
-        "sign_in_codes": await sign_in_codes.delete_expired(session, BATCH_SIZE),
+        "mail_codes": await mail_codes.delete_expired(session, BATCH_SIZE),
         "pending_registrations": await registrations.delete_expired(session, BATCH_SIZE),
         "mail_buckets": await mail_limits.delete_full(session, BATCH_SIZE),
         "mail_requests": await mail_requests.delete_old(session, BATCH_SIZE),

@@ -7,14 +7,14 @@ from fastapi import Depends
 from kit.auth import Caller, authenticate
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.accounts import email_change, email_verification, records, sign_in_codes
+from services.auth.accounts import email_change, email_verification, mail_codes, records
 from services.auth.accounts.mail_limits import count_change
 from services.auth.accounts.mail_requests import request_mail
 from services.auth.accounts.models import RequestKind
 from services.auth.accounts.password_check import check_password
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.passwords import send_reset
-from services.auth.accounts.schemas import EmailChange, EmailVerification, MailAddress, SignInChallenge
+from services.auth.accounts.schemas import EmailChange, EmailVerification, MailAddress, MailCodeChallenge
 from services.auth.db import Transaction, sessions
 from services.auth.errors import (
     AccountNeeded,
@@ -71,15 +71,15 @@ async def request_verification_mail(
 )
 async def request_email_code(
     request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
-) -> SignInChallenge:
+) -> MailCodeChallenge:
     """Send a mail with a code of six digits, if the address has a customer's account. The answer is the same for every address.
 
     Log in with POST /auth/token: grant_type=urn:shop:grant-type:mail-code, the `challenge` of this answer and the `code` of the mail. It is
     valid for 10 minutes and 5 attempts.
     """
     await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
-    challenge = await sign_in_codes.request_code(session, request.email)
-    return SignInChallenge(challenge=challenge, expires_in=int(sign_in_codes.LIFETIME.total_seconds()))
+    challenge = await mail_codes.request_code(session, request.email)
+    return MailCodeChallenge(challenge=challenge, expires_in=int(mail_codes.LIFETIME.total_seconds()))
 
 
 @router.post(

@@ -25,7 +25,7 @@ CHANGE_REFILL = timedelta(hours=1)
 
 WRONG_CODES = 20
 WRONG_CODE_REFILL = timedelta(days=1) / WRONG_CODES
-"""Of an address: twenty wrong sign-in codes, and then twenty a day."""
+"""Of an address: twenty wrong mail codes, and then twenty a day."""
 
 _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
 """Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""
@@ -37,7 +37,7 @@ class MailKind(StrEnum):
     VERIFY_EMAIL = "verify_email"
     RESET_PASSWORD = "reset_password"  # noqa: S105 -- a kind, not a password
     CHANGE_EMAIL = "change_email"
-    SIGN_IN_CODE = "sign_in_code"
+    MAIL_CODE = "mail_code"
     REGISTRATION = "registration"
 
 
@@ -57,7 +57,7 @@ async def count_resend(session: AsyncSession, account_id: UUID) -> None:
 
 
 async def count_code(session: AsyncSession, email: str) -> bool:
-    """Count an attempt with a sign-in code as a wrong one. Return False if there were too many for this address."""
+    """Count an attempt with a mail code as a wrong one. Return False if there were too many for this address."""
     try:
         await _count(session, f"codes {email}", WRONG_CODE_REFILL, WRONG_CODES)
     except TooManyMails:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.worker.shutdown import Shutdown
-from services.auth.accounts import registrations, sign_in_codes
+from services.auth.accounts import mail_codes, registrations
 from services.auth.accounts.email_change import send_change
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.mail_limits import MailKind, count_mail
@@ -79,7 +79,7 @@ class RequestAnswerer:
             async with self._sessions.begin() as session:
                 answered = await answer_requests(session)
             async with self._sessions.begin() as session:
-                codes = await sign_in_codes.answer_requests(session, BATCH_SIZE)
+                codes = await mail_codes.answer_requests(session, BATCH_SIZE)
             async with self._sessions.begin() as session:
                 new = await registrations.answer_requests(session, BATCH_SIZE)
             if max(answered, codes, new) < BATCH_SIZE:

@@ -88,10 +88,10 @@ class MailBucket(Base):
     """When the bucket is full again. Each mail moves it (mail_limits.py)."""
 
 
-class SignInCode(Base):
+class MailCode(Base):
     """A code with which the owner of an address logs in, on the device that asked for it. The address may have no account."""
 
-    __tablename__ = "sign_in_codes"
+    __tablename__ = "mail_codes"
     __table_args__ = (Index(None, "created_at", postgresql_where=text("code IS NOT NULL")),)
 
     challenge_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)

@@ -6,7 +6,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.accounts import records
-from services.auth.accounts.models import MailRequest, OneTimeToken, SignInCode, TokenPurpose
+from services.auth.accounts.models import MailCode, MailRequest, OneTimeToken, TokenPurpose
 from services.auth.mail.template_names import Template
 from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import Account
@@ -20,7 +20,7 @@ async def forget_pending(
     keep_deletion: bool = False,
     tell: str | None = None,
 ) -> None:
-    """Revoke the tokens of earlier mails, the mails that auth's worker has not written yet, sign-in codes and a requested deletion.
+    """Revoke the tokens of earlier mails, the mails that auth's worker has not written yet, mail codes and a requested deletion.
 
     `keep_undo`: tokens that give the account an earlier address back stay valid. `keep_deletion`: the account is still deleted when its
     time comes. `tell`: the address that gets a mail if this ends a requested deletion.
@@ -30,7 +30,7 @@ async def forget_pending(
     """
     await records.lock(session, account_id)
     email = select(Account.email).where(Account.id == account_id).scalar_subquery()
-    for table in (MailRequest, SignInCode):
+    for table in (MailRequest, MailCode):
         await session.execute(delete(table).where(or_(table.account_id == account_id, table.email == email)))
     # After the requests: a worker that was answering one of them has committed its token by now.
     tokens = delete(OneTimeToken).where(OneTimeToken.account_id == account_id)

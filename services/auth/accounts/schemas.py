@@ -132,7 +132,7 @@ class RegistrationAccepted(ResponseModel):
     )
 
 
-class SignInChallenge(ResponseModel):
+class MailCodeChallenge(ResponseModel):
     model_config = example({"challenge": EXAMPLE_TOKEN, "expires_in": 600})
 
     challenge: str = Field(description="Send it with the code of the mail to POST /auth/token, from the same device")

@@ -33,7 +33,7 @@ class Template(StrEnum):
     EMAIL_CONFIRMED = "email_confirmed"
     """To the new address: it is the address of the account now."""
 
-    SIGN_IN_CODE = "sign_in_code"
+    MAIL_CODE = "mail_code"
     """A code with which the owner logs in."""
 
     ACCOUNT_DELETION = "account_deletion"
@@ -63,7 +63,7 @@ TEMPLATES: Mapping[Template, Values] = {
     Template.EMAIL_TAKEN: Values(),
     Template.EMAIL_CHANGED: Values({"valid": "7 days"}, {"token": EXAMPLE_TOKEN}, page="undo-email-change"),
     Template.EMAIL_CONFIRMED: Values(),
-    Template.SIGN_IN_CODE: Values({"valid": "10 minutes"}, {"code": "048213"}),
+    Template.MAIL_CODE: Values({"valid": "10 minutes"}, {"code": "048213"}),
     Template.ACCOUNT_DELETION: Values({"date": "2026-12-07"}),
     Template.DELETION_ENDED: Values(),
 }

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import joinedload
 
-from services.auth.accounts import guests, records, sign_in_codes
+from services.auth.accounts import guests, mail_codes, records
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
@@ -156,7 +156,7 @@ async def log_in_with_code(
             seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, address)
             throttled_total.labels(FAILED_LOGINS.limit).inc()
             raise TooManyFailedLogins(max(1, math.ceil(seconds)))
-        account = await sign_in_codes.use(session, login.challenge, login.code)
+        account = await mail_codes.use(session, login.challenge, login.code)
         if account is not None:
             await address_buckets.give_back(session, FAILED_LOGINS, address)
             granted = select_scope(login.scope, account.scopes & client.scopes)

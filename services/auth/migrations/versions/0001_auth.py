@@ -236,7 +236,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "template IN ('verify_email', 'reset_password', 'password_changed', 'change_email', 'email_taken',"
             " 'email_change_requested', 'email_changed', 'email_confirmed', 'account_deletion', 'deletion_ended',"
-            " 'sign_in_code')",
+            " 'mail_code')",
             name=op.f("ck_mails_template"),
         ),
         sa.ForeignKeyConstraint(
@@ -298,7 +298,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_mail_buckets_full_at"), "mail_buckets", ["full_at"], unique=False)
     op.create_table(
-        "sign_in_codes",
+        "mail_codes",
         sa.Column("challenge_digest", sa.LargeBinary(), nullable=False),
         sa.Column("code_digest", sa.LargeBinary(), nullable=False),
         sa.Column("code", sa.Text(), nullable=True),
@@ -308,19 +308,19 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_sign_in_codes_account_id_accounts"), ondelete="CASCADE"
+            ["account_id"], ["accounts.id"], name=op.f("fk_mail_codes_account_id_accounts"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("challenge_digest", name=op.f("pk_sign_in_codes")),
+        sa.PrimaryKeyConstraint("challenge_digest", name=op.f("pk_mail_codes")),
     )
-    op.create_index(op.f("ix_sign_in_codes_account_id"), "sign_in_codes", ["account_id"], unique=False)
+    op.create_index(op.f("ix_mail_codes_account_id"), "mail_codes", ["account_id"], unique=False)
     op.create_index(
-        op.f("ix_sign_in_codes_created_at"),
-        "sign_in_codes",
+        op.f("ix_mail_codes_created_at"),
+        "mail_codes",
         ["created_at"],
         unique=False,
         postgresql_where=sa.text("code IS NOT NULL"),
     )
-    op.create_index(op.f("ix_sign_in_codes_expires_at"), "sign_in_codes", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_mail_codes_expires_at"), "mail_codes", ["expires_at"], unique=False)
     op.create_table(
         "pending_registrations",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -350,7 +350,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_revocations_expires_at"), table_name="revocations")
     op.drop_table("revocations")
     op.drop_table("pending_registrations")
-    op.drop_table("sign_in_codes")
+    op.drop_table("mail_codes")
     op.drop_table("mail_buckets")
     op.drop_table("mail_requests")
     op.drop_table("one_time_tokens")

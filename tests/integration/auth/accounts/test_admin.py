@@ -69,12 +69,12 @@ async def test_ensure_admin_when_the_address_was_registered_then_forgets_what_wa
     thief, password = "thief@example.com", "a password of another person"
     await auth.register("earlier@example.com", password)
     change = {"email": EMAIL, "password": password}
-    await auth.http.post("/auth/me/email", json=change, headers=await auth.signed_in("earlier@example.com", password))
+    await auth.http.post("/auth/me/email", json=change, headers=await auth.logged_in("earlier@example.com", password))
     await send_due()
     await auth.http.post("/auth/email/verify", json={"token": token_in(mail_server.mails[-1])})
     await send_due()
     undo = next(mail for mail in mail_server.mails[::-1] if mail.recipients == ["earlier@example.com"])
-    headers = await auth.signed_in(EMAIL, password)
+    headers = await auth.logged_in(EMAIL, password)
     await auth.http.post("/auth/me/email", json=change | {"email": thief}, headers=headers)
     await send_due()
     assert mail_server.mails[-1].recipients == [thief]

@@ -22,7 +22,7 @@ EMAIL = "ada@example.com"
 
 async def ask(auth: AuthClient, password: str | None = PASSWORD) -> httpx.Response:
     body = {} if password is None else {"password": password}
-    return await auth.http.post("/auth/me/delete", json=body, headers=await auth.signed_in(EMAIL))
+    return await auth.http.post("/auth/me/delete", json=body, headers=await auth.logged_in(EMAIL))
 
 
 async def let_grace_pass() -> None:
@@ -61,10 +61,10 @@ async def test_delete_when_asked_ends_all_sessions_and_erases_the_account_after_
 async def test_delete_when_the_owner_restores_the_account_does_not_happen(auth: AuthClient) -> None:
     await auth.register(EMAIL)
     first = (await ask(auth)).json()["delete_at"]
-    headers = await auth.signed_in(EMAIL)
+    headers = await auth.logged_in(EMAIL)
     assert (await auth.http.get("/auth/me", headers=headers)).json()["delete_at"] == first
     assert (await ask(auth)).json()["delete_at"] == first, "a repeated request does not extend the time"
-    headers = await auth.signed_in(EMAIL)
+    headers = await auth.logged_in(EMAIL)
     assert (await auth.http.post("/auth/me/restore", headers=headers)).status_code == 204
     assert (await auth.http.get("/auth/me", headers=headers)).json()["delete_at"] is None
     await let_grace_pass()
@@ -130,7 +130,7 @@ async def test_delete_due_when_the_worker_answers_a_request_for_the_account_then
 async def test_export_has_what_is_stored_and_no_secret(auth: AuthClient, mail_server: MailServer) -> None:
     await auth.register(EMAIL, name="Ada")
     await send_due()
-    answer = await auth.http.get("/auth/me/export", headers=await auth.signed_in(EMAIL))
+    answer = await auth.http.get("/auth/me/export", headers=await auth.logged_in(EMAIL))
     found = answer.json()
     assert (answer.status_code, found["email"], found["name"], found["role"]) == (200, EMAIL, "Ada", "customer")
     assert [session["client_id"] for session in found["sessions"]] == ["shop"]

@@ -34,7 +34,7 @@ async def sent_to(mail_server: MailServer, address: str) -> str:
 
 async def changed(auth: AuthClient, mail_server: MailServer, old: str, new: str) -> str:
     """Change the address of an account. Return the token that undoes it."""
-    assert (await ask(auth, new, await auth.signed_in(old))).status_code == 202
+    assert (await ask(auth, new, await auth.logged_in(old))).status_code == 202
     assert (await use(auth, await sent_to(mail_server, new))).status_code == 204
     return await sent_to(mail_server, old)
 
@@ -43,7 +43,7 @@ async def test_change_when_confirmed_moves_the_account_and_tells_both_addresses(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     account_id = (await auth.register(OLD)).json()["id"]
-    headers = await auth.signed_in(OLD)
+    headers = await auth.logged_in(OLD)
     assert (await ask(auth, NEW, headers)).status_code == 202
     assert (await auth.login(NEW)).status_code == 400, "the new address is not confirmed yet"
     await use(auth, await sent_to(mail_server, NEW))
@@ -60,7 +60,7 @@ async def test_change_when_requested_tells_the_old_address_which_can_cancel_it(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(OLD)
-    assert (await ask(auth, NEW, await auth.signed_in(OLD))).status_code == 202
+    assert (await ask(auth, NEW, await auth.logged_in(OLD))).status_code == 202
     token = await sent_to(mail_server, NEW)
     assert await sent_to(mail_server, OLD) == "Kwik Mart: a new e-mail address was entered"
     await auth.http.post("/auth/password/forgot", json={"email": OLD})
@@ -103,7 +103,7 @@ async def test_old_address_while_the_change_can_be_undone_cannot_be_taken(
     token = await changed(auth, mail_server, OLD, NEW)
     assert (await auth.register(OLD)).json()["code"] == "email_taken"
     await auth.register("eve@example.com")
-    assert (await ask(auth, OLD, await auth.signed_in("eve@example.com"))).status_code == 202
+    assert (await ask(auth, OLD, await auth.logged_in("eve@example.com"))).status_code == 202
     assert await sent_to(mail_server, OLD) == "Kwik Mart: you have an account already"
     async with sessions.begin() as session:
         undo = (await session.scalars(select(OneTimeToken).where(OneTimeToken.email == OLD))).one()
@@ -119,7 +119,7 @@ async def test_change_when_the_new_address_has_an_account_gets_the_same_answer_a
 ) -> None:
     await auth.register(OLD)
     await auth.register(NEW)
-    headers = await auth.signed_in(OLD)
+    headers = await auth.logged_in(OLD)
     taken, free = [await ask(auth, address, headers) for address in (NEW, "free@example.com")]
     assert (taken.status_code, taken.content) == (free.status_code, free.content) == (202, free.content)
     assert await sent_to(mail_server, NEW) == "Kwik Mart: you have an account already"
@@ -129,7 +129,7 @@ async def test_change_when_the_new_address_is_registered_meanwhile_is_refused(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(OLD)
-    await ask(auth, NEW, await auth.signed_in(OLD))
+    await ask(auth, NEW, await auth.logged_in(OLD))
     token = await sent_to(mail_server, NEW)
     await auth.register(NEW)
     answer = await use(auth, token)
@@ -149,7 +149,7 @@ async def test_change_when_refused_sends_nothing(
     auth: AuthClient, mail_server: MailServer, email: str, password: str, status: int, code: str
 ) -> None:
     await auth.register(OLD)
-    answer = await ask(auth, email, await auth.signed_in(OLD), password)
+    answer = await ask(auth, email, await auth.logged_in(OLD), password)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     await send_due()
     assert [mail.recipients for mail in mail_server.mails] == [[OLD]]

@@ -92,7 +92,7 @@ async def test_requests_of_one_kind_do_not_use_up_the_mails_of_another_kind(
 async def test_notices_to_an_unverified_address_are_limited(auth: AuthClient, mail_server: MailServer) -> None:
     stranger, passwords = "ada@example.com", [PASSWORD, "six lamps in the harbour"]
     await auth.register(stranger)
-    headers = await auth.signed_in(stranger)
+    headers = await auth.logged_in(stranger)
 
     async def change_password() -> int:
         body = {"current_password": passwords[0], "new_password": passwords[1]}
@@ -112,7 +112,7 @@ async def test_notices_to_an_unverified_address_are_limited(auth: AuthClient, ma
 async def test_deletion_when_requested_again_sends_one_mail(auth: AuthClient, mail_server: MailServer) -> None:
     await auth.register("ada@example.com")
     for _ in range(3):
-        headers = await auth.signed_in("ada@example.com")
+        headers = await auth.logged_in("ada@example.com")
         assert (
             await auth.http.post("/auth/me/delete", json={"password": PASSWORD}, headers=headers)
         ).status_code == 202
@@ -122,7 +122,7 @@ async def test_deletion_when_requested_again_sends_one_mail(auth: AuthClient, ma
 
 async def test_changes_of_address_of_one_account_are_limited(auth: AuthClient) -> None:
     await auth.register("ada@example.com")
-    headers = await auth.signed_in("ada@example.com")
+    headers = await auth.logged_in("ada@example.com")
     bodies = [{"email": f"stranger{number}@example.com", "password": PASSWORD} for number in range(CAPACITY + 1)]
     answers = [await auth.http.post("/auth/me/email", json=body, headers=headers) for body in bodies]
     assert [answer.status_code for answer in answers] == [202] * CAPACITY + [429]

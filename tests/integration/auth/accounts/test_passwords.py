@@ -68,7 +68,7 @@ async def test_change_password_forgets_all_devices_but_the_one_of_the_caller(
 async def test_change_password_when_the_current_one_is_wrong_is_refused_and_counted(
     auth: AuthClient, email: str
 ) -> None:
-    headers = await auth.signed_in(email)
+    headers = await auth.logged_in(email)
     body = {"current_password": "another password", "new_password": NEW}
     answers = [await auth.http.post(CHANGE, json=body, headers=headers) for _ in range(failed_logins.FREE_ATTEMPTS + 1)]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers[:-1]} == {(403, "wrong_password")}
@@ -88,7 +88,7 @@ async def test_new_password_when_easy_is_refused_and_the_token_stays_valid(
         await session.execute(update(Account).values(name="Ada Lovelace"))
     change = {"current_password": PASSWORD, "new_password": password}
     answers = [
-        await auth.http.post(CHANGE, json=change, headers=await auth.signed_in(EMAIL)),
+        await auth.http.post(CHANGE, json=change, headers=await auth.logged_in(EMAIL)),
         await auth.http.post(RESET, json={"token": token, "password": password}),
     ]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(422, "password_too_easy")}

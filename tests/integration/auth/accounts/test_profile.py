@@ -34,7 +34,7 @@ async def test_name_when_changed_is_in_the_account_and_in_later_tokens(auth: Aut
 
 
 async def test_profile_when_a_field_is_not_the_owners_to_change_is_refused(auth: AuthClient, email: str) -> None:
-    headers = await auth.signed_in(email)
+    headers = await auth.logged_in(email)
     for body in ({"email": "eve@example.com"}, {"role": "admin"}, {"email_verified": True}, {"name": "a\nb"}):
         answer = await auth.http.patch("/auth/me", json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")

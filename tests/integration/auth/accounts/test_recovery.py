@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from kit.audit.actor import Actor
 from services.auth.accounts import administrators, deletion_requests, email_routes, records
-from services.auth.accounts.models import MailRequest, OneTimeToken, SignInCode
+from services.auth.accounts.models import MailCode, MailRequest, OneTimeToken
 from services.auth.db import sessions
 from services.auth.models import Account
 from tests.fakes.mail_server import MailServer
@@ -48,13 +48,13 @@ async def reset(auth: AuthClient, mail_server: MailServer) -> None:
 
 async def change_password(auth: AuthClient, _: MailServer) -> None:
     body = {"current_password": PASSWORD, "new_password": NEW}
-    assert (await post(auth, "/me/password", await auth.signed_in(OWNER), **body)).status_code == 204
+    assert (await post(auth, "/me/password", await auth.logged_in(OWNER), **body)).status_code == 204
 
 
 async def stolen(auth: AuthClient, mail_server: MailServer) -> str:
     """Give the account of OWNER the address THIEF. Return the token that undoes it."""
     await auth.register(OWNER)
-    assert (await ask_change(auth, await auth.signed_in(OWNER), THIEF)).status_code == 202
+    assert (await ask_change(auth, await auth.logged_in(OWNER), THIEF)).status_code == 202
     assert (await post(auth, "/email/verify", token=await token_to(mail_server, THIEF))).status_code == 204
     return await token_to(mail_server, OWNER)
 
@@ -73,7 +73,7 @@ async def test_token_of_a_change_of_address_after_a_new_password_is_not_valid(
     auth: AuthClient, mail_server: MailServer, recover: Recover
 ) -> None:
     await auth.register(OWNER)
-    await ask_change(auth, await auth.signed_in(OWNER), THIEF)
+    await ask_change(auth, await auth.logged_in(OWNER), THIEF)
     token = await token_to(mail_server, THIEF)
     await recover(auth, mail_server)
     assert (await post(auth, "/email/verify", token=token)).status_code == 400
@@ -85,11 +85,11 @@ async def test_requests_that_the_worker_has_not_answered_are_forgotten_by_a_new_
 ) -> None:
     await auth.register(OWNER)
     token = await reset_token(auth, mail_server)
-    await ask_change(auth, await auth.signed_in(OWNER), THIEF)
+    await ask_change(auth, await auth.logged_in(OWNER), THIEF)
     await post(auth, "/email/code", email=OWNER)
     assert (await post(auth, "/password/reset", token=token, password=NEW)).status_code == 204
     async with sessions() as session:
-        for table in (MailRequest, SignInCode, OneTimeToken):
+        for table in (MailRequest, MailCode, OneTimeToken):
             assert await session.scalar(select(func.count()).select_from(table)) == 0
 
 
@@ -97,7 +97,7 @@ async def test_undo_forgets_a_request_that_the_worker_has_not_answered(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     undo = await stolen(auth, mail_server)
-    assert (await ask_change(auth, await auth.signed_in(THIEF), OTHER)).status_code == 202
+    assert (await ask_change(auth, await auth.logged_in(THIEF), OTHER)).status_code == 202
     assert (await post(auth, "/email/undo", token=undo)).status_code == 204
     await send_due()
     assert not [mail for mail in mail_server.mails if mail.recipients == [OTHER]]
@@ -108,7 +108,7 @@ async def test_request_whose_password_was_verified_before_a_reset_is_refused_aft
     auth: AuthClient, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     await auth.register(OWNER)
-    headers, token = await auth.signed_in(OWNER), await reset_token(auth, mail_server)
+    headers, token = await auth.logged_in(OWNER), await reset_token(auth, mail_server)
     verified, owner_done = asyncio.Event(), asyncio.Event()
     for module in (email_routes, deletion_requests):
 
@@ -132,7 +132,7 @@ async def test_request_whose_password_was_verified_before_a_reset_is_refused_aft
 
 async def test_deletion_that_a_thief_requested_ends_with_the_undo(auth: AuthClient, mail_server: MailServer) -> None:
     undo = await stolen(auth, mail_server)
-    assert (await post(auth, "/me/delete", await auth.signed_in(THIEF), password=PASSWORD)).status_code == 202
+    assert (await post(auth, "/me/delete", await auth.logged_in(THIEF), password=PASSWORD)).status_code == 202
     assert (await post(auth, "/email/undo", token=undo)).status_code == 204
     assert await delete_at(OWNER) is None
     await send_due()
@@ -143,7 +143,7 @@ async def test_requested_deletion_ends_with_a_reset_and_not_with_a_changed_passw
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(OWNER)
-    await post(auth, "/me/delete", await auth.signed_in(OWNER), password=PASSWORD)
+    await post(auth, "/me/delete", await auth.logged_in(OWNER), password=PASSWORD)
     await change_password(auth, mail_server)
     assert await delete_at(OWNER) is not None
     await reset(auth, mail_server)
@@ -155,7 +155,7 @@ async def test_requested_deletion_ends_with_a_reset_and_not_with_a_changed_passw
 async def test_role_forgets_what_was_requested_for_the_account(auth: AuthClient, mail_server: MailServer) -> None:
     await auth.register(OWNER)
     await mark_verified(OWNER)
-    headers = await auth.signed_in(OWNER)
+    headers = await auth.logged_in(OWNER)
     await ask_change(auth, headers, THIEF)
     token = await token_to(mail_server, THIEF)
     await post(auth, "/me/delete", headers, password=PASSWORD)
@@ -169,7 +169,7 @@ async def test_tokens_of_one_account_when_used_at_once_do_not_deadlock(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     await auth.register(OWNER)
-    headers = await auth.signed_in(OWNER)
+    headers = await auth.logged_in(OWNER)
     addresses = [f"ada{number}@example.com" for number in range(5)]
     for address in addresses:
         await ask_change(auth, headers, address)
@@ -178,7 +178,7 @@ async def test_tokens_of_one_account_when_used_at_once_do_not_deadlock(
     assert sorted(answer.status_code for answer in answers) == [204] + [400] * 4
 
 
-async def test_sign_in_code_when_the_account_is_locked_is_not_locked_before_it(
+async def test_mail_code_when_the_account_is_locked_is_not_locked_before_it(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
     """`forget_pending` locks the account and then the code: a login that locked them in the other order would deadlock with it."""
@@ -192,5 +192,5 @@ async def test_sign_in_code_when_the_account_is_locked_is_not_locked_before_it(
         login = tasks.create_task(auth.token("urn:shop:grant-type:mail-code", challenge=challenge, code=code))
         while not await session.scalar(waiting):  # noqa: ASYNC110 -- Postgres has no event to wait for
             await asyncio.sleep(0.01)
-        await session.execute(select(SignInCode).with_for_update(nowait=True))
+        await session.execute(select(MailCode).with_for_update(nowait=True))
     assert login.result().status_code == 200

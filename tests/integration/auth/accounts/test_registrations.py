@@ -46,7 +46,7 @@ async def test_register_creates_the_account_when_the_address_is_confirmed(
     token = token_in(mail_server.mails[0])
     answers = await asyncio.gather(*(verify(auth, token) for _ in range(5)))
     assert sorted(each.status_code for each in answers) == [204, 400, 400, 400, 400]
-    me = (await auth.http.get("/auth/me", headers=await auth.signed_in(EMAIL))).json()
+    me = (await auth.http.get("/auth/me", headers=await auth.logged_in(EMAIL))).json()
     assert (me["name"], me["email_verified"]) == ("Ada", True)
 
 

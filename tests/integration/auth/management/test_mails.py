@@ -22,7 +22,7 @@ async def test_mails_are_listed_newest_first_without_their_secrets(
     mail_server.replies = {"RCPT": "451 try later"}
     await send_due()
     change = {"current_password": PASSWORD, "new_password": "six lamps in the harbour"}
-    await auth.http.post("/auth/me/password", json=change, headers=await auth.signed_in(EMAIL))
+    await auth.http.post("/auth/me/password", json=change, headers=await auth.logged_in(EMAIL))
     answer = await auth.http.get(f"/auth/users/{account_id}/mails", headers=administrator)
     assert answer.status_code == 200, answer.text
     newest, oldest = answer.json()["items"]
@@ -61,7 +61,7 @@ async def test_resend_when_the_mail_has_no_code_sends_it_once_more_at_most_five_
 ) -> None:
     account_id = await register(auth, EMAIL)
     change = {"current_password": PASSWORD, "new_password": "six lamps in the harbour"}
-    await auth.http.post("/auth/me/password", json=change, headers=await auth.signed_in(EMAIL))
+    await auth.http.post("/auth/me/password", json=change, headers=await auth.logged_in(EMAIL))
     await send_due()
     notice = next(mail for mail in await stored_mails() if mail.template == "password_changed")
     for number in range(CAPACITY + 1):

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from services.auth.accounts.mail_limits import MailKind, code_was_correct, count_code, count_mail
-from services.auth.accounts.models import SignInCode
+from services.auth.accounts.models import MailCode
 from services.auth.accounts.records import find_by_email
 from services.auth.mail.template_names import Template, in_words
 from services.auth.mail.waiting import add_mail, require_mail
@@ -36,10 +36,10 @@ async def request_code(session: AsyncSession, email: str) -> str:
     The statements are the same for every address. Raises MailNotConfigured, TooManyMails.
     """
     require_mail()
-    await count_mail(session, MailKind.SIGN_IN_CODE, email)
+    await count_mail(session, MailKind.MAIL_CODE, email)
     challenge, code = secrets.token_urlsafe(32), f"{secrets.randbelow(10**DIGITS):0{DIGITS}}"
     await session.execute(
-        insert(SignInCode).values(
+        insert(MailCode).values(
             challenge_digest=_digest(challenge),
             code_digest=_digest(f"{challenge} {code}"),
             code=code,
@@ -55,7 +55,7 @@ async def answer_requests(session: AsyncSession, limit: int) -> int:
 
     Return their number.
     """
-    waiting = select(SignInCode).where(SignInCode.code.is_not(None)).order_by(SignInCode.created_at).limit(limit)
+    waiting = select(MailCode).where(MailCode.code.is_not(None)).order_by(MailCode.created_at).limit(limit)
     found = (await session.scalars(waiting.with_for_update(skip_locked=True))).all()
     for row in found:
         account = await find_by_email(session, row.email)
@@ -63,7 +63,7 @@ async def answer_requests(session: AsyncSession, limit: int) -> int:
             row.account_id = account.id
             await add_mail(
                 session,
-                Template.SIGN_IN_CODE,
+                Template.MAIL_CODE,
                 row.email,
                 account_id=account.id,
                 context={"valid": in_words(LIFETIME)},
@@ -79,15 +79,15 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
 
     The caller must commit in both cases.
     """
-    row = SignInCode.challenge_digest == _digest(challenge)
+    row = MailCode.challenge_digest == _digest(challenge)
     # The account before the code, as in recovery.py. One statement, whether the address has an account or not.
-    account_id = select(SignInCode.account_id).where(row).scalar_subquery()
+    account_id = select(MailCode.account_id).where(row).scalar_subquery()
     await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
     tried = await session.execute(
-        update(SignInCode)
-        .where(row, SignInCode.expires_at > func.now(), SignInCode.attempts < MAX_ATTEMPTS)
-        .values(attempts=SignInCode.attempts + 1)
-        .returning(SignInCode.code_digest, SignInCode.account_id, SignInCode.email)
+        update(MailCode)
+        .where(row, MailCode.expires_at > func.now(), MailCode.attempts < MAX_ATTEMPTS)
+        .values(attempts=MailCode.attempts + 1)
+        .returning(MailCode.code_digest, MailCode.account_id, MailCode.email)
     )
     found = tried.one_or_none()
     allowed = found is not None and await count_code(session, found.email)
@@ -95,7 +95,7 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
         return None
     await code_was_correct(session, found.email)
-    await session.execute(delete(SignInCode).where(row))
+    await session.execute(delete(MailCode).where(row))
     # The account may have got another address or a role since the mail was sent.
     same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)
     await session.execute(
@@ -111,9 +111,9 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
 
 async def delete_expired(session: AsyncSession, limit: int) -> int:
     """Delete up to `limit` expired codes. Return their number. Skip those that another worker is deleting."""
-    expired = select(SignInCode.challenge_digest).where(SignInCode.expires_at < func.now()).limit(limit)
+    expired = select(MailCode.challenge_digest).where(MailCode.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
-        delete(SignInCode).where(SignInCode.challenge_digest.in_(select(locked))).returning(SignInCode.challenge_digest)
+        delete(MailCode).where(MailCode.challenge_digest.in_(select(locked))).returning(MailCode.challenge_digest)
     )
     return len(deleted.all())

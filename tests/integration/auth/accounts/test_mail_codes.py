@@ -8,9 +8,9 @@ import httpx
 import pytest
 from sqlalchemy import delete, event, func, select, update
 
+from services.auth.accounts.mail_codes import LIFETIME, MAX_ATTEMPTS
 from services.auth.accounts.mail_limits import REFILL, WRONG_CODE_REFILL, WRONG_CODES
-from services.auth.accounts.models import MailBucket, SignInCode
-from services.auth.accounts.sign_in_codes import LIFETIME, MAX_ATTEMPTS
+from services.auth.accounts.models import MailBucket, MailCode
 from services.auth.db import engine, sessions
 from services.auth.mail import waiting
 from services.auth.models import Account
@@ -113,13 +113,13 @@ async def test_code_when_used_with_another_challenge_or_too_late_is_refused(
     assert (await log_in(auth, other_device, code)).status_code == 400
     assert (await log_in(auth, "x" * 43, code)).status_code == 400
     async with sessions.begin() as session:
-        row = (await session.scalars(select(SignInCode).limit(1))).one()
+        row = (await session.scalars(select(MailCode).limit(1))).one()
         assert row.expires_at - row.created_at == LIFETIME
-        await session.execute(update(SignInCode).values(expires_at=datetime.now(UTC)))
+        await session.execute(update(MailCode).values(expires_at=datetime.now(UTC)))
     assert (await log_in(auth, challenge, code)).status_code == 400
     async with sessions.begin() as session:
         await prune(session)
-        assert (await session.scalars(select(SignInCode))).first() is None
+        assert (await session.scalars(select(MailCode))).first() is None
 
 
 async def test_request_when_the_address_is_unknown_gets_an_answer_of_the_same_form_after_the_same_statements(
@@ -149,7 +149,7 @@ async def test_request_when_the_address_is_unknown_gets_an_answer_of_the_same_fo
     assert found[0] == found[1]
     assert len(mail_server.mails) == 2
     async with sessions() as session:
-        rows = (await session.scalars(select(SignInCode).order_by(SignInCode.created_at))).all()
+        rows = (await session.scalars(select(MailCode).order_by(MailCode.created_at))).all()
     assert [(row.code, row.account_id is None) for row in rows] == [(None, False), (None, True)]
 
 
@@ -159,7 +159,7 @@ async def test_code_is_stored_in_no_readable_form_after_the_mail_was_sent(
     await auth.register(EMAIL)
     challenge, code = await request_code(auth, mail_server)
     async with sessions() as session:
-        row = (await session.scalars(select(SignInCode))).one()
+        row = (await session.scalars(select(MailCode))).one()
     for stored in (row.code_digest, row.challenge_digest):
         assert challenge.encode() not in stored
         assert code.encode() not in stored
