@@ -32,15 +32,17 @@ CATALOG = {
     "stock": """
         SELECT s.variant_id AS id, s.on_hand, s.reserved,
             coalesce(sum(i.quantity) FILTER (WHERE o.status = 'pending'), 0) AS pending,
-            coalesce(sum(i.quantity) FILTER (WHERE o.status IN ('paid', 'delivered')), 0) AS sold,
-            coalesce(sum(i.quantity) FILTER (WHERE i.stock_state <> CASE o.status
-                WHEN 'pending' THEN 'reserved' WHEN 'paid' THEN 'reserved' WHEN 'delivered' THEN 'sold'
+            coalesce(sum(i.quantity - i.restocked) FILTER (WHERE i.stock_state = 'sold'), 0) AS sold,
+            coalesce(sum(i.quantity) FILTER (WHERE i.stock_state <> CASE
+                WHEN o.status = 'pending' THEN 'reserved'
+                WHEN o.status IN ('paid', 'delivered') THEN 'sold'
+                WHEN o.status = 'refunded' AND (d.order_id IS NOT NULL OR i.shipped > 0) THEN 'sold'
                 ELSE 'released' END), 0) AS mismatched,
             (SELECT coalesce(sum(on_hand_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id) AS moved,
             (SELECT coalesce(sum(reserved_change), 0) FROM stock_movements m WHERE m.variant_id = s.variant_id)
                 AS moved_reserved
         FROM stock_levels s LEFT JOIN order_items i ON i.variant_id = s.variant_id
-        LEFT JOIN orders o ON o.id = i.order_id GROUP BY s.variant_id, s.on_hand, s.reserved
+        LEFT JOIN orders o ON o.id = i.order_id LEFT JOIN deliveries d ON d.order_id = o.id GROUP BY s.variant_id, s.on_hand, s.reserved
     """,
 }
 # The work queues of each service. When all work is done, they hold finished entries only.

@@ -33,13 +33,14 @@ def payments_settled(snapshot: Snapshot) -> Iterator[str]:
 
 
 def delivered_once(snapshot: Snapshot) -> Iterator[str]:
-    """Every paid order is delivered exactly once or refunded."""
+    """Every paid order is delivered exactly once, waits for staff, or is refunded."""
     by_payment = Counter(row["payment_reference"] for row in snapshot.deliveries)
     by_order = Counter(row["order_id"] for row in snapshot.deliveries)
     yield from (f"{reference}: delivered {count} times" for reference, count in by_payment.items() if count > 1)
     yield from (f"order {order}: delivered {count} times" for order, count in by_order.items() if count > 1)
+    waiting = {order["payment_reference"] for order in snapshot.orders.values() if order["status"] == "paid"}
     for reference, payment in snapshot.payments.items():
-        deliverable = payment["status"] in PAID and payment["held_reason"] is None
+        deliverable = payment["status"] in PAID and payment["held_reason"] is None and reference not in waiting
         if deliverable and not by_payment[reference] and not _refunded_in_full(snapshot, payment):
             yield f"{reference}: {payment['status']}, neither delivered nor refunded"
 

@@ -14,6 +14,7 @@ from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.catalog.categories import routes as categories
 from services.catalog.categories.transaction import TreeQueueState
 from services.catalog.db import engine, reading, reading_engine
+from services.catalog.fulfilment import routes as fulfilment
 from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
 from services.catalog.orders.transaction import OrderQueueState
@@ -70,6 +71,7 @@ app = create_app(
         stock.router,
         variants.router,
         orders.router,
+        fulfilment.router,
         audit_router("/catalog", AuditLogEntry, reading),
     ],
 )

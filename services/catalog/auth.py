@@ -46,5 +46,8 @@ StockKeeper = Annotated[Caller, Depends(require_scope("stock:write"))]
 StockActor = Annotated[Actor, Depends(acting(require_scope("stock:write")))]
 """The same, and the address, for the audit log."""
 
+FulfilmentActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
+"""A caller who may fulfil orders, and the address, for the audit log."""
+
 EditingActor = Annotated[Actor, Depends(acting(require_scope("catalog:write")))]
 """A caller who may change products and categories, and the address, for the audit log."""

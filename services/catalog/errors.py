@@ -221,3 +221,45 @@ class OrderNotPending(Problem):
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"order_status": OrderStatus}
+
+
+class OrderNotPaid(Problem):
+    """Only a paid order can be fulfilled. `order_status` is the status of this order."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"order_status": OrderStatus}
+
+
+class ItemNotOrdered(Problem):
+    """The order has no such item. Name a `variant_id` or `product_id` of its items."""
+
+    status = 422
+
+
+class StepNotPossible(Problem):
+    """A service is not packed and not shipped: it can only be delivered."""
+
+    status = 422
+
+
+class OverFulfilledItem(ResponseModel):
+    """An item with fewer units left than the request wants."""
+
+    variant_id: UUID
+    name: str
+    wanted: int = Field(description="The quantity of the request")
+    left: int = Field(description="The number of units for which the step was not made yet")
+
+
+class OverFulfilled(Problem):
+    """The order has not so many units left for this step. Get the order, and fulfil at most `left` units of each item."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"items": list[OverFulfilledItem]}
+
+
+class UnitsMissing(Problem):
+    """The units of an item are not in stock: the order was paid before they arrived. Record units that were received or counted first."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"variants": list[UUID]}

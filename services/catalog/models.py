@@ -14,7 +14,14 @@ from kit.db.engine import NAMING, TYPES
 from kit.idempotency.keys import StoredKey
 from kit.messaging.inbox import InboxEntry
 from kit.messaging.outbox import OutboxEvent
-from services.catalog.statuses import OrderStatus, PaymentOutcome, ProductStatus, StockState
+from services.catalog.statuses import (
+    FulfilmentStep,
+    OrderStatus,
+    PaymentOutcome,
+    ProductKind,
+    ProductStatus,
+    StockState,
+)
 
 WORD_SEPARATORS = "/.@_-"
 """These characters are replaced by spaces before indexing. Postgres would index `wireless/mouse` or `v2.0` as one path or host name."""
@@ -97,6 +104,7 @@ class Product(Base):
     __tablename__ = "products"
     __table_args__ = (
         one_of("status", ProductStatus),
+        one_of("kind", ProductKind),
         CheckConstraint("price >= 0", name="price"),
         CheckConstraint(CURRENCY_CODE, name="currency"),
         CheckConstraint("name <> ''", name="name"),
@@ -113,6 +121,7 @@ class Product(Base):
     name: Mapped[str]
     description: Mapped[str] = mapped_column(server_default="")
     status: Mapped[ProductStatus] = mapped_column(text_enum(ProductStatus), server_default=ProductStatus.ACTIVE.value)
+    kind: Mapped[ProductKind] = mapped_column(text_enum(ProductKind), server_default=ProductKind.DIGITAL.value)
     price: Mapped[int]
     currency: Mapped[str]
     low_stock: Mapped[int] = mapped_column(server_default=text("5"))
@@ -215,6 +224,8 @@ class Order(Base):
     customer_changed_at: Mapped[datetime | None]
     """When auth made the change of the account that the order has; NULL if the data are those of the token."""
     status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)
+    needs_fulfilment: Mapped[bool] = mapped_column(server_default=text("false"))
+    """True if an item is not digital: then the paid order waits for staff."""
     amount: Mapped[int]
     currency: Mapped[str]
     payment_reference: Mapped[str | None]
@@ -231,13 +242,21 @@ class Order(Base):
 
 
 class OrderItem(Base):
-    """One product of an order, with its price and name at the time of the order."""
+    """One product of an order, with its price, name and kind at the time of the order.
+
+    `packed`, `shipped` and `delivered` are numbers of units; a delivered unit counts in all three. In an order of digital items only, they
+    stay 0: the row in `deliveries` says that all is delivered, and the delivery of a batch of orders writes no item. `restocked` is the
+    number of sold units that a refund has put back into the stock.
+    """
 
     __tablename__ = "order_items"
     __table_args__ = (
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("unit_price >= 0", name="unit_price"),
         CheckConstraint("name <> ''", name="name"),
+        CheckConstraint("0 <= delivered AND delivered <= shipped AND shipped <= packed", name="steps"),
+        CheckConstraint("0 <= restocked AND packed <= quantity AND shipped + restocked <= quantity", name="units"),
+        one_of("kind", ProductKind),
         one_of("stock_state", StockState),
         Index(None, "product_id"),
         Index(None, "variant_id"),
@@ -255,14 +274,38 @@ class OrderItem(Base):
     quantity: Mapped[int]
     unit_price: Mapped[int]
     stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNTRACKED.value)
+    kind: Mapped[ProductKind] = mapped_column(text_enum(ProductKind), server_default=ProductKind.DIGITAL.value)
+    packed: Mapped[int] = mapped_column(server_default=text("0"))
+    shipped: Mapped[int] = mapped_column(server_default=text("0"))
+    delivered: Mapped[int] = mapped_column(server_default=text("0"))
+    restocked: Mapped[int] = mapped_column(server_default=text("0"))
 
     order: Mapped[Order] = relationship(back_populates="items", lazy="raise")
     product: Mapped[Product] = relationship(lazy="raise")
     variant: Mapped[Variant] = relationship(lazy="raise")
 
 
+class Fulfilment(Base):
+    """A step of staff with units of a paid order: packed, shipped or delivered. `items`: quantity by variant id."""
+
+    __tablename__ = "fulfilments"
+    __table_args__ = (
+        one_of("step", FulfilmentStep),
+        Index(None, "order_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    step: Mapped[FulfilmentStep] = mapped_column(text_enum(FulfilmentStep))
+    items: Mapped[dict[str, Any]]
+    tracking: Mapped[str | None]
+    """The number at the carrier. It leads to the address, so it is erased with it."""
+    actor: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Delivery(Base):
-    """The delivery of an order. The unique keys allow one delivery for each order and for each payment, even if events are repeated.
+    """The delivery of all items of an order. The unique keys allow one for each order and for each payment, even if events are repeated.
 
     An order of amount 0 is delivered without a payment.
     """
@@ -290,6 +333,7 @@ class OrderPayment(Base):
     order_id: Mapped[UUID]
     outcome: Mapped[PaymentOutcome] = mapped_column(text_enum(PaymentOutcome))
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
+    dispute_lost: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -11,7 +11,7 @@ class OrderStatus(StrEnum):
     """Not paid yet. The stock is reserved until `expires_at`."""
 
     PAID = "paid"
-    """Paid, but not delivered. Not used at present, because payment and delivery are committed together."""
+    """Paid, and at least one item waits for staff, who deliver it (fulfilment/)."""
 
     DELIVERED = "delivered"
     """Paid and delivered."""
@@ -20,10 +20,31 @@ class OrderStatus(StrEnum):
     """Cancelled by the customer or by staff before it was paid."""
 
     EXPIRED = "expired"
-    """Not paid in time; the stock was released. A later payment delivers the order if there is enough stock."""
+    """Not paid in time; the stock was released. A later payment is accepted if there is enough stock."""
 
     REFUNDED = "refunded"
-    """The whole amount was refunded and the stock was released."""
+    """The whole amount was refunded. fulfilment/refund_rules.py says which units went back into the stock."""
+
+
+class ProductKind(StrEnum):
+    """How an item is delivered."""
+
+    DIGITAL = "digital"
+    """Delivered as soon as the order is paid."""
+
+    SERVICE = "service"
+    """Staff perform it, and then record its delivery."""
+
+    SHIPPED = "shipped"
+    """Staff pack it, ship it and record its delivery. The order needs an address."""
+
+
+class FulfilmentStep(StrEnum):
+    """What staff do with units of a paid order. A step includes those before it."""
+
+    PACK = "pack"
+    SHIP = "ship"
+    DELIVER = "deliver"
 
 
 ORDER_TRANSITIONS: Mapping[OrderStatus, frozenset[OrderStatus]] = {
@@ -69,10 +90,10 @@ class StockState(StrEnum):
     """Reserved for the order, until it is paid, cancelled or expired; a paid order has it while it waits for units."""
 
     SOLD = "sold"
-    """Taken out of the stock."""
+    """Taken out of the stock, except the units that a refund has put back (`restocked`)."""
 
     RELEASED = "released"
-    """Given back to the stock."""
+    """All units were given back to the stock."""
 
 
 class StockMovementKind(StrEnum):
@@ -103,6 +124,9 @@ class PaymentOutcome(StrEnum):
 
     AWAITED = "awaited"
     """Refunds of the payment were reported, but not yet the payment itself."""
+
+    PAID = "paid"
+    """The payment paid for the order, and staff have not delivered all of its items yet."""
 
     DELIVERED = "delivered"
     """The payment paid for the order, and the order was delivered."""

@@ -25,7 +25,7 @@ async def _refunds(shop: StackClient, reference: str) -> list[Json]:
     return list((await shop.call("GET", url, headers=shop.admin, expect=200)).json()["items"])
 
 
-async def test_full_refund_refunds_the_order_and_restores_the_stock(shop: StackClient) -> None:
+async def test_full_refund_refunds_the_order_and_delivered_units_stay_sold(shop: StackClient) -> None:
     product = await shop.product(stock=5)
     buyer, order, payment = await shop.buy(product)
     await shop.wait_delivered(buyer, order)
@@ -34,7 +34,7 @@ async def test_full_refund_refunds_the_order_and_restores_the_stock(shop: StackC
     refunded = await shop.wait_payment_status(buyer, payment["reference"], "refunded")
     assert refunded["refunded_amount"] == 50_000
     await shop.wait_order_status(buyer, order, "refunded")
-    assert await shop.stock(product) == 5
+    assert await shop.stock(product) == 4
     # A refunded transaction no longer verifies as `success`. That must not undo the payment.
     url = f"{shop.env['PAYMENTS_URL']}/payments/{payment['reference']}/verify"
     assert (await shop.call("POST", url, headers=buyer, expect=200)).json()["status"] == "refunded"

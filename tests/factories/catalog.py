@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit.actor import Actor
 from services.catalog.db import sessions
 from services.catalog.models import Product, Variant
+from services.catalog.statuses import ProductKind
 from services.catalog.stock.edit import create_level
 from tests.factories.events import PRICE
 
@@ -20,18 +21,29 @@ ANY_VERSION = {"If-Match": "*"}
 
 
 async def create_product(
-    stock: int | None = None, *, price: int = PRICE, currency: str = "NGN", name: str = "Cup"
+    stock: int | None = None,
+    *,
+    price: int = PRICE,
+    currency: str = "NGN",
+    name: str = "Cup",
+    kind: str = ProductKind.DIGITAL,
 ) -> UUID:
     """Insert a product and return its id. Without `stock` it is unlimited."""
     async with sessions.begin() as session:
-        return await add_product(session, stock, price=price, currency=currency, name=name)
+        return await add_product(session, stock, price=price, currency=currency, name=name, kind=kind)
 
 
 async def add_product(
-    session: AsyncSession, stock: int | None, *, price: int = PRICE, currency: str = "NGN", name: str = "Cup"
+    session: AsyncSession,
+    stock: int | None,
+    *,
+    price: int = PRICE,
+    currency: str = "NGN",
+    name: str = "Cup",
+    kind: str = ProductKind.DIGITAL,
 ) -> UUID:
     """Insert a product with its variant and its stock in this transaction, and return its id."""
-    product = Product(id=uuid4(), slug=f"p-{uuid4().hex}", name=name, price=price, currency=currency)
+    product = Product(id=uuid4(), slug=f"p-{uuid4().hex}", name=name, price=price, currency=currency, kind=kind)
     product.variants = [Variant(id=product.id)]
     session.add(product)
     await session.flush()
@@ -55,6 +67,16 @@ async def place_order(
     items = [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in quantities.items()]
     sent = {**headers, "Idempotency-Key": key} if key else headers
     return await client.post("/catalog/orders", json={"items": items}, headers=sent)
+
+
+async def fulfil(
+    client: httpx.AsyncClient, headers: Headers, order_id: UUID, quantities: dict[UUID, int], **fields: object
+) -> httpx.Response:
+    """Request a step with units of an order as staff, and return the response. `key` in `fields` is the Idempotency-Key."""
+    key = fields.pop("key", None)
+    items = [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in quantities.items()]
+    sent = {**headers, "Idempotency-Key": str(key)} if key else headers
+    return await client.post(f"/catalog/orders/{order_id}/fulfilments", json={"items": items, **fields}, headers=sent)
 
 
 async def create_order(client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int]) -> UUID:

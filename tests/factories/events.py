@@ -68,8 +68,8 @@ def payment_disputed(order_id: UUID, reference: str) -> PaymentDisputed:
 
 
 def dispute_resolved(
-    order_id: UUID, reference: str, *, lost: bool, traceparent: str | None = None
+    order_id: UUID, reference: str, *, lost: bool, amount: int = PRICE, traceparent: str | None = None
 ) -> PaymentDisputeResolved:
-    facts = _facts(order_id, reference)
+    facts = _facts(order_id, reference, amount)
     data = PaymentDisputeResolvedData(**facts, dispute_id=7, lost=lost, resolution="auto-accepted")
     return PaymentDisputeResolved(subject=str(order_id), traceparent=traceparent, data=data)

@@ -1,12 +1,14 @@
 """Decide how payment events change orders. This module does no I/O and reads no settings.
 
-Events may be repeated, late and in any order. If an order has one payment, its final status and the stock are the same in
-whatever sequence the events of the payment arrive. ORDER_TRANSITIONS in statuses.py has all transitions of an order.
+Events may be repeated, late and in any order. If an order has one payment, its final status is the same in whatever sequence the events
+of the payment arrive, and so is the stock of what staff fulfil. Digital items are delivered with the payment and stay sold: only if the
+refund was reported before the payment, they are not delivered and their stock is released. ORDER_TRANSITIONS in statuses.py has all
+transitions of an order.
 
 An event that contradicts an order or an earlier event changes nothing: payments never publishes one, so an operator must investigate.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,6 +16,7 @@ from contracts.events import (
     OrderUndeliverable,
     OrderUndeliverableData,
     PaymentData,
+    PaymentDisputeResolved,
     PaymentRefunded,
     PaymentRefundedData,
     PaymentSucceeded,
@@ -21,18 +24,26 @@ from contracts.events import (
 )
 from contracts.money import format_money
 from contracts.reasons import UndeliverableReason
+from services.catalog.fulfilment.refund_rules import PaidItem, money_back, status_after
 from services.catalog.statuses import OrderStatus, PaymentOutcome
+
+AppliedEvent = PaymentSucceeded | PaymentRefunded | PaymentDisputeResolved
+"""The events that change orders or their payments."""
+
+ACCEPTED = frozenset({PaymentOutcome.PAID, PaymentOutcome.DELIVERED})
+"""The outcomes of a payment that paid for its order."""
 
 
 @dataclass(slots=True)
 class OrderState:
-    """An order. `quantities`: quantity by variant id; loaded only for orders whose stock may change."""
+    """An order. `items`: those with limited stock, by variant id; loaded only for orders whose stock may change."""
 
     status: OrderStatus
     amount: int
     currency: str
     payment_reference: str | None = None
-    quantities: dict[UUID, int] = field(default_factory=dict)
+    needs_fulfilment: bool = False
+    items: dict[UUID, PaidItem] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -42,13 +53,15 @@ class PaymentState:
     order_id: UUID
     outcome: PaymentOutcome
     refunded_amount: int = 0
+    dispute_lost: bool = False
 
 
 @dataclass(slots=True)
 class FulfilmentState:
     """Orders by id, payments by reference, and available stock by variant id (without unlimited variants). `apply` updates them.
 
-    The other fields contain the changes that must be stored or published.
+    The other fields contain the changes that must be stored or published. `accepted`: the payments that paid for an order. `restocked`: for
+    the orders that were paid and are refunded now, how many units of each variant go back into the stock.
     """
 
     orders: dict[UUID, OrderState]
@@ -56,21 +69,28 @@ class FulfilmentState:
     stock: dict[UUID, int] = field(default_factory=dict)
     changed_orders: set[UUID] = field(default_factory=set)
     changed_payments: set[str] = field(default_factory=set)
-    delivered: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
+    accepted: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
+    restocked: dict[UUID, dict[UUID, int]] = field(default_factory=dict)
     released: set[UUID] = field(default_factory=set)
     reserved_again: set[UUID] = field(default_factory=set)
     undeliverable: list[OrderUndeliverable] = field(default_factory=list)
     contradictions: dict[UUID, str] = field(default_factory=dict)
 
-    def apply(self, events: Iterable[PaymentSucceeded | PaymentRefunded]) -> None:
+    def apply(self, events: Iterable[AppliedEvent]) -> None:
         """Apply the events in the given order. `contradictions` gets the events, by id, that were not applied, with the reason."""
         for event in events:
             if contradiction := self._find_contradiction(event.data):
                 self.contradictions[event.id] = contradiction
             elif isinstance(event, PaymentSucceeded):
                 self._apply_payment(event)
-            else:
+            elif isinstance(event, PaymentRefunded):
                 self._apply_refund(event)
+            elif event.data.lost:
+                self._find_or_add_payment(event.data).dispute_lost = True
+
+    def delivered(self) -> set[UUID]:
+        """Return the ids of the orders that these events have delivered, also of those that were refunded afterwards."""
+        return {order_id for order_id in self.accepted if not self.orders[order_id].needs_fulfilment}
 
     def _find_contradiction(self, data: PaymentData) -> str | None:
         """Compare the facts of an event with the order and with earlier events. Return what differs."""
@@ -105,11 +125,12 @@ class FulfilmentState:
                 self._release_stock(data.order_id)
             self._change_order(data.order_id, OrderStatus.REFUNDED, data.reference)
         else:
-            payment.outcome = PaymentOutcome.DELIVERED
             if order.status == OrderStatus.EXPIRED:
                 self._reserve_stock_again(data.order_id)
-            self._change_order(data.order_id, OrderStatus.DELIVERED, data.reference)
-            self.delivered[data.order_id] = event
+            waits = order.needs_fulfilment
+            payment.outcome = PaymentOutcome.PAID if waits else PaymentOutcome.DELIVERED
+            self._change_order(data.order_id, OrderStatus.PAID if waits else OrderStatus.DELIVERED, data.reference)
+            self.accepted[data.order_id] = event
 
     def _find_or_add_payment(self, data: PaymentData) -> PaymentState:
         """Return the payment of an event, which will be stored."""
@@ -120,8 +141,8 @@ class FulfilmentState:
         order = self.orders.get(data.order_id)
         if order is None:
             return UndeliverableReason.UNKNOWN_ORDER
-        # An order of amount 0 was delivered without a payment.
-        if order.payment_reference is not None or order.status == OrderStatus.DELIVERED:
+        # An order of amount 0 is paid or delivered without a payment.
+        if order.payment_reference is not None or order.status in {OrderStatus.PAID, OrderStatus.DELIVERED}:
             return UndeliverableReason.ALREADY_PAID
         if order.status == OrderStatus.CANCELLED:
             return UndeliverableReason.CANCELLED
@@ -131,8 +152,8 @@ class FulfilmentState:
 
     def _has_stock_for(self, order: OrderState) -> bool:
         return all(
-            variant_id not in self.stock or self.stock[variant_id] >= quantity
-            for variant_id, quantity in order.quantities.items()
+            variant_id not in self.stock or self.stock[variant_id] >= item.quantity
+            for variant_id, item in order.items.items()
         )
 
     def _apply_refund(self, event: PaymentRefunded) -> None:
@@ -140,14 +161,16 @@ class FulfilmentState:
         payment = self._find_or_add_payment(data)
         payment.refunded_amount = max(payment.refunded_amount, _refunded_order_amount(data))
         order = self.orders.get(data.order_id)
-        if (
-            order is not None
-            and payment.outcome == PaymentOutcome.DELIVERED
-            and payment.refunded_amount >= order.amount
-        ):
+        if order is None or payment.outcome not in ACCEPTED:
+            return
+        how = money_back(payment.refunded_amount, order.amount, dispute_lost=payment.dispute_lost)
+        status = status_after(how)
+        if status is not None:
             payment.outcome = PaymentOutcome.REFUNDED
-            self._change_order(data.order_id, OrderStatus.REFUNDED, data.reference)
-            self._release_stock(data.order_id)
+            self._change_order(data.order_id, status, data.reference)
+            units = {variant_id: item.restocked(how) for variant_id, item in order.items.items()}
+            self.restocked[data.order_id] = units
+            self._add_to_stock(units)
 
     def _change_order(self, order_id: UUID, status: OrderStatus, reference: str) -> None:
         order = self.orders[order_id]
@@ -155,17 +178,17 @@ class FulfilmentState:
         self.changed_orders.add(order_id)
 
     def _release_stock(self, order_id: UUID) -> None:
-        self._add_to_stock(order_id, 1)
+        self._add_to_stock({variant_id: item.quantity for variant_id, item in self.orders[order_id].items.items()})
         self.released.add(order_id)
 
     def _reserve_stock_again(self, order_id: UUID) -> None:
-        self._add_to_stock(order_id, -1)
+        self._add_to_stock({variant_id: -item.quantity for variant_id, item in self.orders[order_id].items.items()})
         self.reserved_again.add(order_id)
 
-    def _add_to_stock(self, order_id: UUID, sign: int) -> None:
-        for variant_id, quantity in self.orders[order_id].quantities.items():
+    def _add_to_stock(self, units: Mapping[UUID, int]) -> None:
+        for variant_id, number in units.items():
             if variant_id in self.stock:
-                self.stock[variant_id] += sign * quantity
+                self.stock[variant_id] += number
 
 
 def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:

@@ -1,4 +1,4 @@
-"""Deliver paid orders and apply refunds: a batch of payment events in a constant number of statements.
+"""Apply payments and refunds to orders, and deliver digital items: a batch of payment events in a constant number of statements.
 
 decisions.py makes the decisions. This module loads the data for them and stores the results.
 """
@@ -7,7 +7,21 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, case, func, literal_column, select, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Text,
+    Uuid,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -20,31 +34,47 @@ from contracts.events import (
     PaymentFailed,
     PaymentHeld,
     PaymentRefunded,
-    PaymentSucceeded,
 )
 from kit.db.after_commit import after_commit
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.observability.tracing import trace_id_of
 from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
-from services.catalog.fulfilment.decisions import FulfilmentState, OrderState, PaymentState
+from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState, PaymentState
+from services.catalog.fulfilment.refund_rules import PaidItem
 from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
-from services.catalog.statuses import OrderStatus
+from services.catalog.orders.items import deliver_digital_items
+from services.catalog.statuses import OrderStatus, StockState
 from services.catalog.stock import levels
 
 log = structlog.get_logger("fulfilment")
 
-ORDERS, PAYMENTS, DELIVERIES = table_of(Order), table_of(OrderPayment), table_of(Delivery)
+ORDERS, ITEMS, PAYMENTS, DELIVERIES = map(table_of, (Order, OrderItem, OrderPayment, Delivery))
 
 LOCK_ORDERS = (
-    select(ORDERS.c.id, ORDERS.c.status, ORDERS.c.amount, ORDERS.c.currency, ORDERS.c.payment_reference)
+    select(
+        ORDERS.c.id,
+        ORDERS.c.status,
+        ORDERS.c.amount,
+        ORDERS.c.currency,
+        ORDERS.c.payment_reference,
+        ORDERS.c.needs_fulfilment,
+    )
     .where(ORDERS.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .order_by(ORDERS.c.id)
     .with_for_update(key_share=True)
 )
-LOAD_PAYMENTS = select(PAYMENTS.c.reference, PAYMENTS.c.order_id, PAYMENTS.c.outcome, PAYMENTS.c.refunded_amount).where(
-    PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text)))
-)
+LOAD_PAYMENTS = select(
+    PAYMENTS.c.reference,
+    PAYMENTS.c.order_id,
+    PAYMENTS.c.outcome,
+    PAYMENTS.c.refunded_amount,
+    PAYMENTS.c.dispute_lost,
+).where(PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text))))
+
+LOAD_ITEMS = select(
+    ITEMS.c.order_id, ITEMS.c.variant_id, ITEMS.c.kind, ITEMS.c.quantity, ITEMS.c.shipped, ITEMS.c.delivered
+).where(ITEMS.c.stock_state != StockState.UNTRACKED)
 
 _changed = array_parameters(id=Uuid, status=ORDERS.c.status.type, reference=Text)
 UPDATE_ORDERS = (
@@ -57,8 +87,14 @@ _delivered = array_parameters(order_id=Uuid, payment_reference=Text)
 INSERT_DELIVERIES = insert(DELIVERIES).from_select(list(_delivered.c.keys()), select(_delivered))
 
 # The rows are in order of reference, so that two workers do not deadlock. An unknown order has no row to lock, so two workers may process
-# events of the same payment at the same time. `awaited` (only a refund is known) must not overwrite the outcome of the other worker.
-_outcomes = array_parameters(reference=Text, order_id=Uuid, outcome=PAYMENTS.c.outcome.type, refunded_amount=BigInteger)
+# events of the same payment at the same time. `awaited` (the payment is not known) must not overwrite the outcome of the other worker.
+_outcomes = array_parameters(
+    reference=Text,
+    order_id=Uuid,
+    outcome=PAYMENTS.c.outcome.type,
+    refunded_amount=BigInteger,
+    dispute_lost=Boolean,
+)
 _upsert = insert(PAYMENTS).from_select(list(_outcomes.c.keys()), select(_outcomes))
 UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
     index_elements=["reference"],
@@ -68,6 +104,7 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
             else_=_upsert.excluded.outcome,
         ),
         "refunded_amount": func.greatest(PAYMENTS.c.refunded_amount, _upsert.excluded.refunded_amount),
+        "dispute_lost": or_(PAYMENTS.c.dispute_lost, _upsert.excluded.dispute_lost),
     },
 )
 
@@ -75,18 +112,17 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
 async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
     """Apply payment events to their orders (the consumer's handler).
 
-    A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: a delivered
-    order stays delivered, and `payment.refunded` reports refunded money. An event that contradicts the order or an earlier event is not
-    applied.
+    A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: that it was
+    lost is recorded, and `payment.refunded` reports the money. An event that contradicts the order or an earlier event is not applied.
     """
-    ignored = [
+    others = [
         event
         for event in events
         if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved)
     ]
-    if ignored:
-        after_commit(session, _log_ignored, ignored)
-    relevant = [event for event in events if isinstance(event, PaymentSucceeded | PaymentRefunded)]
+    if others:
+        after_commit(session, _log_others, others)
+    relevant = [event for event in events if isinstance(event, AppliedEvent) and not _is_won_dispute(event)]
     if not relevant:
         return {}
     state = await _load(session, relevant)
@@ -97,7 +133,11 @@ async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID
     return state.contradictions
 
 
-def _log_ignored(events: Sequence[PaymentEvent]) -> None:
+def _is_won_dispute(event: Event) -> bool:
+    return isinstance(event, PaymentDisputeResolved) and not event.data.lost
+
+
+def _log_others(events: Sequence[PaymentEvent]) -> None:
     for event in events:
         if isinstance(event, PaymentDisputeResolved) and event.data.lost:
             log.warning("dispute lost", **_log_fields(event))
@@ -105,34 +145,32 @@ def _log_ignored(events: Sequence[PaymentEvent]) -> None:
             log.info("event ignored", event_type=event.type, **_log_fields(event))
 
 
-async def _load(session: AsyncSession, events: Sequence[PaymentSucceeded | PaymentRefunded]) -> FulfilmentState:
+async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> FulfilmentState:
     """Load the orders and payments of the events.
 
     Locks the orders in order of id, so that they cannot expire or be cancelled before the commit.
     """
     ids = list({event.data.order_id for event in events})
     orders = {
-        row.id: OrderState(row.status, row.amount, row.currency, row.payment_reference)
+        row.id: OrderState(row.status, row.amount, row.currency, row.payment_reference, row.needs_fulfilment)
         for row in await session.execute(LOCK_ORDERS, {"ids": ids})
     }
     references = list({event.data.reference for event in events})
     payments = {
-        row.reference: PaymentState(row.order_id, row.outcome, row.refunded_amount)
+        row.reference: PaymentState(row.order_id, row.outcome, row.refunded_amount, row.dispute_lost)
         for row in await session.execute(LOAD_PAYMENTS, {"references": references})
     }
     state = FulfilmentState(orders, payments)
     affected = list(_orders_with_stock_changes(state, events) & orders.keys())
     if affected:
         state.stock = await levels.lock_available(session, affected)
-        items = select(OrderItem.order_id, OrderItem.variant_id, OrderItem.quantity)
-        for order_id, variant_id, quantity in await session.execute(items.where(OrderItem.order_id.in_(affected))):
-            orders[order_id].quantities[variant_id] = quantity
+        for row in await session.execute(LOAD_ITEMS.where(ITEMS.c.order_id.in_(affected))):
+            item = PaidItem(row.kind, row.quantity, row.shipped, row.delivered)
+            orders[row.order_id].items[row.variant_id] = item
     return state
 
 
-def _orders_with_stock_changes(
-    state: FulfilmentState, events: Sequence[PaymentSucceeded | PaymentRefunded]
-) -> set[UUID]:
+def _orders_with_stock_changes(state: FulfilmentState, events: Sequence[AppliedEvent]) -> set[UUID]:
     """Return the ids of the orders whose stock may change.
 
     These are expired orders, orders with a refund in the batch, and orders with a payment that is already stored from an earlier batch. The
@@ -157,16 +195,12 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
             reference=[order.payment_reference for order in orders],
         )
         await session.execute(UPDATE_ORDERS, rows)
-    # Release first: an order of the batch may need the stock that another order of the batch releases.
-    given_back = sorted(state.released - state.reserved_again)
-    await levels.release(session, given_back, levels.PAYMENTS)
-    await levels.return_(session, given_back, levels.PAYMENTS)
-    await levels.reserve_again(session, sorted(state.reserved_again - state.released), levels.PAYMENTS)
-    await levels.sell(session, sorted(state.delivered.keys() - state.released), levels.PAYMENTS)
-    if state.delivered:
-        ids = sorted(state.delivered)
-        references = [state.delivered[order_id].data.reference for order_id in ids]
-        await session.execute(INSERT_DELIVERIES, array_values(order_id=ids, payment_reference=references))
+    await _store_stock(session, state)
+    delivered = sorted(state.delivered())
+    if delivered:
+        references = [state.accepted[order_id].data.reference for order_id in delivered]
+        await session.execute(INSERT_DELIVERIES, array_values(order_id=delivered, payment_reference=references))
+    await deliver_digital_items(session, sorted(state.accepted.keys() - delivered))
     references = sorted(state.changed_payments)
     payments = [state.payments[reference] for reference in references]
     rows = array_values(
@@ -174,15 +208,29 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
         order_id=[payment.order_id for payment in payments],
         outcome=[payment.outcome for payment in payments],
         refunded_amount=[payment.refunded_amount for payment in payments],
+        dispute_lost=[payment.dispute_lost for payment in payments],
     )
     await session.execute(UPSERT_PAYMENTS, rows)
     await undeliverable.publish(session, state.undeliverable)
 
 
+async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
+    """Store the changes of the stock. What comes back is stored first: another order of the batch may need it."""
+    before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.accepted}
+    at_once = {order_id: units for order_id, units in state.restocked.items() if order_id in state.accepted}
+    await levels.restock(session, before, levels.PAYMENTS)
+    await levels.reserve_again(session, sorted(state.reserved_again), levels.PAYMENTS)
+    await levels.sell(session, sorted(state.accepted), levels.PAYMENTS)
+    await levels.restock(session, at_once, levels.PAYMENTS)
+    # Also what a refunded order still waits for: units that were not there when it was paid.
+    await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS)
+
+
 def _log_and_count(state: FulfilmentState) -> None:
-    metrics.orders_delivered.inc(len(state.delivered))
-    for payment in state.delivered.values():
-        log.info("order delivered", **_log_fields(payment))
+    delivered = state.delivered()
+    metrics.orders_delivered.inc(len(delivered))
+    for order_id, payment in state.accepted.items():
+        log.info("order delivered" if order_id in delivered else "order paid", **_log_fields(payment))
     for event in state.undeliverable:
         metrics.orders_undeliverable.labels(event.data.reason).inc()
         log.warning("order undeliverable", **_log_fields(event), reason=event.data.reason)

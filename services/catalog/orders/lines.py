@@ -11,7 +11,7 @@ from services.catalog.errors import CurrenciesDiffer, PriceMissing, ProductNotFo
 from services.catalog.models import Product, StockLevel, Variant
 from services.catalog.orders.limits import Wanted
 from services.catalog.orders.schemas import OrderLine
-from services.catalog.statuses import ProductStatus
+from services.catalog.statuses import ProductKind, ProductStatus
 from services.catalog.stock.levels import AVAILABLE
 
 COLUMNS = (
@@ -25,6 +25,7 @@ COLUMNS = (
     StockLevel.on_hand,
     Product.low_stock,
     Product.status,
+    Product.kind,
     Product.price,
     Product.currency,
     Variant.prices,
@@ -44,6 +45,7 @@ class Line(NamedTuple):
     on_hand: int | None
     low_stock: int
     status: ProductStatus
+    kind: ProductKind
     quantity: int
     price: int
     currency: str
@@ -110,6 +112,7 @@ def _line(row: Row[Any], quantity: int, currency: str | None) -> Line:
         on_hand=row.on_hand,
         low_stock=row.low_stock,
         status=row.status,
+        kind=row.kind,
         quantity=quantity,
         price=price,
         currency=chosen,

@@ -37,6 +37,15 @@ async def get_order(session: AsyncSession, caller: Caller, key: str) -> OrderVie
     return (await load_views(session, [OrderRow._make(row)]))[0]
 
 
+async def find_visible(session: AsyncSession, caller: Caller, key: str) -> UUID:
+    """Return the id of the order with this id or number, if the caller may see it. Raises OrderNotFound."""
+    found = await session.execute(select(Order.id).where(has_key(key), _visible_to(caller)))
+    order_id = found.scalar_one_or_none()
+    if order_id is None:
+        raise OrderNotFound
+    return order_id
+
+
 async def list_orders(
     session: AsyncSession, customer: Caller, *, status: OrderStatus | None, limit: int, cursor: str | None
 ) -> OrderPage:

@@ -25,11 +25,12 @@ from services.catalog.errors import (
 from services.catalog.models import Delivery, IdempotencyKey, StockLevel
 from services.catalog.orders import numbers
 from services.catalog.orders.insert import insert_order
+from services.catalog.orders.items import deliver_digital_items
 from services.catalog.orders.limits import check_limits
 from services.catalog.orders.lines import Line, load_lines
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
 from services.catalog.settings import settings
-from services.catalog.statuses import OrderStatus, StockState
+from services.catalog.statuses import OrderStatus, ProductKind, StockState
 from services.catalog.stock import levels
 
 ATTEMPTS = 5
@@ -45,7 +46,7 @@ async def place_order(
     network: str | None = None,
     idempotent: IdempotentRequest | None = None,
 ) -> OrderView:
-    """Reserve the stock and insert the order at the current prices. An order of amount 0 is delivered at once, without a payment.
+    """Reserve the stock and insert the order at the current prices. An order of amount 0 is paid at once, without a payment.
 
     `network` is the network address of a guest. `idempotent` is the request with its idempotency key: if it was answered before, nothing is
     done and the same order is returned. Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer,
@@ -65,7 +66,7 @@ async def place_order(
         return OrderView.model_validate(stored.body)
     order = _new_order(customer, lines)
     await _reserve(session, limited, order.id, customer)
-    free = order.status == OrderStatus.DELIVERED
+    free = order.status != OrderStatus.PENDING
     row = {
         "id": order.id,
         "customer_id": customer.id,
@@ -73,6 +74,7 @@ async def place_order(
         "customer_name": customer.name,
         "guest_network": None if free else network,
         "status": order.status,
+        "needs_fulfilment": _needs_fulfilment(lines),
         "amount": order.amount,
         "currency": order.currency,
         "created_at": order.created_at,
@@ -82,6 +84,9 @@ async def place_order(
     await _insert(session, row, items, idempotent, order)
     if free:
         await levels.sell(session, [order.id], customer.id)
+    if order.status == OrderStatus.PAID:
+        await deliver_digital_items(session, [order.id])
+    if order.status == OrderStatus.DELIVERED:
         await session.execute(insert(Delivery).values(order_id=order.id, delivered_at=order.delivered_at))
         after_commit(session, metrics.orders_delivered.inc)
     after_commit(
@@ -119,22 +124,28 @@ def _amount(lines: Sequence[Line]) -> int:
     return sum(line.price * line.quantity for line in lines)
 
 
+def _needs_fulfilment(lines: Sequence[Line]) -> bool:
+    return any(line.kind != ProductKind.DIGITAL for line in lines)
+
+
 def _new_order(customer: Caller, lines: Sequence[Line]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
     now, amount = datetime.now(UTC), _amount(lines)
+    free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
+    status = OrderStatus.PENDING if amount else free
     return OrderView(
         id=uuid4(),
         number=numbers.new_number(),
         customer_id=customer.id,
         customer=CustomerView(id=customer.id, email=customer.email, name=customer.name),
-        status=OrderStatus.PENDING if amount else OrderStatus.DELIVERED,
+        status=status,
         amount=amount,
         currency=lines[0].currency,
         created_at=now,
         expires_at=now + timedelta(seconds=settings.catalog_reservation_seconds),
         payment_reference=None,
-        delivered_at=None if amount else now,
-        items=[_item_view(line) for line in lines],
+        delivered_at=now if status == OrderStatus.DELIVERED else None,
+        items=[_item_view(line, delivered=not amount and line.kind == ProductKind.DIGITAL) for line in lines],
     )
 
 
@@ -196,11 +207,13 @@ def _item_row(position: int, line: Line) -> dict[str, object]:
         "options": line.options,
         "quantity": line.quantity,
         "unit_price": line.price,
+        "kind": line.kind,
         "stock_state": StockState.UNTRACKED if line.on_hand is None else StockState.RESERVED,
     }
 
 
-def _item_view(line: Line) -> OrderItemView:
+def _item_view(line: Line, *, delivered: bool) -> OrderItemView:
+    units = line.quantity if delivered else 0
     return OrderItemView(
         product_id=line.product_id,
         variant_id=line.variant_id,
@@ -211,4 +224,8 @@ def _item_view(line: Line) -> OrderItemView:
         quantity=line.quantity,
         unit_price=line.price,
         amount=line.price * line.quantity,
+        kind=line.kind,
+        packed=units,
+        shipped=units,
+        delivered=units,
     )

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kit.fields import Currency
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
-from services.catalog.statuses import OrderStatus, PaymentOutcome
+from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind
 
 PRODUCT_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
 
@@ -22,6 +22,7 @@ class OrderLine(RequestModel):
 
 
 MAX_LINES = 50
+MAX_FULFILMENTS = 20
 
 
 class PlaceOrder(RequestModel):
@@ -48,15 +49,54 @@ class OrderItemView(ResponseModel):
     quantity: int = Field(description="Number of units")
     unit_price: int = Field(description="Price of one unit when the order was placed, in subunits")
     amount: int = Field(description="`unit_price` times `quantity`, in subunits")
+    kind: ProductKind = Field(
+        description="Kind of the product when the order was placed: `digital`, `service` or `shipped`"
+    )
+    packed: int = Field(description="Number of units that were packed, or already shipped or delivered")
+    shipped: int = Field(description="Number of units that were shipped, or already delivered")
+    delivered: int = Field(description="Number of units that were delivered")
+
+
+class FulfilmentItem(ResponseModel):
+    variant_id: UUID = Field(description="Id of the variant; the product's id if the product has no options")
+    quantity: int = Field(description="Number of units")
+
+
+class FulfilmentView(ResponseModel):
+    model_config = example(
+        {
+            "id": 17,
+            "order_id": "0b9f7f3e-3c55-4f4e-8a8f-1f3a6f0e4a51",
+            "step": "ship",
+            "items": [{"variant_id": PRODUCT_ID, "quantity": 1}],
+            "tracking": "GIG-4711",
+            "created_at": "2026-03-02T08:00:00Z",
+        }
+    )
+
+    id: int = Field(description="Number of the step")
+    order_id: UUID = Field(description="Id of the order")
+    step: FulfilmentStep = Field(description="`pack`, `ship` or `deliver`: what was done with the units")
+    items: list[FulfilmentItem] = Field(description="The units")
+    tracking: str | None = Field(
+        description="Number of the parcel at the carrier; null if there is none, and after the address was erased"
+    )
+    created_at: datetime = Field(description="When staff recorded it")
+
+
+class FulfilmentPage(PageResponse[FulfilmentView]):
+    """One page of the steps with units of an order."""
 
 
 class OrderPaymentView(ResponseModel):
     reference: str = Field(description="Reference of the payment")
     outcome: PaymentOutcome = Field(
-        description="`delivered`: paid for the order, which was delivered; `undeliverable`: the order cannot be fulfilled, "
-        "and the payment is refunded; `refunded`: completely refunded; `awaited`: a refund was reported, but the payment itself not yet"
+        description="`paid`: paid for the order, which staff deliver; `delivered`: paid for the order, which was delivered; "
+        "`undeliverable`: the order cannot be fulfilled, and the payment is refunded; `refunded`: completely refunded; "
+        "`awaited`: a refund or a lost dispute was reported, but the payment itself not yet"
     )
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
+    dispute_lost: bool = Field(description="True if the bank decided a dispute for the customer")
 
 
 class CustomerView(ResponseModel):
@@ -86,6 +126,8 @@ class OrderView(ResponseModel):
             "created_at": "2026-03-01T09:30:00Z",
             "expires_at": "2026-03-01T09:45:00Z",
             "payment_reference": None,
+            "refunded_amount": 0,
+            "partially_refunded": False,
             "delivered_at": None,
             "items": [
                 {
@@ -98,8 +140,13 @@ class OrderView(ResponseModel):
                     "quantity": 2,
                     "unit_price": 4_500_000,
                     "amount": 9_000_000,
+                    "kind": "digital",
+                    "packed": 0,
+                    "shipped": 0,
+                    "delivered": 0,
                 }
             ],
+            "fulfilments": [],
             "payments": [],
         }
     )
@@ -113,13 +160,19 @@ class OrderView(ResponseModel):
     currency: str = Field(description="ISO 4217 code")
     created_at: datetime = Field(description="When the order was placed")
     expires_at: datetime = Field(
-        description="The stock is reserved until this time. A later payment delivers the order only if there is enough stock"
+        description="The stock is reserved until this time. A later payment is accepted only if there is enough stock"
     )
     payment_reference: str | None = Field(
         description="Reference of the payment that paid for the order; null if it is not paid"
     )
-    delivered_at: datetime | None = Field(description="When the order was delivered; null if it was not")
+    refunded_amount: int = Field(default=0, description="Amount of that payment that was refunded so far, in subunits")
+    partially_refunded: bool = Field(default=False, description="True if a part of the amount was refunded")
+    delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
     items: list[OrderItemView] = Field(description="The products of the order")
+    fulfilments: list[FulfilmentView] = Field(
+        default=[],
+        description=f"What staff did with units of the order, newest first, at most {MAX_FULFILMENTS}. GET …/fulfilments lists all",
+    )
     payments: list[OrderPaymentView] = Field(
         default=[], description="Payments received for the order, oldest first. Not listed while the order is pending"
     )

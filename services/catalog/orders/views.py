@@ -1,6 +1,6 @@
 """Load orders with their items and payments, for responses."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -9,7 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
-from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderPaymentView, OrderView
+from services.catalog.orders.fulfilments import load_fulfilments
+from services.catalog.orders.schemas import (
+    CustomerView,
+    FulfilmentView,
+    OrderItemView,
+    OrderPaymentView,
+    OrderView,
+)
 from services.catalog.statuses import OrderStatus
 
 
@@ -27,6 +34,7 @@ class OrderRow(NamedTuple):
     created_at: datetime
     expires_at: datetime
     payment_reference: str | None
+    needs_fulfilment: bool
     delivered_at: datetime | None
 
 
@@ -42,6 +50,7 @@ SELECT_ORDERS = select(
     Order.created_at,
     Order.expires_at,
     Order.payment_reference,
+    Order.needs_fulfilment,
     Delivery.delivered_at,
 ).outerjoin(Delivery, Delivery.order_id == Order.id)
 
@@ -49,21 +58,33 @@ SELECT_ORDERS = select(
 async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[OrderView]:
     """Return the orders with their items and payments, in the given order."""
     ids = [order.id for order in orders]
-    items = await _items(session, ids)
+    items = await _items(session, orders)
     payments = await _payments(session, ids)
+    fulfilments = await load_fulfilments(session, [order.id for order in orders if order.needs_fulfilment])
     return [
-        OrderView(
-            **order._asdict(),
-            customer=CustomerView(id=order.customer_id, email=order.customer_email, name=order.customer_name),
-            items=items[order.id],
-            payments=payments.get(order.id, []),
-        )
-        for order in orders
+        _view(order, items[order.id], payments.get(order.id, []), fulfilments.get(order.id, [])) for order in orders
     ]
 
 
-async def _items(session: AsyncSession, order_ids: Iterable[UUID]) -> dict[UUID, list[OrderItemView]]:
-    items: dict[UUID, list[OrderItemView]] = {order_id: [] for order_id in order_ids}
+def _view(
+    order: OrderRow, items: list[OrderItemView], payments: list[OrderPaymentView], fulfilments: list[FulfilmentView]
+) -> OrderView:
+    # The payer may have paid more than the order's amount.
+    refunded = sum(each.refunded_amount for each in payments if each.reference == order.payment_reference)
+    return OrderView(
+        **order._asdict(),
+        customer=CustomerView(id=order.customer_id, email=order.customer_email, name=order.customer_name),
+        items=items,
+        refunded_amount=min(refunded, order.amount),
+        partially_refunded=0 < refunded < order.amount,
+        payments=payments,
+        fulfilments=fulfilments,
+    )
+
+
+async def _items(session: AsyncSession, orders: Sequence[OrderRow]) -> dict[UUID, list[OrderItemView]]:
+    items: dict[UUID, list[OrderItemView]] = {order.id: [] for order in orders}
+    delivered = {order.id for order in orders if order.delivered_at is not None}
     query = select(
         OrderItem.order_id,
         OrderItem.product_id,
@@ -75,9 +96,16 @@ async def _items(session: AsyncSession, order_ids: Iterable[UUID]) -> dict[UUID,
         OrderItem.quantity,
         OrderItem.unit_price,
         (OrderItem.unit_price * OrderItem.quantity).label("amount"),
+        OrderItem.kind,
+        OrderItem.packed,
+        OrderItem.shipped,
+        OrderItem.delivered,
     ).where(OrderItem.order_id.in_(list(items)))
     for row in await session.execute(query.order_by(OrderItem.order_id, OrderItem.position)):
-        items[row.order_id].append(OrderItemView.model_validate(row))
+        item = OrderItemView.model_validate(row)
+        if row.order_id in delivered:  # the items of digital orders are not written
+            item.packed = item.shipped = item.delivered = item.quantity
+        items[row.order_id].append(item)
     return items
 
 
@@ -85,7 +113,13 @@ async def _payments(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UU
     """Return the payments of these orders, including refunded payments."""
     payments: dict[UUID, list[OrderPaymentView]] = {}
     if order_ids:
-        columns = (OrderPayment.order_id, OrderPayment.reference, OrderPayment.outcome, OrderPayment.refunded_amount)
+        columns = (
+            OrderPayment.order_id,
+            OrderPayment.reference,
+            OrderPayment.outcome,
+            OrderPayment.refunded_amount,
+            OrderPayment.dispute_lost,
+        )
         query = select(*columns).where(OrderPayment.order_id.in_(order_ids))
         for row in await session.execute(query.order_by(OrderPayment.created_at, OrderPayment.reference)):
             payments.setdefault(row.order_id, []).append(OrderPaymentView.model_validate(row))

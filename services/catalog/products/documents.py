@@ -38,6 +38,7 @@ _document = (
         Product.name,
         Product.description,
         Product.status,
+        Product.kind,
         Product.price,
         Product.currency,
         case(

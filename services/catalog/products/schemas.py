@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from kit.fields import MAX_AMOUNT, Currency, Line, Paragraph, Pattern
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.slugs import ChosenSlug
-from services.catalog.statuses import Availability, ProductStatus
+from services.catalog.statuses import Availability, ProductKind, ProductStatus
 from services.catalog.tags.schemas import TagName
 from services.catalog.variants.schemas import MAX_OPTIONS, OptionName
 
@@ -38,6 +38,10 @@ PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
 STATUS = (
     "`draft`: not offered yet; `active`: listed and can be ordered; `archived`: not offered any more. "
     "Only editors see drafts and archived products"
+)
+KIND = (
+    "`digital`: delivered as soon as it is paid; `service`: staff perform it; `shipped`: staff ship it, and orders need an address. "
+    "Existing orders keep the kind at the time of the order"
 )
 TAGS = "Labels for filtering, stored in lower case without duplicates"
 
@@ -83,6 +87,7 @@ class CreateProduct(RequestModel):
     low_stock: Stock = Field(default=5, description=LOW_STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category")
     status: ProductStatus = Field(default=ProductStatus.ACTIVE, description=STATUS)
+    kind: ProductKind = Field(default=ProductKind.DIGITAL, description=KIND)
     tags: Tags | None = Field(default=None, description=TAGS)
     media: MediaList = Field(default=[], description=MEDIA)
     options: OptionNames = Field(
@@ -110,6 +115,7 @@ class UpdateProduct(RequestModel):
     description: Paragraph | SkipJsonSchema[None] = Field(default=None, description="Text for customers")
     price: Price | SkipJsonSchema[None] = Field(default=None, description=PRICE)
     status: ProductStatus | SkipJsonSchema[None] = Field(default=None, description=STATUS)
+    kind: ProductKind | SkipJsonSchema[None] = Field(default=None, description=KIND)
     low_stock: Stock | SkipJsonSchema[None] = Field(default=None, description=LOW_STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category; null removes it")
     tags: Tags | SkipJsonSchema[None] = Field(default=None, description=TAGS)
@@ -117,7 +123,7 @@ class UpdateProduct(RequestModel):
         default=None, description=f"{MEDIA}. The list replaces the earlier one"
     )
 
-    @field_validator("name", "slug", "description", "price", "status", "low_stock", "tags", "media")
+    @field_validator("name", "slug", "description", "price", "status", "kind", "low_stock", "tags", "media")
     @classmethod
     def _refuse_null(cls, value: object) -> object:
         if value is None:
@@ -133,6 +139,7 @@ class ProductView(ResponseModel):
             "name": "Wireless headphones",
             "description": "Thirty hours between two charges.",
             "status": "active",
+            "kind": "digital",
             "price": 4_500_000,
             "currency": "NGN",
             "availability": "in_stock",
@@ -152,6 +159,7 @@ class ProductView(ResponseModel):
     name: str = Field(description="Name of the product")
     description: str = Field(description="Text for customers; empty if there is none")
     status: ProductStatus = Field(description=STATUS)
+    kind: ProductKind = Field(description=KIND)
     price: int = Field(description=PRICE)
     currency: str = Field(description="ISO 4217 code")
     availability: Availability = Field(

@@ -22,7 +22,7 @@ MAX_OWED = 100
 # is skipped.
 OWED = text("""
 SELECT order_items.order_id FROM order_items JOIN orders ON orders.id = order_items.order_id
-WHERE variant_id = :variant_id AND stock_state = 'reserved' AND orders.status = 'delivered'
+WHERE variant_id = :variant_id AND stock_state = 'reserved' AND orders.status IN ('paid', 'delivered')
 ORDER BY orders.created_at, orders.id LIMIT :limit
 FOR NO KEY UPDATE OF orders SKIP LOCKED
 """)

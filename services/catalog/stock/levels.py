@@ -1,6 +1,7 @@
 """The only place where stock changes: each function changes the levels of variants and records the movements in one statement.
 
-`on_hand` is the number of units in the warehouse, `reserved` the part of them that unpaid orders hold. An order needs
+`on_hand` is the number of units that are not sold, `reserved` the part of them that unpaid orders hold. Units are sold when their order
+is paid, also those that are shipped later: so the stock never promises them to somebody else. An order needs
 `on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited, and its orders move no stock.
 
 Orders are locked first, then levels in order of the variant's id, so that concurrent transactions do not deadlock.
@@ -67,7 +68,6 @@ FROM moved ORDER BY order_id, variant_id
 
 
 RELEASE = _moving("released", "reserved", "released", on_hand=0, reserved=-1)
-RETURN = _moving("returned", "sold", "released", on_hand=1, reserved=0)
 RESERVE_AGAIN = _moving("reserved", "released", "reserved", on_hand=0, reserved=1)
 
 # Units that are not there (a backorder, or a count below what is reserved) cannot be sold: their items stay reserved until they arrive.
@@ -95,6 +95,29 @@ SELECT variant_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor
 """)  # noqa: S608 -- MOVEMENT is a constant
 
 
+# Units of sold items that go back into the stock. An item without other units is released.
+RESTOCK = text(f"""
+WITH requested AS (
+    SELECT * FROM unnest(CAST(:orders AS uuid[]), CAST(:variants AS uuid[]), CAST(:units AS bigint[]))
+    AS requested (order_id, variant_id, units)
+), moved AS (
+    UPDATE order_items SET restocked = units, stock_state = CASE WHEN units = quantity THEN 'released' ELSE 'sold' END
+    FROM requested
+    WHERE order_items.order_id = requested.order_id AND order_items.variant_id = requested.variant_id
+    AND stock_state = 'sold' AND EXISTS (SELECT FROM stock_levels WHERE stock_levels.variant_id = order_items.variant_id)
+    RETURNING order_items.order_id, order_items.variant_id, units
+), locked AS (
+    SELECT variant_id, total FROM stock_levels
+    JOIN (SELECT variant_id, CAST(sum(units) AS bigint) AS total FROM moved GROUP BY variant_id) AS totals
+    USING (variant_id) ORDER BY variant_id FOR NO KEY UPDATE OF stock_levels
+), changed AS (
+    UPDATE stock_levels SET on_hand = on_hand + total FROM locked WHERE stock_levels.variant_id = locked.variant_id
+)
+{MOVEMENT}
+SELECT variant_id, 'returned', units, units, 0, order_id, CAST(:actor AS text) FROM moved ORDER BY order_id, variant_id
+""")  # noqa: S608 -- MOVEMENT is a constant
+
+
 async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_id: UUID, actor: str) -> dict[UUID, int]:
     """Reserve the quantities of the variants that have enough, for an order. Return how many units of each can still be ordered."""
     variants = sorted(quantities)
@@ -117,9 +140,14 @@ async def sell(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> 
     await _move(session, SELL, order_ids, actor)
 
 
-async def return_(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
-    """Put what these orders have sold back into the stock. The caller has locked the orders."""
-    await _move(session, RETURN, order_ids, actor)
+async def restock(session: AsyncSession, units: Mapping[UUID, Mapping[UUID, int]], actor: str) -> None:
+    """Put units of sold items back into the stock: numbers of units by order and variant. The caller has locked the orders."""
+    rows = sorted((order, variant, number) for order, items in units.items() for variant, number in items.items())
+    columns = {
+        name: [row[index] for row in rows if row[2]] for index, name in enumerate(("orders", "variants", "units"))
+    }
+    if columns["orders"]:
+        await session.execute(RESTOCK, {**columns, "actor": actor})
 
 
 async def reserve_again(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:

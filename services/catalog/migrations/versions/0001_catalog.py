@@ -136,9 +136,11 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("refunded_amount", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("dispute_lost", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "outcome IN ('awaited', 'delivered', 'undeliverable', 'refunded')", name=op.f("ck_order_payments_outcome")
+            "outcome IN ('awaited', 'paid', 'delivered', 'undeliverable', 'refunded')",
+            name=op.f("ck_order_payments_outcome"),
         ),
         sa.PrimaryKeyConstraint("reference", name=op.f("pk_order_payments")),
     )
@@ -153,6 +155,7 @@ def upgrade() -> None:
         sa.Column("guest_network", sa.Text(), nullable=True),
         sa.Column("customer_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("needs_fulfilment", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("payment_reference", sa.Text(), nullable=True),
@@ -267,12 +270,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("payment_reference", name=op.f("uq_deliveries_payment_reference")),
     )
     op.create_table(
+        "fulfilments",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("step", sa.Text(), nullable=False),
+        sa.Column("items", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("tracking", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("step IN ('pack', 'ship', 'deliver')", name=op.f("ck_fulfilments_step")),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.id"], name=op.f("fk_fulfilments_order_id_orders"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_fulfilments")),
+    )
+    op.create_index(op.f("ix_fulfilments_order_id_id"), "fulfilments", ["order_id", "id"], unique=False)
+    op.create_table(
         "products",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), server_default="", nullable=False),
         sa.Column("status", sa.Text(), server_default="active", nullable=False),
+        sa.Column("kind", sa.Text(), server_default="digital", nullable=False),
         sa.Column("price", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("low_stock", sa.BigInteger(), server_default=sa.text("5"), nullable=False),
@@ -292,6 +312,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint("status IN ('draft', 'active', 'archived')", name=op.f("ck_products_status")),
+        sa.CheckConstraint("kind IN ('digital', 'service', 'shipped')", name=op.f("ck_products_kind")),
         sa.CheckConstraint("price >= 0", name=op.f("ck_products_price")),
         sa.CheckConstraint("currency ~ '^[A-Z]{3}$'", name=op.f("ck_products_currency")),
         sa.CheckConstraint("name <> ''", name=op.f("ck_products_name")),
@@ -394,9 +415,22 @@ def upgrade() -> None:
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_price", sa.BigInteger(), nullable=False),
         sa.Column("stock_state", sa.Text(), server_default="untracked", nullable=False),
+        sa.Column("kind", sa.Text(), server_default="digital", nullable=False),
+        sa.Column("packed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("shipped", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("delivered", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("restocked", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_order_items_quantity")),
         sa.CheckConstraint("unit_price >= 0", name=op.f("ck_order_items_unit_price")),
         sa.CheckConstraint("name <> ''", name=op.f("ck_order_items_name")),
+        sa.CheckConstraint(
+            "0 <= delivered AND delivered <= shipped AND shipped <= packed", name=op.f("ck_order_items_steps")
+        ),
+        sa.CheckConstraint(
+            "0 <= restocked AND packed <= quantity AND shipped + restocked <= quantity",
+            name=op.f("ck_order_items_units"),
+        ),
+        sa.CheckConstraint("kind IN ('digital', 'service', 'shipped')", name=op.f("ck_order_items_kind")),
         sa.CheckConstraint(
             "stock_state IN ('untracked', 'reserved', 'sold', 'released')", name=op.f("ck_order_items_stock_state")
         ),
@@ -462,6 +496,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_products_created_at_id"), table_name="products")
     op.drop_index(op.f("ix_products_category_id"), table_name="products")
     op.drop_table("products")
+    op.drop_index(op.f("ix_fulfilments_order_id_id"), table_name="fulfilments")
+    op.drop_table("fulfilments")
     op.drop_table("deliveries")
     op.drop_index(op.f("ix_undeliverable_payments_created_at_reference"), table_name="undeliverable_payments")
     op.drop_table("undeliverable_payments")

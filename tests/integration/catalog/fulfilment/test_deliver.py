@@ -29,6 +29,7 @@ from tests.fixtures.catalog import (
     expire_orders,
     handle_events,
     status_of,
+    stock_differences,
     stock_of,
     undeliverable_payments,
 )
@@ -115,7 +116,7 @@ async def test_handle_when_late_payments_of_a_batch_exceed_the_stock_then_the_fi
     assert await stock_of(cup) == 0
 
 
-async def test_handle_when_the_whole_amount_is_refunded_then_the_stock_is_released(
+async def test_handle_when_the_whole_amount_is_refunded_then_the_order_is_refunded(
     client: httpx.AsyncClient, customer: Headers
 ) -> None:
     cup = await create_product(5)
@@ -125,7 +126,7 @@ async def test_handle_when_the_whole_amount_is_refunded_then_the_stock_is_releas
     assert (await status_of(order_id), await stock_of(cup)) == ("delivered", 4)
     whole, part = payment_refunded(order_id, "r1", 50_000), payment_refunded(order_id, "r1", 20_000)
     await handle_events(whole, payment_refunded(order_id, "r1", 50_000), part)
-    assert (await status_of(order_id), await stock_of(cup)) == ("refunded", 5)
+    assert (await status_of(order_id), await stock_of(cup)) == ("refunded", 4)
     assert await deliveries() == {order_id: "r1"}
 
 
@@ -157,7 +158,8 @@ async def test_handle_when_events_of_100_orders_are_shuffled_and_repeated_then_a
         await handle_events(*events[:cut])
         events = events[cut:]
     assert {await status_of(order_id) for order_id in order_ids} == {"refunded"}
-    assert await stock_of(cup) == 200
+    assert await stock_of(cup) == 200 - len(await deliveries())
+    assert await stock_differences() == []
     assert await undeliverable_payments() == []
 
 

@@ -1,4 +1,4 @@
-"""Disputes change no order: a delivered order stays delivered, and only a refund releases its stock."""
+"""Disputes change no order: a delivered order stays delivered, and only the refund of a lost dispute makes it refunded."""
 
 import httpx
 import pytest
@@ -35,4 +35,4 @@ async def test_handle_when_a_lost_dispute_is_refunded_then_the_order_is_refunded
     await handle_events(payment_succeeded(order_id, "r1"))
     await handle_events(dispute_resolved(order_id, "r1", lost=True))
     await handle_events(payment_refunded(order_id, "r1"))
-    assert (await status_of(order_id), await stock_of(cup)) == ("refunded", 5)
+    assert (await status_of(order_id), await stock_of(cup)) == ("refunded", 4)

@@ -117,7 +117,7 @@ async def test_move_when_the_idempotency_key_is_repeated_or_missing_then_it_coun
 async def test_move_when_written_off_and_returned_then_the_history_shows_each_change(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
-    cup = await create_product(5)
+    cup = await create_product(5, kind="service")
     order = await sell(client, customer, cup, 2)
     await handle_events(payment_refunded(order, f"paid-{order}", 2 * PRICE, 2 * PRICE))
     assert (await move(client, editor, cup, "written_off", 4)).json()["on_hand"] == 1

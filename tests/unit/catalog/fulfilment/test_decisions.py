@@ -7,42 +7,52 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
-from contracts.events import PaymentRefunded, PaymentSucceeded
-from services.catalog.fulfilment.decisions import FulfilmentState, OrderState
-from services.catalog.statuses import OrderStatus
-from tests.factories.events import payment_refunded, payment_succeeded
+import pytest
 
-Events = Sequence[PaymentSucceeded | PaymentRefunded]
+from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState
+from services.catalog.fulfilment.refund_rules import PaidItem
+from services.catalog.statuses import OrderStatus, ProductKind
+from tests.factories.events import dispute_resolved, payment_refunded, payment_succeeded
+
+DIGITAL = ProductKind.DIGITAL
 
 
-def result(before: FulfilmentState, events: Events) -> dict[str, Any]:
-    """Apply the events and return the resulting orders, payments and stock."""
+def result(before: FulfilmentState, events: Sequence[AppliedEvent], kind: ProductKind) -> dict[str, Any]:
+    """Apply the events and return the resulting orders, payments and stock.
+
+    Digital units are delivered with the payment and stay sold. If the refund was reported before, they were never delivered, and their
+    stock is released: these units are not counted.
+    """
     state = deepcopy(before)
     state.apply(events)
+    never_delivered = len(state.released) if kind == DIGITAL else 0
     return {
         "orders": {key: (order.status, order.payment_reference) for key, order in state.orders.items()},
         "payments": {key: asdict(payment) for key, payment in state.payments.items()},
-        "stock": state.stock,
+        "stock": {key: left - never_delivered for key, left in state.stock.items()},
     }
 
 
-def pending_order(product_id: UUID, quantity: int) -> OrderState:
-    return OrderState(OrderStatus.PENDING, 50_000, "NGN", quantities={product_id: quantity})
+def pending_order(product_id: UUID, kind: ProductKind) -> OrderState:
+    items = {product_id: PaidItem(kind, quantity=1)}
+    return OrderState(OrderStatus.PENDING, 50_000, "NGN", needs_fulfilment=kind != DIGITAL, items=items)
 
 
-def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same() -> None:
+@pytest.mark.parametrize("kind", ProductKind)
+def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same(kind: ProductKind) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     rng = random.Random(seed)
     for _ in range(100):
         cup = uuid4()
         ids = [uuid4() for _ in range(6)]
-        before = FulfilmentState({key: pending_order(cup, 1) for key in ids[:5]}, {}, stock={cup: 6})
-        delivered, refunded, refunded_in_parts, partly_refunded, cancelled, unknown = ids
+        before = FulfilmentState({key: pending_order(cup, kind) for key in ids[:5]}, {}, stock={cup: 6})
+        accepted, refunded, refunded_in_parts, partly_refunded, cancelled, unknown = ids
         before.orders[cancelled].status = OrderStatus.CANCELLED
-        events: list[PaymentSucceeded | PaymentRefunded] = [
-            payment_succeeded(delivered, "a"),
+        events: list[AppliedEvent] = [
+            payment_succeeded(accepted, "a"),
             payment_succeeded(refunded, "b"),
+            dispute_resolved(refunded, "b", lost=True),
             payment_refunded(refunded, "b"),
             payment_succeeded(refunded_in_parts, "c"),
             *(payment_refunded(refunded_in_parts, "c", total) for total in (10_000, 20_000, 50_000)),
@@ -52,10 +62,13 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same() -
             payment_succeeded(cancelled, "f"),
             payment_refunded(cancelled, "f"),
         ]
-        in_order = result(before, events)
-        assert {status for status, _ in in_order["orders"].values()} == {"delivered", "refunded", "cancelled"}
+        in_order = result(before, events, kind)
+        paid = "delivered" if kind == DIGITAL else "paid"
+        statuses = [in_order["orders"][key][0] for key in ids[:5]]
+        assert statuses == [paid, "refunded", "refunded", paid, "cancelled"]
         assert {in_order["payments"][reference]["outcome"] for reference in "ef"} == {"undeliverable"}
-        assert in_order["stock"] == {cup: 8}
+        assert {key for key, one in in_order["payments"].items() if one["dispute_lost"]} == {"b"}
+        assert in_order["stock"] == {cup: 6 if kind == DIGITAL else 8}
         shuffled = events + rng.choices(events, k=5)
         rng.shuffle(shuffled)
-        assert result(before, shuffled) == in_order, shuffled
+        assert result(before, shuffled, kind) == in_order, shuffled

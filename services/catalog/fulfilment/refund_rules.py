@@ -1,0 +1,101 @@
+"""The refund rules: what money that goes back to the customer means for the units of an order. This module does no I/O.
+
+docs/catalog.md has the same table, and a test compares them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.catalog.statuses import OrderStatus, ProductKind
+
+
+class UnitState(StrEnum):
+    """How far a unit of a paid order is."""
+
+    UNFULFILLED = "unfulfilled"
+    """Not shipped, also if it is packed; a service that was not performed."""
+
+    SHIPPED = "shipped"
+    """Shipped, also if it has arrived."""
+
+    DIGITAL_DELIVERED = "delivered digital"
+    SERVICE_DELIVERED = "delivered service"
+
+
+class MoneyBack(StrEnum):
+    """How money of a payment went back to the customer."""
+
+    PARTIAL_REFUND = "partial refund"
+    """A part of the amount, by refunds or by lost disputes."""
+
+    FULL_REFUND = "full refund"
+    DISPUTE_LOST = "dispute lost"
+    """The whole amount, and the bank took back at least a part of it after a lost dispute."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefundRule:
+    """`restocked`: the unit goes back into the stock. `status`: that of the order afterwards; None if it stays the same."""
+
+    restocked: bool
+    status: OrderStatus | None
+    customer_sees: str
+
+
+_PARTIAL = "`partially_refunded`, `refunded_amount`; the order continues"
+_FULL = "`refunded`, `refunded_amount`"
+_LOST = "`refunded`, `refunded_amount`, `dispute_lost` of the payment"
+
+REFUND_RULES: Mapping[tuple[UnitState, MoneyBack], RefundRule] = {
+    (UnitState.UNFULFILLED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.UNFULFILLED, MoneyBack.FULL_REFUND): RefundRule(True, OrderStatus.REFUNDED, _FULL),
+    (UnitState.UNFULFILLED, MoneyBack.DISPUTE_LOST): RefundRule(True, OrderStatus.REFUNDED, _LOST),
+    (UnitState.SHIPPED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.SHIPPED, MoneyBack.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
+    (UnitState.SHIPPED, MoneyBack.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
+    (UnitState.DIGITAL_DELIVERED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.DIGITAL_DELIVERED, MoneyBack.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
+    (UnitState.DIGITAL_DELIVERED, MoneyBack.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
+    (UnitState.SERVICE_DELIVERED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.SERVICE_DELIVERED, MoneyBack.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
+    (UnitState.SERVICE_DELIVERED, MoneyBack.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaidItem:
+    """An item of an order. `shipped` and `delivered` are numbers of units; those of a digital item count only before its payment."""
+
+    kind: ProductKind
+    quantity: int
+    shipped: int = 0
+    delivered: int = 0
+
+    def states(self) -> Iterator[tuple[UnitState, int]]:
+        """Yield how many units of the item are in each state, if the order was paid: then a digital item was delivered."""
+        match self.kind:
+            case ProductKind.DIGITAL:
+                state, units = UnitState.DIGITAL_DELIVERED, self.quantity
+            case ProductKind.SERVICE:
+                state, units = UnitState.SERVICE_DELIVERED, self.delivered
+            case ProductKind.SHIPPED:
+                state, units = UnitState.SHIPPED, self.shipped
+        yield state, units
+        yield UnitState.UNFULFILLED, self.quantity - units
+
+    def restocked(self, money_back: MoneyBack) -> int:
+        """Return how many units go back into the stock."""
+        return sum(units for state, units in self.states() if REFUND_RULES[state, money_back].restocked)
+
+
+def money_back(refunded_amount: int, amount: int, *, dispute_lost: bool) -> MoneyBack:
+    """Return how money went back, if `refunded_amount` of the order's `amount` did."""
+    if refunded_amount < amount:
+        return MoneyBack.PARTIAL_REFUND
+    return MoneyBack.DISPUTE_LOST if dispute_lost else MoneyBack.FULL_REFUND
+
+
+def status_after(how: MoneyBack) -> OrderStatus | None:
+    """Return the order's status afterwards, None if it stays the same. It does not depend on the state of the units."""
+    return REFUND_RULES[UnitState.UNFULFILLED, how].status

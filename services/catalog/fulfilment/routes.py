@@ -1,0 +1,72 @@
+"""The routes with which staff fulfil orders."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from kit.http.routing import Router
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
+from kit.pagination import CursorParam, InvalidCursor, Limit
+from kit.problem_responses import problem_responses
+from services.catalog.auth import AnyCaller, FulfilmentActor
+from services.catalog.db import Reading, Transaction
+from services.catalog.errors import (
+    ItemNotOrdered,
+    OrderNotFound,
+    OrderNotPaid,
+    OverFulfilled,
+    StepNotPossible,
+    UnitsMissing,
+)
+from services.catalog.fulfilment import fulfil
+from services.catalog.fulfilment.schemas import FulfilItems
+from services.catalog.models import IdempotencyKey
+from services.catalog.orders import fulfilments, lists
+from services.catalog.orders.numbers import OrderKey
+from services.catalog.orders.schemas import FulfilmentPage, FulfilmentView
+
+router = Router(prefix="/catalog/orders/{order_id}/fulfilments", tags=["orders"])
+
+OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Fulfil units of an order",
+    responses=problem_responses(
+        OrderNotFound,
+        OrderNotPaid,
+        ItemNotOrdered,
+        StepNotPossible,
+        OverFulfilled,
+        UnitsMissing,
+        IdempotencyKeyInUse,
+        IdempotencyKeyReused,
+    ),
+)
+async def fulfil_order(
+    order_id: OrderId, request: FulfilItems, actor: FulfilmentActor, session: Transaction, key: KeyHeader = None
+) -> FulfilmentView:
+    """Record that units of a paid order were packed, shipped or delivered. The order is `delivered` when all its units are.
+
+    Requires the scope `orders:manage`. Two requests cannot fulfil the same unit: the second one gets 409. A request that is repeated with
+    its `Idempotency-Key` has one effect.
+    """
+    idempotent = IdempotentRequest.of(actor.id, f"fulfil_order {order_id}", key, request)
+    stored = await keys.begin(session, IdempotencyKey, idempotent)
+    if stored is not None:
+        return FulfilmentView.model_validate(stored.body)
+    fulfilment = await fulfil.fulfil(session, order_id, request, actor)
+    await keys.store_response(session, IdempotencyKey, idempotent, 201, fulfilment)
+    return fulfilment
+
+
+@router.get("", summary="List the fulfilments of an order", responses=problem_responses(OrderNotFound, InvalidCursor))
+async def list_fulfilments(
+    order_id: OrderId, caller: AnyCaller, session: Reading, limit: Limit = 20, cursor: CursorParam = None
+) -> FulfilmentPage:
+    """Return the steps with units of one of the caller's own orders, or of any order with the scope `orders:read`, newest first."""
+    found = await lists.find_visible(session, caller, order_id)
+    return await fulfilments.list_fulfilments(session, found, limit, cursor)
