@@ -65,6 +65,7 @@ app = create_app(
     # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
     cursor_secret=settings.catalog_database_url.get_secret_value(),
     routers=[
+        products.read_router,
         products.router,
         categories.router,
         tags.router,

@@ -82,7 +82,15 @@ def select_documents(
     *conditions: ColumnElement[bool],
 ) -> Select[UUID, str, ProductStatus, int, datetime, int | None, str]:
     """Return the statement that selects products as JSON."""
-    columns = (Product.id, Product.slug, Product.status, Product.version, Product.updated_at, _units, DOCUMENT)
+    columns = (
+        Product.id,
+        Product.slug,
+        Product.status,
+        Product.version,
+        Product.updated_at,
+        _units,
+        DOCUMENT.label("document"),
+    )
     joined = select(*columns).select_from(Product).join(_stock, true()).join(_document, true())
     return joined.where(*conditions)
 

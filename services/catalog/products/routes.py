@@ -10,6 +10,7 @@ from kit.audit.entries import AuditFilter, list_entries
 from kit.audit.schemas import AuditEntryView, AuditPage
 from kit.fields import MAX_AMOUNT, Currency
 from kit.http.etags import NOT_MODIFIED
+from kit.http.light_routes import LightRoute
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
@@ -39,6 +40,7 @@ from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
 
 router = Router(prefix="/catalog/products", tags=["products"])
+read_router = Router(prefix="/catalog/products", tags=["products"], route_class=LightRoute)
 
 EDIT, STOCK = "catalog:write", "stock:write"
 CHANGES = "changes of a product"
@@ -74,7 +76,7 @@ IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the pr
 ProductId = Annotated[UUID, Path(description="Id of the product")]
 
 
-@router.get(
+@read_router.get(
     "",
     summary="List products",
     response_model=ProductPage,
@@ -126,7 +128,7 @@ async def create_product(
     return edited_response(product, 201)
 
 
-@router.get(
+@read_router.get(
     "/{product_id}",
     summary="Get a product",
     response_model=ProductView,
