@@ -15,6 +15,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.util import await_
 
 from kit.database_url import async_url, tls_arguments
 from kit.db.errors import sqlstate
@@ -57,6 +58,17 @@ def mark_closed_connections(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+def begin_as_ping(connection: Any) -> bool:
+    """Begin the next transaction of a connection that leaves the pool, which shows whether the connection still works.
+
+    SQLAlchemy's own test is a transaction of its own: three round trips to the server, before the BEGIN of the transaction that follows. If
+    the BEGIN fails because the connection is dead, the pool replaces it, as after its own test. A connection that is returned unused, or
+    switched to AUTOCOMMIT, is rolled back.
+    """
+    await_(connection._start_transaction())
+    return True
+
+
 def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncEngine:
     """Create an engine with at most `connections` connections.
 
@@ -88,6 +100,7 @@ def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncE
         },
     )
     event.listen(engine.sync_engine, "handle_error", mark_closed_connections)
+    engine.dialect.do_ping = begin_as_ping  # type: ignore[method-assign, assignment]
     return engine
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import delete, event, insert, select, update
+from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
 from kit.db.engine import create_sessionmaker
@@ -57,3 +57,25 @@ async def test_objects_keep_their_values_after_the_commit(sessions: Sessions) ->
         effect = Effect(of="x")
         session.add(effect)
     assert effect.of == "x"
+
+
+async def test_the_test_of_a_pooled_connection_is_the_begin_of_its_transaction(engine: AsyncEngine) -> None:
+    state = text("SELECT state, query FROM pg_stat_activity WHERE pid = :pid")
+    async with engine.connect() as other:
+        await other.execution_options(isolation_level="AUTOCOMMIT")  # in a transaction, the view would not change
+        async with engine.connect() as connection:
+            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+        async with engine.connect():
+            assert (await other.execute(state, {"pid": pid})).one() == ("idle in transaction", "BEGIN;")
+        assert (await other.execute(state, {"pid": pid})).one().state == "idle"
+
+
+async def test_a_transaction_after_the_server_has_ended_the_connections_succeeds(engine: AsyncEngine) -> None:
+    async with engine.connect() as other:
+        async with engine.connect() as one, engine.connect() as two:
+            pids = [await each.scalar(text("SELECT pg_backend_pid()")) for each in (one, two)]
+        await other.execute(
+            text("SELECT pg_terminate_backend(pid) FROM unnest(CAST(:pids AS integer[])) AS pid"), {"pids": pids}
+        )
+        async with engine.begin() as connection:
+            assert await connection.scalar(text("SELECT pg_backend_pid()")) not in pids
