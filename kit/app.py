@@ -19,6 +19,7 @@ from kit.http.health import Check, Health
 from kit.http.index import index_router
 from kit.http.rate_limit import TokenBuckets
 from kit.http.request_limit import MAX_REQUESTS, RequestLimit
+from kit.http.route_index import RouteIndex
 from kit.http.routing import Route, Router, operation_id
 from kit.observability.access_log import AccessLog
 from kit.observability.logging import configure_logging
@@ -85,6 +86,7 @@ def create_app(
         # Not include_router: for each request, FastAPI 0.165 asks the included routers one after another, which takes 9 µs for each.
         app.router.routes.extend(router.routes)
     prefer_fixed_paths(app.router.routes)
+    app.router.middleware_stack = RouteIndex(app.router)
     # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
     app.add_middleware(RequestLimit, limit=max_requests)
     # Without a trusted proxy, the peer may be a proxy whose address stands for all clients.
