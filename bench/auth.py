@@ -1,11 +1,11 @@
-"""Logins compared with bcrypt alone, and refreshes compared with the same statements in an app without a framework."""
+"""Logins compared with bcrypt alone, and refreshes compared with the same work in an app without a framework."""
 
 import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -118,20 +118,27 @@ def hash_alone(threads: int, seconds: float) -> Round:
 
 @asynccontextmanager
 async def refreshes(stack: Stack, executor: Executor) -> AsyncIterator[list[MeasuredWork]]:
-    """Yield the refreshes of auth, and those of an app that runs the same statements. Both use the same tables and other sessions."""
+    """Yield the refreshes of auth, and those of an app that runs the same statements: with and without signing an access token.
+
+    All use the same tables and other sessions.
+    """
     (account,) = await register(stack, "refresh@example.com")
     url = stack.env["AUTH_DATABASE_URL"]
     database = await asyncpg.connect(url, timeout=5)
-    own, others = [await sessions.begin(database, account, REFRESH_CONNECTIONS) for _ in range(2)]
+    own, *others = [await sessions.begin(database, account, REFRESH_CONNECTIONS) for _ in range(3)]
     await database.close(timeout=5)
-    (port,) = ports.reserve_free(1)
-    environment = {"BENCH_DATABASE_URL": url, "BENCH_PORT": str(port)}
-    async with running("refresh app", [sys.executable, "-m", "bench.refresh_app"], environment, port):
-        yield [
-            MeasuredWork("refresh", _sending(own, port_of(stack), executor)),
-            MeasuredWork("same statements on asyncpg", _sending(others, port, executor)),
-        ]
-    ports.release([port])
+    used = ports.reserve_free(2)
+    works = [MeasuredWork("refresh", _sending(own, port_of(stack), executor))]
+    names = {"1": "same statements and signature on asyncpg", "0": "same statements on asyncpg, no access token"}
+    async with AsyncExitStack() as closing:
+        closing.callback(ports.release, used)
+        for (signs, name), senders, port in zip(names.items(), others, used, strict=True):
+            environment = {"BENCH_DATABASE_URL": url, "BENCH_PORT": str(port), "BENCH_SIGNS": signs}
+            await closing.enter_async_context(
+                running(name, [sys.executable, "-m", "bench.refresh_app"], environment, port)
+            )
+            works.append(MeasuredWork(name, _sending(senders, port, executor)))
+        yield works
 
 
 def _sending(senders: Sequence[Sender], port: int, executor: Executor) -> Callable[[float], Awaitable[Round]]:

@@ -1,6 +1,7 @@
-"""The floor of a refresh: one ASGI app without a framework, which runs the same statements on asyncpg.
+"""The floor of a refresh: one ASGI app without a framework, which runs the same statements on asyncpg in one transaction.
 
-It answers with the next refresh token. It checks nothing else, logs nothing and signs no access token.
+It answers with the next refresh token and, if BENCH_SIGNS is 1, with an access token that it signs with a key of the same type. It checks
+nothing else and logs nothing.
 """
 
 import base64
@@ -8,30 +9,45 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs
 
 import asyncpg
+import jwt
 import uvicorn
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 Message = MutableMapping[str, Any]
 CONNECTIONS = 15
 """As many as auth has."""
 
+SIGNS = os.environ.get("BENCH_SIGNS") == "1"
 SECRET = b"refresh secret of the benchmark"
 ROTATE = """
-UPDATE refresh_families SET secret_digest = $1, parent_digest = secret_digest, rotated_at = now(),
+UPDATE refresh_families AS f SET secret_digest = $1, parent_digest = secret_digest, rotated_at = now(),
     expires_at = least(now() + idle_lifetime, absolute_expires_at), device = NULL, address = $2, last_used_at = now(),
     access_expires_at = now() + interval '15 minutes'
-WHERE id = $3 AND expires_at > now() AND secret_digest = $4 RETURNING account_id, client_id, sid, scope
+FROM accounts AS a, roles AS r, clients AS c
+WHERE f.id = $3 AND f.expires_at > now() AND f.secret_digest = $4 AND a.id = f.account_id AND r.name = a.role AND c.id = f.client_id
+RETURNING f.account_id, f.sid, f.scope, r.scope AS of_role, c.scope AS of_client, a.email, a.email_verified_at, a.name, c.id AS client_id
 """
-OWNER = """
-SELECT a.id, a.email, a.email_verified_at, a.name, a.banned_at, a.banned_until, a.ban_reason, a.role, a.role_from_environment,
-    a.password_hash, a.created_at, a.delete_at, a.changed_at, c.id, c.public, c.scope, c.created_at, r.name, r.scope
-FROM accounts AS a JOIN clients AS c ON c.id = $1 JOIN roles AS r ON r.name = a.role WHERE a.id = $2
-"""
+KEY = generate_private_key(public_exponent=65537, key_size=2048)
 state: dict[str, asyncpg.Pool] = {}
+
+
+class PoolConnection(asyncpg.Connection):
+    """A connection that the pool does not reset: that would be another statement."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def create_pool(url: str, size: int) -> asyncpg.Pool:
+    """Open connections."""
+    return await asyncpg.create_pool(url, min_size=size, max_size=size, connection_class=PoolConnection, timeout=10)
 
 
 def child_of(token: str) -> str:
@@ -39,17 +55,26 @@ def child_of(token: str) -> str:
     return base64.urlsafe_b64encode(hmac.digest(SECRET, token.encode(), "sha256")).rstrip(b"=").decode()
 
 
-async def refresh(token: str) -> str:
-    """Use a refresh token, and return the next one."""
+async def refresh(token: str) -> tuple[str, asyncpg.Record]:
+    """Use a refresh token. Return the next one, and what its access token says."""
     family, _, secret = token.partition(".")
     child = child_of(token)
     new, old = (hashlib.sha256(value.encode()).digest() for value in (child, secret))
     async with state["pool"].acquire(timeout=10) as database, database.transaction():
         row = await database.fetchrow(ROTATE, new, "127.0.0.1", family, old, timeout=10)
-        if row is None:
-            raise LookupError("the refresh token is unknown or used")
-        await database.fetchrow(OWNER, row["client_id"], row["account_id"], timeout=10)
-    return f"{family}.{child}"
+    if row is None:
+        raise LookupError("the refresh token is unknown or used")
+    return f"{family}.{child}", row
+
+
+def sign(row: asyncpg.Record) -> str:
+    """Return an access token."""
+    now = int(time.time())
+    scope = " ".join(sorted({*row["scope"].split()}.intersection(row["of_role"].split(), row["of_client"].split())))
+    claims = {"iss": "http://localhost", "sub": str(row["account_id"]), "aud": "shop", "exp": now + 900, "iat": now}
+    claims |= {"jti": secrets.token_urlsafe(16), "client_id": row["client_id"], "sid": row["sid"], "scope": scope}
+    claims |= {"email": row["email"], "email_verified": row["email_verified_at"] is not None, "name": row["name"]}
+    return jwt.encode(claims, KEY, "RS256", {"typ": "at+jwt", "kid": "key"})
 
 
 async def app(
@@ -58,8 +83,7 @@ async def app(
     """Answer POST requests with a refresh token in a form. An unknown token is answered with 500."""
     if scope["type"] == "lifespan":
         await receive()
-        url = os.environ["BENCH_DATABASE_URL"]
-        state["pool"] = await asyncpg.create_pool(url, min_size=CONNECTIONS, max_size=CONNECTIONS, timeout=10)
+        state["pool"] = await create_pool(os.environ["BENCH_DATABASE_URL"], CONNECTIONS)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         state["pool"].terminate()
@@ -70,8 +94,11 @@ async def app(
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    token = await refresh(parse_qs(body.decode())["refresh_token"][0])
-    answer = json.dumps({"refresh_token": token}).encode()
+    token, row = await refresh(parse_qs(body.decode())["refresh_token"][0])
+    found = {"refresh_token": token}
+    if SIGNS:
+        found |= {"access_token": sign(row), "token_type": "Bearer", "scope": row["scope"]}
+    answer = json.dumps(found).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": answer})

@@ -69,7 +69,7 @@ class Results:
         raw, noop, intake, two, *peers = self.servers
         open_route, closed, *user_peers = self.routes
         own_account, *peer_accounts = self.account_routes
-        (login, bcrypt_alone), (refresh, statements) = self.logins, self.refreshes
+        (login, bcrypt_alone), (refresh, signed, unsigned) = self.logins, self.refreshes
         ratios = [
             Ratio(f"{intake.name} / {raw.name}", _rate_ratios(intake, raw), 0.45),
             Ratio(f"{intake.name} / {noop.name}", _rate_ratios(intake, noop), 0.9),
@@ -85,7 +85,8 @@ class Results:
                 for peer in peer_accounts
             ),
             Ratio(f"{login.name} / {bcrypt_alone.name}", _rate_ratios(login, bcrypt_alone), 0.85),
-            Ratio(f"{refresh.name} / {statements.name}", _rate_ratios(refresh, statements), 0.5),
+            Ratio(f"{refresh.name} / {signed.name}", _rate_ratios(refresh, signed), 0.5),
+            Ratio(f"{refresh.name} / {unsigned.name}", _rate_ratios(refresh, unsigned)),
             *(
                 Ratio(f"{own.name} / same statements", _rate_ratios(own, same), 0.4)
                 for own, same in zip(self.orders[::2], self.orders[1::2], strict=True)

@@ -44,6 +44,9 @@ class Route(APIRoute):
     accepts_other_parameters: ClassVar[bool] = False
     """True where others add query parameters: then unknown ones are ignored."""
 
+    reads_form: ClassVar[bool] = False
+    """True if the endpoint takes only the request, reads a form from it, and returns a Response: FastAPI parses nothing."""
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         if isinstance(options.get("response_class"), DefaultPlaceholder) and returns_nothing(endpoint):
             options["response_class"] = Response
@@ -58,23 +61,24 @@ class Route(APIRoute):
         yield Unavailable
         if self.param_convertors:
             yield NotFound  # a parameter with a slash makes another path
-        if self.body_field is not None:
+        reads_body = self.reads_form or self.body_field is not None
+        if reads_body:
             yield from (BadRequest, BodyTooSlow)
         if self._may_have_body():
             yield from (BodyTooLarge, UnsupportedMediaType)
-        if self.body_field is not None or get_flat_params(self.dependant):
+        if reads_body or get_flat_params(self.dependant):
             yield InvalidValue
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler of requests: it checks the rules, then FastAPI parses the request and calls the endpoint."""
-        handle = super().get_route_handler()
+        handle = self.endpoint if self.reads_form else super().get_route_handler()
         known = frozenset(
             field.alias for field in get_flat_params(self.dependant) if isinstance(field.field_info, Query)
         )
         refuses_other_parameters = not self.accepts_other_parameters
         may_have_body = self._may_have_body()
         accepted = None if self.body_field is None else JSON
-        if self.body_field is not None and isinstance(self.body_field.field_info, Form):
+        if self.reads_form or (self.body_field is not None and isinstance(self.body_field.field_info, Form)):
             accepted = FORM
 
         async def checked(request: Request) -> Response:

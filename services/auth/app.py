@@ -105,6 +105,7 @@ app = create_app(
         deletion_routes.router,
         management_routes.router,
         mail_routes.router,
+        token_routes.token_router,
         token_routes.router,
         check.router,
         guest_routes.oauth_router,

@@ -17,6 +17,7 @@ from services.auth.accounts.events import publish_change
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
+from services.auth.accounts.records import AccountFacts
 from services.auth.accounts.schemas import (
     AccountChange,
     AccountView,
@@ -115,7 +116,7 @@ async def register_account(
 )
 async def get_account(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> CurrentAccountView:
     """Return the account that the access token was issued to, and the scopes of the token."""
-    return _view(await records.get_for_caller(session, caller), caller)
+    return _view(await records.read_for_caller(session, caller), caller)
 
 
 @router.patch("/me", summary="Change your account", responses=problem_responses(AccountNeeded))
@@ -131,7 +132,7 @@ async def change_account(
     return _view(account, caller)
 
 
-def _view(account: Account, caller: Caller) -> CurrentAccountView:
+def _view(account: Account | AccountFacts, caller: Caller) -> CurrentAccountView:
     return CurrentAccountView(
         id=account.id,
         email=account.email,

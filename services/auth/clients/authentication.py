@@ -9,7 +9,7 @@ from typing import Annotated
 from urllib.parse import unquote_plus
 
 from fastapi import Depends, Form, Request
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import bindparam, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.auth.clients.models import Client, ClientSecret
@@ -17,6 +17,7 @@ from services.auth.clients.records import CLIENT_ID, DEFAULT_CLIENT, secret_dige
 from services.auth.errors import InvalidClient, InvalidRequest, UnauthorizedClient
 
 USE_RECORDED_EVERY = timedelta(hours=1)
+_WITH_ID = select(Client).where(Client.id == bindparam("client_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,9 @@ async def authenticate_client(session: AsyncSession, credentials: ClientCredenti
 
     Raises InvalidClient for an unknown id, and for a missing, wrong or unexpected secret; the client cannot tell these apart.
     """
-    client = await session.get(Client, credentials.client_id) if CLIENT_ID.fullmatch(credentials.client_id) else None
+    client: Client | None = None
+    if CLIENT_ID.fullmatch(credentials.client_id):
+        client = await session.scalar(_WITH_ID, {"client_id": credentials.client_id})
     if client is None:
         raise InvalidClient
     if client.public:
@@ -78,18 +81,8 @@ def parse_basic(authorization: str) -> ClientCredentials:
     return ClientCredentials(unquote_plus(client_id), unquote_plus(secret))
 
 
-async def _sent_credentials(
-    request: Request,
-    client_id: Annotated[
-        str | None,
-        Form(max_length=200, description="The id of your client, if the request has no HTTP Basic credentials"),
-    ] = None,
-    client_secret: Annotated[
-        str | None,
-        Form(max_length=200, description="The secret of your client, if the request has no HTTP Basic credentials"),
-    ] = None,
-) -> ClientCredentials | None:
-    """Return the client credentials from the header or the form, or None if there are none."""
+def sent_credentials(request: Request, client_id: str | None, client_secret: str | None) -> ClientCredentials | None:
+    """Return the client credentials from the header or the form, or None if there are none. Raises InvalidRequest, InvalidClient."""
     credentials = ClientCredentials(client_id or "", client_secret or "")
     header = request.headers.get("authorization", "")
     if header[:6].lower() == "basic ":
@@ -100,6 +93,18 @@ async def _sent_credentials(
             raise InvalidRequest("The header and the form name different clients.")
         credentials = in_header
     return credentials if credentials.client_id or credentials.secret else None
+
+
+CLIENT_ID_DESCRIPTION = "The id of your client, if the request has no HTTP Basic credentials"
+CLIENT_SECRET_DESCRIPTION = "The secret of your client, if the request has no HTTP Basic credentials"  # noqa: S105
+
+
+async def _sent_credentials(
+    request: Request,
+    client_id: Annotated[str | None, Form(max_length=200, description=CLIENT_ID_DESCRIPTION)] = None,
+    client_secret: Annotated[str | None, Form(max_length=200, description=CLIENT_SECRET_DESCRIPTION)] = None,
+) -> ClientCredentials | None:
+    return sent_credentials(request, client_id, client_secret)
 
 
 SentCredentials = Annotated[ClientCredentials | None, Depends(_sent_credentials)]

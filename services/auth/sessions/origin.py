@@ -19,10 +19,11 @@ class Origin:
     address: str | None = None
 
 
-async def _origin(request: Request) -> Origin:
+async def origin_of(request: Request) -> Origin:
+    """Return the origin of a request."""
     proxies: TrustedProxies = request.state.trusted_proxies
     user_agent = "".join(sign if sign.isprintable() else " " for sign in request.headers.get("user-agent", ""))
     return Origin(user_agent.strip()[:MAX_DEVICE] or None, await proxies.client_address(request.scope))
 
 
-CurrentOrigin = Annotated[Origin, Depends(_origin)]
+CurrentOrigin = Annotated[Origin, Depends(origin_of)]

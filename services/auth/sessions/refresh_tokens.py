@@ -12,20 +12,22 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import Interval, LargeBinary, Text, Uuid, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.after_commit import after_commit
+from kit.db.bulk import table_of
+from services.auth.clients.models import Client
 from services.auth.errors import AccountBanned, InvalidGrant
 from services.auth.metrics import refresh_tokens_reused_total
-from services.auth.models import BANNED, Account
+from services.auth.models import BANNED, Account, Role
 from services.auth.sessions.log_names import hash_name
 from services.auth.sessions.models import RefreshFamily
 from services.auth.sessions.origin import Origin
@@ -44,13 +46,16 @@ log = structlog.get_logger("sessions")
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The result of using a refresh token."""
+    """The result of using a refresh token: the next one, and the claims of the access token."""
 
     account_id: UUID
     client_id: str
     sid: str
-    scopes: Set[str]
-    """The scopes granted at login."""
+    scopes: frozenset[str]
+    """The scopes granted at login that the account's role and the client still have."""
+    email: str | None
+    email_verified: bool
+    name: str | None
     next_token: str
 
 
@@ -72,17 +77,46 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
+_FAMILIES, _ACCOUNTS, _ROLES, _CLIENTS = (table_of(model) for model in (RefreshFamily, Account, Role, Client))
+_USE: Mapping[str, Any] = {
+    "device": bindparam("new_device", type_=Text),
+    "address": bindparam("new_address", type_=Text),
+    "last_used_at": func.now(),
+    "access_expires_at": func.now() + timedelta(seconds=settings.auth_access_token_seconds),
+}
+"""The columns that change when an access token is issued."""
+
+_LIFETIME = bindparam("lifetime", type_=Interval)
+_UNCHANGED = (
+    select(BANNED, Account.banned_until)
+    .where(
+        Account.id == bindparam("account_id", type_=Uuid),
+        Account.password_hash.is_not_distinct_from(bindparam("read_hash", type_=Text)),
+        Account.role == bindparam("read_role", type_=Text),
+    )
+    .with_for_update(read=True)
+)
+_BEGIN = insert(_FAMILIES).values(
+    id=bindparam("family_id", type_=Text),
+    sid=bindparam("new_sid", type_=Text),
+    account_id=bindparam("of_account", type_=Uuid),
+    client_id=bindparam("of_client", type_=Text),
+    secret_digest=bindparam("new_digest", type_=LargeBinary),
+    scope=bindparam("new_scope", type_=Text),
+    idle_lifetime=_LIFETIME,
+    expires_at=func.now() + _LIFETIME,
+    absolute_expires_at=func.now() + ABSOLUTE_LIFETIME,
+    **_USE,
+)
+
+
 async def issue(session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> Login:
     """Start a family. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
 
     Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
     """
-    unchanged = select(BANNED, Account.banned_until).where(
-        Account.id == account.id,
-        Account.password_hash.is_not_distinct_from(account.password_hash),
-        Account.role == account.role,
-    )
-    found = (await session.execute(unchanged.with_for_update(read=True))).one_or_none()
+    read = {"account_id": account.id, "read_hash": account.password_hash, "read_role": account.role}
+    found = (await session.execute(_UNCHANGED, read)).one_or_none()
     if found is None:
         raise InvalidGrant("The account was changed during the login. Log in again.")
     banned, banned_until = found
@@ -90,30 +124,19 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
         raise AccountBanned(banned_until)
     idle_lifetime = GUEST_IDLE_LIFETIME if account.email is None else IDLE_LIFETIME
     family_id, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
-    row = insert(RefreshFamily).values(
-        id=family_id,
-        sid=sid,
-        account_id=account.id,
-        client_id=client_id,
-        secret_digest=_digest(secret),
-        scope=scope,
-        idle_lifetime=idle_lifetime,
-        expires_at=func.now() + idle_lifetime,
-        absolute_expires_at=func.now() + ABSOLUTE_LIFETIME,
-        **_use(origin),
-    )
-    await session.execute(row)
-    return Login(sid, f"{family_id}.{secret}")
-
-
-def _use(origin: Origin) -> dict[str, Any]:
-    """Return the columns that change when an access token is issued."""
-    return {
-        "device": origin.device,
-        "address": origin.address,
-        "last_used_at": func.now(),
-        "access_expires_at": func.now() + timedelta(seconds=settings.auth_access_token_seconds),
+    values = {
+        "family_id": family_id,
+        "new_sid": sid,
+        "of_account": account.id,
+        "of_client": client_id,
+        "new_digest": _digest(secret),
+        "new_scope": scope,
+        "lifetime": idle_lifetime,
+        "new_device": origin.device,
+        "new_address": origin.address,
     }
+    await session.execute(_BEGIN, values)
+    return Login(sid, f"{family_id}.{secret}")
 
 
 async def rotate(
@@ -128,35 +151,66 @@ async def rotate(
         return None
     family_id, secret = parts.groups()
     child_secret = _child_secret(refresh_secret, token)
-    if client_id is not None and not await belongs_to(session, token, client_id):
-        return None
-    family = (RefreshFamily.id == family_id, RefreshFamily.expires_at > func.now())
-    granted = RefreshFamily.account_id, RefreshFamily.client_id, RefreshFamily.sid, RefreshFamily.scope
-    rotated = await session.execute(
-        update(RefreshFamily)
-        .where(*family, RefreshFamily.secret_digest == _digest(secret))
-        .values(
-            secret_digest=_digest(child_secret),
-            parent_digest=RefreshFamily.secret_digest,
-            rotated_at=func.now(),
-            expires_at=func.least(func.now() + RefreshFamily.idle_lifetime, RefreshFamily.absolute_expires_at),
-            **_use(origin),
-        )
-        .returning(*granted)
-    )
-    row = rotated.one_or_none()
+    digests = {"family_id": family_id, "sent_digest": _digest(secret), "child_digest": _digest(child_secret)}
+    use = {"owner_id": client_id, "new_device": origin.device, "new_address": origin.address}
+    row = (await session.execute(_ROTATE, digests | use)).one_or_none()
     if row is None:
-        repeated = select(*granted).where(
-            *family,
-            RefreshFamily.parent_digest == _digest(secret),
-            # Both are compared: after a change of the refresh secret, the derived child is not the one that was issued.
-            RefreshFamily.secret_digest == _digest(child_secret),
-            RefreshFamily.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
-        )
-        row = (await session.execute(repeated)).one_or_none()
-    if row is not None:
-        account_id, client, sid, scope = row
-        return Rotation(account_id, client, sid, frozenset(scope.split()), f"{family_id}.{child_secret}")
+        if client_id is not None and not await belongs_to(session, token, client_id):
+            return None
+        row = (await session.execute(_REPEATED, digests)).one_or_none()
+    if row is None:
+        await _revoke_reused(session, family_id, refresh_secret, origin)
+        return None
+    account_id, client, sid, granted, of_role, of_client, email, email_verified, name = row
+    scopes = frozenset(granted.split()).intersection(of_role.split(), of_client.split())
+    return Rotation(account_id, client, sid, scopes, email, email_verified, name, f"{family_id}.{child_secret}")
+
+
+_VALID = (
+    _FAMILIES.c.id == bindparam("family_id", type_=Text),
+    _FAMILIES.c.expires_at > func.now(),
+    _ACCOUNTS.c.id == _FAMILIES.c.account_id,
+    _ROLES.c.name == _ACCOUNTS.c.role,
+    _CLIENTS.c.id == _FAMILIES.c.client_id,
+)
+_GRANTED = (
+    *(_FAMILIES.c.account_id, _FAMILIES.c.client_id, _FAMILIES.c.sid),
+    *(_FAMILIES.c.scope, _ROLES.c.scope.label("of_role"), _CLIENTS.c.scope.label("of_client")),
+    *(_ACCOUNTS.c.email, _ACCOUNTS.c.email_verified_at.is_not(None).label("email_verified"), _ACCOUNTS.c.name),
+)
+_SENT, _CHILD = bindparam("sent_digest", type_=LargeBinary), bindparam("child_digest", type_=LargeBinary)
+
+_ROTATE = (
+    update(_FAMILIES)
+    .where(
+        *_VALID,
+        _FAMILIES.c.secret_digest == _SENT,
+        _FAMILIES.c.client_id == func.coalesce(bindparam("owner_id", type_=Text), _FAMILIES.c.client_id),
+    )
+    .values(
+        secret_digest=_CHILD,
+        parent_digest=_FAMILIES.c.secret_digest,
+        rotated_at=func.now(),
+        expires_at=func.least(func.now() + _FAMILIES.c.idle_lifetime, _FAMILIES.c.absolute_expires_at),
+        **_USE,
+    )
+    .returning(*_GRANTED)
+)
+"""Replace the secret of a family, and return what the access token says: one statement, which is built once, because each session refreshes
+its tokens every few minutes."""
+
+_REPEATED = select(*_GRANTED).where(
+    *_VALID,
+    _FAMILIES.c.parent_digest == _SENT,
+    # Both are compared: after a change of the refresh secret, the derived child is not the one that was issued.
+    _FAMILIES.c.secret_digest == _CHILD,
+    _FAMILIES.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
+)
+"""The same for a parent that is sent again within RETRY_PERIOD."""
+
+
+async def _revoke_reused(session: AsyncSession, family_id: str, refresh_secret: bytes, origin: Origin) -> None:
+    """Revoke the family of a token that was used before. Does nothing for an unknown one."""
     for account_id, was_valid in await end_sessions(session, RefreshFamily.id == family_id):
         if was_valid:
             email = await session.scalar(select(Account.email).where(Account.id == account_id))
@@ -165,7 +219,6 @@ async def rotate(
             about = {"account_id": str(account_id), "address": origin.address, "name_hash": name_hash}
             after_commit(session, log.warning, message, **about)
             after_commit(session, refresh_tokens_reused_total.inc)
-    return None
 
 
 async def revoke(session: AsyncSession, token: str) -> None:

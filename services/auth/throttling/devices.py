@@ -12,9 +12,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from fastapi import Response
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import LargeBinary, Uuid, bindparam, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.bulk import table_of
 from services.auth.models import Account
 from services.auth.settings import settings
 from services.auth.throttling.models import Device
@@ -55,25 +56,29 @@ async def find(session: AsyncSession, token: str | None, email: str) -> KnownDev
     return None if account_id is None else KnownDevice(account_id, token, digest)
 
 
+_DEVICES = table_of(Device)
+_ROW = _DEVICES.c
+_DIGEST, _ACCOUNT = bindparam("of_digest", type_=LargeBinary), bindparam("of_account", type_=Uuid)
+# These statements are built once: building them takes longer than the database needs.
+_EXTEND = (
+    update(_DEVICES)
+    .where(_ROW.token_digest == _DIGEST)
+    .values(last_login_at=func.now(), expires_at=func.now() + DEVICE_LIFETIME)
+    .returning(_ROW.token_digest)
+)
+_ADD = insert(_DEVICES).values(token_digest=_DIGEST, account_id=_ACCOUNT, expires_at=func.now() + DEVICE_LIFETIME)
+_OTHERS = select(_ROW.token_digest).where(_ROW.account_id == _ACCOUNT).order_by(_ROW.last_login_at.desc())
+_SURPLUS = _OTHERS.offset(MAX_DEVICES).with_for_update(skip_locked=True).cte("surplus")
+_FORGET_SURPLUS = delete(_DEVICES).where(_ROW.token_digest.in_(select(_SURPLUS)))
+
+
 async def remember(session: AsyncSession, account_id: UUID, known: KnownDevice | None) -> str:
     """Return the device token of a login that succeeded: that of the known device, which is valid longer now, or a new one."""
-    expires_at = func.now() + DEVICE_LIFETIME
-    if known is not None:
-        extended = (
-            update(Device)
-            .where(Device.token_digest == known.token_digest)
-            .values(last_login_at=func.now(), expires_at=expires_at)
-            .returning(Device.token_digest)
-        )
-        if (await session.execute(extended)).first() is not None:
-            return known.token
+    if known is not None and await session.scalar(_EXTEND, {"of_digest": known.token_digest}) is not None:
+        return known.token
     token = secrets.token_urlsafe(32)
-    await session.execute(
-        insert(Device).values(token_digest=_digest(token), account_id=account_id, expires_at=expires_at)
-    )
-    others = select(Device.token_digest).where(Device.account_id == account_id).order_by(Device.last_login_at.desc())
-    surplus = others.offset(MAX_DEVICES).with_for_update(skip_locked=True).cte("surplus")
-    await session.execute(delete(Device).where(Device.token_digest.in_(select(surplus))))
+    await session.execute(_ADD, {"of_digest": _digest(token), "of_account": account_id})
+    await session.execute(_FORGET_SURPLUS, {"of_account": account_id})
     return token
 
 

@@ -21,10 +21,11 @@ class RequestSource:
     disconnected: Callable[[], Awaitable[bool]]
 
 
-async def _request_source(request: Request) -> RequestSource:
+async def source_of(request: Request) -> RequestSource:
+    """Return the source of a request."""
     proxies: TrustedProxies = request.state.trusted_proxies
     address = await proxies.client_network(request.scope)
     return RequestSource(address or UNKNOWN_ADDRESS, request.is_disconnected)
 
 
-CurrentRequestSource = Annotated[RequestSource, Depends(_request_source)]
+CurrentRequestSource = Annotated[RequestSource, Depends(source_of)]

@@ -6,16 +6,13 @@ No transaction is open while a password is hashed. A failed login and a revoked 
 import math
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
-from sqlalchemy.orm import joinedload
 
 from services.auth.accounts import guests, mail_codes, records
 from services.auth.accounts.hash_queue import Lane
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
 from services.auth.clients.authentication import ClientCredentials, authenticate_app, authenticate_client
-from services.auth.clients.models import Client
 from services.auth.email_addresses import normalize_email
 from services.auth.errors import InvalidGrant, InvalidRequest, TooManyFailedLogins, UnauthorizedClient
 from services.auth.mail.waiting import mail_is_configured
@@ -184,18 +181,21 @@ async def refresh(
     async with sessions.begin() as session:
         named = None if credentials is None else (await authenticate_app(session, credentials)).id
         rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, named)
-        if rotation is not None:
-            owner = select(Account, Client).join(Client, Client.id == rotation.client_id)
-            found = await session.execute(
-                owner.where(Account.id == rotation.account_id).options(joinedload(Account.granted_role))
-            )
-            account, client = found.one()
-            granted = select_scope(scope, rotation.scopes & account.scopes & client.scopes)
+        granted = "" if rotation is None else select_scope(scope, rotation.scopes)
     if rotation is None:
         raise InvalidGrant(
             "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
         )
-    return _account_grant(account, client.id, granted, rotation.sid, rotation.next_token)
+    return Grant(
+        str(rotation.account_id),
+        rotation.client_id,
+        granted,
+        rotation.email,
+        rotation.sid,
+        rotation.next_token,
+        email_verified=rotation.email_verified,
+        name=rotation.name,
+    )
 
 
 async def begin_as_guest(

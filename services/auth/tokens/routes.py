@@ -2,15 +2,18 @@
 
 from typing import Annotated
 
-from fastapi import Cookie, Depends, Form, Request, Response
+from fastapi import Depends, Form, Request, Response
 
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
-from services.auth.accounts.password_hashing import CurrentPasswordHasher
-from services.auth.accounts.password_rules import MAX_BYTES
-from services.auth.clients.authentication import SentCredentials, authenticate_client
+from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.clients.authentication import (
+    ClientCredentials,
+    SentCredentials,
+    authenticate_client,
+    sent_credentials,
+)
 from services.auth.db import Transaction, reading_sessions, sessions
-from services.auth.email_addresses import MAX_LENGTH
 from services.auth.errors import (
     InvalidClient,
     InvalidGrant,
@@ -22,39 +25,49 @@ from services.auth.errors import (
     UnauthorizedClient,
     UnsupportedGrantType,
 )
-from services.auth.keys.key_ring import CurrentKeyRing
+from services.auth.keys.key_ring import KeyRing
 from services.auth.metrics import token_requests_total
-from services.auth.sessions.origin import CurrentOrigin
+from services.auth.sessions.origin import origin_of
 from services.auth.settings import settings
 from services.auth.throttling import devices
 from services.auth.throttling.devices import DEVICE_COOKIE
-from services.auth.throttling.refusal_delay import CurrentRefusalDelay
-from services.auth.throttling.remembered_refusals import CurrentRefusals
-from services.auth.throttling.request_source import CurrentRequestSource
+from services.auth.throttling.refusal_delay import RefusalDelay
+from services.auth.throttling.remembered_refusals import RememberedRefusals
+from services.auth.throttling.request_source import source_of
 from services.auth.tokens import grants
 from services.auth.tokens.access_tokens import sign_access_token
+from services.auth.tokens.forms import TokenForm
 from services.auth.tokens.login_log import observe_login
-from services.auth.tokens.oauth_route import NO_STORE, OAuthRoute, oauth_responses, refuse_repeated_parameters
+from services.auth.tokens.oauth_route import (
+    NO_STORE,
+    FormRoute,
+    OAuthRoute,
+    form_body,
+    oauth_responses,
+    read_form,
+    refuse_repeated_parameters,
+)
 from services.auth.tokens.revocation import revoke
 from services.auth.tokens.schemas import GrantType, TokenResponse
 
 router = Router(tags=["tokens"], route_class=OAuthRoute)
+token_router = Router(tags=["tokens"], route_class=FormRoute)
+_LIKE_FORM = {"description": "As the form parameter `device_token`"}
+_DEVICE_COOKIE = {
+    "name": DEVICE_COOKIE,
+    "in": "cookie",
+    "required": False,
+    "schema": {"anyOf": [{"type": "string"}, {"type": "null"}], "title": "Device Token", **_LIKE_FORM},
+    **_LIKE_FORM,
+}
 
 
-async def _refresh_secret(request: Request) -> bytes:
-    secret: bytes = request.state.refresh_secret
-    return secret
-
-
-RefreshSecret = Annotated[bytes, Depends(_refresh_secret)]
-
-
-@router.post(
+@token_router.post(
     "/auth/token",
     summary="Get an access token",
+    openapi_extra={**form_body(TokenForm), "parameters": [_DEVICE_COOKIE]},
     response_model=TokenResponse,
     response_model_exclude_none=True,
-    dependencies=[Depends(refuse_repeated_parameters)],
     responses={
         **oauth_responses(
             InvalidRequest,
@@ -69,56 +82,7 @@ RefreshSecret = Annotated[bytes, Depends(_refresh_secret)]
         **problem_responses(TooBusy),
     },
 )
-async def get_access_token(
-    response: Response,
-    key_ring: CurrentKeyRing,
-    hasher: CurrentPasswordHasher,
-    refresh_secret: RefreshSecret,
-    origin: CurrentOrigin,
-    source: CurrentRequestSource,
-    refusals: CurrentRefusals,
-    refusal_delay: CurrentRefusalDelay,
-    client: SentCredentials,
-    grant_type: Annotated[str, Form(max_length=100, description=", ".join(GrantType), examples=["password"])],
-    username: Annotated[
-        str | None,
-        Form(
-            max_length=MAX_LENGTH,
-            description="For grant_type=password: the e-mail address",
-            examples=["ada@example.com"],
-        ),
-    ] = None,
-    password: Annotated[
-        str | None,
-        Form(max_length=MAX_BYTES, description="For grant_type=password", examples=["a gate of nine hinges"]),
-    ] = None,
-    refresh_token: Annotated[
-        str | None,
-        Form(max_length=200, description="For grant_type=refresh_token: the refresh token of the latest response"),
-    ] = None,
-    challenge: Annotated[
-        str | None,
-        Form(max_length=100, description="For a login with a code: the `challenge` of POST /auth/email/code"),
-    ] = None,
-    code: Annotated[
-        str | None, Form(max_length=20, description="For a login with a code: the six digits in the mail")
-    ] = None,
-    scope: Annotated[
-        str | None,
-        Form(max_length=1000, description="Requested scopes, space-separated. Default: all scopes that can be granted"),
-    ] = None,
-    device_token: Annotated[
-        str | None,
-        Form(
-            max_length=200,
-            description="For grant_type=password: the `device_token` of an earlier login to this account on this device."
-            " Browsers send it as a cookie instead",
-        ),
-    ] = None,
-    device_cookie: Annotated[
-        str | None, Cookie(alias=DEVICE_COOKIE, description="As the form parameter `device_token`")
-    ] = None,
-) -> TokenResponse:
+async def get_access_token(request: Request) -> Response:
     """Log in with a password, use a refresh token, or get an access token for an OAuth client.
 
     An app with which people log in sends its `client_id` and no secret; without a `client_id`, it is the app `shop`. A login returns an
@@ -133,45 +97,11 @@ async def get_access_token(
     code from a mail (POST /auth/email/code), or resets the password (POST /auth/password/forgot). That ends it, and so does a login on a
     known device.
     """
-    response.headers.update(NO_STORE)
-    match grant_type:
-        case GrantType.PASSWORD:
-            if username is None or password is None:
-                raise InvalidRequest("The grant type password needs username and password.")
-            known = device_token or device_cookie
-            login = grants.PasswordLogin(username, password, scope, known, client, source, origin)
-            async with refusal_delay.request_of(source.address):
-                grant = await observe_login(
-                    grants.log_in(sessions, reading_sessions, hasher, refusals, login),
-                    method="password",
-                    address=origin.address,
-                    secret=refresh_secret,
-                    username=username,
-                )
-        case GrantType.MAIL_CODE:
-            if challenge is None or code is None:
-                raise InvalidRequest("This grant type needs challenge and code.")
-            with_code = grants.CodeLogin(challenge, code.strip(), scope, client, source, origin)
-            grant = await observe_login(
-                grants.log_in_with_code(sessions, refusals, with_code),
-                method="mail_code",
-                address=origin.address,
-                secret=refresh_secret,
-            )
-        case GrantType.REFRESH_TOKEN:
-            if refresh_token is None:
-                raise InvalidRequest("The grant type refresh_token needs refresh_token.")
-            grant = await grants.refresh(sessions, refresh_secret, client, refresh_token, scope, origin)
-        case GrantType.CLIENT_CREDENTIALS:
-            if client is None:
-                raise InvalidClient
-            async with sessions.begin() as session:
-                grant = await grants.authorize_client(session, client, scope)
-        case _:
-            raise UnsupportedGrantType
-    key = await key_ring.signing_key()
+    form = await read_form(request, TokenForm)
+    grant = await _grant(request, form)
+    key_ring: KeyRing = request.state.key_ring
     access_token = sign_access_token(
-        key,
+        await key_ring.signing_key(),
         grant.subject,
         client_id=grant.client_id,
         scope=grant.scope,
@@ -180,15 +110,71 @@ async def get_access_token(
         email_verified=grant.email_verified,
         name=grant.name,
     )
-    if grant.device_token is not None:
-        devices.set_cookie(response, grant.device_token)
-    token_requests_total.labels(grant_type, "granted").inc()
-    return TokenResponse(
+    token_requests_total.labels(form.grant_type, "granted").inc()
+    answer = TokenResponse(
         access_token=access_token,
         expires_in=settings.auth_access_token_seconds,
         refresh_token=grant.refresh_token,
         scope=grant.scope,
         device_token=grant.device_token,
+    )
+    response = Response(answer.model_dump_json(exclude_none=True), headers=NO_STORE, media_type="application/json")
+    if grant.device_token is not None:
+        devices.set_cookie(response, grant.device_token)
+    return response
+
+
+async def _grant(request: Request, form: TokenForm) -> grants.Grant:
+    """Return what the request is granted. It reads the objects that it needs from the state: FastAPI takes time for each dependency."""
+    client = sent_credentials(request, form.client_id, form.client_secret)
+    match form.grant_type:
+        case GrantType.PASSWORD:
+            return await _log_in(request, form, client)
+        case GrantType.MAIL_CODE:
+            return await _log_in_with_code(request, form, client)
+        case GrantType.REFRESH_TOKEN:
+            if form.refresh_token is None:
+                raise InvalidRequest("The grant type refresh_token needs refresh_token.")
+            secret, origin = request.state.refresh_secret, await origin_of(request)
+            return await grants.refresh(sessions, secret, client, form.refresh_token, form.scope, origin)
+        case GrantType.CLIENT_CREDENTIALS:
+            if client is None:
+                raise InvalidClient
+            async with sessions.begin() as session:
+                return await grants.authorize_client(session, client, form.scope)
+        case _:
+            raise UnsupportedGrantType
+
+
+async def _log_in(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.Grant:
+    if form.username is None or form.password is None:
+        raise InvalidRequest("The grant type password needs username and password.")
+    source, origin = await source_of(request), await origin_of(request)
+    device_token = form.device_token or request.cookies.get(DEVICE_COOKIE)
+    login = grants.PasswordLogin(form.username, form.password, form.scope, device_token, client, source, origin)
+    hasher: PasswordHasher = request.state.password_hasher
+    refusals: RememberedRefusals = request.state.remembered_refusals
+    refusal_delay: RefusalDelay = request.state.refusal_delay
+    async with refusal_delay.request_of(source.address):
+        return await observe_login(
+            grants.log_in(sessions, reading_sessions, hasher, refusals, login),
+            method="password",
+            address=origin.address,
+            secret=request.state.refresh_secret,
+            username=form.username,
+        )
+
+
+async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.Grant:
+    if form.challenge is None or form.code is None:
+        raise InvalidRequest("This grant type needs challenge and code.")
+    source, origin = await source_of(request), await origin_of(request)
+    login = grants.CodeLogin(form.challenge, form.code.strip(), form.scope, client, source, origin)
+    return await observe_login(
+        grants.log_in_with_code(sessions, request.state.remembered_refusals, login),
+        method="mail_code",
+        address=origin.address,
+        secret=request.state.refresh_secret,
     )
 
 

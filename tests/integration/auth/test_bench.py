@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 
 import asyncpg
+import jwt
 import pytest
 
 from bench import auth_memory, refresh_app, sessions
+from contracts.tokens import AccessClaims
 from services.auth.settings import settings
 from tests.fixtures.auth import AuthClient
 
@@ -41,9 +43,15 @@ async def test_refresh_app_changes_the_same_columns_as_auth(
 
     own, other = await sessions.begin(database, await account_of(database, email), 2)
     before = await rows()
-    async with asyncpg.create_pool(URL, min_size=1, max_size=1, timeout=10) as pool:
-        monkeypatch.setitem(refresh_app.state, "pool", pool)
-        assert await refresh_app.refresh(other.token) != other.token
+    pool = await refresh_app.create_pool(URL, 1)
+    monkeypatch.setitem(refresh_app.state, "pool", pool)
+    token, row = await refresh_app.refresh(other.token)
+    await pool.close()
+    assert token != other.token
+    assert (
+        AccessClaims.model_validate(jwt.decode(refresh_app.sign(row), options={"verify_signature": False})).email
+        == email
+    )
     assert (await auth.refresh(own.token)).status_code == 200
     after = await rows()
     keys = [token.partition(".")[0] for token in (own.token, other.token)]
