@@ -57,7 +57,7 @@ async def test_register_when_the_form_is_invalid_then_not_counted(auth: AuthClie
         assert (await session.scalars(select(AddressBucket))).all() == []
 
 
-@pytest.mark.parametrize("path", ["/auth/password/forgot", "/auth/email/verification-mail"])
+@pytest.mark.parametrize("path", ["/auth/password/forgot", "/auth/email/verification-mail", "/auth/email/code"])
 async def test_request_for_a_mail_takes_a_token_of_failed_logins(
     auth: AuthClient, mail_server: MailServer, path: str
 ) -> None:
@@ -71,3 +71,14 @@ async def test_request_for_a_mail_takes_a_token_of_failed_logins(
         await session.execute(update(AddressBucket).values(full_at=func.now() + timedelta(hours=1)))
     refused = await auth.http.post(path, json={"email": "nobody@example.com"})
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+
+
+async def test_login_with_a_wrong_code_takes_a_token_of_failed_logins(auth: AuthClient) -> None:
+    grant = {"grant_type": "urn:shop:grant-type:mail-code", "challenge": "x" * 43, "code": "123456"}
+    assert (await auth.token(**grant)).status_code == 400
+    async with sessions.begin() as session:
+        assert await session.scalar(select(AddressBucket.kind)) == FAILED_LOGINS.kind
+        await session.execute(update(AddressBucket).values(full_at=func.now() + timedelta(hours=1)))
+    refused = await auth.token(**grant)
+    assert (refused.status_code, refused.json()["error"]) == (429, "temporarily_unavailable")
+    assert int(refused.headers["retry-after"]) > 3000
