@@ -102,6 +102,7 @@ async def log_in(
     attempt.check()
     lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id, address)
     async with hasher.slot(lane, login.source.disconnected):
+        attempt.check()  # others with this name or address may have been refused while this one waited: no query is needed then
         async with sessions.begin() as session:
             client = await authenticate_app(session, login.client)
             started_at = await attempt.start(session)

@@ -39,3 +39,12 @@ async def test_token_when_the_body_is_not_a_form_then_415(auth: AuthClient, kind
     response = await auth.http.post("/auth/token", content=b'{"grant_type":"password"', headers={"Content-Type": kind})
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
     assert response.headers["accept"] == "application/x-www-form-urlencoded"
+
+
+async def test_forms_when_a_parameter_is_unknown_then_it_is_ignored(auth: AuthClient, email: str) -> None:
+    """RFC 6749 section 3.2. A JSON body with an unknown field is refused."""
+    login = await auth.login(email, resource="https://shop.example")
+    assert login.status_code == 200
+    form = {"token": login.json()["refresh_token"], "reason": "logout"}
+    assert (await auth.http.post("/auth/revoke", data=form)).status_code == 200
+    assert (await auth.refresh(login.json()["refresh_token"])).status_code == 400
