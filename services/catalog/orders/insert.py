@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Select, Text, bindparam, cast, select, true
+from sqlalchemy import ColumnElement, Text, bindparam, cast, select, true
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import array_parameters, array_values, table_of
+from kit.db.driver import DriverStatement
 from kit.idempotency.keys import IdempotentRequest
 from services.catalog.models import IdempotencyKey, Order, OrderItem
 from services.catalog.orders.schemas import OrderView
@@ -35,11 +36,11 @@ async def insert_order(
         }
         parameters |= {"key_status": CREATED, "key_body": view.model_dump_json()}
     statement = _statement(tuple(order), tuple(items[0]), idempotent is not None)
-    return (await session.execute(statement, parameters)).first() is not None
+    return bool(await statement.fetch(session, **parameters))
 
 
 @lru_cache(maxsize=8)
-def _statement(order_columns: tuple[str, ...], item_columns: tuple[str, ...], with_key: bool) -> Select[object]:
+def _statement(order_columns: tuple[str, ...], item_columns: tuple[str, ...], with_key: bool) -> DriverStatement:
     values = {name: bindparam(f"order_{name}", type_=ORDERS.c[name].type) for name in order_columns}
     new = insert(ORDERS).values(values).on_conflict_do_nothing(index_elements=[ORDERS.c.number])
     new_order = new.returning(ORDERS.c.id).cte("new_order")
@@ -53,4 +54,4 @@ def _statement(order_columns: tuple[str, ...], item_columns: tuple[str, ...], wi
         }
         key["body"] = cast(bindparam("key_body", type_=Text), JSONB)
         ctes.append(insert(KEYS).from_select(list(key), select(*key.values()).select_from(new_order)).cte("new_key"))
-    return select(new_order.c.id).add_cte(*ctes)
+    return DriverStatement(select(new_order.c.id).add_cte(*ctes))

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, Uuid, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.auth import Caller
+from kit.db.driver import DriverStatement
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest, StoredResponse
 from services.catalog.errors import ReservationLimitReached, TooManyPendingOrders
@@ -23,10 +23,11 @@ ALWAYS_ALLOWED = 10
 """So many units of a product can always be reserved, however small its stock is."""
 
 GUEST_ORDERS_PER_NETWORK = 50
-LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))")
+LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 
 # After the lock, because a statement does not see what was committed after it began.
-_held = text("""
+HELD = DriverStatement(
+    text("""
 SELECT
     (SELECT count(*) FROM (
         SELECT FROM orders WHERE customer_id = :customer AND status = 'pending' LIMIT :pending_limit
@@ -44,7 +45,7 @@ SELECT
         WHERE caller = :customer AND operation = CAST(:operation AS text) AND key = CAST(:key AS text)
     ) AS repeated
 """).bindparams(bindparam("variants", type_=ARRAY(Uuid)))
-HELD = _held.columns(pending=BigInteger, guests=BigInteger, reserved=JSONB, repeated=Boolean)
+)
 
 
 class Wanted(NamedTuple):
@@ -79,23 +80,24 @@ async def check_limits(
     Return the stored response if the same request was answered since it was looked up. Holds a lock until the end of the transaction.
     Raises TooManyPendingOrders, ReservationLimitReached.
     """
-    await session.execute(LOCK, {"key": f"orders of {customer.id}"})
+    await LOCK.fetch(session, key=f"orders of {customer.id}")
     if network is not None:
-        await session.execute(LOCK, {"key": f"guest orders of {network}"})
-    parameters = {
-        "customer": customer.id,
-        "network": network,
-        "pending_limit": settings.catalog_max_pending_orders,
-        "guest_limit": GUEST_ORDERS_PER_NETWORK,
-        "variants": list(wanted),
-        "operation": idempotent.operation if idempotent else None,
-        "key": idempotent.key if idempotent else None,
-    }
-    held = (await session.execute(HELD, parameters)).one()
-    if held.repeated:
+        await LOCK.fetch(session, key=f"guest orders of {network}")
+    (held,) = await HELD.fetch(
+        session,
+        customer=customer.id,
+        network=network,
+        pending_limit=settings.catalog_max_pending_orders,
+        guest_limit=GUEST_ORDERS_PER_NETWORK,
+        variants=list(wanted),
+        operation=idempotent.operation if idempotent else None,
+        key=idempotent.key if idempotent else None,
+    )
+    if held["repeated"]:
         return await keys.find(session, IdempotencyKey, idempotent)
-    _check_pending_orders(held.pending, held.guests)
-    _check_reservations(wanted, {UUID(variant_id): int(units) for variant_id, units in held.reserved.items()})
+    _check_pending_orders(held["pending"], held["guests"])
+    reserved = {UUID(variant_id): int(units) for variant_id, units in held["reserved"].items()}
+    _check_reservations(wanted, reserved)
     return None
 
 

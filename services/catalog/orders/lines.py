@@ -4,31 +4,38 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, select
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.bulk import table_of
 from services.catalog.errors import CurrenciesDiffer, PriceMissing, ProductNotFound, ProductNotOffered, VariantRequired
 from services.catalog.models import Product, StockLevel, Variant
 from services.catalog.orders.limits import Wanted
 from services.catalog.orders.schemas import OrderLine
 from services.catalog.statuses import ProductKind, ProductStatus
-from services.catalog.stock.levels import AVAILABLE
 
-COLUMNS = (
-    Variant.id,
-    Variant.product_id,
-    Product.name,
-    Product.slug,
-    Variant.sku,
-    Variant.options,
-    AVAILABLE.label("stock"),
-    StockLevel.on_hand,
-    Product.low_stock,
-    Product.status,
-    Product.kind,
-    Product.price,
-    Product.currency,
-    Variant.prices,
+PRODUCTS, VARIANTS, LEVELS = table_of(Product), table_of(Variant), table_of(StockLevel)
+
+LINES = (
+    select(
+        VARIANTS.c.id,
+        VARIANTS.c.product_id,
+        PRODUCTS.c.name,
+        PRODUCTS.c.slug,
+        VARIANTS.c.sku,
+        VARIANTS.c.options,
+        (LEVELS.c.on_hand - LEVELS.c.reserved + LEVELS.c.backorder_limit).label("stock"),
+        LEVELS.c.on_hand,
+        PRODUCTS.c.low_stock,
+        PRODUCTS.c.status,
+        PRODUCTS.c.kind,
+        PRODUCTS.c.price,
+        PRODUCTS.c.currency,
+        VARIANTS.c.prices,
+    )
+    .join_from(VARIANTS, PRODUCTS, PRODUCTS.c.id == VARIANTS.c.product_id)
+    .outerjoin(LEVELS, LEVELS.c.variant_id == VARIANTS.c.id)
+    .where(VARIANTS.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
 )
 
 
@@ -66,9 +73,8 @@ async def load_lines(session: AsyncSession, requested: Collection[OrderLine], cu
         variant_id = line.variant_id or line.product_id
         quantities[variant_id] = quantities.get(variant_id, 0) + line.quantity
         products[variant_id] = line.product_id
-    query = select(*COLUMNS).join(Product, Product.id == Variant.product_id)
-    query = query.outerjoin(StockLevel, StockLevel.variant_id == Variant.id).where(Variant.id.in_(list(quantities)))
-    rows = {row.id: row for row in await session.execute(query) if row.product_id == products[row.id]}
+    found = await session.execute(LINES, {"ids": list(quantities)})
+    rows = {row.id: row for row in found if row.product_id == products[row.id]}
     await _check_found(session, {key: product for key, product in products.items() if key not in rows})
     lines = [_line(rows[variant_id], quantity, currency) for variant_id, quantity in quantities.items()]
     not_offered = [line for line in lines if line.status != ProductStatus.ACTIVE]

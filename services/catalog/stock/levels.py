@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.driver import DriverStatement
 from services.catalog.models import OrderItem, StockLevel
 
 AVAILABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
@@ -23,7 +24,8 @@ PAYMENTS = "payments"
 
 MOVEMENT = "INSERT INTO stock_movements (variant_id, kind, quantity, on_hand_change, reserved_change, order_id, actor)"
 
-RESERVE = text(f"""
+RESERVE = DriverStatement(
+    text(f"""
 WITH requested AS (
     SELECT * FROM unnest(CAST(:variants AS uuid[]), CAST(:quantities AS bigint[])) AS requested (variant_id, quantity)
 ), locked AS (
@@ -40,6 +42,7 @@ WITH requested AS (
 )
 SELECT variant_id, available FROM changed
 """)  # noqa: S608 -- MOVEMENT is a constant
+)
 
 
 def _moving(kind: str, before: str, after: str, *, on_hand: int, reserved: int) -> TextClause:
@@ -121,13 +124,14 @@ SELECT variant_id, 'returned', units, units, 0, order_id, CAST(:actor AS text) F
 async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_id: UUID, actor: str) -> dict[UUID, int]:
     """Reserve the quantities of the variants that have enough, for an order. Return how many units of each can still be ordered."""
     variants = sorted(quantities)
-    parameters = {
-        "variants": variants,
-        "quantities": [quantities[variant] for variant in variants],
-        "order_id": order_id,
-        "actor": actor,
-    }
-    return {row.variant_id: row.available for row in await session.execute(RESERVE, parameters)}
+    rows = await RESERVE.fetch(
+        session,
+        variants=variants,
+        quantities=[quantities[variant] for variant in variants],
+        order_id=order_id,
+        actor=actor,
+    )
+    return {row["variant_id"]: row["available"] for row in rows}
 
 
 async def release(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
