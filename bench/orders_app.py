@@ -54,6 +54,8 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
             "created_at": now.isoformat(),
             "expires_at": expires.isoformat(),
             "payment_reference": None,
+            "refunded_amount": 0,
+            "partially_refunded": False,
             "delivered_at": None,
             "items": [
                 {
@@ -66,8 +68,13 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
                     "quantity": quantity,
                     "unit_price": row["price"],
                     "amount": row["price"] * quantity,
+                    "kind": row["kind"],
+                    "packed": 0,
+                    "shipped": 0,
+                    "delivered": 0,
                 }
             ],
+            "fulfilments": [],
             "payments": [],
         }
         text = json.dumps(answer)

@@ -3,7 +3,7 @@
 LINES = """
 SELECT variants.id, variants.product_id, products.name, products.slug, variants.sku, variants.options,
     stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit AS stock, stock_levels.on_hand,
-    products.low_stock, products.status, products.price, products.currency, variants.prices
+    products.low_stock, products.status, products.kind, products.price, products.currency, variants.prices
 FROM variants JOIN products ON products.id = variants.product_id
 LEFT OUTER JOIN stock_levels ON stock_levels.variant_id = variants.id
 WHERE variants.id = ANY($1::uuid[])
@@ -46,8 +46,8 @@ WITH new_order AS (
     INSERT INTO orders (id, number, customer_id, customer_email, status, amount, currency, created_at, expires_at)
     VALUES ($1, $18, $2, $3, 'pending', $4, $5, $6, $7) ON CONFLICT (number) DO NOTHING RETURNING id
 ), new_items AS (
-    INSERT INTO order_items (order_id, position, variant_id, product_id, name, slug, sku, options, quantity, unit_price, stock_state)
-    SELECT new_order.id, 0, item.*, 'reserved' FROM new_order CROSS JOIN
+    INSERT INTO order_items (order_id, position, variant_id, product_id, name, slug, sku, options, quantity, unit_price, kind, stock_state)
+    SELECT new_order.id, 0, item.*, 'digital', 'reserved' FROM new_order CROSS JOIN
     unnest($8::uuid[], $9::uuid[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::bigint[], $15::bigint[]) AS item
 ), new_key AS (
     INSERT INTO idempotency_keys (caller, operation, key, fingerprint, status, body)

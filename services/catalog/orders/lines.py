@@ -100,7 +100,7 @@ async def _check_found(session: AsyncSession, missing: Mapping[UUID, UUID]) -> N
     raise ProductNotFound(f"There is no product {ids[0]} with this variant. Remove it from the order.", products=ids)
 
 
-def _line(row: Row[Any], quantity: int, currency: str | None) -> Line:
+def _line(row: Row[*tuple[Any, ...]], quantity: int, currency: str | None) -> Line:
     chosen = currency or row.currency
     price = row.prices.get(chosen, row.price if chosen == row.currency else None)
     if price is None:
