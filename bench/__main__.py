@@ -10,6 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +28,8 @@ from bench import (
     memory,
     orders,
     peer,
+    products,
+    products_peer,
     purchases,
     report,
     revocations,
@@ -158,7 +161,7 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
 
 
 async def measure_routes(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
-    """Measure how many requests per second a route answers without and with an access token, and fastapi-users with one."""
+    """Measure how many requests per second routes without and with an access token and the product routes answer, and their peers."""
     python = await _install(users_peer.ENVIRONMENT, results, console)
     async with AsyncExitStack() as running:
         results.routes = await running.enter_async_context(routes.open_and_closed_route(stack))
@@ -169,8 +172,12 @@ async def measure_routes(results: Results, size: Size, stack: Stack, executor: E
             closed, account = await running.enter_async_context(users_peer.run_users_peer(python, url, secret))
             results.routes.append(closed)
             results.account_routes.append(account)
-        measured = [*results.routes, *results.account_routes]
-        console.print(f"access tokens: {size.rounds} rounds of {size.seconds:g} s for each of {len(measured)} routes")
+        python = await _install(products_peer.ENVIRONMENT, results, console)
+        results.product_routes = await running.enter_async_context(products.run_servers(stack, python))
+        measured = [*results.routes, *results.account_routes, *chain.from_iterable(results.product_routes.values())]
+        console.print(
+            f"access tokens and products: {size.rounds} rounds of {size.seconds:g} s for each of {len(measured)} routes"
+        )
         await routes.measure_in_turns(measured, size.rounds, size.seconds, executor)
     results.verified = await revocations.measure(size.rounds)
 

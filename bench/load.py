@@ -18,6 +18,7 @@ from dev.process.launcher import die_with_parent
 MAX_EXTRA_SECONDS = 60.0
 """Time limit for the answers to the last requests of a round."""
 
+NOT_MODIFIED = 304
 T = TypeVar("T")
 
 
@@ -47,7 +48,7 @@ class Round:
 
     def count(self, status: int, took: float) -> None:
         """Count an answer and its response time in seconds."""
-        if 200 <= status < 300:
+        if 200 <= status < 300 or status == NOT_MODIFIED:
             self.accepted += 1
         else:
             self.refused += 1
@@ -79,13 +80,14 @@ class Connection(asyncio.Protocol):
         head, found, body = self._received.partition(b"\r\n\r\n")
         if not found:
             return
-        fields = head.lower()
-        start = fields.index(b"content-length:") + len(b"content-length:")
-        if len(body) < int(fields[start:].split(b"\r\n", 1)[0]):
-            return
+        fields, status = head.lower(), int(head[9:12])
+        if status != NOT_MODIFIED:  # it has no body
+            start = fields.index(b"content-length:") + len(b"content-length:")
+            if len(body) < int(fields[start:].split(b"\r\n", 1)[0]):
+                return
         self._received = b""
         self.waiting = False
-        self._answered(int(head[9:12]), time.perf_counter() - self._sent, body)
+        self._answered(status, time.perf_counter() - self._sent, body)
         if b"\r\nconnection: close" in fields:
             self._transport.close()
         else:

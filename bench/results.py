@@ -1,7 +1,8 @@
 """The results of one run, and the ratios between them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from statistics import median
 
 from bench.auth import MeasuredWork
@@ -44,6 +45,8 @@ class Results:
     routes: list[MeasuredRoute] = field(default_factory=list)
     account_routes: list[MeasuredRoute] = field(default_factory=list)
     """GET /auth/me, and the same route of fastapi-users."""
+    product_routes: dict[str, list[MeasuredRoute]] = field(default_factory=dict)
+    """By kind: catalog's, the same SQL on asyncpg, and Django REST framework; of `unchanged` only catalog's (products.py)."""
     logins: list[MeasuredWork] = field(default_factory=list)
     refreshes: list[MeasuredWork] = field(default_factory=list)
     orders: list[MeasuredWork] = field(default_factory=list)
@@ -84,6 +87,7 @@ class Results:
                 Ratio(f"{own_account.name} / {peer.name}", _rate_ratios(own_account, peer), 1.5)
                 for peer in peer_accounts
             ),
+            *self._product_ratios(open_route),
             Ratio(f"{login.name} / {bcrypt_alone.name}", _rate_ratios(login, bcrypt_alone), 0.85),
             Ratio(f"{refresh.name} / {signed.name}", _rate_ratios(refresh, signed), 0.5),
             Ratio(f"{refresh.name} / {unsigned.name}", _rate_ratios(refresh, unsigned)),
@@ -110,9 +114,16 @@ class Results:
             ratios.append(Ratio("sweep: estimated / measured seconds", [self.sweep.estimated / self.sweep.took]))
         return ratios
 
+    def _product_ratios(self, open_route: MeasuredRoute) -> Iterator[Ratio]:
+        for own, *others in self.product_routes.values():
+            bars = (0.45, 2.0) if others else (0.7,)
+            for other, bar in zip(others or [open_route], bars, strict=False):
+                yield Ratio(f"{own.name} / {other.name}", _rate_ratios(own, other), bar)
+
     def measured(self) -> list[Measured]:
         """Return everything whose requests per second were measured."""
-        return [*self.servers, *self.routes, *self.account_routes, *self.logins, *self.refreshes, *self.orders]
+        routes = [*self.routes, *self.account_routes, *chain.from_iterable(self.product_routes.values())]
+        return [*self.servers, *routes, *self.logins, *self.refreshes, *self.orders]
 
     def rates(self) -> dict[str, list[float]]:
         """Return all rates per second by name, one per round."""

@@ -29,7 +29,7 @@ def measured_results() -> Results:
     servers = [MeasuredServer(name, Target(1, "/")) for name in ("raw", "noop", "intake", "two")]
     works = {
         name: MeasuredWork(name, no_work)
-        for name in ("logins", "bcrypt alone", "refresh", "statements", "orders", "on asyncpg")
+        for name in ("logins", "bcrypt alone", "refresh", "statements", "unsigned", "orders", "on asyncpg")
     }
     everything: list[Measured] = [*route.values(), *servers, *works.values()]
     for measured in everything:
@@ -41,7 +41,7 @@ def measured_results() -> Results:
         routes=[route["open"], route["closed"]],
         account_routes=[route["GET /auth/me"], route["users"]],
         logins=[works["logins"], works["bcrypt alone"]],
-        refreshes=[works["refresh"], works["statements"]],
+        refreshes=[works["refresh"], works["statements"], works["unsigned"]],
         orders=[works["orders"], works["on asyncpg"]],
         other_account=([100.0, 100.0], [50.0, 60.0]),
         auth_growth=21.5,
@@ -59,6 +59,19 @@ def test_ratios_of_auth_and_orders_have_their_bars() -> None:
     assert found["orders / same statements"] == ([1.0, 1.0], 0.4)
     assert found["orders during 1,500 attempts of another account / alone"] == ([0.5, 0.6], 0.5)
     assert found["GET /auth/me / users"] == ([1.5, 3.0], 1.5)
+
+
+def test_ratios_of_products_have_their_bars() -> None:
+    results = measured_results()
+    rates = {"list": 90, "asyncpg": 180, "django": 45, "304": 80}
+    routes = {name: MeasuredRoute(name, Target(1, "/"), rounds=rounds(rate, rate)) for name, rate in rates.items()}
+    unchanged = routes.pop("304")
+    results.product_routes = {"list": [*routes.values()], "unchanged": [unchanged]}
+    found = {ratio.name: (ratio.rounds, ratio.expected_minimum) for ratio in results.ratios()}
+    assert found["list / asyncpg"] == ([0.5, 0.5], 0.45)
+    assert found["list / django"] == ([2.0, 2.0], 2.0)
+    assert found["304 / open"] == ([0.8, 0.8], 0.7)
+    assert {"list", "asyncpg", "django", "304"} <= results.rates().keys()
 
 
 def test_report_when_auth_has_grown_too_much_then_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
