@@ -46,6 +46,9 @@ StockKeeper = Annotated[Caller, Depends(require_scope("stock:write"))]
 StockActor = Annotated[Actor, Depends(acting(require_scope("stock:write")))]
 """The same, and the address, for the audit log."""
 
+AnyActor = Annotated[Actor, Depends(acting(authenticate))]
+"""Any caller with a valid access token, and the address, for the audit log."""
+
 FulfilmentActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
 """A caller who may fulfil orders, and the address, for the audit log."""
 

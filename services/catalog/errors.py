@@ -263,3 +263,21 @@ class UnitsMissing(Problem):
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"variants": list[UUID]}
+
+
+class AddressRequired(Problem):
+    """A product of the order is shipped: send `address` with name, lines, city and country."""
+
+    status = 422
+
+
+class AddressNeeded(Problem):
+    """The order still needs its address. Cancel it if it is not paid; otherwise wait until it is shipped, or ask the shop."""
+
+    status = 409
+
+
+class AddressErased(Problem):
+    """The address of the order was erased. Hand the units over (step `deliver`, without tracking), or refund the order."""
+
+    status = 409

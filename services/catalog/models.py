@@ -285,6 +285,23 @@ class OrderItem(Base):
     variant: Mapped[Variant] = relationship(lazy="raise")
 
 
+class OrderAddress(Base):
+    """The address to which an order is shipped, until it is erased (orders/addresses.py). Digital orders have none."""
+
+    __tablename__ = "order_addresses"
+    __table_args__ = (Index(None, "created_at"),)
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str]
+    lines: Mapped[list[str]] = mapped_column(JSONB)
+    city: Mapped[str]
+    region: Mapped[str | None]
+    postal_code: Mapped[str | None]
+    country: Mapped[str]
+    phone: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Fulfilment(Base):
     """A step of staff with units of a paid order: packed, shipped or delivered. `items`: quantity by variant id."""
 

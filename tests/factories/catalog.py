@@ -16,6 +16,16 @@ from tests.factories.events import PRICE
 Headers = dict[str, str]
 MUG = {"name": "Blue Mug", "price": 150_000, "currency": "NGN", "stock": 5}
 """A valid request body for a new product."""
+ADDRESS: dict[str, Any] = {
+    "name": "Ada Obi",
+    "lines": ["12 Broad Street", "Flat 3"],
+    "city": "Lagos",
+    "region": "Lagos State",
+    "postal_code": "101233",
+    "country": "NG",
+    "phone": "+234 801 234 5678",
+}
+"""A valid address in a request for an order."""
 ANY_VERSION = {"If-Match": "*"}
 """The header of a change that does not depend on the version of the product."""
 
@@ -61,12 +71,17 @@ async def post_product(client: httpx.AsyncClient, editor: Headers, **changes: An
 
 
 async def place_order(
-    client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int], key: str | None = None
+    client: httpx.AsyncClient,
+    headers: Headers,
+    quantities: dict[UUID, int],
+    key: str | None = None,
+    address: dict[str, Any] | None = None,
 ) -> httpx.Response:
-    """Request an order over HTTP, with `key` as Idempotency-Key, and return the response."""
+    """Request an order over HTTP, with `key` as Idempotency-Key, and return the response. An `address` is needed for shipped products."""
     items = [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in quantities.items()]
     sent = {**headers, "Idempotency-Key": key} if key else headers
-    return await client.post("/catalog/orders", json={"items": items}, headers=sent)
+    body = {"items": items} if address is None else {"items": items, "address": address}
+    return await client.post("/catalog/orders", json=body, headers=sent)
 
 
 async def fulfil(
@@ -79,8 +94,10 @@ async def fulfil(
     return await client.post(f"/catalog/orders/{order_id}/fulfilments", json={"items": items, **fields}, headers=sent)
 
 
-async def create_order(client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int]) -> UUID:
+async def create_order(
+    client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int], address: dict[str, Any] | None = None
+) -> UUID:
     """Place an order over HTTP and return its id."""
-    response = await place_order(client, headers, quantities)
+    response = await place_order(client, headers, quantities, address=address)
     assert response.status_code == 201, response.text
     return UUID(response.json()["id"])

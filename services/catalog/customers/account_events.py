@@ -19,7 +19,8 @@ from kit.messaging import inbox
 from kit.messaging.personal_data import forget_persons
 from kit.worker.shutdown import Shutdown
 from services.catalog.customers.models import EndedAccount
-from services.catalog.models import IdempotencyKey, InboxRow, Order
+from services.catalog.models import IdempotencyKey, InboxRow, Order, OrderAddress
+from services.catalog.orders.addresses import erase_addresses
 
 REAPPLY_PERIOD = timedelta(hours=2)
 """Longer than the lifetime of an access token, which is at most an hour."""
@@ -94,7 +95,7 @@ async def _end(session: AsyncSession, event: AccountDeleted | AccountMerged, *, 
 
 
 async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Move the orders of merged guests, and erase name and e-mail address from the orders of deleted accounts."""
+    """Move the orders of merged guests, and erase name, e-mail address and address from the orders of deleted accounts."""
     customer = cast(EndedAccount.account_id, Text)
     await session.execute(
         update(Order)
@@ -109,6 +110,14 @@ async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
         .where(or_(Order.customer_email.is_not(None), Order.customer_name.is_not(None)))
         .values(erase)
         .execution_options(synchronize_session=False)
+    )
+    await erase_addresses(
+        session,
+        OrderAddress.order_id.in_(
+            select(Order.id)
+            .join(EndedAccount, Order.customer_id == customer)
+            .where(which, EndedAccount.merged_into.is_(None))
+        ),
     )
     # The stored responses contain the customer.
     await session.execute(

@@ -13,6 +13,7 @@ from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit
 from services.catalog import metrics
 from services.catalog.errors import (
+    AddressErased,
     ItemNotOrdered,
     OrderNotFound,
     OrderNotPaid,
@@ -22,11 +23,11 @@ from services.catalog.errors import (
 )
 from services.catalog.fulfilment.schemas import FulfilItems, FulfilledItem
 from services.catalog.fulfilment.steps import ItemUnits
-from services.catalog.models import AuditLogEntry, Delivery, Fulfilment, Order, OrderItem, OrderPayment
+from services.catalog.models import AuditLogEntry, Delivery, Fulfilment, Order, OrderAddress, OrderItem, OrderPayment
 from services.catalog.orders.fulfilments import COLUMNS, view_of
 from services.catalog.orders.numbers import has_key
 from services.catalog.orders.schemas import FulfilmentView
-from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, StockState
+from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind, StockState
 
 log = structlog.get_logger("fulfilment")
 
@@ -37,7 +38,7 @@ Items = Mapping[UUID, Row[Any]]
 async def fulfil(session: AsyncSession, key: str, request: FulfilItems, actor: Actor) -> FulfilmentView:
     """Record a step with units of the paid order with this id or number. The order is delivered when all units are.
 
-    Raises OrderNotFound, OrderNotPaid, ItemNotOrdered, StepNotPossible, OverFulfilled, UnitsMissing.
+    Raises OrderNotFound, OrderNotPaid, ItemNotOrdered, StepNotPossible, OverFulfilled, UnitsMissing, AddressErased.
     """
     found = select(Order.id, Order.status, Order.payment_reference).where(has_key(key))
     order = (await session.execute(found.with_for_update(key_share=True))).one_or_none()
@@ -53,6 +54,7 @@ async def fulfil(session: AsyncSession, key: str, request: FulfilItems, actor: A
     quantities = _quantities(items, request.items)
     units = {variant_id: _units(row, order.status) for variant_id, row in items.items()}
     _check(items, units, quantities, request.step)
+    await _check_address(session, order_id, items, quantities, request)
     for variant_id, quantity in quantities.items():
         units[variant_id] = units[variant_id].after(request.step, quantity)
         await _store(session, order_id, variant_id, units[variant_id])
@@ -108,6 +110,17 @@ def _check(items: Items, units: Mapping[UUID, ItemUnits], quantities: Mapping[UU
             f"Not all units of this item are in stock: {names}. Record units that were received or counted first.",
             variants=[str(variant_id) for variant_id in missing],
         )
+
+
+async def _check_address(
+    session: AsyncSession, order_id: UUID, items: Items, quantities: Mapping[UUID, int], request: FulfilItems
+) -> None:
+    """Raise AddressErased if goods would be shipped without an address. A tracking number leads to it, so it is not stored without one."""
+    shipped = any(items[variant_id].kind == ProductKind.SHIPPED for variant_id in quantities)
+    if request.tracking is not None or (shipped and request.step == FulfilmentStep.SHIP):
+        address = select(OrderAddress.order_id).where(OrderAddress.order_id == order_id)
+        if (await session.execute(address.with_for_update(read=True))).one_or_none() is None:
+            raise AddressErased
 
 
 async def _store(session: AsyncSession, order_id: UUID, variant_id: UUID, units: ItemUnits) -> None:

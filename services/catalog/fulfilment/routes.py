@@ -12,6 +12,7 @@ from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyCaller, FulfilmentActor
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
+    AddressErased,
     ItemNotOrdered,
     OrderNotFound,
     OrderNotPaid,
@@ -42,6 +43,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
         StepNotPossible,
         OverFulfilled,
         UnitsMissing,
+        AddressErased,
         IdempotencyKeyInUse,
         IdempotencyKeyReused,
     ),

@@ -17,6 +17,7 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest
 from services.catalog import metrics
 from services.catalog.errors import (
+    AddressRequired,
     AmountTooLarge,
     AmountTooSmall,
     OutOfStock,
@@ -24,6 +25,7 @@ from services.catalog.errors import (
 )
 from services.catalog.models import Delivery, IdempotencyKey, StockLevel
 from services.catalog.orders import numbers
+from services.catalog.orders.addresses import load_addresses, store_address
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
 from services.catalog.orders.limits import check_limits
@@ -58,12 +60,12 @@ async def place_order(
         stored = await keys.find(session, IdempotencyKey, idempotent)
         if stored is None:
             raise
-        return OrderView.model_validate(stored.body)
+        return await with_address(session, OrderView.model_validate(stored.body))
     limited = {line.variant_id: line for line in lines if line.on_hand is not None}
     wanted = {key: line.wanted() for key, line in limited.items()}
     stored = await check_limits(session, customer, network, wanted, idempotent)
     if stored is not None:
-        return OrderView.model_validate(stored.body)
+        return await with_address(session, OrderView.model_validate(stored.body))
     order = _new_order(customer, lines)
     await _reserve(session, limited, order.id, customer)
     free = order.status != OrderStatus.PENDING
@@ -82,6 +84,8 @@ async def place_order(
     }
     items = [_item_row(position, line) for position, line in enumerate(lines)]
     await _insert(session, row, items, idempotent, order)
+    if request.address is not None and _needs_fulfilment(lines):
+        order.address = await store_address(session, order.id, request.address)
     if free:
         await levels.sell(session, [order.id], customer.id)
     if order.status == OrderStatus.PAID:
@@ -101,12 +105,20 @@ async def place_order(
     return order
 
 
+async def with_address(session: AsyncSession, order: OrderView) -> OrderView:
+    """Return a stored response with the address of the order, which is not stored in it, so that it can be erased."""
+    address = (await load_addresses(session, [order.id])).get(order.id)
+    return order.model_copy(update={"address": address})
+
+
 async def _check(session: AsyncSession, request: PlaceOrder) -> list[Line]:
     """Load the lines and check everything that a read can tell, before anything is locked."""
     if (units := sum(line.quantity for line in request.items)) > settings.catalog_max_units_per_order:
         limit = settings.catalog_max_units_per_order
         raise TooManyUnits(f"The order has {units} units, and {limit} are allowed. Split it into several orders.")
     lines = await load_lines(session, request.items, request.currency)
+    if request.address is None and any(line.kind == ProductKind.SHIPPED for line in lines):
+        raise AddressRequired
     amount, currency = _amount(lines), lines[0].currency
     if amount > MAX_AMOUNT:
         raise AmountTooLarge(

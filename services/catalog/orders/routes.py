@@ -11,9 +11,11 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
-from services.catalog.auth import AnyCaller, Customer, GuestNetwork
+from services.catalog.auth import AnyActor, AnyCaller, Customer, GuestNetwork
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
+    AddressNeeded,
+    AddressRequired,
     AmountTooLarge,
     AmountTooSmall,
     CurrenciesDiffer,
@@ -29,7 +31,7 @@ from services.catalog.errors import (
     VariantRequired,
 )
 from services.catalog.models import IdempotencyKey
-from services.catalog.orders import cancel, lists, place
+from services.catalog.orders import cancel, erasure, lists, place
 from services.catalog.orders.numbers import OrderKey
 from services.catalog.orders.schemas import OrderPage, OrderView, PlaceOrder
 from services.catalog.orders.transaction import OrderTransaction
@@ -55,6 +57,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
         ReservationLimitReached,
         TooManyUnits,
         VariantRequired,
+        AddressRequired,
         PriceMissing,
         IdempotencyKeyInUse,
         CurrenciesDiffer,
@@ -115,3 +118,17 @@ async def cancel_order(order_id: OrderId, customer: Customer, session: Transacti
     order = await cancel.cancel_order(session, customer, order_id)
     await keys.store_response(session, IdempotencyKey, idempotent, 200, order)
     return order
+
+
+@router.delete(
+    "/{order_id}/address",
+    status_code=204,
+    summary="Erase the address of an order",
+    responses=problem_responses(OrderNotFound, AddressNeeded),
+)
+async def erase_address(order_id: OrderId, caller: AnyCaller, actor: AnyActor, session: Transaction) -> None:
+    """Erase the address of an order, and its tracking numbers. Its customer can do that when the order is shipped or ended.
+
+    With the scope `orders:manage`, staff can erase the address of any order at any time.
+    """
+    await erasure.erase_address(session, order_id, caller, actor)

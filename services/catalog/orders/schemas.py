@@ -8,6 +8,7 @@ from pydantic import Field
 
 from kit.fields import Currency
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from services.catalog.orders.addresses import AddressFields, AddressView
 from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind
 
 PRODUCT_ID = "7d1f6f0e-4a51-4a53-9a3f-0d8b3e6c2b11"
@@ -36,6 +37,10 @@ class PlaceOrder(RequestModel):
     currency: Currency | None = Field(
         default=None,
         description="Currency of the order, if the products have prices in several. Default: that of the products",
+    )
+    address: AddressFields | None = Field(
+        default=None,
+        description="Where to ship the order: required if a product is `shipped`. It is not stored if all products are `digital`",
     )
 
 
@@ -146,6 +151,7 @@ class OrderView(ResponseModel):
                     "delivered": 0,
                 }
             ],
+            "address": None,
             "fulfilments": [],
             "payments": [],
         }
@@ -169,6 +175,9 @@ class OrderView(ResponseModel):
     partially_refunded: bool = Field(default=False, description="True if a part of the amount was refunded")
     delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
     items: list[OrderItemView] = Field(description="The products of the order")
+    address: AddressView | None = Field(
+        default=None, description="Where the order is shipped; null for digital orders, and after it was erased"
+    )
     fulfilments: list[FulfilmentView] = Field(
         default=[],
         description=f"What staff did with units of the order, newest first, at most {MAX_FULFILMENTS}. GET …/fulfilments lists all",

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
+from services.catalog.orders.addresses import AddressView, load_addresses
 from services.catalog.orders.fulfilments import load_fulfilments
 from services.catalog.orders.schemas import (
     CustomerView,
@@ -60,14 +61,26 @@ async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[
     ids = [order.id for order in orders]
     items = await _items(session, orders)
     payments = await _payments(session, ids)
-    fulfilments = await load_fulfilments(session, [order.id for order in orders if order.needs_fulfilment])
+    with_goods = [order.id for order in orders if order.needs_fulfilment]
+    addresses, fulfilments = await load_addresses(session, with_goods), await load_fulfilments(session, with_goods)
     return [
-        _view(order, items[order.id], payments.get(order.id, []), fulfilments.get(order.id, [])) for order in orders
+        _view(
+            order,
+            items[order.id],
+            payments.get(order.id, []),
+            fulfilments.get(order.id, []),
+            addresses.get(order.id),
+        )
+        for order in orders
     ]
 
 
 def _view(
-    order: OrderRow, items: list[OrderItemView], payments: list[OrderPaymentView], fulfilments: list[FulfilmentView]
+    order: OrderRow,
+    items: list[OrderItemView],
+    payments: list[OrderPaymentView],
+    fulfilments: list[FulfilmentView],
+    address: AddressView | None,
 ) -> OrderView:
     # The payer may have paid more than the order's amount.
     refunded = sum(each.refunded_amount for each in payments if each.reference == order.payment_reference)
@@ -78,6 +91,7 @@ def _view(
         refunded_amount=min(refunded, order.amount),
         partially_refunded=0 < refunded < order.amount,
         payments=payments,
+        address=address,
         fulfilments=fulfilments,
     )
 

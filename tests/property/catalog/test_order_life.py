@@ -22,11 +22,12 @@ from services.catalog.fulfilment import deliver, fulfil
 from services.catalog.fulfilment.schemas import FulfilItems
 from services.catalog.models import Delivery, Order, OutboxRow
 from services.catalog.orders import cancel, expiry, place
+from services.catalog.orders.addresses import AddressFields
 from services.catalog.orders.schemas import OrderLine, PlaceOrder
 from services.catalog.stock.check import find_differences
 from services.catalog.stock.edit import get_level, move_stock
 from services.catalog.stock.schemas import MoveStock
-from tests.factories.catalog import add_product
+from tests.factories.catalog import ADDRESS, add_product
 from tests.factories.events import payment_refunded, payment_succeeded
 
 PRICE = 10_000
@@ -128,7 +129,8 @@ class System:
         return f"{self.run}-{n}{letter}"
 
     async def place(self, quantity: int) -> bool:
-        request = PlaceOrder(items=[OrderLine(product_id=self.product_id, quantity=quantity)])
+        address = None if self.kind != "shipped" else AddressFields(**ADDRESS)
+        request = PlaceOrder(items=[OrderLine(product_id=self.product_id, quantity=quantity)], address=address)
         try:
             order = await place.place_order(self.session, CUSTOMER, request)
         except OutOfStock:  # nothing was changed: the only product was not reserved

@@ -270,6 +270,23 @@ def upgrade() -> None:
         sa.UniqueConstraint("payment_reference", name=op.f("uq_deliveries_payment_reference")),
     )
     op.create_table(
+        "order_addresses",
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("lines", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("city", sa.Text(), nullable=False),
+        sa.Column("region", sa.Text(), nullable=True),
+        sa.Column("postal_code", sa.Text(), nullable=True),
+        sa.Column("country", sa.Text(), nullable=False),
+        sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.id"], name=op.f("fk_order_addresses_order_id_orders"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("order_id", name=op.f("pk_order_addresses")),
+    )
+    op.create_index(op.f("ix_order_addresses_created_at"), "order_addresses", ["created_at"], unique=False)
+    op.create_table(
         "fulfilments",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("order_id", sa.Uuid(), nullable=False),
@@ -496,6 +513,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_products_created_at_id"), table_name="products")
     op.drop_index(op.f("ix_products_category_id"), table_name="products")
     op.drop_table("products")
+    op.drop_index(op.f("ix_order_addresses_created_at"), table_name="order_addresses")
+    op.drop_table("order_addresses")
     op.drop_index(op.f("ix_fulfilments_order_id_id"), table_name="fulfilments")
     op.drop_table("fulfilments")
     op.drop_table("deliveries")

@@ -18,9 +18,9 @@ from services.catalog import consumed_events
 from services.catalog.customers import account_events
 from services.catalog.customers.models import EndedAccount
 from services.catalog.db import sessions
-from services.catalog.models import IdempotencyKey, InboxRow, Order
+from services.catalog.models import IdempotencyKey, InboxRow, Order, OrderAddress
 from tests.factories.accounts import EMAIL, NAME, account_changed, account_deleted, account_merged
-from tests.factories.catalog import create_order, create_product, place_order
+from tests.factories.catalog import ADDRESS, create_order, create_product, place_order
 from tests.fixtures.tokens import Signer
 
 GUEST: dict[str, Any] = {"email": None}
@@ -55,7 +55,7 @@ async def stored_text() -> str:
     async with sessions() as session:
         rows = [
             str(tuple(row))
-            for table in (Order, InboxRow, IdempotencyKey)
+            for table in (Order, OrderAddress, InboxRow, IdempotencyKey)
             for row in await session.execute(select(*table.__table__.c))
         ]
     return "\n".join(rows)
@@ -96,14 +96,20 @@ async def test_account_when_deleted_leaves_its_orders_without_name_and_address(
 ) -> None:
     account = uuid4()
     headers = signer.headers(str(account), email=EMAIL, name=NAME)
-    order = await place_order(client, headers, {await create_product(): 1}, key="one")
-    assert EMAIL in await stored_text(), "in the order and in the stored response"
+    order = await place_order(client, headers, {await create_product(kind="shipped"): 1}, "one", ADDRESS)
+    other = await create_order(client, signer.headers(), {await create_product(kind="shipped"): 1}, ADDRESS)
+    found = await stored_text()
+    assert EMAIL in found, "in the order and in the stored response"
+    assert found.count(ADDRESS["phone"]) == 2, "once for each order, and in no stored response"
     for _ in range(2):
         assert await consume(account_deleted(account)) == {}
     found = await stored_text()
     assert EMAIL not in found
     assert NAME not in found
+    assert found.count(ADDRESS["phone"]) == 1
     assert await customer_of(UUID(order.json()["id"])) == (str(account), None, None)
+    async with sessions() as session:
+        assert list(await session.scalars(select(OrderAddress.order_id))) == [other]
 
 
 async def test_guest_when_merged_gives_its_orders_to_the_account(client: httpx.AsyncClient, signer: Signer) -> None:
@@ -148,11 +154,13 @@ async def test_order_when_placed_after_its_account_has_ended_is_found_by_the_job
     await consume(account_merged(guest, account), account_deleted(deleted))
     product = await create_product()
     of_guest = await create_order(client, signer.headers(str(guest), **GUEST), {product: 1})
-    of_deleted = await create_order(client, signer.headers(str(deleted), email=EMAIL), {product: 1})
+    shipped, headers = await create_product(kind="shipped"), signer.headers(str(deleted), email=EMAIL)
+    of_deleted = await create_order(client, headers, {shipped: 1}, ADDRESS)
     async with sessions.begin() as session:
         await account_events.reapply(session)
     assert (await customer_of(of_guest))[0] == str(account)
     assert await customer_of(of_deleted) == (str(deleted), None, None)
+    assert ADDRESS["phone"] not in await stored_text()
 
 
 async def test_prune_deletes_ended_accounts_whose_events_cannot_arrive_again() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from tests.factories.catalog import Headers, create_order, create_product, fulfil, place_order
+from tests.factories.catalog import ADDRESS, Headers, create_order, create_product, fulfil, place_order
 from tests.factories.events import PRICE, payment_refunded, payment_succeeded
 from tests.fixtures.audit import audit_entries
 from tests.fixtures.catalog import deliveries, handle_events, status_of, stock_differences, stock_of
@@ -15,7 +15,7 @@ from tests.fixtures.tokens import ADMIN, Signer
 
 async def paid_order(client: httpx.AsyncClient, headers: Headers, quantities: dict[UUID, int]) -> UUID:
     """Place an order with units that cost PRICE each, and pay for it with the reference of its id."""
-    order = await create_order(client, headers, quantities)
+    order = await create_order(client, headers, quantities, ADDRESS)
     await handle_events(payment_succeeded(order, f"pay-{order}", PRICE * sum(quantities.values())))
     return order
 
@@ -107,7 +107,7 @@ async def test_place_when_the_amount_is_zero_and_an_item_is_shipped_then_the_ord
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     sample, book = await create_product(5, price=0, kind="shipped"), await create_product(5, price=0)
-    placed = (await place_order(client, customer, {sample: 1, book: 1})).json()
+    placed = (await place_order(client, customer, {sample: 1, book: 1}, address=ADDRESS)).json()
     order = UUID(placed["id"])
     assert (placed["status"], placed["delivered_at"]) == ("paid", None)
     assert (await client.get(f"/catalog/orders/{order}", headers=customer)).json() == placed
@@ -169,7 +169,8 @@ async def test_fulfil_when_the_order_is_not_paid_or_refunded_then_409(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(5, kind="shipped")
-    pending, refunded = await create_order(client, customer, {cup: 1}), await paid_order(client, customer, {cup: 1})
+    pending = await create_order(client, customer, {cup: 1}, ADDRESS)
+    refunded = await paid_order(client, customer, {cup: 1})
     await handle_events(payment_refunded(refunded, f"pay-{refunded}"))
     for order, status in ((pending, "pending"), (refunded, "refunded")):
         refused = await fulfil(client, editor, order, {cup: 1})
@@ -201,7 +202,7 @@ async def test_fulfil_when_the_product_was_changed_then_the_item_keeps_its_kind(
         f"/catalog/products/{cup}", json={"kind": "shipped"}, headers=editor | {"If-Match": "*"}
     )
     assert (changed.status_code, changed.json()["kind"]) == (200, "shipped")
-    after = await create_order(client, customer, {cup: 1})
+    after = await create_order(client, customer, {cup: 1}, ADDRESS)
     await handle_events(payment_succeeded(before, "r1"), payment_succeeded(after, "r2"))
     assert [await status_of(before), await status_of(after)] == ["delivered", "paid"]
 

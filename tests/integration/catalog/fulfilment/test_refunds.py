@@ -7,7 +7,7 @@ import pytest
 
 from contracts.events import Event
 from services.catalog.fulfilment.refund_rules import REFUND_RULES, MoneyBack, UnitState
-from tests.factories.catalog import Headers, create_order, create_product, fulfil
+from tests.factories.catalog import ADDRESS, Headers, create_order, create_product, fulfil
 from tests.factories.events import PRICE, dispute_resolved, payment_refunded, payment_succeeded
 from tests.fixtures.catalog import handle_events, status_of, stock_differences, stock_of
 
@@ -25,7 +25,7 @@ async def paid_order(
     client: httpx.AsyncClient, editor: Headers, customer: Headers, cup: UUID, state: UnitState, quantity: int = 3
 ) -> UUID:
     """Place an order of three units, pay for it, and bring so many of its units into a state."""
-    order = await create_order(client, customer, {cup: 3})
+    order = await create_order(client, customer, {cup: 3}, ADDRESS)
     await handle_events(payment_succeeded(order, "r1", AMOUNT))
     if state in STEPS:
         answer = await fulfil(client, editor, order, {cup: quantity}, step=STEPS[state])
@@ -82,7 +82,7 @@ async def test_refund_when_it_is_in_the_batch_of_the_payment_then_the_rule_is_th
     client: httpx.AsyncClient, customer: Headers, kind: str, left: int
 ) -> None:
     cup = await create_product(5, kind=kind)
-    order = await create_order(client, customer, {cup: 3})
+    order = await create_order(client, customer, {cup: 3}, ADDRESS)
     await handle_events(payment_succeeded(order, "r1", AMOUNT), payment_refunded(order, "r1", AMOUNT, AMOUNT))
     assert (await status_of(order), await stock_of(cup), await stock_differences()) == ("refunded", left, [])
 
@@ -92,7 +92,7 @@ async def test_refund_when_it_was_reported_before_the_payment_then_nothing_is_de
     client: httpx.AsyncClient, customer: Headers, kind: str
 ) -> None:
     cup = await create_product(5, kind=kind)
-    order = await create_order(client, customer, {cup: 3})
+    order = await create_order(client, customer, {cup: 3}, ADDRESS)
     await handle_events(payment_refunded(order, "r1", AMOUNT, AMOUNT))
     await handle_events(payment_succeeded(order, "r1", AMOUNT))
     assert (await status_of(order), await stock_of(cup), await stock_differences()) == ("refunded", 5, [])
@@ -104,7 +104,7 @@ async def test_refund_when_the_units_were_never_there_then_their_reservation_is_
 ) -> None:
     cup = await create_product(0, kind=kind)
     await client.patch(f"/catalog/products/{cup}/stock", json={"backorder_limit": 3}, headers=editor)
-    order = await create_order(client, customer, {cup: 3})
+    order = await create_order(client, customer, {cup: 3}, ADDRESS)
     await handle_events(payment_succeeded(order, "r1", AMOUNT))
     await handle_events(payment_refunded(order, "r1", AMOUNT, AMOUNT))
     assert (await status_of(order), await stock_of(cup), await stock_differences()) == ("refunded", 3, [])
