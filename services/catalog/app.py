@@ -13,7 +13,7 @@ from kit.jwks import jwks_fetcher
 from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.catalog.categories import routes as categories
 from services.catalog.categories.transaction import TreeQueueState
-from services.catalog.db import engine, reading, reading_engine
+from services.catalog.db import engine, reading, reading_engine, searching_engine
 from services.catalog.fulfilment import routes as fulfilment
 from services.catalog.models import AuditLogEntry
 from services.catalog.orders import routes as orders
@@ -54,6 +54,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
         )
     await engine.dispose()
     await reading_engine.dispose()
+    await searching_engine.dispose()
 
 
 app = create_app(

@@ -10,12 +10,18 @@ from kit.db.engine import create_engine, create_sessionmaker
 from kit.db.reading import create_reading_engine, create_reading_sessionmaker
 from services.catalog.settings import settings
 
+SEARCH_CONNECTIONS = 2
+"""Searches, and lists with filters, read more than other requests. With connections of their own, they keep none of the others waiting."""
+
 engine = create_engine(settings.catalog_database_url, name="catalog", connections=settings.database_connections)
 sessions = create_sessionmaker(engine)
 reading_engine = create_reading_engine(
     settings.catalog_database_url, name="catalog", connections=settings.database_reading_connections
 )
 reading_sessions = create_reading_sessionmaker(reading_engine)
+searching_engine = create_reading_engine(
+    settings.catalog_database_url, name="catalog-search", connections=SEARCH_CONNECTIONS
+)
 
 
 async def transaction() -> AsyncIterator[AsyncSession]:

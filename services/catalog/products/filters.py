@@ -61,6 +61,10 @@ class Shape(NamedTuple):
     currency: bool
     availability: Availability | None
 
+    def is_plain(self) -> bool:
+        """Return whether no filter is set, so that a page reads no other rows than its own."""
+        return not any(self)
+
     def conditions(self) -> list[ColumnElement[bool]]:
         """Return the SQL conditions of the filters that are set. Their parameters are `ProductFilter.values`."""
         conditions: list[ColumnElement[bool]] = [Product.status == bindparam("status", type_=Text)]

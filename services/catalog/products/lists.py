@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.db.batched_reads import BatchedReads
 from kit.db.statements import Statement, fetch
 from kit.pagination import Key, decode_cursor, encode_cursor, split_page
-from services.catalog.db import reading_engine
+from services.catalog.db import reading_engine, searching_engine
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product
 from services.catalog.products import old_slugs
@@ -101,7 +101,9 @@ async def list_products(
     values = {**filters.values(), "limit": limit + 1}
     if cursor is not None:
         values["last_key"], values["last_id"] = _decode(cursor, sort)
-    rows = await fetch(reading_engine, list_statement(filters.shape(), sort, cursor is not None), values)
+    shape = filters.shape()
+    engine = reading_engine if shape.is_plain() else searching_engine
+    rows = await fetch(engine, list_statement(shape, sort, cursor is not None), values)
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(sort, row.sort_key, row.id))
     documents = [add_stock(row.document, row.units) if with_stock else row.document for row in page]
     return page_json(documents, next_cursor)
