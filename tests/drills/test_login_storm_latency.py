@@ -11,6 +11,9 @@ import pytest
 
 from bench.load import initialise_process
 from bench.token_requests import post, send
+from services.auth.keys import key_folder
+from services.auth.keys.signing_keys import KeyType
+from services.auth.settings import settings
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.auth_app import empty_auth_tables
 from tests.fixtures.probes import p99, probe
@@ -39,6 +42,7 @@ class Guess:
 @pytest.fixture
 async def auth_process(postgres: object) -> AsyncIterator[Api]:
     await empty_auth_tables()
+    key_folder.create_first(settings.auth_keys_dir, KeyType.RSA)
     async with serving("auth", AUTH_BCRYPT_ROUNDS="12") as api:
         yield api
 
