@@ -18,7 +18,8 @@ MAX_WAITING = 750
 """Below the number of requests that a process works on (kit/http/request_limit.py)."""
 
 MAX_PER_ACCOUNT = 200
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 20.0
+"""Shorter than the gateway waits for a response."""
 
 
 @dataclass(slots=True)
