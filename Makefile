@@ -1,6 +1,6 @@
 # `make` lists the commands.
 .DEFAULT_GOAL := help
-.PHONY: help run demo logs psql test unit drills fuzz chaos coverage bench lint types fix env migration openapi asyncapi lock tests
+.PHONY: help run demo seed logs psql test unit drills fuzz chaos coverage bench lint types fix env migration openapi asyncapi lock tests
 
 python := .venv/bin/python
 extras := auth catalog payments sandbox run
@@ -15,6 +15,9 @@ run: .venv/installed-run.txt ## start the whole shop on this machine; stop it wi
 
 demo: .venv/installed-run.txt ## make one purchase, from registration to delivery (GATEWAY=url: in the shop behind that gateway)
 	@exec $(python) -m dev demo
+
+seed: .venv/installed-run.txt ## fill the catalog of `make run` with products, stock and orders (SIZE=100000: the number of products)
+	@exec $(python) -m dev seed
 
 logs: .venv/installed-run.txt ## follow the log files of `make run` (SERVICE=payments: only those of payments)
 	@exec $(python) -m dev logs

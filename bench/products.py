@@ -47,6 +47,17 @@ WITH words AS (
 INSERT INTO stock_levels (variant_id, on_hand) SELECT id, 100 FROM variant
 """
 
+# As catalog's worker counts them. It finds nothing to do afterwards.
+COUNT_WORDS = """
+WITH progress AS (
+    INSERT INTO lexeme_progress (id, counted_to, products) SELECT 1, max(number), count(*) FROM products
+    ON CONFLICT (id) DO UPDATE SET counted_to = excluded.counted_to, products = excluded.products RETURNING generation
+)
+INSERT INTO lexemes (generation, word, products, is_word)
+SELECT generation, word, ndoc, true FROM progress, ts_stat('SELECT search FROM products') WHERE word NOT LIKE '#%'
+ON CONFLICT (generation, word) DO UPDATE SET products = excluded.products
+"""
+
 
 @asynccontextmanager
 async def run_servers(stack: Stack, python: Path | None) -> AsyncIterator[dict[str, list[MeasuredRoute]]]:
@@ -54,7 +65,7 @@ async def run_servers(stack: Stack, python: Path | None) -> AsyncIterator[dict[s
     await fill(stack.env["CATALOG_MIGRATION_DATABASE_URL"])
     own = urlsplit(stack.env["CATALOG_URL"]).port
     assert own is not None
-    search = urlencode({"q": QUERY})
+    search = urlencode({"q": QUERY, "sort": "newest"})
     product = f"/catalog/products/{PRODUCT_ID}"
     async with AsyncExitStack() as running_servers:
         limit = await running_servers.enter_async_context(_limit(stack))
@@ -82,8 +93,10 @@ async def fill(url: str) -> None:
     """Insert ROWS products with their stock and tags."""
     database = await asyncpg.connect(url, timeout=5)
     try:
-        await database.execute(FILL, ROWS, timeout=120)
-        for table in ("products", "variants", "stock_levels", "product_tags", "tags"):
+        async with database.transaction():
+            await database.execute(FILL, ROWS, timeout=120)
+            await database.execute(COUNT_WORDS, timeout=120)
+        for table in ("products", "variants", "stock_levels", "product_tags", "tags", "lexemes"):
             await database.execute(f"VACUUM (ANALYZE) {table}", timeout=120)
     finally:
         await database.close(timeout=5)

@@ -11,6 +11,7 @@ COMMANDS = {
     "env": ("dev.cli.env", "write .env with fresh secrets for docker compose, unless it exists"),
     "migration": ("dev.cli.migration", 'write the next migration of a service (SERVICE=catalog NAME="add weight")'),
     "psql": ("dev.cli.psql", "open psql on a database of `run` (SERVICE=auth|catalog|payments)"),
+    "seed": ("dev.cli.seed", "fill the catalog of the running stack (SIZE=100000: the number of products)"),
     "logs": ("dev.cli.logs", "follow the log files of `run` (SERVICE=payments: only those of payments)"),
     "openapi": ("dev.openapi", "write docs/openapi/*.json"),
     "asyncapi": ("dev.asyncapi", "write docs/asyncapi.yaml"),

@@ -7,7 +7,7 @@ statement and to receive its rows.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select
+from sqlalchemy import BindParameter, Row, Select, TextClause
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,7 +21,7 @@ class Statement:
     The values of its rows are those of the driver: an enumeration is a text.
     """
 
-    def __init__(self, query: Select[*tuple[Any, ...]]) -> None:
+    def __init__(self, query: Select[*tuple[Any, ...]] | TextClause) -> None:
         compiled = query.compile(dialect=_dialect)
         self.sql = compiled.string
         self._binds = [_Bind(compiled.binds[name]) for name in compiled.positiontup or ()]

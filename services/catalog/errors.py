@@ -98,6 +98,18 @@ class PriceRangeEmpty(Problem):
     status = 422
 
 
+class CurrencyRequired(Problem):
+    """Prices of different currencies cannot be compared. Add `currency` to filter or sort by price."""
+
+    status = 422
+
+
+class TooManyWords(Problem):
+    """The search text has more than five words. Leave some out."""
+
+    status = 422
+
+
 class CurrenciesDiffer(Problem):
     """All products of an order must have the same currency. Place one order for each currency."""
 

@@ -20,6 +20,7 @@ from services.catalog.orders import expiry
 from services.catalog.pruning import prune
 from services.catalog.readiness import check_backlog
 from services.catalog.republish import republish
+from services.catalog.search import lexeme_counts
 from services.catalog.settings import settings
 from services.catalog.stock import low_stock
 
@@ -43,6 +44,7 @@ async def work() -> None:
                 "relay": relay.run,
                 "measurement": partial(outbox.keep_measuring, sessions, OutboxRow),
                 "low stock measurement": partial(low_stock.keep_measuring, sessions),
+                "lexeme counts": partial(lexeme_counts.run, sessions),
                 "expiry": partial(expiry.run, sessions),
                 "ended accounts": partial(account_events.run, sessions),
                 "pruning": partial(prune, sessions),

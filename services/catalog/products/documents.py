@@ -1,8 +1,9 @@
 """Products as JSON, which Postgres writes: no value of a row becomes a Python object. `ProductView` is the schema of this JSON."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Text, case, cast, func, literal_column, select, true
@@ -13,9 +14,11 @@ from services.catalog.products.filters import SELECT_STOCK
 from services.catalog.statuses import Availability, ProductStatus
 
 ISO_8601 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
+# The name is a subquery, because Postgres would join the links with all tags.
+_name = select(Tag.name).where(Tag.id == ProductTag.tag_id).correlate(ProductTag).scalar_subquery()
 TAGS = func.array(
-    select(Tag.name)
-    .join(ProductTag, ProductTag.tag_id == Tag.id)
+    select(_name)
+    .select_from(ProductTag)
     .where(ProductTag.product_id == Product.id)
     .order_by(ProductTag.position)
     .correlate(Product)
@@ -95,14 +98,13 @@ def select_documents(
     return joined.where(*conditions)
 
 
-def select_page(found: FromClause) -> Select[UUID, object, int | None, str]:
-    """Return the statement that selects the products in `found` as JSON. `found` has the columns `id` and `sort_key`, and the limit.
+def select_page(joined: FromClause, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+    """Return the statement that selects these columns and the products as JSON, from a join of a page with products.
 
-    The result needs the order of `found` again.
+    A row of the page without a product has a document too: `Product.id` is NULL then.
     """
-    columns = (found.c.id, found.c.sort_key, _units.label("units"), DOCUMENT.label("document"))
-    joined = select(*columns).select_from(found).join(Product, Product.id == found.c.id)
-    return joined.join(_stock, true()).join(_document, true())
+    selected = select(Product.id, _units.label("units"), DOCUMENT.label("document"), *columns).select_from(joined)
+    return selected.outerjoin(_stock, true()).outerjoin(_document, true())
 
 
 def add_stock(document: str, units: int | None) -> str:
@@ -110,7 +112,8 @@ def add_stock(document: str, units: int | None) -> str:
     return f'{document[:-1]},"stock":{"null" if units is None else units}}}'
 
 
-def page_json(documents: Sequence[str], next_cursor: str | None) -> bytes:
-    """Return a page of products. A cursor has no character that JSON escapes."""
+def page_json(documents: Sequence[str], next_cursor: str | None, more: Mapping[str, object]) -> bytes:
+    """Return a page of products with the fields `more`. A cursor has no character that JSON escapes."""
     cursor = "null" if next_cursor is None else f'"{next_cursor}"'
-    return f'{{"items":[{",".join(documents)}],"next_cursor":{cursor}}}'.encode()
+    fields = "".join(f',"{name}":{json.dumps(value)}' for name, value in more.items())
+    return f'{{"items":[{",".join(documents)}],"next_cursor":{cursor}{fields}}}'.encode()

@@ -1,159 +1,120 @@
-"""The filters of product lists, as SQL conditions with parameters."""
+"""The filters of product lists: what a request asks for, and what it means in the database."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Select,
-    Text,
-    Uuid,
-    and_,
-    bindparam,
-    case,
-    cast,
-    false,
-    func,
-    null,
-    or_,
-    select,
-)
+from sqlalchemy import BigInteger, ColumnElement, Select, case, func, null, select
+from sqlalchemy.orm import InstrumentedAttribute
 
-from services.catalog.categories.tree import subtree_below
-from services.catalog.errors import PriceRangeEmpty
-from services.catalog.models import WORD_SEPARATORS, Category, Product, ProductTag, StockLevel, Tag, Variant
-from services.catalog.slugs import kind_of
+from services.catalog.errors import CurrencyRequired, PriceRangeEmpty
+from services.catalog.models import Product, StockLevel, Variant
+from services.catalog.products.schemas import ProductSort
+from services.catalog.search.words import SearchedWords
 from services.catalog.statuses import Availability, ProductStatus
 
-MAX_TERMS = 10
-
 _left = func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0)
-SELECT_STOCK = (
-    select(
-        case(
-            (func.bool_or(StockLevel.variant_id.is_(None)), null()),
-            else_=func.coalesce(func.sum(_left), case((Product.options != [], 0))),
-        )
-        .cast(BigInteger)
-        .label("units")
+
+
+def select_stock(
+    product_id: ColumnElement[UUID] | InstrumentedAttribute[UUID],
+    options: ColumnElement[Any] | InstrumentedAttribute[Any],
+) -> Select[int | None]:
+    """Return the statement that selects how many units of all variants of a product can be ordered.
+
+    NULL: one of them has no level, so it is unlimited.
+    """
+    units = case(
+        (func.bool_or(StockLevel.variant_id.is_(None)), null()),
+        else_=func.coalesce(func.sum(_left), case((options != [], 0))),
     )
-    .select_from(Variant)
-    .outerjoin(StockLevel, StockLevel.variant_id == Variant.id)
-    .where(Variant.product_id == Product.id)
-    .correlate(Product)
-)
-"""How many units of all variants of a product can be ordered. NULL: one of them has no level, so it is unlimited."""
+    return (
+        select(units.cast(BigInteger).label("units"))
+        .select_from(Variant)
+        .outerjoin(StockLevel, StockLevel.variant_id == Variant.id)
+        .where(Variant.product_id == product_id)
+        .correlate_except(Variant, StockLevel)
+    )
 
-STOCK = SELECT_STOCK.scalar_subquery()
+
+SELECT_STOCK = select_stock(Product.id, Product.options)
 
 
-class Shape(NamedTuple):
-    """Which filters are set. Lists with the same shape have the same statement, and other values."""
+class TagMatch(StrEnum):
+    """Whether a product must have all tags of a request, or at least one."""
 
-    searches: bool
-    category: Literal["id", "slug", "none"] | None
-    tags: int
-    min_price: bool
-    max_price: bool
-    currency: bool
-    availability: Availability | None
-
-    def is_plain(self) -> bool:
-        """Return whether no filter is set, so that a page reads no other rows than its own."""
-        return not any(self)
-
-    def conditions(self) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions of the filters that are set. Their parameters are `ProductFilter.values`."""
-        conditions: list[ColumnElement[bool]] = [Product.status == bindparam("status", type_=Text)]
-        if self.searches:
-            terms = bindparam("terms", type_=Text)
-            tsquery = func.to_tsquery("simple", terms).op("||")(func.to_tsquery("english", terms))
-            conditions.append(Product.search.op("@@")(tsquery))
-        if self.category is not None:
-            conditions.append(Product.category_id.in_(subtree_below(_category(self.category))))
-        conditions += [Product.id.in_(_with_tag(f"tag_{n}")) for n in range(self.tags)]
-        if self.min_price:
-            conditions.append(Product.price >= bindparam("min_price", type_=BigInteger))
-        if self.max_price:
-            conditions.append(Product.price <= bindparam("max_price", type_=BigInteger))
-        if self.currency:
-            conditions.append(Product.currency == bindparam("currency", type_=Text))
-        if self.availability is not None:
-            conditions.append(_with_availability(self.availability))
-        return conditions
+    ALL = "all"
+    ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
 class ProductFilter:
-    """The filters of a list; a product must match all of them. Raises PriceRangeEmpty."""
+    """The filters of a request; a product must match all of them. Raises PriceRangeEmpty, CurrencyRequired."""
 
     q: str | None = None
     category: str | None = None
-    tags: frozenset[str] = frozenset()
+    tags: tuple[str, ...] = ()
+    tag_match: TagMatch = TagMatch.ALL
     min_price: int | None = None
     max_price: int | None = None
     currency: str | None = None
     status: ProductStatus = ProductStatus.ACTIVE
     availability: Availability | None = None
+    sort: ProductSort | None = None
 
     def __post_init__(self) -> None:
         if self.min_price is not None and self.max_price is not None and self.min_price > self.max_price:
             raise PriceRangeEmpty
+        if self.currency is None and (self.has_price or self.sort in {ProductSort.PRICE, ProductSort.PRICE_DESCENDING}):
+            raise CurrencyRequired
 
-    def shape(self) -> Shape:
-        """Return which filters are set."""
-        return Shape(
-            searches=self.q is not None and bool(self.q.strip()),
-            category=None if self.category is None else kind_of(self.category),
-            tags=len(self.tags),
-            min_price=self.min_price is not None,
-            max_price=self.max_price is not None,
-            currency=self.currency is not None,
-            availability=self.availability,
-        )
+    @property
+    def searches(self) -> bool:
+        """Return whether there is a search text."""
+        return self.q is not None and bool(self.q.strip())
 
-    def values(self) -> dict[str, object]:
-        """Return the parameters of the conditions."""
-        return {
-            "status": self.status.value,
-            "terms": to_tsquery(self.q or ""),
-            "category": self.category,
-            **{f"tag_{n}": tag for n, tag in enumerate(self.tags)},
-            "min_price": self.min_price,
-            "max_price": self.max_price,
-            "currency": self.currency,
-        }
+    @property
+    def is_plain(self) -> bool:
+        """Return whether no filter is set, so that a page reads no other rows than its own."""
+        given = (self.category, self.tags, self.currency, self.availability)
+        return not self.searches and not any(given)
 
+    @property
+    def effective_sort(self) -> ProductSort:
+        """Return the sort, or its default. Without a search text, nothing is relevant: the newest products are first."""
+        sort = self.sort or ProductSort.RELEVANCE
+        return ProductSort.NEWEST if sort == ProductSort.RELEVANCE and not self.searches else sort
 
-def _category(kind: Literal["id", "slug", "none"]) -> ColumnElement[bool]:
-    if kind == "none":
-        return false()
-    if kind == "id":
-        return Category.id == cast(bindparam("category", type_=Text), Uuid)
-    return Category.slug == bindparam("category", type_=Text)
+    @property
+    def has_price(self) -> bool:
+        """Return whether a price limit is set."""
+        return self.min_price is not None or self.max_price is not None
 
 
-def _with_availability(wanted: Availability) -> ColumnElement[bool]:
-    if wanted == Availability.OUT:
-        return STOCK == 0
-    if wanted == Availability.LOW:
-        return and_(STOCK > 0, Product.low_stock >= STOCK)
-    return or_(STOCK.is_(None), Product.low_stock < STOCK)
+@dataclass(frozen=True, slots=True)
+class TagFilter:
+    """A product must have one of the ids of each group. `matches` is the number of products that have such a tag, up to a limit."""
+
+    groups: tuple[tuple[UUID, ...], ...]
+    matches: int
 
 
-def _with_tag(parameter: str) -> Select[UUID]:
-    named = Tag.name == bindparam(parameter, type_=Text)
-    return select(ProductTag.product_id).join(Tag, Tag.id == ProductTag.tag_id).where(named)
+@dataclass(frozen=True, slots=True)
+class CategoryFilter:
+    """A product must be in one of these categories. `matches` is the number of their products, up to a limit."""
+
+    ids: Sequence[UUID]
+    matches: int
 
 
-def to_tsquery(q: str) -> str:
-    """Return the text of a tsquery that requires the first MAX_TERMS words of `q`. A word also matches the beginning of a longer word.
+@dataclass(frozen=True, slots=True)
+class ResolvedFilter:
+    """The filters with the ids of the database. `price_matches` is the number of products in the price range, up to a limit."""
 
-    Every word is quoted, so that none of its characters is an operator
-    (https://www.postgresql.org/docs/current/datatype-textsearch.html#DATATYPE-TSQUERY).
-    """
-    words = re.sub(rf"[{re.escape(WORD_SEPARATORS)}'\\\\\x00-\x1f]", " ", q).split()[:MAX_TERMS]
-    return " & ".join(f"'{word}':*" for word in words)
+    given: ProductFilter
+    words: SearchedWords | None
+    category: CategoryFilter | None
+    tags: TagFilter | None
+    price_matches: int | None

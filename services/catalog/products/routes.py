@@ -20,6 +20,7 @@ from services.catalog.auth import CallerScopes, EditingActor, EditorCaller
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
     CategoryNotFound,
+    CurrencyRequired,
     PreconditionFailed,
     PreconditionRequired,
     PriceNotWhole,
@@ -28,12 +29,13 @@ from services.catalog.errors import (
     ProductOrdered,
     SlugTaken,
     StatusFilterNotAllowed,
+    TooManyWords,
 )
 from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.preconditions import IfMatch
-from services.catalog.products import edit, lists
+from services.catalog.products import edit, lists, pages
 from services.catalog.products.etags import EditedProduct, edited_response, product_response
-from services.catalog.products.filters import ProductFilter
+from services.catalog.products.filters import ProductFilter, TagMatch
 from services.catalog.products.lists import ProductReads
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, UpdateProduct
 from services.catalog.statuses import Availability, ProductStatus
@@ -52,18 +54,32 @@ Search = Annotated[
     str | None,
     Query(
         max_length=200,
-        description="Words, or beginnings of words, in the name or description. At most ten words are used",
+        description="At most five words in the name or description; the last one can be the beginning of a word, from two letters. "
+        "Case, accents and English word endings do not matter",
     ),
 ]
 CategoryParam = Annotated[str | None, Query(max_length=200, description="Id or slug of a category")]
 TagsParam = Annotated[
-    list[TagName] | None, Query(max_length=20, description="Repeatable. Only products that have all of these tags")
+    list[TagName] | None, Query(max_length=20, description="Repeatable. Only products with these tags: see `tag_match`")
 ]
-MinPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Lowest price, in subunits of the currency")]
-MaxPrice = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="Highest price, in subunits of the currency")]
+TagMatchParam = Annotated[
+    TagMatch, Query(description="Whether a product must have `all` of the tags, or `any` of them")
+]
+MinPrice = Annotated[
+    int | None,
+    Query(ge=0, le=MAX_AMOUNT, description="Lowest price, in subunits of `currency`, which is then required"),
+]
+MaxPrice = Annotated[
+    int | None,
+    Query(ge=0, le=MAX_AMOUNT, description="Highest price, in subunits of `currency`, which is then required"),
+]
 CurrencyParam = Annotated[Currency | None, Query(description="Only products with this currency")]
 SortParam = Annotated[
-    ProductSort, Query(description="`newest` first, lowest `price` first, highest price first (`-price`), or by `name`")
+    ProductSort | None,
+    Query(
+        description="By `relevance` (the default with `q`), `newest` first (the default without), lowest `price` first, "
+        "highest price first (`-price`), or by `name`. By price, `currency` is required"
+    ),
 ]
 StatusParam = Annotated[
     ProductStatus, Query(description="`draft` and `archived` require a token with the scope `catalog:write`")
@@ -80,31 +96,44 @@ ProductId = Annotated[UUID, Path(description="Id of the product")]
     "",
     summary="List products",
     response_model=ProductPage,
-    responses=problem_responses(InvalidCursor, PriceRangeEmpty, StatusFilterNotAllowed),
+    responses=problem_responses(InvalidCursor, PriceRangeEmpty, CurrencyRequired, TooManyWords, StatusFilterNotAllowed),
 )
 async def list_products(
     scopes: CallerScopes,
     q: Search = None,
     category: CategoryParam = None,
     tag: TagsParam = None,
+    tag_match: TagMatchParam = TagMatch.ALL,
     min_price: MinPrice = None,
     max_price: MaxPrice = None,
     currency: CurrencyParam = None,
     status: StatusParam = ProductStatus.ACTIVE,
     availability: AvailabilityParam = None,
-    sort: SortParam = ProductSort.NEWEST,
+    sort: SortParam = None,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> Response:
     """Return the products that match all filters.
 
-    To get the next page, repeat the request with `cursor` set to `next_cursor`. On the last page `next_cursor` is null. Products that are
-    created or deleted meanwhile do not shift the pages.
+    To get the next page, repeat the request with `cursor` set to `next_cursor`. On the last page `next_cursor` is null. A page can have
+    fewer products than `limit`, even none, if few of those that were examined match. Products that are created or deleted meanwhile do
+    not shift the pages.
     """
     if status != ProductStatus.ACTIVE and EDIT not in scopes:
         raise StatusFilterNotAllowed
-    filters = ProductFilter(q, category, frozenset(tag or ()), min_price, max_price, currency, status, availability)
-    page = await lists.list_products(filters, sort=sort, limit=limit, cursor=cursor, with_stock=STOCK in scopes)
+    filters = ProductFilter(
+        q=q,
+        category=category,
+        tags=tuple(tag or ()),
+        tag_match=tag_match,
+        min_price=min_price,
+        max_price=max_price,
+        currency=currency,
+        status=status,
+        availability=availability,
+        sort=sort,
+    )
+    page = await pages.list_products(filters, limit=limit, cursor=cursor, with_stock=STOCK in scopes)
     return Response(page, media_type="application/json")
 
 

@@ -60,6 +60,7 @@ MediaList = Annotated[list[Media], Field(max_length=20)]
 class ProductSort(StrEnum):
     """The sort orders of a list of products."""
 
+    RELEVANCE = "relevance"
     NEWEST = "newest"
     PRICE = "price"
     PRICE_DESCENDING = "-price"
@@ -178,3 +179,12 @@ class ProductView(ResponseModel):
 
 class ProductPage(PageResponse[ProductView]):
     """One page of products."""
+
+    corrected: str | None = Field(
+        default=None,
+        description="Only if no product has a word of the search text: the text with the nearest known words, which was searched for",
+    )
+    ranked_newest: int | None = Field(
+        default=None,
+        description="Only with the sort `relevance`, if too many products match: about this many of the newest are ranked and listed",
+    )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
@@ -41,12 +41,18 @@ async def delete_tag(session: AsyncSession, name: str, actor: Actor) -> None:
 
 
 async def _merge(session: AsyncSession, source: UUID, target: UUID) -> None:
-    """Link the products of `source` to `target`, except those that have both, and delete `source`."""
+    """Link the products of `source` to `target`, except those that have both, and delete `source`.
+
+    `products.tag_ids` keeps the id of `source`: the filter finds it by `merged` of `target`.
+    """
     both = select(ProductTag.product_id).where(ProductTag.tag_id == target)
     moved = (
         update(ProductTag).where(ProductTag.tag_id == source, ProductTag.product_id.not_in(both)).values(tag_id=target)
     )
     await session.execute(moved)
+    old = select(Tag.merged).where(Tag.id == source).scalar_subquery()
+    merged = func.array_cat(func.array_append(Tag.merged, source), old)
+    await session.execute(update(Tag).where(Tag.id == target).values(merged=merged))
     await session.execute(delete(Tag).where(Tag.id == source))
 
 

@@ -40,7 +40,67 @@ END $$
 """
 
 
+# A word is searched as it is, and as its English stem. unaccent also replaces letters such as ß and ø.
+SEARCH_CONFIGURATIONS = (
+    "CREATE EXTENSION IF NOT EXISTS unaccent",
+    "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE TEXT SEARCH CONFIGURATION shop_words (COPY = simple)",
+    "ALTER TEXT SEARCH CONFIGURATION shop_words ALTER MAPPING"
+    " FOR word, hword, hword_part, numword, numhword, hword_numpart WITH unaccent, simple",
+    "CREATE TEXT SEARCH CONFIGURATION shop_stems (COPY = english)",
+    "ALTER TEXT SEARCH CONFIGURATION shop_stems ALTER MAPPING FOR word, hword, hword_part WITH unaccent, english_stem",
+    "ALTER TEXT SEARCH CONFIGURATION shop_stems ALTER MAPPING FOR numword, numhword, hword_numpart WITH unaccent, simple",
+)
+
+# products.tag_ids has the ids of a product's tags, for the index of the search. The deletion of a tag and a merge leave the ids of the tag
+# in the products: they would change each of its products, and tags.merged makes it unnecessary.
+COPY_TAG_IDS = """
+CREATE FUNCTION copy_tag_ids() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE products SET tag_ids = links.tag_ids FROM (
+        SELECT changed.product_id, ARRAY(
+            SELECT tag_id FROM product_tags WHERE product_tags.product_id = changed.product_id ORDER BY position
+        ) AS tag_ids
+        FROM (SELECT DISTINCT product_id FROM changed_links) AS changed
+    ) AS links
+    WHERE products.id = links.product_id AND products.tag_ids <> links.tag_ids;
+    RETURN NULL;
+END $$
+"""
+
+
 def upgrade() -> None:
+    for statement in SEARCH_CONFIGURATIONS:
+        op.execute(statement)
+    op.create_table(
+        "lexemes",
+        sa.Column("generation", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("word", sa.Text(collation="C"), nullable=False),
+        sa.Column("products", sa.BigInteger(), nullable=False),
+        sa.Column("is_word", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("generation", "word", name=op.f("pk_lexemes")),
+        postgresql_with={"fillfactor": 80},
+    )
+    op.create_index(
+        "ix_lexemes_word",
+        "lexemes",
+        ["word"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_ops={"word": "gin_trgm_ops"},
+    )
+    op.create_table(
+        "lexeme_progress",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("generation", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+        sa.Column("counted_to", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("products", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("recounted_to", sa.BigInteger(), nullable=True),
+        sa.Column("recounted_products", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("recounted_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_lexeme_progress_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lexeme_progress")),
+    )
     op.create_table(
         "ended_accounts",
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -86,6 +146,7 @@ def upgrade() -> None:
         "tags",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("merged", sa.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("name <> ''", name=op.f("ck_tags_name")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tags")),
@@ -305,6 +366,7 @@ def upgrade() -> None:
     op.create_table(
         "products",
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("slug", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), server_default="", nullable=False),
@@ -316,6 +378,7 @@ def upgrade() -> None:
         sa.Column("category_id", sa.Uuid(), nullable=True),
         sa.Column("media", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False),
         sa.Column("options", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'[]'"), nullable=False),
+        sa.Column("tag_ids", sa.ARRAY(sa.Uuid()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -323,7 +386,11 @@ def upgrade() -> None:
             "search",
             postgresql.TSVECTOR(),
             sa.Computed(
-                "to_tsvector('simple', translate(name || ' ' || description, '/.@_-', '     ')) || to_tsvector('english', translate(name || ' ' || description, '/.@_-', '     '))",
+                "setweight(to_tsvector('shop_words', translate(normalize(regexp_replace(normalize(name, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'A')"
+                " || setweight(to_tsvector('shop_words', translate(normalize(regexp_replace(normalize(description, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'B')"
+                " || setweight(to_tsvector('shop_stems', translate(normalize(regexp_replace(normalize(name, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'C')"
+                " || setweight(to_tsvector('shop_stems', translate(normalize(regexp_replace(normalize(description, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'D')"
+                " || array_to_tsvector(ARRAY['#' || (number >> 12)])",
                 persisted=True,
             ),
             nullable=False,
@@ -338,13 +405,28 @@ def upgrade() -> None:
             ["category_id"], ["categories.id"], name=op.f("fk_products_category_id_categories"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_products")),
+        sa.UniqueConstraint("number", name=op.f("uq_products_number")),
         sa.UniqueConstraint("slug", name=op.f("uq_products_slug")),
     )
-    op.create_index(op.f("ix_products_category_id"), "products", ["category_id"], unique=False)
-    op.create_index(op.f("ix_products_created_at_id"), "products", ["created_at", "id"], unique=False)
-    op.create_index("ix_products_name", "products", [sa.literal_column("lower(name)"), "id"], unique=False)
-    op.create_index(op.f("ix_products_price_id"), "products", ["price", "id"], unique=False)
-    op.create_index(op.f("ix_products_search"), "products", ["search"], unique=False, postgresql_using="gin")
+    op.create_index(
+        op.f("ix_products_category_id_status_number"), "products", ["category_id", "status", "number"], unique=False
+    )
+    op.create_index(
+        op.f("ix_products_status_currency_price_number"),
+        "products",
+        ["status", "currency", "price", "number"],
+        unique=False,
+    )
+    op.create_index("ix_products_name", "products", ["status", sa.literal_column('"left"(lower(name), 80)'), "number"])
+    op.create_index(op.f("ix_products_status_number"), "products", ["status", "number"], unique=False)
+    op.create_index(
+        "ix_products_search",
+        "products",
+        ["search", "tag_ids"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"gin_pending_list_limit": 512},
+    )
     op.create_table(
         "variants",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -472,6 +554,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("stock_state = 'reserved'"),
     )
 
+    op.execute(COPY_TAG_IDS)
+    for event, rows in (("INSERT", "NEW"), ("DELETE", "OLD")):
+        op.execute(
+            f"CREATE TRIGGER copy_tag_ids_after_{event.lower()} AFTER {event} ON product_tags"
+            f" REFERENCING {rows} TABLE AS changed_links"
+            " FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION copy_tag_ids()"
+        )
     op.execute(REFUSE_CHANGE)
     for table in ("audit_log", "stock_movements"):
         op.execute(
@@ -507,11 +596,11 @@ def downgrade() -> None:
     op.drop_table("stock_movements")
     op.drop_table("stock_levels")
     op.drop_table("variants")
-    op.drop_index(op.f("ix_products_search"), table_name="products", postgresql_using="gin")
-    op.drop_index(op.f("ix_products_price_id"), table_name="products")
+    op.drop_index("ix_products_search", table_name="products", postgresql_using="gin")
+    op.drop_index(op.f("ix_products_status_number"), table_name="products")
     op.drop_index("ix_products_name", table_name="products")
-    op.drop_index(op.f("ix_products_created_at_id"), table_name="products")
-    op.drop_index(op.f("ix_products_category_id"), table_name="products")
+    op.drop_index(op.f("ix_products_status_currency_price_number"), table_name="products")
+    op.drop_index(op.f("ix_products_category_id_status_number"), table_name="products")
     op.drop_table("products")
     op.drop_index(op.f("ix_order_addresses_created_at"), table_name="order_addresses")
     op.drop_table("order_addresses")
@@ -547,5 +636,16 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_audit_log_subject_id"), table_name="audit_log")
     op.drop_index(op.f("ix_audit_log_actor_id"), table_name="audit_log")
     op.drop_table("audit_log")
-    op.execute("DROP FUNCTION refuse_change()")
-    op.execute("DROP FUNCTION check_order_status_transition()")
+    op.drop_table("lexeme_progress")
+    op.drop_index("ix_lexemes_word", table_name="lexemes", postgresql_using="gin")
+    op.drop_table("lexemes")
+    for statement in (
+        "FUNCTION refuse_change()",
+        "FUNCTION copy_tag_ids()",
+        "FUNCTION check_order_status_transition()",
+    ):
+        op.execute(f"DROP {statement}")
+    for configuration in ("shop_words", "shop_stems"):
+        op.execute(f"DROP TEXT SEARCH CONFIGURATION {configuration}")
+    for extension in ("pg_trgm", "unaccent"):
+        op.execute(f"DROP EXTENSION {extension}")

@@ -93,3 +93,27 @@ async def test_set_tags_when_editors_create_and_delete_the_same_tags_at_once_the
     assert set(await asyncio.gather(*requests)) <= {200, 204, 404}
     for product in products:
         assert set(await tags_of(client, product["id"])) <= {"a", "b", "c"}
+
+
+async def test_list_products_when_tags_were_merged_renamed_and_deleted_then_the_filter_follows(
+    client: httpx.AsyncClient, editor: Headers
+) -> None:
+    for name, tags in (
+        ("one", ["red"]),
+        ("two", ["crimson"]),
+        ("three", ["crimson", "scarlet"]),
+        ("four", ["scarlet"]),
+    ):
+        await post_product(client, editor, name=name, tags=tags)
+    for source, target in (("scarlet", "crimson"), ("crimson", "red")):
+        merge = {"name": target, "merge": True}
+        assert (await client.patch(f"/catalog/tags/{source}", json=merge, headers=editor)).status_code == 200
+    assert await product_names(client, tag="red", sort="name") == ["four", "one", "three", "two"]
+    assert await product_names(client, tag="crimson") == []
+    assert (await client.patch("/catalog/tags/red", json={"name": "rot"}, headers=editor)).status_code == 200
+    assert len(await product_names(client, tag="rot")) == 4
+    await post_product(client, editor, name="five", tags=["crimson"])
+    assert await product_names(client, tag="crimson") == ["five"]
+    assert (await client.delete("/catalog/tags/rot", headers=editor)).status_code == 204
+    await post_product(client, editor, name="six", tags=["rot"])
+    assert await product_names(client, tag="rot") == ["six"]

@@ -1,0 +1,1 @@
+"""Fill the catalog database with a shop of any size: products, categories, tags, variants, stock and orders."""

@@ -1,0 +1,94 @@
+"""A page of a filtered and sorted list of products."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from kit.db.statements import fetch
+from kit.pagination import decode_cursor, encode_cursor
+from services.catalog.db import reading_engine, searching_engine
+from services.catalog.products.documents import add_stock, page_json
+from services.catalog.products.filters import ProductFilter, ResolvedFilter
+from services.catalog.products.plans import Plan, Position, choose
+from services.catalog.products.resolve import resolve
+from services.catalog.products.schemas import ProductSort
+from services.catalog.products.shapes import MOST_FOUND, RANKED, Source
+from services.catalog.products.statements import last_walked_statement, page_statement
+from services.catalog.search.words import correct
+
+RANKS_NEWEST = {Source.NEWEST_WITH_WORDS, Source.SORT_INDEX}
+"""The sources that rank only the newest matches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Up to limit + 1 rows of a page, how many products an index found for it, and the keys of the last product that was examined."""
+
+    rows: Sequence[Row[Any]]
+    products: int
+    last_key: int | str | None
+    last_number: int | None
+
+
+async def list_products(given: ProductFilter, *, limit: int, cursor: str | None, with_stock: bool = False) -> bytes:
+    """Return a page of the products that match the filters, as the JSON of a ProductPage. Raises InvalidCursor, TooManyWords."""
+    position = None if cursor is None else _decode(cursor, given.effective_sort)
+    resolved = await resolve(given, given.q)
+    if resolved is None:
+        return page_json([], None, {})
+    plan, found = await _find(resolved, position, limit)
+    more: dict[str, object] = {}
+    if resolved.words is not None and plan.shape.source == Source.WORDS_AND_TAGS and found.products == 0:
+        corrected = await correct(resolved.words)
+        if corrected is not None and (other := await resolve(given, corrected)) is not None:
+            plan, found = await _find(other, position, limit)
+            more["corrected"] = corrected
+    if given.effective_sort == ProductSort.RELEVANCE and plan.shape.source in RANKS_NEWEST:
+        more["ranked_newest"] = RANKED
+    documents = [add_stock(row.document, row.units) if with_stock else row.document for row in found.rows[:limit]]
+    return page_json(documents, await _next_cursor(plan, found, limit), more)
+
+
+async def _find(resolved: ResolvedFilter, position: Position | None, limit: int) -> tuple[Plan, Found]:
+    engine = reading_engine if resolved.given.is_plain else searching_engine
+    plan = choose(resolved, position, limit + 1)
+    found = await _execute(engine, plan)
+    if found.products > MOST_FOUND:
+        plan = choose(resolved, position, limit + 1, found_too_many=True)
+        found = await _execute(engine, plan)
+    return plan, found
+
+
+async def _execute(engine: AsyncEngine, plan: Plan) -> Found:
+    rows = await fetch(engine, page_statement(plan.shape), plan.parameters)
+    first = rows[0]
+    return Found([row for row in rows if row.id is not None], first.found, first.last_key, first.last_number)
+
+
+async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
+    """Return the cursor of the next page, or None. It begins after the last row, or after the last product that was examined."""
+    shape = plan.shape
+    if len(page.rows) > limit:
+        return _encode(shape.sort, page.rows[limit - 1].page_key, page.rows[limit - 1].page_number)
+    if page.last_key is not None and page.last_number is not None:
+        return _encode(shape.sort, page.last_key, page.last_number)
+    walks = shape.source in {Source.SORT_INDEX, Source.CATEGORY_INDEX} and shape.sort != ProductSort.RELEVANCE
+    if walks and shape.filters_while_walking:
+        last = await fetch(searching_engine, last_walked_statement(shape), plan.parameters)
+        return _encode(shape.sort, last[0].last_key, last[0].last_number) if last else None
+    if shape.source == Source.NEWEST_WITH_WORDS and shape.sort == ProductSort.NEWEST and plan.lowest_number > 0:
+        return encode_cursor(shape.sort, plan.lowest_number)
+    return None
+
+
+def _encode(sort: ProductSort, key: int | str, number: int) -> str:
+    return encode_cursor(sort, number) if sort == ProductSort.NEWEST else encode_cursor(sort, key, number)
+
+
+def _decode(cursor: str, sort: ProductSort) -> Position:
+    if sort == ProductSort.NEWEST:
+        return decode_cursor(cursor, sort, int)
+    return decode_cursor(cursor, sort, str, int) if sort == ProductSort.NAME else decode_cursor(cursor, sort, int, int)

@@ -1,0 +1,138 @@
+"""Choose how the products of a page are found: by how many products match each filter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+from services.catalog.models import BUCKET_BITS
+from services.catalog.products.filters import ResolvedFilter
+from services.catalog.products.schemas import ProductSort
+from services.catalog.products.shapes import FEW, Shape, Source
+
+WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 1000}  # fmt: skip  # noqa: E501
+"""How many products are examined for a page. Those of the newest are next to each other on the disk, others each on another page of it."""
+
+MANY_SHARE = 0.02
+"""If this share of all products has the words, a page is found by walking along the index of the sort."""
+
+MAX_MERGED_CATEGORIES = 150
+MAX_BUCKETS = 400
+RANKED_MATCHES = 1300
+"""About how many of the newest matches are looked up to be ranked, if they are rare, and so on different pages of the disk."""
+
+NEWEST_PAGE_MATCHES = 300
+"""About how many matches are looked up for a page of the newest ones."""
+
+Position = tuple[Any, ...]
+"""The keys of a cursor: the key of the sort, unless it is the number, and the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A shape of statement with its parameters. `lowest_number`: the numbers of the products that are examined begin here."""
+
+    shape: Shape
+    parameters: Mapping[str, Any]
+    lowest_number: int = 0
+
+
+def choose(resolved: ResolvedFilter, position: Position | None, limit: int, *, found_too_many: bool = False) -> Plan:
+    """Return the plan for the page after a position. `found_too_many`: an index has found more products than were expected."""
+    given, words, category = resolved.given, resolved.words, resolved.category
+    shape = Shape(
+        source=Source.SORT_INDEX,
+        sort=resolved.given.effective_sort,
+        limit=limit,
+        window=WINDOWS[resolved.given.effective_sort],
+        words=words is not None,
+        tag_groups=len(resolved.tags.groups) if resolved.tags else 0,
+        category=category is not None,
+        currency=given.currency is not None,
+        min_price=given.min_price is not None,
+        max_price=given.max_price is not None,
+        availability=given.availability,
+        after=position is not None,
+    )
+    parameters = _parameters(resolved, position)
+    source = None if found_too_many else _few(resolved)
+    if source is not None:
+        by_words = source == Source.WORDS_AND_TAGS and words is not None and words.index_query is not None
+        complete = by_words and words is not None and not any(term.is_wide for term in words.terms)
+        shape = replace(shape, source=source, index_words=by_words, words=shape.words and not complete)
+        return Plan(shape, parameters)
+    if words is not None and words.index_query is not None and _uses_newest(resolved):
+        return _newest_with_words(resolved, shape, parameters, position)
+    return Plan(replace(shape, source=_walk_source(resolved, shape)), parameters)
+
+
+def _few(resolved: ResolvedFilter) -> Source | None:
+    """Return the source that finds the fewest products, if they are few."""
+    words, expected = resolved.words, {}
+    if words is not None and words.index_query is not None:
+        expected[Source.WORDS_AND_TAGS] = words.expected_matches
+    if resolved.tags is not None:
+        tagged = expected.get(Source.WORDS_AND_TAGS, float("inf"))
+        expected[Source.WORDS_AND_TAGS] = min(tagged, resolved.tags.matches)
+    if resolved.category is not None:
+        expected[Source.CATEGORY] = resolved.category.matches
+    if resolved.price_matches is not None:
+        expected[Source.PRICE] = resolved.price_matches
+    best = min(expected, key=lambda source: expected[source], default=None)
+    return best if best is not None and expected[best] <= FEW else None
+
+
+def _uses_newest(resolved: ResolvedFilter) -> bool:
+    words = resolved.words
+    if words is None or words.total == 0 or words.expected_matches == 0:
+        return False
+    if resolved.given.effective_sort == ProductSort.RELEVANCE:
+        return True
+    return resolved.given.effective_sort == ProductSort.NEWEST and words.expected_matches / words.total < MANY_SHARE
+
+
+def _newest_with_words(
+    resolved: ResolvedFilter, shape: Shape, parameters: dict[str, Any], position: Position | None
+) -> Plan:
+    """Return the plan that looks the words up together with the tokens of the newest products (models.py)."""
+    words = resolved.words
+    if words is None:
+        raise ValueError("a search without words")
+    newest, wanted = words.newest_number, RANKED_MATCHES
+    if resolved.given.effective_sort == ProductSort.NEWEST:
+        wanted = NEWEST_PAGE_MATCHES
+        newest = newest if position is None else min(newest, position[-1] - 1)
+    in_bucket = words.expected_matches / words.total * 2**BUCKET_BITS
+    count = min(MAX_BUCKETS, ceil(wanted / in_bucket))
+    top = max(newest, 0) >> BUCKET_BITS
+    lowest = max(0, top - count + 1)
+    buckets = " | ".join(f"'#{number}'" for number in range(lowest, top + 1))
+    parameters["index_matches"] = f"{words.index_query} & ({buckets})"
+    complete = not any(term.is_wide for term in words.terms)
+    shape = replace(shape, source=Source.NEWEST_WITH_WORDS, index_words=True, words=not complete)
+    return Plan(shape, parameters, lowest << BUCKET_BITS)
+
+
+def _walk_source(resolved: ResolvedFilter, shape: Shape) -> Source:
+    category = resolved.category
+    if category is None or resolved.given.effective_sort != ProductSort.NEWEST:
+        return Source.SORT_INDEX
+    if len(category.ids) == 1:
+        return Source.CATEGORY_INDEX
+    others = shape.words or shape.tag_groups or shape.currency or shape.availability
+    return Source.CATEGORY_INDEXES if len(category.ids) <= MAX_MERGED_CATEGORIES and not others else Source.SORT_INDEX
+
+
+def _parameters(resolved: ResolvedFilter, position: Position | None) -> dict[str, Any]:
+    given = resolved.given
+    parameters: dict[str, Any] = {"status": given.status.value}
+    if resolved.words is not None:
+        parameters |= {"matches": resolved.words.query, "index_matches": resolved.words.index_query}
+    if resolved.tags is not None:
+        parameters |= {f"tags_{number}": list(group) for number, group in enumerate(resolved.tags.groups)}
+    if resolved.category is not None:
+        parameters |= {"categories": list(resolved.category.ids), "category": resolved.category.ids[0]}
+    parameters |= {"currency": given.currency, "min_price": given.min_price, "max_price": given.max_price}
+    if position is not None:
+        parameters |= {"after_key": position[0], "after_number": position[-1]}
+    return parameters

@@ -1,0 +1,245 @@
+"""The SQL of product lists. A statement is built once for each shape of a request: the values are parameters.
+
+Every statement reads a bounded number of products. It either finds few of them in an index, or walks along the index of the sort and
+examines at most as many as `window` says; the rest is examined for the next page.
+"""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    REAL,
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Numeric,
+    Select,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.sql.base import ColumnCollection
+from sqlalchemy.types import TypeEngine
+
+from kit.db.bulk import table_of
+from kit.db.statements import Statement
+from services.catalog.models import NAME_KEY, Product
+from services.catalog.products.documents import select_page
+from services.catalog.products.filters import select_stock
+from services.catalog.products.schemas import ProductSort
+from services.catalog.products.shapes import FOUND, MOST_FOUND, RANKED, STOCK_WINDOW, Shape, Source
+from services.catalog.statuses import Availability
+
+WEIGHTS = literal_column("'{0.1, 0.8, 0.2, 1}'::real[]", ARRAY(REAL))
+"""The weights of a stem in the description, a stem in the name, a word in the description, and a word in the name."""
+
+Columns = ColumnCollection[str, Any]
+STATEMENTS = 1000
+"""The number of statements that are kept; the one that was used the longest time ago is forgotten first."""
+
+PRODUCTS = table_of(Product)
+_NAME_KEY: ColumnElement[str] = literal_column(NAME_KEY, Text).label("name_key")
+_EXAMINED = ("id", "number", "status", "price", "currency", "category_id", "tag_ids", "options", "low_stock")
+
+
+@lru_cache(maxsize=STATEMENTS)
+def page_statement(shape: Shape) -> Statement:
+    """Return the statement that selects a page as JSON, with `page_key`, `page_number`, `found`, `last_key` and `last_number`.
+
+    `found` is the number of products that the index found, at most MOST_FOUND + 1. `last_…` are the keys of the last product whose
+    availability was examined, if there may be more. If no product is on the page, one row has no id.
+    """
+    examined, counted = _examined(shape)
+    last_key: ColumnElement[Any] = null()
+    last_number: ColumnElement[Any] = null()
+    if shape.availability is not None:
+        first = _in_order(shape, select(examined)).limit(literal_column(str(STOCK_WINDOW))).cte("first")
+        page_of = select(first).where(_has_availability(first.c, shape.availability))
+        page = _in_order(shape, page_of, after=False).limit(_limit(shape)).cte("page")
+        last = (
+            _in_order(shape, select(first), after=False).offset(literal_column(str(STOCK_WINDOW - 1))).subquery("last")
+        )
+        last_key = select(_key(shape, last.c)).scalar_subquery()
+        last_number = select(last.c.number).scalar_subquery()
+    else:
+        page = _in_order(shape, select(examined)).limit(_limit(shape)).cte("page")
+    joined = counted.outerjoin(page, true()).outerjoin(Product, Product.number == page.c.number)
+    columns = (
+        _key(shape, page.c).label("page_key"),
+        page.c.number.label("page_number"),
+        counted.c.found,
+        last_key.label("last_key"),
+        last_number.label("last_number"),
+    )
+    return Statement(_in_order(shape, select_page(joined, *columns), page.c, after=False))
+
+
+@lru_cache(maxsize=STATEMENTS)
+def last_walked_statement(shape: Shape) -> Statement:
+    """Return the statement that selects the keys of the last product of a full window, as `last_key` and `last_number`."""
+    columns = select(_key(shape, PRODUCTS.c).label("last_key"), PRODUCTS.c.number.label("last_number"))
+    query = _in_order(shape, columns.where(*_walk_conditions(shape)), PRODUCTS.c)
+    return Statement(query.offset(literal_column(str(shape.window - 1))).limit(literal_column("1")))
+
+
+def _examined(shape: Shape) -> tuple[FromClause, FromClause]:
+    """Return the products that are examined and match the filters except that of availability, and the number of products found."""
+    counted = select(literal_column("0").label("found")).subquery("counted")
+    if shape.source in FOUND:
+        found = select(*_columns(shape)).where(*_index_conditions(shape)).cte("found").prefix_with("MATERIALIZED")
+        limited = select(found).limit(literal_column(str(MOST_FOUND + 1))).cte("limited")
+        counted = select(func.count().label("found")).select_from(limited).subquery("counted")
+        return _filtered(shape, limited), counted
+    if shape.source == Source.NEWEST_WITH_WORDS:
+        found = select(*_columns(shape)).where(*_index_conditions(shape)).cte("found").prefix_with("MATERIALIZED")
+        newest = select(found).order_by(found.c.number.desc()).limit(literal_column(str(RANKED))).subquery("newest")
+        return _filtered(shape, newest), counted
+    if shape.source == Source.CATEGORY_INDEXES:
+        return _of_each_category(shape), counted
+    return _filtered(shape, _walked(shape)), counted
+
+
+def _columns(shape: Shape) -> list[ColumnElement[Any]]:
+    needs_vector = shape.words or shape.sort == ProductSort.RELEVANCE
+    names = (*_EXAMINED, "search") if needs_vector else _EXAMINED
+    return [*(PRODUCTS.c[name] for name in names), _NAME_KEY]
+
+
+def _walked(shape: Shape) -> FromClause:
+    """Return the next products of the index of the sort, before any other filter. Sorted by relevance, they are the newest ones."""
+    query = select(*_columns(shape)).where(*_walk_conditions(shape))
+    by_relevance = shape.sort == ProductSort.RELEVANCE
+    query = query.order_by(PRODUCTS.c.number.desc()) if by_relevance else _in_order(shape, query, PRODUCTS.c)
+    return query.limit(literal_column(str(shape.window))).subquery("walked")
+
+
+def _walk_conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
+    yield PRODUCTS.c.status == bindparam("status", type_=Text)
+    if shape.source == Source.CATEGORY_INDEX:
+        yield PRODUCTS.c.category_id == bindparam("category", type_=Uuid)
+    if shape.sorts_by_price:
+        yield from _price_conditions(shape, PRODUCTS.c)
+
+
+def _of_each_category(shape: Shape) -> FromClause:
+    """Return the numbers of the next products of each category: those of the page are among them. The index has all that is needed."""
+    ids = func.unnest(bindparam("categories", type_=ARRAY(Uuid))).table_valued(column("id", Uuid), name="of")
+    categories = ids.render_derived()
+    query = select(PRODUCTS.c.number).where(
+        PRODUCTS.c.category_id == categories.c.id, PRODUCTS.c.status == bindparam("status", type_=Text)
+    )
+    first = _in_order(shape, query.correlate(categories), PRODUCTS.c).limit(_limit(shape)).lateral("first")
+    return select(first.c.number).select_from(categories.join(first, true())).subquery("each")
+
+
+def _filtered(shape: Shape, products: FromClause) -> FromClause:
+    columns: list[ColumnElement[Any]] = [products.c[name] for name in (*_EXAMINED, "name_key")]
+    if shape.sort == ProductSort.RELEVANCE:
+        rank = func.ts_rank_cd(WEIGHTS, products.c.search, _query("matches"), 1)
+        columns.append(cast(cast(rank, Numeric) * 1_000_000, BigInteger).label("score"))
+    return select(*columns).where(*_conditions(shape, products.c)).subquery("matching")
+
+
+def _index_conditions(shape: Shape) -> list[ColumnElement[bool]]:
+    """Return the conditions that the index of the source looks up."""
+    if shape.source == Source.CATEGORY:
+        return [_in_categories(PRODUCTS.c)]
+    if shape.source == Source.PRICE:
+        return [PRODUCTS.c.status == bindparam("status", type_=Text), *_price_conditions(shape, PRODUCTS.c)]
+    conditions = [PRODUCTS.c.search.op("@@")(_query("index_matches"))] if shape.index_words else []
+    return [*conditions, *_tag_conditions(shape, PRODUCTS.c)]
+
+
+def _conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]:
+    yield columns.status == bindparam("status", type_=Text)
+    if shape.words:
+        yield columns.search.op("@@")(_query("matches"))
+    yield from _tag_conditions(shape, columns)
+    if shape.category:
+        yield _in_categories(columns)
+    yield from _price_conditions(shape, columns)
+
+
+def _tag_conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]:
+    for number in range(shape.tag_groups):
+        yield columns.tag_ids.op("&&")(bindparam(f"tags_{number}", type_=ARRAY(Uuid)))
+
+
+def _price_conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]:
+    if shape.currency:
+        yield columns.currency == bindparam("currency", type_=Text)
+    if shape.min_price:
+        yield columns.price >= bindparam("min_price", type_=BigInteger)
+    if shape.max_price:
+        yield columns.price <= bindparam("max_price", type_=BigInteger)
+
+
+def _in_categories(columns: Columns) -> ColumnElement[bool]:
+    return columns.category_id == any_(bindparam("categories", type_=ARRAY(Uuid)))  # type: ignore[no-any-return]
+
+
+def _has_availability(columns: Columns, wanted: Availability) -> ColumnElement[bool]:
+    stock = select_stock(columns.id, columns.options).scalar_subquery()
+    if wanted == Availability.OUT:
+        return stock == 0
+    if wanted == Availability.LOW:
+        return and_(stock > 0, columns.low_stock >= stock)
+    return or_(stock.is_(None), columns.low_stock < stock)
+
+
+def _query(name: str) -> ColumnElement[Any]:
+    return cast(bindparam(name, type_=Text), TSQUERY)
+
+
+def _limit(shape: Shape) -> ColumnElement[int]:
+    # In the text of the statement: as a parameter, Postgres could plan for a tenth of all products.
+    return literal_column(str(shape.limit), Integer)
+
+
+def _key(shape: Shape, columns: Columns) -> ColumnElement[Any]:
+    """Return the key of the sort: of products, or of a selection of them."""
+    name = _key_name(shape)
+    if name == "name_key" and columns is PRODUCTS.c:
+        return literal_column(NAME_KEY, Text)
+    key: ColumnElement[Any] = columns[name]
+    return key
+
+
+def _key_name(shape: Shape) -> str:
+    if shape.sort == ProductSort.NEWEST:
+        return "number"
+    if shape.sort == ProductSort.RELEVANCE:
+        return "score"
+    return "name_key" if shape.sort == ProductSort.NAME else "price"
+
+
+def _in_order(
+    shape: Shape, query: Select[*tuple[Any, ...]], columns: Columns | None = None, *, after: bool = True
+) -> Select[*tuple[Any, ...]]:
+    """Return the query in the order of the sort, and with `after` only what follows the cursor."""
+    found: Columns = query.selected_columns if columns is None else columns
+    keys: list[ColumnElement[Any]] = [found.number]
+    last: list[ColumnElement[Any]] = [bindparam("after_number", type_=BigInteger)]
+    if shape.sort != ProductSort.NEWEST:
+        keys.insert(0, _key(shape, found))
+        kind: TypeEngine[Any] = Text() if shape.sort == ProductSort.NAME else BigInteger()
+        last.insert(0, bindparam("after_key", type_=kind))
+    if after and shape.after:
+        position, end = tuple_(*keys), tuple_(*last)
+        query = query.where(position < end if shape.descending else position > end)
+    return query.order_by(*(key.desc() if shape.descending else key for key in keys))

@@ -1,0 +1,130 @@
+"""The words of a search text: how many products have each, the query for the index, and the nearest known word for an unknown one."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from sqlalchemy import Row, Text, bindparam, text
+
+from kit.db.statements import Statement, fetch
+from services.catalog.db import searching_engine
+from services.catalog.errors import TooManyWords
+from services.catalog.models import searched
+
+MAX_WORDS = 5
+MIN_PREFIX_LETTERS = 2
+MIN_CORRECTED_LETTERS = 3
+MANY_WORDS = 300
+"""A beginning that so many words have is not looked up in the index, which would read the products of all of them."""
+
+# The words are split by Postgres, as those of the products are. For the last one, the words that begin with it are counted too.
+WORDS = Statement(
+    text(
+        f"""
+    WITH given AS (
+        SELECT word, positions[cardinality(positions)] AS position, ts_lexize('english_stem', word) AS stems
+        FROM unnest(to_tsvector('shop_words', {searched(":q")})) AS given (word, positions, weights)
+    )
+    SELECT given.word, given.stems[1] AS stem, given.stems = '{{}}' AS is_stop_word, progress.products AS total,
+        (SELECT max(number) FROM products) AS newest_number,
+        coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND word = given.word), 0) AS matches,
+        coalesce((SELECT products FROM lexemes WHERE generation = progress.generation AND word = stems[1]), 0) AS stem_matches,
+        longer.words AS longer_words, longer.products AS longer_matches
+    FROM given LEFT JOIN lexeme_progress AS progress ON true
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS words, coalesce(sum(products), 0)::bigint AS products FROM (
+            SELECT products FROM lexemes
+            WHERE generation = progress.generation AND word >= given.word AND word < given.word || chr(1114111) LIMIT {MANY_WORDS}
+        ) AS first
+    ) AS longer ON length(given.word) >= {MIN_PREFIX_LETTERS} AND given.position = (SELECT max(position) FROM given)
+    ORDER BY given.position
+    """  # noqa: S608 -- only constants
+    ).bindparams(bindparam("q", type_=Text))
+)
+NEAREST = Statement(
+    text(
+        """
+    SELECT word FROM lexemes JOIN lexeme_progress USING (generation) WHERE is_word AND word % :word
+    ORDER BY similarity(word, :word) DESC, lexemes.products DESC, word LIMIT 1
+    """
+    ).bindparams(bindparam("word", type_=Text))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word of the search text. `matches` is about the number of products that have it.
+
+    `is_wide`: the index cannot look it up, because too many words begin with it.
+    """
+
+    word: str
+    query: str
+    matches: int
+    is_wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchedWords:
+    """The words of a search text that products must have, how many products are counted, and the number of the newest one."""
+
+    terms: tuple[Term, ...]
+    total: int
+    newest_number: int
+
+    @property
+    def query(self) -> str:
+        """Return the tsquery of all words."""
+        return " & ".join(term.query for term in self.terms)
+
+    @property
+    def index_query(self) -> str | None:
+        """Return the tsquery of the words that the index looks up, or None if there are none."""
+        return " & ".join(term.query for term in self.terms if not term.is_wide) or None
+
+    @property
+    def expected_matches(self) -> float:
+        """Return the number of products that the index is expected to find, if words are independent of each other."""
+        return self.total * prod(min(1.0, term.matches / max(self.total, 1)) for term in self.terms if not term.is_wide)
+
+
+async def analyse(q: str) -> SearchedWords:
+    """Return the words of a search text. Stop words such as `the` count only if there are no others. Raises TooManyWords."""
+    rows: Sequence[Row[Any]] = await fetch(searching_engine, WORDS, {"q": _without_controls(q)})
+    if len(rows) > MAX_WORDS:
+        raise TooManyWords
+    if not all(row.is_stop_word for row in rows):
+        rows = [row for row in rows if not row.is_stop_word]
+    terms = []
+    for row in rows:
+        is_prefix = row.longer_words is not None
+        alternatives = [f"{_quoted(row.word)}:*" if is_prefix else _quoted(row.word)]
+        if row.stem is not None and row.stem != row.word:
+            alternatives.append(_quoted(row.stem))
+        matches = max(row.matches, row.stem_matches, row.longer_matches or 0)
+        is_wide = is_prefix and row.longer_words >= MANY_WORDS
+        terms.append(Term(row.word, f"({' | '.join(alternatives)})", matches, is_wide))
+    if not rows:
+        return SearchedWords((), 0, 0)
+    return SearchedWords(tuple(terms), rows[0].total or 0, rows[0].newest_number or 0)
+
+
+async def correct(words: SearchedWords) -> str | None:
+    """Return the search text with the nearest known word in place of each unknown one, or None if there is nothing to correct."""
+    corrected = []
+    for term in words.terms:
+        nearest: Sequence[Row[Any]] = ()
+        if term.matches == 0 and len(term.word) >= MIN_CORRECTED_LETTERS:
+            nearest = await fetch(searching_engine, NEAREST, {"word": term.word})
+        corrected.append(nearest[0].word if nearest else term.word)
+    return " ".join(corrected) if corrected != [term.word for term in words.terms] else None
+
+
+def _quoted(lexeme: str) -> str:
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _without_controls(q: str) -> str:
+    return re.sub("[\x00-\x1f\x7f\ud800-\udfff]", " ", q)
