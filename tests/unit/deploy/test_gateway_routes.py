@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from dev.merged_openapi import INTERNAL, is_routed
+from dev.merged_openapi import INTERNAL, ROUTED, is_routed
 
 GATEWAY = Path(__file__).parents[3] / "deploy" / "gateway"
 CADDYFILE = (GATEWAY / "Caddyfile").read_text()
@@ -19,3 +19,8 @@ def test_paths_for_services_only_are_not_routed_and_not_in_the_document_of_the_g
     assert matcher.end() < CADDYFILE.index("@auth path"), "directives of a route run in their order"
     assert not any(is_routed("auth", path) for path in INTERNAL)
     assert is_routed("auth", "/auth/sessions")
+
+
+def test_nginx_routes_the_same_prefixes_as_caddy() -> None:
+    routed = re.findall(r"location (/\S+) \{ proxy_pass http://(\w+); \}", NGINX)
+    assert sorted(routed) == sorted((prefix, service) for service, prefixes in ROUTED.items() for prefix in prefixes)
