@@ -36,6 +36,7 @@ from bench import (
     routes,
     sweep,
     users_peer,
+    worst_queries,
 )
 from bench.load import Target, initialise_process, run_round
 from bench.peer_environment import NotInstalled, PeerEnvironment
@@ -62,6 +63,7 @@ class Size:
     large_table_rounds: int
     large_table_events: int
     swept_payments: int
+    slow_list_seconds: int
 
 
 FULL = Size(
@@ -74,6 +76,7 @@ FULL = Size(
     large_table_rounds=5,
     large_table_events=4_000,
     swept_payments=1_200,
+    slow_list_seconds=60,
 )
 QUICK = Size(
     rounds=2,
@@ -85,6 +88,7 @@ QUICK = Size(
     large_table_rounds=2,
     large_table_events=1_000,
     swept_payments=600,
+    slow_list_seconds=5,
 )
 
 
@@ -196,12 +200,14 @@ async def measure_auth(results: Results, size: Size, stack: Stack, executor: Exe
 
 
 async def measure_orders(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
-    """Measure orders of many products and of one, and how much many attempts of one account slow those of another one."""
+    """Measure orders of many products and of one, and how much others slow them: many attempts of one account, and slow lists."""
     await stack.stop("catalog-worker")  # so that only orders use the CPU
     console.print(f"orders: {size.rounds} rounds of {size.seconds:g} s each, of many products and of one")
     async with orders.orders(stack, executor) as results.orders:
         await auth.measure_in_turns(results.orders, size.rounds, size.seconds)
     results.other_account = await orders.measure_other_account(stack, executor, size.rounds)
+    console.print(f"slow lists over {worst_queries.CONNECTIONS} connections: {size.slow_list_seconds} s")
+    results.worst_queries = await worst_queries.measure(stack, executor, size.slow_list_seconds)
     await stack.start("catalog-worker")
 
 

@@ -14,6 +14,7 @@ from bench.purchases import Latency
 from bench.revocations import ENTRIES
 from bench.routes import MeasuredRoute
 from bench.sweep import Sweep
+from bench.worst_queries import WorstQueries
 
 NOISY = 0.25
 """A figure is noisy if its rounds differ by more than this fraction of their median."""
@@ -53,6 +54,7 @@ class Results:
     """Of catalog and of the same statements: of many products, then of one product."""
     other_account: tuple[list[float], list[float]] = field(default_factory=lambda: ([], []))
     """Orders per second of one account alone, and during many attempts of another one, one per round."""
+    worst_queries: WorstQueries | None = None
     auth_growth: float | None = None
     """Megabytes (auth_memory.py)."""
     missing_peers: dict[str, str] = field(default_factory=dict)
@@ -100,6 +102,7 @@ class Results:
                 _ratios(self.other_account[1], self.other_account[0]),
                 0.5,
             ),
+            *self._worst_query_ratios(),
             Ratio("purchases / baseline", _ratios(self.shop, self.baseline), 0.6),
         ]
         if self.large_tables:
@@ -119,6 +122,11 @@ class Results:
             bars = (0.45, 2.0) if others else (0.7,)
             for other, bar in zip(others or [open_route], bars, strict=False):
                 yield Ratio(f"{own.name} / {other.name}", _rate_ratios(own, other), bar)
+
+    def _worst_query_ratios(self) -> Iterator[Ratio]:
+        found = {} if self.worst_queries is None else self.worst_queries.ratios()
+        for kind, ratio in found.items():
+            yield Ratio(f"{kind}: p99 quiet / during slow lists", [ratio], 0.33)
 
     def measured(self) -> list[Measured]:
         """Return everything whose requests per second were measured."""

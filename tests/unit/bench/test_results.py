@@ -14,6 +14,7 @@ from bench.load import Round, Target
 from bench.purchases import Latency
 from bench.results import Measured, Results
 from bench.routes import MeasuredRoute
+from bench.worst_queries import WorstQueries
 
 
 def rounds(*rates: int) -> list[Round]:
@@ -72,6 +73,15 @@ def test_ratios_of_products_have_their_bars() -> None:
     assert found["list / django"] == ([2.0, 2.0], 2.0)
     assert found["304 / open"] == ([0.8, 0.8], 0.7)
     assert {"list", "asyncpg", "django", "304"} <= results.rates().keys()
+
+
+def test_ratios_of_slow_lists_when_measured_then_they_compare_the_99th_percentiles() -> None:
+    results = measured_results()
+    assert not [ratio for ratio in results.ratios() if "slow lists" in ratio.name]
+    results.worst_queries = WorstQueries({"orders": [0.01] * 50}, {"orders": [0.02] * 200}, rounds(10)[0])
+    (ratio,) = [ratio for ratio in results.ratios() if "slow lists" in ratio.name]
+    assert (ratio.name, ratio.expected_minimum) == ("orders: p99 quiet / during slow lists", 0.33)
+    assert ratio.value == pytest.approx(0.5)
 
 
 def test_report_when_auth_has_grown_too_much_then_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
