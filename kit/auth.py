@@ -145,24 +145,25 @@ async def _verified(request: Request) -> tuple[str, AccessClaims]:
 
 
 class BearerToken(HTTPBearer):
-    """A dependency that returns the caller of a request: 401 without a valid access token, 403 without `scope` (RFC 6750 section 3.1).
+    """A dependency that returns the caller of a request: 401 without a valid access token, 403 without one of `scopes`, if there are any
+    (RFC 6750 section 3.1).
 
     It is one dependency without others, because FastAPI spends about as much time on each of them as the route itself needs.
     """
 
-    def __init__(self, scope: Scope | None = None) -> None:
+    def __init__(self, *scopes: Scope) -> None:
         super().__init__(
             scheme_name="HTTPBearer", description="An access token from POST /auth/token", auto_error=False
         )
-        self._scope = scope
+        self._scopes = scopes
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # our caller instead of the header
         token, claims = await _verified(request)
         scopes = claims.scopes
-        if self._scope is not None and self._scope not in scopes:
+        if self._scopes and scopes.isdisjoint(self._scopes):
             raise NotAllowed(
-                f"The access token does not have the scope {self._scope}, which this request requires.",
-                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scope}"'},
+                f"The access token does not have the scope {' or '.join(self._scopes)}, which this request requires.",
+                headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scopes[0]}"'},
             )
         return Caller(
             id=claims.sub,
@@ -179,6 +180,6 @@ authenticate = raises(NotAuthenticated, Unavailable)(BearerToken())
 """The caller of the request, with any scope."""
 
 
-def require_scope(scope: Scope) -> BearerToken:
-    """Return a dependency for callers whose token carries `scope`."""
-    return raises(NotAuthenticated, Unavailable, NotAllowed)(BearerToken(scope))
+def require_scope(*scopes: Scope) -> BearerToken:
+    """Return a dependency for callers whose token carries one of `scopes`."""
+    return raises(NotAuthenticated, Unavailable, NotAllowed)(BearerToken(*scopes))

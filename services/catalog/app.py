@@ -16,6 +16,7 @@ from services.catalog.categories.transaction import TreeQueueState
 from services.catalog.db import engine, reading, reading_engine, searching_engine
 from services.catalog.fulfilment import routes as fulfilment
 from services.catalog.models import AuditLogEntry
+from services.catalog.orders import deliveries, note_routes
 from services.catalog.orders import routes as orders
 from services.catalog.orders.transaction import OrderQueueState
 from services.catalog.products import routes as products
@@ -74,6 +75,8 @@ app = create_app(
         variants.router,
         orders.router,
         fulfilment.router,
+        note_routes.router,
+        deliveries.router,
         audit_router("/catalog", AuditLogEntry, reading),
     ],
 )

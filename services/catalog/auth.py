@@ -15,6 +15,20 @@ AnyCaller = Annotated[Caller, Depends(authenticate)]
 Customer = Annotated[Caller, Depends(require_scope("orders:write"))]
 """A caller who may place and cancel orders."""
 
+_may_cancel = require_scope("orders:write", "orders:manage")
+
+Canceller = Annotated[Caller, Depends(_may_cancel)]
+"""A customer, or staff who manage orders."""
+
+CancellingActor = Annotated[Actor, Depends(acting(_may_cancel))]
+"""The same, and the address, for the audit log."""
+
+OrdersReader = Annotated[Caller, Depends(require_scope("orders:read"))]
+"""A caller who may read the orders of all customers."""
+
+OrdersActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
+"""A caller who manages orders, and the address, for the audit log."""
+
 
 async def scopes_of_caller(request: Request) -> frozenset[str]:
     """Return the scopes of the access token; none without a valid one. For routes that anybody may call."""

@@ -80,6 +80,19 @@ class OrderNotFound(Problem):
     status = 404
 
 
+class CancelReasonRequired(Problem):
+    """Staff give a reason when they cancel the order of a customer, who sees it. Repeat the request with `reason`."""
+
+    status = 422
+
+
+class TooManyNotes(Problem):
+    """This order has as many notes as are allowed."""
+
+    status = 409
+    members: ClassVar[Mapping[str, Any]] = {"limit": int}
+
+
 class SlugTaken(Problem):
     """This slug is already used. Choose another one, or leave it out: then it is made from the name."""
 

@@ -67,6 +67,11 @@ SEARCH_VECTOR = (
 NAME_KEY = '"left"(lower(name), 80)'
 """The key of the sort by name. It is short, so that a cursor with it is short in every script."""
 
+_CUSTOMER = "number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, '')"
+ORDER_SEARCH_VECTOR = (
+    f"to_tsvector('simple', translate({_CUSTOMER}, '{WORD_SEPARATORS}', '{' ' * len(WORD_SEPARATORS)}'))"
+)
+
 
 class Base(DeclarativeBase):
     """The base class of all tables of catalog."""
@@ -246,8 +251,20 @@ class Order(Base):
         one_of("status", OrderStatus),
         CheckConstraint("amount >= 0", name="amount"),
         CheckConstraint(CURRENCY_CODE, name="currency"),
+        # For lists (orders/positions.py).
+        Index(None, "created_at", "id"),
         Index(None, "customer_id", "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
+        Index(None, "amount", "created_at", "id"),
+        Index("ix_orders_customer_email", text("lower(customer_email)"), "created_at", "id"),
+        Index(None, "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        # For background jobs and limits.
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_orders_unpaid",
+            "expires_at",
+            postgresql_where=text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
+        ),
         Index("ix_orders_pending", "customer_id", postgresql_where=text("status = 'pending'")),
         Index(
             "ix_orders_pending_guests",
@@ -274,8 +291,13 @@ class Order(Base):
     amount: Mapped[int]
     currency: Mapped[str]
     payment_reference: Mapped[str | None]
+    cancel_reason: Mapped[str | None]
+    """Why the order was cancelled; customers see it."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
+    search: Mapped[str] = mapped_column(
+        TSVECTOR, Computed(ORDER_SEARCH_VECTOR, persisted=True), nullable=False, deferred=True, deferred_raiseload=True
+    )
 
     items: Mapped[list["OrderItem"]] = relationship(
         back_populates="order",
@@ -303,7 +325,7 @@ class OrderItem(Base):
         CheckConstraint("0 <= restocked AND packed <= quantity AND shipped + restocked <= quantity", name="units"),
         one_of("kind", ProductKind),
         one_of("stock_state", StockState),
-        Index(None, "product_id"),
+        Index(None, "product_id", "created_at", "order_id"),
         Index(None, "variant_id"),
         Index("ix_order_items_reserved", "variant_id", postgresql_where=text("stock_state = 'reserved'")),
     )
@@ -324,6 +346,8 @@ class OrderItem(Base):
     shipped: Mapped[int] = mapped_column(server_default=text("0"))
     delivered: Mapped[int] = mapped_column(server_default=text("0"))
     restocked: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """The same as that of the order, for lists of the orders of a product."""
 
     order: Mapped[Order] = relationship(back_populates="items", lazy="raise")
     product: Mapped[Product] = relationship(lazy="raise")
@@ -373,6 +397,7 @@ class Delivery(Base):
     """
 
     __tablename__ = "deliveries"
+    __table_args__ = (Index(None, "delivered_at", "order_id"),)
 
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="RESTRICT"), primary_key=True)
     payment_reference: Mapped[str | None] = mapped_column(unique=True)

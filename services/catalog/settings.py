@@ -34,6 +34,12 @@ class CatalogSettings(Settings):
     catalog_max_units_per_order: int = Field(
         default=1000, ge=1, le=50_000, description="Units that one order may contain, of all products together"
     )
+    catalog_delete_unpaid_orders_days: int = Field(
+        default=90,
+        ge=2,
+        le=3650,
+        description="Days after which expired and cancelled orders without a payment are deleted",
+    )
 
 
 settings = load_settings(CatalogSettings)

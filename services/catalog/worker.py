@@ -16,7 +16,7 @@ from services.catalog import consumed_events
 from services.catalog.customers import account_events
 from services.catalog.db import engine, sessions
 from services.catalog.models import InboxRow, OutboxRow
-from services.catalog.orders import expiry
+from services.catalog.orders import deletion, expiry
 from services.catalog.pruning import prune
 from services.catalog.readiness import check_backlog
 from services.catalog.republish import republish
@@ -46,6 +46,7 @@ async def work() -> None:
                 "low stock measurement": partial(low_stock.keep_measuring, sessions),
                 "lexeme counts": partial(lexeme_counts.run, sessions),
                 "expiry": partial(expiry.run, sessions),
+                "deletion of unpaid orders": partial(deletion.run, sessions),
                 "ended accounts": partial(account_events.run, sessions),
                 "pruning": partial(prune, sessions),
             },

@@ -31,7 +31,7 @@ NOT_RECORDED = {
         OWN_ACCOUNT,
     ),
     **dict.fromkeys(("getAccessToken", "revokeToken", "createGuest"), TOKENS),
-    **dict.fromkeys(("placeOrder", "cancelOrder", "startPayment", "chargeSavedCard", "deleteCard"), OWN_ORDERS),
+    **dict.fromkeys(("placeOrder", "startPayment", "chargeSavedCard", "deleteCard"), OWN_ORDERS),
     "verifyPayment": "It reads the payment from Paystack, as the sweeper does, and decides nothing.",
     "receiveWebhookEvent": "Paystack sends it. The event is stored as it was received.",
     "createUploadUrl": "It changes nothing here. The answer to the dispute, which names the file, is recorded.",

@@ -1,11 +1,13 @@
 """Cancel pending orders."""
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from kit.auth import Caller
-from services.catalog.errors import OrderNotFound, OrderNotPending
-from services.catalog.models import Order
+from services.catalog.errors import CancelReasonRequired, OrderNotFound, OrderNotPending
+from services.catalog.models import AuditLogEntry, Order
 from services.catalog.orders.numbers import has_key
 from services.catalog.orders.schemas import OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
@@ -13,25 +15,37 @@ from services.catalog.statuses import OrderStatus
 from services.catalog.stock import levels
 
 
-async def cancel_order(session: AsyncSession, customer: Caller, key: str) -> OrderView:
-    """Cancel the customer's own pending order and release its stock. Does nothing if the order is already cancelled.
+async def cancel_order(
+    session: AsyncSession, caller: Caller, key: str, *, reason: str | None = None, actor: Actor
+) -> OrderView:
+    """Cancel a pending order and release its stock. Does nothing if the order is already cancelled.
 
-    Raises OrderNotFound, OrderNotPending.
+    Customers cancel their own orders. Staff with orders:manage cancel the order of any customer, with a reason, which is recorded. Raises
+    OrderNotFound, CancelReasonRequired, OrderNotPending.
     """
-    own = (has_key(key), Order.customer_id == customer.id)
-    cancelled = await session.execute(
-        update(Order)
-        .where(*own, Order.status == OrderStatus.PENDING)
-        .values(status=OrderStatus.CANCELLED, guest_network=None)
-        .returning(Order.id)
-    )
-    if (order_id := cancelled.scalar_one_or_none()) is not None:
-        await levels.release(session, [order_id], customer.id)
-    row = (await session.execute(SELECT_ORDERS.where(*own))).one_or_none()
-    if row is None:
+    found = select(Order.id, Order.customer_id, Order.status).where(has_key(key), _may_cancel(caller))
+    order = (await session.execute(found.with_for_update(key_share=True))).one_or_none()
+    if order is None:
         raise OrderNotFound
-    if row.status != OrderStatus.CANCELLED:
+    as_staff = order.customer_id != caller.id or "orders:write" not in caller.scopes
+    if as_staff and reason is None:
+        raise CancelReasonRequired
+    if order.status not in {OrderStatus.PENDING, OrderStatus.CANCELLED}:
         raise OrderNotPending(
-            f"Only a pending order can be cancelled, and this one is {row.status}.", order_status=row.status
+            f"Only a pending order can be cancelled, and this one is {order.status}.", order_status=order.status
         )
+    if order.status == OrderStatus.PENDING:
+        values = {"status": OrderStatus.CANCELLED, "guest_network": None, "cancel_reason": reason}
+        await session.execute(update(Order).where(Order.id == order.id).values(values))
+        await levels.release(session, [order.id], caller.id)
+        if as_staff:
+            before, after = {"status": OrderStatus.PENDING}, {"status": OrderStatus.CANCELLED}
+            await audit.record(
+                session, AuditLogEntry, actor, "order.cancelled", order.id, before=before, after=after, reason=reason
+            )
+    row = (await session.execute(SELECT_ORDERS.where(Order.id == order.id))).one()
     return (await load_views(session, [OrderRow._make(row)]))[0]
+
+
+def _may_cancel(caller: Caller) -> ColumnElement[bool]:
+    return true() if "orders:manage" in caller.scopes else Order.customer_id == caller.id

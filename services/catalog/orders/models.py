@@ -1,6 +1,9 @@
 """The tables of orders that only this folder uses."""
 
-from sqlalchemy import ForeignKey
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Identity, Index, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import text_enum
@@ -30,3 +33,16 @@ class OrderStatusTransition(Base):
     to_status: Mapped[OrderStatus] = mapped_column(
         text_enum(OrderStatus), ForeignKey("order_statuses.status", ondelete="RESTRICT"), primary_key=True, index=True
     )
+
+
+class OrderNote(Base):
+    """A note of staff about an order. Rows are never changed: a trigger refuses it. They are deleted together with their order."""
+
+    __tablename__ = "order_notes"
+    __table_args__ = (Index(None, "order_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    author: Mapped[str]
+    text: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

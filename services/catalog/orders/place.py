@@ -82,7 +82,7 @@ async def place_order(
         "created_at": order.created_at,
         "expires_at": order.expires_at,
     }
-    items = [_item_row(position, line) for position, line in enumerate(lines)]
+    items = [_item_row(position, line) | {"created_at": order.created_at} for position, line in enumerate(lines)]
     await _insert(session, row, items, idempotent, order)
     if request.address is not None and _needs_fulfilment(lines):
         order.address = await store_address(session, order.id, request.address)

@@ -11,13 +11,14 @@ from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
-from services.catalog.auth import AnyActor, AnyCaller, Customer, GuestNetwork
+from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestNetwork
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
     AddressNeeded,
     AddressRequired,
     AmountTooLarge,
     AmountTooSmall,
+    CancelReasonRequired,
     CurrenciesDiffer,
     OrderNotFound,
     OrderNotPending,
@@ -32,14 +33,15 @@ from services.catalog.errors import (
 )
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, erasure, lists, place
+from services.catalog.orders.list_parameters import OrderFilters
 from services.catalog.orders.numbers import OrderKey
-from services.catalog.orders.schemas import OrderPage, OrderView, PlaceOrder
+from services.catalog.orders.positions import OrderSort
+from services.catalog.orders.schemas import CancelOrder, OrderPage, OrderView, PlaceOrder
 from services.catalog.orders.transaction import OrderTransaction
-from services.catalog.statuses import OrderStatus
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
-StatusParam = Annotated[OrderStatus | None, Query(description="Only orders with this status")]
+SortParam = Annotated[OrderSort, Query(description="Whether the newest or the oldest orders come first")]
 OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
 
 
@@ -78,17 +80,20 @@ async def place_order(
     return Response(order.model_dump_json(), 201, media_type="application/json")
 
 
-@router.get("", summary="List your orders", responses=problem_responses(InvalidCursor))
+@router.get("", summary="List orders", responses=problem_responses(InvalidCursor))
 async def list_orders(
-    caller: AnyCaller,
+    selected: OrderFilters,
     session: Reading,
-    status: StatusParam = None,
+    sort: SortParam = OrderSort.NEWEST,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> OrderPage:
-    """Return the caller's own orders, newest first. A page ends before its orders have more than 1,000 items, so it can have fewer than
-    `limit` orders: continue while there is a `next_cursor`."""
-    return await lists.list_orders(session, caller, status=status, limit=limit, cursor=cursor)
+    """Return the caller's own orders, or with the scope `orders:read` those of all customers, that match all filters.
+
+    A page ends before its orders have more than 1,000 items, so it can have fewer than `limit` orders: continue while there is a
+    `next_cursor`.
+    """
+    return await lists.list_orders(session, selected, sort=sort, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -104,18 +109,29 @@ async def get_order(order_id: OrderId, caller: AnyCaller, session: Reading) -> O
 @router.post(
     "/{order_id}/cancel",
     summary="Cancel an order",
-    responses=problem_responses(OrderNotFound, OrderNotPending, IdempotencyKeyInUse, IdempotencyKeyReused),
+    responses=problem_responses(
+        OrderNotFound, OrderNotPending, CancelReasonRequired, IdempotencyKeyInUse, IdempotencyKeyReused
+    ),
 )
-async def cancel_order(order_id: OrderId, customer: Customer, session: Transaction, key: KeyHeader = None) -> OrderView:
-    """Cancel one of your own pending orders and release its stock. Cancelling a cancelled order changes nothing.
+async def cancel_order(
+    order_id: OrderId,
+    caller: Canceller,
+    actor: CancellingActor,
+    session: Transaction,
+    request: CancelOrder | None = None,
+    key: KeyHeader = None,
+) -> OrderView:
+    """Cancel a pending order and release its stock. Cancelling a cancelled order changes nothing.
 
-    If a payment for the order succeeds later, it is refunded. Requires the scope `orders:write`.
+    Customers cancel their own orders (scope `orders:write`). Staff with the scope `orders:manage` cancel the order of any customer, with a
+    `reason`, which the customer sees. If a payment for the order succeeds later, it is refunded.
     """
-    idempotent = IdempotentRequest.of(customer.id, f"cancel_order {order_id}", key, None)
+    idempotent = IdempotentRequest.of(caller.id, f"cancel_order {order_id}", key, request)
     stored = await keys.begin(session, IdempotencyKey, idempotent)
     if stored is not None:
         return OrderView.model_validate(stored.body)
-    order = await cancel.cancel_order(session, customer, order_id)
+    reason = None if request is None else request.reason
+    order = await cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor)
     await keys.store_response(session, IdempotencyKey, idempotent, 200, order)
     return order
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from kit.fields import Currency
+from kit.fields import Currency, Line
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.orders.addresses import AddressFields, AddressView
 from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind
@@ -41,6 +41,14 @@ class PlaceOrder(RequestModel):
     address: AddressFields | None = Field(
         default=None,
         description="Where to ship the order: required if a product is `shipped`. It is not stored if all products are `digital`",
+    )
+
+
+class CancelOrder(RequestModel):
+    model_config = example({"reason": "The supplier cannot deliver it any more. We are sorry."})
+
+    reason: Line | None = Field(
+        default=None, description="Why the order is cancelled. Required from staff: the customer sees it"
     )
 
 
@@ -133,6 +141,7 @@ class OrderView(ResponseModel):
             "payment_reference": None,
             "refunded_amount": 0,
             "partially_refunded": False,
+            "cancel_reason": None,
             "delivered_at": None,
             "items": [
                 {
@@ -173,6 +182,9 @@ class OrderView(ResponseModel):
     )
     refunded_amount: int = Field(default=0, description="Amount of that payment that was refunded so far, in subunits")
     partially_refunded: bool = Field(default=False, description="True if a part of the amount was refunded")
+    cancel_reason: str | None = Field(
+        default=None, description="Why the order was cancelled. Given by staff, or by the customer; otherwise null"
+    )
     delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
     items: list[OrderItemView] = Field(description="The products of the order")
     address: AddressView | None = Field(

@@ -36,6 +36,7 @@ class OrderRow(NamedTuple):
     expires_at: datetime
     payment_reference: str | None
     needs_fulfilment: bool
+    cancel_reason: str | None
     delivered_at: datetime | None
 
 
@@ -52,6 +53,7 @@ SELECT_ORDERS = select(
     Order.expires_at,
     Order.payment_reference,
     Order.needs_fulfilment,
+    Order.cancel_reason,
     Delivery.delivered_at,
 ).outerjoin(Delivery, Delivery.order_id == Order.id)
 

@@ -141,7 +141,7 @@ class System:
 
     async def cancel(self, n: int) -> bool:
         try:
-            await cancel.cancel_order(self.session, CUSTOMER, str(self.ids[n]))
+            await cancel.cancel_order(self.session, CUSTOMER, str(self.ids[n]), actor=Actor("test"))
         except OrderNotPending:
             return False
         return True

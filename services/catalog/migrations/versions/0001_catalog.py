@@ -220,8 +220,18 @@ def upgrade() -> None:
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("payment_reference", sa.Text(), nullable=True),
+        sa.Column("cancel_reason", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "search",
+            postgresql.TSVECTOR(),
+            sa.Computed(
+                "to_tsvector('simple', translate(number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, ''), '/.@_-', '     '))",
+                persisted=True,
+            ),
+            nullable=False,
+        ),
         sa.CheckConstraint(
             "status IN ('pending', 'paid', 'delivered', 'cancelled', 'expired', 'refunded')",
             name=op.f("ck_orders_status"),
@@ -233,6 +243,30 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_orders_customer_id_created_at_id"), "orders", ["customer_id", "created_at", "id"], unique=False
+    )
+    op.create_index(op.f("ix_orders_created_at_id"), "orders", ["created_at", "id"], unique=False)
+    op.create_index(op.f("ix_orders_status_created_at_id"), "orders", ["status", "created_at", "id"], unique=False)
+    op.create_index(op.f("ix_orders_amount_created_at_id"), "orders", ["amount", "created_at", "id"], unique=False)
+    op.create_index(
+        "ix_orders_customer_email",
+        "orders",
+        [sa.literal_column("lower(customer_email)"), "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_orders_search"),
+        "orders",
+        ["search"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_with={"fastupdate": "off"},
+    )
+    op.create_index(
+        "ix_orders_unpaid",
+        "orders",
+        ["expires_at"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
     )
     op.create_index(
         "ix_orders_pending",
@@ -330,6 +364,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("order_id", name=op.f("pk_deliveries")),
         sa.UniqueConstraint("payment_reference", name=op.f("uq_deliveries_payment_reference")),
     )
+    op.create_index(
+        op.f("ix_deliveries_delivered_at_order_id"), "deliveries", ["delivered_at", "order_id"], unique=False
+    )
+    op.create_table(
+        "order_notes",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["order_id"], ["orders.id"], name=op.f("fk_order_notes_order_id_orders"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_order_notes")),
+    )
+    op.create_index(op.f("ix_order_notes_order_id_id"), "order_notes", ["order_id", "id"], unique=False)
     op.create_table(
         "order_addresses",
         sa.Column("order_id", sa.Uuid(), nullable=False),
@@ -519,6 +569,7 @@ def upgrade() -> None:
         sa.Column("shipped", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("delivered", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("restocked", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("quantity > 0", name=op.f("ck_order_items_quantity")),
         sa.CheckConstraint("unit_price >= 0", name=op.f("ck_order_items_unit_price")),
         sa.CheckConstraint("name <> ''", name=op.f("ck_order_items_name")),
@@ -544,7 +595,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("order_id", "variant_id", name=op.f("pk_order_items")),
     )
-    op.create_index(op.f("ix_order_items_product_id"), "order_items", ["product_id"], unique=False)
+    op.create_index(
+        op.f("ix_order_items_product_id_created_at_order_id"),
+        "order_items",
+        ["product_id", "created_at", "order_id"],
+        unique=False,
+    )
     op.create_index(op.f("ix_order_items_variant_id"), "order_items", ["variant_id"], unique=False)
     op.create_index(
         "ix_order_items_reserved",
@@ -567,6 +623,11 @@ def upgrade() -> None:
             f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
             " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
+    # The foreign key deletes the notes of a deleted order: then the trigger is inside another one.
+    op.execute(
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON order_notes"
+        " FOR EACH STATEMENT WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change()"
+    )
     for table in ("order_statuses", "order_status_transitions"):
         op.execute(
             f"CREATE TRIGGER fixed BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table}"
@@ -586,7 +647,7 @@ def downgrade() -> None:
         "ix_order_items_reserved", table_name="order_items", postgresql_where=sa.text("stock_state = 'reserved'")
     )
     op.drop_index(op.f("ix_order_items_variant_id"), table_name="order_items")
-    op.drop_index(op.f("ix_order_items_product_id"), table_name="order_items")
+    op.drop_index(op.f("ix_order_items_product_id_created_at_order_id"), table_name="order_items")
     op.drop_table("order_items")
     op.drop_index(op.f("ix_product_tags_tag_id_product_id"), table_name="product_tags")
     op.drop_table("product_tags")
@@ -606,6 +667,9 @@ def downgrade() -> None:
     op.drop_table("order_addresses")
     op.drop_index(op.f("ix_fulfilments_order_id_id"), table_name="fulfilments")
     op.drop_table("fulfilments")
+    op.drop_index(op.f("ix_order_notes_order_id_id"), table_name="order_notes")
+    op.drop_table("order_notes")
+    op.drop_index(op.f("ix_deliveries_delivered_at_order_id"), table_name="deliveries")
     op.drop_table("deliveries")
     op.drop_index(op.f("ix_undeliverable_payments_created_at_reference"), table_name="undeliverable_payments")
     op.drop_table("undeliverable_payments")
@@ -619,6 +683,16 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'pending' AND guest_network IS NOT NULL"),
     )
     op.drop_index("ix_orders_pending", table_name="orders", postgresql_where=sa.text("status = 'pending'"))
+    op.drop_index(
+        "ix_orders_unpaid",
+        table_name="orders",
+        postgresql_where=sa.text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
+    )
+    op.drop_index(op.f("ix_orders_search"), table_name="orders", postgresql_using="gin")
+    op.drop_index("ix_orders_customer_email", table_name="orders")
+    op.drop_index(op.f("ix_orders_amount_created_at_id"), table_name="orders")
+    op.drop_index(op.f("ix_orders_status_created_at_id"), table_name="orders")
+    op.drop_index(op.f("ix_orders_created_at_id"), table_name="orders")
     op.drop_index(op.f("ix_orders_expires_at"), table_name="orders", postgresql_where=sa.text("status = 'pending'"))
     op.drop_index(op.f("ix_orders_customer_id_created_at_id"), table_name="orders")
     op.drop_table("orders")

@@ -1,0 +1,55 @@
+"""Delete expired and cancelled orders for which no money arrived.
+
+Orders with a payment or a delivery are kept for ever: they are part of the accounts. Movements of the stock keep the id of a deleted order,
+so their sums stay the same. Money that arrives for a deleted order is refunded, like money for any order that catalog does not know.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import delete, exists, func, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from kit.db.after_commit import after_commit
+from kit.worker.shutdown import Shutdown
+from services.catalog.models import Delivery, Order, OrderPayment
+from services.catalog.settings import settings
+from services.catalog.statuses import OrderStatus
+
+BATCH = 500
+INTERVAL_SECONDS = 600.0
+log = structlog.get_logger("orders")
+
+PAID = exists().where(OrderPayment.order_id == Order.id)
+DELIVERED = exists().where(Delivery.order_id == Order.id)
+
+
+async def delete_unpaid(session: AsyncSession, limit: int = BATCH) -> int:
+    """Delete up to `limit` orders that ended long enough ago, with their items and notes. Return their number.
+
+    Orders that another transaction has locked are skipped. A payment for an order is recorded under the lock of the order, so the second
+    statement, which sees what was committed before the first one got the locks, deletes no order that has one.
+    """
+    age = timedelta(days=settings.catalog_delete_unpaid_orders_days)
+    ended = (
+        Order.status.in_((OrderStatus.EXPIRED, OrderStatus.CANCELLED)),
+        Order.payment_reference.is_(None),
+        Order.expires_at < func.now() - age,
+    )
+    old = select(Order.id).where(*ended, ~PAID, ~DELIVERED).order_by(Order.expires_at).limit(limit)
+    ids = (await session.execute(old.with_for_update(skip_locked=True, of=Order))).scalars().all()
+    if not ids:
+        return 0
+    unpaid = delete(Order).where(Order.id.in_(ids), *ended, ~PAID, ~DELIVERED).returning(Order.id)
+    deleted = len((await session.execute(unpaid, execution_options={"synchronize_session": False})).all())
+    after_commit(session, log.info, "unpaid orders deleted", count=deleted)
+    return deleted
+
+
+async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:
+    """Delete orders until shutdown is requested, one batch in each transaction."""
+    while not shutdown.requested:
+        async with sessions.begin() as session:
+            deleted = await delete_unpaid(session)
+        if deleted < BATCH:
+            await shutdown.wait(INTERVAL_SECONDS)

@@ -1,0 +1,123 @@
+"""List deliveries without personal data, for the reconciliation of payments."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import Field, StringConstraints
+from sqlalchemy import ColumnElement, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.audit.schemas import Moment
+from kit.http.routing import Router
+from kit.pagination import CursorParam, InvalidCursor, decode_cursor, encode_cursor, split_page
+from kit.problem_responses import problem_responses
+from kit.schemas import PageResponse, ResponseModel, example
+from services.catalog.auth import OrdersReader
+from services.catalog.db import Reading
+from services.catalog.models import Delivery, Order, OrderPayment
+from services.catalog.statuses import OrderStatus
+
+router = Router(prefix="/catalog/deliveries", tags=["orders"])
+
+SORT = "deliveries"
+"""This text in a cursor identifies the list: a cursor of another list is refused."""
+
+MAX_PAGE = 1000
+MAX_REFERENCES = 100
+
+FromParam = Annotated[Moment | None, Query(alias="from", description="Only deliveries at this time or later")]
+ToParam = Annotated[Moment | None, Query(description="Only deliveries before this time")]
+ReferencesParam = Annotated[
+    list[Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]],
+    Query(
+        max_length=MAX_REFERENCES,
+        description="Only the orders for which these payments paid, also those that are not delivered yet; repeat it for several",
+    ),
+]
+PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items on the page")]
+
+
+class DeliveryView(ResponseModel):
+    model_config = example(
+        {
+            "order_id": "0b9f7f3e-3c55-4f4e-8a8f-1f3a6f0e4a51",
+            "payment_reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "amount": 9_000_000,
+            "currency": "NGN",
+            "status": "delivered",
+            "delivered_at": "2026-03-01T09:32:00Z",
+        }
+    )
+
+    order_id: UUID = Field(description="Id of the order")
+    payment_reference: str | None = Field(
+        description="Reference of the payment that paid for the order; null for an order of amount 0"
+    )
+    amount: int = Field(description="Amount of the order, in subunits of the currency")
+    currency: str = Field(description="ISO 4217 code")
+    status: OrderStatus = Field(description="Status of the order")
+    delivered_at: datetime | None = Field(
+        description="When the order was delivered; null, only with `reference`, if it is paid and was not delivered"
+    )
+
+
+class DeliveryPage(PageResponse[DeliveryView]):
+    """One page of deliveries."""
+
+
+COLUMNS = (
+    Order.id.label("order_id"),
+    func.coalesce(Delivery.payment_reference, Order.payment_reference).label("payment_reference"),
+    Order.amount,
+    Order.currency,
+    Order.status,
+    Delivery.delivered_at,
+)
+
+
+@router.get("", summary="List deliveries", responses=problem_responses(InvalidCursor))
+async def list_deliveries(
+    _: OrdersReader,
+    session: Reading,
+    from_: FromParam = None,
+    to: ToParam = None,
+    reference: ReferencesParam = [],  # noqa: B006 -- FastAPI does not change it
+    limit: PageLimit = 100,
+    cursor: CursorParam = None,
+) -> DeliveryPage:
+    """Return the deliveries of a period, oldest first, to compare them with payments. They contain no personal data.
+
+    With `reference`, return all orders for which these payments paid, and leave `limit` and `cursor` out of account. Requires the scope
+    `orders:read`.
+    """
+    period = _period(from_, to)
+    if reference:
+        return DeliveryPage(items=await _of_payments(session, reference, period), next_cursor=None)
+    query = select(*COLUMNS).join(Order, Order.id == Delivery.order_id).where(*period)
+    if cursor is not None:
+        position = tuple_(Delivery.delivered_at, Delivery.order_id)
+        query = query.where(position > tuple_(*decode_cursor(cursor, SORT, datetime, UUID)))
+    rows = await session.execute(query.order_by(Delivery.delivered_at, Delivery.order_id).limit(limit + 1))
+    page, next_cursor = split_page(rows.all(), limit, lambda row: encode_cursor(SORT, row.delivered_at, row.order_id))
+    return DeliveryPage(items=[DeliveryView.model_validate(row) for row in page], next_cursor=next_cursor)
+
+
+def _period(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if since is not None:
+        found.append(Delivery.delivered_at >= since)
+    if until is not None:
+        found.append(Delivery.delivered_at < until)
+    return found
+
+
+async def _of_payments(
+    session: AsyncSession, references: Sequence[str], period: Sequence[ColumnElement[bool]]
+) -> list[DeliveryView]:
+    paid = (OrderPayment.reference.in_(references), Order.payment_reference == OrderPayment.reference)
+    query = select(*COLUMNS).select_from(OrderPayment).join(Order, Order.id == OrderPayment.order_id)
+    query = query.outerjoin(Delivery, Delivery.order_id == Order.id).where(*paid, *period).order_by(Order.id)
+    return [DeliveryView.model_validate(row) for row in await session.execute(query)]

@@ -1,0 +1,161 @@
+"""Read the positions of the orders that match filters, newest or oldest first.
+
+Each filter has an index in whose order its matches are read, so a page costs as many entries as it has orders, however rare or old the
+matches are. Words and ranges of amounts have no such index: few matches are sorted, otherwise orders are read in the order of their time
+until the page is full.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    Uuid,
+    any_,
+    case,
+    false,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.db.counting import count_up_to
+from services.catalog.orders.filters import ITEMS, LOWER_EMAIL, ORDERS, OrderFilter
+
+SORTED_WITH_WORDS, SORTED_WITH_AMOUNTS = 2_000, 20_000
+"""Up to so many matches are sorted. Amounts are read from the index alone, words need the rows."""
+
+Query = Select[datetime, UUID]
+
+
+class OrderSort(StrEnum):
+    NEWEST = "newest"
+    OLDEST = "oldest"
+
+
+class Position(NamedTuple):
+    """The position of an order in the list."""
+
+    created_at: datetime
+    id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of a list: up to `limit` orders, after a position if there is one."""
+
+    sort: OrderSort
+    limit: int
+    after: Position | None = None
+
+
+async def find_positions(session: AsyncSession, selected: OrderFilter, page: Page) -> list[Position]:
+    """Return the positions of the orders on a page."""
+    query = await _query(session, selected, page)
+    return [Position(*row) for row in await session.execute(query)]
+
+
+async def _query(session: AsyncSession, selected: OrderFilter, page: Page) -> Query:
+    conditions = selected.conditions()
+    first = next(iter(conditions), None)
+    others = [condition for name, condition in conditions.items() if name != first]
+    reader = _Reader(selected, page, others)
+    if first in {"owner", "customer"}:
+        return reader.along(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
+    if first == "email":
+        return reader.along(LOWER_EMAIL, func.lower(literal(selected.email, Text)))
+    if first == "product":
+        return reader.along_product()
+    if first == "words":
+        return await reader.sorted_if_few(session, conditions[first], SORTED_WITH_WORDS)
+    if first == "amount" and selected.min_amount == selected.max_amount:
+        return reader.along(ORDERS.c.amount, literal(selected.min_amount, BigInteger))
+    if first == "amount":
+        return await reader.sorted_if_few(session, conditions[first], SORTED_WITH_AMOUNTS)
+    if first == "status":
+        return reader.along_statuses()
+    return reader.by_time(*conditions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Builds the statement that reads a page in a certain way. `others` are the conditions besides the filter that decides the way."""
+
+    selected: OrderFilter
+    page: Page
+    others: Sequence[ColumnElement[bool]]
+
+    def _within(self, created_at: ColumnElement[datetime], order_id: ColumnElement[UUID]) -> list[ColumnElement[bool]]:
+        """Return the conditions on the time and the position."""
+        found = []
+        if self.selected.since is not None:
+            found.append(created_at >= self.selected.since)
+        if self.selected.until is not None:
+            found.append(created_at < self.selected.until)
+        if self.page.after is not None:
+            position, last = tuple_(created_at, order_id), tuple_(*self.page.after)
+            found.append(position < last if self.page.sort == OrderSort.NEWEST else position > last)
+        return found
+
+    def _cut(self, query: Query, *columns: ColumnElement[Any]) -> Query:
+        newest = self.page.sort == OrderSort.NEWEST
+        return query.order_by(*(column.desc() if newest else column for column in columns)).limit(self.page.limit)
+
+    def by_time(self, *conditions: ColumnElement[bool]) -> Query:
+        """Read all orders in the order of their time."""
+        created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
+        query = select(created_at, order_id).where(*conditions, *self._within(created_at, order_id))
+        return self._cut(query, created_at, order_id)
+
+    def along(self, column: ColumnElement[Any], value: ColumnElement[Any]) -> Query:
+        """Read the orders with this value, along the index on the column, the time and the id.
+
+        The planner may take another index if it takes the value for frequent, and then reads everybody's orders if those with the value are
+        old. The condition with ANY and the order, which only this index has, prevent that.
+        """
+        created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
+        conditions = (column == any_(array([value])), *self._within(created_at, order_id), *self.others)
+        return self._cut(select(created_at, order_id).where(*conditions), column, created_at, order_id)
+
+    def along_product(self) -> Query:
+        """Read the items of the product; one order can have several, of different variants."""
+        product_id, created_at, order_id = ITEMS.c.product_id, ITEMS.c.created_at, ITEMS.c.order_id
+        query = select(created_at, order_id)
+        if self.others:
+            query = query.join(ORDERS, ORDERS.c.id == order_id).where(*self.others)
+        wanted = product_id == any_(array([literal(self.selected.product_id, Uuid)]))
+        query = query.where(wanted, *self._within(created_at, order_id)).group_by(product_id, created_at, order_id)
+        return self._cut(query, product_id, created_at, order_id)
+
+    def along_statuses(self) -> Query:
+        """Read the first orders of each status, and of them the first."""
+        each = [
+            self.along(ORDERS.c.status, literal(status.value, Text)).subquery()
+            for status in sorted(self.selected.statuses)
+        ]
+        found = union_all(*(select(one.c.created_at, one.c.id) for one in each)).subquery()
+        return self._cut(select(found.c.created_at, found.c.id), found.c.created_at, found.c.id)
+
+    async def sorted_if_few(self, session: AsyncSession, condition: ColumnElement[bool], most: int) -> Query:
+        """Sort the matches if there are at most `most`, otherwise read by time.
+
+        The planner cannot estimate how many rows have a word. With CASE, it expects half of them, and no index can be used.
+        """
+        if await count_up_to(session, select(ORDERS.c.id).where(condition), most + 1) > most:
+            return self.by_time(case((condition, true()), else_=false()), *self.others)
+        created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
+        matches = select(created_at, order_id).where(condition, *self._within(created_at, order_id), *self.others)
+        found = matches.cte("found").prefix_with("MATERIALIZED")
+        return self._cut(select(found.c.created_at, found.c.id), found.c.created_at, found.c.id)
