@@ -81,7 +81,11 @@ def fill(example: str, runs_as: str) -> str:
         name = match[1]
         if name.endswith("_PASSWORD") and name != "AUTH_SMTP_PASSWORD":  # the operator of the mail server gives it
             return f"{name}={secrets.token_hex(24)}"
-        found = {"PAYSTACK_SECRET_KEY": f"sk_test_{secrets.token_hex(20)}", "AUTH_RUNS_AS": runs_as}
+        found = {
+            "PAYSTACK_SECRET_KEY": f"sk_test_{secrets.token_hex(20)}",
+            "PAYMENTS_CLIENT_SECRET": secrets.token_hex(24),
+            "AUTH_RUNS_AS": runs_as,
+        }
         return f"{name}={found.get(name, '')}"
 
     head = "# Written by `make env` and never overwritten. Keep it secret and keep a copy: the databases use these passwords.\n"

@@ -14,7 +14,7 @@ from dev.stack.names import APIS, BROKER_VARIABLES, SERVICES
 
 ADMIN_EMAIL = "admin@example.com"
 MAIL_FROM = "Shop <no-reply@shop.example>"
-SECRET_SUFFIXES = ("_DATABASE_URL", "AMQP_URL", "_PASSWORD", "_SECRET_KEY", "_FILE")
+SECRET_SUFFIXES = ("_DATABASE_URL", "AMQP_URL", "_PASSWORD", "_SECRET_KEY", "_SECRET", "_FILE")
 CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
 SANDBOX_CALLS_PER_MINUTE = "60000"
 """Used with the sandbox, which has no rate limit unless a fault sets one. Paystack's limit would only slow down the stack."""
@@ -37,6 +37,7 @@ class Configuration:
     broker: BrokerUrls
     paystack_url: str
     paystack_secret_key: str
+    payments_client_secret: str
     admin_email: str
     admin_password: str
 
@@ -98,6 +99,7 @@ class Configuration:
             "AUTH_KEYS_DIR": str(self.folder / "keys"),
             "AUTH_ADMIN_EMAIL": self.admin_email,
             "AUTH_ADMIN_PASSWORD": self.admin_password,
+            "AUTH_PAYMENTS_CLIENT_SECRET": self.payments_client_secret,
         }
 
     def _mail_settings(self) -> dict[str, str]:
@@ -137,6 +139,7 @@ class Configuration:
             "CATALOG_URL": self.url("catalog"),
             "PAYSTACK_URL": self.paystack_url,
             "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
+            "PAYMENTS_CLIENT_SECRET": self.payments_client_secret,
             **(
                 {CALLS_PER_MINUTE: os.environ.get(CALLS_PER_MINUTE) or SANDBOX_CALLS_PER_MINUTE}
                 if "sandbox" in self.ports
@@ -182,6 +185,7 @@ def configure(
         paystack_url=paystack_url or f"http://{LOOPBACK}:{ports['sandbox']}",
         paystack_secret_key=from_environment("PAYSTACK_SECRET_KEY")
         or state.secret("paystack_secret_key", prefix="sk_test_"),
+        payments_client_secret=from_environment("PAYMENTS_CLIENT_SECRET") or state.secret("payments_client_secret"),
         admin_email=from_environment("AUTH_ADMIN_EMAIL") or ADMIN_EMAIL,
         admin_password=from_environment("AUTH_ADMIN_PASSWORD") or state.secret("admin_password"),
     )

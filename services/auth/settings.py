@@ -102,6 +102,11 @@ class AuthSettings(Settings):
     auth_admin_email: Email | None = None
     auth_admin_password: Secret | None = None
 
+    auth_payments_client_secret: Secret | None = Field(
+        default=None,
+        description="Secret of the client application `payments`, which is created with the scope orders:read when auth starts",
+    )
+
     @model_validator(mode="after")
     def _check_admin(self) -> Self:
         if (self.auth_admin_email is None) != (self.auth_admin_password is None):

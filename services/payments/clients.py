@@ -4,14 +4,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urljoin
 
 from fastapi import Depends, Request
 
 from contracts.money import country_rule
 from kit.errors import Problem
+from kit.http.client import HttpClient
+from kit.worker.shutdown import Shutdown
 from services.payments.call_budget import DatabaseCounter
 from services.payments.catalog_client import CatalogClient
 from services.payments.db import engine
+from services.payments.deliveries_client import CALL_SECONDS, DeliveriesClient
 from services.payments.errors import NotConfigured, PaymentRefused, PaystackUnavailable
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited, Refused
@@ -50,6 +54,18 @@ async def open_clients() -> AsyncIterator[Clients]:
         await clients.catalog.client.aclose()
         if clients.configured_paystack is not None:
             await clients.configured_paystack.close()
+
+
+@asynccontextmanager
+async def open_deliveries_client(shutdown: Shutdown) -> AsyncIterator[DeliveriesClient | None]:
+    """Create the client that reads deliveries from catalog, or yield None without PAYMENTS_CLIENT_SECRET."""
+    secret = settings.payments_client_secret
+    if secret is None:
+        yield None
+        return
+    token_url = settings.token_url or urljoin(settings.jwks_url, "/auth/token")
+    async with HttpClient(timeout=CALL_SECONDS) as client:
+        yield DeliveriesClient(client, settings.catalog_url, token_url, settings.payments_client_id, secret, shutdown)
 
 
 def configured_rate_limit(counter: Counter | None = None) -> RateLimit:

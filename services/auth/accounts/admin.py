@@ -1,4 +1,4 @@
-"""The administrator's account, from AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD."""
+"""What the configuration names: the administrator's account (AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD) and the client of payments."""
 
 import asyncio
 import socket
@@ -15,6 +15,7 @@ from kit.audit.actor import Actor
 from kit.log_throttling import log_failure
 from services.auth.accounts import administrators, records, recovery
 from services.auth.accounts.password_hashing import PasswordHasher
+from services.auth.clients.configured import ensure_payments_client
 from services.auth.models import ADMIN, Account, AuditLogEntry
 from services.auth.sessions.revocations import revoke_sessions
 from services.auth.settings import AuthSettings
@@ -78,7 +79,10 @@ async def ensure_admin(
 
 
 class AdminBootstrap:
-    """Creates or updates the administrator's account when the service starts. Retries in the background until that succeeds."""
+    """Creates or updates the administrator's account and the client application of payments when the service starts.
+
+    Retries in the background until that succeeds.
+    """
 
     def __init__(
         self,
@@ -122,6 +126,7 @@ class AdminBootstrap:
     async def _try(self) -> None:
         try:
             await ensure_admin(self._sessions, self._hasher, self._settings, START)
+            await ensure_payments_client(self._sessions, self._settings.auth_payments_client_secret, START)
             self.done = True
             async with self._sessions() as session:
                 others = await administrators.find_unnamed(session, self._settings.auth_admin_email)

@@ -6,11 +6,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import Field, StringConstraints
+from pydantic import Field
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit.schemas import Moment
+from kit.fields import ReferenceText
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
@@ -31,7 +32,7 @@ MAX_REFERENCES = 100
 FromParam = Annotated[Moment | None, Query(alias="from", description="Only deliveries at this time or later")]
 ToParam = Annotated[Moment | None, Query(description="Only deliveries before this time")]
 ReferencesParam = Annotated[
-    list[Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]],
+    list[ReferenceText],
     Query(
         max_length=MAX_REFERENCES,
         description="Only the orders for which these payments paid, also those that are not delivered yet; repeat it for several",

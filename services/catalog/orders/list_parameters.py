@@ -4,10 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator
 
 from kit.audit.schemas import Moment
-from kit.fields import EMAIL_ADDRESS, MAX_AMOUNT, Currency, Line
+from kit.fields import MAX_AMOUNT, Currency, EmailAddress, Line, Pattern
 from services.catalog.auth import AnyCaller
 from services.catalog.orders.filters import OrderFilter, split_words
 from services.catalog.orders.lists import owner_of_visible
@@ -24,8 +24,7 @@ def _check_words(text: str) -> str:
 
 
 AmountParam = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT)]
-CustomerId = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,64}$")]
-Email = Annotated[str, StringConstraints(pattern=EMAIL_ADDRESS, max_length=320)]
+CustomerId = Annotated[str, Pattern(r"^[\x21-\x7e]{1,64}$", "must be 1 to 64 ASCII characters without spaces")]
 Words = Annotated[Line, AfterValidator(_check_words)]
 
 
@@ -37,7 +36,8 @@ def order_filter(
     ] = [],  # noqa: B006 -- FastAPI does not change it
     customer: Annotated[CustomerId | None, Query(description="Only orders of this account")] = None,
     email: Annotated[
-        Email | None, Query(description="Only orders of the account with this e-mail address, in upper or lower case")
+        EmailAddress | None,
+        Query(description="Only orders of the account with this e-mail address, in upper or lower case"),
     ] = None,
     product: Annotated[UUID | None, Query(description="Only orders that contain this product: its id")] = None,
     number: Annotated[OrderNumber | None, Query(description="Only the order with this number")] = None,

@@ -1,4 +1,4 @@
-"""The result of a reconciliation: the differences between the ledger, our payments and Paystack."""
+"""The result of a reconciliation: the differences between the ledger, our payments, Paystack and the deliveries of catalog."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -36,6 +36,15 @@ class DifferenceKind(StrEnum):
     UNSETTLED = "unsettled"
     """A payment was paid long ago and is in no payout."""
 
+    DELIVERY_WITHOUT_PAYMENT = "delivery_without_payment"
+    """Catalog has delivered an order above zero, and no settled payment has its reference."""
+
+    DELIVERY_DIFFERS = "delivery_differs"
+    """The order, the amount or the currency of a delivery is not that of its payment."""
+
+    PAYMENT_WITHOUT_DELIVERY = "payment_without_delivery"
+    """A payment is settled, and its order is neither delivered nor waiting for its delivery."""
+
     UNREADABLE = "unreadable"
     """Paystack listed an entry that could not be parsed."""
 
@@ -47,7 +56,7 @@ class Difference(BaseModel):
     here: str | None = Field(
         default=None, description="The values in our database; for the sums of a payout, the sums over Paystack's lists"
     )
-    there: str | None = Field(default=None, description="The values at Paystack")
+    there: str | None = Field(default=None, description="The values at Paystack, or those of the delivery in catalog")
 
 
 class Report(BaseModel):
@@ -63,6 +72,7 @@ class Report(BaseModel):
         default=0,
         description="Number of paid transactions whose references are certainly not ours. They are not compared",
     )
+    deliveries: int = Field(default=0, description="Number of deliveries of an amount above zero that catalog listed")
     payouts: int = Field(default=0, description="Number of payouts that Paystack listed, from `since` until now")
     payouts_recorded: int = Field(default=0, description="Number of payouts that were new and are now in the ledger")
     fees_recorded: int = Field(default=0, description="Number of fees that were unknown and are now recorded")

@@ -1,8 +1,9 @@
-"""Reconcile: compare the ledger, our payments and Paystack for a period, and report every difference.
+"""Reconcile: compare the ledger, our payments, Paystack and the deliveries of catalog for a period, and report every difference.
 
     our payments   ── transactions.py ──► Paystack's transactions (differences.py compares one payment)
     our payments   ── payouts.py ───────► Paystack's settlements
     the ledger     ── ledger_check.py ──► our payments
+    our payments   ── deliveries.py ────► catalog's deliveries, if payments has a client application to read them
 
 The comparison records new payouts, the payments that each payout contains, and fees that were unknown until now. It corrects nothing else:
 an operator decides about the differences.
@@ -13,19 +14,25 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from kit.db.counting import count_up_to
+from services.payments.deliveries_client import DeliveriesClient
 from services.payments.models import Payment
 from services.payments.reconciliation import ledger_check
+from services.payments.reconciliation.deliveries import DeliveryComparison
 from services.payments.reconciliation.payouts import PayoutComparison
 from services.payments.reconciliation.paystack_reader import PaystackReader
 from services.payments.reconciliation.transactions import TransactionComparison
 from services.payments.settings import settings
 
+NO_CLIENT = "The deliveries of catalog: PAYMENTS_CLIENT_SECRET is not set."
 
-async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
+
+async def compare(
+    reader: PaystackReader, unsettled_after: timedelta, deliveries: DeliveriesClient | None = None
+) -> None:
     """Fill the report of `reader` with the differences of its period.
 
-    Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Raises PaystackError and
-    Interrupted, as PaystackReader.read does.
+    Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Without `deliveries`, these are not compared.
+    Raises PaystackError and Interrupted, as PaystackReader.read does, and DeliveriesUnavailable.
     """
     transactions = TransactionComparison(reader)
     payouts = PayoutComparison(reader, transactions)
@@ -34,6 +41,10 @@ async def compare(reader: PaystackReader, unsettled_after: timedelta) -> None:
     await payouts.report_not_paid_out(unsettled_after)
     await ledger_check.compare(reader.sessions, reader.report)
     reader.report.not_compared += await _not_compared(reader, unsettled_after)
+    if deliveries is not None:
+        await DeliveryComparison(reader.sessions, reader.report, deliveries).compare()
+    else:
+        reader.report.not_compared.append(NO_CLIENT)
 
 
 async def _not_compared(reader: PaystackReader, unsettled_after: timedelta) -> list[str]:

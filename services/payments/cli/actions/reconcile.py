@@ -6,8 +6,10 @@ import typer
 
 from services.payments.cli.actions.command import Context, interruptible, run
 from services.payments.cli.actions.output import err, out, print_rows, progress, to_text
+from services.payments.clients import open_deliveries_client
 from services.payments.db import sessions
-from services.payments.errors import PaystackUnavailable
+from services.payments.deliveries_client import DeliveriesUnavailable
+from services.payments.errors import CatalogUnavailable, PaystackUnavailable
 from services.payments.paystack.errors import PaystackError
 from services.payments.reconciliation.paystack_reader import Interrupted, PaystackReader
 from services.payments.reconciliation.report import Report
@@ -21,7 +23,7 @@ MAX_PERIOD = timedelta(days=92)
 
 
 def reconcile(since: datetime | None, until: datetime | None, unsettled_after_days: int, *, as_json: bool) -> None:
-    """Compare the ledger, the payments and Paystack, and print the differences. Exit with code 1 if there are any, 2 if incomplete."""
+    """Compare ledger, payments, Paystack and deliveries, and print the differences. Exit code 1: there are some, 2: incomplete."""
     end = until or datetime.now(UTC) - IN_PROGRESS
     start = since or end - DEFAULT_PERIOD
     if not timedelta(0) < end - start <= MAX_PERIOD:
@@ -36,7 +38,10 @@ def reconcile(since: datetime | None, until: datetime | None, unsettled_after_da
                     sessions, context.clients.paystack, shutdown, report, lambda _: bar.advance(task)
                 )
                 try:
-                    await compare(reader, unsettled_after=timedelta(days=unsettled_after_days))
+                    async with open_deliveries_client(shutdown) as deliveries:
+                        await compare(reader, timedelta(days=unsettled_after_days), deliveries)
+                except DeliveriesUnavailable as error:
+                    raise CatalogUnavailable(f"Not reconciled: the deliveries were not read: {error}.") from error
                 except PaystackError as error:
                     raise PaystackUnavailable(f"Not reconciled: {type(error).__name__}: {error}") from error
                 except Interrupted as interrupted:
@@ -56,7 +61,7 @@ def reconcile(since: datetime | None, until: datetime | None, unsettled_after_da
 def _print_report(report: Report) -> None:
     err.print(
         f"{to_text(report.since)} to {to_text(report.until)} UTC: compared {report.payments} paid payments with"
-        f" {report.transactions} transactions and {report.payouts} payouts at Paystack;"
+        f" {report.transactions} transactions and {report.payouts} payouts at Paystack and {report.deliveries} deliveries;"
         f" recorded {report.payouts_recorded} new payouts and {report.fees_recorded} new fees."
     )
     for sentence in report.not_compared:

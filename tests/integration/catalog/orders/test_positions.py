@@ -21,7 +21,7 @@ from tests.fixtures.catalog import empty_tables
 from tests.fixtures.owners import owner_sessions
 from tests.fixtures.statements import recorded_with_parameters
 
-ROWS, BATCH, SECONDS, LIMIT = 20_000, 4_000, 90, 21
+ROWS, BATCH, SECONDS, LIMIT = 20_000, 1_000, 90, 21
 SORTED = 1_000
 """Words and amounts with more matches are read by time."""
 

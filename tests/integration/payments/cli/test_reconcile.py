@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kit.messaging.notifier import Notifier
+from services.payments import deliveries_client
 from tests.factories.payments import create_payment
 from tests.fixtures.merchant import KEY, Merchant
 from tests.fixtures.payments import paystack_client
@@ -45,6 +46,7 @@ async def test_reconcile_prints_that_all_agree_and_then_a_difference(merchant: M
     assert (agreed.code, agreed.out.splitlines()[-1]) == (0, "No differences."), agreed
     assert set((await ledger_balances())["NGN"]) == {"bank", "fees", "sales"}
     assert "Not compared: Payments started before" in agreed.out
+    assert "Not compared: The deliveries of catalog: PAYMENTS_CLIENT_SECRET is not set." in agreed.out
     until = json.loads((await command.run("reconcile", "--json")).out)["until"]
     assert datetime.now(UTC) - datetime.fromisoformat(until) > timedelta(minutes=10)
     started = await merchant.start(reference="pay-lost")
@@ -85,6 +87,16 @@ async def test_reconcile_when_paystack_rejects_the_key_ends_with_exit_code_2(
     rejected = await command.run("reconcile")
     assert (rejected.code, rejected.out) == (2, "")
     assert "Not reconciled: KeyRejected" in rejected.err
+
+
+async def test_reconcile_when_catalog_does_not_answer_ends_with_exit_code_2(
+    merchant: Merchant, command: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries_client, "ATTEMPTS", 1)
+    command.use_client_secret("a secret of the tests")
+    failed = await command.run("reconcile", "--to", tomorrow())
+    assert (failed.code, failed.out) == (2, "")
+    assert "Not reconciled: the deliveries were not read" in failed.err
 
 
 @pytest.mark.parametrize(

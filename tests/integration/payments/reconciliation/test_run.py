@@ -122,9 +122,10 @@ async def test_reconcile_says_what_it_did_not_compare(paystack: FakePaystack, fa
     await settle_charges(charge(one.reference, domain="live"))
     result = await reconcile(fast_client)
     assert (named(result), result.unrelated) == ([], 1)
-    period, refunds, payouts, other_mode, unrelated = result.not_compared
+    period, refunds, payouts, other_mode, unrelated, deliveries = result.not_compared
     assert f"at {result.until:%Y-%m-%d %H:%M} UTC or later" in period
     assert refunds.startswith("Single refunds and disputes")
     assert "9999 days" in payouts
     assert other_mode.startswith("1 payments that were not made in test mode")
     assert unrelated.startswith("1 transactions of other applications")
+    assert deliveries.startswith("The deliveries of catalog")
