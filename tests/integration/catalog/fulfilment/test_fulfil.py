@@ -9,7 +9,16 @@ import pytest
 from tests.factories.catalog import ADDRESS, Headers, create_order, create_product, fulfil, place_order
 from tests.factories.events import PRICE, payment_refunded, payment_succeeded
 from tests.fixtures.audit import audit_entries
-from tests.fixtures.catalog import deliveries, handle_events, status_of, stock_differences, stock_of
+from tests.fixtures.catalog import (
+    deliveries,
+    end_reservation,
+    expire_orders,
+    handle_events,
+    status_of,
+    stock_differences,
+    stock_of,
+    undeliverable_payments,
+)
 from tests.fixtures.tokens import ADMIN, Signer
 
 
@@ -113,8 +122,24 @@ async def test_place_when_the_amount_is_zero_and_an_item_is_shipped_then_the_ord
     assert (await client.get(f"/catalog/orders/{order}", headers=customer)).json() == placed
     assert [await stock_of(sample), await stock_of(book)] == [4, 4]
     await handle_events(payment_succeeded(order, "never-asked-for", 0))
+    assert await status_of(order) == "paid"
     assert (await fulfil(client, editor, order, {sample: 1})).status_code == 201
     assert (await status_of(order), await deliveries()) == ("delivered", {order: None})
+
+
+async def test_pay_when_an_order_with_goods_has_expired_then_it_is_paid_if_there_is_enough_stock(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    cup = await create_product(1, kind="shipped")
+    late = []
+    for _ in range(2):
+        late.append(await create_order(client, customer, {cup: 1}, ADDRESS))
+        await end_reservation(late[-1])
+        await expire_orders()
+    await handle_events(*(payment_succeeded(order, f"late-{order}") for order in late))
+    assert [await status_of(order) for order in late] == ["paid", "expired"]
+    assert await undeliverable_payments() == [(f"late-{late[1]}", "expired_and_sold_out")]
+    assert (await stock_of(cup), await stock_differences()) == (0, [])
 
 
 async def test_fulfil_when_more_units_are_named_than_are_left_then_409_and_nothing_is_changed(

@@ -1,5 +1,6 @@
 """Each row of the refund rules, through the events of payments: stock, status, and what the customer sees."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import httpx
@@ -129,3 +130,18 @@ async def test_dispute_when_it_is_won_then_the_order_shows_nothing(
     await handle_events(dispute_resolved(order, "r1", lost=False, amount=AMOUNT))
     shown = (await client.get(f"/catalog/orders/{order}", headers=customer)).json()
     assert (shown["status"], shown["payments"][0]["dispute_lost"]) == ("paid", False)
+
+
+async def test_refund_when_staff_ship_at_the_same_moment_then_the_unit_is_either_shipped_or_restocked(
+    client: httpx.AsyncClient, editor: Headers, customer: Headers
+) -> None:
+    for number in range(10):
+        cup, reference = await create_product(1, kind="shipped"), f"race-{number}"
+        order = await create_order(client, customer, {cup: 1}, ADDRESS)
+        await handle_events(payment_succeeded(order, reference))
+        answer, _ = await asyncio.gather(
+            fulfil(client, editor, order, {cup: 1}, step="ship"), handle_events(payment_refunded(order, reference))
+        )
+        assert (answer.status_code, await stock_of(cup)) in {(201, 0), (409, 1)}
+        assert await status_of(order) == "refunded"
+    assert await stock_differences() == []
