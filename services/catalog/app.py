@@ -69,7 +69,9 @@ app = create_app(
     routers=[
         products.read_router,
         products.router,
+        categories.read_router,
         categories.router,
+        tags.read_router,
         tags.router,
         stock.router,
         variants.router,

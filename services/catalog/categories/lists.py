@@ -1,13 +1,17 @@
 """Find categories: one with its place in the tree, or a page of a list."""
 
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import select
+from pydantic_core import to_json
+from sqlalchemy import BigInteger, Text, Uuid, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.statements import Statement, fetch
 from kit.pagination import decode_cursor, encode_cursor, split_page
-from services.catalog.categories.schemas import CategoryDetails, CategoryLink, CategoryPage, CategoryView
+from services.catalog.categories.schemas import CategoryDetails, CategoryLink
 from services.catalog.categories.tree import select_ancestors
+from services.catalog.db import reading_engine
 from services.catalog.errors import CategoryNotFound
 from services.catalog.models import Category
 from services.catalog.slugs import has_id_or_slug
@@ -35,16 +39,25 @@ async def get_category(session: AsyncSession, id_or_slug: str) -> CategoryDetail
     )
 
 
-async def list_categories(
-    session: AsyncSession, *, parent: UUID | None, limit: int, cursor: str | None
-) -> CategoryPage:
-    """Return a page of categories, or of those directly below `parent`, in order of their slugs. Raises InvalidCursor."""
-    query = select(*COLUMNS).order_by(Category.slug).limit(limit + 1)
-    if parent is not None:
-        query = query.where(Category.parent_id == parent)
+async def list_categories(*, parent: UUID | None, limit: int, cursor: str | None) -> bytes:
+    """Return a page of categories, or of those directly below `parent`, in order of their slugs, as the JSON of a CategoryPage.
+
+    Raises InvalidCursor.
+    """
+    values: dict[str, object] = {"parent": parent, "limit": limit + 1}
     if cursor is not None:
-        (slug,) = decode_cursor(cursor, SORT, str)
-        query = query.where(Category.slug > slug)
-    rows = (await session.execute(query)).all()
+        (values["last"],) = decode_cursor(cursor, SORT, str)
+    statement = _list_statement(below=parent is not None, continued=cursor is not None)
+    rows = await fetch(reading_engine, statement, values)
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.slug))
-    return CategoryPage(items=[CategoryView.model_validate(row) for row in page], next_cursor=next_cursor)
+    return to_json({"items": [row._asdict() for row in page], "next_cursor": next_cursor})
+
+
+@cache
+def _list_statement(*, below: bool, continued: bool) -> Statement:
+    query = select(*COLUMNS).order_by(Category.slug).limit(bindparam("limit", type_=BigInteger))
+    if below:
+        query = query.where(Category.parent_id == bindparam("parent", type_=Uuid))
+    if continued:
+        query = query.where(Category.slug > bindparam("last", type_=Text))
+    return Statement(query)

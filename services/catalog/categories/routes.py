@@ -7,6 +7,7 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from kit.fields import Pattern
+from kit.http.light_routes import LightRoute
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
@@ -28,6 +29,7 @@ from services.catalog.models import IdempotencyKey
 from services.catalog.preconditions import OptionalIfMatch, versioned_etag
 
 router = Router(prefix="/catalog/categories", tags=["categories"])
+read_router = Router(prefix="/catalog/categories", tags=["categories"], route_class=LightRoute)
 
 MOVE_TO = "move_to:"
 PARENT = "Only the categories directly below the category with this id"
@@ -50,12 +52,11 @@ ProductsParam = Annotated[
 ]
 
 
-@router.get("", summary="List categories", responses=problem_responses(InvalidCursor))
-async def list_categories(
-    session: Reading, parent: ParentParam = None, limit: Limit = 100, cursor: CursorParam = None
-) -> CategoryPage:
+@read_router.get("", summary="List categories", response_model=CategoryPage, responses=problem_responses(InvalidCursor))
+async def list_categories(parent: ParentParam = None, limit: Limit = 100, cursor: CursorParam = None) -> Response:
     """Return the categories in order of their slugs."""
-    return await lists.list_categories(session, parent=parent, limit=limit, cursor=cursor)
+    page = await lists.list_categories(parent=parent, limit=limit, cursor=cursor)
+    return Response(page, media_type="application/json")
 
 
 @router.post(

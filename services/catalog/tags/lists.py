@@ -1,11 +1,12 @@
 """List tags with the number of their products."""
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from pydantic_core import to_json
+from sqlalchemy import BigInteger, Select, Text, bindparam, func, select
 
+from kit.db.statements import Statement, fetch
 from kit.pagination import decode_cursor, encode_cursor, split_page
+from services.catalog.db import reading_engine
 from services.catalog.models import ProductTag, Tag
-from services.catalog.tags.schemas import TagPage, TagView
 
 SORT = "tags"
 """This text in a cursor identifies the list: a cursor of another list is refused."""
@@ -20,12 +21,16 @@ def select_tags() -> Select[str, int]:
     return select(Tag.name, COUNT.label("products"))
 
 
-async def list_tags(session: AsyncSession, *, limit: int, cursor: str | None) -> TagPage:
-    """Return a page of tags, in order of their names. Raises InvalidCursor."""
-    query = select_tags().order_by(Tag.name).limit(limit + 1)
+_page = select_tags().order_by(Tag.name).limit(bindparam("limit", type_=BigInteger))
+FIRST_PAGE = Statement(_page)
+NEXT_PAGE = Statement(_page.where(Tag.name > bindparam("last", type_=Text)))
+
+
+async def list_tags(*, limit: int, cursor: str | None) -> bytes:
+    """Return a page of tags, in order of their names, as the JSON of a TagPage. Raises InvalidCursor."""
+    values: dict[str, object] = {"limit": limit + 1}
     if cursor is not None:
-        (name,) = decode_cursor(cursor, SORT, str)
-        query = query.where(Tag.name > name)
-    rows = (await session.execute(query)).all()
+        (values["last"],) = decode_cursor(cursor, SORT, str)
+    rows = await fetch(reading_engine, FIRST_PAGE if cursor is None else NEXT_PAGE, values)
     page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.name))
-    return TagPage(items=[TagView.model_validate(row) for row in page], next_cursor=next_cursor)
+    return to_json({"items": [row._asdict() for row in page], "next_cursor": next_cursor})

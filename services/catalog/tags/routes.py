@@ -3,25 +3,28 @@
 from typing import Annotated
 
 from fastapi import Path
+from starlette.responses import Response
 
+from kit.http.light_routes import LightRoute
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
-from services.catalog.db import Reading, Transaction
+from services.catalog.db import Transaction
 from services.catalog.errors import TagExists, TagNotFound
 from services.catalog.tags import edit, lists
 from services.catalog.tags.schemas import TagName, TagPage, TagView, UpdateTag
 
 router = Router(prefix="/catalog/tags", tags=["tags"])
+read_router = Router(prefix="/catalog/tags", tags=["tags"], route_class=LightRoute)
 
 NameParam = Annotated[TagName, Path(description="Name of the tag")]
 
 
-@router.get("", summary="List tags", responses=problem_responses(InvalidCursor))
-async def list_tags(session: Reading, limit: Limit = 100, cursor: CursorParam = None) -> TagPage:
+@read_router.get("", summary="List tags", response_model=TagPage, responses=problem_responses(InvalidCursor))
+async def list_tags(limit: Limit = 100, cursor: CursorParam = None) -> Response:
     """Return the tags in order of their names, with the number of their products."""
-    return await lists.list_tags(session, limit=limit, cursor=cursor)
+    return Response(await lists.list_tags(limit=limit, cursor=cursor), media_type="application/json")
 
 
 @router.patch("/{name}", summary="Rename or merge a tag", responses=problem_responses(TagNotFound, TagExists))

@@ -71,3 +71,20 @@ async def test_json_of_a_product_when_read_then_it_has_the_schema_and_the_values
         one_product = await client.get(f"/catalog/products/{created['id']}", headers=headers)
         assert listed["items"] == [one_product.json()]
     assert created == (await client.get(f"/catalog/products/{created['id']}", headers=editor)).json()
+
+
+async def test_json_of_categories_and_tags_when_listed_then_it_has_the_schema(
+    client: httpx.AsyncClient, editor: Headers
+) -> None:
+    above = (await client.post("/catalog/categories", json={"name": "A", "slug": "a"}, headers=editor)).json()
+    child = {"name": TEXT, "slug": "b", "parent_id": above["id"]}
+    await client.post("/catalog/categories", json=child, headers=editor)
+    await post_product(client, editor, tags=["b", "ä"])
+    for noun, schema, names in (("categories", "CategoryPage", ["A", TEXT]), ("tags", "TagPage", ["b", "ä"])):
+        params: dict[str, str | int] = {"limit": 1}
+        for name in names:
+            page = (await client.get(f"/catalog/{noun}", params=params)).json()
+            exact_schema(schema).validate(page)
+            assert [item["name"] for item in page["items"]] == [name]
+            params["cursor"] = page["next_cursor"] or ""
+        assert page["next_cursor"] is None
