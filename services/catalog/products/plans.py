@@ -10,16 +10,16 @@ from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.schemas import ProductSort
 from services.catalog.products.shapes import FEW, Shape, Source
 
-WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 1000}  # fmt: skip  # noqa: E501
+WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 600}  # fmt: skip  # noqa: E501
 """How many products are examined for a page. Those of the newest are next to each other on the disk, others each on another page of it."""
 
 MANY_SHARE = 0.02
 """If this share of all products has the words, a page is found by walking along the index of the sort."""
 
 MAX_MERGED_CATEGORIES = 150
-MAX_BUCKETS = 400
-RANKED_MATCHES = 1300
-"""About how many of the newest matches are looked up to be ranked, if they are rare, and so on different pages of the disk."""
+MAX_BUCKETS = 8
+RANKED_MATCHES = 900
+"""At least about so many of the newest matches are looked up to be ranked. If they are rare, each is on another page of the disk."""
 
 NEWEST_PAGE_MATCHES = 300
 """About how many matches are looked up for a page of the newest ones."""
@@ -102,15 +102,15 @@ def _newest_with_words(
     if resolved.given.effective_sort == ProductSort.NEWEST:
         wanted = NEWEST_PAGE_MATCHES
         newest = newest if position is None else min(newest, position[-1] - 1)
-    in_bucket = words.expected_matches / words.total * 2**BUCKET_BITS
-    count = min(MAX_BUCKETS, ceil(wanted / in_bucket))
-    top = max(newest, 0) >> BUCKET_BITS
-    lowest = max(0, top - count + 1)
-    buckets = " | ".join(f"'#{number}'" for number in range(lowest, top + 1))
-    parameters["index_matches"] = f"{words.index_query} & ({buckets})"
+    numbers = ceil(wanted * words.total / words.expected_matches)
+    bits = next((bits for bits in BUCKET_BITS if numbers >> bits < MAX_BUCKETS), BUCKET_BITS[-1])
+    top = max(newest, 0) >> bits
+    lowest = max(0, top - (numbers >> bits) - 1)
+    buckets = " | ".join(f"'#{bits}:{number}'" for number in range(lowest, top + 1))
+    parameters["index_matches"] = f"({words.index_query}) & ({buckets})"
     complete = not any(term.is_wide for term in words.terms)
     shape = replace(shape, source=Source.NEWEST_WITH_WORDS, index_words=True, words=not complete)
-    return Plan(shape, parameters, lowest << BUCKET_BITS)
+    return Plan(shape, parameters, lowest << bits)
 
 
 def _walk_source(resolved: ResolvedFilter, shape: Shape) -> Source:

@@ -107,6 +107,8 @@ def _examined(shape: Shape) -> tuple[FromClause, FromClause]:
         return _filtered(shape, limited), counted
     if shape.source == Source.NEWEST_WITH_WORDS:
         found = select(*_columns(shape)).where(*_index_conditions(shape)).cte("found").prefix_with("MATERIALIZED")
+        if shape.sort == ProductSort.NEWEST:
+            return _filtered(shape, found), counted
         newest = select(found).order_by(found.c.number.desc()).limit(literal_column(str(RANKED))).subquery("newest")
         return _filtered(shape, newest), counted
     if shape.source == Source.CATEGORY_INDEXES:

@@ -17,7 +17,10 @@ MAX_WORDS = 5
 MIN_PREFIX_LETTERS = 2
 MIN_CORRECTED_LETTERS = 3
 MANY_WORDS = 300
-"""A beginning that so many words have is not looked up in the index, which would read the products of all of them."""
+MANY_LISTED_WORDS = 30
+MANY_MATCHES = 5000
+"""For a beginning of words, the index reads all products that have such a word. If they are many, the known words are looked up instead,
+and if these are many too, the index does not look them up at all."""
 
 # The words are split by Postgres, as those of the products are. For the last one, the words that begin with it are counted too.
 WORDS = Statement(
@@ -34,8 +37,8 @@ WORDS = Statement(
         longer.words AS longer_words, longer.products AS longer_matches
     FROM given LEFT JOIN lexeme_progress AS progress ON true
     LEFT JOIN LATERAL (
-        SELECT count(*) AS words, coalesce(sum(products), 0)::bigint AS products FROM (
-            SELECT products FROM lexemes
+        SELECT array_agg(word) AS words, coalesce(sum(products), 0)::bigint AS products FROM (
+            SELECT word, products FROM lexemes
             WHERE generation = progress.generation AND word >= given.word AND word < given.word || chr(1114111) LIMIT {MANY_WORDS}
         ) AS first
     ) AS longer ON length(given.word) >= {MIN_PREFIX_LETTERS} AND given.position = (SELECT max(position) FROM given)
@@ -57,13 +60,18 @@ NEAREST = Statement(
 class Term:
     """A word of the search text. `matches` is about the number of products that have it.
 
-    `is_wide`: the index cannot look it up, because too many words begin with it.
+    `query` is its tsquery, and `index_query` that for the index, or None.
     """
 
     word: str
     query: str
+    index_query: str | None
     matches: int
-    is_wide: bool
+
+    @property
+    def is_wide(self) -> bool:
+        """Return whether the index cannot look the word up, because too many words begin with it."""
+        return self.index_query is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ class SearchedWords:
     @property
     def index_query(self) -> str | None:
         """Return the tsquery of the words that the index looks up, or None if there are none."""
-        return " & ".join(term.query for term in self.terms if not term.is_wide) or None
+        return " & ".join(term.index_query for term in self.terms if term.index_query is not None) or None
 
     @property
     def expected_matches(self) -> float:
@@ -97,18 +105,29 @@ async def analyse(q: str) -> SearchedWords:
         raise TooManyWords
     if not all(row.is_stop_word for row in rows):
         rows = [row for row in rows if not row.is_stop_word]
-    terms = []
-    for row in rows:
-        is_prefix = row.longer_words is not None
-        alternatives = [f"{_quoted(row.word)}:*" if is_prefix else _quoted(row.word)]
-        if row.stem is not None and row.stem != row.word:
-            alternatives.append(_quoted(row.stem))
-        matches = max(row.matches, row.stem_matches, row.longer_matches or 0)
-        is_wide = is_prefix and row.longer_words >= MANY_WORDS
-        terms.append(Term(row.word, f"({' | '.join(alternatives)})", matches, is_wide))
     if not rows:
         return SearchedWords((), 0, 0)
-    return SearchedWords(tuple(terms), rows[0].total or 0, rows[0].newest_number or 0)
+    return SearchedWords(tuple(_term(row) for row in rows), rows[0].total or 0, rows[0].newest_number or 0)
+
+
+def _term(row: Row[Any]) -> Term:
+    exact = [_quoted(row.word)]
+    if row.stem is not None and row.stem != row.word:
+        exact.append(_quoted(row.stem))
+    matches = max(row.matches, row.stem_matches, row.longer_matches or 0)
+    if row.longer_matches is None:
+        query = _any_of(exact)
+        return Term(row.word, query, query, matches)
+    query = _any_of([f"{exact[0]}:*", *exact[1:]])
+    longer = row.longer_words or []
+    if row.longer_matches <= MANY_MATCHES and len(longer) < MANY_WORDS:
+        return Term(row.word, query, query, matches)
+    listed = _any_of([*exact, *map(_quoted, longer)]) if len(longer) <= MANY_LISTED_WORDS else None
+    return Term(row.word, query, listed, matches)
+
+
+def _any_of(queries: Sequence[str]) -> str:
+    return f"({' | '.join(queries)})"
 
 
 async def correct(words: SearchedWords) -> str | None:

@@ -440,7 +440,7 @@ def upgrade() -> None:
                 " || setweight(to_tsvector('shop_words', translate(normalize(regexp_replace(normalize(description, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'B')"
                 " || setweight(to_tsvector('shop_stems', translate(normalize(regexp_replace(normalize(name, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'C')"
                 " || setweight(to_tsvector('shop_stems', translate(normalize(regexp_replace(normalize(description, NFKD), '[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]', '', 'g'), NFC), '/.@_-<>&', '        ')), 'D')"
-                " || array_to_tsvector(ARRAY['#' || (number >> 12)])",
+                " || array_to_tsvector(ARRAY['#12:' || (number >> 12), '#14:' || (number >> 14), '#16:' || (number >> 16), '#18:' || (number >> 18), '#20:' || (number >> 20)])",
                 persisted=True,
             ),
             nullable=False,
