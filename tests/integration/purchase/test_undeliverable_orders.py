@@ -112,7 +112,12 @@ async def test_payment_for_an_undeliverable_order_is_refunded_once_and_shown(
         return
     shown = await get(shop, f"/catalog/orders/{order}")
     assert shown["status"] == status
-    expected = {"reference": one.reference, "outcome": "undeliverable", "refunded_amount": 50_000}
+    expected = {
+        "reference": one.reference,
+        "outcome": "undeliverable",
+        "refunded_amount": 50_000,
+        "dispute_lost": False,
+    }
     assert expected in shown["payments"]
     assert len(shown["payments"]) == (2 if status == "delivered" else 1)
 
