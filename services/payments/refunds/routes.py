@@ -68,13 +68,8 @@ async def list_all_refunds(
 
     Failed refunds are listed no matter who requested them, also those that were made on Paystack's dashboard.
     """
-    query = requests.refunds_with_references().order_by(Refund.number.desc()).limit(limit + 1)
-    if status:
-        query = query.where(Refund.status.in_(status))
-    if cursor is not None:
-        (last_number,) = decode_cursor(cursor, "refunds", int)
-        query = query.where(Refund.number < last_number)
-    rows = (await session.execute(query)).all()
+    before = None if cursor is None else decode_cursor(cursor, "refunds", int)[0]
+    rows = await requests.list_all_refunds(session, status or (), limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("refunds", last.Refund.number))
     return RefundPage(items=[RefundOfPayment.of(*row) for row in page], next_cursor=next_cursor)
 

@@ -1,14 +1,11 @@
 """GET /payments reads a bounded number of rows of a large table, whatever its filters are and however rare their matches."""
 
 import itertools
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.models import Payment
@@ -16,6 +13,7 @@ from services.payments.payment_lists import PaymentFilter, list_payments
 from services.payments.statuses import PaymentStatus
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.owners import owner_sessions
+from tests.fixtures.plans import explain, recorded
 
 ROWS, BATCH, SECONDS, LIMIT = 200_000, 10_000, 90, 21
 FEW_ROWS, FEW_PAGES = 2_000, 600
@@ -69,41 +67,6 @@ async def large_table(started_payments: RunningApp) -> AsyncIterator[AsyncSessio
         assert pages.scalar_one() > 5 * FEW_PAGES
         yield session
         await session.rollback()
-
-
-@contextmanager
-def recorded(session: AsyncSession) -> Iterator[list[tuple[str, Any]]]:
-    """Record the statements of a session with their parameters."""
-    statements: list[tuple[str, Any]] = []
-
-    def record(_c: object, _cursor: object, statement: str, parameters: Any, _context: object, _many: object) -> None:
-        statements.append((statement, parameters))
-
-    engine = session.get_bind().engine
-    event.listen(engine, "before_cursor_execute", record)
-    try:
-        yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", record)
-
-
-def cost(plan: dict[str, Any]) -> int:
-    """Return how many rows the scans of a plan read, whether they passed its filters or not."""
-    rows = 0
-    # A bitmap index scan reads no rows. For a BRIN index, its number is an estimate.
-    if "Scan" in plan["Node Type"] and plan["Node Type"] != "Bitmap Index Scan":
-        removed = plan.get("Rows Removed by Filter", 0) + plan.get("Rows Removed by Index Recheck", 0)
-        rows = round((plan["Actual Rows"] + removed) * plan["Actual Loops"])
-    return rows + sum(cost(child) for child in plan.get("Plans", []))
-
-
-async def explain(session: AsyncSession, statement: str, parameters: Any) -> tuple[int, int]:
-    """Run a statement. Return how many rows it read, and how many pages of 8 KiB."""
-    connection = await session.connection()
-    found = await connection.exec_driver_sql(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", parameters)
-    value = found.scalar_one()
-    plan = (json.loads(value) if isinstance(value, str) else value)[0]["Plan"]
-    return cost(plan), plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
 
 
 @pytest.mark.parametrize("payer", PAYERS)
