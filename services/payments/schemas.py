@@ -88,8 +88,8 @@ class StartPayment(RequestModel):
         description="The channels that Paystack's page offers to the payer; without it, all that are enabled for the account. "
         "Each must exist for the currency of the order",
     )
-    metadata: Annotated[Metadata, AfterValidator(_check_names)] = Field(
-        default={},
+    metadata: Annotated[Metadata, AfterValidator(_check_names)] | None = Field(
+        default=None,
         description="Texts of your own, at most 16: returned with the payment and its events, and stored at Paystack. "
         f"These names are reserved: {', '.join(sorted(RESERVED_METADATA))}",
     )

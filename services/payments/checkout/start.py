@@ -179,7 +179,7 @@ def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order
         payer_id=caller.id,
         email=email,
         phone=request.phone,
-        client_metadata=request.metadata,
+        client_metadata=request.metadata or {},
         amount=order.amount,
         currency=order.currency,
         callback_url=request.callback_url,

@@ -52,7 +52,6 @@ async def test_payment_without_metadata_has_none(client: httpx.AsyncClient, paye
         {"custom_fields": ""},
         [],
         "text",
-        None,
     ],
 )
 async def test_metadata_that_is_too_large_or_reserved_is_refused(
