@@ -16,8 +16,12 @@ from tests.fixtures.stack_client import Json, StackClient, until
 pytestmark = pytest.mark.usefixtures("invariants")
 PAGE = (PROJECT / "docs" / "catalog.md").read_text(encoding="utf-8")
 HEADER = "| who | request | body | answer |"
-IDS = {"products": ("product_id", "id"), "orders": ("order_id", "id"), "payments": ("reference", "reference")}
-"""The name of the id in later rows, and its field in the answer, by the last part of the path that creates the object."""
+IDS = {
+    "products": {"product_id": "id"},
+    "orders": {"order_id": "id", "number": "number"},
+    "payments": {"reference": "reference"},
+}
+"""The names of values in later rows, each with its field in the answer, by the last part of the path that creates the object."""
 
 
 class Row(NamedTuple):
@@ -70,7 +74,7 @@ async def test_worked_example_answers_what_the_page_shows(shop: StackClient, tit
         url = shop.env[f"{services[0].upper() if services else 'SANDBOX'}_URL"] + filled(row.path)
         headers = {**callers[row.who], "Idempotency-Key": uuid4().hex}
         body = json.loads(filled(row.body)) if row.body else None
-        expected = json.loads(row.answer or "{}")
+        expected = json.loads(filled(row.answer) or "{}")
 
         async def answered(
             row: Row = row, url: str = url, headers: Json = headers, body: object = body, expected: object = expected
@@ -83,5 +87,4 @@ async def test_worked_example_answers_what_the_page_shows(shop: StackClient, tit
 
         found = await until(answered)
         if row.status == 201 and row.path.rpartition("/")[2] in IDS:
-            name, field = IDS[row.path.rpartition("/")[2]]
-            known[name] = found[field]
+            known |= {name: found[field] for name, field in IDS[row.path.rpartition("/")[2]].items()}
