@@ -34,6 +34,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.db.counting import count_up_to
 from services.catalog.orders.filters import ITEMS, LOWER_EMAIL, ORDERS, OrderFilter
 
+LOOKED_AT = 200
+"""So many of the first orders are looked at before the matches are counted: of a common word, there are 100,000."""
+
 SORTED_WITH_WORDS, SORTED_WITH_AMOUNTS = 2_000, 20_000
 """Up to so many matches are sorted. Amounts are read from the index alone, words need the rows."""
 
@@ -63,30 +66,20 @@ class Page:
 
 async def find_positions(session: AsyncSession, selected: OrderFilter, page: Page) -> list[Position]:
     """Return the positions of the orders on a page."""
-    query = await _query(session, selected, page)
-    return [Position(*row) for row in await session.execute(query)]
-
-
-async def _query(session: AsyncSession, selected: OrderFilter, page: Page) -> Query:
     conditions = selected.conditions()
     first = next(iter(conditions), None)
     others = [condition for name, condition in conditions.items() if name != first]
     reader = _Reader(selected, page, others)
-    if first in {"owner", "customer"}:
-        return reader.along(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
-    if first == "email":
-        return reader.along(LOWER_EMAIL, func.lower(literal(selected.email, Text)))
-    if first == "product":
-        return reader.along_product()
     if first == "words":
-        return await reader.sorted_if_few(session, conditions[first], SORTED_WITH_WORDS)
-    if first == "amount" and selected.min_amount == selected.max_amount:
-        return reader.along(ORDERS.c.amount, literal(selected.min_amount, BigInteger))
-    if first == "amount":
-        return await reader.sorted_if_few(session, conditions[first], SORTED_WITH_AMOUNTS)
-    if first == "status":
-        return reader.along_statuses()
-    return reader.by_time(*conditions.values())
+        return await reader.find_without_index(session, conditions[first], SORTED_WITH_WORDS)
+    if first == "amount" and selected.min_amount != selected.max_amount:
+        return await reader.find_without_index(session, conditions[first], SORTED_WITH_AMOUNTS)
+    query = reader.along_index(first) if first is not None else None
+    return await _positions(session, reader.by_time(*conditions.values()) if query is None else query)
+
+
+async def _positions(session: AsyncSession, query: Query) -> list[Position]:
+    return [Position(*row) for row in await session.execute(query)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +102,31 @@ class _Reader:
             found.append(position < last if self.page.sort == OrderSort.NEWEST else position > last)
         return found
 
-    def _cut(self, query: Query, *columns: ColumnElement[Any]) -> Query:
+    def _order(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
         newest = self.page.sort == OrderSort.NEWEST
-        return query.order_by(*(column.desc() if newest else column for column in columns)).limit(self.page.limit)
+        return [column.desc() if newest else column for column in columns]
+
+    def _cut(self, query: Query, *columns: ColumnElement[Any]) -> Query:
+        return query.order_by(*self._order(*columns)).limit(self.page.limit)
 
     def by_time(self, *conditions: ColumnElement[bool]) -> Query:
         """Read all orders in the order of their time."""
         created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
         query = select(created_at, order_id).where(*conditions, *self._within(created_at, order_id))
         return self._cut(query, created_at, order_id)
+
+    def along_index(self, name: str) -> Query | None:
+        """Return the statement along the index of this filter, or None if it has none."""
+        selected = self.selected
+        if name in {"owner", "customer"}:
+            return self.along(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
+        if name == "email":
+            return self.along(LOWER_EMAIL, func.lower(literal(selected.email, Text)))
+        if name == "product":
+            return self.along_product()
+        if name == "amount":
+            return self.along(ORDERS.c.amount, literal(selected.min_amount, BigInteger))
+        return self.along_statuses() if name == "status" else None
 
     def along(self, column: ColumnElement[Any], value: ColumnElement[Any]) -> Query:
         """Read the orders with this value, along the index on the column, the time and the id.
@@ -148,14 +157,27 @@ class _Reader:
         found = union_all(*(select(one.c.created_at, one.c.id) for one in each)).subquery()
         return self._cut(select(found.c.created_at, found.c.id), found.c.created_at, found.c.id)
 
-    async def sorted_if_few(self, session: AsyncSession, condition: ColumnElement[bool], most: int) -> Query:
-        """Sort the matches if there are at most `most`, otherwise read by time.
+    async def find_without_index(
+        self, session: AsyncSession, condition: ColumnElement[bool], most: int
+    ) -> list[Position]:
+        """Look at the first orders by time; then sort the matches if there are at most `most`, otherwise read by time.
 
         The planner cannot estimate how many rows have a word. With CASE, it expects half of them, and no index can be used.
         """
-        if await count_up_to(session, select(ORDERS.c.id).where(condition), most + 1) > most:
-            return self.by_time(case((condition, true()), else_=false()), *self.others)
+        unindexed = case((condition, true()), else_=false())
         created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
+        looked_at = select(created_at, order_id).where(*self._within(created_at, order_id))
+        looked_at = looked_at.order_by(*self._order(created_at, order_id)).limit(LOOKED_AT)
+        first = await _positions(session, looked_at)
+        if not first:
+            return []
+        position, last = tuple_(created_at, order_id), tuple_(*first[-1])
+        among = position >= last if self.page.sort == OrderSort.NEWEST else position <= last
+        found = await _positions(session, self.by_time(among, unindexed, *self.others))
+        if len(found) >= self.page.limit or len(first) < LOOKED_AT:
+            return found
+        if await count_up_to(session, select(ORDERS.c.id).where(condition), most + 1) > most:
+            return await _positions(session, self.by_time(unindexed, *self.others))
         matches = select(created_at, order_id).where(condition, *self._within(created_at, order_id), *self.others)
-        found = matches.cte("found").prefix_with("MATERIALIZED")
-        return self._cut(select(found.c.created_at, found.c.id), found.c.created_at, found.c.id)
+        few = matches.cte("few").prefix_with("MATERIALIZED")
+        return await _positions(session, self._cut(select(few.c.created_at, few.c.id), few.c.created_at, few.c.id))
