@@ -11,6 +11,7 @@ from kit.db.statements import fetch
 from kit.pagination import decode_cursor, encode_cursor
 from services.catalog.db import reading_engine, searching_engine
 from services.catalog.products.documents import add_stock, page_json
+from services.catalog.products.facets import count_facets
 from services.catalog.products.filters import ProductFilter, ResolvedFilter
 from services.catalog.products.plans import Plan, Position, choose
 from services.catalog.products.resolve import resolve
@@ -19,6 +20,7 @@ from services.catalog.products.shapes import MOST_FOUND, RANKED, Source
 from services.catalog.products.statements import last_walked_statement, page_statement
 from services.catalog.search.words import correct
 
+NO_FACETS = {"complete": True, "tags": [], "categories": []}
 RANKS_NEWEST = {Source.NEWEST_WITH_WORDS, Source.SORT_INDEX}
 """The sources that rank only the newest matches."""
 
@@ -33,21 +35,26 @@ class Found:
     last_number: int | None
 
 
-async def list_products(given: ProductFilter, *, limit: int, cursor: str | None, with_stock: bool = False) -> bytes:
+async def list_products(
+    given: ProductFilter, *, limit: int, cursor: str | None, with_stock: bool = False, facets: bool = False
+) -> bytes:
     """Return a page of the products that match the filters, as the JSON of a ProductPage. Raises InvalidCursor, TooManyWords."""
     position = None if cursor is None else _decode(cursor, given.effective_sort)
     resolved = await resolve(given, given.q)
     if resolved is None:
-        return page_json([], None, {})
+        return page_json([], None, {"facets": NO_FACETS} if facets else {})
     plan, found = await _find(resolved, position, limit)
     more: dict[str, object] = {}
     if resolved.words is not None and plan.shape.source == Source.WORDS_AND_TAGS and found.products == 0:
         corrected = await correct(resolved.words)
         if corrected is not None and (other := await resolve(given, corrected)) is not None:
-            plan, found = await _find(other, position, limit)
+            resolved = other
+            plan, found = await _find(resolved, position, limit)
             more["corrected"] = corrected
     if given.effective_sort == ProductSort.RELEVANCE and plan.shape.source in RANKS_NEWEST:
         more["ranked_newest"] = RANKED
+    if facets:
+        more["facets"] = await count_facets(resolved)
     documents = [add_stock(row.document, row.units) if with_stock else row.document for row in found.rows[:limit]]
     return page_json(documents, await _next_cursor(plan, found, limit), more)
 

@@ -88,6 +88,9 @@ AvailabilityParam = Annotated[Availability | None, Query(description="Only produ
 IncludeParam = Annotated[
     Literal["stock"] | None, Query(description="`stock` adds the number of units that can still be ordered")
 ]
+FacetsParam = Annotated[
+    bool, Query(description="`true` adds how many products of the list have each tag, and are in each subcategory")
+]
 IdOrSlug = Annotated[str, Path(max_length=200, description="Id or slug of the product")]
 ProductId = Annotated[UUID, Path(description="Id of the product")]
 
@@ -110,6 +113,7 @@ async def list_products(
     status: StatusParam = ProductStatus.ACTIVE,
     availability: AvailabilityParam = None,
     sort: SortParam = None,
+    facets: FacetsParam = False,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> Response:
@@ -133,7 +137,7 @@ async def list_products(
         availability=availability,
         sort=sort,
     )
-    page = await pages.list_products(filters, limit=limit, cursor=cursor, with_stock=STOCK in scopes)
+    page = await pages.list_products(filters, limit=limit, cursor=cursor, with_stock=STOCK in scopes, facets=facets)
     return Response(page, media_type="application/json")
 
 

@@ -177,6 +177,30 @@ class ProductView(ResponseModel):
     updated_at: datetime = Field(description="When the product was created or last changed with PATCH")
 
 
+class TagFacet(ResponseModel):
+    name: str = Field(description="Name of the tag")
+    products: int = Field(description="Number of products of the list with this tag")
+
+
+class CategoryFacet(ResponseModel):
+    id: UUID = Field(description="Id of the category")
+    slug: str = Field(description="Name in URLs, unique among categories")
+    name: str = Field(description="Name of the category")
+    products: int = Field(description="Number of products of the list in this category and the categories below it")
+
+
+class Facets(ResponseModel):
+    """How many products of the list have each tag, and are in each subcategory: the twenty with the most products."""
+
+    complete: bool = Field(
+        description="Whether all products of the list were counted. False: only its newest 1,000 products, or fewer"
+    )
+    tags: list[TagFacet]
+    categories: list[CategoryFacet] = Field(
+        description="The categories directly below `category`, or those at the top if it is absent"
+    )
+
+
 class ProductPage(PageResponse[ProductView]):
     """One page of products."""
 
@@ -184,6 +208,7 @@ class ProductPage(PageResponse[ProductView]):
         default=None,
         description="Only if no product has a word of the search text: the text with the nearest known words, which was searched for",
     )
+    facets: Facets | None = Field(default=None, description="Only with `facets=true`")
     ranked_newest: int | None = Field(
         default=None,
         description="Only with the sort `relevance`, if too many products match: about this many of the newest are ranked and listed",

@@ -6,11 +6,14 @@ from enum import StrEnum
 from services.catalog.products.schemas import ProductSort
 from services.catalog.statuses import Availability
 
-FEW = 1000
+FEW = 800
 """So many products are found in an index and sorted. For more, the index of the sort is walked along."""
 
 MOST_FOUND = 2 * FEW
 """The estimates can be wrong: if an index finds more products than this, the search takes the other plan."""
+
+FACETED = 1000
+"""Facets are counted among so many of the newest matches."""
 
 STOCK_WINDOW = 100
 """Of so many products of a page the availability is computed, which is in other tables."""

@@ -89,6 +89,16 @@ def page_statement(shape: Shape) -> Statement:
     return Statement(_in_order(shape, select_page(joined, *columns), page.c, after=False))
 
 
+def first_matches(shape: Shape, limit: int) -> tuple[FromClause, FromClause]:
+    """Return the newest `limit` products that match, and the number of products that the index found."""
+    examined, counted = _examined(shape)
+    if shape.availability is None:
+        return _in_order(shape, select(examined)).limit(literal_column(str(limit))).subquery("first"), counted
+    examined_first = _in_order(shape, select(examined)).limit(literal_column(str(STOCK_WINDOW))).subquery("first")
+    available = select(examined_first).where(_has_availability(examined_first.c, shape.availability))
+    return available.subquery("available"), counted
+
+
 @lru_cache(maxsize=STATEMENTS)
 def last_walked_statement(shape: Shape) -> Statement:
     """Return the statement that selects the keys of the last product of a full window, as `last_key` and `last_number`."""

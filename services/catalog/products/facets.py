@@ -1,0 +1,129 @@
+"""Facets: how many products of a list have each tag, and how many are in each subcategory.
+
+They are counted among the newest matches, at most FACETED: the counts are exact if no more products match, and `complete` says so.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select, text, true
+
+from kit.db.statements import Statement, fetch
+from services.catalog.categories.tree import MAX_DEPTH
+from services.catalog.db import searching_engine
+from services.catalog.models import Tag
+from services.catalog.products.filters import ResolvedFilter
+from services.catalog.products.plans import Plan, choose
+from services.catalog.products.schemas import ProductSort
+from services.catalog.products.shapes import FACETED, FOUND, MOST_FOUND, Shape, Source
+from services.catalog.products.statements import STATEMENTS, first_matches, last_walked_statement
+
+SHOWN = 20
+"""The facets with the most products are shown, of tags and of subcategories."""
+
+_ids = bindparam("ids", type_=ARRAY(Uuid))
+TAGS = Statement(select(Tag.id, Tag.name).where(Tag.id == any_(_ids)))
+MERGED_TAGS = Statement(select(Tag.name, Tag.merged).where(Tag.merged.op("&&")(_ids)))
+# UNION visits each category once.
+UPWARDS = Statement(
+    text(
+        f"""
+        WITH RECURSIVE above AS (
+            SELECT id, parent_id, slug, name FROM categories WHERE id = ANY(:ids)
+            UNION SELECT parent.id, parent.parent_id, parent.slug, parent.name
+            FROM categories AS parent JOIN above ON parent.id = above.parent_id
+        )
+        SELECT id, parent_id, slug, name FROM above LIMIT {FACETED * MAX_DEPTH}
+        """  # noqa: S608 -- only constants
+    ).bindparams(_ids)
+)
+
+
+async def count_facets(resolved: ResolvedFilter) -> dict[str, object]:
+    """Return the facets of the list with these filters: the JSON of `Facets`."""
+    plan = choose(resolved, None, FACETED)
+    rows = await _first_matches(plan)
+    if rows[0].found > MOST_FOUND:
+        plan = choose(resolved, None, FACETED, found_too_many=True)
+        rows = await _first_matches(plan)
+    products = [row for row in rows if row.number is not None]
+    complete = len(products) <= FACETED and await _examines_all(plan)
+    top = None if resolved.category is None else resolved.category.ids[0]
+    return {
+        "complete": complete,
+        "tags": await _count_tags([row.tag_ids for row in products[:FACETED]]),
+        "categories": await _count_categories([row.category_id for row in products[:FACETED]], top),
+    }
+
+
+def _shape(plan: Plan) -> Shape:
+    source = Source.SORT_INDEX if plan.shape.source == Source.CATEGORY_INDEXES else plan.shape.source
+    return replace(plan.shape, source=source, sort=ProductSort.NEWEST, after=False)
+
+
+@lru_cache(maxsize=STATEMENTS)
+def _statement(shape: Shape) -> Statement:
+    first, counted = first_matches(shape, FACETED + 1)
+    columns = select(first.c.number, first.c.tag_ids, first.c.category_id, counted.c.found)
+    return Statement(columns.select_from(counted.outerjoin(first, true())))
+
+
+async def _first_matches(plan: Plan) -> Sequence[Row[Any]]:
+    return await fetch(searching_engine, _statement(_shape(plan)), plan.parameters)
+
+
+async def _examines_all(plan: Plan) -> bool:
+    """Return whether no product was left out because too many would have been examined."""
+    shape = _shape(plan)
+    if shape.availability is not None:
+        return False
+    if shape.source in FOUND:
+        return True
+    if shape.source == Source.NEWEST_WITH_WORDS:
+        return plan.lowest_number == 0
+    return not await fetch(searching_engine, last_walked_statement(shape), plan.parameters)
+
+
+async def _count_tags(products: Sequence[Sequence[UUID]]) -> list[dict[str, object]]:
+    ids = {id_ for tag_ids in products for id_ in tag_ids}
+    names: dict[UUID, str] = {row.id: row.name for row in await fetch(searching_engine, TAGS, {"ids": list(ids)})}
+    if missing := ids - names.keys():  # of tags that were merged or deleted
+        rows = await fetch(searching_engine, MERGED_TAGS, {"ids": list(missing)})
+        names |= {id_: row.name for row in rows for id_ in row.merged}
+    counts = Counter(name for tag_ids in products for name in {names[id_] for id_ in tag_ids if id_ in names})
+    return [{"name": name, "products": count} for name, count in _most(counts)]
+
+
+async def _count_categories(products: Sequence[UUID | None], top: UUID | None) -> list[dict[str, object]]:
+    """Count the products of each category directly below `top`, or at the top of the tree, with its subcategories."""
+    direct = Counter(category for category in products if category is not None)
+    rows = {row.id: row for row in await fetch(searching_engine, UPWARDS, {"ids": list(direct)})}
+    counts: Counter[UUID] = Counter()
+    for category, count in direct.items():
+        if (shown := _ancestor_below(category, top, rows)) is not None:
+            counts[shown] += count
+    return [
+        {"id": str(category), "slug": rows[category].slug, "name": rows[category].name, "products": count}
+        for category, count in _most(counts)
+    ]
+
+
+def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, Row[Any]]) -> UUID | None:
+    """Return the category itself or the one above it whose parent is `top`, or None."""
+    found = category
+    for _ in range(MAX_DEPTH):
+        if found not in rows:
+            break
+        parent = rows[found].parent_id
+        if parent == top:
+            return found
+        found = parent
+    return None
+
+
+def _most(counts: Counter[Any]) -> Iterable[tuple[Any, int]]:
+    return sorted(counts.items(), key=lambda each: (-each[1], str(each[0])))[:SHOWN]
