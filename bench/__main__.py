@@ -165,7 +165,7 @@ async def measure_intake(results: Results, size: Size, stack: Stack, executor: E
 
 
 async def measure_routes(results: Results, size: Size, stack: Stack, executor: Executor, console: Console) -> None:
-    """Measure how many requests per second routes without and with an access token and the product routes answer, and their peers."""
+    """Measure the requests per second of routes without and with an access token, of the product routes, and of their peers."""
     python = await _install(users_peer.ENVIRONMENT, results, console)
     async with AsyncExitStack() as running:
         results.routes = await running.enter_async_context(routes.open_and_closed_route(stack))

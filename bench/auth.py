@@ -120,7 +120,7 @@ def hash_alone(threads: int, seconds: float) -> Round:
 async def refreshes(stack: Stack, executor: Executor) -> AsyncIterator[list[MeasuredWork]]:
     """Yield the refreshes of auth, and those of an app that runs the same statements: with and without signing an access token.
 
-    All use the same tables and other sessions.
+    Each of them has its own sessions, in the same tables.
     """
     (account,) = await register(stack, "refresh@example.com")
     url = stack.env["AUTH_DATABASE_URL"]

@@ -28,7 +28,7 @@ CONNECTIONS = 32
 PRODUCTS = 64
 STOCK = 1_000_000_000
 ORDERS_PER_ACCOUNT = 9
-"""Fewer than an account may have unpaid."""
+"""Fewer than the unpaid orders that an account may have."""
 
 MAX_RATE = 1500
 """Number of requests that are prepared per second of a round. A round that has sent all of them ends early."""
@@ -81,7 +81,7 @@ def port_of(stack: Stack) -> int:
 
 
 def request_of(authorization: str, product: str) -> bytes:
-    """Return the complete HTTP/1.1 request for an order of one piece, with a new idempotency key."""
+    """Return the complete HTTP/1.1 request for an order of one unit, with a new idempotency key."""
     body = json.dumps({"items": [{"product_id": product, "quantity": 1}]})
     return (
         f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {authorization}\r\nIdempotency-Key: {uuid4().hex}\r\n"
@@ -90,7 +90,7 @@ def request_of(authorization: str, product: str) -> bytes:
 
 
 def send_orders(keys: Path, issuer: str, port: int, products: Sequence[str], seconds: float) -> Round:
-    """Send orders in this process for `seconds`, of another account after ORDERS_PER_ACCOUNT orders."""
+    """Send orders in this process for `seconds`. A new account is used after each ORDERS_PER_ACCOUNT orders."""
     signer, requests = Signer(keys, issuer), []
     for number in range(int(seconds * MAX_RATE)):
         if number % ORDERS_PER_ACCOUNT == 0:
@@ -102,7 +102,7 @@ def send_orders(keys: Path, issuer: str, port: int, products: Sequence[str], sec
 
 
 def send_attempts(keys: Path, issuer: str, port: int, product: str) -> Round:
-    """Send ATTEMPTS orders of one account in this process, which has soon as many unpaid orders as are allowed."""
+    """Send ATTEMPTS orders of one account in this process. After the first ones, the account has as many unpaid orders as are allowed."""
     authorization = Signer(keys, issuer).bearer()["Authorization"]
     requests = [request_of(authorization, product) for _ in range(ATTEMPTS)]
     return run(send_requests(requests, Target(port, PATH, ATTEMPT_CONNECTIONS), 60))

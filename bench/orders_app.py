@@ -1,4 +1,5 @@
-"""The floor of an order: one ASGI app without a framework, under the server of the services, with the same check of the access token.
+"""The least that an order can cost: one ASGI app without a framework, under the server of the services, with the same check of access
+tokens.
 
 It runs the same statements on asyncpg. It validates no field, has no limits, logs nothing and counts nothing.
 """

@@ -1,4 +1,4 @@
-"""The floor of a refresh: one ASGI app without a framework, which runs the same statements on asyncpg in one transaction.
+"""The least that a refresh can cost: one ASGI app without a framework, which runs the same statements on asyncpg in one transaction.
 
 It answers with the next refresh token and, if BENCH_SIGNS is 1, with an access token that it signs with a key of the same type. It checks
 nothing else and logs nothing.

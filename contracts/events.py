@@ -70,7 +70,7 @@ class EventData(BaseModel, ABC):
 
 
 class PaidOrderData(EventData):
-    """Which payment, for which order. Consumers compare these values with their own rows."""
+    """The payment and the order that an event is about. Consumers compare these values with their own rows."""
 
     reference: Reference
     order_id: UUID

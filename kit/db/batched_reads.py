@@ -1,4 +1,4 @@
-"""Rows that many requests read by their keys: those that arrive while a query runs share the next one."""
+"""Read rows by key for many requests: the requests that arrive while a query runs share the next query."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
@@ -15,7 +15,7 @@ QUERY_SECONDS = 2.5
 class BatchedReads(Generic[K, V]):
     """Reads rows by their keys, with one query at a time.
 
-    A query begins after its requests have arrived, so no request gets a row as it was before. The requests that wait are limited by
+    A query begins after its requests have arrived, so no response is older than its request. The requests that wait are limited by
     kit.http.request_limit. `read` returns the rows that it finds, by their keys.
     """
 

@@ -59,7 +59,7 @@ def mark_closed_connections(context: ExceptionContext) -> None:
 
 
 def begin_as_ping(connection: Any) -> bool:
-    """Begin the next transaction of a connection that leaves the pool, which shows whether the connection still works.
+    """Test a connection that leaves the pool by beginning its next transaction.
 
     SQLAlchemy's own test is a transaction of its own: three round trips to the server, before the BEGIN of the transaction that follows. If
     the BEGIN fails because the connection is dead, the pool replaces it, as after its own test. A connection that is returned unused, or

@@ -1,4 +1,4 @@
-"""GET routes whose parameters are parsed here: FastAPI takes longer for a few parameters than such a route for everything else."""
+"""GET routes whose parameters are parsed here, because FastAPI needs longer to parse a few parameters than such a route for the rest."""
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction
@@ -103,5 +103,5 @@ def _checked(dependant: Dependant) -> Dependency:
     )
     call = dependant.call
     if call is None or any(parameters) or not (iscoroutinefunction(call) or iscoroutinefunction(type(call).__call__)):
-        raise TypeError(f"{call} is no coroutine of the request only")
+        raise TypeError(f"{call} must be a coroutine function whose only parameter is the request")
     return call

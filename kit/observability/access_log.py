@@ -16,7 +16,7 @@ from kit.observability.logging import JsonLines, timestamp
 UNLOGGED_ROUTES = frozenset({"/livez", "/readyz", "/metrics"})
 
 POLLED_ROUTES = frozenset({"/auth/revocations"})
-"""Every process of our own services asks for these every few seconds, day and night. Unless it fails, that is logged at level DEBUG."""
+"""Paths that every process of the services polls every few seconds. A successful poll is logged at level DEBUG."""
 
 
 class AccessLog:

@@ -90,7 +90,7 @@ class MailNotFound(Problem):
 
 
 class MailNotResendable(Problem):
-    """This mail is not waiting any more, and the code in it is deleted. The owner of the account can request a new one."""
+    """This mail no longer waits to be sent, and its code is deleted. The owner of the account can request a new mail."""
 
     status = 409
 
@@ -236,7 +236,7 @@ class TooManyFailedLogins(OAuthError):
 
 
 class MailCodeRequired(OAuthError):
-    """Too many failed logins with this user name. Log in with a code from a mail, on a known device, or after resetting the password."""
+    """Too many failed logins with this user name. Log in with a code from a mail or on a known device, or reset the password."""
 
     status = 403
     error = "mail_code_required"

@@ -29,14 +29,14 @@ from services.catalog.variants import routes as variants
 
 
 class CatalogState(AuthState, OrderQueueState, TreeQueueState):
-    """What requests share."""
+    """The objects that all requests of the process share."""
 
     product_reads: ProductReads
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
-    """Create what requests share. Close the database connections at shutdown."""
+    """Create the objects that requests share. Close the database connections at shutdown."""
     fetch_keys = jwks_fetcher(settings.jwks_url)
     revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
     verifier = TokenVerifier(

@@ -21,13 +21,13 @@ Canceller = Annotated[Caller, Depends(_may_cancel)]
 """A customer, or staff who manage orders."""
 
 CancellingActor = Annotated[Actor, Depends(acting(_may_cancel))]
-"""The same, and the address, for the audit log."""
+"""A customer, or staff who manage orders, with the IP address for the audit log."""
 
 OrdersReader = Annotated[Caller, Depends(require_scope("orders:read"))]
 """A caller who may read the orders of all customers."""
 
 OrdersActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
-"""A caller who manages orders, and the address, for the audit log."""
+"""A caller who manages orders, with the IP address for the audit log."""
 
 
 async def scopes_of_caller(request: Request) -> frozenset[str]:
@@ -58,10 +58,10 @@ StockKeeper = Annotated[Caller, Depends(require_scope("stock:write"))]
 """A caller who may read and change the stock."""
 
 StockActor = Annotated[Actor, Depends(acting(require_scope("stock:write")))]
-"""The same, and the address, for the audit log."""
+"""A caller who may read and change the stock, with the IP address for the audit log."""
 
 AnyActor = Annotated[Actor, Depends(acting(authenticate))]
-"""Any caller with a valid access token, and the address, for the audit log."""
+"""Any caller with a valid access token, with the IP address for the audit log."""
 
 FulfilmentActor = Annotated[Actor, Depends(acting(require_scope("orders:manage")))]
 """A caller who may fulfil orders, and the address, for the audit log."""

@@ -273,18 +273,18 @@ class OverFulfilledItem(ResponseModel):
     variant_id: UUID
     name: str
     wanted: int = Field(description="The quantity of the request")
-    left: int = Field(description="The number of units for which the step was not made yet")
+    left: int = Field(description="The number of units for which this step is not recorded yet")
 
 
 class OverFulfilled(Problem):
-    """The order has not so many units left for this step. Get the order, and fulfil at most `left` units of each item."""
+    """The order does not have that many units left for this step. Get the order, and fulfil at most `left` units of each item."""
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"items": list[OverFulfilledItem]}
 
 
 class UnitsMissing(Problem):
-    """The units of an item are not in stock: the order was paid before they arrived. Record units that were received or counted first."""
+    """Units of an item have not arrived in stock yet (a backorder). First record a stock movement `received` or `counted`."""
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"variants": list[UUID]}
@@ -296,7 +296,7 @@ class AddressRequired(Problem):
     status = 422
 
 
-class AddressNeeded(Problem):
+class AddressStillNeeded(Problem):
     """The order still needs its address. Cancel it if it is not paid; otherwise wait until it is shipped, or ask the shop."""
 
     status = 409

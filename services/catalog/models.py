@@ -287,7 +287,7 @@ class Order(Base):
     """When auth made the change of the account that the order has; NULL if the data are those of the token."""
     status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)
     needs_fulfilment: Mapped[bool] = mapped_column(server_default=text("false"))
-    """True if an item is not digital: then the paid order waits for staff."""
+    """True if at least one item is not digital: the paid order then waits for staff."""
     amount: Mapped[int]
     currency: Mapped[str]
     payment_reference: Mapped[str | None]
@@ -312,8 +312,8 @@ class OrderItem(Base):
     """One product of an order, with its price, name and kind at the time of the order.
 
     `packed`, `shipped` and `delivered` are numbers of units; a delivered unit counts in all three. In an order of digital items only, they
-    stay 0: the row in `deliveries` says that all is delivered, and the delivery of a batch of orders writes no item. `restocked` is the
-    number of sold units that a refund has put back into the stock.
+    stay 0: the row in `deliveries` says that everything is delivered, so a delivery does not write to the items. `restocked` is the number
+    of sold units that a refund has put back into the stock.
     """
 
     __tablename__ = "order_items"

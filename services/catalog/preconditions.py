@@ -1,7 +1,7 @@
 """The header `If-Match`: editors do not overwrite each other's changes.
 
 The entity tag of a product or category is `"<version>-<hash of the content>"`. GET compares the whole tag. A change compares only the
-version: an order must not make the change of an editor stale.
+version, so an order that changes the availability does not make the change of an editor fail.
 """
 
 import re

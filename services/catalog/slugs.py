@@ -28,7 +28,7 @@ ChosenSlug = Annotated[Slug, AfterValidator(_refuse_id)]
 
 
 def kind_of(id_or_slug: str) -> Literal["id", "slug", "none"]:
-    """Return the format of a text that should be an id or a slug. A text without either, such as NUL, is not sent to the database."""
+    """Return the format of a text that should be an id or a slug. A text that is neither, such as NUL, is not sent to the database."""
     if UUID_FORMAT.fullmatch(id_or_slug):
         return "id"
     return "slug" if SLUG_FORMAT.fullmatch(id_or_slug) else "none"

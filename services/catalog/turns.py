@@ -1,9 +1,9 @@
 """Requests that write wait here, and not for a connection of the pool or for a lock.
 
-Of one account, one request at a time is worked on, so many requests of one account do not slow those of others: they take one place, and
-the requests of others do not wait behind them. At most `places` requests of all accounts are worked on at a time, fewer than there are
-connections, so the pool has connections left for other requests, and no order waits long for the lock of a product that many want. Every
-wait is bounded, and so is the number of requests that wait.
+One request of each account runs at a time, so an account with many requests takes only one place, and the requests of other accounts do not
+wait behind them. At most `places` requests run at a time. This is less than the number of connections, so the pool has connections left for
+other requests, and no order waits long for the lock of a product that many want. Every wait is bounded, and so is the number of requests
+that wait.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ WAIT_SECONDS = 20.0
 
 @dataclass(slots=True)
 class _Account:
-    """The requests of one account: those that wait, and the one that is worked on."""
+    """The requests of one account: those that wait, and the one that runs."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     requests: int = 0

@@ -23,10 +23,10 @@ SECONDS = int(os.environ.get("LOGIN_STORM_SECONDS", "300"))
 GUESSES_PER_SECOND = 20
 ADDRESSES = 50
 LOGIN_EVERY_SECONDS = 10
-"""The owner on the known device, and another customer."""
+"""How often the owner logs in on the known device, and another customer too."""
 
 CODE_AFTER = 0.5
-"""Of the duration: the owner then logs in on a new device, with one mail code."""
+"""The part of the duration after which the owner logs in on a new device, with one mail code."""
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ async def test_fifty_rushes_sell_exactly_the_stock(shop: StackClient, stock: int
 
 
 @pytest.mark.alone
-async def test_400_connections_at_once_for_ten_pieces_get_ten_orders_and_no_503(shop: StackClient) -> None:
+async def test_400_connections_at_once_for_ten_units_get_ten_orders_and_no_503(shop: StackClient) -> None:
     """No client waits for another one or repeats a request. Twenty rounds."""
     url = f"{shop.env['CATALOG_URL']}/catalog/orders"
     limits = httpx.Limits(max_connections=400, max_keepalive_connections=400)

@@ -36,7 +36,7 @@ def fields(dependant: Dependant) -> Iterator[FieldInfo]:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
-def test_patterns_of_a_request_have_words(route: APIRoute) -> None:
+def test_patterns_of_requests_have_an_error_message_in_words(route: APIRoute) -> None:
     for field in fields(route.dependant):
         annotated: Any = Annotated[field.annotation, field]
         assert list(patterns(TypeAdapter(annotated).core_schema)) == [], field

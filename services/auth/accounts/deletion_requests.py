@@ -71,7 +71,7 @@ async def request_deletion(
 async def delete_due(sessions: async_sessionmaker[AsyncSession], limit: int) -> int:
     """Delete up to `limit` customers' accounts whose time has come. Return their number. Skip those that another worker is deleting.
 
-    Each has its own transaction: one that waits for an account has not deleted another one, for which others could wait.
+    Each deletion has its own transaction: while it waits for the lock of one account, it holds no lock of another account.
     """
     of_customer = (Account.delete_at < func.now(), Account.role == CUSTOMER)
     due = select(Account.id).where(*of_customer).order_by(Account.delete_at).limit(1)

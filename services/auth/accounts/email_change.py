@@ -36,8 +36,8 @@ async def send_change(session: AsyncSession, account_id: UUID, email: str, *, ta
     )
 
 
-async def tell_requested(session: AsyncSession, account: Account) -> None:
-    """Tell the address of a locked account that another one was entered. Its owner can still cancel that with a new password."""
+async def mail_old_address(session: AsyncSession, account: Account) -> None:
+    """Send a mail to the address of a locked account: a new address was entered. The owner can cancel the change with a new password."""
     if await may_notify(session, account):
         await add_mail(session, Template.EMAIL_CHANGE_REQUESTED, account.address, account_id=account.id)
 

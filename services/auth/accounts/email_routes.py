@@ -97,8 +97,8 @@ async def change_email(
     """Send a mail with a token to the new address, and a notice to the old one. POST /auth/email/verify with this token changes the
     address.
 
-    Then the old address gets another mail, with which it can have the account back for 7 days. If the new address has an account already,
-    it gets a mail that says so; the answer is the same.
+    The old address then gets another mail, whose token gives the account this address back for 7 days (POST /auth/email/undo). If the new
+    address has an account already, it gets a mail that says so; the answer is the same.
     """
     require_mail()
     async with sessions.begin() as session:
@@ -110,7 +110,7 @@ async def change_email(
         locked = await records.lock_for_caller(session, caller, account.password_hash)
         await count_change(session, account.id)
         await request_mail(session, RequestKind.CHANGE_EMAIL, change.email, account.id)
-        await email_change.tell_requested(session, locked)
+        await email_change.mail_old_address(session, locked)
 
 
 @router.post(

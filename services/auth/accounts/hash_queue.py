@@ -1,8 +1,9 @@
 """A fair queue for a few threads: addresses take turns, so one address with many requests does not keep the others waiting.
 
-Requests from known devices and requests from unknown ones have separate queues, which take turns too. In each queue, lanes take turns: the
-requests of one account from its known devices, or the requests of one address from unknown devices. The lanes of one IPv6 /48 network
-share their turns: somebody who has a whole one has 65,536 addresses.
+Requests from known devices and requests from unknown ones have separate queues, which take turns too. A lane has the requests of one
+account from its known devices, or the requests of one address from unknown devices; in each queue, lanes take turns. The lanes of unknown
+devices in one IPv6 /48 network share the turns of one lane, because one customer may have a whole /48, with 65,536 networks that count as
+addresses.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ MAX_WAITING_REGISTRATIONS = 60
 """Of one address: as many as its bucket of registrations has (throttling/address_buckets.py)."""
 
 MAX_WAITING_KNOWN_OF_SITE = 16
-"""Requests from known devices, of all accounts, of one IPv4 address or IPv6 /48 network: a person with many accounts must not take the
-places and turns of others."""
+"""Requests from known devices, of all accounts, of one IPv4 address or IPv6 /48 network: so a person with many accounts does not use up the
+queue."""
 
 MAX_WAITING = 250
 """In each of the two queues. Both together are half of the requests that a process works on (kit/http/request_limit.py)."""
@@ -143,10 +144,10 @@ class _Queue:
         self._max_of_site = max_of_site
         self._waiting: dict[asyncio.Future[None], Lane] = {}
         self._of_site = Counter[str]()
-        """The number of waiting requests. Sites without one have no key."""
+        """The number of waiting requests of each site. A site without waiting requests has no key."""
         self._of_group = Counter[str]()
         self._groups: OrderedDict[str, OrderedDict[str, deque[asyncio.Future[None]]]] = OrderedDict()
-        """The lanes that have waiting requests, by group. The group, and in each group the lane, whose turn is next is the first one."""
+        """The lanes that have waiting requests, by group. The first group has the next turn, and in each group the first lane."""
 
     def join(self, lane: Lane) -> asyncio.Future[None]:
         """Return a future that is done when the request has its turn. Raises TooBusy."""

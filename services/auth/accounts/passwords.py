@@ -77,8 +77,9 @@ async def reset_password(
     token: str,
     new: str,
 ) -> str:
-    """Set a new password with a token from a mail, end all sessions, and forget all devices and what was requested for the account, also
-    its deletion. The address is verified by that. Return a device token: failed logins of others do not delay the owner's next login.
+    """Set a new password with a token from a mail, end all sessions, forget all known devices, and cancel what was requested for the
+    account, also its deletion. The address counts as verified afterwards. Return a device token, with which failed logins of others do not
+    delay the owner's next login.
 
     Raises TokenNotValid, PasswordTooEasy (the token can be used again then), TooBusy.
     """

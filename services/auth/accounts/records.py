@@ -70,7 +70,7 @@ def _account_id(caller: Caller) -> UUID:
 
 
 class AccountFacts(NamedTuple):
-    """What the owner of an account sees of it."""
+    """The columns of an account that its owner sees."""
 
     id: UUID
     email: str | None

@@ -76,7 +76,7 @@ class CurrentAccountView(AccountView):
 OneTimeToken = Annotated[
     str,
     StringConstraints(strip_whitespace=True),
-    Pattern("^[A-Za-z0-9_-]{43}$", "must be the 43 letters, digits and signs that the mail contains"),
+    Pattern("^[A-Za-z0-9_-]{43}$", "must be the token from the mail: 43 letters, digits and the signs - _"),
 ]
 
 

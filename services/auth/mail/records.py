@@ -48,7 +48,7 @@ async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
         raise MailNotFound(f"There is no mail {mail_id}: `mail list` shows them.")
     if mail.status is not MailStatus.WAITING and TEMPLATES[mail.template].secrets:
         raise MailNotResendable(
-            f"This mail is {mail.status}, and the code in it is deleted. The owner of the account can request a new one."
+            f"This mail is {mail.status}, and its code is deleted. The owner of the account can request a new mail."
         )
     await session.execute(
         update(Mail)

@@ -22,7 +22,7 @@ class Template(StrEnum):
     """To the new address of an account: confirm it."""
 
     EMAIL_CHANGE_REQUESTED = "email_change_requested"
-    """To the old address: another one was entered, and is not confirmed yet."""
+    """To the old address: a new address was entered, and is not confirmed yet."""
 
     EMAIL_TAKEN = "email_taken"
     """To an address that has an account: it was entered as the address of a new or another account."""

@@ -115,9 +115,13 @@ class ManagedMailView(ResponseModel):
     template: Template
     status: MailStatus
     attempts: int
-    created_at: datetime = Field(description="When it was written, or an operator sent it again")
-    next_attempt_at: datetime | None = Field(description="null if it does not wait any more")
-    ended_at: datetime | None = Field(description="When it was sent or given up")
+    created_at: datetime = Field(
+        description="When the mail was written, or when an operator requested that it is sent again"
+    )
+    next_attempt_at: datetime | None = Field(
+        description="When the next attempt to send it is due; null if it no longer waits"
+    )
+    ended_at: datetime | None = Field(description="When the mail was sent, or when the attempts to send it ended")
     error: str | None = Field(description="Why the last attempt failed")
 
 

@@ -196,8 +196,8 @@ _ROTATE = (
     )
     .returning(*_GRANTED)
 )
-"""Replace the secret of a family, and return what the access token says: one statement, which is built once, because each session refreshes
-its tokens every few minutes."""
+"""Replace the secret of a family, and return the claims of the access token. One statement, which is built only once: each session
+refreshes its tokens every few minutes."""
 
 _REPEATED = select(*_GRANTED).where(
     *_VALID,
@@ -206,7 +206,7 @@ _REPEATED = select(*_GRANTED).where(
     _FAMILIES.c.secret_digest == _CHILD,
     _FAMILIES.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
 )
-"""The same for a parent that is sent again within RETRY_PERIOD."""
+"""The same statement for a parent token that is sent again within RETRY_PERIOD."""
 
 
 async def _revoke_reused(session: AsyncSession, family_id: str, refresh_secret: bytes, origin: Origin) -> None:

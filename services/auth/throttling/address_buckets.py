@@ -20,7 +20,7 @@ from services.auth.throttling.models import AddressBucket, BucketKind
 from services.auth.throttling.networks import site_of
 
 SITE_FACTOR = 16
-"""An IPv6 /48 network has so many times the tokens of an address."""
+"""The bucket of an IPv6 /48 network has this many times the tokens of an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Bucket:
         return f"{self.kind} {address}".encode()
 
     def counted(self, address: str) -> "list[tuple[Bucket, str]]":
-        """Return the buckets that a request of an address takes a token of, in the sequence in which they are locked."""
+        """Return the buckets from which a request of an address takes a token, in the order in which they are locked."""
         site = site_of(address)
         if site == address:
             return [(self, address)]

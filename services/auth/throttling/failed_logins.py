@@ -4,9 +4,9 @@ The pause doubles with each further failure, up to a minute. Failures are counte
 each known device on its own, so guessing does not keep the owner out on a known device. They are counted for user names without an account
 too, so pauses do not show which accounts exist.
 
-If the shop sends mail, no password is tried any more after MAX_FAILURES failures in a row: the owner logs in with the code of a mail, on a
-known device, or after a password reset, which ends that. Without mail there are only pauses: an attacker could lock the owner out
-otherwise.
+If the shop sends mail, no password is tried any more after MAX_FAILURES failures in a row: the owner then logs in with a mail code, on a
+known device or after a password reset, and this ends the refusals. If the shop sends no mail, there are only pauses, because otherwise an
+attacker could lock the owner out.
 
 An attempt is counted before the password is verified, in a row that its transaction locks. So concurrent attempts cannot exceed the limits.
 If the attempt succeeds, it is removed.
@@ -36,7 +36,7 @@ RETENTION = timedelta(days=1)
 """How long failures are remembered after the last one."""
 
 RETENTION_OF_MAX_FAILURES = timedelta(days=90)
-"""The same after MAX_FAILURES: as long as a device of the owner is known after its last login."""
+"""How long the failures are remembered after MAX_FAILURES: as long as a device is known after its last login."""
 
 RETENTION_WITHOUT_PAUSE = timedelta(minutes=15)
 """The same while there are fewer than FREE_ATTEMPTS. Forgetting them allows four guesses in this time; pauses allow one in each minute."""

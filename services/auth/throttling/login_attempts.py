@@ -20,7 +20,7 @@ MAIL_CODE = "mail_code"
 """The label of logins that were refused after MAX_FAILURES."""
 
 MAIL_CODE_SECONDS = 5.0
-"""How long such a refusal is remembered. Not longer: a mail ends it, perhaps in another process."""
+"""How long this process remembers such a refusal. It is short, because a login with a mail code in another process may end the refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,9 @@ class LoginAttempt:
 
 
 def forget_refusals(refusals: RememberedRefusals, name: str) -> None:
-    """Forget that logins with a user name are refused, because the owner has proved to be the owner. The pause of the address goes on."""
+    """Forget that logins with a user name are refused, because its owner has logged in or reset the password. The pause of the address goes
+    on.
+    """
     key = failed_logins.key_of_name(name)
     refusals.forget(key)
     refusals.forget(_mail_code_key(key))

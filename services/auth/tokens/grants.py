@@ -102,7 +102,7 @@ async def log_in(
     attempt.check()
     lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id, address)
     async with hasher.slot(lane, login.source.disconnected):
-        attempt.check()  # others with this name or address may have been refused while this one waited: no query is needed then
+        attempt.check()  # a request with the same name or address may have been refused meanwhile: then this one needs no query
         async with sessions.begin() as session:
             client = await authenticate_app(session, login.client)
             started_at = await attempt.start(session)
@@ -114,7 +114,8 @@ async def log_in(
         raise InvalidGrant
     async with sessions.begin() as session:
         await attempt.record_success(session, started_at)
-    if new_hash is not None:  # in a transaction of its own: elsewhere, an account is locked before its failures
+    # In its own transaction, so that it cannot deadlock: other transactions lock the account before its failures.
+    if new_hash is not None:
         async with sessions.begin() as session:
             await records.upgrade_password_hash(session, account, new_hash)
     if settings.auth_registration is RegistrationMode.VERIFIED and not account.email_verified:

@@ -93,9 +93,9 @@ async def get_access_token(request: Request) -> Response:
     A login also returns a device token, which is valid for 90 days after the last login. Send it with the next login on this device: failed
     logins elsewhere, with this user name or from this network, then do not delay it.
 
-    After 100 failed logins in a row with a user name on unknown devices, `mail_code_required`: on these devices, the owner logs in with a
-    code from a mail (POST /auth/email/code), or resets the password (POST /auth/password/forgot). That ends it, and so does a login on a
-    known device.
+    After 100 failed logins in a row with a user name on unknown devices, logins with a password on unknown devices get 403
+    `mail_code_required`. The owner then logs in with a code from a mail (POST /auth/email/code), resets the password (POST
+    /auth/password/forgot), or logs in on a known device. Each of these ends the refusals.
     """
     form = await read_form(request, TokenForm)
     grant = await _grant(request, form)

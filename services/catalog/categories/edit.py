@@ -19,7 +19,7 @@ from services.catalog.models import AuditLogEntry, Category, Product
 from services.catalog.preconditions import check_if_sent
 
 
-class Old(NamedTuple):
+class OldValues(NamedTuple):
     """The values of a category before a change, for the audit log."""
 
     slug: str
@@ -116,14 +116,14 @@ async def delete_category(
     await audit.record(session, AuditLogEntry, actor, "category.deleted", category_id, before=before, after=after)
 
 
-async def _lock(session: AsyncSession, category_id: UUID, if_match: str | None) -> Old:
+async def _lock(session: AsyncSession, category_id: UUID, if_match: str | None) -> OldValues:
     """Lock a category and check its version. Return it as it is now. Raises CategoryNotFound, PreconditionFailed."""
     query = select(Category.slug, Category.name, Category.parent_id, Category.version).where(Category.id == category_id)
     row = (await session.execute(query.with_for_update())).one_or_none()
     if row is None:
         raise CategoryNotFound
     check_if_sent(if_match, row.version)
-    return Old(row.slug, row.name, row.parent_id)
+    return OldValues(row.slug, row.name, row.parent_id)
 
 
 async def _lock_products(session: AsyncSession, category_id: UUID) -> None:

@@ -29,4 +29,4 @@ async def tree_transaction(request: Request, editor: EditorCaller) -> AsyncItera
 
 
 TreeTransaction = Annotated[AsyncSession, Depends(tree_transaction, scope="function")]
-"""`Transaction` behind the queue, so that many moves at once wait for each other without a connection."""
+"""A `Transaction` that begins when the request has its turn: many concurrent moves wait for each other without holding connections."""

@@ -112,8 +112,8 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
 async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
     """Apply payment events to their orders (the consumer's handler).
 
-    A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: that it was
-    lost is recorded, and `payment.refunded` reports the money. An event that contradicts the order or an earlier event is not applied.
+    A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: a lost dispute
+    is only recorded, and `payment.refunded` reports the money. An event that contradicts the order or an earlier event is not applied.
     """
     others = [
         event
@@ -215,14 +215,14 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
 
 
 async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
-    """Store the changes of the stock. What comes back is stored first: another order of the batch may need it."""
+    """Store the changes of the stock. Units that go back into the stock are stored first: another order of the batch may need them."""
     before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.accepted}
     at_once = {order_id: units for order_id, units in state.restocked.items() if order_id in state.accepted}
     await levels.restock(session, before, levels.PAYMENTS)
     await levels.reserve_again(session, sorted(state.reserved_again), levels.PAYMENTS)
     await levels.sell(session, sorted(state.accepted), levels.PAYMENTS)
     await levels.restock(session, at_once, levels.PAYMENTS)
-    # Also what a refunded order still waits for: units that were not there when it was paid.
+    # Also the reservations of a refunded order for units that were not in stock when it was paid.
     await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS)
 
 

@@ -65,7 +65,7 @@ async def fulfil(session: AsyncSession, key: str, request: FulfilItems, actor: A
 
 
 def _units(row: Row[Any], status: OrderStatus) -> ItemUnits:
-    """Return the units of an item. Those of a digital order are not written when it is delivered."""
+    """Return the units of an item. The row of an item of a digital order keeps 0 when it is delivered: all its units are delivered."""
     if status == OrderStatus.DELIVERED:
         return ItemUnits(row.kind, row.quantity, row.quantity, row.quantity, row.quantity)
     return ItemUnits(row.kind, row.quantity, row.packed, row.shipped, row.delivered)
@@ -84,7 +84,7 @@ def _quantities(items: Items, requested: list[FulfilledItem]) -> dict[UUID, int]
             raise ItemNotOrdered(
                 "The order has several variants of this product: name the variant_id."
                 if matching
-                else f"The order has no item {line.variant_id or line.product_id}. GET the order to see its items."
+                else f"The order has no item {line.variant_id or line.product_id}. Get the order to see its items."
             )
         quantities[matching[0]] = quantities.get(matching[0], 0) + line.quantity
     return quantities
@@ -115,7 +115,7 @@ def _check(items: Items, units: Mapping[UUID, ItemUnits], quantities: Mapping[UU
 async def _check_address(
     session: AsyncSession, order_id: UUID, items: Items, quantities: Mapping[UUID, int], request: FulfilItems
 ) -> None:
-    """Raise AddressErased if goods would be shipped without an address. A tracking number leads to it, so it is not stored without one."""
+    """Raise AddressErased for a shipment without an address. A tracking number reveals the address, so it is refused too."""
     shipped = any(items[variant_id].kind == ProductKind.SHIPPED for variant_id in quantities)
     if request.tracking is not None or (shipped and request.step == FulfilmentStep.SHIP):
         address = select(OrderAddress.order_id).where(OrderAddress.order_id == order_id)
@@ -135,7 +135,7 @@ async def _store(session: AsyncSession, order_id: UUID, variant_id: UUID, units:
 async def _record(
     session: AsyncSession, order_id: UUID, request: FulfilItems, quantities: Mapping[UUID, int], actor: Actor
 ) -> FulfilmentView:
-    """Insert the step and its audit entry, which is kept for ever and so has no tracking number."""
+    """Insert the step and its audit entry. The entry has no tracking number, because it is kept for ever."""
     items = {str(variant_id): quantity for variant_id, quantity in quantities.items()}
     values = {
         "order_id": order_id,

@@ -1,4 +1,4 @@
-"""The refund rules: what money that goes back to the customer means for the units of an order. This module does no I/O.
+"""The refund rules: what happens to the units of an order when money is paid back to the customer. This module does no I/O.
 
 docs/catalog.md has the same table, and a test compares them.
 """
@@ -73,7 +73,7 @@ class PaidItem:
     delivered: int = 0
 
     def states(self) -> Iterator[tuple[UnitState, int]]:
-        """Yield how many units of the item are in each state, if the order was paid: then a digital item was delivered."""
+        """Yield how many units of the item of a paid order are in each state. Digital units were delivered with the payment."""
         match self.kind:
             case ProductKind.DIGITAL:
                 state, units = UnitState.DIGITAL_DELIVERED, self.quantity
@@ -90,7 +90,7 @@ class PaidItem:
 
 
 def money_back(refunded_amount: int, amount: int, *, dispute_lost: bool) -> MoneyBack:
-    """Return how money went back, if `refunded_amount` of the order's `amount` did."""
+    """Return how money went back to the customer: `refunded_amount` is the part of the order's `amount` that was paid back."""
     if refunded_amount < amount:
         return MoneyBack.PARTIAL_REFUND
     return MoneyBack.DISPUTE_LOST if dispute_lost else MoneyBack.FULL_REFUND

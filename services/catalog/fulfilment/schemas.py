@@ -33,12 +33,14 @@ class FulfilItems(RequestModel):
     )
 
     items: list[FulfilledItem] = Field(
-        min_length=1, max_length=MAX_LINES, description="Units of the order; those of the same variant are added up"
+        min_length=1,
+        max_length=MAX_LINES,
+        description="Units of the order; the quantities of a repeated variant are added up",
     )
     step: FulfilmentStep = Field(
         default=FulfilmentStep.DELIVER,
-        description="What was done with the units: `pack`, `ship` or `deliver`. A step includes those before it. "
-        "A service is only delivered",
+        description="What was done with the units: `pack`, `ship` or `deliver`. A step also records those before it. "
+        "For a service, only `deliver` is possible",
     )
     tracking: Tracking | None = Field(
         default=None, description="Number of the parcel at the carrier, for `ship` and `deliver`"

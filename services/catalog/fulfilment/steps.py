@@ -28,7 +28,7 @@ class ItemUnits:
         return self.kind != ProductKind.SERVICE or step == FulfilmentStep.DELIVER
 
     def left(self, step: FulfilmentStep) -> int:
-        """Return for how many units the step was not made yet."""
+        """Return the number of units for which the step is not recorded yet."""
         match step:
             case FulfilmentStep.PACK:
                 return self.quantity - self.packed

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.auth import Caller
-from services.catalog.errors import AddressNeeded, OrderNotFound
+from services.catalog.errors import AddressStillNeeded, OrderNotFound
 from services.catalog.models import AuditLogEntry, Order, OrderAddress, OrderItem
 from services.catalog.orders.addresses import erase_addresses
 from services.catalog.orders.numbers import has_key
@@ -16,7 +16,7 @@ from services.catalog.statuses import OrderStatus, ProductKind
 async def erase_address(session: AsyncSession, key: str, caller: Caller, actor: Actor) -> None:
     """Erase the address and the tracking numbers of the order with this id or number. Does nothing if they are erased.
 
-    The caller is its customer, or has the scope orders:manage. Raises OrderNotFound, and AddressNeeded if the customer's order still has to
+    The caller is its customer, or has the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order still has to
     be paid or shipped.
     """
     found = select(Order.id, Order.status, Order.customer_id).where(has_key(key)).with_for_update(key_share=True)
@@ -31,6 +31,6 @@ async def erase_address(session: AsyncSession, key: str, caller: Caller, actor: 
     )
     may_be_needed = not is_staff and order.status in {OrderStatus.PENDING, OrderStatus.PAID}
     if may_be_needed and (await session.execute(select(exists().where(*waiting)))).scalar_one():
-        raise AddressNeeded
+        raise AddressStillNeeded
     if await erase_addresses(session, OrderAddress.order_id == order.id):
         await audit.record(session, AuditLogEntry, actor, "order.address_erased", order.id)

@@ -70,5 +70,7 @@ def split_words(text: str) -> list[str]:
 
 
 def _has_words(words: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that every word is in the text, or is the beginning of a word in it. Quoted, no character is an operator."""
+    """Return the condition that every word is in the text, or is the beginning of a word in it. Words are quoted, so no character of them
+    is an operator of tsquery.
+    """
     return ORDERS.c.search.op("@@")(func.to_tsquery("simple", " & ".join(f"'{word}':*" for word in words)))

@@ -1,4 +1,5 @@
-"""Insert an order with its items and the response to its idempotency key in one statement: each round trip to the database counts here."""
+"""Insert an order with its items and the response to its idempotency key in one statement, because each round trip to the database slows
+the order."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Limits on what one customer can hold without paying, so that nobody reserves a whole shelf.
+"""Limits on what one customer can reserve without paying, so that nobody reserves the whole stock of a product.
 
 The limits are exact: the orders of one customer are counted one after the other, under a lock. The requests of one customer to the same
 process have waited for each other before they got a connection (turns.py), so they do not keep the connections that others need.

@@ -27,9 +27,9 @@ def new_number() -> str:
 
 
 def parse_number(text: str) -> str | None:
-    """Return the number in its usual form, or None if the text is none: lower case and other separators are accepted.
+    """Return the order number in its usual form, or None if the text is no valid order number.
 
-    A number with a wrong character or with two exchanged characters is none.
+    Lower case and other separators are accepted. A number with one wrong character or with two exchanged characters is not valid.
     """
     characters = re.sub(r"[\s.\-]", "", text).upper()
     if len(characters) != LENGTH or not _VALUES.keys() >= set(characters):

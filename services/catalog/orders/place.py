@@ -36,7 +36,7 @@ from services.catalog.statuses import OrderStatus, ProductKind, StockState
 from services.catalog.stock import levels
 
 ATTEMPTS = 5
-"""How many random numbers are tried. Even among a hundred million orders, one of 270 numbers is taken."""
+"""How many random numbers are tried. With a hundred million orders, about one of 270 random numbers is already taken."""
 
 log = structlog.get_logger("orders")
 
@@ -112,7 +112,7 @@ async def with_address(session: AsyncSession, order: OrderView) -> OrderView:
 
 
 async def _check(session: AsyncSession, request: PlaceOrder) -> list[Line]:
-    """Load the lines and check everything that a read can tell, before anything is locked."""
+    """Load the lines and check everything that can be checked without a lock."""
     if (units := sum(line.quantity for line in request.items)) > settings.catalog_max_units_per_order:
         limit = settings.catalog_max_units_per_order
         raise TooManyUnits(f"The order has {units} units, and {limit} are allowed. Split it into several orders.")

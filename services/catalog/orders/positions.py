@@ -131,8 +131,8 @@ class _Reader:
     def along(self, column: ColumnElement[Any], value: ColumnElement[Any]) -> Query:
         """Read the orders with this value, along the index on the column, the time and the id.
 
-        The planner may take another index if it takes the value for frequent, and then reads everybody's orders if those with the value are
-        old. The condition with ANY and the order, which only this index has, prevent that.
+        If the planner believes that the value is frequent, it may choose another index, and then reads the orders of all customers until it
+        finds old ones with the value. The condition with ANY and the order, which only this index has, prevent that.
         """
         created_at, order_id = ORDERS.c.created_at, ORDERS.c.id
         conditions = (column == any_(array([value])), *self._within(created_at, order_id), *self.others)

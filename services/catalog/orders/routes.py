@@ -14,7 +14,7 @@ from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestNetwork
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
-    AddressNeeded,
+    AddressStillNeeded,
     AddressRequired,
     AmountTooLarge,
     AmountTooSmall,
@@ -140,10 +140,11 @@ async def cancel_order(
     "/{order_id}/address",
     status_code=204,
     summary="Erase the address of an order",
-    responses=problem_responses(OrderNotFound, AddressNeeded),
+    responses=problem_responses(OrderNotFound, AddressStillNeeded),
 )
 async def erase_address(order_id: OrderId, caller: AnyCaller, actor: AnyActor, session: Transaction) -> None:
-    """Erase the address of an order, and its tracking numbers. Its customer can do that when the order is shipped or ended.
+    """Erase the address of an order, and its tracking numbers. Its customer can do that when the order is shipped, cancelled, expired or
+    refunded.
 
     With the scope `orders:manage`, staff can erase the address of any order at any time.
     """

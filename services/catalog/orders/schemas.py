@@ -98,7 +98,7 @@ class FulfilmentView(ResponseModel):
 
 
 class FulfilmentPage(PageResponse[FulfilmentView]):
-    """One page of the steps with units of an order."""
+    """One page of the fulfilments of an order."""
 
 
 class OrderPaymentView(ResponseModel):
@@ -109,7 +109,7 @@ class OrderPaymentView(ResponseModel):
         "`awaited`: a refund or a lost dispute was reported, but the payment itself not yet"
     )
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
-    dispute_lost: bool = Field(description="True if the bank decided a dispute for the customer")
+    dispute_lost: bool = Field(description="True if the bank decided a dispute in favour of the customer")
 
 
 class CustomerView(ResponseModel):
@@ -167,7 +167,9 @@ class OrderView(ResponseModel):
     )
 
     id: UUID = Field(description="Id of the order")
-    number: str = Field(description="Short number of the order, for customers who call. It has a check character")
+    number: str = Field(
+        description="Short number of the order for phone calls. Its last character is a check character"
+    )
     customer_id: str = Field(description="Id of the account that placed the order")
     customer: CustomerView = Field(description="The account that placed the order, as auth knows it now")
     status: OrderStatus = Field(description="`pending` until it is paid, cancelled or expired")

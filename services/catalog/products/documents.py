@@ -113,7 +113,7 @@ def add_stock(document: str, units: int | None) -> str:
 
 
 def page_json(documents: Sequence[str], next_cursor: str | None, more: Mapping[str, object]) -> bytes:
-    """Return a page of products with the fields `more`. A cursor has no character that JSON escapes."""
+    """Return a page of products with the fields `more`. The cursor needs no escaping in JSON."""
     cursor = "null" if next_cursor is None else f'"{next_cursor}"'
     fields = "".join(f',"{name}":{json.dumps(value)}' for name, value in more.items())
     return f'{{"items":[{",".join(documents)}],"next_cursor":{cursor}{fields}}}'.encode()

@@ -206,10 +206,10 @@ class ProductPage(PageResponse[ProductView]):
 
     corrected: str | None = Field(
         default=None,
-        description="Only if no product has a word of the search text: the text with the nearest known words, which was searched for",
+        description="If no product matches the search text: the corrected text that was searched for instead",
     )
     facets: Facets | None = Field(default=None, description="Only with `facets=true`")
     ranked_newest: int | None = Field(
         default=None,
-        description="Only with the sort `relevance`, if too many products match: about this many of the newest are ranked and listed",
+        description="If too many products match for the sort `relevance`: only about this many of the newest are listed",
     )

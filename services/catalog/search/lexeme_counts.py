@@ -1,7 +1,8 @@
 """The background job that counts how many products have each word. The search chooses its plan by these numbers.
 
 New products are counted within a minute. Changed and deleted products are counted again by a recount once a day: it makes a new generation
-of the lexemes beside the current one, in small steps, and then replaces it. Wrong numbers make a search slower, and never wrong.
+of the lexemes beside the current one, in small steps, and then replaces it. Outdated numbers make a search slower. A search for a whole
+word finds all its products nevertheless; the beginning of a frequent word finds a new longer word only after that word was counted.
 """
 
 from sqlalchemy import Row, TextClause, bindparam, select, text

@@ -29,7 +29,7 @@ FOR NO KEY UPDATE OF orders SKIP LOCKED
 
 
 async def find_product(session: AsyncSession, variant_id: UUID) -> UUID:
-    """Return the product of a variant, under which the audit log has the changes of its stock. Raises ProductNotFound."""
+    """Return the product of a variant: the audit log records changes of the stock under the product. Raises ProductNotFound."""
     query = select(Variant.product_id).where(Variant.id == variant_id)
     product_id = (await session.execute(query)).scalar_one_or_none()
     if product_id is None:

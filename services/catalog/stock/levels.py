@@ -1,7 +1,7 @@
 """The only place where stock changes: each function changes the levels of variants and records the movements in one statement.
 
 `on_hand` is the number of units that are not sold, `reserved` the part of them that unpaid orders hold. Units are sold when their order
-is paid, also those that are shipped later: so the stock never promises them to somebody else. An order needs
+is paid, also those that are shipped later: so no other order can reserve them. An order needs
 `on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited, and its orders move no stock.
 
 Orders are locked first, then levels in order of the variant's id, so that concurrent transactions do not deadlock.
@@ -98,7 +98,7 @@ SELECT variant_id, 'sold', quantity, -quantity, -quantity, order_id, CAST(:actor
 """)  # noqa: S608 -- MOVEMENT is a constant
 
 
-# Units of sold items that go back into the stock. An item without other units is released.
+# Units of sold items go back into the stock. If all units of an item do, the item is released.
 RESTOCK = text(f"""
 WITH requested AS (
     SELECT * FROM unnest(CAST(:orders AS uuid[]), CAST(:variants AS uuid[]), CAST(:units AS bigint[]))

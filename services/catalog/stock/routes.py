@@ -84,9 +84,9 @@ async def update_stock(
     responses=problem_responses(ProductNotFound),
 )
 async def delete_stock(product_id: ProductId, actor: StockActor, session: Transaction) -> None:
-    """Stop counting the stock of a product: it can be ordered without a limit from now on, and unpaid orders reserve nothing of it.
+    """Stop counting the stock of a product: it can be ordered without a limit from now on, and all reservations of it end.
 
-    The history keeps what was there. The next received units make the stock limited again. Requires the scope `stock:write`.
+    The history of its movements stays. The next received units make the stock limited again. Requires the scope `stock:write`.
     """
     await unlimited.make_unlimited(session, product_id, actor)
 

@@ -145,7 +145,7 @@ async def get_variant_stock(variant_id: VariantId, _: StockKeeper, session: Read
 async def update_variant_stock(
     variant_id: VariantId, request: UpdateStock, actor: StockActor, session: Transaction
 ) -> StockLevelView:
-    """Set how many units can be ordered although they are not there. Requires the scope `stock:write`."""
+    """Set how many units can be ordered beyond those that are in stock. Requires the scope `stock:write`."""
     return await set_backorder_limit(session, variant_id, request, actor)
 
 
@@ -156,7 +156,7 @@ async def update_variant_stock(
     responses=problem_responses(ProductNotFound),
 )
 async def delete_variant_stock(variant_id: VariantId, actor: StockActor, session: Transaction) -> None:
-    """Stop counting the stock of a variant, as that of a product without options. Requires the scope `stock:write`."""
+    """Stop counting the stock of a variant: it can be ordered without a limit from now on. Requires the scope `stock:write`."""
     await make_unlimited(session, variant_id, actor)
 
 

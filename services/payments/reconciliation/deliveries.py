@@ -29,7 +29,7 @@ IN_PROGRESS = timedelta(minutes=10)
 """A payment that changed within this time may not have reached catalog yet."""
 
 WAITING = frozenset({"paid", "refunded"})
-"""The statuses of an order that was paid and has no delivery: it waits for it, or the money went back before."""
+"""The statuses of a paid order without a delivery: it still waits for its delivery, or it was refunded before."""
 
 
 class ComparedPayment(NamedTuple):

@@ -22,7 +22,7 @@ log = structlog.get_logger("webhooks")
 
 
 class WebhookSources:
-    """The sources of PAYMENTS_WEBHOOK_SOURCES. If there are none: Paystack's addresses with a live key, and every address with a test key.
+    """The sources of PAYMENTS_WEBHOOK_SOURCES. If it is empty: Paystack's addresses with a live key, and every address with a test key.
 
     With a test key, webhooks also come from the sandbox, or through a tunnel to a developer's machine.
     """

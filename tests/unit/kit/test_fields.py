@@ -54,7 +54,7 @@ def test_text_is_accepted_if_and_only_if_it_has_the_pattern(kind: Any, text: str
     assert accepts(TypeAdapter(kind), text) is (re.search(pattern, text) is not None)
 
 
-def test_text_without_the_pattern_is_described_in_words() -> None:
+def test_text_that_does_not_match_a_pattern_is_refused_in_words() -> None:
     class Paid(BaseModel):
         reference: ReferenceText
         code: Annotated[str, Pattern("^[A-Z]{3}$", "must be a currency code, such as NGN")]

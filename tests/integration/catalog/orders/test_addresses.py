@@ -99,7 +99,7 @@ async def test_erase_when_the_order_is_shipped_then_nothing_of_the_address_is_le
     for events in ((), (payment_succeeded(order, "r1"),)):
         await handle_events(*events)
         refused = await client.delete(url, headers=customer)
-        assert (refused.status_code, refused.json()["code"]) == (409, "address_needed")
+        assert (refused.status_code, refused.json()["code"]) == (409, "address_still_needed")
     await fulfil(client, editor, order, {cup: 1}, step="ship", tracking="GIG-1")
     for _ in range(2):
         assert (await client.delete(url, headers=customer)).status_code == 204

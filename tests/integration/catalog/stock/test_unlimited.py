@@ -78,7 +78,7 @@ async def test_delete_stock_when_an_order_is_refunded_or_paid_late_then_no_unit_
     assert await stock_differences() == []
 
 
-async def test_stock_of_a_variant_then_limit_history_and_end_are_those_of_the_variant(
+async def test_stock_of_a_variant_when_it_gets_a_limit_and_becomes_unlimited_then_history_and_audit_log_show_it(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     shirt = await post_product(client, editor, name="Shirt", stock=None, options=["size"])

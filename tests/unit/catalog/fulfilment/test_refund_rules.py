@@ -66,7 +66,7 @@ def test_refund_of_a_paid_order_follows_the_row_of_its_units(
     assert status_after(how) == rule.status, "the status of an order does not depend on the state of its units"
 
 
-def test_rows_are_all_rules() -> None:
+def test_rows_of_this_test_are_all_rules() -> None:
     assert [(state, how) for state, how, *_ in ROWS] == list(REFUND_RULES)
 
 
