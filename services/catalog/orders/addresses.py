@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.fields import Line
+from kit.fields import Line, Pattern
 from kit.schemas import RequestModel, ResponseModel, example
 from services.catalog.models import Fulfilment, OrderAddress
 from services.catalog.orders.countries import Country
@@ -17,8 +17,20 @@ RETENTION_MONTHS = 24
 BATCH = 1000
 
 ShortLine = Annotated[Line, StringConstraints(max_length=100)]
-PostalCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9 -]{0,18}[A-Za-z0-9])?$")]
-Phone = Annotated[str, StringConstraints(pattern=r"^\+?[0-9](?:[0-9 ()./-]{1,28}[0-9])$")]
+PostalCode = Annotated[
+    str,
+    Pattern(
+        r"^[A-Za-z0-9](?:[A-Za-z0-9 -]{0,18}[A-Za-z0-9])?$",
+        "must be a postal code: 1 to 20 letters, digits, spaces and hyphens, with a letter or digit at both ends",
+    ),
+]
+Phone = Annotated[
+    str,
+    Pattern(
+        r"^\+?[0-9](?:[0-9 ()./-]{1,28}[0-9])$",
+        "must be a phone number: 3 to 30 digits, spaces and the signs ( ) . / -, with a digit at both ends, after an optional +",
+    ),
+]
 
 EXAMPLE = {
     "name": "Ada Obi",

@@ -16,8 +16,8 @@ from services.catalog.statuses import OrderStatus, ProductKind
 async def erase_address(session: AsyncSession, key: str, caller: Caller, actor: Actor) -> None:
     """Erase the address and the tracking numbers of the order with this id or number. Does nothing if they are erased.
 
-    The caller is its customer, or has the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order still has to
-    be paid or shipped.
+    The caller is its customer, or has the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order still
+    has to be paid or shipped.
     """
     found = select(Order.id, Order.status, Order.customer_id).where(has_key(key)).with_for_update(key_share=True)
     order = (await session.execute(found)).one_or_none()

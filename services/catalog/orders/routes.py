@@ -14,8 +14,8 @@ from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestNetwork
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
-    AddressStillNeeded,
     AddressRequired,
+    AddressStillNeeded,
     AmountTooLarge,
     AmountTooSmall,
     CancelReasonRequired,
