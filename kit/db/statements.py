@@ -1,4 +1,4 @@
-"""SELECT statements that are built and compiled once, for lists and rows that are read often.
+"""Statements that are built and compiled once, for what is read or written often.
 
 To build an expression, to compute its key in SQLAlchemy's cache and to convert the values of the rows takes longer than to send the
 statement and to receive its rows.
@@ -7,23 +7,28 @@ statement and to receive its rows.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, TextClause
+from sqlalchemy import BindParameter, Row
 from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.elements import ClauseElement
 
 _dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 class Statement:
-    """A compiled SELECT. `sql` is its text, and each `bindparam` without a value is an argument.
+    """A compiled statement. `sql` is its text, and each `bindparam` without a value is an argument.
+
+    Its text must not depend on the values. IN (...) and VALUES of many rows do: pass arrays (bulk.py).
 
     The values of its rows are those of the driver: an enumeration is a text.
     """
 
-    def __init__(self, query: Select[*tuple[Any, ...]] | TextClause) -> None:
-        compiled = query.compile(dialect=_dialect)
-        self.sql = compiled.string
+    def __init__(self, statement: Executable) -> None:
+        assert isinstance(statement, ClauseElement)  # noqa: S101 -- every statement is one
+        compiled: Any = statement.compile(dialect=_dialect)
+        self.sql: str = compiled.string
         self._binds = [_Bind(compiled.binds[name]) for name in compiled.positiontup or ()]
 
     def arguments(self, values: Mapping[str, object]) -> tuple[object, ...]:
