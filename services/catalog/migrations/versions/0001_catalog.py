@@ -227,7 +227,7 @@ def upgrade() -> None:
             "search",
             postgresql.TSVECTOR(),
             sa.Computed(
-                "to_tsvector('simple', translate(number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, ''), '/.@_-', '     '))",
+                "to_tsvector('simple', translate(number || ' ' || coalesce(customer_name, '') || ' ' || coalesce(customer_email, ''), '/.@_-<>&', '        '))",
                 persisted=True,
             ),
             nullable=False,
