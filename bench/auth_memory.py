@@ -18,7 +18,7 @@ MAX_MEGABYTES = 20.0
 """The bar: so much more memory at most, in millions of bytes."""
 
 CONNECTIONS = 8
-"""auth lets so many logins of one address wait."""
+"""The number of logins of one address that auth lets wait."""
 
 SECONDS = 600.0
 """The time limit. The attack needs more than a minute of CPU time."""

@@ -120,7 +120,7 @@ class AddressNotVerified(Problem):
 
 
 class ScopesNotHeld(Problem):
-    """The role has scopes that you do not have, so you can neither give nor change it. Ask an operator who has them."""
+    """The role has scopes that you do not have, so you cannot grant it or act on an account that has it. Ask an operator who has them."""
 
     status = 403
 

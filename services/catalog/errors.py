@@ -81,13 +81,13 @@ class OrderNotFound(Problem):
 
 
 class CancelReasonRequired(Problem):
-    """Staff give a reason when they cancel the order of a customer, who sees it. Repeat the request with `reason`."""
+    """Staff must give a reason when they cancel the order of a customer, who sees it. Repeat the request with `reason`."""
 
     status = 422
 
 
 class TooManyNotes(Problem):
-    """This order has as many notes as are allowed."""
+    """This order has the maximum number of notes. No further note can be added."""
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"limit": int}
@@ -208,7 +208,7 @@ class PriceMissing(Problem):
 
 
 class StockChanged(Problem):
-    """Another number of units is on hand than `expected`. Count again, with `on_hand` as `expected`."""
+    """The number of units on hand is not `expected`. Count again, and send `on_hand` of this response as `expected`."""
 
     status = 409
     members: ClassVar[Mapping[str, Any]] = {"on_hand": int}

@@ -46,7 +46,8 @@ _MARKS = "[\\u0300-\\u036f\\u0640\\u064b-\\u065f\\u0670]"
 
 BUCKET_BITS = (12, 14, 16, 18, 20)
 _BUCKETS = ", ".join(f"'#{bits}:' || (number >> {bits})" for bits in BUCKET_BITS)
-"""Tokens of the 4,096, 16,384, … products that were created together: with them, the index finds the newest products that have a word."""
+"""Each product has the tokens of its blocks of 4,096, 16,384, … products with consecutive numbers. A search for a word and the newest
+blocks finds the newest products with the word in the index."""
 
 
 def searched(text: str) -> str:

@@ -15,7 +15,7 @@ MIN_CHARACTERS = 8
 MAX_CHARACTERS = 128
 MAX_BYTES = 1024
 RATED_CHARACTERS = 32
-"""Of a longer password, only so many characters are rated: zxcvbn's time grows with the square of the length."""
+"""Only this many characters of a longer password are rated: zxcvbn's time grows with the square of the length."""
 SUBSTITUTES = ("4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2")
 """The characters that zxcvbn reads as a, b, c, e, g, i, l, o, s, t, x and z."""
 MAX_READINGS = 4

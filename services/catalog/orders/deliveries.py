@@ -91,7 +91,7 @@ async def list_deliveries(
 ) -> DeliveryPage:
     """Return the deliveries of a period, oldest first, to compare them with payments. They contain no personal data.
 
-    With `reference`, return all orders for which these payments paid, and leave `limit` and `cursor` out of account. Requires the scope
+    With `reference`, return all orders for which these payments paid, and ignore `limit` and `cursor`. Requires the scope
     `orders:read`.
     """
     period = _period(from_, to)

@@ -35,10 +35,10 @@ from kit.db.counting import count_up_to
 from services.catalog.orders.filters import ITEMS, LOWER_EMAIL, ORDERS, OrderFilter
 
 LOOKED_AT = 200
-"""So many of the first orders are looked at before the matches are counted: of a common word, there are 100,000."""
+"""The number of first orders that are checked before the matches are counted, because a common word can have 100,000 matches."""
 
 SORTED_WITH_WORDS, SORTED_WITH_AMOUNTS = 2_000, 20_000
-"""Up to so many matches are sorted. Amounts are read from the index alone, words need the rows."""
+"""At most this many matches are sorted. Amounts are read from the index alone; words need the rows."""
 
 Query = Select[datetime, UUID]
 

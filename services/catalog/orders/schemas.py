@@ -104,7 +104,7 @@ class FulfilmentPage(PageResponse[FulfilmentView]):
 class OrderPaymentView(ResponseModel):
     reference: str = Field(description="Reference of the payment")
     outcome: PaymentOutcome = Field(
-        description="`paid`: paid for the order, which staff deliver; `delivered`: paid for the order, which was delivered; "
+        description="`paid`: it paid for the order, and staff deliver it; `delivered`: it paid for the order, which was delivered; "
         "`undeliverable`: the order cannot be fulfilled, and the payment is refunded; `refunded`: completely refunded; "
         "`awaited`: a refund or a lost dispute was reported, but the payment itself not yet"
     )

@@ -19,7 +19,7 @@ MANY_SHARE = 0.02
 MAX_MERGED_CATEGORIES = 150
 MAX_BUCKETS = 8
 RANKED_MATCHES = 700
-"""At least about so many of the newest matches are looked up to be ranked. If they are rare, each is on another page of the disk."""
+"""About the smallest number of newest matches that are read and ranked. Rare matches are expensive: each is on another page of the disk."""
 
 NEWEST_PAGE_MATCHES = 300
 """About how many matches are looked up for a page of the newest ones."""

@@ -77,8 +77,8 @@ CurrencyParam = Annotated[Currency | None, Query(description="Only products with
 SortParam = Annotated[
     ProductSort | None,
     Query(
-        description="By `relevance` (the default with `q`), `newest` first (the default without), lowest `price` first, "
-        "highest price first (`-price`), or by `name`. By price, `currency` is required"
+        description="`relevance` (default with `q`), `newest` first (default without `q`), `price` from low to high, "
+        "`-price` from high to low, or `name`. `price` and `-price` require `currency`"
     ),
 ]
 StatusParam = Annotated[

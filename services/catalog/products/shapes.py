@@ -7,19 +7,19 @@ from services.catalog.products.schemas import ProductSort
 from services.catalog.statuses import Availability
 
 FEW = 800
-"""So many products are found in an index and sorted. For more, the index of the sort is walked along."""
+"""At most this many products are found in an index and sorted. For more, the products are read in the order of the index of the sort."""
 
 MOST_FOUND = 2 * FEW
 """The estimates can be wrong: if an index finds more products than this, the search takes the other plan."""
 
 FACETED = 1000
-"""Facets are counted among so many of the newest matches."""
+"""Facets are counted among at most this many of the newest matches."""
 
 STOCK_WINDOW = 100
-"""Of so many products of a page the availability is computed, which is in other tables."""
+"""The availability, which is in other tables, is computed for at most this many products of a page."""
 
 RANKED = 2000
-"""Of more matches, only the newest are ranked by relevance."""
+"""If there are more matches, only the newest are ranked by relevance."""
 
 
 class Source(StrEnum):

@@ -19,8 +19,8 @@ MIN_CORRECTED_LETTERS = 3
 MANY_WORDS = 300
 MANY_LISTED_WORDS = 30
 MANY_MATCHES = 5000
-"""For a beginning of words, the index reads all products that have such a word. If they are many, the known words are looked up instead,
-and if these are many too, the index does not look them up at all."""
+"""To look up the beginning of a word, the index reads all products that have a word with it. If more than MANY_MATCHES products have one,
+the known words with this beginning are looked up instead. If there are too many known words, the index is not used for this beginning."""
 
 # The words are split by Postgres, as those of the products are. For the last one, the words that begin with it are counted too.
 WORDS = Statement(
