@@ -85,7 +85,7 @@ class StartPayment(RequestModel):
         | None
     ) = Field(
         default=None,
-        description="The channels that Paystack's page offers to the payer; without it, all that are enabled for the account. "
+        description="The channels that Paystack's page offers to the payer; without it, all channels enabled for the account. "
         "Each must exist for the currency of the order",
     )
     metadata: Annotated[Metadata, AfterValidator(_check_names)] | None = Field(

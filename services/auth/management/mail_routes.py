@@ -49,7 +49,7 @@ async def resend_account_mail(
     """Send a mail to the owner again, or now instead of later. Requires the scope `accounts:manage`.
 
     A mail with a token or a code can be sent again only while it is `waiting`, because these are deleted afterwards: request a new mail
-    with POST /auth/email/verification-mail or POST /auth/password/forgot. Five mails of an account can be sent again, and then one in ten
-    minutes.
+    with POST /auth/email/verification-mail or POST /auth/password/forgot. At most five mails of an account can be sent again at once, and
+    then one every ten minutes.
     """
     return ManagedMailView.model_validate(await mails.resend(session, operator, account_id, mail_id))

@@ -51,7 +51,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
 async def fulfil_order(
     order_id: OrderId, request: FulfilItems, actor: FulfilmentActor, session: Transaction, key: KeyHeader = None
 ) -> FulfilmentView:
-    """Record that units of a paid order were packed, shipped or delivered. The order is `delivered` when all its units are.
+    """Record that units of a paid order were packed, shipped or delivered. The order is `delivered` when all its units are delivered.
 
     Requires the scope `orders:manage`. Two requests cannot fulfil the same unit: the second one gets 409. A request that is repeated with
     its `Idempotency-Key` has one effect.
@@ -69,6 +69,6 @@ async def fulfil_order(
 async def list_fulfilments(
     order_id: OrderId, caller: AnyCaller, session: Reading, limit: Limit = 20, cursor: CursorParam = None
 ) -> FulfilmentPage:
-    """Return the steps with units of one of the caller's own orders, or of any order with the scope `orders:read`, newest first."""
+    """Return the fulfilments of one of the caller's own orders, or of any order with the scope `orders:read`, newest first."""
     found = await lists.find_visible(session, caller, order_id)
     return await fulfilments.list_fulfilments(session, found, limit, cursor)

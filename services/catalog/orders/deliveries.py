@@ -35,7 +35,7 @@ ReferencesParam = Annotated[
     list[ReferenceText],
     Query(
         max_length=MAX_REFERENCES,
-        description="Only the orders for which these payments paid, also those that are not delivered yet; repeat it for several",
+        description="Only the orders that the payment with this reference paid for, also if not delivered yet; repeat it for several",
     ),
 ]
 PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items on the page")]

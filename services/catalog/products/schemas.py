@@ -41,7 +41,7 @@ STATUS = (
 )
 KIND = (
     "`digital`: delivered as soon as it is paid; `service`: staff perform it; `shipped`: staff ship it, and orders need an address. "
-    "Existing orders keep the kind at the time of the order"
+    "Items of existing orders keep their kind"
 )
 TAGS = "Labels for filtering, stored in lower case without duplicates"
 

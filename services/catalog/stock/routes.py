@@ -70,7 +70,7 @@ async def get_stock(product_id: ProductId, _: StockKeeper, session: Reading) -> 
 async def update_stock(
     product_id: ProductId, request: UpdateStock, actor: StockActor, session: Transaction
 ) -> StockLevelView:
-    """Set how many units can be ordered although they are not there. Paid orders get them when they are received.
+    """Set how many units can be ordered beyond those that are in stock. Paid orders get units as they are received.
 
     Requires the scope `stock:write`.
     """
