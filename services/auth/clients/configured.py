@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.after_commit import after_commit
 from services.auth.clients.models import Client, ClientSecret
 from services.auth.clients.records import get_locked, secret_digest
 from services.auth.models import AuditLogEntry
@@ -34,9 +35,8 @@ async def ensure_payments_client(
         new = insert(Client).values(id=PAYMENTS_CLIENT, public=False, scope=SCOPE).on_conflict_do_nothing()
         created = await session.scalar(new.returning(Client.id)) is not None
         if (await get_locked(session, PAYMENTS_CLIENT)).public:
-            log.warning(
-                "client application of payments not created: a public client has its id", client_id=PAYMENTS_CLIENT
-            )
+            message = "client application of payments not created: a public client has its id"
+            after_commit(session, log.warning, message, client_id=PAYMENTS_CLIENT)
             return False
         known = await session.execute(select(ClientSecret.digest).where(ClientSecret.client_id == PAYMENTS_CLIENT))
         if known.scalars().all() == [digest]:
