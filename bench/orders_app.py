@@ -75,6 +75,8 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
                     "delivered": 0,
                 }
             ],
+            "address": None,
+            "cancel_reason": None,
             "fulfilments": [],
             "payments": [],
         }

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 TOKEN_TYPE: Literal["at+jwt"] = "at+jwt"
 """The `typ` of an access token (RFC 9068 section 2.1). Other JWTs of auth, which have another `typ`, are refused."""
 
+PAYMENTS_CLIENT = "payments"
+"""The client application with which payments reads the deliveries of catalog. auth creates it from its configuration."""
+
 MAX_LIFETIME_SECONDS = 3600
 """The longest lifetime of an access token that auth can be configured to issue."""
 

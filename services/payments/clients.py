@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from fastapi import Depends, Request
 
 from contracts.money import country_rule
+from contracts.tokens import PAYMENTS_CLIENT
 from kit.errors import Problem
 from kit.http.client import HttpClient
 from kit.worker.shutdown import Shutdown
@@ -65,7 +66,7 @@ async def open_deliveries_client(shutdown: Shutdown) -> AsyncIterator[Deliveries
         return
     token_url = settings.token_url or urljoin(settings.jwks_url, "/auth/token")
     async with HttpClient(timeout=CALL_SECONDS) as client:
-        yield DeliveriesClient(client, settings.catalog_url, token_url, settings.payments_client_id, secret, shutdown)
+        yield DeliveriesClient(client, settings.catalog_url, token_url, PAYMENTS_CLIENT, secret, shutdown)
 
 
 def configured_rate_limit(counter: Counter | None = None) -> RateLimit:

@@ -79,13 +79,10 @@ class PaymentsSettings(Settings):
         pattern=r"^https?://",
         description="URL of auth's token endpoint, for `reconcile`; default: /auth/token on the host of JWKS_URL",
     )
-    payments_client_id: str = Field(
-        default="payments",
-        pattern=r"^[a-z][a-z0-9-]{0,29}$",
-        description="The client application with which `reconcile` reads the deliveries of catalog; it needs the scope orders:read",
-    )
     payments_client_secret: Secret | None = Field(
-        default=None, description="Secret of PAYMENTS_CLIENT_ID. Without it, `reconcile` does not compare deliveries"
+        default=None,
+        description="Secret of the client application `payments`, with which `reconcile` reads the deliveries of catalog. Without it, "
+        "they are not compared",
     )
     payments_public_url: str = Field(description="Base URL of this service for the payer's browser")
     paystack_url: str = Field(default="https://api.paystack.co", description="Base URL of Paystack's API")

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
+from contracts.tokens import PAYMENTS_CLIENT
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit
@@ -13,7 +14,6 @@ from services.auth.clients.models import Client, ClientSecret
 from services.auth.clients.records import get_locked, secret_digest
 from services.auth.models import AuditLogEntry
 
-PAYMENTS_CLIENT = "payments"
 SCOPE = "orders:read"
 """With it, payments reads the deliveries of catalog when it reconciles, and nothing else."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from services.catalog.errors import CurrencyRequired, PriceRangeEmpty
 from services.catalog.models import Product, StockLevel, Variant
 from services.catalog.products.schemas import ProductSort
-from services.catalog.search.words import SearchedWords
+from services.catalog.search.terms import SearchedWords
 from services.catalog.statuses import Availability, ProductStatus
 
 _left = func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0)

@@ -12,7 +12,8 @@ from services.catalog.db import searching_engine
 from services.catalog.models import Category, Product, ProductTag, Tag
 from services.catalog.products.filters import CategoryFilter, ProductFilter, ResolvedFilter, TagFilter, TagMatch
 from services.catalog.products.shapes import FEW
-from services.catalog.search.words import SearchedWords, analyse
+from services.catalog.search.terms import SearchedWords
+from services.catalog.search.words import analyse
 from services.catalog.slugs import kind_of
 
 LIMIT = FEW + 1
