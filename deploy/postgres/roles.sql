@@ -15,9 +15,10 @@ CREATE ROLE auth LOGIN PASSWORD :'auth_password';
 CREATE ROLE catalog LOGIN PASSWORD :'catalog_password';
 CREATE ROLE payments LOGIN PASSWORD :'payments_password';
 
-CREATE DATABASE auth OWNER auth_owner;
-CREATE DATABASE catalog OWNER catalog_owner;
-CREATE DATABASE payments OWNER payments_owner;
+-- template0 and a locale of Postgres itself: the same on every machine, whatever the locale of the server is.
+CREATE DATABASE auth OWNER auth_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8';
+CREATE DATABASE catalog OWNER catalog_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8';
+CREATE DATABASE payments OWNER payments_owner TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8';
 
 REVOKE ALL ON DATABASE postgres, template1, auth, catalog, payments FROM PUBLIC;
 GRANT CONNECT ON DATABASE auth TO auth;

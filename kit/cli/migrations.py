@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from kit.cli.lazy import load
 from kit.database_url import role_of
-from kit.db.migrations import run_alembic_command
+from kit.db.migrations import DatabaseUnusable, run_alembic_command
 from kit.db.privileges import RoleUnusable
 from kit.observability.logging import configure_logging
 from kit.settings import Settings
@@ -31,6 +31,8 @@ def migrate(package: str) -> None:
     role = None if application == owner else application
     try:
         asyncio.run(run_alembic_command(package, owner_url, "upgrade", "head", application_role=role))
+    except DatabaseUnusable as error:
+        raise SystemExit(f"{name}: {error}") from None
     except RoleUnusable as error:
         raise SystemExit(f"{name}: {name.upper()}_DATABASE_URL: {error}") from None
     typer.echo(f"{name}: the database is at the newest revision.")

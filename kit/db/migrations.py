@@ -22,6 +22,10 @@ LOCK = 0x5348_4F50  # the bytes of "SHOP"
 """The advisory lock that allows one migration of a database at a time."""
 
 
+class DatabaseUnusable(Exception):
+    """The database cannot be migrated; the message says why."""
+
+
 def alembic_config(package: str) -> Config:
     """Return Alembic's configuration for a service package such as `services.auth`."""
     found = Config()
@@ -64,10 +68,13 @@ async def run_alembic_command(
     """Run an Alembic command (`upgrade`, `check`, ...) on a new connection, in one transaction, under the migration lock.
 
     If the process is killed midway, the transaction is rolled back and the lock is released. Then grant the privileges of an application
-    to `application_role`, unless it is None. Raises RoleUnusable.
+    to `application_role`, unless it is None. Raises DatabaseUnusable, RoleUnusable.
     """
 
     def work(connection: Connection) -> None:
+        encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+        if encoding != "UTF8":  # names and searches need Unicode, and Postgres normalizes only UTF8
+            raise DatabaseUnusable(f"the database has the encoding {encoding}: create it with ENCODING 'UTF8'")
         configuration = alembic_config(package)
         configuration.attributes["connection"] = connection
         getattr(command, name)(configuration, *args)
