@@ -2,9 +2,18 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    StringConstraints,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -128,3 +137,22 @@ MetadataText = Annotated[
 ]
 Metadata = Annotated[dict[MetadataKey, MetadataText], Field(max_length=16)]
 """Texts of a shop's own that it attaches to an order or a payment. They are stored, returned and published, and change nothing."""
+
+
+def _check_written(value: object) -> object:
+    if isinstance(value, int | float) or (isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9.]+\s*", value)):
+        raise ValueError("must be a date and time, such as 2026-11-24T03:00Z")
+    return value
+
+
+def _check_year(time: datetime) -> datetime:
+    if not 2000 <= time.year < 2200:
+        raise ValueError("must be between the years 2000 and 2199")
+    return time
+
+
+WRITTEN_TIME = BeforeValidator(_check_written)
+"""For times of requests: pydantic also takes a number, or a text of digits, and counts it as seconds since 1970."""
+
+Moment = Annotated[AwareDatetime, WRITTEN_TIME, AfterValidator(_check_year)]
+"""A time with a UTC offset."""

@@ -4,19 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import Field
 
-from kit.fields import Word
+from kit.fields import Moment, Word
 from kit.schemas import PageResponse, ResponseModel, example
 
-
-def _check_year(time: datetime) -> datetime:
-    if not 2000 <= time.year < 2200:
-        raise ValueError("must be between the years 2000 and 2199")
-    return time
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 ActorParam = Annotated[Word | None, Query(description="Only acts of this actor: `actor` of an entry")]
 ActParam = Annotated[Word | None, Query(description="Only acts of this kind: `act` of an entry")]
 SubjectParam = Annotated[Word | None, Query(description="Only acts on this subject: `subject` of an entry")]

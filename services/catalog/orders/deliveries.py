@@ -10,8 +10,7 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.audit.schemas import Moment
-from kit.fields import ReferenceText
+from kit.fields import Moment, ReferenceText
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses

@@ -6,8 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import AfterValidator
 
-from kit.audit.schemas import Moment
-from kit.fields import MAX_AMOUNT, Currency, EmailAddress, Line, Pattern
+from kit.fields import MAX_AMOUNT, Currency, EmailAddress, Line, Moment, Pattern
 from services.catalog.auth import AnyCaller
 from services.catalog.orders.filters import OrderFilter, split_words
 from services.catalog.orders.lists import owner_of_visible

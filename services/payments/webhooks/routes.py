@@ -5,7 +5,7 @@ from typing import Annotated
 import structlog
 from fastapi import Path, Query
 
-from kit.fields import Word
+from kit.fields import Moment, Word
 from kit.http.routing import Router
 from kit.messaging.entry_status import EntryStatus
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
@@ -16,7 +16,6 @@ from services.payments.errors import WebhookEventNotFound
 from services.payments.webhooks import queries
 from services.payments.webhooks.queries import Filter
 from services.payments.webhooks.schemas import (
-    Moment,
     Reprocess,
     Reprocessed,
     WebhookEventDetail,

@@ -4,24 +4,15 @@ import base64
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from kit.fields import Word
+from kit.fields import Moment, Word
 from kit.messaging.entry_status import EntryStatus
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.paystack import event_types
 from services.payments.webhooks.models import WebhookEvent
 
 WebhookEventId = Annotated[int, Field(ge=1, lt=2**63)]
-
-
-def _check_year(time: datetime) -> datetime:
-    if not 2000 <= time.year < 2200:
-        raise ValueError("must be between the years 2000 and 2199")
-    return time
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_check_year)]
 
 
 class StoredWebhook(ResponseModel):

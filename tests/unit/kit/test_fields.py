@@ -1,6 +1,7 @@
 """The types of request fields: what their JSON schema says is what they accept."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pytest
@@ -13,6 +14,7 @@ from kit.fields import (
     FullParagraph,
     IdempotencyKey,
     Line,
+    Moment,
     Paragraph,
     Pattern,
     PhoneNumber,
@@ -67,3 +69,13 @@ def test_text_that_does_not_match_a_pattern_is_refused_in_words() -> None:
         "code: must be a currency code, such as NGN.",
         "other: does not have the required form.",
     ]
+
+
+@pytest.mark.parametrize("number", [1764000000, 1764000000.5, "1764000000", " 1764000000.5 ", "-1", "+4649667258"])
+def test_time_that_is_a_number_is_refused_with_an_example(number: object) -> None:
+    with pytest.raises(ValidationError, match="must be a date and time, such as 2026-11-24T03:00Z"):
+        TypeAdapter(Moment).validate_python(number)
+
+
+def test_time_of_the_example_is_accepted() -> None:
+    assert TypeAdapter(Moment).validate_python("2026-11-24T03:00Z") == datetime(2026, 11, 24, 3, tzinfo=UTC)

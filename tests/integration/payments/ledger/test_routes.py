@@ -56,6 +56,7 @@ async def test_ledger_when_the_caller_may_not_read_all_payments_is_refused(
 
 INVALID = [
     {"from": "yesterday"},
+    {"to": "4649667258"},
     {"to": "0001-01-01T00:00:00+14:00"},
     {"to": "9999-12-31T23:59:59-14:00"},
     {"account": "mine"},
