@@ -1,7 +1,7 @@
 """The only place where stock changes: each function changes the levels of variants and records the movements in one statement.
 
-`on_hand` is the number of units that are not sold, `reserved` the part of them that unpaid orders hold. Units are sold when their order
-is paid, also those that are shipped later: so no other order can reserve them. An order needs
+`on_hand` is the number of units that are not sold, `reserved` the part of them that unpaid orders hold, and paid orders that wait for
+units. Units are sold when their order is paid, also those that are shipped later: so no other order can reserve them. An order needs
 `on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited, and its orders move no stock.
 
 Orders are locked first, then levels in order of the variant's id, so that concurrent transactions do not deadlock.
