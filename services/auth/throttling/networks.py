@@ -1,6 +1,6 @@
 """The network of one IPv6 customer: a /48.
 
-Providers give a site up to a /48 (RFC 6177), which has 65,536 networks of the size that the limits of an address count. Somebody who has
+Providers give a site up to a /48 (RFC 6177), which has 65,536 networks of the size that the limits of an address count. A client that has
 one must not count as 65,536 clients.
 """
 

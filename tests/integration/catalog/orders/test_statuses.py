@@ -1,4 +1,4 @@
-"""The statuses of orders and their transitions are rows, which a trigger enforces whoever changes an order."""
+"""The statuses of orders and their transitions are rows, which a trigger enforces for every role."""
 
 import re
 from collections.abc import AsyncIterator
