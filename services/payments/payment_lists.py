@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Text, any_, literal, select, union_all
+from sqlalchemy import Select, Text, any_, literal, select, tuple_, union_all
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.db.id_ranges import in_period
+from kit.db.id_ranges import exactly_in_period, ids_in_period
 from services.payments.models import Payment
 from services.payments.statuses import PaymentStatus
 
@@ -33,55 +33,47 @@ async def list_payments(
 
     Reads at most the payments of one order or of one payer if they are given, otherwise at most `limit` rows for each status.
     """
-    conditions = await in_period(session, Payment.id, Payment.created_at, selected.since, selected.until)
+    period = (selected.since, selected.until)
+    first, last = await ids_in_period(session, Payment.id, Payment.created_at, *period)
     if before is not None:
-        conditions.append(Payment.id < before)
+        last = min(last, before - 1)
+    conditions = exactly_in_period(Payment.created_at, *period)
     if selected.reference is not None:
         conditions.append(Payment.reference == selected.reference)
     if selected.order_id is not None:
         conditions.append(Payment.order_id == selected.order_id)
     statuses = set(selected.statuses)
-    if selected.payer_id is not None:
-        query = _of_payer(selected.payer_id, statuses, conditions)
-    elif selected.reference is None and selected.order_id is None and statuses:
-        query = _with_statuses(statuses, conditions, limit)
-    else:
-        query = select(Payment).where(*conditions, *_has_status(statuses)).order_by(Payment.id.desc())
+    if selected.payer_id is None and selected.reference is None and selected.order_id is None and statuses:
+        newest = (_with_status(status, first, last).where(*conditions).limit(limit) for status in sorted(statuses))
+        found = union_all(*(select(each.subquery().c.id) for each in newest)).subquery()
+        ids = select(found.c.id).order_by(found.c.id.desc()).limit(limit)
+        query = select(Payment).where(Payment.id.in_(ids)).order_by(Payment.id.desc())
+        return list((await session.execute(query)).scalars())
+    conditions += [Payment.id >= first, Payment.id <= last]
+    if statuses:
+        conditions.append(Payment.status.in_(statuses))
+    query = select(Payment).where(*conditions)
+    payer_id = selected.payer_id
+    query = query.order_by(Payment.id.desc()) if payer_id is None else _of_payer(query, payer_id)
     return list((await session.execute(query.limit(limit))).scalars())
 
 
-def _of_payer(
-    payer_id: str, statuses: Collection[PaymentStatus], conditions: Collection[ColumnElement[bool]]
-) -> Select[Payment]:
-    """Select the payments of a payer, by the index on payer_id and id.
+def _of_payer(query: Select[Payment], payer_id: str) -> Select[Payment]:
+    """Select the payments of a payer, newest first, by the index on payer_id and id.
 
     For a payer with many payments, the planner would walk the primary key instead, and read everybody's payments if the payer's are old.
     The condition with ANY and the order, which only this index has, prevent that.
     """
     of_payer = Payment.payer_id == any_(array([literal(payer_id, Text)]))
-    query = select(Payment).where(of_payer, *conditions, *_has_status(statuses))
-    return query.order_by(Payment.payer_id.desc(), Payment.id.desc())
+    return query.where(of_payer).order_by(Payment.payer_id.desc(), Payment.id.desc())
 
 
-def _with_statuses(
-    statuses: Collection[PaymentStatus], conditions: Collection[ColumnElement[bool]], limit: int
-) -> Select[Payment]:
-    """Select the newest payments with these statuses: the newest of each status by the index on status and id, and of them the newest.
+def _with_status(status: PaymentStatus, first: int, last: int) -> Select[int]:
+    """Select the ids from `first` to `last` of payments with a status, newest first, by the index on status and id.
 
-    With one condition for all statuses, the planner walks the primary key if it takes one of them for frequent, and that is wrong for a
-    part of the table in which it is rare. See `_of_payer` for ANY.
+    With other conditions, the planner may read all payments with the status, or walk the primary key, because its statistics are those of
+    the whole table and the status is rare or frequent in this part of it. Only this index can serve the comparison of pairs.
     """
-    newest = [
-        select(Payment.id)
-        .where(Payment.status == any_(array([literal(status, Text)])), *conditions)
-        .order_by(Payment.status.desc(), Payment.id.desc())
-        .limit(limit)
-        .subquery()
-        for status in sorted(statuses)
-    ]
-    ids = union_all(*(select(each.c.id) for each in newest)).subquery()
-    return select(Payment).where(Payment.id.in_(select(ids.c.id))).order_by(Payment.id.desc())
-
-
-def _has_status(statuses: Collection[PaymentStatus]) -> list[ColumnElement[bool]]:
-    return [Payment.status.in_(statuses)] if statuses else []
+    pair = tuple_(Payment.status, Payment.id)
+    selected = select(Payment.id).where(pair >= tuple_(status, first), pair <= tuple_(status, last))
+    return selected.order_by(Payment.status.desc(), Payment.id.desc())
