@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+HOOKS = Path(__file__).with_name("hooks.py")
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 SECONDS = 1800.0
 """A run that takes longer is stopped and has failed."""
@@ -35,6 +36,7 @@ async def run(service: str, url: str, role: str, token: str, *options: str) -> R
     """Send generated requests to a service. All checks and all phases are enabled, because nothing in the configuration disables one."""
     command = [str(PROGRAM), "--config-file", str(CONFIG), "run", f"{url}/openapi.json", *options]
     environment = {"PATH": os.environ.get("PATH", os.defpath), "NO_COLOR": "1", "COLUMNS": "140", "PYTHONUTF8": "1"}
+    environment["SCHEMATHESIS_HOOKS"] = str(HOOKS)
     if token:
         command += ["--header", f"Authorization: Bearer {token}"]
     code, output = await execute(command, environment)
