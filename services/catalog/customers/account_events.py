@@ -19,8 +19,10 @@ from kit.messaging import inbox
 from kit.messaging.personal_data import forget_persons
 from kit.worker.shutdown import Shutdown
 from services.catalog.customers.models import EndedAccount
-from services.catalog.models import IdempotencyKey, InboxRow, Order, OrderAddress
+from services.catalog.models import IdempotencyKey, InboxRow
+from services.catalog.order_models import Order
 from services.catalog.orders.addresses import erase_addresses
+from services.catalog.orders.models import OrderAddress
 
 REAPPLY_PERIOD = timedelta(hours=2)
 """Longer than the lifetime of an access token, which is at most an hour."""

@@ -42,8 +42,9 @@ from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
 from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState, PaymentState
 from services.catalog.fulfilment.refund_rules import PaidItem
-from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.items import deliver_digital_items
+from services.catalog.orders.models import Delivery, OrderPayment
 from services.catalog.statuses import OrderStatus, StockState
 from services.catalog.stock import levels
 

@@ -23,8 +23,10 @@ from services.catalog.errors import (
 )
 from services.catalog.fulfilment.schemas import FulfilItems, FulfilledItem
 from services.catalog.fulfilment.steps import ItemUnits
-from services.catalog.models import AuditLogEntry, Delivery, Fulfilment, Order, OrderAddress, OrderItem, OrderPayment
+from services.catalog.models import AuditLogEntry
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.fulfilments import COLUMNS, view_of
+from services.catalog.orders.models import Delivery, Fulfilment, OrderAddress, OrderPayment
 from services.catalog.orders.numbers import has_key
 from services.catalog.orders.schemas import FulfilmentView
 from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind, StockState

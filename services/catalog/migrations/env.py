@@ -1,5 +1,6 @@
 import services.catalog.customers.models
 import services.catalog.fulfilment.models
+import services.catalog.order_models
 import services.catalog.orders.models
 import services.catalog.products.models
 import services.catalog.search.models

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.fields import Line, Pattern
 from kit.schemas import RequestModel, ResponseModel, example
-from services.catalog.models import Fulfilment, OrderAddress
 from services.catalog.orders.countries import Country
+from services.catalog.orders.models import Fulfilment, OrderAddress
 
 RETENTION_MONTHS = 24
 BATCH = 1000

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.after_commit import after_commit
 from kit.worker.shutdown import Shutdown
-from services.catalog.models import Delivery, Order, OrderPayment
+from services.catalog.order_models import Order
+from services.catalog.orders.models import Delivery, OrderPayment
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus
 

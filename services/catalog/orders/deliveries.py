@@ -17,7 +17,8 @@ from kit.problem_responses import problem_responses
 from kit.schemas import PageResponse, ResponseModel, example
 from services.catalog.auth import OrdersReader
 from services.catalog.db import Reading
-from services.catalog.models import Delivery, Order, OrderPayment
+from services.catalog.order_models import Order
+from services.catalog.orders.models import Delivery, OrderPayment
 from services.catalog.statuses import OrderStatus
 
 router = Router(prefix="/catalog/deliveries", tags=["orders"])

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.db.after_commit import after_commit
 from kit.worker.shutdown import Shutdown
 from services.catalog import metrics
-from services.catalog.models import Order
+from services.catalog.order_models import Order
 from services.catalog.statuses import OrderStatus
 from services.catalog.stock import levels
 

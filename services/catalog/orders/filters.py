@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, exists, func
 
 from kit.db.bulk import table_of
-from services.catalog.models import WORD_SEPARATORS, Order, OrderItem
+from services.catalog.order_models import Order, OrderItem
+from services.catalog.search_vectors import WORD_SEPARATORS
 from services.catalog.statuses import OrderStatus
 
 ORDERS, ITEMS = table_of(Order), table_of(OrderItem)

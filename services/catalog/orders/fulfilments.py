@@ -8,7 +8,7 @@ from sqlalchemy import ARRAY, Row, Uuid, bindparam, column, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.pagination import decode_cursor, encode_cursor, split_page
-from services.catalog.models import Fulfilment
+from services.catalog.orders.models import Fulfilment
 from services.catalog.orders.schemas import MAX_FULFILMENTS, FulfilmentItem, FulfilmentPage, FulfilmentView
 
 SORT = "fulfilments"

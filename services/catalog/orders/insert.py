@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.db.bulk import array_parameters, array_values, table_of
 from kit.db.driver import DriverStatement
 from kit.idempotency.keys import IdempotentRequest
-from services.catalog.models import IdempotencyKey, Order, OrderItem
+from services.catalog.models import IdempotencyKey
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.schemas import OrderView
 
 ORDERS, ITEMS, KEYS = table_of(Order), table_of(OrderItem), table_of(IdempotencyKey)

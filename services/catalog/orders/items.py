@@ -7,7 +7,7 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import table_of
-from services.catalog.models import OrderItem
+from services.catalog.order_models import OrderItem
 from services.catalog.statuses import ProductKind
 
 ITEMS = table_of(OrderItem)

@@ -9,10 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import table_of
 from services.catalog.errors import CurrenciesDiffer, PriceMissing, ProductNotFound, ProductNotOffered, VariantRequired
-from services.catalog.models import Product, StockLevel, Variant
+from services.catalog.models import Product, Variant
 from services.catalog.orders.limits import Wanted
 from services.catalog.orders.schemas import OrderLine
 from services.catalog.statuses import ProductKind, ProductStatus
+from services.catalog.stock.models import StockLevel
 
 PRODUCTS, VARIANTS, LEVELS = table_of(Product), table_of(Variant), table_of(StockLevel)
 

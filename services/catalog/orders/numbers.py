@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement
 
 from kit.fields import DocumentedPattern
 from services.catalog.errors import OrderNotFound
-from services.catalog.models import Order
+from services.catalog.order_models import Order
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 LENGTH = 8

@@ -23,17 +23,19 @@ from services.catalog.errors import (
     OutOfStock,
     TooManyUnits,
 )
-from services.catalog.models import Delivery, IdempotencyKey, StockLevel
+from services.catalog.models import IdempotencyKey
 from services.catalog.orders import numbers
 from services.catalog.orders.addresses import load_addresses, store_address
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
 from services.catalog.orders.limits import check_limits
 from services.catalog.orders.lines import Line, load_lines
+from services.catalog.orders.models import Delivery
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus, ProductKind, StockState
 from services.catalog.stock import levels
+from services.catalog.stock.models import StockLevel
 
 ATTEMPTS = 5
 """How many random numbers are tried. With a hundred million orders, about one of 270 random numbers is already taken."""

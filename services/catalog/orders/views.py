@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.catalog.models import Delivery, Order, OrderItem, OrderPayment
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.addresses import AddressView, load_addresses
 from services.catalog.orders.fulfilments import load_fulfilments
+from services.catalog.orders.models import Delivery, OrderPayment
 from services.catalog.orders.schemas import (
     CustomerView,
     FulfilmentView,

@@ -10,10 +10,11 @@ from sqlalchemy import BigInteger, ColumnElement, Select, case, func, null, sele
 from sqlalchemy.orm import InstrumentedAttribute
 
 from services.catalog.errors import CurrencyRequired, PriceRangeEmpty
-from services.catalog.models import Product, StockLevel, Variant
+from services.catalog.models import Product, Variant
 from services.catalog.products.schemas import ProductSort
 from services.catalog.search.terms import SearchedWords
 from services.catalog.statuses import Availability, ProductStatus
+from services.catalog.stock.models import StockLevel
 
 _left = func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0)
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from services.catalog.models import BUCKET_BITS
 from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.schemas import ProductSort
 from services.catalog.products.shapes import FEW, Shape, Source
+from services.catalog.search_vectors import BUCKET_BITS
 
 WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 600}  # fmt: skip  # noqa: E501
 """How many products are examined for a page. Those of the newest are next to each other on the disk, others each on another page of it."""
@@ -94,7 +94,7 @@ def _uses_newest(resolved: ResolvedFilter) -> bool:
 def _newest_with_words(
     resolved: ResolvedFilter, shape: Shape, parameters: dict[str, Any], position: Position | None
 ) -> Plan:
-    """Return the plan that looks the words up together with the tokens of the newest products (models.py)."""
+    """Return the plan that looks the words up together with the tokens of the newest products (search_vectors.py)."""
     words = resolved.words
     if words is None:
         raise ValueError("a search without words")

@@ -31,7 +31,7 @@ LOCK = text(
     FROM lexeme_progress FOR UPDATE SKIP LOCKED
     """
 ).bindparams(bindparam("after", RECOUNT_AFTER))
-# Tokens that begin with # are no words (models.py).
+# Tokens that begin with # are no words (search_vectors.py).
 COUNT = text(
     """
     WITH batch AS MATERIALIZED (

@@ -9,8 +9,8 @@ from sqlalchemy import Row, Text, bindparam, text
 from kit.db.statements import Statement, fetch
 from services.catalog.db import searching_engine
 from services.catalog.errors import TooManyWords
-from services.catalog.models import searched
 from services.catalog.search.terms import SearchedWords, Term
+from services.catalog.search_vectors import searched
 
 MAX_WORDS = 5
 MIN_PREFIX_LETTERS = 2

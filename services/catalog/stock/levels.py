@@ -14,7 +14,8 @@ from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.driver import DriverStatement
-from services.catalog.models import OrderItem, StockLevel
+from services.catalog.order_models import OrderItem
+from services.catalog.stock.models import StockLevel
 
 AVAILABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
 """How many units can be ordered. Negative after a count below what is reserved."""

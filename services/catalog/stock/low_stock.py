@@ -6,9 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.db.counting import count_up_to
 from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.shutdown import Shutdown
-from services.catalog.models import Product, StockLevel, Variant
+from services.catalog.models import Product, Variant
 from services.catalog.statuses import ProductStatus
 from services.catalog.stock.levels import AVAILABLE
+from services.catalog.stock.models import StockLevel
 
 INTERVAL_SECONDS = 20.0
 products_low_stock = MeasuredGauge(

@@ -1,14 +1,35 @@
-"""The history of the stock."""
+"""The tables of the stock and its history."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Identity, Index, func
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kit.db.columns import one_of, text_enum
 from services.catalog.models import Base
 from services.catalog.statuses import StockMovementKind
+
+
+class StockLevel(Base):
+    """The stock of a variant (stock/levels.py). A variant without a level is unlimited.
+
+    `reserved` can be greater than `on_hand`: after a count, or up to `backorder_limit`. Each page keeps free space for new versions of
+    its rows, and no index has a column that changes, so an update writes no index entry (a HOT update).
+    """
+
+    __tablename__ = "stock_levels"
+    __table_args__ = (
+        CheckConstraint("on_hand >= 0", name="on_hand"),
+        CheckConstraint("reserved >= 0", name="reserved"),
+        CheckConstraint("backorder_limit >= 0", name="backorder_limit"),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="CASCADE"), primary_key=True)
+    on_hand: Mapped[int] = mapped_column(server_default=text("0"))
+    reserved: Mapped[int] = mapped_column(server_default=text("0"))
+    backorder_limit: Mapped[int] = mapped_column(server_default=text("0"))
 
 
 class StockMovement(Base):

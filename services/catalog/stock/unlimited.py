@@ -11,10 +11,10 @@ from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.errors import Unavailable
 from services.catalog.errors import ProductNotFound
-from services.catalog.models import AuditLogEntry, StockLevel
+from services.catalog.models import AuditLogEntry
 from services.catalog.statuses import StockMovementKind
 from services.catalog.stock.edit import find_product, named
-from services.catalog.stock.models import StockMovement
+from services.catalog.stock.models import StockLevel, StockMovement
 
 REASON = "stock is unlimited"
 

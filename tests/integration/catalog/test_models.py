@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload, selectinload
 
 from services.catalog.db import engine, sessions
-from services.catalog.models import Category, Order, OrderItem, Product, ProductTag, Tag, Variant
+from services.catalog.models import Category, Product, ProductTag, Tag, Variant
+from services.catalog.order_models import Order, OrderItem
 from tests.fixtures.statements import recorded
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"

@@ -21,9 +21,11 @@ from services.catalog.db import sessions
 from services.catalog.errors import OrderNotPaid, OrderNotPending, OutOfStock, OverFulfilled, StepNotPossible
 from services.catalog.fulfilment import deliver, fulfil
 from services.catalog.fulfilment.schemas import FulfilItems
-from services.catalog.models import Delivery, Order, OutboxRow
+from services.catalog.models import OutboxRow
+from services.catalog.order_models import Order
 from services.catalog.orders import cancel, expiry, place
 from services.catalog.orders.addresses import AddressFields
+from services.catalog.orders.models import Delivery
 from services.catalog.orders.schemas import OrderLine, PlaceOrder
 from services.catalog.stock.check import find_differences
 from services.catalog.stock.edit import get_level, move_stock

@@ -18,7 +18,9 @@ from services.catalog import consumed_events
 from services.catalog.customers import account_events
 from services.catalog.customers.models import EndedAccount
 from services.catalog.db import sessions
-from services.catalog.models import IdempotencyKey, InboxRow, Order, OrderAddress
+from services.catalog.models import IdempotencyKey, InboxRow
+from services.catalog.order_models import Order
+from services.catalog.orders.models import OrderAddress
 from tests.factories.accounts import EMAIL, NAME, account_changed, account_deleted, account_merged
 from tests.factories.catalog import ADDRESS, create_order, create_product, place_order
 from tests.fixtures.tokens import Signer

@@ -13,7 +13,7 @@ from sqlalchemy import select, text
 from contracts.events import Event
 from services.catalog.db import sessions
 from services.catalog.fulfilment import deliver
-from services.catalog.models import OrderPayment
+from services.catalog.orders.models import OrderPayment
 from tests.factories.catalog import Headers, create_order, create_product
 from tests.factories.events import (
     dispute_resolved,

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select, text, update
 
 from services.catalog.db import sessions
-from services.catalog.models import Fulfilment, OrderAddress
 from services.catalog.orders import addresses
 from services.catalog.orders.countries import COUNTRIES
+from services.catalog.orders.models import Fulfilment, OrderAddress
 from tests.factories.catalog import ADDRESS, Headers, create_order, create_product, fulfil, place_order
 from tests.factories.events import payment_succeeded
 from tests.fixtures.audit import audit_entries

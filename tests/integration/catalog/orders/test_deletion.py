@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from services.catalog.db import sessions
 from services.catalog.fulfilment import deliver
-from services.catalog.models import Order, OrderItem
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.deletion import delete_unpaid
 from services.catalog.settings import settings
 from tests.factories.catalog import Headers, create_order, create_product

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Select, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.catalog.models import Order, OrderItem
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders import positions
 from services.catalog.orders.filters import OrderFilter
 from services.catalog.orders.positions import OrderSort, Page, Position, find_positions

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from dev import PROJECT
 from services.catalog.db import sessions
-from services.catalog.models import Order, OrderItem, Product
+from services.catalog.models import Product
+from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.models import OrderStatusRow, OrderStatusTransition
 from services.catalog.statuses import ORDER_TRANSITIONS, OrderStatus
 from tests.factories.catalog import add_product

@@ -1,0 +1,128 @@
+"""The tables of orders and their items, which stock/ uses too. Money is in subunits of `currency`; times are UTC."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from kit.db.columns import one_of, text_enum
+from services.catalog.models import CURRENCY_CODE, Base, Product, Variant
+from services.catalog.search_vectors import ORDER_SEARCH_VECTOR
+from services.catalog.statuses import OrderStatus, ProductKind, StockState
+
+
+class Order(Base):
+    """An order. `payment_reference` identifies the payment that paid for the order. Other payments for the order are refunded.
+
+    A trigger refuses a change of `status` that is no row of order_status_transitions.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        one_of("status", OrderStatus),
+        CheckConstraint("amount >= 0", name="amount"),
+        CheckConstraint(CURRENCY_CODE, name="currency"),
+        # For lists (orders/positions.py).
+        Index(None, "created_at", "id"),
+        Index(None, "customer_id", "created_at", "id"),
+        Index(None, "status", "created_at", "id"),
+        Index(None, "amount", "created_at", "id"),
+        Index("ix_orders_customer_email", text("lower(customer_email)"), "created_at", "id"),
+        Index(None, "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        # For background jobs and limits.
+        Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_orders_unpaid",
+            "expires_at",
+            postgresql_where=text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
+        ),
+        Index("ix_orders_pending", "customer_id", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_orders_pending_guests",
+            "guest_network",
+            postgresql_where=text("status = 'pending' AND guest_network IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    number: Mapped[str] = mapped_column(unique=True)
+    """A short random number for people (orders/numbers.py)."""
+    customer_id: Mapped[str]
+    """The account that placed the order, or the account into which that guest was merged."""
+    customer_email: Mapped[str | None]
+    """From the token with which the order was placed, until the account is changed or deleted. NULL for a guest and after a deletion."""
+    customer_name: Mapped[str | None]
+    guest_network: Mapped[str | None]
+    """The network address of a guest, while the order is pending (orders/limits.py); otherwise NULL."""
+    customer_changed_at: Mapped[datetime | None]
+    """When auth made the change of the account that the order has; NULL if the data are those of the token."""
+    status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)
+    needs_fulfilment: Mapped[bool] = mapped_column(server_default=text("false"))
+    """True if at least one item is not digital: the paid order then waits for staff."""
+    amount: Mapped[int]
+    currency: Mapped[str]
+    payment_reference: Mapped[str | None]
+    cancel_reason: Mapped[str | None]
+    """Why the order was cancelled; customers see it."""
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    search: Mapped[str] = mapped_column(
+        TSVECTOR, Computed(ORDER_SEARCH_VECTOR, persisted=True), nullable=False, deferred=True, deferred_raiseload=True
+    )
+
+    items: Mapped[list["OrderItem"]] = relationship(
+        back_populates="order",
+        order_by="OrderItem.position",
+        cascade="all, delete-orphan",
+        lazy="raise",
+        passive_deletes=True,
+    )
+
+
+class OrderItem(Base):
+    """One product of an order, with its price, name and kind at the time of the order.
+
+    `packed`, `shipped` and `delivered` are numbers of units; a delivered unit counts in all three. In an order of digital items only, they
+    stay 0: the row in `deliveries` says that everything is delivered, so a delivery does not write to the items. `restocked` is the number
+    of sold units that a refund has put back into the stock.
+    """
+
+    __tablename__ = "order_items"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("unit_price >= 0", name="unit_price"),
+        CheckConstraint("name <> ''", name="name"),
+        CheckConstraint("0 <= delivered AND delivered <= shipped AND shipped <= packed", name="steps"),
+        CheckConstraint("0 <= restocked AND packed <= quantity AND shipped + restocked <= quantity", name="units"),
+        one_of("kind", ProductKind),
+        one_of("stock_state", StockState),
+        Index(None, "product_id", "created_at", "order_id"),
+        Index(None, "variant_id"),
+        Index("ix_order_items_reserved", "variant_id", postgresql_where=text("stock_state = 'reserved'")),
+    )
+
+    order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), primary_key=True)
+    variant_id: Mapped[UUID] = mapped_column(ForeignKey("variants.id", ondelete="RESTRICT"), primary_key=True)
+    product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="RESTRICT"))
+    position: Mapped[int]
+    name: Mapped[str]
+    slug: Mapped[str]
+    sku: Mapped[str | None]
+    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    quantity: Mapped[int]
+    unit_price: Mapped[int]
+    stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNTRACKED.value)
+    kind: Mapped[ProductKind] = mapped_column(text_enum(ProductKind), server_default=ProductKind.DIGITAL.value)
+    packed: Mapped[int] = mapped_column(server_default=text("0"))
+    shipped: Mapped[int] = mapped_column(server_default=text("0"))
+    delivered: Mapped[int] = mapped_column(server_default=text("0"))
+    restocked: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """The same as that of the order, for lists of the orders of a product."""
+
+    order: Mapped[Order] = relationship(back_populates="items", lazy="raise")
+    product: Mapped[Product] = relationship(lazy="raise")
+    variant: Mapped[Variant] = relationship(lazy="raise")
