@@ -1,4 +1,7 @@
-"""`make demo`: make one purchase through the public API, from registration to delivery. The exit code is 0 if the order was delivered."""
+"""`make demo`: make one purchase through the public API, from registration to delivery. The exit code is 0 if the order was delivered.
+
+A variable such as GUEST=1 selects a variant of the purchase.
+"""
 
 import asyncio
 import os
@@ -12,12 +15,17 @@ from rich.console import Console as Terminal
 from rich.markup import escape
 
 from dev import PROJECT
-from dev.cli.purchase import Purchase, PurchaseFailed, Shop
+from dev.cli.calls import Calls, PurchaseFailed, Shop
+from dev.cli.guest_purchase import GuestPurchase
+from dev.cli.purchase import Purchase
 from dev.process.console import Console
 from dev.process.program import NotStarted
 from dev.stack.environment import read_env_file
 from dev.stack.running import running_stack
 from dev.stack.stack import Stack
+
+VARIANTS: dict[str, type[Purchase]] = {"GUEST": GuestPurchase}
+"""The variants of the purchase, by the environment variable that selects each."""
 
 terminal = Terminal(highlight=False, soft_wrap=True)
 
@@ -34,12 +42,22 @@ def main() -> int:
 
 
 async def demo() -> int:
+    """Make the purchase that the environment selects, and print its duration."""
+    variant = selected_variant()
     started = time.monotonic()
     async with find_or_start_shop() as shop, httpx.AsyncClient(timeout=30, trust_env=False) as client:
         terminal.print()
-        await Purchase(shop, client, terminal).make()
+        await variant(shop, Calls(client, terminal)).make()
     terminal.print(f"\n[bold green]delivered[/]  {time.monotonic() - started:.1f} s in total")
     return 0
+
+
+def selected_variant() -> type[Purchase]:
+    """Return the variant whose variable is set, by default the purchase of a registered customer. Raises NotStarted for several."""
+    selected = [name for name in VARIANTS if os.environ.get(name)]
+    if len(selected) > 1:
+        raise NotStarted(f"{' and '.join(selected)} are set: choose one")
+    return VARIANTS[selected[0]] if selected else Purchase
 
 
 @asynccontextmanager
