@@ -19,6 +19,8 @@ from kit.validation_errors import MAX_ERRORS, describe, field_error
 
 F = TypeVar("F", bound=Callable[..., Any])
 MEDIA_TYPE = "application/problem+json"
+MemberTypes = Mapping[str, type]
+"""The names of the additional members of a problem, and the types of their values."""
 log = structlog.get_logger()
 
 
@@ -31,7 +33,7 @@ class Problem(Exception):
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "problem"
-    members: ClassVar[Mapping[str, Any]] = {}
+    members: ClassVar[MemberTypes] = {}
 
     def __init_subclass__(cls) -> None:
         cls.code = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()

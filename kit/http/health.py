@@ -3,13 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import Field
 
-from kit.errors import InvalidRequest, Problem
+from kit.errors import InvalidRequest, MemberTypes, Problem
 from kit.http.routing import Route, Router
 from kit.observability import multiprocess
 from kit.problem_responses import problem_responses
@@ -22,7 +22,7 @@ class NotReady(Problem):
     """The service is not ready. `checks` has the reason of each failed check."""
 
     status = 503
-    members: ClassVar[Mapping[str, Any]] = {"checks": dict[str, str]}
+    members: ClassVar[MemberTypes] = {"checks": dict[str, str]}
 
 
 class LivenessRoute(Route):

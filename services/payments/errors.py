@@ -1,9 +1,8 @@
 """The error responses of payments. The first line of each docstring is the default `detail` that clients receive."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from kit.errors import Problem, Unavailable
+from kit.errors import MemberTypes, Problem, Unavailable
 
 
 class PaymentNotFound(Problem):
@@ -22,7 +21,7 @@ class OrderNotPayable(Problem):
     """This order cannot be paid, because it is not pending: check its status with GET /catalog/orders/{id}."""
 
     status = 409
-    members: ClassVar[Mapping[str, Any]] = {"reference": str}
+    members: ClassVar[MemberTypes] = {"reference": str}
 
 
 class AmountNotPayable(Problem):
@@ -77,7 +76,7 @@ class RefundTooLarge(Problem):
     """The amount is greater than the refundable amount of the payment: request at most `left` subunits."""
 
     status = 422
-    members: ClassVar[Mapping[str, Any]] = {"left": int}
+    members: ClassVar[MemberTypes] = {"left": int}
 
 
 class ReasonNeeded(Problem):
@@ -144,7 +143,7 @@ class ChargePending(Problem):
     """The result of a card charge for this order is not known yet: get that payment, whose `reference` is in this response, in a moment."""
 
     status = 409
-    members: ClassVar[Mapping[str, Any]] = {"reference": str}
+    members: ClassVar[MemberTypes] = {"reference": str}
 
 
 class WebhookEventNotFailed(Problem):

@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from services.catalog import slugs
+from services.catalog.categories.errors import CategoryNotEmpty, CategoryNotFound
 from services.catalog.categories.lists import get_category
 from services.catalog.categories.schemas import CategoryDetails, CreateCategory, UpdateCategory
 from services.catalog.categories.tree import check_parent, lock_tree
-from services.catalog.errors import CategoryNotEmpty, CategoryNotFound, SlugTaken
+from services.catalog.errors import SlugTaken
 from services.catalog.models import AuditLogEntry, Category, Product
 from services.catalog.preconditions import check_if_sent
 

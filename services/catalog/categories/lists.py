@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.statements import Statement, fetch
 from kit.pagination import decode_cursor, encode_cursor, split_page
+from services.catalog.categories.errors import CategoryNotFound
 from services.catalog.categories.schemas import CategoryDetails, CategoryLink
 from services.catalog.categories.tree import select_ancestors
 from services.catalog.db import reading_engine
-from services.catalog.errors import CategoryNotFound
 from services.catalog.models import Category
 from services.catalog.slugs import has_id_or_slug
 

@@ -15,16 +15,11 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
 from services.catalog.categories import edit, lists
+from services.catalog.categories.errors import CategoryNotEmpty, CategoryNotFound, CategoryTreeInvalid
 from services.catalog.categories.schemas import CategoryDetails, CategoryPage, CreateCategory, UpdateCategory
 from services.catalog.categories.transaction import TreeTransaction
 from services.catalog.db import Reading
-from services.catalog.errors import (
-    CategoryNotEmpty,
-    CategoryNotFound,
-    CategoryTreeInvalid,
-    PreconditionFailed,
-    SlugTaken,
-)
+from services.catalog.errors import PreconditionFailed, SlugTaken
 from services.catalog.models import IdempotencyKey
 from services.catalog.preconditions import OptionalIfMatch, versioned_etag
 

@@ -6,7 +6,7 @@ from sqlalchemy import CTE, ColumnElement, Select, exists, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from services.catalog.errors import CategoryNotFound, CategoryTreeInvalid
+from services.catalog.categories.errors import CategoryNotFound, CategoryTreeInvalid
 from services.catalog.models import Category
 
 MAX_DEPTH = 8

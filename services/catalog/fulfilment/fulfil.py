@@ -12,10 +12,9 @@ from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit
 from services.catalog import metrics
-from services.catalog.errors import (
+from services.catalog.fulfilment.errors import (
     AddressErased,
     ItemNotOrdered,
-    OrderNotFound,
     OrderNotPaid,
     OverFulfilled,
     StepNotPossible,
@@ -25,6 +24,7 @@ from services.catalog.fulfilment.schemas import FulfilItems, FulfilledItem
 from services.catalog.fulfilment.steps import ItemUnits
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order, OrderItem
+from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.fulfilments import COLUMNS, view_of
 from services.catalog.orders.models import Delivery, Fulfilment, OrderAddress, OrderPayment
 from services.catalog.orders.numbers import has_key

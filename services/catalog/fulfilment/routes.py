@@ -11,19 +11,19 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyCaller, FulfilmentActor
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import (
+from services.catalog.fulfilment import fulfil
+from services.catalog.fulfilment.errors import (
     AddressErased,
     ItemNotOrdered,
-    OrderNotFound,
     OrderNotPaid,
     OverFulfilled,
     StepNotPossible,
     UnitsMissing,
 )
-from services.catalog.fulfilment import fulfil
 from services.catalog.fulfilment.schemas import FulfilItems
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import fulfilments, lists
+from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.numbers import OrderKey
 from services.catalog.orders.schemas import FulfilmentPage, FulfilmentView
 

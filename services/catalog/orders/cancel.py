@@ -6,9 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.auth import Caller
-from services.catalog.errors import CancelReasonRequired, OrderNotFound, OrderNotPending
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order
+from services.catalog.orders.errors import CancelReasonRequired, OrderNotFound, OrderNotPending
 from services.catalog.orders.numbers import has_key
 from services.catalog.orders.schemas import OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views

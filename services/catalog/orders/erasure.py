@@ -6,10 +6,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.auth import Caller
-from services.catalog.errors import AddressStillNeeded, OrderNotFound
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.addresses import erase_addresses
+from services.catalog.orders.errors import AddressStillNeeded, OrderNotFound
 from services.catalog.orders.models import OrderAddress
 from services.catalog.orders.numbers import has_key
 from services.catalog.statuses import OrderStatus, ProductKind

@@ -15,8 +15,8 @@ from kit.auth import Caller
 from kit.db.driver import DriverStatement
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest, StoredResponse
-from services.catalog.errors import ReservationLimitReached, TooManyPendingOrders
 from services.catalog.models import IdempotencyKey
+from services.catalog.orders.errors import ReservationLimitReached, TooManyPendingOrders
 from services.catalog.settings import settings
 
 ALWAYS_ALLOWED = 10

@@ -8,8 +8,9 @@ from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import table_of
-from services.catalog.errors import CurrenciesDiffer, PriceMissing, ProductNotFound, ProductNotOffered, VariantRequired
+from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
+from services.catalog.orders.errors import CurrenciesDiffer, PriceMissing, ProductNotOffered, VariantRequired
 from services.catalog.orders.limits import Wanted
 from services.catalog.orders.schemas import OrderLine
 from services.catalog.statuses import ProductKind, ProductStatus

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.auth import Caller
 from kit.pagination import decode_cursor, encode_cursor
-from services.catalog.errors import OrderNotFound
 from services.catalog.order_models import Order, OrderItem
+from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.filters import OrderFilter
 from services.catalog.orders.numbers import has_key
 from services.catalog.orders.positions import OrderSort, Page, Position, find_positions

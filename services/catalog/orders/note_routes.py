@@ -11,9 +11,9 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import OrdersActor, OrdersReader
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import OrderNotFound, TooManyNotes
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import notes
+from services.catalog.orders.errors import OrderNotFound, TooManyNotes
 from services.catalog.orders.notes import AddOrderNote, OrderNotePage, OrderNoteView
 from services.catalog.orders.numbers import OrderKey
 

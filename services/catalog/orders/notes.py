@@ -11,9 +11,9 @@ from kit.audit.actor import Actor
 from kit.fields import FullParagraph
 from kit.pagination import decode_cursor, encode_cursor, split_page
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
-from services.catalog.errors import OrderNotFound, TooManyNotes
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order
+from services.catalog.orders.errors import OrderNotFound, TooManyNotes
 from services.catalog.orders.models import OrderNote
 from services.catalog.orders.numbers import has_key
 

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, StringConstraints
 from sqlalchemy import ColumnElement
 
 from kit.fields import DocumentedPattern
-from services.catalog.errors import OrderNotFound
 from services.catalog.order_models import Order
+from services.catalog.orders.errors import OrderNotFound
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 LENGTH = 8

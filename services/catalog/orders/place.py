@@ -16,16 +16,10 @@ from kit.fields import MAX_AMOUNT
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest
 from services.catalog import metrics
-from services.catalog.errors import (
-    AddressRequired,
-    AmountTooLarge,
-    AmountTooSmall,
-    OutOfStock,
-    TooManyUnits,
-)
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import numbers
 from services.catalog.orders.addresses import load_addresses, store_address
+from services.catalog.orders.errors import AddressRequired, AmountTooLarge, AmountTooSmall, OutOfStock, TooManyUnits
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
 from services.catalog.orders.limits import check_limits

@@ -13,7 +13,10 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import AnyActor, AnyCaller, Canceller, CancellingActor, Customer, GuestNetwork
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import (
+from services.catalog.errors import ProductNotFound
+from services.catalog.models import IdempotencyKey
+from services.catalog.orders import cancel, erasure, lists, place
+from services.catalog.orders.errors import (
     AddressRequired,
     AddressStillNeeded,
     AmountTooLarge,
@@ -24,15 +27,12 @@ from services.catalog.errors import (
     OrderNotPending,
     OutOfStock,
     PriceMissing,
-    ProductNotFound,
     ProductNotOffered,
     ReservationLimitReached,
     TooManyPendingOrders,
     TooManyUnits,
     VariantRequired,
 )
-from services.catalog.models import IdempotencyKey
-from services.catalog.orders import cancel, erasure, lists, place
 from services.catalog.orders.list_parameters import OrderFilters
 from services.catalog.orders.numbers import OrderKey
 from services.catalog.orders.positions import OrderSort

@@ -12,7 +12,8 @@ from contracts.money import fraction_rule_broken_by
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from services.catalog import slugs
-from services.catalog.errors import CategoryNotFound, PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
+from services.catalog.categories.errors import CategoryNotFound
+from services.catalog.errors import PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
 from services.catalog.models import AuditLogEntry, Category, Product, Variant
 from services.catalog.preconditions import check_precondition
 from services.catalog.products import old_slugs

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ColumnElement, Select, case, func, null, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.catalog.errors import CurrencyRequired, PriceRangeEmpty
 from services.catalog.models import Product, Variant
+from services.catalog.products.errors import CurrencyRequired, PriceRangeEmpty
 from services.catalog.products.schemas import ProductSort
 from services.catalog.search.terms import SearchedWords
 from services.catalog.statuses import Availability, ProductStatus

@@ -17,23 +17,21 @@ from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, Idem
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import Responses, problem_responses
 from services.catalog.auth import CallerScopes, EditingActor, EditorCaller
+from services.catalog.categories.errors import CategoryNotFound
 from services.catalog.db import Reading, Transaction
 from services.catalog.errors import (
-    CategoryNotFound,
-    CurrencyRequired,
     PreconditionFailed,
     PreconditionRequired,
     PriceNotWhole,
-    PriceRangeEmpty,
     ProductNotFound,
     ProductOrdered,
     SlugTaken,
-    StatusFilterNotAllowed,
     TooManyWords,
 )
 from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.preconditions import IfMatch
 from services.catalog.products import edit, lists, pages
+from services.catalog.products.errors import CurrencyRequired, PriceRangeEmpty, StatusFilterNotAllowed
 from services.catalog.products.etags import EditedProduct, edited_response, product_response
 from services.catalog.products.filters import ProductFilter, TagMatch
 from services.catalog.products.lists import ProductReads

@@ -8,11 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
-from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
+from services.catalog.errors import ProductNotFound
 from services.catalog.models import AuditLogEntry, Variant
 from services.catalog.order_models import Order, OrderItem
 from services.catalog.statuses import OrderStatus, StockMovementKind, StockState
 from services.catalog.stock import levels
+from services.catalog.stock.errors import StockChanged, StockTooLow
 from services.catalog.stock.models import StockLevel, StockMovement
 from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView, UpdateStock
 

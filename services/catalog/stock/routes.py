@@ -15,9 +15,10 @@ from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, enc
 from kit.problem_responses import problem_responses
 from services.catalog.auth import StockActor, StockKeeper
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import ProductNotFound, StockChanged, StockTooLow
+from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.stock import edit, unlimited
+from services.catalog.stock.errors import StockChanged, StockTooLow
 from services.catalog.stock.models import StockMovement
 from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, StockMovementView, UpdateStock
 

@@ -7,8 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
-from services.catalog.errors import TagExists, TagNotFound
 from services.catalog.models import AuditLogEntry, ProductTag, Tag
+from services.catalog.tags.errors import TagExists, TagNotFound
 from services.catalog.tags.lists import select_tags
 from services.catalog.tags.schemas import TagView, UpdateTag
 

@@ -11,8 +11,8 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import EditingActor
 from services.catalog.db import Transaction
-from services.catalog.errors import TagExists, TagNotFound
 from services.catalog.tags import edit, lists
+from services.catalog.tags.errors import TagExists, TagNotFound
 from services.catalog.tags.schemas import TagName, TagPage, TagView, UpdateTag
 
 router = Router(prefix="/catalog/tags", tags=["tags"])

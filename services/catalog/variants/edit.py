@@ -13,19 +13,17 @@ from contracts.money import fraction_rule_broken_by
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.fields import Currency
-from services.catalog.errors import (
+from services.catalog.errors import PriceNotWhole, ProductNotFound, ProductOrdered
+from services.catalog.models import AuditLogEntry, Product, Variant
+from services.catalog.preconditions import check_if_sent
+from services.catalog.stock.edit import create_level
+from services.catalog.variants.errors import (
     DefaultVariant,
     OptionsDiffer,
-    PriceNotWhole,
-    ProductNotFound,
-    ProductOrdered,
     TooManyVariants,
     VariantExists,
     VariantNotFound,
 )
-from services.catalog.models import AuditLogEntry, Product, Variant
-from services.catalog.preconditions import check_if_sent
-from services.catalog.stock.edit import create_level
 from services.catalog.variants.lists import load_variant
 from services.catalog.variants.schemas import MAX_VARIANTS, CreateVariant, UpdateVariant, VariantView
 

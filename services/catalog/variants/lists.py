@@ -6,11 +6,12 @@ from uuid import UUID
 from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.catalog.errors import ProductNotFound, VariantNotFound
+from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
 from services.catalog.statuses import ProductStatus
 from services.catalog.stock.levels import AVAILABLE
 from services.catalog.stock.models import StockLevel
+from services.catalog.variants.errors import VariantNotFound
 from services.catalog.variants.schemas import MAX_VARIANTS, VariantList, VariantView, availability_of
 
 SELECT_VARIANTS = (

@@ -18,26 +18,22 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import CallerScopes, EditingActor, StockActor, StockKeeper
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import (
-    DefaultVariant,
-    OptionsDiffer,
-    PreconditionFailed,
-    PriceNotWhole,
-    ProductNotFound,
-    ProductOrdered,
-    StockChanged,
-    StockTooLow,
-    TooManyVariants,
-    VariantExists,
-    VariantNotFound,
-)
+from services.catalog.errors import PreconditionFailed, PriceNotWhole, ProductNotFound, ProductOrdered
 from services.catalog.models import IdempotencyKey
 from services.catalog.preconditions import OptionalIfMatch
 from services.catalog.stock.edit import get_level, set_backorder_limit
+from services.catalog.stock.errors import StockChanged, StockTooLow
 from services.catalog.stock.routes import list_movements, move_stock_once
 from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovementPage, UpdateStock
 from services.catalog.stock.unlimited import make_unlimited
 from services.catalog.variants import edit, lists
+from services.catalog.variants.errors import (
+    DefaultVariant,
+    OptionsDiffer,
+    TooManyVariants,
+    VariantExists,
+    VariantNotFound,
+)
 from services.catalog.variants.schemas import CreateVariant, UpdateVariant, VariantList, VariantView
 
 router = Router(prefix="/catalog", tags=["variants"])

@@ -18,13 +18,14 @@ from contracts.events import OrderUndeliverable, PaymentRefunded, PaymentSucceed
 from kit.audit.actor import Actor
 from kit.auth import Caller
 from services.catalog.db import sessions
-from services.catalog.errors import OrderNotPaid, OrderNotPending, OutOfStock, OverFulfilled, StepNotPossible
 from services.catalog.fulfilment import deliver, fulfil
+from services.catalog.fulfilment.errors import OrderNotPaid, OverFulfilled, StepNotPossible
 from services.catalog.fulfilment.schemas import FulfilItems
 from services.catalog.models import OutboxRow
 from services.catalog.order_models import Order
 from services.catalog.orders import cancel, expiry, place
 from services.catalog.orders.addresses import AddressFields
+from services.catalog.orders.errors import OrderNotPending, OutOfStock
 from services.catalog.orders.models import Delivery
 from services.catalog.orders.schemas import OrderLine, PlaceOrder
 from services.catalog.stock.check import find_differences

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalog.errors import OrderNotFound
+from services.catalog.orders.errors import OrderNotFound
 from services.catalog.orders.numbers import ALPHABET, LENGTH, has_key, new_number, parse_number
 
 numbers = st.builds(lambda _: new_number(), st.integers())

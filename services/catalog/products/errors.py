@@ -1,0 +1,21 @@
+"""The errors of products. Each docstring is the default `detail` of the response."""
+
+from kit.errors import Problem
+
+
+class StatusFilterNotAllowed(Problem):
+    """Only callers with the scope catalog:write may list drafts and archived products. Leave the status out, or use another token."""
+
+    status = 403
+
+
+class PriceRangeEmpty(Problem):
+    """min_price is greater than max_price. Correct one of them."""
+
+    status = 422
+
+
+class CurrencyRequired(Problem):
+    """Prices of different currencies cannot be compared. Add `currency` to filter or sort by price."""
+
+    status = 422

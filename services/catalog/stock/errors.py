@@ -1,0 +1,19 @@
+"""The errors of stock. Each docstring is the default `detail` of the response."""
+
+from typing import ClassVar
+
+from kit.errors import MemberTypes, Problem
+
+
+class StockChanged(Problem):
+    """The number of units on hand is not `expected`. Count again, and send `on_hand` of this response as `expected`."""
+
+    status = 409
+    members: ClassVar[MemberTypes] = {"on_hand": int}
+
+
+class StockTooLow(Problem):
+    """More units would be written off than are on hand. Write off at most `on_hand`."""
+
+    status = 409
+    members: ClassVar[MemberTypes] = {"on_hand": int}
