@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from contracts.metadata import MAX_METADATA
 from contracts.reasons import PublishedHeldReason, UndeliverableReason
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -30,6 +31,7 @@ Text = Annotated[str, AfterValidator(_check_storable)]
 Reference = Annotated[Text, Field(min_length=1, max_length=200, description="The payment's reference at Paystack")]
 Subunits = Annotated[int, Field(ge=0, le=2**53, description="Subunits of the currency (kobo, pesewa, cent)")]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217")]
+AttachedMetadata = Annotated[dict[Text, Text], Field(max_length=MAX_METADATA)]
 DisputeId = Annotated[int, Field(ge=0, lt=2**63, description="The dispute's id at Paystack")]
 
 EVENT_ID_NAMESPACE = UUID("6d0a2b5e-3c1f-4e57-9d0e-0f6a7c1b9e42")
@@ -85,8 +87,9 @@ class PaidOrderData(EventData):
 class PaymentData(PaidOrderData):
     """The `data` of all events that payments publishes."""
 
-    metadata: dict[Text, Text] = Field(
-        default={}, max_length=16, description="What the shop attached to the payment when it was started"
+    metadata: AttachedMetadata = Field(
+        default={},
+        description="What the shop attached to the payment when it was started, otherwise what it attached to the order",
     )
 
 
@@ -133,6 +136,9 @@ class PaymentDisputeResolvedData(PaymentData):
 
 class OrderUndeliverableData(PaidOrderData):
     reason: UndeliverableReason
+    metadata: AttachedMetadata = Field(
+        default={}, description="What the shop attached to the order; empty if there is no such order"
+    )
 
 
 class AccountData(EventData):

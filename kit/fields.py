@@ -17,6 +17,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from contracts.metadata import MAX_METADATA, RESERVED_METADATA, check_metadata_names
+
 Currency = Literal["NGN", "GHS", "ZAR", "KES", "USD", "XOF"]
 """The currencies in which Paystack accepts payments (Paystack's documentation, "Supported currency")."""
 
@@ -135,8 +137,13 @@ MetadataText = Annotated[
     AfterValidator(_check_storable),
     DocumentedPattern(rf"^[^{_CONTROL}]*$"),
 ]
-Metadata = Annotated[dict[MetadataKey, MetadataText], Field(max_length=16)]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataText], Field(max_length=MAX_METADATA), AfterValidator(check_metadata_names)
+]
 """Texts of a shop's own that it attaches to an order or a payment. They are stored, returned and published, and change nothing."""
+
+METADATA_RULE = f"At most {MAX_METADATA}; these names are reserved: {', '.join(sorted(RESERVED_METADATA))}"
+"""For the descriptions of fields."""
 
 
 def _check_written(value: object) -> object:

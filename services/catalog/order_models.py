@@ -67,6 +67,8 @@ class Order(Base):
     payment_reference: Mapped[str | None]
     cancel_reason: Mapped[str | None]
     """Why the order was cancelled; customers see it."""
+    client_metadata: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """What the shop attached to the order: texts by name."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
     search: Mapped[str] = mapped_column(

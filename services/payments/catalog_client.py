@@ -25,6 +25,7 @@ class Order(BaseModel):
     status: str
     amount: Amount
     currency: Currency
+    metadata: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)

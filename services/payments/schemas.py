@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field
 
 from contracts.reasons import HeldReason
-from kit.fields import EmailAddress, Metadata, Pattern, PhoneNumber
+from kit.fields import METADATA_RULE, EmailAddress, Metadata, Pattern, PhoneNumber
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.paystack.channels import Channel
+from services.payments.paystack.custom_filters import CustomFilters, check_different
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus
 
@@ -24,29 +25,18 @@ def _check_return_url(url: str) -> str:
     return url
 
 
-RESERVED_METADATA = frozenset({"order_id", "phone", "cancel_action", "custom_fields", "custom_filters", "referrer"})
-"""Names in a transaction's metadata that Paystack or this service uses."""
-
-
-def _check_names(metadata: dict[str, str]) -> dict[str, str]:
-    reserved = sorted(RESERVED_METADATA & metadata.keys())
-    if reserved:
-        raise ValueError(f"must not contain the reserved name {reserved[0]}")
-    return metadata
-
-
-def _check_different(channels: list[Channel]) -> list[Channel]:
-    if len(set(channels)) < len(channels):
-        raise ValueError("must not contain a channel twice")
-    return channels
-
-
 ReturnUrl = Annotated[
     str,
     Pattern(r"^[\x21-\x7e]{1,1900}$", "must be a URL of at most 1,900 ASCII characters without spaces"),
     AfterValidator(_check_return_url),
 ]
 """An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows. With our parameters it still has less than 2048 characters."""
+
+
+PAYMENT_METADATA = (
+    "Texts of your own, returned with the payment and its events, and stored at Paystack. Without it, the payment has that of its order. "
+    f"{METADATA_RULE}"
+)
 
 
 class StartPayment(RequestModel):
@@ -80,7 +70,7 @@ class StartPayment(RequestModel):
         Annotated[
             list[Channel],
             Field(min_length=1, max_length=len(Channel), json_schema_extra={"uniqueItems": True}),
-            AfterValidator(_check_different),
+            AfterValidator(check_different),
         ]
         | None
     ) = Field(
@@ -88,11 +78,10 @@ class StartPayment(RequestModel):
         description="The channels that Paystack's page offers to the payer; without it, all channels enabled for the account. "
         "Each must exist for the currency of the order",
     )
-    metadata: Annotated[Metadata, AfterValidator(_check_names)] | None = Field(
-        default=None,
-        description="Texts of your own, at most 16: returned with the payment and its events, and stored at Paystack. "
-        f"These names are reserved: {', '.join(sorted(RESERVED_METADATA))}",
+    custom_filters: CustomFilters | None = Field(
+        default=None, description="Limits what the payer can use within the channels, where Paystack supports that"
     )
+    metadata: Metadata | None = Field(default=None, description=PAYMENT_METADATA)
 
 
 class PaymentView(ResponseModel):

@@ -76,11 +76,14 @@ async def place_order(
     quantities: dict[UUID, int],
     key: str | None = None,
     address: dict[str, Any] | None = None,
+    **fields: Any,
 ) -> httpx.Response:
-    """Request an order over HTTP, with `key` as Idempotency-Key, and return the response. An `address` is needed for shipped products."""
+    """Request an order over HTTP, with `key` as Idempotency-Key, and return the response. An `address` is needed for shipped products.
+    `fields` are further fields of the request.
+    """
     items = [{"product_id": str(product_id), "quantity": quantity} for product_id, quantity in quantities.items()]
     sent = {**headers, "Idempotency-Key": key} if key else headers
-    body = {"items": items} if address is None else {"items": items, "address": address}
+    body = {"items": items, **fields} if address is None else {"items": items, "address": address, **fields}
     return await client.post("/catalog/orders", json=body, headers=sent)
 
 

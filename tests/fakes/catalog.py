@@ -19,9 +19,15 @@ class FakeCatalog(httpx.AsyncBaseTransport):
     calls: list[httpx.Request] = field(default_factory=list)
 
     def add_order(
-        self, order_id: str | None = None, *, amount: int = 50_000, status: str = "pending", currency: str = "NGN"
+        self,
+        order_id: str | None = None,
+        *,
+        amount: int = 50_000,
+        status: str = "pending",
+        currency: str = "NGN",
+        **fields: Any,
     ) -> str:
-        """Add an order and return its id."""
+        """Add an order, with further `fields`, and return its id."""
         order_id = order_id or str(uuid4())
         self.orders[order_id] = {
             "id": order_id,
@@ -29,6 +35,7 @@ class FakeCatalog(httpx.AsyncBaseTransport):
             "amount": amount,
             "currency": currency,
             "items": [],
+            **fields,
         }
         return order_id
 

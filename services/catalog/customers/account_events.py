@@ -97,7 +97,7 @@ async def _end(session: AsyncSession, event: AccountDeleted | AccountMerged, *, 
 
 
 async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Move the orders of merged guests, and erase name, e-mail address and address from the orders of deleted accounts."""
+    """Move the orders of merged guests, and erase name, e-mail address, metadata and address from the orders of deleted accounts."""
     customer = cast(EndedAccount.account_id, Text)
     await session.execute(
         update(Order)
@@ -105,11 +105,17 @@ async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
         .values(customer_id=cast(EndedAccount.merged_into, Text))
         .execution_options(synchronize_session=False)
     )
-    erase = {"customer_email": None, "customer_name": None}
+    erase: dict[str, object] = {"customer_email": None, "customer_name": None, "client_metadata": {}}
     await session.execute(
         update(Order)
         .where(which, EndedAccount.merged_into.is_(None), Order.customer_id == customer)
-        .where(or_(Order.customer_email.is_not(None), Order.customer_name.is_not(None)))
+        .where(
+            or_(
+                Order.customer_email.is_not(None),
+                Order.customer_name.is_not(None),
+                Order.client_metadata != {},
+            )
+        )
         .values(erase)
         .execution_options(synchronize_session=False)
     )

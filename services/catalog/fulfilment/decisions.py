@@ -43,6 +43,7 @@ class OrderState:
     currency: str
     payment_reference: str | None = None
     needs_fulfilment: bool = False
+    metadata: dict[str, str] = field(default_factory=dict)
     items: dict[UUID, PaidItem] = field(default_factory=dict)
 
 
@@ -115,7 +116,7 @@ class FulfilmentState:
             payment.outcome = PaymentOutcome.UNDELIVERABLE
             if not already_refunded:
                 self.undeliverable.append(
-                    build_undeliverable_event(_undeliverable_data(event, reason), event.traceparent)
+                    build_undeliverable_event(self._undeliverable_data(event, reason), event.traceparent)
                 )
             return
         order = self.orders[data.order_id]
@@ -131,6 +132,17 @@ class FulfilmentState:
             payment.outcome = PaymentOutcome.PAID if waits else PaymentOutcome.DELIVERED
             self._change_order(data.order_id, OrderStatus.PAID if waits else OrderStatus.DELIVERED, data.reference)
             self.accepted[data.order_id] = event
+
+    def _undeliverable_data(self, event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverableData:
+        order = self.orders.get(event.data.order_id)
+        return OrderUndeliverableData(
+            reference=event.data.reference,
+            order_id=event.data.order_id,
+            amount=event.data.amount,
+            currency=event.data.currency,
+            reason=reason,
+            metadata={} if order is None else order.metadata,
+        )
 
     def _find_or_add_payment(self, data: PaymentData) -> PaymentState:
         """Return the payment of an event, which will be stored."""
@@ -195,16 +207,6 @@ def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | N
     """Return `order.undeliverable`. Its id depends only on the reference of the payment, so a republished event has the same id."""
     event_id = event_id_for("order.undeliverable", data.reference)
     return OrderUndeliverable(id=event_id, subject=str(data.order_id), traceparent=traceparent, data=data)
-
-
-def _undeliverable_data(event: PaymentSucceeded, reason: UndeliverableReason) -> OrderUndeliverableData:
-    return OrderUndeliverableData(
-        reference=event.data.reference,
-        order_id=event.data.order_id,
-        amount=event.data.amount,
-        currency=event.data.currency,
-        reason=reason,
-    )
 
 
 def _refunded_order_amount(data: PaymentRefundedData) -> int:

@@ -60,6 +60,7 @@ LOCK_ORDERS = (
         ORDERS.c.currency,
         ORDERS.c.payment_reference,
         ORDERS.c.needs_fulfilment,
+        ORDERS.c.client_metadata,
     )
     .where(ORDERS.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .order_by(ORDERS.c.id)
@@ -153,7 +154,9 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
     """
     ids = list({event.data.order_id for event in events})
     orders = {
-        row.id: OrderState(row.status, row.amount, row.currency, row.payment_reference, row.needs_fulfilment)
+        row.id: OrderState(
+            row.status, row.amount, row.currency, row.payment_reference, row.needs_fulfilment, row.client_metadata
+        )
         for row in await session.execute(LOCK_ORDERS, {"ids": ids})
     }
     references = list({event.data.reference for event in events})

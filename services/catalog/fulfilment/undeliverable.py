@@ -11,6 +11,7 @@ from kit.messaging import outbox
 from services.catalog.fulfilment.decisions import build_undeliverable_event
 from services.catalog.fulfilment.models import UndeliverablePayment
 from services.catalog.models import OutboxRow
+from services.catalog.order_models import Order
 
 BATCH = 500
 
@@ -18,7 +19,7 @@ BATCH = 500
 async def publish(session: AsyncSession, events: Sequence[OrderUndeliverable]) -> None:
     """Store the undeliverable payments and add their events to the outbox."""
     if events:
-        await session.execute(insert(UndeliverablePayment), [event.data.model_dump() for event in events])
+        await session.execute(insert(UndeliverablePayment), [_row(event.data) for event in events])
         await outbox.add(session, OutboxRow, *events)
 
 
@@ -34,20 +35,27 @@ async def republish(
         async with sessions.begin() as session:
             position = tuple_(UndeliverablePayment.created_at, UndeliverablePayment.reference)
             page = await session.execute(
-                select(UndeliverablePayment)
+                select(UndeliverablePayment, Order.client_metadata)
+                .outerjoin(Order, Order.id == UndeliverablePayment.order_id)
                 .where(position > (last_time, last_reference), UndeliverablePayment.created_at < until)
                 .order_by(UndeliverablePayment.created_at, UndeliverablePayment.reference)
                 .limit(BATCH)
             )
-            rows = page.scalars().all()
-            events = [_event(row) for row in rows]
+            rows = page.all()
+            events = [_event(row, metadata or {}) for row, metadata in rows]
             added = await outbox.add(session, OutboxRow, *events)
         if events:
             yield added
         if len(rows) < BATCH:
             return
-        last_time, last_reference = rows[-1].created_at, rows[-1].reference
+        last_time, last_reference = rows[-1][0].created_at, rows[-1][0].reference
 
 
-def _event(row: UndeliverablePayment) -> OrderUndeliverable:
-    return build_undeliverable_event(OrderUndeliverableData.model_validate(row, from_attributes=True))
+def _row(data: OrderUndeliverableData) -> dict[str, object]:
+    """Return the columns of an undeliverable payment. The metadata stays in the order only, so that it can be erased there."""
+    return data.model_dump(exclude={"metadata"})
+
+
+def _event(row: UndeliverablePayment, metadata: dict[str, str]) -> OrderUndeliverable:
+    data = {name: getattr(row, name) for name in ("reference", "order_id", "amount", "currency", "reason")}
+    return build_undeliverable_event(OrderUndeliverableData.model_validate({**data, "metadata": metadata}))

@@ -62,7 +62,7 @@ async def place_order(
     stored = await check_limits(session, customer, network, wanted, idempotent)
     if stored is not None:
         return await with_address(session, OrderView.model_validate(stored.body))
-    order = _new_order(customer, lines)
+    order = _new_order(customer, lines, request.metadata or {})
     await _reserve(session, limited, order.id, customer)
     free = order.status != OrderStatus.PENDING
     row = {
@@ -75,6 +75,7 @@ async def place_order(
         "needs_fulfilment": _needs_fulfilment(lines),
         "amount": order.amount,
         "currency": order.currency,
+        "client_metadata": order.metadata,
         "created_at": order.created_at,
         "expires_at": order.expires_at,
     }
@@ -136,7 +137,7 @@ def _needs_fulfilment(lines: Sequence[Line]) -> bool:
     return any(line.kind != ProductKind.DIGITAL for line in lines)
 
 
-def _new_order(customer: Caller, lines: Sequence[Line]) -> OrderView:
+def _new_order(customer: Caller, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
     now, amount = datetime.now(UTC), _amount(lines)
     free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
@@ -152,6 +153,7 @@ def _new_order(customer: Caller, lines: Sequence[Line]) -> OrderView:
         created_at=now,
         expires_at=now + timedelta(seconds=settings.catalog_reservation_seconds),
         payment_reference=None,
+        metadata=metadata,
         delivered_at=now if status == OrderStatus.DELIVERED else None,
         items=[_item_view(line, delivered=not amount and line.kind == ProductKind.DIGITAL) for line in lines],
     )

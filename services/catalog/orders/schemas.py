@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from kit.fields import Currency, Line
+from kit.fields import METADATA_RULE, Currency, Line, Metadata
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.orders.addresses import AddressFields, AddressView
 from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind
@@ -37,6 +37,11 @@ class PlaceOrder(RequestModel):
     currency: Currency | None = Field(
         default=None,
         description="Currency of the order, if the products have prices in several. Default: that of the products",
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description="Texts of your own, returned with the order. A payment without `metadata` gets them, so its events and Paystack do. "
+        f"{METADATA_RULE}",
     )
     address: AddressFields | None = Field(
         default=None,
@@ -142,6 +147,7 @@ class OrderView(ResponseModel):
             "refunded_amount": 0,
             "partially_refunded": False,
             "cancel_reason": None,
+            "metadata": {},
             "delivered_at": None,
             "items": [
                 {
@@ -187,6 +193,7 @@ class OrderView(ResponseModel):
     cancel_reason: str | None = Field(
         default=None, description="Why the order was cancelled. Given by staff, or by the customer; otherwise null"
     )
+    metadata: dict[str, str] = Field(default={}, description="What the shop attached to the order when it was placed")
     delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
     items: list[OrderItemView] = Field(description="The products of the order")
     address: AddressView | None = Field(

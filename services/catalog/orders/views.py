@@ -38,6 +38,7 @@ class OrderRow(NamedTuple):
     payment_reference: str | None
     needs_fulfilment: bool
     cancel_reason: str | None
+    metadata: dict[str, str]
     delivered_at: datetime | None
 
 
@@ -55,6 +56,7 @@ SELECT_ORDERS = select(
     Order.payment_reference,
     Order.needs_fulfilment,
     Order.cancel_reason,
+    Order.client_metadata,
     Delivery.delivered_at,
 ).outerjoin(Delivery, Delivery.order_id == Order.id)
 

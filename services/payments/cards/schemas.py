@@ -5,7 +5,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from kit.fields import Metadata
 from kit.schemas import ListResponse, RequestModel, ResponseModel, example
+from services.payments.schemas import PAYMENT_METADATA
 
 
 class ChargeCard(RequestModel):
@@ -18,6 +20,7 @@ class ChargeCard(RequestModel):
 
     order_id: UUID = Field(description="Id of the order to pay for")
     card_id: UUID = Field(description="Id of the saved card to charge")
+    metadata: Metadata | None = Field(default=None, description=PAYMENT_METADATA)
 
 
 class CardView(ResponseModel):

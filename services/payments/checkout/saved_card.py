@@ -66,7 +66,7 @@ async def charge_saved_card(
         order = await get_payable_order(clients.catalog, request.order_id, caller)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, request.card_id)
-            payment = await _insert_payment(session, caller, order, card)
+            payment = await _insert_payment(session, caller, order, card, request.metadata)
         log_started(payment)
         await _send_charge(sessions, paystack, payment, card.authorization_code or "")
         async with sessions.begin() as session:
@@ -76,7 +76,9 @@ async def charge_saved_card(
         return view
 
 
-async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, card: Card) -> Payment:
+async def _insert_payment(
+    session: AsyncSession, caller: Caller, order: Order, card: Card, metadata: dict[str, str] | None
+) -> Payment:
     """Insert the pending payment. Raises OrderNotPayable if the order is paid, and ChargePending while another charge is pending."""
     await lock_order(session, order)
     payments_of_order = await session.execute(
@@ -93,6 +95,7 @@ async def _insert_payment(session: AsyncSession, caller: Caller, order: Order, c
         payer_id=caller.id,
         email=card.email,
         card_id=card.id,
+        client_metadata=order.metadata if metadata is None else metadata,
         amount=order.amount,
         currency=order.currency,
         verify_next_attempt_at=datetime.now(UTC) + timedelta(seconds=settings.payments_verify_after_seconds),
@@ -117,7 +120,7 @@ async def _send_charge(
             email=payment.email or "",
             amount=payment.amount,
             currency=payment.currency,
-            metadata={"order_id": str(payment.order_id)},
+            metadata={**payment.client_metadata, "order_id": str(payment.order_id)},
         )
         if isinstance(result, Charge):
             result = await _with_requested_amount(paystack, payment, result)

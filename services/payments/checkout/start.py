@@ -4,8 +4,8 @@ The reference is stored before it is sent to Paystack, so that no payment is los
 a call to Paystack.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -30,7 +30,7 @@ from services.payments.errors import (
     TooManyPayments,
 )
 from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment
-from services.payments.paystack.channels import Channel, channel_rule_broken_by
+from services.payments.paystack.channels import channel_rule_broken_by
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
 from services.payments.paystack.transactions import Initialized
@@ -112,7 +112,7 @@ async def _initialize_payment(
             await _check_other_payments(session, order)
             session.add(payment)
         try:
-            initialized = await _initialize(paystack, payment, request.channels)
+            initialized = await _initialize(paystack, payment, request)
         except NoAnswer as error:
             # Paystack may have created the transaction, but its payment page is unknown, so it cannot be paid.
             log.warning("initialize call not answered", reference=payment.reference, attempt=attempt, reason=str(error))
@@ -179,7 +179,7 @@ def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order
         payer_id=caller.id,
         email=email,
         phone=request.phone,
-        client_metadata=request.metadata or {},
+        client_metadata=order.metadata if request.metadata is None else request.metadata,
         amount=order.amount,
         currency=order.currency,
         callback_url=request.callback_url,
@@ -189,18 +189,20 @@ def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order
     )
 
 
-async def _initialize(paystack: Paystack, payment: Payment, channels: Sequence[Channel] | None) -> Initialized:
+async def _initialize(paystack: Paystack, payment: Payment, request: StartPayment) -> Initialized:
     callback_url = f"{settings.payments_public_url.rstrip('/')}/payments/callback"
     fields = [{"display_name": "Order", "variable_name": "order_id", "value": str(payment.order_id)}]
     if payment.phone:
         fields.append({"display_name": "Phone", "variable_name": "phone", "value": payment.phone})
-    metadata = {
+    metadata: dict[str, Any] = {
         **payment.client_metadata,
         "order_id": str(payment.order_id),
         "phone": payment.phone or "",
         "cancel_action": with_query(payment.cancel_url or callback_url, f"reference={payment.reference}"),
         "custom_fields": fields,
     }
+    if request.custom_filters is not None:
+        metadata["custom_filters"] = request.custom_filters.model_dump(exclude_none=True)
     return await paystack.transactions.initialize(
         reference=payment.reference,
         email=payment.email or "",
@@ -208,7 +210,7 @@ async def _initialize(paystack: Paystack, payment: Payment, channels: Sequence[C
         currency=payment.currency,
         callback_url=callback_url,
         metadata=metadata,
-        channels=channels,
+        channels=request.channels,
     )
 
 

@@ -98,7 +98,8 @@ async def test_account_when_deleted_leaves_its_orders_without_name_and_address(
 ) -> None:
     account = uuid4()
     headers = signer.headers(str(account), email=EMAIL, name=NAME)
-    order = await place_order(client, headers, {await create_product(kind="shipped"): 1}, "one", ADDRESS)
+    shipped = {await create_product(kind="shipped"): 1}
+    order = await place_order(client, headers, shipped, "one", ADDRESS, metadata={"for": "Chidi"})
     bola = {**ADDRESS, "name": "Bola Ade"}
     other = await create_order(client, signer.headers(), {await create_product(kind="shipped"): 1}, bola)
     found = await stored_text()
@@ -109,6 +110,7 @@ async def test_account_when_deleted_leaves_its_orders_without_name_and_address(
     found = await stored_text()
     assert EMAIL not in found
     assert NAME not in found
+    assert "Chidi" not in found
     assert found.count(ADDRESS["phone"]) == 1
     assert await customer_of(UUID(order.json()["id"])) == (str(account), None, None)
     async with sessions() as session:

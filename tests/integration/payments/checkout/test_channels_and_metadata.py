@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.catalog import FakeCatalog
 from tests.fakes.paystack import FakePaystack
 from tests.fixtures.payments_rows import all_payments, outbox_events
 from tests.fixtures.payments_start import ORDER, start
@@ -34,6 +35,59 @@ async def test_metadata_is_stored_returned_published_and_sent_to_paystack(
 
 async def test_payment_without_metadata_has_none(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
     assert (await start(client, payer)).json()["metadata"] == {}
+
+
+async def test_payment_without_metadata_has_that_of_its_order(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, catalog: FakeCatalog
+) -> None:
+    catalog.add_order(ORDER, metadata=METADATA)
+    assert (await start(client, payer)).json()["metadata"] == METADATA
+    sent = paystack.bodies_of("initialize")[-1]["metadata"]
+    assert {**sent, **METADATA} == sent
+    assert (await start(client, payer, metadata={"own": "x"})).json()["metadata"] == {"own": "x"}
+    assert (await start(client, payer, metadata={})).json()["metadata"] == {}
+
+
+FILTERS: dict[str, Any] = {
+    "recurring": True,
+    "banks": ["057", "100"],
+    "card_brands": ["visa", "verve"],
+    "supported_bank_providers": ["057"],
+    "supported_mobile_money_providers": ["mtn", "atl", "vod"],
+}
+
+
+@pytest.mark.parametrize("filters", [FILTERS, *({name: value} for name, value in FILTERS.items())])
+async def test_custom_filters_are_sent_to_paystack(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, filters: dict[str, Any]
+) -> None:
+    assert (await start(client, payer, custom_filters=filters)).status_code == 201
+    assert paystack.bodies_of("initialize")[-1]["metadata"]["custom_filters"] == filters
+    assert (await start(client, payer)).status_code == 201
+    assert "custom_filters" not in paystack.bodies_of("initialize")[-1]["metadata"]
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"recurring": "yes"},
+        {"banks": []},
+        {"banks": ["057"] * 2},
+        {"banks": [str(code) for code in range(51)]},
+        {"banks": ["a bank"]},
+        {"card_brands": ["discover"]},
+        {"supported_mobile_money_providers": ["MTN"]},
+        {"colour": "red"},
+        [],
+    ],
+)
+async def test_custom_filters_that_paystack_does_not_have_are_refused(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, filters: Any
+) -> None:
+    refused = await start(client, payer, custom_filters=filters)
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+    assert "custom_filters" in refused.json()["detail"]
+    assert (await all_payments(), paystack.calls) == ([], [])
 
 
 @pytest.mark.parametrize(

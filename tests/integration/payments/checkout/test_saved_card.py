@@ -1,6 +1,7 @@
 """A saved card is charged once for an order, under a reference that is stored before the call."""
 
 import asyncio
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -45,6 +46,33 @@ async def test_charge_when_the_card_is_good_pays_the_order(
     assert (again.status_code, again.json()) == (201, shown)
     assert len(paystack.calls_to("charge_authorization")) == 1
     assert await outbox_types() == ["payment.succeeded"] * 2
+
+
+@pytest.mark.parametrize(
+    ("fields", "metadata"),
+    [
+        ({"metadata": {"campaign": "november"}}, {"campaign": "november"}),
+        ({"metadata": {}}, {}),
+        ({}, {"basket": "17"}),
+    ],
+)
+async def test_charge_has_the_metadata_of_the_request_or_of_its_order(
+    client: httpx.AsyncClient,
+    paystack: FakePaystack,
+    catalog: FakeCatalog,
+    payer: dict[str, str],
+    fields: dict[str, Any],
+    metadata: dict[str, str],
+) -> None:
+    card = await save_card(client, payer)
+    order = catalog.add_order(metadata={"basket": "17"})
+    shown = (await charge_card(client, payer, order, card, **fields)).json()
+    assert (shown["status"], shown["metadata"]) == ("succeeded", metadata)
+    assert paystack.bodies_of("charge_authorization")[-1]["metadata"] == {**metadata, "order_id": order}
+    event = (await outbox_events())[-1]
+    assert event.data.metadata == metadata
+    refused = await charge_card(client, payer, order, card, metadata={"order_id": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
 
 
 async def test_charge_when_it_is_sent_has_its_reference_stored(
