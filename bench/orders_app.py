@@ -77,6 +77,7 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
             ],
             "address": None,
             "cancel_reason": None,
+            "metadata": {},
             "fulfilments": [],
             "payments": [],
         }
