@@ -3,6 +3,8 @@
 import ast
 import re
 import sys
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -31,6 +33,7 @@ def test_make_demo_does_not_install_the_tools_of_developers(package: str) -> Non
     assert package not in dict(PIN.findall((PROJECT / "requirements" / "run.txt").read_text()))
 
 
+@cache
 def _imports(path: Path) -> set[str]:
     """Return the modules that a file imports, also inside of functions."""
     found = set()
@@ -65,6 +68,11 @@ def _third_party_packages(service: str) -> set[str]:
     return found
 
 
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
 @pytest.mark.parametrize("service", ["auth", "catalog", "payments"])
 def test_the_image_of_a_service_has_every_package_that_it_imports(service: str) -> None:
     pins = {
@@ -72,7 +80,7 @@ def test_the_image_of_a_service_has_every_package_that_it_imports(service: str) 
     }
     packages = _third_party_packages(service)
     assert {"fastapi", "sqlalchemy", "asyncpg", "aio_pika"} <= packages
-    distributions = packages_distributions()
+    distributions = _distributions()
     missing = {
         package
         for package in packages

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from kit import errors
 from kit.http.body_limit import FREE_BYTES, BodyLimit
 from tests.fixtures.loops import until
+from tests.fixtures.quick_server import QuickServer
 
 LIMIT = 1000
 SECONDS = 0.3
@@ -28,13 +29,13 @@ class Note(BaseModel):
 
 @asynccontextmanager
 async def serving(app: FastAPI) -> AsyncIterator[int]:
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    server = QuickServer(uvicorn.Config(app, log_config=None, lifespan="off"))
     listening = socket.create_server(("127.0.0.1", 0))
     task = asyncio.create_task(server.serve([listening]))
     try:
         yield listening.getsockname()[1]
     finally:
-        server.should_exit = True
+        server.end()
         await task
 
 
