@@ -7,9 +7,10 @@ transactions use kit.idempotency.long_running.
 
 import hashlib
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ from kit.db.errors import is_contention
 from kit.errors import Problem
 from kit.fields import IdempotencyKey
 
+M = TypeVar("M", bound=BaseModel)
 RETENTION = timedelta(hours=24)
 
 KeyHeader = Annotated[
@@ -118,6 +120,28 @@ class FoundKey:
     @property
     def response(self) -> StoredResponse | None:
         return None if self.status is None else StoredResponse(self.status, self.body or {})
+
+
+async def respond_once(
+    session: AsyncSession,
+    keys: type[StoredKey],
+    request: IdempotentRequest | None,
+    model: type[M],
+    respond: Callable[[], Awaitable[M]],
+    *,
+    status: int = 201,
+) -> M:
+    """Call `respond`, store its result as the response, and return it. If the request is repeated, return the stored response instead.
+
+    All of it is in the transaction of `session`. A request without a key (None) is never a repetition. `status` is that of the response.
+    Raises IdempotencyKeyReused, and IdempotencyKeyInUse while the first request has no response.
+    """
+    stored = await begin(session, keys, request)
+    if stored is not None:
+        return model.model_validate(stored.body)
+    response = await respond()
+    await store_response(session, keys, request, status, response)
+    return response
 
 
 async def begin(

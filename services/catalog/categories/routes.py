@@ -67,12 +67,9 @@ async def create_category(
 ) -> CategoryDetails:
     """Create a category. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, "create_category", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        category = CategoryDetails.model_validate(stored.body)
-    else:
-        category = await edit.create_category(session, request, actor)
-        await keys.store_response(session, IdempotencyKey, idempotent, 201, category)
+    category = await keys.respond_once(
+        session, IdempotencyKey, idempotent, CategoryDetails, lambda: edit.create_category(session, request, actor)
+    )
     return _with_etag(response, category)
 
 

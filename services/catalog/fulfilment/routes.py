@@ -57,12 +57,9 @@ async def fulfil_order(
     its `Idempotency-Key` has one effect.
     """
     idempotent = IdempotentRequest.of(actor.id, f"fulfil_order {order_id}", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return FulfilmentView.model_validate(stored.body)
-    fulfilment = await fulfil.fulfil(session, order_id, request, actor)
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, fulfilment)
-    return fulfilment
+    return await keys.respond_once(
+        session, IdempotencyKey, idempotent, FulfilmentView, lambda: fulfil.fulfil(session, order_id, request, actor)
+    )
 
 
 @router.get("", summary="List the fulfilments of an order", responses=problem_responses(OrderNotFound, InvalidCursor))

@@ -33,12 +33,9 @@ async def add_order_note(
 ) -> OrderNoteView:
     """Add a note for other staff. It cannot be changed or deleted, and customers do not see it. Requires the scope `orders:manage`."""
     idempotent = IdempotentRequest.of(actor.id, f"add_order_note {order_id}", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return OrderNoteView.model_validate(stored.body)
-    note = await notes.add_note(session, order_id, request, actor)
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, note)
-    return note
+    return await keys.respond_once(
+        session, IdempotencyKey, idempotent, OrderNoteView, lambda: notes.add_note(session, order_id, request, actor)
+    )
 
 
 @router.get("", summary="List the notes about an order", responses=problem_responses(OrderNotFound, InvalidCursor))

@@ -127,13 +127,15 @@ async def cancel_order(
     `reason`, which the customer sees. If a payment for the order succeeds later, it is refunded.
     """
     idempotent = IdempotentRequest.of(caller.id, f"cancel_order {order_id}", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return OrderView.model_validate(stored.body)
     reason = None if request is None else request.reason
-    order = await cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor)
-    await keys.store_response(session, IdempotencyKey, idempotent, 200, order)
-    return order
+    return await keys.respond_once(
+        session,
+        IdempotencyKey,
+        idempotent,
+        OrderView,
+        lambda: cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor),
+        status=200,
+    )
 
 
 @router.delete(

@@ -151,11 +151,11 @@ async def create_product(
 ) -> Response:
     """Create a product. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, "create_product", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return edited_response(EditedProduct.model_validate(stored.body), 201)
-    product = EditedProduct.of(await edit.create_product(session, request, actor))
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, product)
+
+    async def create() -> EditedProduct:
+        return EditedProduct.of(await edit.create_product(session, request, actor))
+
+    product = await keys.respond_once(session, IdempotencyKey, idempotent, EditedProduct, create)
     return edited_response(product, 201)
 
 

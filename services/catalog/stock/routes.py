@@ -51,12 +51,13 @@ async def move_stock_once(
 ) -> StockLevelView:
     """Change the stock of a variant, or return the stored response of a repeated request."""
     idempotent = IdempotentRequest.of(actor.id, f"move_stock {variant_id}", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return StockLevelView.model_validate(stored.body)
-    level = await edit.move_stock(session, variant_id, request, key, actor)
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, level)
-    return level
+    return await keys.respond_once(
+        session,
+        IdempotencyKey,
+        idempotent,
+        StockLevelView,
+        lambda: edit.move_stock(session, variant_id, request, key, actor),
+    )
 
 
 @router.get("/stock", summary="Get the stock of a product", responses=problem_responses(ProductNotFound))

@@ -75,12 +75,13 @@ async def create_variant(
 ) -> VariantView:
     """Create a variant of a product with options. Requires the scope `catalog:write`."""
     idempotent = IdempotentRequest.of(actor.id, f"create_variant {product_id}", key, request)
-    stored = await keys.begin(session, IdempotencyKey, idempotent)
-    if stored is not None:
-        return VariantView.model_validate(stored.body)
-    variant = await edit.create_variant(session, product_id, request, actor)
-    await keys.store_response(session, IdempotencyKey, idempotent, 201, variant)
-    return variant
+    return await keys.respond_once(
+        session,
+        IdempotencyKey,
+        idempotent,
+        VariantView,
+        lambda: edit.create_variant(session, product_id, request, actor),
+    )
 
 
 @router.patch(

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
+from kit.db.after_commit import after_commit
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, RequiredKeyHeader
@@ -101,17 +102,16 @@ async def request_refund(
     """
     idempotent = IdempotentRequest.of(actor.id, f"POST /payments/{reference}/refunds", idempotency_key, request)
     async with sessions.begin() as session:
-        stored = await keys.begin(session, IdempotencyKey, idempotent)
-        if stored is not None:
-            return RefundView.model_validate(stored.body)
-        refund = await requests.request_refund_as_operator(
-            session, actor, reference, amount=request.amount, reason=request.reason
-        )
-        await session.refresh(refund)
-        view = RefundView.model_validate(refund)
-        await keys.store_response(session, IdempotencyKey, idempotent, 202, view)
-    notifier.notify(Topic.REFUNDS)
-    return view
+
+        async def request_new() -> RefundView:
+            refund = await requests.request_refund_as_operator(
+                session, actor, reference, amount=request.amount, reason=request.reason
+            )
+            await session.refresh(refund)
+            after_commit(session, notifier.notify, Topic.REFUNDS)
+            return RefundView.model_validate(refund)
+
+        return await keys.respond_once(session, IdempotencyKey, idempotent, RefundView, request_new, status=202)
 
 
 @router.get("", summary="List the refunds of a payment", responses=problem_responses(PaymentNotFound))

@@ -33,18 +33,18 @@ def make_request(
 
 
 async def order(sessions: Sessions, request: IdempotentRequest | None, *, fails: bool = False, pause: float = 0) -> str:
-    """Do what a route does: insert the key, work, store the response, all in one transaction."""
+    """Do what a route does: respond to the request in one transaction."""
     async with sessions.begin() as session:
-        stored = await keys.begin(session, Keys, request)
-        if stored is not None:
-            return str(stored.body["id"])
-        created = Created(id=uuid4().hex)
-        await session.execute(insert(Effect).values(of=created.id))
-        await asyncio.sleep(pause)
-        if fails:
-            raise RuntimeError
-        await keys.store_response(session, Keys, request, 201, created)
-    return created.id
+
+        async def work() -> Created:
+            created = Created(id=uuid4().hex)
+            await session.execute(insert(Effect).values(of=created.id))
+            await asyncio.sleep(pause)
+            if fails:
+                raise RuntimeError
+            return created
+
+        return (await keys.respond_once(session, Keys, request, Created, work)).id
 
 
 async def count(sessions: Sessions) -> int:
