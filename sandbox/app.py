@@ -14,6 +14,10 @@ from sandbox.disputes import routes as disputes
 from sandbox.disputes.lifecycle import DisputeLifecycle
 from sandbox.faults import control_routes as fault_controls
 from sandbox.faults.injector import FaultInjector
+from sandbox.integration import routes as integration
+from sandbox.pending_charges import control_routes as pending_charge_controls
+from sandbox.pending_charges import routes as pending_charges
+from sandbox.pending_charges.lifecycle import PendingChargeLifecycle
 from sandbox.refunds import control_routes as refund_controls
 from sandbox.refunds import routes as refunds
 from sandbox.refunds.lifecycle import RefundLifecycle
@@ -41,9 +45,19 @@ BODY_LIMIT = 2 * 1024 * 1024
 """Bytes. Twice the limit of the webhook receiver, so that a script can make the sandbox send a webhook that is too large."""
 
 
-PAYSTACK_ROUTES = (saved_card_routes, transactions, refunds, disputes, settlements, webhooks)
+PAYSTACK_ROUTES = (
+    saved_card_routes,
+    transactions,
+    pending_charges,
+    refunds,
+    disputes,
+    settlements,
+    integration,
+    webhooks,
+)
 CONTROL_ROUTES = (
     transaction_controls,
+    pending_charge_controls,
     webhook_controls,
     fault_controls,
     refund_controls,
@@ -74,7 +88,9 @@ def create_app(settings: Settings) -> FastAPI:
     dispatcher = WebhookDispatcher(settings.key, settings.webhook_url, fault_injector)
     refund_lifecycle = RefundLifecycle(dispatcher, settings.refund_seconds)
     dispute_lifecycle = DisputeLifecycle(dispatcher, SLOW_WAIT * settings.time_scale)
-    scheduler = Scheduler(store, sender, [refund_lifecycle.advance, dispute_lifecycle.advance])
+    charge_lifecycle = PendingChargeLifecycle(dispatcher)
+    jobs = [refund_lifecycle.advance, dispute_lifecycle.advance, charge_lifecycle.advance]
+    scheduler = Scheduler(store, sender, jobs)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -97,7 +113,15 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.sandbox = State(
-        settings, store, fault_injector, dispatcher, sender, scheduler, refund_lifecycle, dispute_lifecycle
+        settings=settings,
+        store=store,
+        fault_injector=fault_injector,
+        dispatcher=dispatcher,
+        sender=sender,
+        scheduler=scheduler,
+        refunds=refund_lifecycle,
+        disputes=dispute_lifecycle,
+        pending_charges=charge_lifecycle,
     )
     app.add_middleware(TrailingSlashMiddleware)
     errors.install(app)

@@ -49,6 +49,43 @@ class Channel(StrEnum):
     USSD = "ussd"
 
 
+class CheckoutChannel(StrEnum):
+    """Channels that `channels` of initialize can name. The checkout page emulates some of them."""
+
+    CARD = "card"
+    BANK = "bank"
+    APPLE_PAY = "apple_pay"
+    USSD = "ussd"
+    QR = "qr"
+    MOBILE_MONEY = "mobile_money"
+    BANK_TRANSFER = "bank_transfer"
+    EFT = "eft"
+    CAPITEC_PAY = "capitec_pay"
+    PAYATTITUDE = "payattitude"
+
+
+class PendingChargeStatus(StrEnum):
+    """`data.status` of the calls of /charge for a channel that needs an action of the payer outside the page."""
+
+    SEND_OTP = "send_otp"
+    """The payer must send the one-time code."""
+    PAY_OFFLINE = "pay_offline"
+    """The payer must approve on the phone, dial the code or scan the code."""
+    PENDING = "pending"
+    """Waits for a transfer, or for the bank after the payer acted."""
+    TIMEOUT = "timeout"
+    FAILED = "failed"
+    SUCCESS = "success"
+
+
+class TransferAccount(StrEnum):
+    """State of the account when a transfer arrives."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+
+
 class WebhookShape(StrEnum):
     """Unusual shapes of the webhook charge.success for a card payment."""
 
@@ -90,6 +127,14 @@ class CheckoutAction(StrEnum):
     ANSWER = "answer"
     DECLINE = "decline"
     CANCEL = "cancel"
+    CHOOSE = "choose"
+    """Choose a channel other than card."""
+    CHANGE = "change"
+    """Return to the choice of channels."""
+    TRANSFER = "transfer"
+    APPROVE = "approve"
+    REJECT = "reject"
+    SEND_CODE = "send_code"
 
 
 class TimelineKind(StrEnum):

@@ -139,6 +139,13 @@ class AlreadyPaid(ApiError):
     code = "already_paid"
 
 
+class SessionExpired(ApiError):
+    """The payment session of this transaction is over. Initialize a new transaction to pay."""
+
+    status = 409
+    code = "session_expired"
+
+
 class NoWebhookUrl(ApiError):
     """No webhook URL is configured. Set SANDBOX_WEBHOOK_URL and restart the sandbox."""
 

@@ -1,6 +1,6 @@
 import sqlite3
 
-VERSION = 7
+VERSION = 8
 """Increase this number with every change of TABLES. There are no migrations: a database of another version is refused."""
 
 TABLES = """
@@ -28,8 +28,32 @@ CREATE TABLE transactions (
   card TEXT NOT NULL DEFAULT '4084084084084081',
   timeline TEXT,
   entry_point TEXT NOT NULL DEFAULT 'transaction_initialize',
-  settlement INTEGER
+  settlement INTEGER,
+  channels TEXT,
+  expires_at INTEGER
 ) STRICT;
+
+CREATE TABLE integration (
+  id INTEGER PRIMARY KEY,
+  payment_session_timeout INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE pending_charges (
+  transaction_id INTEGER PRIMARY KEY,
+  channel TEXT NOT NULL,
+  provider TEXT,
+  phone TEXT,
+  status TEXT NOT NULL,
+  problem TEXT,
+  opened_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  account_closed INTEGER NOT NULL,
+  arriving_amount INTEGER,
+  deliveries INTEGER,
+  delay_ms INTEGER,
+  next_step_at INTEGER
+) STRICT;
+CREATE INDEX pending_charges_due ON pending_charges (next_step_at) WHERE next_step_at IS NOT NULL;
 
 CREATE TABLE authorizations (
   id INTEGER PRIMARY KEY,

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from sandbox.disputes.lifecycle import DisputeLifecycle
 from sandbox.faults.injector import FaultInjector
+from sandbox.pending_charges.lifecycle import PendingChargeLifecycle
 from sandbox.refunds.lifecycle import RefundLifecycle
 from sandbox.scheduler import Scheduler
 from sandbox.settings import Settings
@@ -25,6 +26,7 @@ class State:
     scheduler: Scheduler
     refunds: RefundLifecycle
     disputes: DisputeLifecycle
+    pending_charges: PendingChargeLifecycle
 
     def notify(self) -> None:
         """Wake the background tasks after a change that may need a webhook or a timed step."""

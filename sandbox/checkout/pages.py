@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
+from sandbox.money import format_money
+
 TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (TEMPLATES / "style.css").read_text("utf-8")
 HEADERS = {
@@ -20,12 +22,6 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-
-
-def format_money(subunits: int, currency: str) -> str:
-    """Format subunits as NGN 2,500.00. All currencies of the sandbox have 100 subunits."""
-    whole, rest = divmod(subunits, 100)
-    return f"{currency}\N{NO-BREAK SPACE}{whole:,}.{rest:02d}"
 
 
 _environment = Environment(

@@ -14,9 +14,10 @@ from sandbox.state import CurrentState, State
 from sandbox.timestamps import iso_timestamp
 from sandbox.transactions import queries
 from sandbox.transactions.cards import CARDS
-from sandbox.transactions.charges import PaymentAttempt, charge
+from sandbox.transactions.charges import PaymentAttempt
 from sandbox.transactions.models import Transaction
 from sandbox.transactions.parsing import parse_http_url
+from sandbox.transactions.pay import charge
 from sandbox.webhooks import queue
 
 SHOP = "Sandbox Shop"

@@ -6,8 +6,7 @@ from typing import TypedDict
 
 from sandbox.controls import DEFAULT_DELIVERY, DeliveryOptions
 from sandbox.enums import CardName, Channel, ChargeOutcome, Domain, TimelineKind, TransactionStatus, WebhookShape
-from sandbox.errors import AlreadyPaid, UnknownReference
-from sandbox.state import State
+from sandbox.errors import AlreadyPaid
 from sandbox.timestamps import now
 from sandbox.transactions import authorizations, queries
 from sandbox.transactions.cards import CARDS, Card
@@ -57,21 +56,6 @@ class PaymentAttempt:
     """Response of the bank. None: a success uses the response of the channel, a decline that of the card."""
 
 
-async def charge(state: State, reference: str, attempt: PaymentAttempt) -> Transaction:
-    """Apply an attempt to a transaction. A failed or abandoned transaction can still be paid. Errors: UnknownReference, AlreadyPaid."""
-
-    def job(connection: sqlite3.Connection) -> Transaction:
-        transaction = queries.find(connection, reference)
-        if transaction is None:
-            raise UnknownReference
-        return apply_attempt(connection, state.dispatcher, transaction, attempt)
-
-    transaction = await state.store.run(job)
-    if transaction.paid:
-        state.sender.notify()
-    return transaction
-
-
 def apply_attempt(
     connection: sqlite3.Connection, dispatcher: WebhookDispatcher, transaction: Transaction, attempt: PaymentAttempt
 ) -> Transaction:
@@ -82,7 +66,11 @@ def apply_attempt(
         return _decline(connection, transaction, attempt)
     if gateway_response := UNFINISHED.get(attempt.outcome):
         status = TransactionStatus(attempt.outcome)
-        unfinished = replace(transaction, status=status, message=None, gateway_response=gateway_response)
+        left = attempt.outcome == ChargeOutcome.ABANDONED
+        channel = transaction.channel if left else attempt.channel
+        unfinished = replace(
+            transaction, status=status, message=None, gateway_response=gateway_response, channel=channel
+        )
         return queries.save_attempt(connection, unfinished)
     paid = _pay(connection, transaction, attempt)
     authorizations.save(connection, paid)

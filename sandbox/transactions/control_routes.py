@@ -12,7 +12,8 @@ from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
 from sandbox.transactions import bodies, queries
 from sandbox.transactions.cards import CARDS
-from sandbox.transactions.charges import PaymentAttempt, ReportedValues, charge
+from sandbox.transactions.charges import PaymentAttempt, ReportedValues
+from sandbox.transactions.pay import charge
 from sandbox.webhooks import queue
 
 router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])

@@ -39,6 +39,10 @@ class Transaction:
     entry_point: str
     settlement: int | None
     """Id of the settlement that contains the transaction."""
+    channels: str | None
+    """JSON: the channels that initialize named; None: all."""
+    expires_at: int | None
+    """End of the payment session: an unpaid transaction can no longer be paid. None: no end."""
 
     @classmethod
     def from_row(cls, row: Any) -> Self:
@@ -56,6 +60,15 @@ class Transaction:
     def paid(self) -> bool:
         """Whether the transaction was paid. Remains True after a refund."""
         return self.paid_at is not None
+
+    def expired(self, at: int) -> bool:
+        """Return whether the payment session is over. `at`: milliseconds since 1970."""
+        return not self.paid and self.expires_at is not None and self.expires_at <= at
+
+    @property
+    def requested_channels(self) -> frozenset[str] | None:
+        """The channels that initialize named; None: all."""
+        return None if self.channels is None else frozenset(json.loads(self.channels))
 
     @property
     def cancel_action(self) -> Any:
@@ -76,6 +89,8 @@ class NewTransaction:
     """JSON."""
     callback_url: str | None
     label: str | None
+    channels: str | None = None
+    """JSON."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.api.fields import is_utf8, reject_constant
+from sandbox.enums import CheckoutChannel
 from sandbox.errors import (
     AmountMissing,
     AmountNotInteger,
@@ -41,6 +42,7 @@ def parse_initialize(fields: dict[str, Any]) -> NewTransaction:
         metadata=_parse_metadata(fields.get("metadata")),
         callback_url=_parse_callback_url(fields.get("callback_url")),
         label=_parse_label(fields.get("label")),
+        channels=_parse_channels(fields.get("channels")),
     )
 
 
@@ -110,6 +112,15 @@ def _parse_callback_url(value: Any) -> str | None:
 
 def _parse_label(value: Any) -> str | None:
     return value[:100] if isinstance(value, str) and value.strip() and is_utf8(value) else None
+
+
+def _parse_channels(value: Any) -> str | None:
+    """Return the list of channels as JSON; None: all channels."""
+    if value is None or value == "" or value == []:
+        return None
+    if not isinstance(value, list) or not all(each in list(CheckoutChannel) for each in value):
+        raise InvalidParams(f"channels must be a list of: {', '.join(CheckoutChannel)}")
+    return compact_json(sorted(set(value))).decode()
 
 
 def _parse_metadata(value: Any) -> str | None:

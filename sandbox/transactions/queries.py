@@ -7,6 +7,7 @@ from collections.abc import Collection
 from sandbox.api.cursors import Cursor
 from sandbox.enums import Domain, TransactionStatus
 from sandbox.errors import DuplicateReference
+from sandbox.integration import queries as integration_queries
 from sandbox.timestamps import now
 from sandbox.transactions.cards import ALPHABET, customer_id
 from sandbox.transactions.models import CurrencyTotal, Filter, NewTransaction, Page, Transaction
@@ -27,10 +28,11 @@ def add(
     entry_point: str = "transaction_initialize",
 ) -> Transaction:
     """Insert an unpaid transaction. Errors: DuplicateReference, also if the existing transaction failed or was abandoned."""
+    at, timeout = now(), integration_queries.find_session_timeout(connection)
     row = connection.execute(
         "INSERT INTO transactions (reference, access_code, domain, status, email, customer, amount, requested_amount,"
-        " currency, metadata, callback_url, label, gateway_response, created_at, entry_point)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) DO NOTHING RETURNING *",
+        " currency, metadata, callback_url, label, channels, gateway_response, created_at, entry_point,"
+        " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (reference) DO NOTHING RETURNING *",
         (
             new.reference or _random_code(10),
             _random_code(15),
@@ -44,9 +46,11 @@ def add(
             new.metadata,
             new.callback_url,
             new.label,
+            new.channels,
             NOT_COMPLETED,
-            now(),
+            at,
             entry_point,
+            at + timeout * 1000 if timeout else None,
         ),
     ).fetchone()
     if row is None:
@@ -54,6 +58,7 @@ def add(
     added = Transaction.from_row(row)
     if added.id % 1_000 == 0:
         connection.execute("DELETE FROM transactions WHERE id <= ?", (added.id - ROWS_KEPT,))
+        connection.execute("DELETE FROM pending_charges WHERE transaction_id <= ?", (added.id - ROWS_KEPT,))
     return added
 
 

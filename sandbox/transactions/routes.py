@@ -10,7 +10,7 @@ from sandbox.api.cursors import cursor_page, parse_cursor
 from sandbox.api.fields import parse_fields
 from sandbox.api.openapi import PAGING, PERIOD, body_of, query_of
 from sandbox.api.query_string import NUMERIC_ID
-from sandbox.enums import TransactionStatus
+from sandbox.enums import CheckoutChannel, TransactionStatus
 from sandbox.errors import ReferenceNotFound, TimelineNotFound, TransactionNotFound
 from sandbox.paystack_route import PaystackRoute
 from sandbox.responses import success
@@ -46,6 +46,11 @@ INITIALIZE = {
         "callback_url": {"type": "string", "format": "uri"},
         "metadata": {"anyOf": [{"type": "object"}, {"type": "string"}]},
         "label": {"type": "string"},
+        "channels": {
+            "type": "array",
+            "items": {"enum": list(CheckoutChannel)},
+            "description": "Channels of the checkout page. Omitted: all.",
+        },
     },
     "example": {"email": "ada@example.com", "amount": 250000, "currency": "NGN"},
 }

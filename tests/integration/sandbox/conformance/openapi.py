@@ -55,7 +55,13 @@ def query_parameters(document: dict[str, Any], described: dict[str, Any]) -> set
 def body_schema(document: dict[str, Any], described: dict[str, Any]) -> Schema:
     """Return the schema of an operation's JSON body, or {} if it has none."""
     content = resolve(document, described.get("requestBody", {})).get("content", {})
-    return to_json_schema(document, content["application/json"]["schema"]) if content else {}
+    if not content:
+        return {}
+    schema = to_json_schema(document, content["application/json"]["schema"])
+    for part in schema.pop("allOf", ()):
+        schema["properties"] = schema.get("properties", {}) | part.get("properties", {})
+        schema["required"] = [*schema.get("required", ()), *part.get("required", ())]
+    return schema
 
 
 def response_schema(document: dict[str, Any], described: dict[str, Any]) -> Schema:

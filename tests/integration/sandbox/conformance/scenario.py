@@ -32,6 +32,7 @@ class Scenario:
         for name, payment in CHARGE_WEBHOOKS.items():
             await self._pay(name, **payment)
         paid = await self._transactions()
+        await self._pending_charges()
         await self._refunds(paid)
         await self._disputes(paid)
         await self._merchant.control("settlements")
@@ -72,6 +73,24 @@ class Scenario:
         await self._call("POST", "/transaction/charge_authorization", body=opening | card)
         await self._call("POST", "/customer/authorization/deactivate", body=card)
         return paid
+
+    async def _pending_charges(self) -> None:
+        await self._call("GET", "/integration/payment_session_timeout")
+        await self._call("PUT", "/integration/payment_session_timeout", body={"timeout": 0})
+        orange = {"mobile_money": {"phone": "0700000000", "provider": "orange"}, "currency": "XOF"}
+        payer = {"email": "ada@example.com", "amount": 250_000, "metadata": {"custom_fields": []}}
+        for otp in ("1234", "0"):
+            charge = await self._call("POST", "/charge", body=payer | orange)
+            await self._call("GET", "/charge/{}", charge["reference"])
+            await self._call("POST", "/charge/submit_otp", body={"otp": otp, "reference": charge["reference"]})
+            await self._call("GET", "/charge/{}", charge["reference"])
+        await self._merchant.webhooks(pending=0)
+        for currency, name in (("NGN", "bank.transfer.rejected"), ("KES", "bank.transfer.rejected.pesalink")):
+            before = len(self._receiver.received)
+            started = await self._merchant.start(currency=currency)
+            await self._merchant.control(f"transactions/{started['reference']}/transfer", amount=1)
+            sent = (await self._receiver.wait(before + 1))[-1]
+            self.recording.webhooks[name] = json.loads(sent.body)
 
     async def _refunds(self, paid: dict[str, Any]) -> None:
         for outcomes in (["processing", "processed"], ["failed"], ["needs-attention"]):

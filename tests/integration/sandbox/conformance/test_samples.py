@@ -17,6 +17,8 @@ from tests.integration.sandbox.conformance.scenario import Recording, Scenario
 pytestmark = pytest.mark.skipif(not openapi.FOLDER.is_dir(), reason="../shared/paystack is not beside this checkout")
 REFUNDS = [f"refund.{status}" for status in ("pending", "processing", "processed", "failed", "needs-attention")]
 DISPUTES = [f"charge.dispute.{kind}" for kind in ("create", "remind", "resolve")]
+TRANSFERS = ["bank.transfer.rejected", "bank.transfer.rejected.pesalink"]
+EMULATED = [*(f"charge.success.{each}" for each in CHARGE_WEBHOOKS), *REFUNDS, *DISPUTES, *TRANSFERS]
 RESPONSES = {
     "transactions.initialize": ("POST", "/transaction/initialize"),
     "transactions.verify": ("GET", "/transaction/verify/{}"),
@@ -26,6 +28,9 @@ RESPONSES = {
     "transactions.view_timeline": ("GET", "/transaction/timeline/{}"),
     "transactions.charge_authorization": ("POST", "/transaction/charge_authorization"),
     "customers.deactivate-authorization": ("POST", "/customer/authorization/deactivate"),
+    "charges.create": ("POST", "/charge/submit_otp"),
+    "charges.submit-otp": ("POST", "/charge/submit_otp"),
+    "charges.check": ("GET", "/charge/{}"),
     "refunds.create": ("POST", "/refund"),
     "refunds.list": ("GET", "/refund"),
     "refunds.fetch": ("GET", "/refund/{}"),
@@ -73,7 +78,7 @@ async def recording() -> Recording:
         return await Scenario(own, receiver).run()
 
 
-@pytest.mark.parametrize("name", [*(f"charge.success.{each}" for each in CHARGE_WEBHOOKS), *REFUNDS, *DISPUTES])
+@pytest.mark.parametrize("name", EMULATED)
 def test_webhook_of_each_sample_has_its_keys_and_types(recording: Recording, name: str) -> None:
     ours, theirs = recording.webhooks[name], openapi.sample(f"samples/{name}.json")
     assert differences(ours, theirs) == set()
@@ -87,10 +92,29 @@ def test_response_of_each_sample_has_its_keys_and_types(recording: Recording, na
     assert set.intersection(*responses) == EXPECTED_DIFFERENCES.get(name, set())
 
 
+@pytest.mark.parametrize(
+    ("name", "case", "operation"),
+    [
+        ("charges.create", "200_otp", ("POST", "/charge")),
+        ("charges.check", "200_otp", ("GET", "/charge/{}")),
+        ("charges.check", "200_failed", ("GET", "/charge/{}")),
+        ("charges.submit-otp", "200_failed", ("POST", "/charge/submit_otp")),
+    ],
+)
+def test_response_of_an_unpaid_charge_has_the_fields_of_its_sample(
+    recording: Recording, name: str, case: str, operation: tuple[str, str]
+) -> None:
+    sample = openapi.sample(f"api/{name}.json")[case]["data"]
+    status = sample["data"]["status"]
+    responses = [each for each in recording.responses[operation] if each["data"]["status"] == status]
+    assert responses
+    assert all(differences(response, sample) == set() for response in responses)
+
+
 def test_samples_of_emulated_webhooks_are_all_compared() -> None:
-    emulated = ("charge.success.", "refund.", "charge.dispute.")
+    emulated = ("charge.success.", "refund.", "charge.dispute.", "bank.transfer.")
     samples = {each.stem for each in (openapi.FOLDER / "samples").glob("*.json") if each.name.startswith(emulated)}
-    assert samples == {*(f"charge.success.{each}" for each in CHARGE_WEBHOOKS), *REFUNDS, *DISPUTES}
+    assert samples == set(EMULATED)
 
 
 def test_comparison_of_different_values_finds_the_differences() -> None:

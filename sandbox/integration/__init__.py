@@ -1,0 +1,1 @@
+"""Settings of the merchant's account (Paystack: integration)."""

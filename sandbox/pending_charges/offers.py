@@ -1,0 +1,133 @@
+"""Channels, providers and lifetimes by currency, and what the payer is told."""
+
+from dataclasses import dataclass
+
+from sandbox.enums import Channel, PendingChargeStatus
+from sandbox.money import format_money
+from sandbox.pending_charges.errors import BelowTransferMinimum, ChannelNotAvailable, ProviderNotAvailable
+from sandbox.pending_charges.models import ChannelChoice, PendingCharge
+from sandbox.transactions.cards import derive_code
+from sandbox.transactions.models import Transaction
+
+MINUTE = 60_000
+"""Milliseconds."""
+CHANNELS: dict[str, tuple[Channel, ...]] = {
+    "NGN": (Channel.CARD, Channel.BANK_TRANSFER, Channel.USSD),
+    "GHS": (Channel.CARD, Channel.MOBILE_MONEY),
+    "KES": (Channel.CARD, Channel.MOBILE_MONEY, Channel.BANK_TRANSFER),
+    "XOF": (Channel.CARD, Channel.MOBILE_MONEY),
+    "ZAR": (Channel.CARD, Channel.QR),
+}
+"""Emulated channels of the checkout page by currency; other currencies: card."""
+TRANSFER_MINIMUM = {"NGN": 10_000}
+"""Subunits."""
+BANK = "Sandbox Bank"
+RECEIVER = "Sandbox Shop"
+TEST_OTP = "1234"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    name: str
+    phone: str = ""
+    """A test number."""
+    asks_for_otp: bool = False
+
+
+MTN, MPESA, ORANGE = "0551234987", "+254710000000", "0700000000"
+PROVIDERS: dict[tuple[Channel, str], dict[str, Provider]] = {
+    (Channel.MOBILE_MONEY, "GHS"): {
+        "mtn": Provider("MTN", MTN),
+        "atl": Provider("AirtelTigo", MTN),
+        "vod": Provider("Vodafone", MTN),
+    },
+    (Channel.MOBILE_MONEY, "KES"): {
+        "mpesa": Provider("M-PESA", MPESA),
+        "mpesa_offline": Provider("M-PESA offline", MPESA),
+        "mptill": Provider("M-PESA till", MPESA),
+        "atl": Provider("Airtel", MPESA),
+    },
+    (Channel.MOBILE_MONEY, "XOF"): {
+        "orange": Provider("Orange", ORANGE, asks_for_otp=True),
+        "mtn": Provider("MTN", ORANGE),
+        "wave": Provider("Wave", ORANGE),
+    },
+    (Channel.USSD, "NGN"): {code: Provider(f"*{code}#") for code in ("737", "919", "822", "966")},
+}
+"""Mobile networks, and the USSD codes of banks. The first one is used if none is named. Channels without an entry have no provider."""
+
+
+def channels_of(transaction: Transaction) -> list[Channel]:
+    """Return the channels that the checkout page offers: those of the currency that initialize did not exclude."""
+    requested = transaction.requested_channels
+    offered = CHANNELS.get(transaction.currency, (Channel.CARD,))
+    return [
+        channel
+        for channel in offered
+        if (requested is None or channel in requested) and not _below_minimum(transaction, channel)
+    ]
+
+
+def _below_minimum(transaction: Transaction, channel: Channel) -> bool:
+    minimum = TRANSFER_MINIMUM.get(transaction.currency, 0)
+    return channel == Channel.BANK_TRANSFER and transaction.requested_amount < minimum
+
+
+def providers_of(channel: Channel, currency: str) -> dict[str, Provider]:
+    return PROVIDERS.get((channel, currency), {})
+
+
+def check_choice(transaction: Transaction, choice: ChannelChoice) -> str | None:
+    """Return the provider of a choice, or None if the channel has no providers.
+
+    Errors: ChannelNotAvailable, BelowTransferMinimum, ProviderNotAvailable.
+    """
+    if _below_minimum(transaction, choice.channel):
+        raise BelowTransferMinimum
+    if choice.channel == Channel.CARD or choice.channel not in channels_of(transaction):
+        raise ChannelNotAvailable
+    providers = providers_of(choice.channel, transaction.currency)
+    if not providers or choice.provider is None:
+        return next(iter(providers), None)
+    if choice.provider not in providers:
+        raise ProviderNotAvailable(f"provider must be one of: {', '.join(providers)}")
+    return choice.provider
+
+
+def lifetime_of(channel: Channel, currency: str) -> int:
+    """Return how long the payer has, in milliseconds. Paystack publishes no time for USSD and QR; they have the time of a transfer."""
+    if channel == Channel.MOBILE_MONEY:
+        return 3 * MINUTE
+    return 25 * MINUTE if channel == Channel.BANK_TRANSFER and currency == "KES" else 15 * MINUTE
+
+
+def first_status(channel: Channel, provider: str | None, currency: str) -> PendingChargeStatus:
+    """Return the status of a charge that was just opened."""
+    if channel == Channel.BANK_TRANSFER:
+        return PendingChargeStatus.PENDING
+    offered = providers_of(channel, currency).get(provider or "")
+    return PendingChargeStatus.SEND_OTP if offered and offered.asks_for_otp else PendingChargeStatus.PAY_OFFLINE
+
+
+def account_number(transaction: Transaction) -> str:
+    """Return the account that takes the transfer for this transaction."""
+    return str(int(derive_code("transfer", transaction.access_code, length=10), 36) % 10**10).zfill(10)
+
+
+def ussd_code(transaction: Transaction, charge: PendingCharge) -> str:
+    """Return what the payer dials."""
+    return f"*{charge.provider}*000*{int(derive_code('ussd', transaction.access_code, length=8), 36) % 10_000:04d}#"
+
+
+def display_text(transaction: Transaction, charge: PendingCharge) -> str:
+    """Return what the payer has to do."""
+    money = format_money(transaction.requested_amount, transaction.currency)
+    if charge.status == PendingChargeStatus.SEND_OTP:
+        return "Enter the one-time code that your network sent you"
+    if charge.channel == Channel.BANK_TRANSFER:
+        return f"Transfer {money} to account {account_number(transaction)} at {BANK}"
+    if charge.channel == Channel.USSD:
+        return f"Dial {ussd_code(transaction, charge)} on your phone and confirm {money}"
+    if charge.channel == Channel.QR:
+        return f"Scan the code with the app of your bank and confirm {money}"
+    return f"Confirm {money} on your phone"
