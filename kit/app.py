@@ -12,7 +12,6 @@ from kit.account_limit import AccountLimitState
 from kit.caller_limit import CallerLimit
 from kit.http.body_limit import BodyLimit
 from kit.http.client_address import TrustedProxies
-from kit.http.direct_routes import DirectRoutes
 from kit.http.fixed_paths import prefer_fixed_paths
 from kit.http.head import Head
 from kit.http.health import Check, Health
@@ -21,6 +20,7 @@ from kit.http.rate_limit import TokenBuckets
 from kit.http.request_limit import MAX_REQUESTS, RequestLimit
 from kit.http.route_index import RouteIndex
 from kit.http.routing import Route, Router, operation_id
+from kit.http.unparsed_routes import UnparsedRoutes
 from kit.observability.access_log import AccessLog
 from kit.observability.logging import configure_logging
 from kit.observability.middleware import Telemetry
@@ -49,10 +49,10 @@ def create_app(
 ) -> FastAPI:
     """Create an app with the routes of `routers`, `/docs`, health and problem+json errors.
 
-    A path that two routes match belongs to the first one. The routes of class DirectRoute are served before all others.
+    A path that two routes match belongs to the first one. The routes of class UnparsedRoute are served before all others.
     `cursor_secret`: a secret of the service, from which the key of its cursors is derived. Every process of the service has the same.
     `warnings`: checks whose failures /readyz shows without becoming unready. `body_limits`: maximum body sizes in bytes by path; other
-    paths accept 64 KiB. `max_requests`: requests that are processed at the same time, without DirectRoutes and health checks.
+    paths accept 64 KiB. `max_requests`: requests that are processed at the same time, without UnparsedRoutes and health checks.
     """
     configure_logging(settings.log_level, settings.log_format, name)
     proxies = TrustedProxies(settings.trusted_proxies)
@@ -92,7 +92,7 @@ def create_app(
     # Without a trusted proxy, the peer may be a proxy whose address stands for all clients.
     limited_by_address = proxies if settings.trusted_proxies else None
     app.add_middleware(CallerLimit, proxies=limited_by_address, per_address=settings.rate_limit_per_address)
-    app.add_middleware(DirectRoutes, routes=app.routes)
+    app.add_middleware(UnparsedRoutes, routes=app.routes)
     app.add_middleware(BodyLimit, limits=body_limits)
     app.add_middleware(Head)
     app.add_middleware(Telemetry, access_log=AccessLog(name, settings.log_level, settings.log_format))

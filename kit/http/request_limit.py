@@ -17,7 +17,7 @@ class RequestLimit:
     """ASGI middleware that answers 503 while `limit` requests are being processed, and to GET and HEAD also while they use their share.
 
     So clients that read much, or that wait for the page after a payment, do not keep others from paying. It counts requests, not
-    connections, and is behind BodyLimit, so it does not count requests whose body is still arriving. Routes of class DirectRoute are
+    connections, and is behind BodyLimit, so it does not count requests whose body is still arriving. Routes of class UnparsedRoute are
     served before it: they have limits of their own.
     """
 

@@ -63,8 +63,8 @@ class OAuthRoute(Route):
         return handler
 
 
-class FormRoute(OAuthRoute):
-    """An OAuthRoute whose endpoint calls `read_form`."""
+class OAuthFormRoute(OAuthRoute):
+    """An OAuthRoute whose endpoint takes only the request and reads the form with `read_form`, in less time than FastAPI."""
 
     reads_form = True
 

@@ -40,7 +40,7 @@ from services.auth.tokens.forms import TokenForm
 from services.auth.tokens.login_log import observe_login
 from services.auth.tokens.oauth_route import (
     NO_STORE,
-    FormRoute,
+    OAuthFormRoute,
     OAuthRoute,
     form_body,
     oauth_responses,
@@ -51,7 +51,7 @@ from services.auth.tokens.revocation import revoke
 from services.auth.tokens.schemas import GrantType, TokenResponse
 
 router = Router(tags=["tokens"], route_class=OAuthRoute)
-token_router = Router(tags=["tokens"], route_class=FormRoute)
+token_router = Router(tags=["tokens"], route_class=OAuthFormRoute)
 _LIKE_FORM = {"description": "As the form parameter `device_token`"}
 _DEVICE_COOKIE = {
     "name": DEVICE_COOKIE,

@@ -7,7 +7,7 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from kit.fields import Pattern
-from kit.http.light_routes import LightRoute
+from kit.http.fast_get_routes import FastGetRoute
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
@@ -24,7 +24,7 @@ from services.catalog.models import IdempotencyKey
 from services.catalog.preconditions import OptionalIfMatch, versioned_etag
 
 router = Router(prefix="/catalog/categories", tags=["categories"])
-read_router = Router(prefix="/catalog/categories", tags=["categories"], route_class=LightRoute)
+read_router = Router(prefix="/catalog/categories", tags=["categories"], route_class=FastGetRoute)
 
 MOVE_TO = "move_to:"
 PARENT = "Only the categories directly below the category with this id"

@@ -10,7 +10,7 @@ from kit.audit.entries import AuditFilter, list_entries
 from kit.audit.schemas import AuditEntryView, AuditPage
 from kit.fields import MAX_AMOUNT, Currency
 from kit.http.etags import NOT_MODIFIED
-from kit.http.light_routes import LightRoute
+from kit.http.fast_get_routes import FastGetRoute
 from kit.http.routing import Router
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
@@ -40,7 +40,7 @@ from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
 
 router = Router(prefix="/catalog/products", tags=["products"])
-read_router = Router(prefix="/catalog/products", tags=["products"], route_class=LightRoute)
+read_router = Router(prefix="/catalog/products", tags=["products"], route_class=FastGetRoute)
 
 EDIT, STOCK = "catalog:write", "stock:write"
 CHANGES = "changes of a product"

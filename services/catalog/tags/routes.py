@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Path
 from starlette.responses import Response
 
-from kit.http.light_routes import LightRoute
+from kit.http.fast_get_routes import FastGetRoute
 from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
@@ -16,7 +16,7 @@ from services.catalog.tags.errors import TagExists, TagNotFound
 from services.catalog.tags.schemas import TagName, TagPage, TagView, UpdateTag
 
 router = Router(prefix="/catalog/tags", tags=["tags"])
-read_router = Router(prefix="/catalog/tags", tags=["tags"], route_class=LightRoute)
+read_router = Router(prefix="/catalog/tags", tags=["tags"], route_class=FastGetRoute)
 
 NameParam = Annotated[TagName, Path(description="Name of the tag")]
 

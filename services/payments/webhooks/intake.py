@@ -18,8 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from kit.errors import Unavailable
-from kit.http.direct_routes import DirectRoute
 from kit.http.routing import Router
+from kit.http.unparsed_routes import UnparsedRoute
 from kit.log_throttling import log_failure
 from kit.messaging import inbox
 from kit.messaging.notifier import Notifier
@@ -59,7 +59,7 @@ webhook_requests_total = Counter(
 log = structlog.get_logger("webhooks")
 
 
-router = Router(tags=["webhooks"], route_class=DirectRoute)
+router = Router(tags=["webhooks"], route_class=UnparsedRoute)
 
 
 def is_signed(body: bytes, signature: bytes, keys: Iterable[bytes]) -> bool:

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import Request, Response
 
-from kit.http.direct_routes import DirectRoute
 from kit.http.routing import Router
+from kit.http.unparsed_routes import UnparsedRoute
 from tests.fixtures.sample_app import make_app, sample_client
 
 LIMIT = 3
@@ -26,7 +26,7 @@ class Waiting:
 
 @pytest.fixture
 async def waiting() -> AsyncIterator[Waiting]:
-    router = Router(route_class=DirectRoute)
+    router = Router(route_class=UnparsedRoute)
 
     @router.post("/hook")
     async def hook(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""A light route answers and documents what the same endpoint as an ordinary route does."""
+"""A FastGetRoute answers and documents what the same endpoint as an ordinary route does."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ from fastapi import Depends, FastAPI, Header, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from kit.errors import NotAuthenticated, install_error_handlers, raises
-from kit.http.light_routes import LightRoute
+from kit.http.fast_get_routes import FastGetRoute
 from kit.http.routing import Route, Router
 
 
@@ -57,7 +57,7 @@ async def answer(app: FastAPI, path: str, authorization: str | None) -> tuple[in
     return response.status_code, response.json(), response.headers.get("www-authenticate")
 
 
-LIGHT, ORDINARY = app_with(LightRoute), app_with(Route)
+FAST, ORDINARY = app_with(FastGetRoute), app_with(Route)
 QUERIES = ["size=3", "size=3&q=a%20b", "size=3&colour=blue", "size=3&tag=a&tag=b", "size=3&tag=a", "size=3&q=%C3%A9",
            "size=3&in=00000000-0000-0000-0000-000000000007", "q=a+b&size=+7"]  # fmt: skip
 REFUSED = ["", "size=0", "size=x", "size=3&colour=green", "size=3&q=toolong", "size=3&tag=a&tag=b&tag=c", "size=3&tag=long",
@@ -70,22 +70,22 @@ REFUSED = ["", "size=0", "size=x", "size=3&colour=green", "size=3&q=toolong", "s
 async def test_answer_when_a_parameter_is_valid_or_not_then_as_an_ordinary_route(query: str, thing: str) -> None:
     for authorization in (None, "me", "wrong"):
         path = f"/things/{quote(thing, safe='%')}?{query}"
-        assert await answer(LIGHT, path, authorization) == await answer(ORDINARY, path, authorization)
+        assert await answer(FAST, path, authorization) == await answer(ORDINARY, path, authorization)
 
 
 @pytest.mark.parametrize("query", QUERIES)
 async def test_answer_when_all_parameters_are_valid_then_fastapi_is_not_used(
     query: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = app_with(LightRoute)
-    (route,) = [route for route in app.routes if isinstance(route, LightRoute)]
+    app = app_with(FastGetRoute)
+    (route,) = [route for route in app.routes if isinstance(route, FastGetRoute)]
     monkeypatch.setattr(route, "_fastapi", None)
     status, _, _ = await answer(app, f"/things/a?{query}", None)
     assert status == 200
 
 
-def test_document_when_the_route_is_light_then_that_of_an_ordinary_route() -> None:
-    assert LIGHT.openapi() == ORDINARY.openapi()
+def test_document_when_the_route_is_fast_then_that_of_an_ordinary_route() -> None:
+    assert FAST.openapi() == ORDINARY.openapi()
 
 
 async def of_header(value: Annotated[str, Header()]) -> str:
@@ -102,6 +102,6 @@ def test_route_when_a_dependency_needs_fastapi_then_type_error(dependency: objec
         return Response(found)
 
     with pytest.raises(TypeError):
-        LightRoute("/", endpoint)
+        FastGetRoute("/", endpoint)
     with pytest.raises(TypeError):
-        LightRoute("/", find, methods=["POST"])
+        FastGetRoute("/", find, methods=["POST"])

@@ -11,11 +11,11 @@ from kit.errors import BodyTooLarge, BodyTooSlow, Problem, Unavailable, error_re
 from kit.http.routing import Route
 
 
-class DirectRoute(Route):
-    """A route whose endpoint reads the request and makes the response itself: FastAPI parses and validates nothing.
+class UnparsedRoute(Route):
+    """A route whose endpoint takes only the request and returns the response: nothing of the request is parsed or checked before.
 
-    It accepts every query parameter and every Content-Type, because those who call it may add some.
-    Use it as the `route_class` of a router. Its path has no parameters.
+    It accepts every query parameter and every Content-Type, because those who call it may add some. Its path has no parameters.
+    UnparsedRoutes serves it before the router.
     """
 
     def problems(self) -> Iterator[type[Problem]]:
@@ -26,16 +26,16 @@ class DirectRoute(Route):
         return self.endpoint
 
 
-class DirectRoutes:
-    """ASGI middleware that finds each DirectRoute of `routes` by method and path. It passes all other requests on.
+class UnparsedRoutes:
+    """ASGI middleware that finds each UnparsedRoute of `routes` by method and path. It passes all other requests on.
 
     The router has these routes too: it documents them in OpenAPI and answers 405 to other methods.
     """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self.app = app
-        direct = [route for route in routes if isinstance(route, DirectRoute)]
-        self.routes = {(method, route.path): route for route in direct for method in route.methods or ()}
+        unparsed = [route for route in routes if isinstance(route, UnparsedRoute)]
+        self.routes = {(method, route.path): route for route in unparsed for method in route.methods or ()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         route = self.routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
