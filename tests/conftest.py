@@ -3,10 +3,14 @@
 import sys
 
 import pytest
+from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["tests.fixtures.servers"]
+
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
+settings.load_profile("project")
 
 
 class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types

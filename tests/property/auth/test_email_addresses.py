@@ -3,7 +3,7 @@
 import unicodedata
 
 import idna
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from services.auth.email_addresses import normalize_email
@@ -30,7 +30,6 @@ def has_one_capital(character: str) -> bool:
 
 
 @given(LOCAL, DOMAIN)
-@settings(deadline=None)
 def test_normalizing_twice_changes_nothing_and_the_result_is_nfc(local: str, domain: str) -> None:
     once = normalized(f"{local}@{domain}")
     assert normalize_email(once) == once
@@ -38,7 +37,6 @@ def test_normalizing_twice_changes_nothing_and_the_result_is_nfc(local: str, dom
 
 
 @given(LOCAL, DOMAIN)
-@settings(deadline=None)
 def test_normal_forms_of_an_address_are_one_identity(local: str, domain: str) -> None:
     once = normalized(f"{local}@{domain}")
     assert normalized(f"{unicodedata.normalize('NFD', local)}@{domain}") == once
@@ -47,7 +45,6 @@ def test_normal_forms_of_an_address_are_one_identity(local: str, domain: str) ->
 @given(LOCAL.map(lambda local: "".join(filter(has_one_capital, local))), st.lists(st.booleans(), min_size=16))
 @example("μαριοσ.παππασ", [True] * 16)
 @example("ΜΑΡΙΟς", [False] * 16)
-@settings(deadline=None)
 def test_letters_in_any_case_are_one_identity(local: str, flips: list[bool]) -> None:
     once = normalized(f"{local}@example.com")
     spelled = "".join(c.upper() if flip else c for c, flip in zip(local, flips, strict=False))
@@ -56,7 +53,6 @@ def test_letters_in_any_case_are_one_identity(local: str, flips: list[bool]) -> 
 
 @given(LOCAL, DOMAIN)
 @example("ada", "ꭰ.com")
-@settings(deadline=None)
 def test_domain_in_unicode_and_as_a_labels_is_one_identity(local: str, domain: str) -> None:
     once = normalized(f"{local}@{domain}")
     assert normalize_email(f"{local}@{idna.encode(once.rpartition('@')[2]).decode()}") == once

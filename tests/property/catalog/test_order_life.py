@@ -211,14 +211,14 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(kinds, steps)
 async def test_orders_when_steps_are_random_then_match_the_model(kind: str, steps: list[tuple[str, ...]]) -> None:
     await run(kind, steps)
 
 
 @pytest.mark.drill
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(kinds, steps)
 async def test_orders_in_500_runs_of_random_steps_then_match_the_model(kind: str, steps: list[tuple[str, ...]]) -> None:
     await run(kind, steps)

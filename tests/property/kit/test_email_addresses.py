@@ -1,6 +1,6 @@
 """Every e-mail address that auth stores is sent to Paystack in ASCII, and is still the same address."""
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kit.email_addresses import ascii_email
@@ -13,7 +13,6 @@ TOP_LEVEL = st.sampled_from(["com", "test", "local", "рф", "中国", "قطر",
 
 
 @given(LOCAL, st.lists(LABEL, min_size=1, max_size=3), TOP_LEVEL)
-@settings(deadline=None)
 def test_stored_address_is_sent_in_ascii_and_stays_the_same_address(
     local: str, labels: list[str], top_level: str
 ) -> None:

@@ -30,7 +30,7 @@ PAYMENT, REFUND = example_of(PaymentView), example_of(RefundView)
 
 
 @given(TEXTS, TEXTS, st.integers(0, 2**63 - 1), st.text('ab\u00e9\U0001f4a5"\\\\', max_size=5))
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_stored_responses_are_returned_unchanged(
     payments_database: None, first: str | None, second: str | None, amount: int, reason: str
 ) -> None:
@@ -51,7 +51,6 @@ async def test_stored_responses_are_returned_unchanged(
 
 
 @given(REFUNDS, REFUNDS)
-@settings(deadline=None)
 def test_fingerprints_are_equal_if_and_only_if_the_requests_are(one: dict[str, Any], other: dict[str, Any]) -> None:
     first, second = RequestRefund.model_validate(one), RequestRefund.model_validate(dict(reversed(other.items())))
     fingerprints = [IdempotentRequest.of("c", "o", "k", request) for request in (first, second)]

@@ -132,7 +132,7 @@ class Till:
 
 
 @given(st.lists(STEP, min_size=1, max_size=12))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_ledger_whatever_happens_balances_and_says_what_the_payments_say(
     payments_database: None, paystack: FakePaystack, jobs: Jobs, steps: list[tuple[object, ...]]
 ) -> None:

@@ -3,7 +3,7 @@
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,7 +19,6 @@ RETURN_URL: TypeAdapter[str] = TypeAdapter(schemas.ReturnUrl)
 
 
 @given(URLS, st.sampled_from(["", "?a=1", "?a=1&", "?", "#f", "?a=1#f?b=2", "?x=%2F%2f+%20#"]))
-@settings(deadline=None)
 def test_our_parameters_are_added_and_everything_else_is_kept(url: str, more: str) -> None:
     url += more
     result = with_query(url, "trxref=pay-1&reference=pay-1")

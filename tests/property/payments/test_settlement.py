@@ -51,7 +51,7 @@ BATCHES = st.lists(
 
 
 @given(BATCHES)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_settlement_whatever_charges_arrive_ends_as_the_model_says(
     payments_database: None, steps: list[str | list[tuple[int, str]]]
 ) -> None:

@@ -28,7 +28,7 @@ FIELDS = objects_like(charge("pay-1"))
         max_size=15,
     )
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_webhooks_whatever_their_bodies_end_processed_or_failed(
     payments_database: None, client: httpx.AsyncClient, bodies: list[bytes]
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.money import (
@@ -82,7 +82,6 @@ def test_parse_money_refuses_what_could_mean_something_else(text: str, reason: s
 
 
 @given(st.integers(0, 10**9), st.sampled_from(sorted(CURRENCY_RULES)))
-@settings(deadline=None)
 def test_only_xof_forbids_fractions(amount: int, currency: str) -> None:
     assert (fraction_rule_broken_by(amount, currency) is None) == (currency != "XOF" or amount % 100 == 0)
 

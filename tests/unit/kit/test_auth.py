@@ -84,7 +84,7 @@ async def test_malformed_tokens_are_refused(verifier: TokenVerifier, token: str)
 
 
 @given(st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 async def test_changed_tokens_are_refused(signer: Signer, data: st.DataObject) -> None:
     verifier = TokenVerifier(signer.jwks, issuer=ISSUER, audience="shop")
     token = signer.token("ada")

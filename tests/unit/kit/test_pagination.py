@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from cryptography.exceptions import InvalidTag
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -178,7 +178,6 @@ def legal_line(text: str) -> bool:
 
 @pytest.mark.parametrize("script", SCRIPTS)
 @given(st.data(), st.integers(-(2**62), 2**62))
-@settings(deadline=None)
 def test_every_legal_name_fits_into_a_cursor(script: str, data: st.DataObject, number: int) -> None:
     first, last = SCRIPTS[script]
     letters = st.characters(min_codepoint=first, max_codepoint=last)

@@ -107,7 +107,7 @@ async def test_webhook_when_it_has_two_signatures_is_refused(client: httpx.Async
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_is_signed_when_one_bit_changes_is_false(data: st.DataObject) -> None:
     body = data.draw(st.binary(min_size=1, max_size=300))
     signature = sign(body).encode()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from sandbox.disputes.parsing import parse_evidence, parse_filename, parse_refund_amount, parse_response
 from sandbox.errors import ApiError
-from tests.fixtures.arbitrary_json import JSON_VALUES, no_deadline
+from tests.fixtures.arbitrary_json import JSON_VALUES
 
 EVIDENCE = {
     "customer_email": "ada@example.com",
@@ -22,7 +22,6 @@ ACCEPTED = {
 }
 
 
-@no_deadline
 @given(st.dictionaries(st.sampled_from([*ACCEPTED, *EVIDENCE]), JSON_VALUES))
 def test_response_with_any_json_is_parsed_or_refused(sent: dict[str, Any]) -> None:
     for read in (parse_response, parse_evidence, parse_refund_amount, parse_filename):

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 
 from sandbox.errors import ApiError
 from sandbox.refunds.parsing import parse_account_currency, parse_refund_request
-from tests.fixtures.arbitrary_json import JSON_VALUES, no_deadline
+from tests.fixtures.arbitrary_json import JSON_VALUES
 
 
-@no_deadline
 @given(
     st.fixed_dictionaries(
         {},

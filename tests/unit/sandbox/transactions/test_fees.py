@@ -3,7 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.transactions.fees import TARIFFS, calculate_fees
-from tests.fixtures.arbitrary_json import no_deadline
 
 
 @pytest.mark.parametrize(
@@ -28,7 +27,6 @@ def test_fee_of_an_amount_follows_the_published_rate(amount: int, currency: str,
     assert calculate_fees(amount, currency) == fee
 
 
-@no_deadline
 @given(st.integers(1, 10**9), st.sampled_from(sorted(TARIFFS)))
 def test_fee_of_any_amount_is_at_most_the_amount_and_the_cap(amount: int, currency: str) -> None:
     fee, cap = calculate_fees(amount, currency), TARIFFS[currency].cap
@@ -37,7 +35,6 @@ def test_fee_of_any_amount_is_at_most_the_amount_and_the_cap(amount: int, curren
     assert cap is None or fee <= cap
 
 
-@no_deadline
 @given(st.integers(1, 10**9), st.integers(0, 10**6), st.sampled_from(sorted(TARIFFS)))
 def test_fee_of_a_larger_amount_is_never_smaller(amount: int, more: int, currency: str) -> None:
     less, larger = calculate_fees(amount, currency), calculate_fees(amount + more, currency)
