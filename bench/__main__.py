@@ -1,4 +1,4 @@
-"""Run all benchmarks, in about fifteen minutes. `--quick` takes five minutes and only checks that the benchmarks work."""
+"""Run all benchmarks, in about half an hour. `--quick` has shorter and fewer rounds and only checks that the benchmarks work."""
 
 import argparse
 import asyncio
@@ -95,7 +95,7 @@ QUICK = Size(
 def main() -> int:
     """Run the benchmarks. The exit code is 0 if they finished, even if a ratio is below its expected minimum."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds, about five minutes")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer rounds")
     quick = parser.parse_args().quick
     console = Console()
     results = Results(load_average_before=os.getloadavg()[0])
