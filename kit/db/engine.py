@@ -1,5 +1,6 @@
 """Engines with bounded waits, sessions, constraint names and column types."""
 
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import PoolProxiedConnection
 from sqlalchemy.util import await_
 
 from kit.database_url import async_url, tls_arguments
@@ -58,15 +60,28 @@ def mark_closed_connections(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+_leaves_untested: ContextVar[bool] = ContextVar("leaves_untested", default=False)
+
+
 def begin_as_ping(connection: Any) -> bool:
-    """Test a connection that leaves the pool by beginning its next transaction.
+    """Test a connection that leaves the pool by beginning its next transaction, unless it is for `untested_connection`.
 
     SQLAlchemy's own test is a transaction of its own: three round trips to the server, before the BEGIN of the transaction that follows. If
     the BEGIN fails because the connection is dead, the pool replaces it, as after its own test. A connection that is returned unused, or
     switched to AUTOCOMMIT, is rolled back.
     """
-    await_(connection._start_transaction())
+    if not _leaves_untested.get():
+        await_(connection._start_transaction())
     return True
+
+
+async def untested_connection(engine: AsyncEngine) -> PoolProxiedConnection:
+    """Take a connection from the pool of `engine` without a transaction and without a test, so it may be dead. The caller returns it."""
+    before = _leaves_untested.set(True)
+    try:
+        return await engine.raw_connection()
+    finally:
+        _leaves_untested.reset(before)
 
 
 def create_engine(url: SecretStr, *, name: str, connections: int = 15) -> AsyncEngine:

@@ -12,18 +12,19 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Interval, LargeBinary, Text, Uuid, bindparam, delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Interval, LargeBinary, Text, Uuid, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from kit.db.after_commit import after_commit
 from kit.db.bulk import table_of
+from kit.db.driver import ConnectionLost, DriverStatement
 from services.auth.clients.models import Client
 from services.auth.errors import AccountBanned, InvalidGrant
 from services.auth.metrics import refresh_tokens_reused_total
@@ -139,6 +140,24 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
     return Login(sid, f"{family_id}.{secret}")
 
 
+async def rotate_alone(
+    engine: AsyncEngine, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
+) -> Rotation | None:
+    """Use a refresh token that was not used before, with one statement and without a transaction: nearly every refresh is one of these.
+
+    Return None if `rotate` has to decide: the token was used or is not valid, or was issued to another client than the public client
+    `client_id`, or the connection was lost. The statement may have been committed then, and `rotate` returns the same child.
+    """
+    use = _use_of(token, refresh_secret, origin, client_id)
+    if use is None:
+        return None
+    try:
+        rows = await _ROTATE_ALONE.fetch_alone(engine, **use.values)
+    except ConnectionLost:
+        return None
+    return use.rotation(rows[0]) if rows else None
+
+
 async def rotate(
     session: AsyncSession, token: str, refresh_secret: bytes, origin: Origin, client_id: str | None = None
 ) -> Rotation | None:
@@ -146,24 +165,51 @@ async def rotate(
 
     The caller must commit in both cases, because the family of a reused token is revoked, and the result is then None.
     """
+    use = _use_of(token, refresh_secret, origin, client_id)
+    if use is None:
+        return None
+    row = (await session.execute(_ROTATE, use.values)).one_or_none()
+    if row is None:
+        if client_id is not None and not await belongs_to(session, token, client_id):
+            return None
+        row = (await session.execute(_REPEATED, use.values)).one_or_none()
+    if row is None:
+        await _revoke_reused(session, use.family_id, refresh_secret, origin)
+        return None
+    return use.rotation(row)
+
+
+@dataclass(frozen=True, slots=True)
+class _UseOfToken:
+    """One use of a refresh token: the parameters of the statements, and the next token."""
+
+    family_id: str
+    next_token: str
+    values: Mapping[str, object]
+
+    def rotation(self, row: Iterable[Any]) -> Rotation:
+        """Return the result for a row with the columns _GRANTED."""
+        account_id, client, sid, granted, of_role, of_client, email, email_verified, name = row
+        scopes = frozenset(granted.split()).intersection(of_role.split(), of_client.split())
+        return Rotation(account_id, client, sid, scopes, email, email_verified, name, self.next_token)
+
+
+def _use_of(token: str, refresh_secret: bytes, origin: Origin, client_id: str | None) -> _UseOfToken | None:
+    """Return what the statements need, or None if the token is malformed."""
     parts = TOKEN.fullmatch(token)
     if parts is None:
         return None
     family_id, secret = parts.groups()
     child_secret = _child_secret(refresh_secret, token)
-    digests = {"family_id": family_id, "sent_digest": _digest(secret), "child_digest": _digest(child_secret)}
-    use = {"owner_id": client_id, "new_device": origin.device, "new_address": origin.address}
-    row = (await session.execute(_ROTATE, digests | use)).one_or_none()
-    if row is None:
-        if client_id is not None and not await belongs_to(session, token, client_id):
-            return None
-        row = (await session.execute(_REPEATED, digests)).one_or_none()
-    if row is None:
-        await _revoke_reused(session, family_id, refresh_secret, origin)
-        return None
-    account_id, client, sid, granted, of_role, of_client, email, email_verified, name = row
-    scopes = frozenset(granted.split()).intersection(of_role.split(), of_client.split())
-    return Rotation(account_id, client, sid, scopes, email, email_verified, name, f"{family_id}.{child_secret}")
+    values = {
+        "family_id": family_id,
+        "sent_digest": _digest(secret),
+        "child_digest": _digest(child_secret),
+        "owner_id": client_id,
+        "new_device": origin.device,
+        "new_address": origin.address,
+    }
+    return _UseOfToken(family_id, f"{family_id}.{child_secret}", values)
 
 
 _VALID = (
@@ -179,13 +225,14 @@ _GRANTED = (
     *(_ACCOUNTS.c.email, _ACCOUNTS.c.email_verified_at.is_not(None).label("email_verified"), _ACCOUNTS.c.name),
 )
 _SENT, _CHILD = bindparam("sent_digest", type_=LargeBinary), bindparam("child_digest", type_=LargeBinary)
+_OWNER = bindparam("owner_id", type_=Text)
 
 _ROTATE = (
     update(_FAMILIES)
     .where(
         *_VALID,
         _FAMILIES.c.secret_digest == _SENT,
-        _FAMILIES.c.client_id == func.coalesce(bindparam("owner_id", type_=Text), _FAMILIES.c.client_id),
+        or_(_OWNER.is_(None), and_(_FAMILIES.c.client_id == _OWNER, _CLIENTS.c.public)),
     )
     .values(
         secret_digest=_CHILD,
@@ -198,6 +245,8 @@ _ROTATE = (
 )
 """Replace the secret of a family, and return the claims of the access token. One statement, which is built only once: each session
 refreshes its tokens every few minutes."""
+
+_ROTATE_ALONE = DriverStatement(_ROTATE)
 
 _REPEATED = select(*_GRANTED).where(
     *_VALID,

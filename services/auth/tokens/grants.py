@@ -6,7 +6,7 @@ No transaction is open while a password is hashed. A failed login and a revoked 
 import math
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from services.auth.accounts import guests, mail_codes, records
 from services.auth.accounts.hash_queue import Lane
@@ -169,6 +169,7 @@ async def log_in_with_code(
 
 
 async def refresh(
+    engine: AsyncEngine,
     sessions: async_sessionmaker[AsyncSession],
     refresh_secret: bytes,
     credentials: ClientCredentials | None,
@@ -178,8 +179,15 @@ async def refresh(
 ) -> Grant:
     """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
 
-    A client that names itself must be the one that logged in. After InvalidScope the token is unused and can be sent again.
+    A client that names itself must be the one that logged in. After InvalidScope the token is unused and can be sent again, so a request
+    with a scope needs a transaction, and so does every request that could be refused.
     """
+    rotation = None
+    if scope is None and (credentials is None or not credentials.secret):
+        named = None if credentials is None else credentials.client_id
+        rotation = await refresh_tokens.rotate_alone(engine, token, refresh_secret, origin, named)
+    if rotation is not None:
+        return _refreshed(rotation, select_scope(None, rotation.scopes))
     async with sessions.begin() as session:
         named = None if credentials is None else (await authenticate_app(session, credentials)).id
         rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, named)
@@ -188,6 +196,10 @@ async def refresh(
         raise InvalidGrant(
             "The refresh token is unknown, used or expired, or was issued to another client. Log in again."
         )
+    return _refreshed(rotation, granted)
+
+
+def _refreshed(rotation: refresh_tokens.Rotation, granted: str) -> Grant:
     return Grant(
         str(rotation.account_id),
         rotation.client_id,

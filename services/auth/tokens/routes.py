@@ -13,7 +13,7 @@ from services.auth.clients.authentication import (
     authenticate_client,
     sent_credentials,
 )
-from services.auth.db import Transaction, reading_sessions, sessions
+from services.auth.db import Transaction, engine, reading_sessions, sessions
 from services.auth.errors import (
     InvalidClient,
     InvalidGrant,
@@ -136,7 +136,7 @@ async def _grant(request: Request, form: TokenForm) -> grants.Grant:
             if form.refresh_token is None:
                 raise InvalidRequest("The grant type refresh_token needs refresh_token.")
             secret, origin = request.state.refresh_secret, await origin_of(request)
-            return await grants.refresh(sessions, secret, client, form.refresh_token, form.scope, origin)
+            return await grants.refresh(engine, sessions, secret, client, form.refresh_token, form.scope, origin)
         case GrantType.CLIENT_CREDENTIALS:
             if client is None:
                 raise InvalidClient

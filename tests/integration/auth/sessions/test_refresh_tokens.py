@@ -3,10 +3,12 @@ import asyncio
 import jwt
 from sqlalchemy import func, select, text, update
 
-from services.auth.db import sessions
+from services.auth.clients.models import Client
+from services.auth.db import engine, sessions
 from services.auth.models import ADMIN, CUSTOMER, Account
 from services.auth.sessions.models import RefreshFamily
 from tests.fixtures.auth import AuthClient
+from tests.fixtures.statements import recorded
 
 
 async def _login(auth: AuthClient, email: str) -> str:
@@ -25,6 +27,14 @@ async def test_refresh_returns_the_next_token(auth: AuthClient, email: str) -> N
     assert len(set(tokens)) == 6
     async with sessions() as session:
         assert await session.scalar(select(func.count()).select_from(RefreshFamily)) == 1, "rotations add no rows"
+
+
+async def test_refresh_when_the_token_was_not_used_then_needs_no_transaction(auth: AuthClient, email: str) -> None:
+    token = await _login(auth, email)
+    with recorded(engine) as of_transactions:
+        for _ in range(3):
+            token = (await auth.refresh(token, client_id="shop")).json()["refresh_token"]
+    assert of_transactions == []
 
 
 async def _let_retry_period_pass() -> None:
@@ -66,6 +76,36 @@ async def test_refresh_when_twenty_at_once_then_all_get_the_same_child(auth: Aut
     responses = await asyncio.gather(*(auth.refresh(token) for _ in range(20)))
     assert [response.status_code for response in responses] == [200] * 20
     assert len({response.json()["refresh_token"] for response in responses}) == 1
+
+
+async def test_refresh_when_the_database_has_ended_the_connections_then_the_session_goes_on(
+    auth: AuthClient, email: str
+) -> None:
+    token = await _login(auth, email)
+    for _ in range(3):
+        async with sessions() as session:
+            own_connections = "application_name = 'auth' AND pid <> pg_backend_pid()"
+            await session.execute(
+                text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own_connections}")
+            )
+        refreshed = await auth.refresh(token)
+        assert refreshed.status_code == 200, refreshed.text
+        token = refreshed.json()["refresh_token"]
+
+
+async def test_refresh_when_a_public_client_is_named_then_only_its_own_tokens_are_used(
+    auth: AuthClient, email: str
+) -> None:
+    token = await _login(auth, email)
+    named = await auth.refresh(token, client_id="shop")
+    assert named.status_code == 200, named.text
+    assert (await auth.refresh(named.json()["refresh_token"], client_id="shop", client_secret="x")).status_code == 401
+    async with sessions.begin() as session:
+        await session.execute(update(Client).where(Client.id == "shop").values(public=False))
+    refused = await auth.refresh(named.json()["refresh_token"], client_id="shop")
+    async with sessions.begin() as session:
+        await session.execute(update(Client).where(Client.id == "shop").values(public=True))
+    assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
 
 
 async def test_refresh_when_expired_then_the_parent_is_refused_too(auth: AuthClient, email: str) -> None:
