@@ -86,6 +86,17 @@ class TransferAccount(StrEnum):
     EXPIRED = "expired"
 
 
+class TransferScenario(StrEnum):
+    """Transfers that the checkout page offers."""
+
+    AT_ONCE = "at_once"
+    SLOW = "slow"
+    TOO_LITTLE = "too_little"
+    TOO_MUCH = "too_much"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+
+
 class WebhookShape(StrEnum):
     """Unusual shapes of the webhook charge.success for a card payment."""
 

@@ -6,15 +6,26 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
+from sandbox.checkout.card_attempts import card_attempt, chosen_card
+from sandbox.checkout.channels import (
+    CHANNEL_ACTIONS,
+    TITLES,
+    charge_page,
+    find_charge,
+    handle_button,
+    leave_charge,
+    problem_of,
+)
+from sandbox.checkout.forms import CheckoutForm
 from sandbox.checkout.pages import render_page
 from sandbox.checkout.questions import QUESTION_TEXTS
-from sandbox.enums import CardName, ChargeOutcome, CheckoutAction, TransactionStatus
-from sandbox.errors import AlreadyPaid
+from sandbox.enums import CardName, Channel, ChargeOutcome, CheckoutAction, TransactionStatus
+from sandbox.errors import AlreadyPaid, SessionExpired
+from sandbox.pending_charges.offers import channels_of, providers_of
 from sandbox.state import CurrentState, State
-from sandbox.timestamps import iso_timestamp
+from sandbox.timestamps import iso_timestamp, now
 from sandbox.transactions import queries
 from sandbox.transactions.cards import CARDS
-from sandbox.transactions.charges import PaymentAttempt
 from sandbox.transactions.models import Transaction
 from sandbox.transactions.parsing import parse_http_url
 from sandbox.transactions.pay import charge
@@ -43,6 +54,7 @@ def _redirect(url: str) -> Response:
 def _checkout_page(
     transaction: Transaction, chosen: CardName = CardName.SUCCESS, decline_message: str | None = None
 ) -> Response:
+    offered = channels_of(transaction)
     return render_page(
         "checkout.html",
         transaction=transaction,
@@ -51,6 +63,12 @@ def _checkout_page(
         question_cards={name: card for name, card in CARDS.items() if card.questions},
         chosen=chosen,
         decline_message=decline_message,
+        cards_offered=Channel.CARD in offered,
+        channels=[
+            (channel, TITLES[channel], providers_of(channel, transaction.currency))
+            for channel in offered
+            if channel != Channel.CARD
+        ],
     )
 
 
@@ -83,68 +101,64 @@ def _not_found_page() -> Response:
     return render_page("not_found.html", 404, shop=SHOP)
 
 
+def _expired_page(transaction: Transaction) -> Response:
+    return render_page("expired.html", transaction=transaction, shop=SHOP)
+
+
 async def _find_transaction(state: State, access_code: str) -> Transaction | None:
     return await state.store.run(lambda connection: queries.find_by_access_code(connection, access_code))
 
 
 @router.get("/checkout/{access_code}")
-async def show_checkout(access_code: str, state: CurrentState) -> Response:
-    """Show the checkout page, or a receipt if the transaction is paid."""
+async def show_checkout(access_code: str, state: CurrentState, *, waiting: bool = False) -> Response:
+    """Show the checkout page, or a receipt if the transaction is paid.
+
+    `waiting`: the page loaded itself again to see whether the charge is paid. Then the payer returns to the shop.
+    """
     transaction = await _find_transaction(state, access_code)
     if transaction is None:
         return _not_found_page()
-    return _receipt_page(transaction, already_paid=True) if transaction.paid else _checkout_page(transaction)
+    if transaction.paid:
+        return _after_payment(transaction) if waiting else _receipt_page(transaction, already_paid=True)
+    if transaction.expired(now()):
+        return _expired_page(transaction)
+    pending = await find_charge(state, transaction)
+    if pending is not None and pending.active:
+        return charge_page(transaction, pending, SHOP)
+    return _checkout_page(transaction, decline_message=problem_of(pending))
 
 
 @router.post("/checkout/{access_code}")
 async def submit_checkout(
-    access_code: str,
-    request: Request,
-    state: CurrentState,
-    action: Annotated[CheckoutAction, Form()],
-    card: Annotated[CardName, Form()] = CardName.SUCCESS,
-    question_index: Annotated[int, Form(ge=0, le=9)] = 0,
-    answer: Annotated[str, Form(max_length=100)] = "",
+    access_code: str, request: Request, state: CurrentState, form: Annotated[CheckoutForm, Form()]
 ) -> Response:
-    """Handle a button of the checkout page. `question_index`: index of the question that `answer` belongs to."""
+    """Handle a button of the checkout page."""
     transaction = await _find_transaction(state, access_code)
     if transaction is None:
         return _not_found_page()
-    if action == CheckoutAction.CANCEL and transaction.status != TransactionStatus.ONGOING:
+    if form.action in CHANNEL_ACTIONS:
+        await handle_button(state, access_code, form)
+        return _redirect(f"/checkout/{access_code}?waiting=true")
+    transaction = await leave_charge(state, transaction)
+    if form.action == CheckoutAction.CANCEL and transaction.status != TransactionStatus.ONGOING:
         return _after_payment(transaction) if transaction.paid else _after_cancel(transaction)
-    chosen = CardName.DECLINED if action == CheckoutAction.DECLINE else card
-    attempt = _attempt(action, chosen, question_index, answer, request.client.host if request.client else None)
+    attempt = card_attempt(form, request.client.host if request.client else None)
     try:
         transaction = await charge(state, transaction.reference, attempt)
     except AlreadyPaid:
         # A second click, or the same page in another tab, gets the same redirect as the first one.
         return _after_payment(await _find_transaction(state, access_code) or transaction)
+    except SessionExpired:
+        return _expired_page(transaction)
     if transaction.paid:
         return _after_payment(transaction)
     if attempt.outcome == ChargeOutcome.ABANDONED:
         return _after_cancel(transaction)
+    chosen = chosen_card(form)
     if attempt.outcome == ChargeOutcome.ONGOING:
-        return _question_page(transaction, chosen, question_index + 1 if action == CheckoutAction.ANSWER else 0)
+        index = form.question_index + 1 if form.action == CheckoutAction.ANSWER else 0
+        return _question_page(transaction, chosen, index)
     return _checkout_page(transaction, chosen, transaction.gateway_response)
-
-
-def _attempt(
-    action: CheckoutAction, name: CardName, question_index: int, answer: str, ip_address: str | None
-) -> PaymentAttempt:
-    """Return the attempt to pay that the pressed button requests. `question_index`: index of the answered question of the card."""
-    card = CARDS[name]
-    if action == CheckoutAction.CANCEL:
-        return PaymentAttempt(ChargeOutcome.ABANDONED)
-    remaining = card.questions
-    if action == CheckoutAction.ANSWER:
-        answered, remaining = card.questions[question_index : question_index + 1], card.questions[question_index + 1 :]
-        for question, expected_answer in answered:
-            if expected_answer and answer.strip() != expected_answer:
-                message = QUESTION_TEXTS[question].wrong_answer
-                return PaymentAttempt(ChargeOutcome.FAILED, card, ip_address, gateway_response=message)
-    if remaining:
-        return PaymentAttempt(ChargeOutcome.ONGOING, card, ip_address)
-    return PaymentAttempt(ChargeOutcome.FAILED if card.decline_message else ChargeOutcome.SUCCESS, card, ip_address)
 
 
 def _after_payment(transaction: Transaction) -> Response:
