@@ -46,6 +46,7 @@ class EventType(StrEnum):
     PAYMENT_REFUNDED = "payment.refunded"
     PAYMENT_DISPUTED = "payment.disputed"
     PAYMENT_DISPUTE_RESOLVED = "payment.dispute_resolved"
+    PAYMENT_TRANSFER_REJECTED = "payment.transfer_rejected"
     ORDER_UNDELIVERABLE = "order.undeliverable"
     ACCOUNT_CHANGED = "account.changed"
     ACCOUNT_MERGED = "account.merged"
@@ -132,6 +133,15 @@ class PaymentDisputeResolvedData(PaymentData):
     lost: bool = Field(
         description="True if the payer gets money back. payment.refunded reports the amount when the money is returned"
     )
+
+
+class PaymentTransferRejectedData(PaymentData):
+    rejected_amount: Subunits | None = Field(
+        default=None,
+        description="The amount of the transfer, in subunits of `currency`; absent if Paystack did not report it",
+    )
+    reason: Text | None = Field(default=None, max_length=50, description="Paystack's code, such as INCORRECT_AMOUNT")
+    message: Text | None = Field(default=None, max_length=200, description="Paystack's words. For display only")
 
 
 class OrderUndeliverableData(PaidOrderData):
@@ -242,6 +252,14 @@ class PaymentDisputeResolved(Event):
     data: PaymentDisputeResolvedData
 
 
+class PaymentTransferRejected(Event):
+    """Paystack rejected a bank transfer of the payer and returns its money. The order may still be paid by another transfer."""
+
+    source: Literal["/payments"] = "/payments"
+    type: Literal[EventType.PAYMENT_TRANSFER_REJECTED] = EventType.PAYMENT_TRANSFER_REJECTED
+    data: PaymentTransferRejectedData
+
+
 class OrderUndeliverable(Event):
     """A paid order cannot be delivered. payments refunds the payment."""
 
@@ -285,7 +303,13 @@ class AccountDeleted(Event):
 
 
 PaymentEvent = (
-    PaymentSucceeded | PaymentFailed | PaymentHeld | PaymentRefunded | PaymentDisputed | PaymentDisputeResolved
+    PaymentSucceeded
+    | PaymentFailed
+    | PaymentHeld
+    | PaymentRefunded
+    | PaymentDisputed
+    | PaymentDisputeResolved
+    | PaymentTransferRejected
 )
 AccountEvent = AccountChanged | AccountMerged | AccountDeleted
 AnyEvent = Annotated[PaymentEvent | OrderUndeliverable | AccountEvent, Field(discriminator="type")]

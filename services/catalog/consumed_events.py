@@ -5,21 +5,26 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from contracts.events import AccountChanged, AccountDeleted, AccountEvent, AccountMerged, Event
+from contracts.events import AccountChanged, AccountDeleted, AccountEvent, AccountMerged, Event, PaymentTransferRejected
 from services.catalog.customers import account_events
 from services.catalog.fulfilment import deliver
+from services.catalog.orders import rejected_transfers
 
 
 async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
     """Apply events to orders. Return the reasons of those that need an operator, by event id."""
     accounts: list[AccountEvent] = []
+    transfers: list[PaymentTransferRejected] = []
     others: list[Event] = []
     for event in events:
         if isinstance(event, AccountChanged | AccountDeleted | AccountMerged):
             accounts.append(event)
+        elif isinstance(event, PaymentTransferRejected):
+            transfers.append(event)
         else:
             others.append(event)
     return {
         **(await deliver.handle(session, others) if others else {}),
+        **(await rejected_transfers.handle(session, transfers) if transfers else {}),
         **(await account_events.handle(session, accounts) if accounts else {}),
     }

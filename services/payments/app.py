@@ -23,6 +23,7 @@ from services.payments.holds import routes as hold_routes
 from services.payments.ledger import routes as ledger_routes
 from services.payments.models import AuditLogEntry, IdempotencyKey
 from services.payments.refunds import routes as refund_routes
+from services.payments.rejected_transfers import routes as rejected_transfer_routes
 from services.payments.settings import settings
 from services.payments.settlement.requested import RequestedVerifications
 from services.payments.unrelated_charges import routes as unrelated_charge_routes
@@ -90,6 +91,7 @@ app = create_app(
         audit_router("/payments", AuditLogEntry, reading),
         refund_routes.list_router,
         unrelated_charge_routes.router,
+        rejected_transfer_routes.router,
         routes.router,
         refund_routes.router,
         hold_routes.router,

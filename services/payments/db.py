@@ -58,6 +58,9 @@ class Topic(StrEnum):
     DISPUTES = "disputes"
     """Disputes may have changed at Paystack: wakes the dispute poller."""
 
+    TRANSFERS = "transfers"
+    """Rejected transfers were recorded: wakes the transfer matcher."""
+
     CARDS = "cards"
     """Saved cards were deactivated here: wakes the card deactivator."""
 

@@ -1,8 +1,8 @@
 """Build the events about payments (contracts/events.py) that are published to catalog.
 
 The id of an event that can be republished (republish.py) is computed from its type and from what identifies it: a payment that succeeded
-or is held by its reference, a refund by the reference and the refunded total, a dispute by its id. So a republished event has the same id,
-and consumers ignore it.
+or is held by its reference, a refund by the reference and the refunded total, a dispute by its id, a rejected transfer by the identity of
+its webhook event. So a republished event has the same id, and consumers ignore it.
 """
 
 from datetime import datetime
@@ -23,6 +23,8 @@ from contracts.events import (
     PaymentRefundedData,
     PaymentSucceeded,
     PaymentSucceededData,
+    PaymentTransferRejected,
+    PaymentTransferRejectedData,
     event_id_for,
 )
 from contracts.reasons import HeldReason
@@ -90,6 +92,15 @@ def dispute_resolved(payment: PublishedPayment, dispute: Dispute) -> Event:
     )
     event_id = event_id_for("payment.dispute_resolved", dispute.id)
     return PaymentDisputeResolved(id=event_id, **_envelope(payment), data=data)
+
+
+def transfer_rejected(
+    payment: PublishedPayment, *, identity: str, amount: int | None, reason: str | None, message: str | None
+) -> Event:
+    """Return payment.transfer_rejected. `identity` of the webhook event; `amount` in subunits, None if it is not known."""
+    data = PaymentTransferRejectedData(**_payment_data(payment), rejected_amount=amount, reason=reason, message=message)
+    event_id = event_id_for("payment.transfer_rejected", identity)
+    return PaymentTransferRejected(id=event_id, **_envelope(payment), data=data)
 
 
 def _payment_data(payment: PublishedPayment) -> dict[str, Any]:

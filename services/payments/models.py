@@ -116,6 +116,8 @@ class Payment(Base):
     # When the sweeper verifies the payment next, and how many verifications were attempted.
     verify_next_attempt_at: Mapped[datetime]
     verify_attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    # The last bank transfer that Paystack rejected: amount, reason, message and at. rejected_transfers has all of them.
+    last_rejected_transfer: Mapped[dict[str, Any] | None]
     # The sum of the processed refunds.
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
     # When the refund executor next syncs the refunds of the payment, and when its lease on the payment ends.

@@ -17,6 +17,9 @@ REFUND_SYNC_SCHEDULED = "refund sync scheduled"
 POLL_SCHEDULED = "poll scheduled"
 """The dispute is recorded already: the dispute poller reads it from Paystack."""
 
+TRANSFER_RECORDED = "rejected transfer recorded"
+"""The transfer is in `rejected_transfers`: the transfer matcher asks Paystack for the reference of its payment."""
+
 UNKNOWN_REFERENCE = "unknown reference"
 """The charge has an unknown reference and is not successful: no payment is recorded."""
 

@@ -1,4 +1,5 @@
-"""Republish the events of a period: those of each payment with a movement in the ledger, and of each dispute that changed in it.
+"""Republish the events of a period: those of each payment with a movement in the ledger, of each dispute that changed
+in it, and of each rejected transfer that was matched with its payment in it.
 
 A dispute can change without a movement: no money is withheld if it was resolved before it was recorded, for example. payment.failed and
 payment.held are not republished, because catalog changes nothing when it receives them.
@@ -16,6 +17,8 @@ from services.payments import events as payment_events
 from services.payments.db import sessions
 from services.payments.ledger.models import LedgerEntry, LedgerTransaction, MovementKind
 from services.payments.models import SUCCEEDED, Dispute, OutboxRow, Payment
+from services.payments.rejected_transfers.matching import event_of
+from services.payments.rejected_transfers.models import RejectedTransfer
 
 BATCH = 500
 KINDS_WITH_EVENTS = frozenset({MovementKind.RECEIVED, MovementKind.ACCEPTED, MovementKind.BOUND, MovementKind.REFUNDED})
@@ -31,6 +34,8 @@ async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, Non
     async for added in _republish_payments(since, until):
         yield added
     async for added in _republish_disputes(since, until):
+        yield added
+    async for added in _republish_transfers(since, until):
         yield added
 
 
@@ -82,6 +87,30 @@ async def _republish_disputes(since: datetime, until: datetime) -> AsyncGenerato
         if len(rows) < BATCH:
             return
         last_id = rows[-1].Dispute.id
+
+
+async def _republish_transfers(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
+    """Republish payment.transfer_rejected of each rejected transfer that was matched with its payment in [since, until)."""
+    last_matched_at, last_id = since, 0
+    while True:
+        async with sessions.begin() as session:
+            sort_key = tuple_(RejectedTransfer.matched_at, RejectedTransfer.id)
+            batch = await session.execute(
+                select(RejectedTransfer, Payment)
+                .join(Payment, Payment.id == RejectedTransfer.payment_id)
+                .where(sort_key > (last_matched_at, last_id), RejectedTransfer.matched_at < until)
+                .where(Payment.order_id.is_not(None))
+                .order_by(RejectedTransfer.matched_at, RejectedTransfer.id)
+                .limit(BATCH)
+            )
+            rows = batch.all()
+            events = [event_of(payment, transfer) for transfer, payment in rows]
+            added = await outbox.add(session, OutboxRow, *events)
+        if events:
+            yield added
+        if len(rows) < BATCH:
+            return
+        last_id, last_matched_at = rows[-1].RejectedTransfer.id, rows[-1].RejectedTransfer.matched_at
 
 
 async def _events_of(session: AsyncSession, payment_ids: Collection[int]) -> list[Event]:

@@ -84,6 +84,15 @@ class StartPayment(RequestModel):
     metadata: Metadata | None = Field(default=None, description=PAYMENT_METADATA)
 
 
+class LastRejectedTransfer(ResponseModel):
+    """The last bank transfer for a payment that Paystack rejected."""
+
+    amount: int | None = Field(description="Amount of the transfer, in subunits; null if Paystack did not report it")
+    reason: str | None = Field(description="Paystack's code for why it rejected the transfer, such as INCORRECT_AMOUNT")
+    message: str | None = Field(description="The reason in Paystack's words")
+    at: datetime = Field(description="Time at which Paystack's webhook event was received")
+
+
 class PaymentView(ResponseModel):
     model_config = ConfigDict(validate_by_name=True) | example(
         {
@@ -103,6 +112,7 @@ class PaymentView(ResponseModel):
             "channel": None,
             "gateway_response": None,
             "paystack_status": None,
+            "last_rejected_transfer": None,
             "held_reason": None,
             "created_at": "2026-11-23T09:30:00Z",
             "paid_at": None,
@@ -139,6 +149,11 @@ class PaymentView(ResponseModel):
         description="Paystack's status of the transaction, when it was last verified on request or changed the payment. `abandoned` "
         "beside the status `pending`: the payer has not paid so far, or has cancelled, and can still pay at `authorization_url`; "
         "null: not verified yet",
+    )
+    last_rejected_transfer: LastRejectedTransfer | None = Field(
+        default=None,
+        description="The last bank transfer that Paystack rejected and returns to the payer, because its amount is wrong, for example. "
+        "The payer can transfer again. null: none was rejected",
     )
     held_reason: HeldReason | None = Field(description="Why the payment needs a manual review")
     created_at: datetime = Field(description="Time at which the payment was started")

@@ -18,6 +18,7 @@ from services.payments.models import Inbox, OutboxRow
 from services.payments.payers import account_events
 from services.payments.pruning import prune
 from services.payments.refunds.executor import RefundExecutor
+from services.payments.rejected_transfers.matching import TransferMatcher
 from services.payments.republish import republish
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import Sweeper
@@ -74,6 +75,7 @@ async def work() -> None:
                 jobs["backfill"] = Backfill(sessions, paystack, notifier).run
                 jobs["refund executor"] = RefundExecutor(sessions, paystack, notifier).run
                 jobs["dispute poller"] = DisputePoller(sessions, paystack, notifier).run
+                jobs["transfer matcher"] = TransferMatcher(sessions, paystack, notifier).run
                 jobs["card deactivator"] = CardDeactivator(sessions, paystack, notifier).run
             await runner.run_jobs(jobs, checks, host=settings.http_host, port=settings.payments_worker_port)
     finally:

@@ -17,6 +17,8 @@ from contracts.events import (
     PaymentRefundedData,
     PaymentSucceeded,
     PaymentSucceededData,
+    PaymentTransferRejected,
+    PaymentTransferRejectedData,
 )
 from contracts.reasons import HeldReason
 
@@ -60,6 +62,14 @@ def payment_refunded(
 ) -> PaymentRefunded:
     data = PaymentRefundedData(**_facts(order_id, reference, amount, currency), refunded_amount=refunded_amount)
     return PaymentRefunded(subject=str(order_id), data=data)
+
+
+def transfer_rejected(
+    order_id: UUID, reference: str, amount: int = PRICE, rejected_amount: int | None = 40_000
+) -> PaymentTransferRejected:
+    facts = _facts(order_id, reference, amount)
+    data = PaymentTransferRejectedData(**facts, rejected_amount=rejected_amount, reason="INCORRECT_AMOUNT")
+    return PaymentTransferRejected(subject=str(order_id), data=data)
 
 
 def payment_disputed(order_id: UUID, reference: str) -> PaymentDisputed:

@@ -38,7 +38,10 @@ class OrderStatusTransition(Base):
 
 
 class OrderNote(Base):
-    """A note of staff about an order. Rows are never changed: a trigger refuses it. They are deleted together with their order."""
+    """A note of staff or of payments about an order. Rows are never changed: a trigger refuses it. They are deleted with their order.
+
+    `event_id`: of the event that payments published, so that a repeated event adds no second note; null for a note of staff.
+    """
 
     __tablename__ = "order_notes"
     __table_args__ = (Index(None, "order_id", "id"),)
@@ -47,6 +50,7 @@ class OrderNote(Base):
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
     author: Mapped[str]
     text: Mapped[str]
+    event_id: Mapped[UUID | None] = mapped_column(unique=True)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -1,4 +1,7 @@
-"""Notes of staff about an order: who wrote what, and when. They are never changed, and customers do not see them."""
+"""Notes about an order: who wrote what, and when. They are never changed, and customers do not see them.
+
+Staff write them, and payments if a bank transfer was rejected (rejected_transfers.py).
+"""
 
 from datetime import datetime
 
@@ -39,7 +42,9 @@ class OrderNoteView(ResponseModel):
     )
 
     id: int = Field(description="Id of the note")
-    author: str = Field(description="Account or client of the access token with which the note was written")
+    author: str = Field(
+        description="Account or client of the access token with which the note was written; `payments` about a rejected bank transfer"
+    )
     text: str = Field(description="Text of the note")
     created_at: datetime = Field(description="When the note was written")
 

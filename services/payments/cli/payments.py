@@ -1,4 +1,4 @@
-"""The commands `payments list`, `payments show` and `unrelated-charges`."""
+"""The commands `payments list`, `payments show`, `unrelated-charges` and `rejected-transfers`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -51,7 +51,8 @@ def list_payments(
 
 @cli.command()
 def show(reference: Reference, as_json: AsJson = False) -> None:
-    """Show a payment and its history: webhook events, ledger, decisions, refunds, disputes, acts of operators, unpublished events.
+    """Show a payment and its history: webhook events, rejected transfers, ledger, decisions, refunds, disputes, acts of operators, and
+    unpublished events.
 
     Exit code 1: there is no payment with this reference.
     """
@@ -61,3 +62,12 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
 def unrelated_charges(limit: Limit = 50, as_json: AsJson = False) -> None:
     """List charges whose references are certainly not ours, newest first: another application uses the same Paystack account."""
     call(f"{ACTIONS}.unrelated_charges:unrelated_charges", limit=limit, as_json=as_json)
+
+
+def rejected_transfers(
+    unmatched: Annotated[bool, typer.Option("--unmatched", help="Only transfers whose payment is not known.")] = False,
+    limit: Limit = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List bank transfers that Paystack rejected and returns to their payers, newest first."""
+    call(f"{ACTIONS}.rejected_transfers:rejected_transfers", unmatched=unmatched, limit=limit, as_json=as_json)

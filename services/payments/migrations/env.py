@@ -3,6 +3,7 @@ import services.payments.holds.models
 import services.payments.ledger.models
 import services.payments.payers.models
 import services.payments.refunds.models
+import services.payments.rejected_transfers.models
 import services.payments.unrelated_charges.models
 import services.payments.webhooks.models  # noqa: F401
 from kit.db.migrations import run_migrations

@@ -71,8 +71,8 @@ EVENT_TYPES: dict[str, WebhookEventType] = {
     "refund.failed": REFUND,
     "refund.needs-attention": REFUND,
     "bank.transfer.rejected": WebhookEventType(
-        Handling.IGNORED,
-        "Paystack returned the transfer: nothing was paid",
+        Handling.PROCESSED,
+        "records the rejected transfer; its payment is looked up at Paystack",
         ("bank_transfer.transaction_id",),
         includes_body_hash=True,
     ),

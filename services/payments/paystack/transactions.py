@@ -1,4 +1,4 @@
-"""Transactions at Paystack: initialize, verify, list."""
+"""Transactions at Paystack: initialize, verify, fetch, list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +93,19 @@ class Transactions:
             raise
         return parse_charge_response(data, reference)
 
+    async def fetch(self, transaction_id: int) -> Charge | None:
+        """GET /transaction/:id. Return None if Paystack does not know the id."""
+        try:
+            data = await self._transport.call("transaction", "GET", f"/transaction/{transaction_id}")
+        except Refused as refused:
+            if refused.code == "transaction_not_found" or refused.status == 404:
+                return None
+            raise
+        charge = _parse_charge(data)
+        if charge.id != transaction_id:
+            raise NoAnswer("the response is about another transaction")
+        return charge
+
     async def list_created(self, since: datetime, until: datetime, page: int) -> TransactionPage:
         """GET /transaction: transactions created from `since` to `until`, both included; 50 per page, the first page is 1."""
         period = urlencode({"from": format_time(since), "to": format_time(until)})
@@ -102,10 +115,14 @@ class Transactions:
 
 def parse_charge_response(data: object, reference: str) -> Charge:
     """Parse the charge in a response. Raises NoAnswer if it cannot be parsed or is about another reference."""
-    try:
-        charge = parse_charge(data)
-    except Unreadable as error:
-        raise NoAnswer(f"the charge in the response cannot be parsed: {error}") from error
+    charge = _parse_charge(data)
     if charge.reference != reference:
         raise NoAnswer("the response is about another reference")
     return charge
+
+
+def _parse_charge(data: object) -> Charge:
+    try:
+        return parse_charge(data)
+    except Unreadable as error:
+        raise NoAnswer(f"the charge in the response cannot be parsed: {error}") from error

@@ -1,4 +1,4 @@
-"""Parse webhook events: name, reference and identity of the event, and the charge or the dispute in it."""
+"""Parse webhook events: name, reference and identity of the event, and the charge, the dispute or the rejected transfer in it."""
 
 import json
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from services.payments.paystack import event_types
 from services.payments.paystack.charge import Charge, parse_charge
 from services.payments.paystack.disputes import PaystackDispute, parse_dispute
 from services.payments.paystack.parsing import Unreadable, parse_text
+from services.payments.paystack.rejected_transfers import PaystackRejectedTransfer, parse_rejected_transfer
 
 MAX_LENGTH = 200
 
@@ -40,8 +41,9 @@ class ParsedEvent:
     """A webhook event while it is processed. `event`, `reference`, `identity` and `outcome` are stored with it.
 
     `order_id` and `traceparent`: those of the payment that the charge in the event belongs to; for the log.
-    `charge` and `dispute`: the charge or the dispute in the event. `charge_error`: why the charge could not be parsed, set only if its
-    reference could be parsed. `failure`: why the event cannot be processed, even if it is retried. `postponed`: why it is retried later.
+    `charge`, `dispute` and `transfer`: the charge, the dispute or the rejected transfer in the event. `charge_error`: why the charge could
+    not be parsed, set only if its reference could be parsed. `failure`: why the event cannot be processed, even if it is retried.
+    `postponed`: why it is retried later.
     """
 
     entry_id: int
@@ -51,6 +53,7 @@ class ParsedEvent:
     identity: str | None = None
     charge: Charge | None = None
     dispute: PaystackDispute | None = None
+    transfer: PaystackRejectedTransfer | None = None
     charge_error: str | None = None
     failure: str | None = None
     postponed: str | None = None
@@ -91,6 +94,8 @@ def _parse_into(parsed: ParsedEvent, body: bytes) -> None:
     parsed.identity = event_types.identity(content.event, content.data, body)
     if content.event.startswith("charge.dispute."):
         parsed.dispute = parse_dispute(content.data)
+    elif content.event == "bank.transfer.rejected":
+        parsed.transfer = parse_rejected_transfer(content.data)
     elif content.event == "charge.success":
         try:
             parsed.charge = parse_charge(content.data)

@@ -1,4 +1,4 @@
-"""Process stored webhook events: settle charges, record disputes, and schedule refund syncs and verifications.
+"""Process stored webhook events: settle charges, record disputes and rejected transfers, and schedule refund syncs and verifications.
 
 `handle` is the handler of the inbox table `webhook_events` (kit/messaging/processor.py).
 """
@@ -19,7 +19,8 @@ from services.payments.db import Topic
 from services.payments.disputes import records as disputes
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack import event_types
-from services.payments.paystack.parsing import parse_integer, parse_text
+from services.payments.rejected_transfers import record as rejected_transfers
+from services.payments.rejected_transfers.record import ReceivedTransfer
 from services.payments.settlement.payments import lock_payments
 from services.payments.settlement.settle import settle
 from services.payments.statuses import PaymentStatus
@@ -41,9 +42,10 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
     await _settle_charges(session, events)
     await _schedule_verifications(session, events)
     await _record_disputes(session, events)
+    await rejected_transfers.record(session, _received_transfers(entries, events))
     for event in events:
         if event.outcome is None and event.postponed is None:
-            event.outcome = _outcome(session, event)
+            event.outcome = _outcome(event)
     return _result(events)
 
 
@@ -143,7 +145,15 @@ async def _record_disputes(session: AsyncSession, events: Sequence[ParsedEvent])
         event.outcome = outcome
 
 
-def _outcome(session: AsyncSession, event: ParsedEvent) -> str:
+def _received_transfers(entries: Sequence[Entry], events: Sequence[ParsedEvent]) -> list[ReceivedTransfer]:
+    return [
+        ReceivedTransfer(event.identity, entry.received_at, event.transfer)
+        for entry, event in zip(entries, events, strict=True)
+        if event.transfer is not None and event.identity is not None
+    ]
+
+
+def _outcome(event: ParsedEvent) -> str:
     """Return the outcome of an event without a charge or a dispute."""
     if event.failure is not None or event.event is None:
         return outcomes.UNREADABLE
@@ -151,29 +161,9 @@ def _outcome(session: AsyncSession, event: ParsedEvent) -> str:
         return outcomes.VERIFICATION_SCHEDULED
     if event.is_refund:
         return outcomes.REFUND_SYNC_SCHEDULED
-    outcome = outcomes.without_effect(event_types.event_type_of(event.event))
-    return (
-        f"{outcome}; {_log_rejected_transfer(session, event.data)}"
-        if event.event == "bank.transfer.rejected"
-        else outcome
-    )
-
-
-def _log_rejected_transfer(session: AsyncSession, data: object) -> str:
-    """Log a bank transfer that Paystack rejected, and return its reason and amount for the outcome. Support tells the payer the reason."""
-    found = data.get("bank_transfer") if isinstance(data, dict) else None
-    transfer = found if isinstance(found, dict) else {}
-    transaction = parse_text(transfer.get("transaction_id"), 50)
-    reason, amount = parse_text(transfer.get("message_type"), 50), parse_integer(transfer.get("amount"))
-    after_commit(
-        session,
-        log.warning,
-        "bank transfer rejected by Paystack",
-        transaction=transaction,
-        reason=reason,
-        amount=amount,
-    )
-    return f"{reason or 'no reason'}, {'?' if amount is None else amount} subunits"
+    if event.transfer is not None:
+        return outcomes.TRANSFER_RECORDED
+    return outcomes.without_effect(event_types.event_type_of(event.event))
 
 
 def _result(events: Sequence[ParsedEvent]) -> BatchResult:
@@ -186,5 +176,7 @@ def _result(events: Sequence[ParsedEvent]) -> BatchResult:
     failed = {event.entry_id: event.failure for event in events if event.failure is not None}
     postponed = {event.entry_id: event.postponed for event in events if event.postponed is not None}
     has_scheduled_work = any(event.dispute is not None or (event.is_refund and event.reference) for event in events)
-    wake = frozenset({Topic.REFUNDS, Topic.DISPUTES}) if has_scheduled_work else frozenset()
-    return BatchResult(failed, postponed, columns, wake)
+    wake = {Topic.REFUNDS, Topic.DISPUTES} if has_scheduled_work else set[Topic]()
+    if any(event.transfer is not None for event in events):
+        wake.add(Topic.TRANSFERS)
+    return BatchResult(failed, postponed, columns, frozenset(wake))

@@ -11,6 +11,7 @@ from tests.fakes.paystack.bodies import (
     refund_event,
     sign,
     transaction_id,
+    transfer_rejected,
     webhook_body,
 )
 from tests.fakes.paystack.faults import Faults, Hold, refusal, response, success
@@ -42,5 +43,6 @@ __all__ = [
     "sign",
     "success",
     "transaction_id",
+    "transfer_rejected",
     "webhook_body",
 ]

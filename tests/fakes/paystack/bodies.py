@@ -60,6 +60,19 @@ def refund_event(status: str, reference: str, amount: int = 50_000) -> Json:
     return {"event": f"refund.{status}", "data": data}
 
 
+def transfer_rejected(reference: str, amount: int = 40_000, reason: str = "INCORRECT_AMOUNT", **changes: Any) -> Json:
+    """Return a bank.transfer.rejected webhook. It names the transaction only by its id, which is a string like the amount."""
+    transfer = {
+        "amount": str(amount),
+        "message": "incorrect amount sent",
+        "message_type": reason,
+        "transaction_id": str(transaction_id(reference)),
+        **changes,
+    }
+    customer = {"email": "payer@example.com", "customer_code": "CUS_1", "id": 1, "domain": "test"}
+    return {"event": "bank.transfer.rejected", "data": {"bank_transfer": transfer, "customer": customer}}
+
+
 def dispute(number: int, reference: str, amount: int = 50_000, **changes: Any) -> Json:
     """Return a dispute as GET /dispute/:id shows it."""
     return {

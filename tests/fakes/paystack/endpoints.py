@@ -31,6 +31,8 @@ class Endpoints(State):
                 return "charge_authorization", lambda: self._charge_authorization(body)
             case ["GET", "transaction", "verify", reference]:
                 return "verify", lambda: self._verify(reference)
+            case ["GET", "transaction", number]:
+                return "transaction", lambda: self._fetch(int(number))
             case ["GET", "transaction"]:
                 return "transactions", lambda: self._transactions(body)
             case ["POST", "refund"]:
@@ -95,6 +97,12 @@ class Endpoints(State):
         one = self.transactions.get(reference)
         if one is None:
             return refusal(404, "transaction_not_found", "Transaction reference not found.")
+        return success(one.body())
+
+    def _fetch(self, number: int) -> httpx.Response:
+        one = next((one for one in self.transactions.values() if one.id == number), None)
+        if one is None:
+            return refusal(404, "transaction_not_found", "Transaction not found")
         return success(one.body())
 
     def _transactions(self, query: Json) -> httpx.Response:

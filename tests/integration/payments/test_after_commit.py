@@ -22,7 +22,7 @@ from services.payments.refunds.sync import lock_payment, record_refusal, sync_re
 from services.payments.unrelated_charges import record as unrelated_charges
 from services.payments.webhooks import processing
 from tests.factories.payments import FAR_AWAY, create_dispute, create_paid_payment, create_refund, create_webhook_event
-from tests.fakes.paystack import charge, dispute, webhook_body
+from tests.fakes.paystack import charge, dispute, transfer_rejected, webhook_body
 
 Work = Callable[[AsyncSession], Awaitable[object]]
 
@@ -90,7 +90,7 @@ async def record_unrelated() -> Work:
 
 
 async def process_webhook_event() -> Work:
-    body = webhook_body({"event": "bank.transfer.rejected", "data": {}})
+    body = webhook_body(transfer_rejected("pay-1"))
     entry = await create_webhook_event(body=body)
     entries = [Entry(entry.id, entry.key, body, {}, 0, entry.received_at)]
     return lambda session: processing.handle(session, entries)

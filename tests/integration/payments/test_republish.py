@@ -8,13 +8,19 @@ import pytest
 from services.payments import republish as republishing
 from services.payments.republish import republish
 from tests.factories.payments import create_paid_payment, create_payment
-from tests.fakes.paystack import FakePaystack, charge_success, dispute_event
+from tests.fakes.paystack import FakePaystack, charge_success, dispute_event, transfer_rejected
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver, deliver_from
 from tests.fixtures.payments_rows import change_payments, ledger_keys, outbox_events, take_outbox_events
 
 HOUR = timedelta(hours=1)
-FACTS = {"payment.succeeded", "payment.refunded", "payment.disputed", "payment.dispute_resolved"}
+FACTS = {
+    "payment.succeeded",
+    "payment.refunded",
+    "payment.disputed",
+    "payment.dispute_resolved",
+    "payment.transfer_rejected",
+}
 
 
 async def republish_period(since: timedelta = HOUR, until: timedelta = -HOUR) -> list[int]:
@@ -36,6 +42,10 @@ async def test_republish_repeats_facts_under_their_ids(
     await jobs.poll_disputes()
     await jobs.execute_refunds()
     await pay(client, 1)
+    unpaid = await create_payment()
+    paystack.add_transaction(unpaid.reference, status="ongoing")
+    await deliver(client, transfer_rejected(unpaid.reference))
+    await jobs.match_transfers()
     await deliver(client, charge_success((await create_payment()).reference, 1), charge_success("pay-unknown"))
     before = await take_outbox_events()
     await republish_period()

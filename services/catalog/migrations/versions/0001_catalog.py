@@ -374,11 +374,13 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("author", sa.Text(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("event_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(
             ["order_id"], ["orders.id"], name=op.f("fk_order_notes_order_id_orders"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_notes")),
+        sa.UniqueConstraint("event_id", name=op.f("uq_order_notes_event_id")),
     )
     op.create_index(op.f("ix_order_notes_order_id_id"), "order_notes", ["order_id", "id"], unique=False)
     op.create_table(

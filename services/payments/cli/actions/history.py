@@ -25,6 +25,8 @@ from services.payments.ledger.models import Account, MovementKind
 from services.payments.models import AuditLogEntry, Dispute, OutboxRow, Payment
 from services.payments.refunds.requests import list_refunds
 from services.payments.refunds.schemas import RefundView
+from services.payments.rejected_transfers.record import transfers_of
+from services.payments.rejected_transfers.schemas import RejectedTransferView
 from services.payments.webhooks import queries as webhooks
 from services.payments.webhooks.schemas import WebhookEventView
 
@@ -64,6 +66,7 @@ class History(BaseModel):
     decisions: list[DecisionView]
     refunds: list[RefundView]
     disputes: list[DisputeView]
+    rejected_transfers: list[RejectedTransferView]
     audit_log: list[AuditEntryView]
     outbox: list[OutboxEventView]
 
@@ -112,6 +115,7 @@ async def _collect(session: AsyncSession, reference: str) -> History:
     entries, _ = await ledger.page(session, ledger.Filter(reference=reference), MAX_ROWS, None)
     decisions = select(Decision).where(Decision.payment_id == payment.id).order_by(Decision.id)
     disputes = select(Dispute).where(Dispute.payment_id == payment.id).order_by(Dispute.opened_at)
+    transfers = await transfers_of(session, payment.id)
     acts = await list_entries(session, AuditLogEntry, AuditFilter(subject=reference), MAX_ROWS)
     # An outbox row has no column for the reference; the outbox is nearly empty unless the broker is down.
     text = bindparam("reference", f'"{reference}"'.encode(), LargeBinary)
@@ -123,6 +127,7 @@ async def _collect(session: AsyncSession, reference: str) -> History:
         decisions=[DecisionView.model_validate(each) for each in (await session.execute(decisions)).scalars()],
         refunds=[RefundView.model_validate(refund) for refund in await list_refunds(session, payment.id)],
         disputes=[DisputeView.model_validate(each) for each in (await session.execute(disputes)).scalars()],
+        rejected_transfers=[RejectedTransferView.of(each, reference, payment.currency) for each in transfers],
         audit_log=[AuditEntryView.model_validate(entry) for entry in acts],
         outbox=[OutboxEventView.model_validate(row) for row in (await session.execute(unpublished)).scalars()],
     )
@@ -136,6 +141,10 @@ def _steps(history: History) -> Iterator[Step]:
     for event in history.webhook_events:
         details = f"{event.status}: {event.error or event.outcome}" if event.outcome or event.error else event.status
         yield Step(event.received_at, f"webhook event {event.id}", f"{event.event or 'not processed yet'}, {details}")
+    for transfer in history.rejected_transfers:
+        amount = "" if transfer.amount is None else f"{format_money(transfer.amount, payment.currency)}, "
+        why = ": ".join(text for text in (transfer.reason, transfer.message) if text) or "no reason given"
+        yield Step(transfer.rejected_at, "bank transfer rejected", f"{amount}{why}")
     yield from _movements(history.ledger)
     for decision in history.decisions:
         yield Step(decision.decided_at, f"hold: {decision.decision}", f"by {decision.decided_by}: {decision.reason}")

@@ -29,6 +29,7 @@ from services.payments.metrics import refunds_that_need_an_operator, refused_ref
 from services.payments.models import Dispute, Inbox, OutboxRow, Payment
 from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
+from services.payments.rejected_transfers.models import RejectedTransfer
 from services.payments.settings import settings
 from services.payments.settlement.sweeper import count_due
 from services.payments.statuses import PaymentStatus, RefundStatus
@@ -37,6 +38,7 @@ from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 WORKER_TIMEOUT_SECONDS = 2.0
 FAILED_REFUNDS = select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(UNRESOLVED_FAILURE)
+UNMATCHED_TRANSFERS = select(RejectedTransfer.id).where(RejectedTransfer.payment_id.is_(None))
 SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
@@ -68,6 +70,7 @@ async def _collect(context: Context) -> Status:
             "refunds_refused": await count_up_to(session, refused_refunds()),
             "refunds_needing_attention": await count_up_to(session, refunds_that_need_an_operator()),
             "unrelated_charges": await count_up_to(session, select(UnrelatedCharge.id)),
+            "unmatched_transfers": await count_up_to(session, UNMATCHED_TRANSFERS),
             "disputes": await _disputes(session),
             "webhook_events": await _entries(session, WebhookEvent),
             "inbox": await _entries(session, Inbox),

@@ -274,6 +274,7 @@ def upgrade() -> None:
         sa.Column("paid_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("verify_next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("verify_attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("last_rejected_transfer", postgresql.JSONB(), nullable=True),
         sa.Column("refunded_amount", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("refunds_next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refunds_leased_until", sa.DateTime(timezone=True), nullable=True),
@@ -516,6 +517,53 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status <> 'processed'"),
     )
+    op.create_table(
+        "rejected_transfers",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("identity", sa.Text(), nullable=False),
+        sa.Column("transaction_id", sa.BigInteger(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("message", sa.Text(), nullable=True),
+        sa.Column("payment_id", sa.BigInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("rejected_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("matched_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.CheckConstraint(
+            "(payment_id IS NULL) = (matched_at IS NULL)", name=op.f("ck_rejected_transfers_matched_with_payment")
+        ),
+        sa.ForeignKeyConstraint(
+            ["payment_id"], ["payments.id"], name=op.f("fk_rejected_transfers_payment_id_payments"), ondelete="RESTRICT"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rejected_transfers")),
+        sa.UniqueConstraint("identity", name=op.f("uq_rejected_transfers_identity")),
+    )
+    op.create_index(
+        op.f("ix_rejected_transfers_matched_at"),
+        "rejected_transfers",
+        ["matched_at"],
+        unique=False,
+        postgresql_where=sa.text("matched_at IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_rejected_transfers_next_attempt_at"),
+        "rejected_transfers",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_rejected_transfers_payment_id_id"), "rejected_transfers", ["payment_id", "id"], unique=False
+    )
+    op.create_index(
+        "ix_rejected_transfers_unmatched",
+        "rejected_transfers",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("payment_id IS NULL"),
+    )
     for statement in (REFUSE_CHANGE, REQUIRE_BALANCE, REQUIRE_ENTRIES):
         op.execute(statement)
     for table in ("ledger_transactions", "ledger_entries", "decisions", "audit_log"):
@@ -534,6 +582,23 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(
+        "ix_rejected_transfers_unmatched",
+        table_name="rejected_transfers",
+        postgresql_where=sa.text("payment_id IS NULL"),
+    )
+    op.drop_index(op.f("ix_rejected_transfers_payment_id_id"), table_name="rejected_transfers")
+    op.drop_index(
+        op.f("ix_rejected_transfers_next_attempt_at"),
+        table_name="rejected_transfers",
+        postgresql_where=sa.text("next_attempt_at IS NOT NULL"),
+    )
+    op.drop_index(
+        op.f("ix_rejected_transfers_matched_at"),
+        table_name="rejected_transfers",
+        postgresql_where=sa.text("matched_at IS NOT NULL"),
+    )
+    op.drop_table("rejected_transfers")
     op.drop_index(op.f("ix_ended_accounts_ended_at"), table_name="ended_accounts")
     op.drop_table("ended_accounts")
     op.drop_index("ix_refunds_unfinished", table_name="refunds", postgresql_where=sa.text("status <> 'processed'"))

@@ -1,0 +1,89 @@
+"""Record rejected transfers of webhook events. matching.py finds their payments."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy import Row, Select, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from kit.db.after_commit import after_commit
+from services.payments.models import Payment
+from services.payments.paystack.rejected_transfers import PaystackRejectedTransfer
+from services.payments.rejected_transfers.models import RejectedTransfer
+
+log = structlog.get_logger("transfers")
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedTransfer:
+    """A rejected transfer of a webhook event, the identity of the event, and when it was received."""
+
+    identity: str
+    received_at: datetime
+    transfer: PaystackRejectedTransfer
+
+
+async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) -> None:
+    """Record rejected transfers, and make them due for matching. Those of an event that is recorded already are skipped."""
+    rows = {
+        each.identity: {
+            "identity": each.identity,
+            "transaction_id": each.transfer.transaction_id,
+            "amount": each.transfer.amount,
+            "reason": each.transfer.reason,
+            "message": each.transfer.message,
+            "rejected_at": each.received_at,
+            "next_attempt_at": func.now(),
+        }
+        for each in received
+    }
+    if not rows:
+        return
+    # Sorted, so that two transactions insert the same identities in the same order.
+    new = insert(RejectedTransfer).values([rows[identity] for identity in sorted(rows)]).on_conflict_do_nothing()
+    inserted = set((await session.execute(new.returning(RejectedTransfer.identity))).scalars())
+    recorded = [
+        each.transfer for each in {each.identity: each for each in received}.values() if each.identity in inserted
+    ]
+    after_commit(session, _log, recorded)
+
+
+def _log(recorded: Sequence[PaystackRejectedTransfer]) -> None:
+    for each in recorded:
+        log.warning(
+            "bank transfer rejected by Paystack",
+            transaction=each.transaction_id,
+            reason=each.reason,
+            amount=each.amount,
+        )
+
+
+def transfers_with_payments() -> Select[RejectedTransfer, str | None, str | None]:
+    """Select rejected transfers, newest first, with the references and currencies of their payments."""
+    query = select(RejectedTransfer, Payment.reference, Payment.currency)
+    joined = query.join(Payment, Payment.id == RejectedTransfer.payment_id, isouter=True)
+    return joined.order_by(RejectedTransfer.id.desc())
+
+
+async def list_transfers(
+    session: AsyncSession, limit: int, *, unmatched: bool = False, before: int | None = None
+) -> Sequence[Row[RejectedTransfer, str | None, str | None]]:
+    """Return up to `limit` rejected transfers, newest first, with the references and currencies of their payments.
+
+    `unmatched`: only those without a payment. With `before`, only those with a smaller id.
+    """
+    query = transfers_with_payments().limit(limit)
+    if unmatched:
+        query = query.where(RejectedTransfer.payment_id.is_(None))
+    if before is not None:
+        query = query.where(RejectedTransfer.id < before)
+    return (await session.execute(query)).all()
+
+
+async def transfers_of(session: AsyncSession, payment_id: int) -> Sequence[RejectedTransfer]:
+    """Return the rejected transfers of a payment, oldest first."""
+    query = select(RejectedTransfer).where(RejectedTransfer.payment_id == payment_id).order_by(RejectedTransfer.id)
+    return (await session.execute(query)).scalars().all()

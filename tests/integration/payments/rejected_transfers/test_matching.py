@@ -1,0 +1,137 @@
+"""A bank transfer that Paystack rejected appears at its payment, which only Paystack can name. What nobody can name is shown as such."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from services.payments.paystack.errors import PaystackError
+from tests.factories.payments import create_payment
+from tests.fakes.paystack import FakePaystack, transfer_rejected
+from tests.fixtures.payments_jobs import Jobs
+from tests.fixtures.payments_requests import deliver
+from tests.fixtures.payments_rows import execute, find_payment, outbox_events, webhook_events
+
+PATH = "/payments/rejected-transfers"
+
+
+async def list_transfers(client: httpx.AsyncClient, operator: dict[str, str], **params: Any) -> list[dict[str, Any]]:
+    answer = await client.get(PATH, params=params, headers=operator)
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["items"])
+
+
+async def test_rejected_transfer_when_paystack_names_its_payment_appears_on_it_and_is_published(
+    client: httpx.AsyncClient, paystack: FakePaystack, payer: dict[str, str], operator: dict[str, str], jobs: Jobs
+) -> None:
+    one, other = await create_payment(), await create_payment()  # of the same customer
+    for payment in (one, other):
+        paystack.add_transaction(payment.reference, status="ongoing")
+    await deliver(client, transfer_rejected(one.reference))
+    assert [each["status"] for each in await list_transfers(client, operator)] == ["pending"]
+    await jobs.match_transfers()
+    shown = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    (event,) = await webhook_events()
+    rejected = shown["last_rejected_transfer"]
+    assert (rejected["amount"], rejected["reason"], rejected["message"]) == (
+        40_000,
+        "INCORRECT_AMOUNT",
+        "incorrect amount sent",
+    )
+    assert rejected["at"] == event.received_at.isoformat().replace("+00:00", "Z")
+    assert shown["status"] == "pending"
+    assert (await find_payment(other.reference)).last_rejected_transfer is None
+    (published,) = await outbox_events()
+    assert (published.type, published.data.order_id) == ("payment.transfer_rejected", one.order_id)
+    assert published.model_dump()["data"]["rejected_amount"] == 40_000
+    (listed,) = await list_transfers(client, operator)
+    assert (listed["status"], listed["payment"], listed["currency"]) == ("matched", one.reference, "NGN")
+    assert await list_transfers(client, operator, unmatched=True) == []
+
+
+async def test_rejected_transfer_when_its_event_is_reprocessed_is_recorded_and_published_once(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    for _ in range(2):
+        await deliver(client, transfer_rejected(one.reference))
+        await jobs.match_transfers()
+    await execute("UPDATE webhook_events SET status = 'pending', next_attempt_at = now()")
+    await jobs.process_webhook_events()
+    await jobs.match_transfers()
+    assert len(await list_transfers(client, operator)) == 1
+    assert len(await outbox_events()) == 1
+
+
+async def test_rejected_transfers_when_they_are_matched_late_leave_the_newest_on_the_payment(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    await deliver(client, transfer_rejected(one.reference, 1_000), transfer_rejected(one.reference, 2_000))
+    # The newer one is looked up first.
+    await execute("UPDATE rejected_transfers SET next_attempt_at = now() - interval '1 hour' WHERE amount = 2000")
+    await jobs.match_transfers()
+    assert ((await find_payment(one.reference)).last_rejected_transfer or {})["amount"] == 2_000
+    assert len(await outbox_events()) == 2
+
+
+@pytest.mark.parametrize("known_to_paystack", [True, False])
+async def test_rejected_transfer_when_it_has_no_payment_is_listed_as_unmatched(
+    client: httpx.AsyncClient,
+    paystack: FakePaystack,
+    operator: dict[str, str],
+    jobs: Jobs,
+    *,
+    known_to_paystack: bool,
+) -> None:
+    same_customer = await create_payment()
+    if known_to_paystack:
+        paystack.add_transaction("T685312322670591", status="ongoing")
+    await deliver(client, transfer_rejected("T685312322670591"))
+    await jobs.match_transfers()
+    error = "there is no payment T685312322670591" if known_to_paystack else "Paystack has no transaction with this id"
+    for unmatched in (True, False):
+        (listed,) = await list_transfers(client, operator, unmatched=unmatched)
+        assert (listed["status"], listed["payment"], listed["error"]) == ("unmatched", None, error)
+    assert (await find_payment(same_customer.reference)).last_rejected_transfer is None
+    assert await outbox_events() == []
+    await jobs.match_transfers()
+    assert len(paystack.calls_to("transaction")) == 1
+
+
+async def test_rejected_transfer_when_paystack_does_not_answer_is_matched_later(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, status="ongoing")
+    await deliver(client, transfer_rejected(one.reference))
+    paystack.go_down()
+    with pytest.raises(PaystackError):
+        await jobs.match_transfers()
+    assert [each["status"] for each in await list_transfers(client, operator)] == ["pending"]
+    paystack.recover()
+    await execute("UPDATE rejected_transfers SET next_attempt_at = now()")
+    await jobs.match_transfers()
+    assert [each["status"] for each in await list_transfers(client, operator)] == ["matched"]
+
+
+async def test_rejected_transfer_when_it_names_no_transaction_needs_an_operator(client: httpx.AsyncClient) -> None:
+    await deliver(client, transfer_rejected("pay-1", transaction_id=None))
+    (event,) = await webhook_events()
+    assert (event.status, event.error) == ("failed", "bank_transfer.transaction_id is missing")
+
+
+async def test_list_when_it_has_several_pages_shows_each_transfer_once(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    for amount in (1, 2, 3):
+        await deliver(client, transfer_rejected("pay-1", amount))
+    first = (await client.get(PATH, params={"limit": 2}, headers=operator)).json()
+    rest = (await client.get(PATH, params={"cursor": first["next_cursor"]}, headers=operator)).json()
+    assert [each["amount"] for each in first["items"] + rest["items"]] == [3, 2, 1]
+
+
+async def test_list_when_the_caller_is_a_customer_answers_403(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
+    assert (await client.get(PATH, headers=payer)).status_code == 403
