@@ -137,7 +137,7 @@ class OwnAccount(Problem):
     status = 409
 
 
-class AccountOfConfiguration(Problem):
+class ConfiguredAdministrator(Problem):
     """AUTH_ADMIN_EMAIL names this account, so it can neither be banned nor get another role. Change the setting first."""
 
     status = 409

@@ -62,7 +62,7 @@ async def ensure_admin(
         new = insert(Account).values(email=email, **values)
         upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
         account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
-        await recovery.forget_pending(session, account_id, keep_undo=False)
+        await recovery.revoke_pending_requests(session, account_id, keep_undo=False)
         await revoke_sessions(session, account_id)
         await devices.forget_all(session, account_id)
         await audit.record(

@@ -82,7 +82,7 @@ async def set_role(session: AsyncSession, actor: Actor, account: Account, role: 
     old_scopes = set((await session.get_one(Role, account.role)).scope.split())
     account.role, account.role_from_environment = role.name, False
     await session.flush()
-    await recovery.forget_pending(session, account.id, tell=account.email)
+    await recovery.revoke_pending_requests(session, account.id, mail_to=account.email)
     if role.name == CUSTOMER or not set(role.scope.split()) >= old_scopes:
         await revoke_sessions(session, account.id)
         after["sessions"] = "ended"

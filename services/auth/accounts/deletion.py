@@ -18,13 +18,13 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     account.deleted tells the other services to erase name and e-mail address. Audit entries keep the id of the account. The e-mail address
     can be registered again.
     """
-    # auth's worker may be answering a request for this account, and can still insert its token; `forget_pending` waits for that. With FOR
-    # UPDATE, the worker would wait for this transaction, and this one for the request.
+    # auth's worker may be answering a request for this account, and can still insert its token; `revoke_pending_requests` waits for that.
+    # With FOR UPDATE, the worker would wait for this transaction, and this one for the request.
     locked = select(Account.email).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await session.execute(locked)).one_or_none()
     if account is None:
         return False
-    await recovery.forget_pending(session, account_id, keep_undo=False, keep_deletion=True)
+    await recovery.revoke_pending_requests(session, account_id, keep_undo=False, keep_deletion=True)
     await revoke_sessions(session, account_id)
     if account.email is not None:
         await failed_logins.forget(session, failed_logins.key_of_name(account.email))

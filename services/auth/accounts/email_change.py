@@ -48,7 +48,7 @@ async def change(session: AsyncSession, used: OneTimeToken) -> None:
     old = account.address
     if await is_reserved(session, used.email):
         raise EmailTaken
-    await recovery.forget_pending(session, account.id, keep_deletion=True)
+    await recovery.revoke_pending_requests(session, account.id, keep_deletion=True)
     await _set_email(session, account.id, used.email)
     purpose = TokenPurpose.UNDO_EMAIL_CHANGE
     token = await one_time_tokens.issue(session, purpose, account.id, old)
@@ -69,7 +69,7 @@ async def undo(session: AsyncSession, token: str) -> Account:
     account = await _locked(session, used.account_id)
     later = (OneTimeToken.account_id == account.id, OneTimeToken.created_at >= used.created_at)
     await session.execute(delete(OneTimeToken).where(*later, OneTimeToken.purpose == TokenPurpose.UNDO_EMAIL_CHANGE))
-    await recovery.forget_pending(session, account.id, tell=used.email)
+    await recovery.revoke_pending_requests(session, account.id, mail_to=used.email)
     await session.execute(update(Account).where(Account.id == account.id).values(password_hash=UNUSABLE_PASSWORD))
     await _set_email(session, account.id, used.email)
     await revoke_sessions(session, account.id)

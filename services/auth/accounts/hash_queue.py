@@ -1,9 +1,8 @@
 """A fair queue for a few threads: addresses take turns, so one address with many requests does not keep the others waiting.
 
-Requests from known devices and requests from unknown ones have separate queues, which take turns too. A lane has the requests of one
-account from its known devices, or the requests of one address from unknown devices; in each queue, lanes take turns. The lanes of unknown
-devices in one IPv6 /48 network share the turns of one lane, because one customer may have a whole /48, with 65,536 networks that count as
-addresses.
+Requests from known devices and requests from unknown ones have separate queues, which take turns too. In each queue, requesters take turns:
+an account on its known devices is one requester, and so is an address with its unknown devices. Those of unknown devices in one IPv6 /48
+network share the turns of one, because one customer may have a whole /48, with 65,536 networks that count as addresses.
 """
 
 import asyncio
@@ -16,13 +15,13 @@ from starlette.requests import ClientDisconnect
 
 from services.auth.errors import TooBusy
 from services.auth.metrics import hashes_waiting
-from services.auth.throttling.networks import site_of
+from services.auth.throttling.networks import client_network
 
-MAX_WAITING_PER_LANE = 8
+MAX_WAITING_PER_REQUESTER = 8
 MAX_WAITING_REGISTRATIONS = 60
 """Of one address: as many as its bucket of registrations has (throttling/address_buckets.py)."""
 
-MAX_WAITING_KNOWN_OF_SITE = 16
+MAX_WAITING_KNOWN_OF_NETWORK = 16
 """Requests from known devices, of all accounts, of one IPv4 address or IPv6 /48 network: so a person with many accounts does not use up the
 queue."""
 
@@ -33,8 +32,8 @@ MAX_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """Requests that are served in the sequence of their arrival and take turns with other lanes.
+class Requester:
+    """Whose requests are served in the sequence of their arrival, and take turns with those of other requesters.
 
     At most `capacity` of them wait; further ones are refused.
     """
@@ -43,36 +42,36 @@ class Lane:
     known: bool
     address: str = ""
     """Where the request comes from. Empty if no client has requested it."""
-    capacity: int = MAX_WAITING_PER_LANE
+    capacity: int = MAX_WAITING_PER_REQUESTER
 
     @property
-    def site(self) -> str:
+    def network(self) -> str:
         """The IPv4 address or IPv6 /48 network of the requests."""
-        return site_of(self.address)
+        return client_network(self.address)
 
     @property
-    def group(self) -> str:
-        """Lanes of one group share their turns: those of the unknown devices of a site."""
-        return self.key if self.known else self.site
+    def turn_group(self) -> str:
+        """Requesters of one group share their turns: those of the unknown devices of a client network."""
+        return self.key if self.known else self.network
 
     @classmethod
-    def of_account(cls, account_id: object, address: str) -> "Lane":
-        """Return the lane of an account for its known devices and logged-in owner, and for a request of this address."""
+    def of_account(cls, account_id: object, address: str) -> "Requester":
+        """Return the requester for an account: its known devices and its logged-in owner. `address`: where the request comes from."""
         return cls(f"account {account_id}", known=True, address=address)
 
     @classmethod
-    def of_address(cls, address: str) -> "Lane":
-        """Return the lane of the logins of an address from unknown devices."""
+    def of_address(cls, address: str) -> "Requester":
+        """Return the requester for the logins of an address from unknown devices."""
         return cls(f"logins {address}", known=False, address=address)
 
     @classmethod
-    def of_registrations(cls, address: str) -> "Lane":
-        """Return the lane of the registrations of an address. Registrations come in bursts, for example after an advertisement."""
+    def of_registrations(cls, address: str) -> "Requester":
+        """Return the requester for the registrations of an address. Registrations come in bursts, for example after an advertisement."""
         return cls(f"registrations {address}", known=False, address=address, capacity=MAX_WAITING_REGISTRATIONS)
 
 
-OWN_LANE = Lane("auth itself", known=True)
-"""The lane of hashes that no client has requested."""
+AUTH_ITSELF = Requester("auth itself", known=True)
+"""The requester of hashes that no client has requested."""
 
 
 async def still_connected() -> bool:
@@ -86,19 +85,19 @@ class HashQueue:
     def __init__(self, slots: int, max_waiting: int = MAX_WAITING, max_wait_seconds: float = MAX_WAIT_SECONDS) -> None:
         self._free = slots
         self._max_wait_seconds = max_wait_seconds
-        self._known = _Queue(max_waiting, MAX_WAITING_KNOWN_OF_SITE)
-        self._unknown = _Queue(max_waiting, max_waiting)  # its groups belong to sites
+        self._known = _Queue(max_waiting, MAX_WAITING_KNOWN_OF_NETWORK)
+        self._unknown = _Queue(max_waiting, max_waiting)  # its groups are networks
         self._known_is_next = True
 
     @asynccontextmanager
     async def slot(
-        self, lane: Lane, disconnected: Callable[[], Awaitable[bool]] = still_connected
+        self, requester: Requester, disconnected: Callable[[], Awaitable[bool]] = still_connected
     ) -> AsyncIterator[None]:
         """Hold a slot during the `with` block.
 
         Raises TooBusy if too many requests wait, or if this one waited MAX_WAIT_SECONDS; ClientDisconnect if its client is gone by then.
         """
-        await self._acquire(lane)
+        await self._acquire(requester)
         try:
             if await disconnected():
                 raise ClientDisconnect
@@ -106,12 +105,12 @@ class HashQueue:
         finally:
             self._release()
 
-    async def _acquire(self, lane: Lane) -> None:
+    async def _acquire(self, requester: Requester) -> None:
         if self._free:  # then no request waits
             self._free -= 1
             return
-        queue = self._known if lane.known else self._unknown
-        turn = queue.join(lane)
+        queue = self._known if requester.known else self._unknown
+        turn = queue.join(requester)
         try:
             with hashes_waiting.track_inprogress():
                 async with asyncio.timeout(self._max_wait_seconds):
@@ -137,37 +136,37 @@ class HashQueue:
 
 
 class _Queue:
-    """Groups of lanes that take turns. At most `max_waiting` requests wait in them, and at most `max_of_site` of one site."""
+    """Groups of requesters that take turns. At most `max_waiting` requests wait, and at most `max_of_network` of one client network."""
 
-    def __init__(self, max_waiting: int, max_of_site: int) -> None:
+    def __init__(self, max_waiting: int, max_of_network: int) -> None:
         self._max_waiting = max_waiting
-        self._max_of_site = max_of_site
-        self._waiting: dict[asyncio.Future[None], Lane] = {}
-        self._of_site = Counter[str]()
-        """The number of waiting requests of each site. A site without waiting requests has no key."""
+        self._max_of_network = max_of_network
+        self._waiting: dict[asyncio.Future[None], Requester] = {}
+        self._of_network = Counter[str]()
+        """The number of waiting requests of each client network. One without waiting requests has no key."""
         self._of_group = Counter[str]()
         self._groups: OrderedDict[str, OrderedDict[str, deque[asyncio.Future[None]]]] = OrderedDict()
-        """The lanes that have waiting requests, by group. The first group has the next turn, and in each group the first lane."""
+        """The waiting requests by group and requester. The first group has the next turn, and in each group the first requester."""
 
-    def join(self, lane: Lane) -> asyncio.Future[None]:
+    def join(self, requester: Requester) -> asyncio.Future[None]:
         """Return a future that is done when the request has its turn. Raises TooBusy."""
-        group = self._groups.get(lane.group) or OrderedDict()
-        length = len(group.get(lane.key, ()))
-        if length >= lane.capacity or self._of_site[lane.site] >= self._max_of_site:
+        group = self._groups.get(requester.turn_group) or OrderedDict()
+        length = len(group.get(requester.key, ()))
+        if length >= requester.capacity or self._of_network[requester.network] >= self._max_of_network:
             raise TooBusy
         if len(self._waiting) >= self._max_waiting:
-            self._make_room(lane)
+            self._make_room(requester)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._groups.setdefault(lane.group, OrderedDict()).setdefault(lane.key, deque()).append(turn)
-        self._waiting[turn] = lane
-        self._of_site[lane.site] += 1
-        self._of_group[lane.group] += 1
+        self._groups.setdefault(requester.turn_group, OrderedDict()).setdefault(requester.key, deque()).append(turn)
+        self._waiting[turn] = requester
+        self._of_network[requester.network] += 1
+        self._of_group[requester.turn_group] += 1
         return turn
 
-    def _make_room(self, lane: Lane) -> None:
-        """Refuse the last request of the largest group. Raises TooBusy if that is no larger than the group of this lane would be."""
+    def _make_room(self, requester: Requester) -> None:
+        """Refuse the last request of the largest group. Raises TooBusy if that is no larger than the group of this requester would be."""
         largest = max(self._groups, key=self._of_group.__getitem__)
-        if self._of_group[largest] <= self._of_group[lane.group] + 1:
+        if self._of_group[largest] <= self._of_group[requester.turn_group] + 1:
             raise TooBusy
         longest = max(reversed(self._groups[largest].values()), key=len)
         refused = longest[-1]
@@ -177,27 +176,27 @@ class _Queue:
 
     def leave(self, turn: asyncio.Future[None]) -> None:
         """Remove a request that no longer waits. Does nothing if it was removed already."""
-        lane = self._waiting.get(turn)
-        if lane is None:
+        requester = self._waiting.get(turn)
+        if requester is None:
             return
-        self._forget(turn)
-        group = self._groups[lane.group]
-        group[lane.key].remove(turn)
-        if not group[lane.key]:
-            del group[lane.key]
+        self._remove(turn)
+        group = self._groups[requester.turn_group]
+        group[requester.key].remove(turn)
+        if not group[requester.key]:
+            del group[requester.key]
         if not group:
-            del self._groups[lane.group]
+            del self._groups[requester.turn_group]
 
     def next(self) -> asyncio.Future[None] | None:
         """Remove and return the request whose turn it is, or return None if no request waits.
 
-        Its group has its next turn after all others, and its lane after the others of the group.
+        Its group has its next turn after all others, and its requester after the others of the group.
         """
         while self._groups:
             name, group = self._groups.popitem(last=False)
             key, waiting = group.popitem(last=False)
             turn = waiting.popleft()
-            self._forget(turn)
+            self._remove(turn)
             if waiting:
                 group[key] = waiting
             if group:
@@ -206,9 +205,9 @@ class _Queue:
                 return turn
         return None
 
-    def _forget(self, turn: asyncio.Future[None]) -> None:
-        lane = self._waiting.pop(turn)
-        for counter, key in ((self._of_site, lane.site), (self._of_group, lane.group)):
+    def _remove(self, turn: asyncio.Future[None]) -> None:
+        requester = self._waiting.pop(turn)
+        for counter, key in ((self._of_network, requester.network), (self._of_group, requester.turn_group)):
             counter[key] -= 1
             if not counter[key]:
                 del counter[key]

@@ -3,7 +3,7 @@
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.http.rate_limit import TooManyRequests
-from services.auth.accounts.hash_queue import Lane
+from services.auth.accounts.hash_queue import Requester
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.errors import WrongPassword
 from services.auth.metrics import throttled_total
@@ -26,7 +26,7 @@ async def check_password(
     a pause, and TooBusy. No transaction may be open: hashing is slow.
     """
     key = failed_logins.key_of_account(account.id)
-    async with hasher.slot(Lane.of_account(account.id, source.address), source.disconnected):
+    async with hasher.slot(Requester.of_account(account.id, source.address), source.disconnected):
         async with sessions.begin() as session:
             started_at = await failed_logins.start_attempt(session, key)
             seconds = 0.0 if started_at else await failed_logins.seconds_to_wait(session, key)

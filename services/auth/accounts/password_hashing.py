@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from fastapi import Depends, Request
 from passlib.context import CryptContext
 
-from services.auth.accounts.hash_queue import OWN_LANE, HashQueue, Lane, still_connected
+from services.auth.accounts.hash_queue import AUTH_ITSELF, HashQueue, Requester, still_connected
 from services.auth.accounts.hash_threads import lower_priority
 from services.auth.accounts.password_rules import normalize
 
@@ -54,13 +54,13 @@ class PasswordHasher:
         return cls(context, threads)
 
     def slot(
-        self, lane: Lane = OWN_LANE, disconnected: Callable[[], Awaitable[bool]] = still_connected
+        self, requester: Requester = AUTH_ITSELF, disconnected: Callable[[], Awaitable[bool]] = still_connected
     ) -> AbstractAsyncContextManager[None]:
         """Reserve a thread for the `with` block, in which `hash` and `verify` are called.
 
         Raises TooBusy and ClientDisconnect, as `HashQueue.slot`.
         """
-        return self._queue.slot(lane, disconnected)
+        return self._queue.slot(requester, disconnected)
 
     async def hash(self, password: str) -> str:
         password_hash = await asyncio.get_running_loop().run_in_executor(self._executor, self._context.hash, password)

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from services.auth.accounts import one_time_tokens, records, recovery
-from services.auth.accounts.hash_queue import Lane
+from services.auth.accounts.hash_queue import Requester
 from services.auth.accounts.mail_limits import may_notify
 from services.auth.accounts.models import TokenPurpose
 from services.auth.accounts.one_time_tokens import LIFETIMES
@@ -19,7 +19,7 @@ from services.auth.models import Account
 from services.auth.sessions.revocations import revoke_sessions
 from services.auth.settings import settings
 from services.auth.throttling import devices, failed_logins
-from services.auth.throttling.login_attempts import forget_refusals
+from services.auth.throttling.login_attempts import remove_refusals_of_name
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.throttling.request_source import RequestSource
 
@@ -42,13 +42,13 @@ async def change_password(
         account = await records.get_for_caller(session, caller)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
     await check_password(sessions, hasher, source, account, current)
-    async with hasher.slot(Lane.of_account(account.id, source.address), source.disconnected):
+    async with hasher.slot(Requester.of_account(account.id, source.address), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         locked = await records.lock_for_caller(session, caller, account.password_hash)
         locked.password_hash = new_hash
         await session.flush()
-        await recovery.forget_pending(session, account.id, keep_deletion=True)
+        await recovery.revoke_pending_requests(session, account.id, keep_deletion=True)
         await revoke_sessions(session, account.id, keep=caller.session_id)
         await devices.forget_all(session, account.id, keep=device_token)
         if await may_notify(session, locked):
@@ -87,7 +87,7 @@ async def reset_password(
         found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
         account = await session.get_one(Account, found.account_id)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
-    async with hasher.slot(Lane.of_account(account.id, source.address), source.disconnected):
+    async with hasher.slot(Requester.of_account(account.id, source.address), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         used = await one_time_tokens.use(session, token, TokenPurpose.RESET_PASSWORD)
@@ -99,13 +99,13 @@ async def reset_password(
         )
         if changed.first() is None:
             raise TokenNotValid  # the account has another address by now
-        await recovery.forget_pending(session, used.account_id, tell=used.email)
+        await recovery.revoke_pending_requests(session, used.account_id, mail_to=used.email)
         await revoke_sessions(session, used.account_id)
         await devices.forget_all(session, used.account_id)
         device_token = await devices.remember(session, used.account_id, None)
         await failed_logins.end_pause(session, failed_logins.key_of_name(used.email))
         await _tell_owner(session, account)
-    forget_refusals(refusals, used.email)
+    remove_refusals_of_name(refusals, used.email)
     return device_token
 
 

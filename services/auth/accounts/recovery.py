@@ -1,4 +1,4 @@
-"""Forget what was requested for an account before its owner changed it or took it back: a thief may have requested it."""
+"""Revoke what was requested for an account before its owner changed it or took it back: a thief may have requested it."""
 
 from uuid import UUID
 
@@ -12,18 +12,18 @@ from services.auth.mail.waiting import add_mail, mail_is_configured
 from services.auth.models import Account
 
 
-async def forget_pending(
+async def revoke_pending_requests(
     session: AsyncSession,
     account_id: UUID,
     *,
     keep_undo: bool = True,
     keep_deletion: bool = False,
-    tell: str | None = None,
+    mail_to: str | None = None,
 ) -> None:
     """Revoke the tokens of earlier mails, the mails that auth's worker has not written yet, mail codes and a requested deletion.
 
     `keep_undo`: tokens that give the account an earlier address back stay valid. `keep_deletion`: the account is still deleted when its
-    time comes. `tell`: the address that gets a mail if this ends a requested deletion.
+    time comes. `mail_to`: the address that gets a mail if this ends a requested deletion.
 
     The account is locked until the transaction ends. Its e-mail address must not be changed earlier in this transaction, because the
     worker's insert of a token would wait for that.
@@ -40,5 +40,5 @@ async def forget_pending(
     if not keep_deletion:
         scheduled = (Account.id == account_id, Account.delete_at.is_not(None))
         ended = update(Account).where(*scheduled).values(delete_at=None).returning(Account.id)
-        if (await session.execute(ended)).first() is not None and tell is not None and mail_is_configured():
-            await add_mail(session, Template.DELETION_ENDED, tell, account_id=account_id)
+        if (await session.execute(ended)).first() is not None and mail_to is not None and mail_is_configured():
+            await add_mail(session, Template.DELETION_ENDED, mail_to, account_id=account_id)

@@ -14,7 +14,7 @@ from kit.problem_responses import problem_responses
 from services.auth.accounts import guests, records, registrations
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.events import publish_change
-from services.auth.accounts.hash_queue import Lane
+from services.auth.accounts.hash_queue import Requester
 from services.auth.accounts.password_hashing import CurrentPasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
 from services.auth.accounts.records import AccountFacts
@@ -84,7 +84,7 @@ async def register_account(
     """
     async with refusal_delay.request_of(source.address):
         address_limits.check(refusals, REGISTRATIONS, source.address)
-        async with hasher.slot(Lane.of_registrations(source.address), source.disconnected):
+        async with hasher.slot(Requester.of_registrations(source.address), source.disconnected):
             async with sessions.begin() as counting:
                 await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
             await asyncio.to_thread(

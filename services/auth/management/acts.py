@@ -29,7 +29,7 @@ async def ban(
 ) -> Account:
     """Refuse logins of an account until a time, or without end if it is None, and end its sessions. Replaces an earlier ban.
 
-    Every service refuses its access tokens within ten seconds. Raises AccountNotFound, ScopesNotHeld, OwnAccount, AccountOfConfiguration.
+    Every service refuses its access tokens within ten seconds. Raises AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator.
     """
     account = await get_locked(session, operator, account_id)
     check_replaceable(operator, account)
@@ -75,7 +75,7 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
     """Give an account a role. If it loses scopes, its sessions end.
 
     Raises AccountNotFound, UnknownRole, ScopesNotHeld for a role with scopes that the operator does not have, OwnAccount,
-    AccountOfConfiguration, RoleOfGuest, AddressNotVerified.
+    ConfiguredAdministrator, RoleOfGuest, AddressNotVerified.
     """
     account = await get_locked(session, operator, account_id)
     if account.role != role:

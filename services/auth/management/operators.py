@@ -9,7 +9,7 @@ from sqlalchemy.orm import joinedload
 
 from contracts.tokens import CUSTOMER_SCOPES
 from kit.audit.actor import Actor
-from services.auth.errors import AccountNotFound, AccountOfConfiguration, OwnAccount, ScopesNotHeld
+from services.auth.errors import AccountNotFound, ConfiguredAdministrator, OwnAccount, ScopesNotHeld
 from services.auth.models import Account
 from services.auth.sessions.models import RefreshFamily
 from services.auth.settings import settings
@@ -41,11 +41,11 @@ async def get_locked(session: AsyncSession, operator: Operator, account_id: UUID
 
 
 def check_replaceable(operator: Operator, account: Account) -> None:
-    """Raise OwnAccount or AccountOfConfiguration for an account that this operator can neither ban nor give another role."""
+    """Raise OwnAccount or ConfiguredAdministrator for an account that this operator can neither ban nor give another role."""
     if operator.actor.id == str(account.id):
         raise OwnAccount
     if settings.auth_admin_email is not None and account.email == settings.auth_admin_email:
-        raise AccountOfConfiguration
+        raise ConfiguredAdministrator
 
 
 async def session_exists(session: AsyncSession, sid: str) -> bool:

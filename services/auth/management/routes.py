@@ -14,8 +14,8 @@ from kit.problem_responses import problem_responses
 from services.auth.db import Reading, Transaction
 from services.auth.errors import (
     AccountNotFound,
-    AccountOfConfiguration,
     AddressNotVerified,
+    ConfiguredAdministrator,
     OwnAccount,
     RoleOfGuest,
     ScopesNotHeld,
@@ -66,7 +66,7 @@ async def get_account_details(
         UnknownRole,
         ScopesNotHeld,
         OwnAccount,
-        AccountOfConfiguration,
+        ConfiguredAdministrator,
         RoleOfGuest,
         AddressNotVerified,
     ),
@@ -88,7 +88,7 @@ async def change_account_details(
 @router.post(
     "/{account_id}/ban",
     summary="Ban an account",
-    responses=problem_responses(AccountNotFound, ScopesNotHeld, OwnAccount, AccountOfConfiguration),
+    responses=problem_responses(AccountNotFound, ScopesNotHeld, OwnAccount, ConfiguredAdministrator),
 )
 async def ban_account(ban: Ban, operator: Manager, session: Transaction, account_id: AccountId) -> ManagedAccountView:
     """Refuse logins of the account until a time, or without end, and end its sessions. Requires the scope `accounts:manage`.

@@ -17,9 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.elements import ColumnElement
 
 from services.auth.throttling.models import AddressBucket, BucketKind
-from services.auth.throttling.networks import site_of
+from services.auth.throttling.networks import client_network
 
-SITE_FACTOR = 16
+NETWORK_FACTOR = 16
 """The bucket of an IPv6 /48 network has this many times the tokens of an address."""
 
 
@@ -37,13 +37,16 @@ class Bucket:
         """Return the key under which a refusal is remembered."""
         return f"{self.kind} {address}".encode()
 
-    def counted(self, address: str) -> "list[tuple[Bucket, str]]":
-        """Return the buckets from which a request of an address takes a token, in the order in which they are locked."""
-        site = site_of(address)
-        if site == address:
+    def with_network(self, address: str) -> "list[tuple[Bucket, str]]":
+        """Return the buckets from which a request of an address takes a token, with their addresses, in the order in which they are locked.
+
+        They are that of its IPv6 /48 network, if it has one, and that of the address itself.
+        """
+        network = client_network(address)
+        if network == address:
             return [(self, address)]
-        of_site = replace(self, capacity=self.capacity * SITE_FACTOR, refill=self.refill / SITE_FACTOR)
-        return [(of_site, site), (self, address)]
+        of_network = replace(self, capacity=self.capacity * NETWORK_FACTOR, refill=self.refill / NETWORK_FACTOR)
+        return [(of_network, network), (self, address)]
 
 
 FAILED_LOGINS = Bucket(BucketKind.FAILED_LOGINS, capacity=30, refill=timedelta(seconds=2), limit="address")
@@ -70,16 +73,16 @@ def _next_token_at(bucket: Bucket) -> ColumnElement[datetime]:
 async def seconds_to_wait(session: AsyncSession, bucket: Bucket, address: str) -> float:
     """Return the seconds until there is a token; 0 if there is one now."""
     seconds = 0.0
-    for counted, name in bucket.counted(address):
-        wait = func.extract("epoch", _next_token_at(counted) - _NOW)
-        seconds = max(seconds, float(await session.scalar(select(wait).where(_row(counted, name))) or 0))
+    for each, key in bucket.with_network(address):
+        wait = func.extract("epoch", _next_token_at(each) - _NOW)
+        seconds = max(seconds, float(await session.scalar(select(wait).where(_row(each, key))) or 0))
     return seconds
 
 
 async def take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
     """Take a token. Return False if there is none: the caller then rolls back. The buckets are locked until the end of the transaction."""
-    for counted, name in bucket.counted(address):
-        if not await _take(session, counted, name):
+    for each, key in bucket.with_network(address):
+        if not await _take(session, each, key):
             return False
     return True
 
@@ -98,8 +101,8 @@ async def _take(session: AsyncSession, bucket: Bucket, address: str) -> bool:
 
 async def give_back(session: AsyncSession, bucket: Bucket, address: str) -> None:
     """Return a token that was taken."""
-    for counted, name in bucket.counted(address):
-        given = update(AddressBucket).where(_row(counted, name)).values(full_at=AddressBucket.full_at - counted.refill)
+    for each, key in bucket.with_network(address):
+        given = update(AddressBucket).where(_row(each, key)).values(full_at=AddressBucket.full_at - each.refill)
         await session.execute(given)
 
 

@@ -60,7 +60,7 @@ class LoginAttempt:
     async def record_failure(self, session: AsyncSession) -> None:
         """Record that the password was wrong or there is no account. The token of the address stays taken."""
         await failed_logins.record_failure(session, self._key)
-        self.refusals.forget(self._key)  # the pause is longer now
+        self.refusals.remove(self._key)  # the pause is longer now
 
     async def record_success(self, session: AsyncSession, started_at: datetime) -> None:
         """Record that the password was correct: the attempt costs nothing.
@@ -73,8 +73,8 @@ class LoginAttempt:
         if self.device is not None:
             await failed_logins.end_max_failures(session, failed_logins.key_of_name(self.name))
         for key in self._limits().values():
-            self.refusals.forget(key)
-        forget_refusals(self.refusals, self.name)
+            self.refusals.remove(key)
+        remove_refusals_of_name(self.refusals, self.name)
 
     @property
     def _key(self) -> bytes:
@@ -98,13 +98,14 @@ class LoginAttempt:
         return _refusal(limit, max(1.0, seconds))
 
 
-def forget_refusals(refusals: RememberedRefusals, name: str) -> None:
-    """Forget that logins with a user name are refused, because its owner has logged in or reset the password. The pause of the address goes
-    on.
+def remove_refusals_of_name(refusals: RememberedRefusals, name: str) -> None:
+    """Remove the refusals of logins with a user name, because its owner has logged in or reset the password.
+
+    The pause of the address goes on.
     """
     key = failed_logins.key_of_name(name)
-    refusals.forget(key)
-    refusals.forget(_mail_code_key(key))
+    refusals.remove(key)
+    refusals.remove(_mail_code_key(key))
 
 
 def _mail_code_key(key: bytes) -> bytes:

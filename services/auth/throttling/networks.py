@@ -7,12 +7,12 @@ one must not count as 65,536 clients.
 from functools import lru_cache
 from ipaddress import IPv6Network
 
-SITE_PREFIX = 48
+NETWORK_PREFIX = 48
 
 
 @lru_cache(maxsize=4096)
-def site_of(address: str) -> str:
+def client_network(address: str) -> str:
     """Return the /48 network of an IPv6 /64 network, and any other address as it is. `address`: as RequestSource has it."""
     if ":" not in address:
         return address
-    return str(IPv6Network(address).supernet(new_prefix=SITE_PREFIX))
+    return str(IPv6Network(address).supernet(new_prefix=NETWORK_PREFIX))

@@ -36,15 +36,15 @@ class RememberedRefusals:
         seconds = self._ends.get(key, 0.0) - self._clock()
         if seconds > 0:
             return seconds
-        self.forget(key)
+        self.remove(key)
         return 0.0
 
-    def forget(self, key: bytes) -> None:
-        """Forget a refusal, because its limit has changed."""
+    def remove(self, key: bytes) -> None:
+        """Remove a refusal, because its limit has changed."""
         self._ends.pop(key, None)
 
     def clear(self) -> None:
-        """Forget all refusals."""
+        """Remove all refusals."""
         self._ends.clear()
 
 

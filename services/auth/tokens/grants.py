@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from services.auth.accounts import guests, mail_codes, records
-from services.auth.accounts.hash_queue import Lane
+from services.auth.accounts.hash_queue import Requester
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
 from services.auth.clients.authentication import ClientCredentials, authenticate_app, authenticate_client
@@ -23,7 +23,7 @@ from services.auth.sessions.origin import Origin
 from services.auth.settings import RegistrationMode, settings
 from services.auth.throttling import address_buckets, devices, failed_logins
 from services.auth.throttling.address_buckets import FAILED_LOGINS
-from services.auth.throttling.login_attempts import LoginAttempt, forget_refusals
+from services.auth.throttling.login_attempts import LoginAttempt, remove_refusals_of_name
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.throttling.request_source import RequestSource
 from services.auth.tokens.scopes import select_scope
@@ -100,8 +100,8 @@ async def log_in(
         device = await devices.find(session, login.device_token, email)
     attempt = LoginAttempt(refusals, name, address, device, mail_is_configured())
     attempt.check()
-    lane = Lane.of_address(address) if device is None else Lane.of_account(device.account_id, address)
-    async with hasher.slot(lane, login.source.disconnected):
+    requester = Requester.of_address(address) if device is None else Requester.of_account(device.account_id, address)
+    async with hasher.slot(requester, login.source.disconnected):
         attempt.check()  # a request with the same name or address may have been refused meanwhile: then this one needs no query
         async with sessions.begin() as session:
             client = await authenticate_app(session, login.client)
@@ -164,7 +164,7 @@ async def log_in_with_code(
             await failed_logins.end_pause(session, failed_logins.key_of_name(account.address))
     if account is None:
         raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
-    forget_refusals(refusals, account.address)
+    remove_refusals_of_name(refusals, account.address)
     return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
 
 

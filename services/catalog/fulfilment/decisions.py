@@ -24,7 +24,7 @@ from contracts.events import (
 )
 from contracts.money import format_money
 from contracts.reasons import UndeliverableReason
-from services.catalog.fulfilment.refund_rules import PaidItem, money_back, status_after
+from services.catalog.fulfilment.refund_rules import PaidItem, repayment_kind, status_after
 from services.catalog.statuses import OrderStatus, PaymentOutcome
 
 AppliedEvent = PaymentSucceeded | PaymentRefunded | PaymentDisputeResolved
@@ -175,12 +175,12 @@ class FulfilmentState:
         order = self.orders.get(data.order_id)
         if order is None or payment.outcome not in ACCEPTED:
             return
-        how = money_back(payment.refunded_amount, order.amount, dispute_lost=payment.dispute_lost)
-        status = status_after(how)
+        repaid = repayment_kind(payment.refunded_amount, order.amount, dispute_lost=payment.dispute_lost)
+        status = status_after(repaid)
         if status is not None:
             payment.outcome = PaymentOutcome.REFUNDED
             self._change_order(data.order_id, status, data.reference)
-            units = {variant_id: item.restocked(how) for variant_id, item in order.items.items()}
+            units = {variant_id: item.restocked(repaid) for variant_id, item in order.items.items()}
             self.restocked[data.order_id] = units
             self._add_to_stock(units)
 

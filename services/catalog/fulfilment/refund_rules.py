@@ -23,8 +23,8 @@ class UnitState(StrEnum):
     SERVICE_DELIVERED = "delivered service"
 
 
-class MoneyBack(StrEnum):
-    """How money of a payment went back to the customer."""
+class RepaymentKind(StrEnum):
+    """How the customer got money of a payment back: by refunds, or by a lost dispute."""
 
     PARTIAL_REFUND = "partial refund"
     """A part of the amount, by refunds or by lost disputes."""
@@ -47,19 +47,19 @@ _PARTIAL = "`partially_refunded`, `refunded_amount`; the order continues"
 _FULL = "`refunded`, `refunded_amount`"
 _LOST = "`refunded`, `refunded_amount`, `dispute_lost` of the payment"
 
-REFUND_RULES: Mapping[tuple[UnitState, MoneyBack], RefundRule] = {
-    (UnitState.UNFULFILLED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
-    (UnitState.UNFULFILLED, MoneyBack.FULL_REFUND): RefundRule(True, OrderStatus.REFUNDED, _FULL),
-    (UnitState.UNFULFILLED, MoneyBack.DISPUTE_LOST): RefundRule(True, OrderStatus.REFUNDED, _LOST),
-    (UnitState.SHIPPED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
-    (UnitState.SHIPPED, MoneyBack.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
-    (UnitState.SHIPPED, MoneyBack.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
-    (UnitState.DIGITAL_DELIVERED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
-    (UnitState.DIGITAL_DELIVERED, MoneyBack.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
-    (UnitState.DIGITAL_DELIVERED, MoneyBack.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
-    (UnitState.SERVICE_DELIVERED, MoneyBack.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
-    (UnitState.SERVICE_DELIVERED, MoneyBack.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
-    (UnitState.SERVICE_DELIVERED, MoneyBack.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
+REFUND_RULES: Mapping[tuple[UnitState, RepaymentKind], RefundRule] = {
+    (UnitState.UNFULFILLED, RepaymentKind.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.UNFULFILLED, RepaymentKind.FULL_REFUND): RefundRule(True, OrderStatus.REFUNDED, _FULL),
+    (UnitState.UNFULFILLED, RepaymentKind.DISPUTE_LOST): RefundRule(True, OrderStatus.REFUNDED, _LOST),
+    (UnitState.SHIPPED, RepaymentKind.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.SHIPPED, RepaymentKind.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
+    (UnitState.SHIPPED, RepaymentKind.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
+    (UnitState.DIGITAL_DELIVERED, RepaymentKind.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.DIGITAL_DELIVERED, RepaymentKind.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
+    (UnitState.DIGITAL_DELIVERED, RepaymentKind.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
+    (UnitState.SERVICE_DELIVERED, RepaymentKind.PARTIAL_REFUND): RefundRule(False, None, _PARTIAL),
+    (UnitState.SERVICE_DELIVERED, RepaymentKind.FULL_REFUND): RefundRule(False, OrderStatus.REFUNDED, _FULL),
+    (UnitState.SERVICE_DELIVERED, RepaymentKind.DISPUTE_LOST): RefundRule(False, OrderStatus.REFUNDED, _LOST),
 }
 
 
@@ -84,18 +84,18 @@ class PaidItem:
         yield state, units
         yield UnitState.UNFULFILLED, self.quantity - units
 
-    def restocked(self, money_back: MoneyBack) -> int:
+    def restocked(self, kind: RepaymentKind) -> int:
         """Return how many units go back into the stock."""
-        return sum(units for state, units in self.states() if REFUND_RULES[state, money_back].restocked)
+        return sum(units for state, units in self.states() if REFUND_RULES[state, kind].restocked)
 
 
-def money_back(refunded_amount: int, amount: int, *, dispute_lost: bool) -> MoneyBack:
+def repayment_kind(refunded_amount: int, amount: int, *, dispute_lost: bool) -> RepaymentKind:
     """Return how money went back to the customer: `refunded_amount` is the part of the order's `amount` that was paid back."""
     if refunded_amount < amount:
-        return MoneyBack.PARTIAL_REFUND
-    return MoneyBack.DISPUTE_LOST if dispute_lost else MoneyBack.FULL_REFUND
+        return RepaymentKind.PARTIAL_REFUND
+    return RepaymentKind.DISPUTE_LOST if dispute_lost else RepaymentKind.FULL_REFUND
 
 
-def status_after(how: MoneyBack) -> OrderStatus | None:
+def status_after(kind: RepaymentKind) -> OrderStatus | None:
     """Return the order's status afterwards, None if it stays the same. It does not depend on the state of the units."""
-    return REFUND_RULES[UnitState.UNFULFILLED, how].status
+    return REFUND_RULES[UnitState.UNFULFILLED, kind].status

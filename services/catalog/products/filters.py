@@ -77,7 +77,7 @@ class ProductFilter:
         return self.q is not None and bool(self.q.strip())
 
     @property
-    def is_plain(self) -> bool:
+    def is_unfiltered(self) -> bool:
         """Return whether no filter is set, so that a page reads no other rows than its own."""
         given = (self.category, self.tags, self.currency, self.availability)
         return not self.searches and not any(given)

@@ -60,7 +60,7 @@ async def list_products(
 
 
 async def _find(resolved: ResolvedFilter, position: Position | None, limit: int) -> tuple[Plan, Found]:
-    engine = reading_engine if resolved.given.is_plain else searching_engine
+    engine = reading_engine if resolved.given.is_unfiltered else searching_engine
     plan = choose(resolved, position, limit + 1)
     found = await _execute(engine, plan)
     if found.products > MOST_FOUND:

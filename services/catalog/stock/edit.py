@@ -39,10 +39,10 @@ async def find_product(session: AsyncSession, variant_id: UUID) -> UUID:
     return product_id
 
 
-def named(variant_id: UUID, product_id: UUID, **values: int) -> dict[str, int | str]:
-    """Return values for an audit entry of the product. The variant is named if the product has options."""
-    marked: dict[str, int | str] = {} if variant_id == product_id else {"variant_id": str(variant_id)}
-    return {**marked, **values}
+def audit_values(variant_id: UUID, product_id: UUID, **values: int) -> dict[str, int | str]:
+    """Return values for an audit entry of the product. If it has options, `variant_id` is one of them."""
+    variant: dict[str, int | str] = {} if variant_id == product_id else {"variant_id": str(variant_id)}
+    return {**variant, **values}
 
 
 async def create_level(session: AsyncSession, variant_id: UUID, stock: int, actor: Actor) -> None:
@@ -80,8 +80,8 @@ async def move_stock(
         actor,
         "stock.changed",
         product_id,
-        before=named(variant_id, product_id, on_hand=before),
-        after=named(variant_id, product_id, on_hand=before + change),
+        before=audit_values(variant_id, product_id, on_hand=before),
+        after=audit_values(variant_id, product_id, on_hand=before + change),
         reason=request.reason,
     )
     if change > 0:
@@ -105,8 +105,8 @@ async def set_backorder_limit(
             actor,
             "stock.backorder_limit_changed",
             product_id,
-            before=named(variant_id, product_id, backorder_limit=before),
-            after=named(variant_id, product_id, backorder_limit=request.backorder_limit),
+            before=audit_values(variant_id, product_id, backorder_limit=before),
+            after=audit_values(variant_id, product_id, backorder_limit=request.backorder_limit),
         )
     return await get_level(session, variant_id)
 

@@ -13,7 +13,7 @@ from kit.errors import Unavailable
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import AuditLogEntry
 from services.catalog.statuses import StockMovementKind
-from services.catalog.stock.edit import find_product, named
+from services.catalog.stock.edit import audit_values, find_product
 from services.catalog.stock.models import StockLevel, StockMovement
 
 REASON = "stock is unlimited"
@@ -64,5 +64,5 @@ async def make_unlimited(session: AsyncSession, variant_id: UUID, actor: Actor) 
         await session.execute(insert(StockMovement).values(counted))
     await session.execute(delete(StockLevel).where(StockLevel.variant_id == variant_id))
     product_id = await find_product(session, variant_id)
-    before = named(variant_id, product_id, on_hand=level.on_hand, reserved=level.reserved)
+    before = audit_values(variant_id, product_id, on_hand=level.on_hand, reserved=level.reserved)
     await audit.record(session, AuditLogEntry, actor, "stock.made_unlimited", product_id, before=before)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from services.auth.accounts.hash_queue import MAX_WAITING_PER_LANE
+from services.auth.accounts.hash_queue import MAX_WAITING_PER_REQUESTER
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import sessions
 from services.auth.throttling.models import FailedLogin
@@ -56,13 +56,13 @@ async def test_login_when_too_many_of_an_address_wait_then_503(
     async with AsyncExitStack() as threads:
         for _ in range(hasher.threads):
             await threads.enter_async_context(hasher.slot())
-        waiting = [asyncio.create_task(auth.login(email)) for _ in range(MAX_WAITING_PER_LANE)]
-        await _wait_for_waiting(MAX_WAITING_PER_LANE)
+        waiting = [asyncio.create_task(auth.login(email)) for _ in range(MAX_WAITING_PER_REQUESTER)]
+        await _wait_for_waiting(MAX_WAITING_PER_REQUESTER)
         refused = await auth.login(email)
         assert (refused.status_code, refused.json()["code"]) == (503, "too_busy")
         assert int(refused.headers["retry-after"]) >= 1
         waiting.append(asyncio.create_task(elsewhere.login(email)))
-        await _wait_for_waiting(MAX_WAITING_PER_LANE + 1)
+        await _wait_for_waiting(MAX_WAITING_PER_REQUESTER + 1)
     assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}
 
 
@@ -76,8 +76,8 @@ async def test_login_when_seventy_clients_go_away_then_their_passwords_are_not_h
         for _, writer in connections:
             writer.write(_login_request())
         refused = [asyncio.create_task(reader.readuntil(b"\r\n\r\n")) for reader, _ in connections]
-        await _wait_for_waiting(MAX_WAITING_PER_LANE)
-        while sum(task.done() for task in refused) < ABANDONED - MAX_WAITING_PER_LANE:
+        await _wait_for_waiting(MAX_WAITING_PER_REQUESTER)
+        while sum(task.done() for task in refused) < ABANDONED - MAX_WAITING_PER_REQUESTER:
             await asyncio.wait([task for task in refused if not task.done()], return_when=asyncio.FIRST_COMPLETED)
         for _, writer in connections:
             writer.transport.abort()
@@ -87,7 +87,8 @@ async def test_login_when_seventy_clients_go_away_then_their_passwords_are_not_h
         await _wait_for_waiting(0)
         assert (await elsewhere.login(email)).status_code == 200
     assert (
-        sum(b" 503 " in answer for answer in answers if isinstance(answer, bytes)) == ABANDONED - MAX_WAITING_PER_LANE
+        sum(b" 503 " in answer for answer in answers if isinstance(answer, bytes))
+        == ABANDONED - MAX_WAITING_PER_REQUESTER
     )
     async with sessions() as session:
         assert await session.scalar(select(func.count()).select_from(FailedLogin)) == 0, "each guess would leave a row"

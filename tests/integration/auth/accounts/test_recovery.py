@@ -181,7 +181,7 @@ async def test_tokens_of_one_account_when_used_at_once_do_not_deadlock(
 async def test_mail_code_when_the_account_is_locked_is_not_locked_before_it(
     auth: AuthClient, mail_server: MailServer
 ) -> None:
-    """`forget_pending` locks the account and then the code: a login that locked them in the other order would deadlock with it."""
+    """`revoke_pending_requests` locks the account and then the code: a login that locked them in the other order would deadlock with it."""
     account_id = (await auth.register(OWNER)).json()["id"]
     challenge = (await post(auth, "/email/code", email=OWNER)).json()["challenge"]
     await send_due()

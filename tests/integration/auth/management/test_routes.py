@@ -157,7 +157,7 @@ async def test_administrators_when_it_is_their_account_or_that_of_the_configurat
         await administrators.grant(session, _ACTOR, "root@example.com", "admin")
     other = await auth.logged_in("root@example.com")
     configured, own = await account_id_of(auth, administrator), await account_id_of(auth, other)
-    for account_id, code in ((configured, "account_of_configuration"), (own, "own_account")):
+    for account_id, code in ((configured, "configured_administrator"), (own, "own_account")):
         for answer in (
             await ban(auth, other, account_id),
             await change(auth, other, account_id, role="customer"),

@@ -57,12 +57,14 @@ async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() 
     assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
 
 
-async def test_take_when_many_networks_of_one_ipv6_site_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> None:
+async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> (
+    None
+):
     small = Bucket(FAILED_LOGINS.kind, capacity=2, refill=timedelta(days=1), limit="test")
     networks = [f"2001:db8:0:{number:x}::/64" for number in range(40)]
     assert [await _take(small, network) for network in networks] == [True] * 32 + [False] * 8
     assert 0 < await _wait(small, networks[39]) <= small.refill.total_seconds() / 16
-    assert await _take(small, "2001:db8:1::/64"), "another site"
+    assert await _take(small, "2001:db8:1::/64"), "another client network"
     async with sessions.begin() as session:
         await address_buckets.give_back(session, small, networks[0])
     assert await _take(small, networks[39])

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from contracts.events import Event
-from services.catalog.fulfilment.refund_rules import REFUND_RULES, MoneyBack, UnitState
+from services.catalog.fulfilment.refund_rules import REFUND_RULES, RepaymentKind, UnitState
 from tests.factories.catalog import ADDRESS, Headers, create_order, create_product, fulfil
 from tests.factories.events import PRICE, dispute_resolved, payment_refunded, payment_succeeded
 from tests.fixtures.catalog import handle_events, status_of, stock_differences, stock_of
@@ -34,15 +34,15 @@ async def paid_order(
     return order
 
 
-def events(order: UUID, how: MoneyBack) -> list[Event]:
-    refund = payment_refunded(order, "r1", AMOUNT - 1 if how == MoneyBack.PARTIAL_REFUND else AMOUNT, AMOUNT)
+def events(order: UUID, how: RepaymentKind) -> list[Event]:
+    refund = payment_refunded(order, "r1", AMOUNT - 1 if how == RepaymentKind.PARTIAL_REFUND else AMOUNT, AMOUNT)
     lost = dispute_resolved(order, "r1", lost=True, amount=AMOUNT)
-    return [lost, refund] if how == MoneyBack.DISPUTE_LOST else [refund]
+    return [lost, refund] if how == RepaymentKind.DISPUTE_LOST else [refund]
 
 
 @pytest.mark.parametrize(("state", "how"), list(REFUND_RULES), ids=str)
 async def test_refund_when_units_are_in_a_state_then_stock_status_and_order_follow_the_rule(
-    client: httpx.AsyncClient, editor: Headers, customer: Headers, state: UnitState, how: MoneyBack
+    client: httpx.AsyncClient, editor: Headers, customer: Headers, state: UnitState, how: RepaymentKind
 ) -> None:
     cup = await create_product(5, kind=KINDS[state])
     order = await paid_order(client, editor, customer, cup, state)
@@ -54,9 +54,9 @@ async def test_refund_when_units_are_in_a_state_then_stock_status_and_order_foll
     assert await stock_of(cup) == (5 if rule.restocked else 2)
     shown = (await client.get(f"/catalog/orders/{order}", headers=customer)).json()
     assert shown["status"] == (rule.status or before)
-    partial = how == MoneyBack.PARTIAL_REFUND
+    partial = how == RepaymentKind.PARTIAL_REFUND
     assert (shown["partially_refunded"], shown["refunded_amount"]) == (partial, AMOUNT - partial)
-    assert shown["payments"][0]["dispute_lost"] == (how == MoneyBack.DISPUTE_LOST)
+    assert shown["payments"][0]["dispute_lost"] == (how == RepaymentKind.DISPUTE_LOST)
     assert await stock_differences() == []
     if state == UnitState.UNFULFILLED:  # after a part of the money went back, the order is shipped as before
         again = await fulfil(client, editor, order, {cup: 3}, step="ship")

@@ -29,7 +29,7 @@ def test_forget_then_no_longer_refused() -> None:
     refusals = RememberedRefusals(clock=Clock())
     refusals.add(b"ada", 10)
     for key in (b"ada", b"eve"):
-        refusals.forget(key)
+        refusals.remove(key)
     assert refusals.seconds_left(b"ada") == 0
 
 

@@ -7,10 +7,10 @@ import pytest
 from services.catalog.fulfilment.decisions import AppliedEvent, FulfilmentState, OrderState, PaymentState
 from services.catalog.fulfilment.refund_rules import (
     REFUND_RULES,
-    MoneyBack,
     PaidItem,
+    RepaymentKind,
     UnitState,
-    money_back,
+    repayment_kind,
     status_after,
 )
 from services.catalog.statuses import OrderStatus, PaymentOutcome, ProductKind
@@ -19,7 +19,7 @@ from tests.fixtures.documents import PROJECT, cells, section
 
 UNFULFILLED, SHIPPED = UnitState.UNFULFILLED, UnitState.SHIPPED
 DIGITAL, SERVICE = UnitState.DIGITAL_DELIVERED, UnitState.SERVICE_DELIVERED
-PARTIAL, FULL, LOST = MoneyBack.PARTIAL_REFUND, MoneyBack.FULL_REFUND, MoneyBack.DISPUTE_LOST
+PARTIAL, FULL, LOST = RepaymentKind.PARTIAL_REFUND, RepaymentKind.FULL_REFUND, RepaymentKind.DISPUTE_LOST
 
 # Three units each; `shipped` and `delivered` as staff have recorded them.
 ITEMS = {
@@ -44,14 +44,14 @@ ROWS = [
 ]
 
 
-def events(order_id: UUID, how: MoneyBack) -> list[AppliedEvent]:
+def events(order_id: UUID, how: RepaymentKind) -> list[AppliedEvent]:
     refund = payment_refunded(order_id, "r", 20_000 if how == PARTIAL else 50_000)
     return [dispute_resolved(order_id, "r", lost=True), refund] if how == LOST else [refund]
 
 
 @pytest.mark.parametrize(("state", "how", "status", "restocked"), ROWS)
 def test_refund_of_a_paid_order_follows_the_row_of_its_units(
-    state: UnitState, how: MoneyBack, status: str, restocked: int
+    state: UnitState, how: RepaymentKind, status: str, restocked: int
 ) -> None:
     cup, order_id = uuid4(), uuid4()
     order = OrderState(OrderStatus.PAID, 50_000, "NGN", "r", needs_fulfilment=True, items={cup: ITEMS[state]})
@@ -79,10 +79,10 @@ def test_item_with_units_in_two_states_is_restocked_unit_by_unit() -> None:
     ("refunded", "dispute_lost", "expected"),
     [(1, False, PARTIAL), (99, True, PARTIAL), (100, False, FULL), (101, False, FULL), (100, True, LOST)],
 )
-def test_money_back_is_named_after_the_amount_and_a_lost_dispute(
-    refunded: int, dispute_lost: bool, expected: MoneyBack
+def test_repayment_kind_depends_on_the_amount_and_a_lost_dispute(
+    refunded: int, dispute_lost: bool, expected: RepaymentKind
 ) -> None:
-    assert money_back(refunded, 100, dispute_lost=dispute_lost) == expected
+    assert repayment_kind(refunded, 100, dispute_lost=dispute_lost) == expected
 
 
 def test_documentation_has_the_rules() -> None:
