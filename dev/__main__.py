@@ -5,7 +5,10 @@ import sys
 
 COMMANDS = {
     "run": ("dev.cli.run", "start the whole shop on this machine, until Ctrl-C"),
-    "demo": ("dev.cli.demo", "make one purchase (GATEWAY=url: in the shop behind that gateway; GUEST=1: a guest buys)"),
+    "demo": (
+        "dev.cli.demo",
+        "make one purchase (GATEWAY=url: in the shop behind that gateway; GUEST=1: a guest buys; TRANSFER=1: by bank transfer)",
+    ),
     "chaos": ("dev.cli.chaos", "make purchases while processes are killed at random (SECONDS=120, SEED=number)"),
     "fuzz": ("dev.cli.fuzz", "send requests generated from the OpenAPI documents (EXAMPLES=100, SEED=number)"),
     "env": ("dev.cli.env", "write .env with fresh secrets for docker compose, unless it exists"),

@@ -144,6 +144,8 @@ class CheckoutAction(StrEnum):
     """Return to the choice of channels."""
     TRANSFER = "transfer"
     APPROVE = "approve"
+    APPROVE_SLOW = "approve_slow"
+    """Approve, and the bank or the network answers late."""
     REJECT = "reject"
     SEND_CODE = "send_code"
 

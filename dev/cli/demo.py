@@ -18,13 +18,14 @@ from dev import PROJECT
 from dev.cli.calls import Calls, PurchaseFailed, Shop
 from dev.cli.guest_purchase import GuestPurchase
 from dev.cli.purchase import Purchase
+from dev.cli.transfer_purchase import TransferPurchase
 from dev.process.console import Console
 from dev.process.program import NotStarted
 from dev.stack.environment import read_env_file
 from dev.stack.running import running_stack
 from dev.stack.stack import Stack
 
-VARIANTS: dict[str, type[Purchase]] = {"GUEST": GuestPurchase}
+VARIANTS: dict[str, type[Purchase]] = {"GUEST": GuestPurchase, "TRANSFER": TransferPurchase}
 """The variants of the purchase, by the environment variable that selects each."""
 
 terminal = Terminal(highlight=False, soft_wrap=True)

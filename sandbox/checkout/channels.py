@@ -29,6 +29,7 @@ CHANNEL_ACTIONS = frozenset(
         CheckoutAction.CHANGE,
         CheckoutAction.TRANSFER,
         CheckoutAction.APPROVE,
+        CheckoutAction.APPROVE_SLOW,
         CheckoutAction.REJECT,
         CheckoutAction.SEND_CODE,
     }
@@ -79,7 +80,9 @@ def _carry_out(state: State, connection: sqlite3.Connection, transaction: Transa
         case CheckoutAction.TRANSFER:
             charges.transfer(connection, transaction, _transfer(transaction, form.scenario))
         case CheckoutAction.APPROVE:
-            charges.approve(connection, transaction, SLOW_MS if form.slow else 0)
+            charges.approve(connection, transaction)
+        case CheckoutAction.APPROVE_SLOW:
+            charges.approve(connection, transaction, SLOW_MS)
         case CheckoutAction.REJECT:
             charges.reject(connection, transaction)
         case CheckoutAction.SEND_CODE:

@@ -18,5 +18,3 @@ class CheckoutForm(BaseModel):
     provider: str | None = Field(None, max_length=20)
     phone: str | None = Field(None, max_length=20)
     scenario: TransferScenario = TransferScenario.AT_ONCE
-    slow: bool = False
-    """Whether the bank or the network answers late."""

@@ -137,7 +137,7 @@ async def test_channel_on_the_phone_shows_what_to_do_and_pays_when_confirmed(
     rejected = await press(shared_merchant, path, "reject")
     assert "<strong>The payer rejected the payment.</strong> Nothing was charged" in rejected.text
     await press(shared_merchant, path, "choose", channel=channel, provider=provider)
-    waiting = await press(shared_merchant, path, "approve", slow="true")
+    waiting = await press(shared_merchant, path, "approve_slow")
     assert "Do not pay again" in waiting.text
     assert (await shared_merchant.verify(reference))["status"] == "pending"
 

@@ -6,6 +6,7 @@ from dev import PROJECT
 from dev.cli.demo import VARIANTS, selected_variant
 from dev.cli.guest_purchase import GuestPurchase
 from dev.cli.purchase import Purchase
+from dev.cli.transfer_purchase import TransferPurchase
 from dev.process.program import NotStarted
 
 
@@ -19,9 +20,12 @@ def test_variant_when_no_variable_is_set_is_the_purchase_of_a_customer() -> None
     assert selected_variant() is Purchase
 
 
-def test_variant_when_its_variable_is_set_is_selected(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GUEST", "1")
-    assert selected_variant() is GuestPurchase
+@pytest.mark.parametrize(("name", "variant"), [("GUEST", GuestPurchase), ("TRANSFER", TransferPurchase)])
+def test_variant_when_its_variable_is_set_is_selected(
+    monkeypatch: pytest.MonkeyPatch, name: str, variant: type[Purchase]
+) -> None:
+    monkeypatch.setenv(name, "1")
+    assert selected_variant() is variant
 
 
 def test_variants_when_two_are_set_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
