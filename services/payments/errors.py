@@ -109,6 +109,12 @@ class NotHeld(Problem):
     status = 409
 
 
+class NothingOverpaid(Problem):
+    """The payer has not paid more than the order costs: accept the payment without `refund_difference`, or refund everything."""
+
+    status = 409
+
+
 class DisputeNotFound(Problem):
     """There is no dispute with this id: list the disputes with GET /payments/disputes."""
 

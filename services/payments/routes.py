@@ -8,6 +8,7 @@ from fastapi import Query, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.account_limit import AccountLimit
+from kit.auth import Caller
 from kit.fields import ReferenceText, Word
 from kit.http.routing import Router
 from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, KeyHeader, RequiredKeyHeader
@@ -35,6 +36,7 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
+from services.payments.holds.offers import reviews
 from services.payments.ledger.schemas import UtcTime
 from services.payments.models import UNPAID, Payment
 from services.payments.payment_lists import PaymentFilter
@@ -47,11 +49,14 @@ from services.payments.statuses import PaymentStatus
 router = Router(prefix="/payments", tags=["payments"])
 
 
-async def _views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaymentView]:
-    """Return the views of payments, with the sum of their unfinished refunds."""
+async def _views(session: AsyncSession, payments: Sequence[Payment], caller: Caller) -> list[PaymentView]:
+    """Return the views of payments, with the sum of their unfinished refunds and, for operators, the reviews of held ones."""
     refunding = await requests.unfinished_amounts(session, [payment.id for payment in payments])
+    held = await reviews(session, payments, refunding) if "payments:read" in caller.scopes else {}
     return [
-        PaymentView.model_validate(payment).model_copy(update={"refunding_amount": refunding.get(payment.id, 0)})
+        PaymentView.model_validate(payment).model_copy(
+            update={"refunding_amount": refunding.get(payment.id, 0), "review": held.get(payment.id)}
+        )
         for payment in payments
     ]
 
@@ -165,13 +170,13 @@ async def list_payments(
     )
     rows = await payment_lists.list_payments(session, selected, limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("payments", last.id))
-    return PaymentPage(items=await _views(session, page), next_cursor=next_cursor)
+    return PaymentPage(items=await _views(session, page, caller), next_cursor=next_cursor)
 
 
 @router.get("/{reference}", summary="Get a payment", responses=problem_responses(PaymentNotFound))
 async def get_payment(caller: AnyCaller, session: Reading, reference: Reference) -> PaymentView:
     """Return a payment: one of the caller's own, or any with the scope `payments:read`."""
-    (view,) = await _views(session, [await find_payment(session, caller, reference)])
+    (view,) = await _views(session, [await find_payment(session, caller, reference)], caller)
     return view
 
 
@@ -195,5 +200,5 @@ async def verify_payment(
     if payment.status in UNPAID and requested.client_may_verify(clients.paystack.rate_limit):
         await verification.verify_now(sessions, clients.paystack, reference)
     async with sessions() as session:
-        (view,) = await _views(session, [await find_payment(session, caller, reference)])
+        (view,) = await _views(session, [await find_payment(session, caller, reference)], caller)
     return view

@@ -1,6 +1,7 @@
 """Requests and responses of payments."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -93,6 +94,42 @@ class LastRejectedTransfer(ResponseModel):
     at: datetime = Field(description="Time at which Paystack's webhook event was received")
 
 
+class HeldDecision(StrEnum):
+    """What an operator can decide about a held payment."""
+
+    ACCEPT = "accept"
+    """Deliver the order, and keep the money: POST /payments/{reference}/accept."""
+
+    REFUND_DIFFERENCE = "refund_difference"
+    """Deliver the order, and refund what was paid too much: the same with `refund_difference`."""
+
+    BIND = "bind"
+    """Deliver another order of the same amount: POST /payments/{reference}/bind."""
+
+    REFUND_ALL = "refund_all"
+    """Deliver nothing, and refund everything: POST /payments/{reference}/refunds with `all`."""
+
+
+class HeldReview(ResponseModel):
+    """What an operator needs for a decision about a held payment."""
+
+    expected: int | None = Field(
+        description="Amount of the order, in subunits of `currency`; null for an unknown reference"
+    )
+    received: int = Field(
+        description="Amount that was received and is not refunded, in subunits of `received_currency`. Unfinished refunds are subtracted"
+    )
+    received_currency: str = Field(description="Currency in which the payer paid, ISO 4217 code")
+    difference: int | None = Field(
+        description="`received` minus `expected`: negative if the payer paid too little; null if there is no order or the currencies differ"
+    )
+    decisions: list[HeldDecision] = Field(
+        description="The decisions that are possible now. `accept`: POST /payments/{reference}/accept; `refund_difference`: the same with "
+        '`"refund_difference": true`; `bind`: POST /payments/{reference}/bind; `refund_all`: POST /payments/{reference}/refunds with '
+        '`"all": true`'
+    )
+
+
 class PaymentView(ResponseModel):
     model_config = ConfigDict(validate_by_name=True) | example(
         {
@@ -114,6 +151,7 @@ class PaymentView(ResponseModel):
             "paystack_status": None,
             "last_rejected_transfer": None,
             "held_reason": None,
+            "review": None,
             "created_at": "2026-11-23T09:30:00Z",
             "paid_at": None,
         }
@@ -156,6 +194,10 @@ class PaymentView(ResponseModel):
         "The payer can transfer again. null: none was rejected",
     )
     held_reason: HeldReason | None = Field(description="Why the payment needs a manual review")
+    review: HeldReview | None = Field(
+        default=None,
+        description="The amounts and the possible decisions of a held payment, for callers with the scope `payments:read`; otherwise null",
+    )
     created_at: datetime = Field(description="Time at which the payment was started")
     paid_at: datetime | None = Field(description="Time of the payment at Paystack; null while unpaid")
 

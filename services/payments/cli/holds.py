@@ -19,12 +19,19 @@ def list_held_payments(limit: Limit = 50, as_json: AsJson = False) -> None:
 
 
 @cli.command()
-def accept(reference: Reference, reason: Reason, as_json: AsJson = False) -> None:
+def accept(
+    reference: Reference,
+    reason: Reason,
+    refund_difference: Annotated[
+        bool, typer.Option("--refund-difference", help="Also refund what the payer paid too much.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Accept a held payment although amount, currency or mode differs. Its order is delivered.
 
-    Exit code 1: the payment does not exist, is not held or cannot be accepted.
+    Exit code 1: the payment does not exist, is not held or cannot be accepted, or nothing was paid too much.
     """
-    call(f"{ACTIONS}.holds:accept", reference, reason, as_json=as_json)
+    call(f"{ACTIONS}.holds:accept", reference, reason, refund_difference=refund_difference, as_json=as_json)
 
 
 @cli.command()

@@ -1,6 +1,7 @@
 """Manual review of held payments: an operator accepts a payment, binds it to an order, or refunds it (refunds/requests.py).
 
-    held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, the order is delivered
+    held (amount_differs, currency_differs, mode_differs) ── accept ──► succeeded, the order is delivered; with `refund_difference`,
+                                                                        what was paid too much is refunded
     held (reversed), all refunds failed                   ── accept ──► succeeded, the order is delivered
     held (unknown_reference)                              ── bind ────► succeeded, the chosen order is delivered
     held (any reason)                                     ── refund ──► refunded; after a partial refund the remaining amount is still held
@@ -21,34 +22,49 @@ from kit.db.after_commit import after_commit
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace, traceparent
 from services.payments.catalog_client import Order
-from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
+from services.payments.errors import NotHeld, NothingOverpaid, OrderNotPayable, PaymentNotFound
 from services.payments.events import succeeded
 from services.payments.holds.models import Decision, DecisionKind
+from services.payments.holds.offers import difference, is_acceptable
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import AuditLogEntry, OutboxRow, Payment
-from services.payments.refunds.requests import list_refunds, refunded_or_unfinished_amount
+from services.payments.refunds.requests import (
+    list_refunds,
+    refunded_or_unfinished_amount,
+    request_refund_as_operator,
+)
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus, RefundStatus
-
-ACCEPTABLE = frozenset({HeldReason.AMOUNT_DIFFERS, HeldReason.CURRENCY_DIFFERS, HeldReason.MODE_DIFFERS})
-"""An operator can accept a payment that is held for one of these reasons."""
 
 MOVEMENT_KINDS = {DecisionKind.ACCEPT: MovementKind.ACCEPTED, DecisionKind.BIND: MovementKind.BOUND}
 ACTS = {DecisionKind.ACCEPT: "payment.accepted", DecisionKind.BIND: "payment.bound"}
 log = structlog.get_logger("holds")
 
 
-async def accept(session: AsyncSession, reference: str, actor: Actor, reason: str) -> Payment:
-    """Accept a held payment although it differs from the order, so that the order is delivered. Raises PaymentNotFound, NotHeld."""
+async def accept(
+    session: AsyncSession, reference: str, actor: Actor, reason: str, *, refund_difference: bool = False
+) -> Payment:
+    """Accept a held payment although it differs from the order, so that the order is delivered.
+
+    `refund_difference`: request a refund of what was paid too much, in the same transaction. Raises PaymentNotFound, NotHeld,
+    NothingOverpaid, RefundNotWhole.
+    """
     payment = await _lock_held_payment(session, reference)
-    refund_failed = payment.held_reason == HeldReason.REVERSED and await _all_refunds_failed(session, payment)
-    if payment.held_reason not in ACCEPTABLE and not refund_failed:
+    reversed_ = payment.held_reason == HeldReason.REVERSED
+    refund_failed = reversed_ and await _all_refunds_failed(session, payment)
+    if not is_acceptable(payment, all_refunds_failed=refund_failed):
         instead = (
             "bind it to its order, or refund it" if payment.held_reason == HeldReason.UNKNOWN_REFERENCE else "refund it"
         )
         raise NotHeld(f"A payment that is held because of {payment.held_reason} cannot be accepted: {instead}.")
-    return await _decide(session, payment, DecisionKind.ACCEPT, actor, reason)
+    overpaid = difference(payment)
+    if refund_difference and (overpaid is None or overpaid <= 0):
+        raise NothingOverpaid
+    await _decide(session, payment, DecisionKind.ACCEPT, actor, reason)
+    if refund_difference:
+        await request_refund_as_operator(session, actor, reference, amount=overpaid, reason=reason)
+    return payment
 
 
 async def bind(session: AsyncSession, reference: str, actor: Actor, order: Order, reason: str) -> Payment:

@@ -1,13 +1,23 @@
 """Routes for decisions about held payments. All require the scope payments:decide."""
 
+from kit.errors import NotAllowed
 from kit.http.routing import Router
 from kit.problem_responses import problem_responses
 from services.payments.auth import Reference, ReviewActor, ReviewOperator
 from services.payments.clients import CurrentClients
 from services.payments.db import CurrentNotifier, Topic, sessions
-from services.payments.errors import CatalogUnavailable, NotHeld, OrderNotFound, OrderNotPayable, PaymentNotFound
+from services.payments.errors import (
+    CatalogUnavailable,
+    NotHeld,
+    NothingOverpaid,
+    OrderNotFound,
+    OrderNotPayable,
+    PaymentNotFound,
+    RefundNotWhole,
+)
 from services.payments.holds import review
 from services.payments.holds.schemas import AcceptPayment, BindPayment
+from services.payments.refunds.requests import unfinished_amounts
 from services.payments.schemas import PaymentView
 
 router = Router(prefix="/payments/{reference}", tags=["held payments"])
@@ -16,20 +26,30 @@ router = Router(prefix="/payments/{reference}", tags=["held payments"])
 @router.post(
     "/accept",
     summary="Accept a held payment",
-    responses=problem_responses(PaymentNotFound, NotHeld),
+    responses=problem_responses(PaymentNotFound, NotHeld, NothingOverpaid, RefundNotWhole),
 )
 async def accept_payment(
-    actor: ReviewActor, notifier: CurrentNotifier, reference: Reference, request: AcceptPayment
+    caller: ReviewOperator,
+    actor: ReviewActor,
+    notifier: CurrentNotifier,
+    reference: Reference,
+    request: AcceptPayment,
 ) -> PaymentView:
     """Accept a payment whose amount, currency or mode differs from the order, so that the order is delivered.
 
-    A payment that was reversed at Paystack can be accepted if its refund failed. Requires the scope `payments:decide`.
+    With `"refund_difference": true`, what the payer paid too much is refunded: the scope `payments:refund` is required too. A payment that
+    was reversed at Paystack can be accepted if its refund failed. Requires the scope `payments:decide`.
     """
+    if request.refund_difference and "payments:refund" not in caller.scopes:
+        raise NotAllowed("`refund_difference` also requires an access token with the scope payments:refund.")
     async with sessions.begin() as session:
-        payment = await review.accept(session, reference, actor, request.reason)
+        payment = await review.accept(
+            session, reference, actor, request.reason, refund_difference=request.refund_difference
+        )
         await session.refresh(payment)
-        view = PaymentView.model_validate(payment)
-    notifier.notify(Topic.OUTBOX)
+        refunding = await unfinished_amounts(session, [payment.id])
+        view = PaymentView.model_validate(payment).model_copy(update={"refunding_amount": refunding.get(payment.id, 0)})
+    notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
     return view
 
 

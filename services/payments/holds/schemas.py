@@ -13,7 +13,14 @@ class AcceptPayment(RequestModel):
 
     model_config = example({"reason": "50 kobo short; waived for a regular customer"})
 
-    reason: Line = Field(description="Reason of the decision. It is stored")
+    reason: Line = Field(
+        description="Reason of the decision. It is stored; with `refund_difference`, it is also sent to the payer"
+    )
+    refund_difference: bool = Field(
+        default=False,
+        strict=True,
+        description="True: also refund what the payer paid too much, `difference` in the `review` of the payment",
+    )
 
 
 class BindPayment(RequestModel):

@@ -14,7 +14,7 @@ from kit.audit.entries import AuditFilter, list_entries
 from kit.audit.schemas import AuditEntryView
 from kit.schemas import ResponseModel
 from services.payments.cli.actions.command import Context, run
-from services.payments.cli.actions.holds import PaidPaymentView
+from services.payments.cli.actions.holds import PaidPaymentView, held_views
 from services.payments.cli.actions.output import print_fields, print_json, print_rows
 from services.payments.db import sessions
 from services.payments.disputes.schemas import DisputeView
@@ -98,6 +98,8 @@ def show_payment(reference: str, *, as_json: bool) -> None:
             "order id": payment.order_id,
             "order amount": payment.order_amount,
             "paid": payment.paid,
+            "difference": payment.difference,
+            "possible decisions": payment.decisions,
             "fees": None if payment.fees is None else format_money(payment.fees, payment.currency),
             "channel": payment.channel,
             "message": payment.gateway_response,
@@ -120,8 +122,9 @@ async def _collect(session: AsyncSession, reference: str) -> History:
     # An outbox row has no column for the reference; the outbox is nearly empty unless the broker is down.
     text = bindparam("reference", f'"{reference}"'.encode(), LargeBinary)
     unpublished = select(OutboxRow).where(func.position(text.op("IN")(OutboxRow.body)) > 0).limit(MAX_ROWS)
+    (view,) = await held_views(session, [payment])
     return History(
-        payment=PaidPaymentView.model_validate(payment),
+        payment=view,
         webhook_events=[WebhookEventView.model_validate(event) for event in events],
         ledger=[LedgerEntryView.model_validate(entry) for entry in entries],
         decisions=[DecisionView.model_validate(each) for each in (await session.execute(decisions)).scalars()],

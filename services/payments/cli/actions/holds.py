@@ -1,9 +1,11 @@
 """What the commands of `holds` do."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money
 from kit.audit.actor import command_actor
@@ -15,11 +17,21 @@ from services.payments.cli.actions.values import Money, refund_amount
 from services.payments.db import Topic, sessions
 from services.payments.errors import NotHeld
 from services.payments.holds import review
+from services.payments.holds.offers import reviews
 from services.payments.models import Payment
-from services.payments.schemas import PaymentView
+from services.payments.refunds.requests import unfinished_amounts
+from services.payments.schemas import HeldDecision, PaymentView
 from services.payments.statuses import PaymentStatus
 
-COLUMNS = ("created_at", "reference", "held_reason", "order_amount", "paid")
+COLUMNS = ("created_at", "reference", "held_reason", "order_amount", "paid", "difference", "decisions")
+
+COMMANDS = {
+    HeldDecision.ACCEPT: "accept",
+    HeldDecision.REFUND_DIFFERENCE: "accept --refund-difference",
+    HeldDecision.BIND: "bind",
+    HeldDecision.REFUND_ALL: "refund",
+}
+"""The command of `holds` for each decision."""
 
 
 class PaidPaymentView(PaymentView):
@@ -41,6 +53,30 @@ class PaidPaymentView(PaymentView):
         refunded = f", {format_money(self.refunded_amount, currency)} refunded" if self.refunded_amount else ""
         return f"{format_money(self.paid_amount, currency)}{refunded}"
 
+    @property
+    def difference(self) -> str:
+        """How much more was received than the order costs: negative if it is less."""
+        if self.review is None or self.review.difference is None:
+            return "-"
+        return format_money(self.review.difference, self.currency)
+
+    @property
+    def decisions(self) -> str:
+        """The decisions that are possible now, as options of the commands of `holds`."""
+        return ", ".join(COMMANDS[each] for each in self.review.decisions) if self.review else "-"
+
+
+async def held_views(session: AsyncSession, payments: Sequence[Payment]) -> list[PaidPaymentView]:
+    """Return the views of payments, with the reviews of held ones."""
+    refunding = await unfinished_amounts(session, [payment.id for payment in payments])
+    held = await reviews(session, payments, refunding)
+    return [
+        PaidPaymentView.model_validate(payment).model_copy(
+            update={"refunding_amount": refunding.get(payment.id, 0), "review": held.get(payment.id)}
+        )
+        for payment in payments
+    ]
+
 
 def list_held_payments(*, limit: int, as_json: bool) -> None:
     """Print the held payments, oldest first."""
@@ -48,23 +84,31 @@ def list_held_payments(*, limit: int, as_json: bool) -> None:
     async def work(context: Context) -> list[PaidPaymentView]:
         async with sessions() as session:
             query = select(Payment).where(Payment.status == PaymentStatus.HELD).order_by(Payment.id).limit(limit)
-            return [PaidPaymentView.model_validate(payment) for payment in (await session.execute(query)).scalars()]
+            return await held_views(session, (await session.execute(query)).scalars().all())
 
     print_views(run(work), COLUMNS, as_json=as_json, if_empty="No payments are held.")
 
 
-def accept(reference: str, reason: str, *, as_json: bool) -> None:
-    """Accept a held payment."""
+def accept(reference: str, reason: str, *, refund_difference: bool, as_json: bool) -> None:
+    """Accept a held payment, and request a refund of what was paid too much if the operator wants that."""
 
-    async def work(context: Context) -> PaymentView:
+    async def work(context: Context) -> PaidPaymentView:
         async with sessions.begin() as session:
-            payment = await review.accept(session, reference, command_actor(), reason)
+            payment = await review.accept(
+                session, reference, command_actor(), reason, refund_difference=refund_difference
+            )
             await session.refresh(payment)
-            view = PaymentView.model_validate(payment)
-        context.notifier.notify(Topic.OUTBOX)
+            (view,) = await held_views(session, [payment])
+        context.notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
         return view
 
-    print_result(run(work), f"Payment {reference} accepted. Its order will be delivered.", as_json=as_json)
+    view = run(work)
+    refund = (
+        f" A refund of {format_money(view.refunding_amount, view.paid_currency or view.currency)} is requested."
+        if refund_difference
+        else ""
+    )
+    print_result(view, f"Payment {reference} accepted. Its order will be delivered.{refund}", as_json=as_json)
 
 
 def bind(reference: str, order_id: UUID, reason: str, token: str, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from kit.cli.text import printable
 UNBROKEN_COLUMNS = frozenset(
     {
         *("reference", "payment", "order_id"),
-        *("order_amount", "paid", "refund_amount", "disputed_amount"),
+        *("order_amount", "paid", "difference", "refund_amount", "disputed_amount"),
         *("created_at", "received_at", "due_at", "at"),
     }
 )

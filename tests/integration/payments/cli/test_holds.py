@@ -112,3 +112,30 @@ async def test_bind_reads_the_order_with_the_operators_token_and_records_the_dec
     assert (act["act"], act["actor"], act["reason"]) == ("payment.bound", OPERATOR, "confirmed by phone")
     assert (decision.decision, decision.decided_by, decision.reason) == ("bind", OPERATOR, "confirmed by phone")
     assert await outbox_types() == ["payment.succeeded"]
+
+
+async def test_accept_when_the_payer_paid_too_much_refunds_the_difference(
+    client: httpx.AsyncClient, command: CommandLine
+) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference, 50_500))
+    listed = (await command.run("holds", "list")).out
+    assert ("NGN 5.00" in listed, "accept --refund-difference" in " ".join(listed.split())) == (True, True)
+    shown = (await command.run("payments", "show", one.reference)).out
+    assert "accept, accept --refund-difference, refund" in shown
+    accepted = await command.run("holds", "accept", one.reference, "--refund-difference", "--reason", "typing error")
+    assert "Its order will be delivered. A refund of NGN 5.00 is requested." in " ".join(accepted.out.split())
+    (refund,) = await all_refunds()
+    assert (refund.amount, refund.requested_by, refund.reason) == (500, OPERATOR, "typing error")
+    assert await outbox_types() == ["payment.held", "payment.succeeded"]
+
+
+async def test_accept_when_the_payer_paid_too_little_refunds_no_difference(
+    client: httpx.AsyncClient, command: CommandLine
+) -> None:
+    one = await create_payment()
+    await deliver(client, charge_success(one.reference, 49_950))
+    assert "NGN -0.50" in (await command.run("holds", "list")).out
+    refused = await command.run("holds", "accept", one.reference, "--refund-difference", "--reason", "x")
+    assert (refused.code, refused.err.startswith("The payer has not paid more")) == (1, True)
+    assert (await find_payment(one.reference)).status == "held"

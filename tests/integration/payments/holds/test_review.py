@@ -1,5 +1,6 @@
 """Held money is refunded with a reason. What a partial refund leaves is still held, and can be accepted or bound."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -17,6 +18,7 @@ from tests.fakes.paystack import FakePaystack, charge
 from tests.fixtures.odd_amounts import assert_refused
 from tests.fixtures.payments_jobs import Jobs, settle_charges
 from tests.fixtures.payments_rows import find_payment, ledger_balances, outbox_types
+from tests.fixtures.tokens import Signer
 
 OPERATOR = Actor(id="operator-1")
 OVERPAID = 50_500
@@ -148,3 +150,102 @@ async def test_refund_when_the_reference_is_as_long_as_paystack_allows_is_accept
     url = f"/payments/{reference}/refunds"
     headers = {**operator, "Idempotency-Key": uuid4().hex}
     assert (await client.post(url, json={"all": True, "reason": "whose is it"}, headers=headers)).status_code == 202
+
+
+async def settle_held(amount: int, **changes: Any) -> Payment:
+    """Settle a charge of another amount than the 500 naira of the order."""
+    one = await create_payment()
+    await settle_charges(charge(one.reference, amount, fees=None, **changes))
+    return one
+
+
+async def accept_over_http(client: httpx.AsyncClient, headers: dict[str, str], one: Payment) -> httpx.Response:
+    body = {"reason": "paid too much", "refund_difference": True}
+    return await client.post(f"/payments/{one.reference}/accept", json=body, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("amount", "changes", "expected"),
+    [
+        (50_500, {}, (50_000, 50_500, 500, ["accept", "refund_difference", "refund_all"])),
+        (49_000, {}, (50_000, 49_000, -1_000, ["accept", "refund_all"])),
+        (50_500, {"currency": "GHS"}, (50_000, 50_500, None, ["accept", "refund_all"])),
+    ],
+)
+async def test_review_when_a_payment_is_held_shows_the_difference_and_the_decisions_to_operators(
+    client: httpx.AsyncClient,
+    operator: dict[str, str],
+    payer: dict[str, str],
+    amount: int,
+    changes: dict[str, Any],
+    expected: tuple[object, ...],
+) -> None:
+    one = await settle_held(amount, **changes)
+    path = f"/payments/{one.reference}"
+    for shown in (
+        (await client.get(path, headers=operator)).json(),
+        (await client.get("/payments", params={"status": "held"}, headers=operator)).json()["items"][0],
+    ):
+        review = shown["review"]
+        assert (review["expected"], review["received"], review["difference"], review["decisions"]) == expected
+        assert review["received_currency"] == changes.get("currency", "NGN")
+    assert (await client.get(path, headers=payer)).json()["review"] is None
+
+
+async def test_review_when_the_reference_is_unknown_offers_to_bind(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    await settle_charges(charge("pay-unknown"))
+    review = (await client.get("/payments/pay-unknown", headers=operator)).json()["review"]
+    assert (review["expected"], review["difference"], review["decisions"]) == (None, None, ["bind", "refund_all"])
+
+
+async def test_review_when_a_refund_is_not_finished_offers_only_to_refund_the_rest(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    one = await settle_held(50_500)
+    async with sessions.begin() as session:
+        await requests.request_refund(session, one.reference, amount=100, reason="more", requested_by="test")
+    review = (await client.get(f"/payments/{one.reference}", headers=operator)).json()["review"]
+    assert (review["received"], review["difference"], review["decisions"]) == (50_400, 400, ["refund_all"])
+
+
+async def test_accept_when_the_difference_is_refunded_delivers_the_order_and_records_both_acts(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs
+) -> None:
+    one = await settle_held(OVERPAID)
+    paystack.add_transaction(one.reference, OVERPAID, fees=None)
+    accepted = await accept_over_http(client, operator, one)
+    assert (accepted.status_code, accepted.json()["status"]) == (200, "succeeded")
+    assert (accepted.json()["refunding_amount"], accepted.json()["review"]) == (500, None)
+    assert (await accept_over_http(client, operator, one)).json()["code"] == "not_held"
+    await jobs.execute_refunds()
+    assert [refund["amount"] for refund in paystack.transactions[one.reference].refunds] == [500]
+    paystack.transactions[one.reference].refunds[0]["status"] = "processed"
+    await jobs.sync_refunds(one.reference)
+    assert (await find_payment(one.reference)).status == "partially_refunded"
+    assert await outbox_types() == ["payment.held", "payment.succeeded", "payment.refunded"]
+    assert await ledger_balances() == {"NGN": {"paystack:receivable": 50_000, "sales": -50_500, "refunds": 500}}
+    acts = (await client.get("/payments/audit-log", params={"subject": one.reference}, headers=operator)).json()[
+        "items"
+    ]
+    assert sorted(act["act"] for act in acts) == ["payment.accepted", "refund.requested"]
+
+
+async def test_accept_when_nothing_was_paid_too_much_refunds_no_difference(
+    client: httpx.AsyncClient, operator: dict[str, str]
+) -> None:
+    one = await settle_held(49_000)
+    refused = await accept_over_http(client, operator, one)
+    assert (refused.status_code, refused.json()["code"]) == (409, "nothing_overpaid")
+    assert (await find_payment(one.reference)).status == "held"
+
+
+async def test_accept_when_the_token_may_not_refund_refunds_no_difference(
+    client: httpx.AsyncClient, signer: Signer
+) -> None:
+    one = await settle_held(OVERPAID)
+    decider = signer.headers("operator-2", scopes=frozenset({"payments:decide"}))
+    refused = await accept_over_http(client, decider, one)
+    assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
+    assert (await find_payment(one.reference)).status == "held"
