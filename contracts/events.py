@@ -40,8 +40,10 @@ EVENT_ID_NAMESPACE = UUID("6d0a2b5e-3c1f-4e57-9d0e-0f6a7c1b9e42")
 class EventType(StrEnum):
     """The `type` of an event, which is also its routing key."""
 
+    PAYMENT_STARTED = "payment.started"
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_FAILED = "payment.failed"
+    PAYMENT_ABANDONED = "payment.abandoned"
     PAYMENT_HELD = "payment.held"
     PAYMENT_REFUNDED = "payment.refunded"
     PAYMENT_DISPUTED = "payment.disputed"
@@ -92,6 +94,16 @@ class PaymentData(PaidOrderData):
         default={},
         description="What the shop attached to the payment when it was started, otherwise what it attached to the order",
     )
+
+
+class PaymentStartedData(PaymentData):
+    payable_until: AwareDatetime | None = Field(
+        default=None, description="Until then the payer can pay. Absent if there is no known end"
+    )
+
+
+class PaymentAbandonedData(PaymentData):
+    pass
 
 
 class PaymentSucceededData(PaymentData):
@@ -204,6 +216,14 @@ class Event(BaseModel):
         return self
 
 
+class PaymentStarted(Event):
+    """The payer can pay. catalog keeps the stock of the order reserved until `payable_until`, within its limits."""
+
+    source: Literal["/payments"] = "/payments"
+    type: Literal[EventType.PAYMENT_STARTED] = EventType.PAYMENT_STARTED
+    data: PaymentStartedData
+
+
 class PaymentSucceeded(Event):
     """The amount of the order was paid, in its currency and in our mode. The order can be delivered."""
 
@@ -218,6 +238,14 @@ class PaymentFailed(Event):
     source: Literal["/payments"] = "/payments"
     type: Literal[EventType.PAYMENT_FAILED] = EventType.PAYMENT_FAILED
     data: PaymentFailedData
+
+
+class PaymentAbandoned(Event):
+    """A payment attempt was given up: it was refused, or was not paid in time. The order may still be paid by another attempt."""
+
+    source: Literal["/payments"] = "/payments"
+    type: Literal[EventType.PAYMENT_ABANDONED] = EventType.PAYMENT_ABANDONED
+    data: PaymentAbandonedData
 
 
 class PaymentHeld(Event):
@@ -303,8 +331,10 @@ class AccountDeleted(Event):
 
 
 PaymentEvent = (
-    PaymentSucceeded
+    PaymentStarted
+    | PaymentSucceeded
     | PaymentFailed
+    | PaymentAbandoned
     | PaymentHeld
     | PaymentRefunded
     | PaymentDisputed

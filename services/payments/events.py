@@ -1,8 +1,8 @@
 """Build the events about payments (contracts/events.py) that are published to catalog.
 
-The id of an event that can be republished (republish.py) is computed from its type and from what identifies it: a payment that succeeded
-or is held by its reference, a refund by the reference and the refunded total, a dispute by its id, a rejected transfer by the identity of
-its webhook event. So a republished event has the same id, and consumers ignore it.
+The id of an event that can be republished (republish.py) is computed from its type and from what identifies it: a payment that was started,
+succeeded or was abandoned by its reference, a refund by the reference and the refunded total, a dispute by its id, a rejected transfer by
+the identity of its webhook event. So a republished event has the same id, and consumers ignore it.
 """
 
 from datetime import datetime
@@ -11,6 +11,8 @@ from uuid import UUID
 
 from contracts.events import (
     Event,
+    PaymentAbandoned,
+    PaymentAbandonedData,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -21,6 +23,8 @@ from contracts.events import (
     PaymentHeldData,
     PaymentRefunded,
     PaymentRefundedData,
+    PaymentStarted,
+    PaymentStartedData,
     PaymentSucceeded,
     PaymentSucceededData,
     PaymentTransferRejected,
@@ -47,6 +51,18 @@ class PublishedPayment(Protocol):
     def client_metadata(self) -> dict[str, str]: ...
     @property
     def traceparent(self) -> str | None: ...
+
+
+def started(payment: PublishedPayment, payable_until: datetime | None) -> Event:
+    """Return payment.started. `payable_until`: the end of the checkout, None if no end is known."""
+    data = PaymentStartedData(**_payment_data(payment), payable_until=payable_until)
+    return PaymentStarted(id=event_id_for("payment.started", payment.reference), **_envelope(payment), data=data)
+
+
+def abandoned(payment: PublishedPayment) -> Event:
+    """Return payment.abandoned."""
+    data = PaymentAbandonedData(**_payment_data(payment))
+    return PaymentAbandoned(id=event_id_for("payment.abandoned", payment.reference), **_envelope(payment), data=data)
 
 
 def succeeded(payment: PublishedPayment, *, paid_amount: int, channel: str | None, paid_at: datetime | None) -> Event:

@@ -100,6 +100,8 @@ class Payment(Base):
     held_reason: Mapped[HeldReason | None] = mapped_column(text_enum(HeldReason))
     authorization_url: Mapped[str | None]
     access_code: Mapped[str | None]
+    # The end of the checkout; null if it has no end, its end is not known, or the payment was not started at Paystack.
+    payable_until: Mapped[datetime | None]
     callback_url: Mapped[str | None]
     cancel_url: Mapped[str | None]
     # Reported by Paystack.

@@ -1,14 +1,15 @@
-"""Republish the events of a period: those of each payment with a movement in the ledger, of each dispute that changed
-in it, and of each rejected transfer that was matched with its payment in it.
+"""Republish the events of a period: those of each payment with a movement in the ledger, of each payment that was started in it and can
+still be paid, of each dispute that changed in it, and of each rejected transfer that was matched with its payment in it.
 
-A dispute can change without a movement: no money is withheld if it was resolved before it was recorded, for example. payment.failed and
-payment.held are not republished, because catalog changes nothing when it receives them.
+A dispute can change without a movement: no money is withheld if it was resolved before it was recorded, for example. payment.held is
+not republished, because catalog changes nothing when it receives it; nor are payment.failed and payment.abandoned: without them, the order
+stays reserved until the end of the checkout.
 """
 
 from collections.abc import AsyncGenerator, Collection, Iterator
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.events import Event
@@ -19,6 +20,7 @@ from services.payments.ledger.models import LedgerEntry, LedgerTransaction, Move
 from services.payments.models import SUCCEEDED, Dispute, OutboxRow, Payment
 from services.payments.rejected_transfers.matching import event_of
 from services.payments.rejected_transfers.models import RejectedTransfer
+from services.payments.statuses import PaymentStatus
 
 BATCH = 500
 KINDS_WITH_EVENTS = frozenset({MovementKind.RECEIVED, MovementKind.ACCEPTED, MovementKind.BOUND, MovementKind.REFUNDED})
@@ -31,12 +33,37 @@ async def republish(since: datetime, until: datetime) -> AsyncGenerator[int, Non
     Works in batches, each in its own transaction, and yields the number of events that each batch added: those that
     are still in the outbox are not counted.
     """
+    async for added in _republish_started(since, until):
+        yield added
     async for added in _republish_payments(since, until):
         yield added
     async for added in _republish_disputes(since, until):
         yield added
     async for added in _republish_transfers(since, until):
         yield added
+
+
+async def _republish_started(since: datetime, until: datetime) -> AsyncGenerator[int, None]:
+    """Republish payment.started of each pending payment that was created in [since, until)."""
+    last_id = 0
+    while True:
+        async with sessions.begin() as session:
+            batch = await session.execute(
+                select(Payment)
+                .where(Payment.id > last_id, Payment.created_at >= since, Payment.created_at < until)
+                .where(Payment.status == PaymentStatus.PENDING, Payment.order_id.is_not(None))
+                .where(or_(Payment.card_id.is_not(None), Payment.authorization_url.is_not(None)))
+                .order_by(Payment.id)
+                .limit(BATCH)
+            )
+            payments = batch.scalars().all()
+            events = [payment_events.started(payment, payment.payable_until) for payment in payments]
+            added = await outbox.add(session, OutboxRow, *events)
+        if events:
+            yield added
+        if len(payments) < BATCH:
+            return
+        last_id = payments[-1].id
 
 
 async def _republish_payments(since: datetime, until: datetime) -> AsyncGenerator[int, None]:

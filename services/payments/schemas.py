@@ -141,6 +141,7 @@ class PaymentView(ResponseModel):
             "metadata": {"campaign": "november"},
             "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
             "access_code": "k3x9d0v7q2m5b8n",
+            "payable_until": "2026-11-23T10:00:00Z",
             "paid_amount": None,
             "refunded_amount": 0,
             "refunding_amount": 0,
@@ -172,6 +173,10 @@ class PaymentView(ResponseModel):
     authorization_url: str | None = Field(description="Page at which the payer completes the payment")
     access_code: str | None = Field(
         description="Code with which Paystack's JavaScript library opens the page at `authorization_url`"
+    )
+    payable_until: datetime | None = Field(
+        default=None,
+        description="End of the checkout: the payer can pay until then; null if it has no end that is known",
     )
     paid_amount: int | None = Field(description="Amount that the payer paid, in subunits; null while unpaid")
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")

@@ -137,6 +137,13 @@ class PaymentsSettings(Settings):
         le=30 * 86400,
         description="Age in seconds at which an unpaid payment is verified for the last time and abandoned",
     )
+    payments_transfer_account_seconds: int = Field(
+        default=8 * 3600,
+        ge=0,
+        le=8 * 3600,
+        description="Seconds for which a transfer account that a payer got on Paystack's page can be paid after the checkout has ended. "
+        "0: it ends with the checkout",
+    )
     payments_paystack_calls_per_minute: int | None = Field(
         default=None,
         ge=1,

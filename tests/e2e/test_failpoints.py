@@ -16,7 +16,7 @@ import pytest
 from dev.chaos.invariants import Invariants
 from dev.stack.stack import Stack
 from tests.fixtures.failpoints import Failpoints, metric
-from tests.fixtures.stack_client import Json, StackClient, charge_success, until
+from tests.fixtures.stack_client import Json, Purchase, StackClient, charge_success, until
 
 # The deferred trigger runs during COMMIT, when the row is already written, and waits there for the lock of the test.
 HOLD_COMMITS = """
@@ -51,6 +51,19 @@ async def _consumed(shop: StackClient) -> float:
     return found
 
 
+async def _begin_purchase(shop: StackClient) -> Purchase:
+    """Start a payment, and wait until payment.started is consumed: the failpoints are for the events after it."""
+    before = await _consumed(shop)
+    purchase = await shop.begin_purchase(await shop.product())
+
+    async def consumed() -> bool | None:
+        return True if await _consumed(shop) > before else None
+
+    await until(consumed)
+    await Invariants(shop.stack).wait_idle()
+    return purchase
+
+
 async def _attempts(shop: StackClient, reference: str) -> list[int | None]:
     """Wait until Paystack's webhook was answered 200, and return the answers to all attempts.
 
@@ -78,7 +91,7 @@ async def _start_while(killed: Coroutine[Any, Any, None], starting: Coroutine[An
 async def test_webhook_when_intake_and_consumer_are_killed_is_stored_and_delivered_once(
     shop: StackClient, stack: Stack, failpoints: Failpoints, intake: str, consumer: str
 ) -> None:
-    buyer, order, payment = await shop.begin_purchase(await shop.product())
+    buyer, order, payment = await _begin_purchase(shop)
     failpoints.arm("payments", intake)
     failpoints.arm("catalog-worker", consumer)
     await shop.pay(payment["reference"])
@@ -88,7 +101,7 @@ async def test_webhook_when_intake_and_consumer_are_killed_is_stored_and_deliver
     assert first is None
     assert more[-1] == 200
     assert await _webhook_events(stack, payment["reference"]) == 1
-    assert await _events(stack, payment["reference"]) == 1
+    assert await _events(stack, payment["reference"]) == 2
     await _wait_consumed_again(shop)
 
 
@@ -103,14 +116,14 @@ async def test_webhook_when_intake_and_consumer_are_killed_is_stored_and_deliver
 async def test_webhook_event_when_processor_and_consumer_are_killed_is_delivered_once(
     shop: StackClient, stack: Stack, failpoints: Failpoints, processor: str, consumer: str
 ) -> None:
-    buyer, order, payment = await shop.begin_purchase(await shop.product())
+    buyer, order, payment = await _begin_purchase(shop)
     failpoints.arm("payments-worker", processor)
     failpoints.arm("catalog-worker", consumer)
     await shop.pay(payment["reference"])
     await asyncio.gather(failpoints.wait_killed("payments-worker"), failpoints.wait_killed("catalog-worker"))
     await shop.wait_delivered(buyer, order)
     assert await _attempts(shop, payment["reference"]) == [200]
-    assert await _events(stack, payment["reference"]) == 1
+    assert await _events(stack, payment["reference"]) == 2
     await _wait_consumed_again(shop)
 
 
@@ -130,7 +143,7 @@ async def _wait_consumed_again(shop: StackClient) -> None:
 async def test_event_when_relay_is_killed_takes_effect_once(
     shop: StackClient, stack: Stack, failpoints: Failpoints, failpoint: str, published: int
 ) -> None:
-    buyer, order, payment = await shop.begin_purchase(await shop.product())
+    buyer, order, payment = await _begin_purchase(shop)
     before = await _consumed(shop)
     failpoints.arm("payments-worker", failpoint)
     await shop.pay(payment["reference"])
@@ -143,7 +156,7 @@ async def test_event_when_relay_is_killed_takes_effect_once(
 
     await until(come)  # the duplicate too
     assert await _consumed(shop) - before == published
-    assert await _events(stack, payment["reference"]) == 1
+    assert await _events(stack, payment["reference"]) == 2
 
 
 async def test_webhook_when_intake_is_killed_during_commit_is_stored_by_the_next_attempt(

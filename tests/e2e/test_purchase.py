@@ -51,7 +51,7 @@ async def test_purchase_has_one_trace_in_the_logs_of_all_services(shop: StackCli
     rows = await Invariants(shop.stack).rows(
         "catalog", f"SELECT headers FROM inbox WHERE headers::text LIKE '%{trace}%'"
     )
-    assert len(rows) == 1
+    assert len(rows) == 2  # payment.started and payment.succeeded
 
     async def logged() -> set[str] | None:
         found = {name for name in TRACED_PROCESSES if any(trace in line for line in console.recent_lines(name))}

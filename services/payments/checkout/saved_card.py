@@ -13,11 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import IdempotencyLocks
+from kit.messaging import outbox
 from kit.observability.tracing import traceparent
+from services.payments import events as payment_events
 from services.payments.cards import saved_cards
 from services.payments.cards.models import Card
 from services.payments.cards.schemas import ChargeCard
 from services.payments.catalog_client import Order
+from services.payments.checkout.session_end import payable_until
 from services.payments.checkout.start import (
     NOTHING_CHARGED,
     abandon,
@@ -28,11 +31,12 @@ from services.payments.checkout.start import (
 )
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import ChargePending
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, OutboxRow, Payment
 from services.payments.paystack.authorizations import Challenge
 from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError
+from services.payments.paystack.transport import CALL_SECONDS
 from services.payments.references import new_reference
 from services.payments.schemas import PaymentView
 from services.payments.settings import settings
@@ -64,9 +68,13 @@ async def charge_saved_card(
             return PaymentView.model_validate(locked.stored_response.body)
         paystack = clients.paystack  # raises NotConfigured before a payment is stored
         order = await get_payable_order(clients.catalog, request.order_id, caller)
+        session_timeout = await paystack.integration.session_timeout()
+        # A challenge opens a checkout page at the latest when the call ends.
+        opened_at = datetime.now(UTC) + timedelta(seconds=CALL_SECONDS)
+        ends_at = payable_until(opened_at, session_timeout, transfer_seconds=0)
         async with sessions.begin() as session:
             card = await saved_cards.find(session, caller.id, request.card_id)
-            payment = await _insert_payment(session, caller, order, card, request.metadata)
+            payment = await _insert_payment(session, caller, order, card, request.metadata, ends_at)
         log_started(payment)
         await _send_charge(sessions, paystack, payment, card.authorization_code or "")
         async with sessions.begin() as session:
@@ -77,9 +85,17 @@ async def charge_saved_card(
 
 
 async def _insert_payment(
-    session: AsyncSession, caller: Caller, order: Order, card: Card, metadata: dict[str, str] | None
+    session: AsyncSession,
+    caller: Caller,
+    order: Order,
+    card: Card,
+    metadata: dict[str, str] | None,
+    ends_at: datetime | None,
 ) -> Payment:
-    """Insert the pending payment. Raises OrderNotPayable if the order is paid, and ChargePending while another charge is pending."""
+    """Insert the pending payment, and publish payment.started.
+
+    Raises OrderNotPayable if the order is paid, and ChargePending while another charge is pending.
+    """
     await lock_order(session, order)
     payments_of_order = await session.execute(
         select(Payment.reference, Payment.status, Payment.card_id).where(Payment.order_id == order.id)
@@ -98,11 +114,13 @@ async def _insert_payment(
         client_metadata=order.metadata if metadata is None else metadata,
         amount=order.amount,
         currency=order.currency,
+        payable_until=ends_at,
         verify_next_attempt_at=datetime.now(UTC) + timedelta(seconds=settings.payments_verify_after_seconds),
         traceparent=traceparent(),
     )
     session.add(payment)
     await session.flush()
+    await outbox.add(session, OutboxRow, payment_events.started(payment, ends_at))
     return payment
 
 

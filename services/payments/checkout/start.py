@@ -16,9 +16,12 @@ from contracts.money import format_money, fraction_rule_broken_by, minimum_rule_
 from kit.auth import Caller
 from kit.idempotency.keys import IdempotentRequest
 from kit.idempotency.long_running import IdempotencyLocks
+from kit.messaging import outbox
 from kit.observability.tracing import traceparent
+from services.payments import events as payment_events
 from services.payments.catalog_client import CatalogClient, Order
 from services.payments.checkout.return_urls import with_query
+from services.payments.checkout.session_end import payable_until, transfer_seconds
 from services.payments.clients import Clients, problem_from_paystack
 from services.payments.errors import (
     AmountNotPayable,
@@ -29,7 +32,7 @@ from services.payments.errors import (
     PaystackUnavailable,
     TooManyPayments,
 )
-from services.payments.models import PAID_NOT_FULLY_REFUNDED, Payment
+from services.payments.models import PAID_NOT_FULLY_REFUNDED, OutboxRow, Payment
 from services.payments.paystack.channels import channel_rule_broken_by
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import NoAnswer, PaystackError, Refused
@@ -37,6 +40,7 @@ from services.payments.paystack.transactions import Initialized
 from services.payments.references import new_reference
 from services.payments.schemas import PaymentView, StartPayment
 from services.payments.settings import settings
+from services.payments.settlement import abandoned
 from services.payments.statuses import PaymentStatus
 
 MAX_PENDING = 20
@@ -123,7 +127,10 @@ async def _initialize_payment(
                 continue
             raise problem_from_paystack(error, unavailable_detail=NOTHING_CHARGED, currency=payment.currency) from error
         else:
-            view = await _store_payment_page(sessions, payment.reference, initialized)
+            opened_at = datetime.now(UTC)
+            seconds = transfer_seconds(order.currency, request.channels, settings.payments_transfer_account_seconds)
+            ends_at = payable_until(opened_at, await paystack.integration.session_timeout(), seconds)
+            view = await _store_payment_page(sessions, payment.reference, initialized, ends_at)
             log_started(payment)
             return view
     raise PaystackUnavailable(NOTHING_CHARGED)
@@ -215,24 +222,29 @@ async def _initialize(paystack: Paystack, payment: Payment, request: StartPaymen
 
 
 async def _store_payment_page(
-    sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized
+    sessions: async_sessionmaker[AsyncSession], reference: str, initialized: Initialized, ends_at: datetime | None
 ) -> PaymentView:
-    """Store the payment page that Paystack returned."""
+    """Store the payment page that Paystack returned and the end of the checkout, and publish payment.started.
+
+    Nobody can pay before: only the response to this request tells the payer the address of the page.
+    """
     async with sessions.begin() as session:
         await session.execute(
             update(Payment)
             .where(Payment.reference == reference)
-            .values(authorization_url=initialized.authorization_url, access_code=initialized.access_code)
+            .values(
+                authorization_url=initialized.authorization_url,
+                access_code=initialized.access_code,
+                payable_until=ends_at,
+            )
         )
         payment = (await session.execute(select(Payment).where(Payment.reference == reference))).scalar_one()
+        await outbox.add(session, OutboxRow, payment_events.started(payment, ends_at))
         return PaymentView.model_validate(payment)
 
 
 async def abandon(sessions: async_sessionmaker[AsyncSession], reference: str, reason: str) -> None:
     """Set a pending payment to abandoned, because it cannot be paid. If Paystack nevertheless reports a paid charge, it is settled."""
     async with sessions.begin() as session:
-        await session.execute(
-            update(Payment)
-            .where(Payment.reference == reference, Payment.status == PaymentStatus.PENDING)
-            .values(status=PaymentStatus.ABANDONED, gateway_response=reason[:500])
-        )
+        pending = update(Payment).where(Payment.reference == reference, Payment.status == PaymentStatus.PENDING)
+        await abandoned.abandon(session, pending.values(status=PaymentStatus.ABANDONED, gateway_response=reason[:500]))

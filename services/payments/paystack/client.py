@@ -5,6 +5,7 @@ from pydantic import SecretStr
 
 from services.payments.paystack.authorizations import Authorizations
 from services.payments.paystack.disputes import Disputes
+from services.payments.paystack.integration import Integration
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.paystack.refunds import Refunds
 from services.payments.paystack.settlements import Settlements
@@ -34,6 +35,7 @@ class Paystack:
         self.disputes = Disputes(self._transport)
         self.webhook_events = WebhookEvents(self._transport)
         self.settlements = Settlements(self._transport)
+        self.integration = Integration(self._transport)
 
     async def close(self) -> None:
         await self._transport.close()

@@ -27,6 +27,7 @@ from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
+from services.payments.settlement import abandoned
 from services.payments.settlement.rules import STATUSES_WITH_EFFECT
 from services.payments.settlement.settle import settle
 from services.payments.settlement.unsent_charges import abandon_unsent
@@ -186,11 +187,12 @@ class Sweeper:
 
 async def _abandon(session: AsyncSession, reference: str) -> None:
     """Stop verifying an old payment. Called only after Paystack has answered: a payment that was not verified is not abandoned."""
-    await session.execute(
+    await abandoned.abandon(
+        session,
         update(Payment)
         .where(Payment.reference == reference, TO_VERIFY)
         .values(
             status=case((Payment.status == PaymentStatus.PENDING, PaymentStatus.ABANDONED), else_=Payment.status),
             verify_next_attempt_at=NEVER,
-        )
+        ),
     )

@@ -10,6 +10,7 @@ from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.payments.models import Payment
+from services.payments.settlement import abandoned
 from services.payments.statuses import PaymentStatus
 
 SENT_WITHIN = timedelta(seconds=60)
@@ -28,6 +29,5 @@ async def abandon_unsent(session: AsyncSession, reference: str) -> None:
         Payment.authorization_url.is_(None),
         Payment.created_at < func.now() - SENT_WITHIN,
     )
-    await session.execute(
-        unsent.values(status=PaymentStatus.ABANDONED, gateway_response="Paystack does not know this charge")
-    )
+    unknown = unsent.values(status=PaymentStatus.ABANDONED, gateway_response="Paystack does not know this charge")
+    await abandoned.abandon(session, unknown)

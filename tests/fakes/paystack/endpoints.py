@@ -22,6 +22,9 @@ class Endpoints(State):
     saved_card_answer: Json = field(default_factory=lambda: {"status": "success", "authorization": {}})
     """What the next charges of a saved card come to: fields of the transaction's body, or `paused`."""
 
+    session_timeout: int = 0
+    """Seconds that an unpaid checkout lives; 0: no end."""
+
     def route(self, method: str, parts: Sequence[str], body: Json) -> tuple[str, Callable[[], httpx.Response]]:
         """Return the operation's name and its effect."""
         match [method, *parts]:
@@ -58,6 +61,8 @@ class Endpoints(State):
                 return "payouts", lambda: self._page(body, self.settlements)
             case ["GET", "settlement", number, "transactions"]:
                 return "payout_transactions", lambda: self._page(body, self._bodies(self.settled[int(number)]))
+            case ["GET", "integration", "payment_session_timeout"]:
+                return "session_timeout", lambda: success({"payment_session_timeout": self.session_timeout})
             case ["GET", "integration", "webhooks", "events"]:
                 return "events", lambda: self._events(body)
             case ["GET", "integration", "webhooks", "events", key]:

@@ -93,6 +93,18 @@ async def test_republish_takes_the_given_period_only(client: httpx.AsyncClient) 
     assert await republish_period() == [1]
 
 
+async def test_republish_repeats_the_start_of_payments_that_can_still_be_paid(client: httpx.AsyncClient) -> None:
+    page = {"authorization_url": "https://pay.test/1", "payable_until": datetime.now(UTC)}
+    started, paid, failed = [await create_payment(**page) for _ in range(3)]
+    await create_payment()
+    await deliver(client, charge_success(paid.reference))
+    await change_payments(failed.reference, status="failed")
+    await take_outbox_events()
+    await republish_period()
+    found = [(event.type, event.data.reference) for event in await take_outbox_events()]
+    assert found == [("payment.started", started.reference), ("payment.succeeded", paid.reference)]
+
+
 @pytest.mark.parametrize("lost", [True, False])
 async def test_republish_when_a_dispute_was_resolved_before_it_was_recorded_repeats_its_resolution(
     client: httpx.AsyncClient, paystack: FakePaystack, lost: bool

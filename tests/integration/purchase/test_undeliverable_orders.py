@@ -130,7 +130,7 @@ async def test_payment_when_its_amount_differs_from_the_order_waits_for_an_opera
     await paid(shop, one)
     assert (await get(shop, f"/catalog/orders/{order}"))["status"] == "pending"
     assert (await get(shop, f"/payments/{one.reference}"))["refunding_amount"] == 0
-    query = "SELECT status, error FROM inbox"
+    query = "SELECT DISTINCT status, error FROM inbox WHERE status <> 'processed'"
     expected = ("failed", f"the event states NGN 500.00; the amount of order {order} is NGN 500.01")
     assert [tuple(row) for row in await shop.rows(shop.catalog, query)] == [expected]
 

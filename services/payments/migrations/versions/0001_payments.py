@@ -261,6 +261,7 @@ def upgrade() -> None:
         sa.Column("held_reason", sa.Text(), nullable=True),
         sa.Column("authorization_url", sa.Text(), nullable=True),
         sa.Column("access_code", sa.Text(), nullable=True),
+        sa.Column("payable_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("callback_url", sa.Text(), nullable=True),
         sa.Column("cancel_url", sa.Text(), nullable=True),
         sa.Column("paystack_id", sa.BigInteger(), nullable=True),
