@@ -94,8 +94,7 @@ async def test_republish_takes_the_given_period_only(client: httpx.AsyncClient) 
 
 
 async def test_republish_repeats_the_start_of_payments_that_can_still_be_paid(client: httpx.AsyncClient) -> None:
-    page = {"authorization_url": "https://pay.test/1", "payable_until": datetime.now(UTC)}
-    started, paid, failed = [await create_payment(**page) for _ in range(3)]
+    started, paid, failed = [await create_payment(authorization_url="https://pay.test/1") for _ in range(3)]
     await create_payment()
     await deliver(client, charge_success(paid.reference))
     await change_payments(failed.reference, status="failed")

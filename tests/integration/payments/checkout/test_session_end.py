@@ -1,6 +1,7 @@
 """payment.started says until when a payment can be paid; payment.abandoned says that it was given up."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ async def test_start_publishes_the_end_of_the_session_and_of_a_transfer_account_
     client: httpx.AsyncClient,
     payer: dict[str, str],
     paystack: FakePaystack,
-    channels: dict[str, list[str]],
+    channels: dict[str, Any],
     transfer: int,
 ) -> None:
     paystack.session_timeout = 600
