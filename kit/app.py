@@ -56,22 +56,11 @@ def create_app(
     """
     configure_logging(settings.log_level, settings.log_format, name)
     proxies = TrustedProxies(settings.trusted_proxies)
-
-    @asynccontextmanager
-    async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
-        async with lifespan(app) as state:
-            process.freeze_loaded_objects()
-            limits = AccountLimitState(
-                account_limit=TokenBuckets(settings.rate_limit_per_account),
-                account_requests=TokenBuckets(settings.rate_limit_per_account_total),
-            )
-            yield {**state, **limits, "trusted_proxies": proxies}
-
     app = FastAPIOffline(
         title=name,
         version="1",
         description=description + openapi.DESCRIPTION,
-        lifespan=app_lifespan,
+        lifespan=_with_common_state(lifespan, settings, proxies),
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=operation_id,
@@ -87,7 +76,35 @@ def create_app(
         app.router.routes.extend(router.routes)
     prefer_fixed_paths(app.router.routes)
     app.router.middleware_stack = RouteIndex(app.router)
-    # The middleware that is added last is the outermost. CORS is outside of Telemetry, so that it also applies to the 500 of Telemetry.
+    _add_middleware(app, name, settings, proxies, body_limits, max_requests)
+    return app
+
+
+def _with_common_state(lifespan: Lifespan, settings: Settings, proxies: TrustedProxies) -> Lifespan:
+    """Return a lifespan whose state also has what every service needs."""
+
+    @asynccontextmanager
+    async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
+        async with lifespan(app) as state:
+            process.freeze_loaded_objects()
+            limits = AccountLimitState(
+                account_limit=TokenBuckets(settings.rate_limit_per_account),
+                account_requests=TokenBuckets(settings.rate_limit_per_account_total),
+            )
+            yield {**state, **limits, "trusted_proxies": proxies}
+
+    return app_lifespan
+
+
+def _add_middleware(
+    app: FastAPI,
+    name: str,
+    settings: Settings,
+    proxies: TrustedProxies,
+    body_limits: Mapping[str, int] | None,
+    max_requests: int,
+) -> None:
+    """Add the middleware of every service. That which is added last is the outermost."""
     app.add_middleware(RequestLimit, limit=max_requests)
     # Without a trusted proxy, the peer may be a proxy whose address stands for all clients.
     limited_by_address = proxies if settings.trusted_proxies else None
@@ -97,6 +114,7 @@ def create_app(
     app.add_middleware(Head)
     app.add_middleware(Telemetry, access_log=AccessLog(name, settings.log_level, settings.log_format))
     if settings.cors_origins:
+        # Outside of Telemetry, so that CORS also applies to the 500 of Telemetry.
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
@@ -104,4 +122,3 @@ def create_app(
             allow_headers=CORS_REQUEST_HEADERS,
             expose_headers=CORS_RESPONSE_HEADERS,
         )
-    return app

@@ -140,15 +140,19 @@ def _do(package: str, queue: Queue, events_target: str, act: _Act, wanted: Set[s
 
     engine: AsyncEngine = load(f"{package}.db:engine")
     done, left = _run(package, queue, work, engine)
-    if as_json:
-        typer.echo(json.dumps({"dead_letters": len(done)}))
-    else:
-        typer.echo(f"{len(done)} dead letters {act.result}", err=True)
-        if left:
-            typer.echo(f"{left} dead letters are left.", err=True)
+    _print_result(len(done), left, act.result, as_json=as_json)
     if missing := sorted((wanted or set()) - set(done)):
         typer.echo(f"Error: not found: {printable(', '.join(missing))}", err=True)
         raise typer.Exit(1)
+
+
+def _print_result(done: int, left: int, result: str, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"dead_letters": done}))
+    else:
+        typer.echo(f"{done} dead letters {result}", err=True)
+        if left:
+            typer.echo(f"{left} dead letters are left.", err=True)
 
 
 async def _batches(letters: AsyncIterator[DeadLetter]) -> AsyncIterator[list[DeadLetter]]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 
 import structlog
 import uvicorn
@@ -67,12 +67,32 @@ async def run_jobs(
     """Run background jobs until SIGTERM or SIGINT, with /livez, /readyz and /metrics on `port`. A second signal kills the process."""
     process.freeze_loaded_objects()
     shutdown = Shutdown()
+    server = _create_server(Health(checks, warnings), host, port)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, shutdown.request)
+    tasks = [asyncio.create_task(keep_running(name, job, shutdown), name=name) for name, job in jobs.items()]
+    serving = asyncio.create_task(server.serve())
+    log.info("worker started", jobs=list(jobs), port=port)
+    # If the server ends, for example because its port is taken, the process has no health checks and no metrics: stop it.
+    serving.add_done_callback(lambda _: shutdown.request())
+    await shutdown.wait_requested()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+    await _cancel_late(tasks)
+    server.should_exit = True
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await serving
+    log.info("worker stopped")
+
+
+def _create_server(health: Health, host: str, port: int) -> "_Server":
     app = FastAPI(title="worker", openapi_url=None)
     errors.install_error_handlers(app)
-    app.include_router(Health(checks, warnings).router("worker"))
+    app.include_router(health.router("worker"))
     app.add_middleware(Head)
     app.add_middleware(Telemetry)
-    server = _Server(
+    return _Server(
         uvicorn.Config(
             app,
             host,
@@ -85,23 +105,11 @@ async def run_jobs(
             timeout_graceful_shutdown=2,
         )
     )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, shutdown.request)
-    tasks = [asyncio.create_task(keep_running(name, job, shutdown), name=name) for name, job in jobs.items()]
-    serving = asyncio.create_task(server.serve())
-    log.info("worker started", jobs=list(jobs), port=port)
-    # If the server ends, for example because its port is taken, the process has no health checks and no metrics: stop it.
-    serving.add_done_callback(lambda _: shutdown.request())
-    await shutdown.wait_requested()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)
-    # Jobs check `shutdown.requested` between two units of work. Cancel those that do not end in time.
+
+
+async def _cancel_late(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel the jobs that do not end in time. They check `shutdown.requested` between two units of work."""
     _, late = await asyncio.wait(tasks, timeout=DRAIN_SECONDS)
     for task in late:
         log.warning("job cancelled", reason="did not end in time", job=task.get_name())
         task.cancel()
-    server.should_exit = True
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await serving
-    log.info("worker stopped")

@@ -1,8 +1,11 @@
 """The background jobs of payments."""
 
-from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ACCOUNTS, PAYMENTS_ORDERS
+from pydantic import SecretStr
+
+from contracts.topology import CATALOG_PAYMENTS, PAYMENTS_ACCOUNTS, PAYMENTS_ORDERS, Queue
 from kit.db.schema import schema_check
 from kit.messaging.consumer import Consumer
+from kit.messaging.notifier import Notifier
 from kit.messaging.processor import Processor
 from kit.messaging.relay import Relay
 from kit.messaging.settings import load_amqp_url
@@ -16,6 +19,7 @@ from services.payments.disputes.poller import DisputePoller
 from services.payments.metrics import Metrics
 from services.payments.models import Inbox, OutboxRow
 from services.payments.payers import account_events
+from services.payments.paystack.client import Paystack
 from services.payments.pruning import prune
 from services.payments.refunds.executor import RefundExecutor
 from services.payments.rejected_transfers.matching import TransferMatcher
@@ -31,19 +35,7 @@ async def work() -> None:
     """Run the background jobs of payments until the process is asked to stop. The jobs that call Paystack run only with a secret key."""
     amqp_url = load_amqp_url()
     notifier = create_notifier()
-    orders, accounts = (
-        Consumer(
-            sessions,
-            Inbox,
-            amqp_url,
-            queue,
-            consumed_events.EVENT_ADAPTER,
-            consumed_events.handle,
-            notifier,
-            wake=frozenset({Topic.REFUNDS, Topic.CARDS}),
-        )
-        for queue in (PAYMENTS_ORDERS, PAYMENTS_ACCOUNTS)
-    )
+    orders, accounts = (_consumer(amqp_url, queue, notifier) for queue in (PAYMENTS_ORDERS, PAYMENTS_ACCOUNTS))
     metrics = Metrics(sessions)
 
     async def listen(shutdown: Shutdown) -> None:
@@ -71,12 +63,31 @@ async def work() -> None:
     try:
         async with open_clients() as clients:
             if (paystack := clients.configured_paystack) is not None:
-                jobs["sweeper"] = Sweeper(sessions, paystack).run
-                jobs["backfill"] = Backfill(sessions, paystack, notifier).run
-                jobs["refund executor"] = RefundExecutor(sessions, paystack, notifier).run
-                jobs["dispute poller"] = DisputePoller(sessions, paystack, notifier).run
-                jobs["transfer matcher"] = TransferMatcher(sessions, paystack, notifier).run
-                jobs["card deactivator"] = CardDeactivator(sessions, paystack, notifier).run
+                jobs |= _paystack_jobs(paystack, notifier)
             await runner.run_jobs(jobs, checks, host=settings.http_host, port=settings.payments_worker_port)
     finally:
         await engine.dispose()
+
+
+def _consumer(amqp_url: SecretStr, queue: Queue, notifier: Notifier) -> Consumer[consumed_events.ConsumedEvent]:
+    return Consumer(
+        sessions,
+        Inbox,
+        amqp_url,
+        queue,
+        consumed_events.EVENT_ADAPTER,
+        consumed_events.handle,
+        notifier,
+        wake=frozenset({Topic.REFUNDS, Topic.CARDS}),
+    )
+
+
+def _paystack_jobs(paystack: Paystack, notifier: Notifier) -> dict[str, runner.Job]:
+    return {
+        "sweeper": Sweeper(sessions, paystack).run,
+        "backfill": Backfill(sessions, paystack, notifier).run,
+        "refund executor": RefundExecutor(sessions, paystack, notifier).run,
+        "dispute poller": DisputePoller(sessions, paystack, notifier).run,
+        "transfer matcher": TransferMatcher(sessions, paystack, notifier).run,
+        "card deactivator": CardDeactivator(sessions, paystack, notifier).run,
+    }

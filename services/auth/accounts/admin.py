@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import structlog
 from sqlalchemy import func
@@ -49,19 +50,7 @@ async def ensure_admin(
                 return False
         password_hash = await hasher.hash(password)
     async with sessions.begin() as session:
-        # The operator who sets AUTH_ADMIN_EMAIL vouches for the address.
-        values = {
-            "role": ADMIN,
-            "role_from_environment": True,
-            "password_hash": password_hash,
-            "email_verified_at": func.now(),
-            "banned_at": None,
-            "banned_until": None,
-            "ban_reason": None,
-        }
-        new = insert(Account).values(email=email, **values)
-        upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
-        account_id = (await session.execute(upsert.returning(Account.id))).scalar_one()
+        account_id = await _upsert(session, email, password_hash)
         await recovery.revoke_pending_requests(session, account_id, keep_undo=False)
         await revoke_sessions(session, account_id)
         await devices.forget_all(session, account_id)
@@ -76,6 +65,23 @@ async def ensure_admin(
         )
     log.info("administrator account created or updated", account_id=str(account_id))
     return True
+
+
+async def _upsert(session: AsyncSession, email: str, password_hash: str) -> UUID:
+    """Insert the administrator's account, or make the account with this address that of the administrator. Return its id."""
+    # The operator who sets AUTH_ADMIN_EMAIL vouches for the address.
+    values = {
+        "role": ADMIN,
+        "role_from_environment": True,
+        "password_hash": password_hash,
+        "email_verified_at": func.now(),
+        "banned_at": None,
+        "banned_until": None,
+        "ban_reason": None,
+    }
+    new = insert(Account).values(email=email, **values)
+    upsert = new.on_conflict_do_update(index_elements=[Account.email], set_=values)
+    return (await session.execute(upsert.returning(Account.id))).scalar_one()
 
 
 class AdminBootstrap:

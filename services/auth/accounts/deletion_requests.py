@@ -52,20 +52,25 @@ async def request_deletion(
     await check_password(sessions, hasher, source, account, password)
     async with sessions.begin() as session:
         locked = await records.lock_for_caller(session, caller, account.password_hash)
-        repeated = locked.delete_at is not None
-        scheduled = (
-            update(Account)
-            .where(Account.id == account.id, Account.role == CUSTOMER)
-            .values(delete_at=func.coalesce(Account.delete_at, func.now() + GRACE))
-        )
-        delete_at: datetime | None = await session.scalar(scheduled.returning(Account.delete_at))
-        if delete_at is None:
-            raise AccountHasRole
-        await revoke_sessions(session, account.id)
-        if mail_is_configured() and not repeated and await may_notify(session, locked):
-            date = {"date": delete_at.date().isoformat()}
-            await add_mail(session, Template.ACCOUNT_DELETION, account.address, account_id=account.id, context=date)
-        return delete_at
+        return await _schedule(session, locked)
+
+
+async def _schedule(session: AsyncSession, account: Account) -> datetime:
+    """Schedule the deletion of a locked account and end its sessions. Its owner gets a mail, once. Raises AccountHasRole."""
+    repeated = account.delete_at is not None
+    scheduled = (
+        update(Account)
+        .where(Account.id == account.id, Account.role == CUSTOMER)
+        .values(delete_at=func.coalesce(Account.delete_at, func.now() + GRACE))
+    )
+    delete_at: datetime | None = await session.scalar(scheduled.returning(Account.delete_at))
+    if delete_at is None:
+        raise AccountHasRole
+    await revoke_sessions(session, account.id)
+    if mail_is_configured() and not repeated and await may_notify(session, account):
+        date = {"date": delete_at.date().isoformat()}
+        await add_mail(session, Template.ACCOUNT_DELETION, account.address, account_id=account.id, context=date)
+    return delete_at
 
 
 async def delete_due(sessions: async_sessionmaker[AsyncSession], limit: int) -> int:

@@ -15,7 +15,7 @@ from services.auth.accounts import guests, records, registrations
 from services.auth.accounts.email_verification import send_verification
 from services.auth.accounts.events import publish_change
 from services.auth.accounts.hash_queue import Requester
-from services.auth.accounts.password_hashing import CurrentPasswordHasher
+from services.auth.accounts.password_hashing import CurrentPasswordHasher, PasswordHasher
 from services.auth.accounts.password_rules import check_not_easy
 from services.auth.accounts.records import AccountFacts
 from services.auth.accounts.schemas import (
@@ -87,14 +87,7 @@ async def register_account(
         async with hasher.slot(Requester.of_registrations(source.address), source.disconnected):
             async with sessions.begin() as counting:
                 await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
-            await asyncio.to_thread(
-                check_not_easy,
-                registration.password,
-                registration.email,
-                registration.name,
-                settings.auth_shop_name,
-            )
-            password_hash = await hasher.hash(registration.password)
+            password_hash = await _hash_password(registration, hasher)
     email, name = registration.email, registration.name
     if settings.auth_registration is RegistrationMode.VERIFIED:
         await registrations.add(session, email=email, name=name, password_hash=password_hash)
@@ -106,6 +99,14 @@ async def register_account(
     if mail_is_configured():
         await send_verification(session, account)
     return account
+
+
+async def _hash_password(registration: Registration, hasher: PasswordHasher) -> str:
+    """Return the hash of the password. Raises PasswordTooEasy."""
+    await asyncio.to_thread(
+        check_not_easy, registration.password, registration.email, registration.name, settings.auth_shop_name
+    )
+    return await hasher.hash(registration.password)
 
 
 @router.get(

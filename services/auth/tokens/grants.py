@@ -87,14 +87,7 @@ async def log_in(
     Raises InvalidGrant for an unknown user and for a wrong password, InvalidClient, UnauthorizedClient, InvalidRequest, InvalidScope,
     TooManyFailedLogins, MailCodeRequired, TooBusy.
     """
-    try:
-        check_characters(login.password)
-    except ValueError as error:
-        raise InvalidRequest(f"password: {error}") from error
-    try:
-        name = email = normalize_email(login.username)
-    except ValueError:  # no account has this user name, but its failures are counted
-        name, email = login.username.strip().lower(), ""
+    name, email = _checked_names(login)
     address = login.source.address
     async with reading_sessions() as session:
         device = await devices.find(session, login.device_token, email)
@@ -118,15 +111,36 @@ async def log_in(
     if new_hash is not None:
         async with sessions.begin() as session:
             await records.upgrade_password_hash(session, account, new_hash)
-    if settings.auth_registration is RegistrationMode.VERIFIED and not account.email_verified:
-        raise InvalidGrant(
-            "The e-mail address is not verified. Request a mail with POST /auth/email/verification-mail."
-        )
+    _check_verified(account)
     granted = select_scope(login.scope, account.scopes & client.scopes)
     async with sessions.begin() as session:
         issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
         device_token = await devices.remember(session, account.id, device)
     return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
+
+
+def _checked_names(login: PasswordLogin) -> tuple[str, str]:
+    """Return the name under which failures of this login are counted, and the e-mail address, which is empty if it cannot be one.
+
+    Raises InvalidRequest if the password has characters that no password has.
+    """
+    try:
+        check_characters(login.password)
+    except ValueError as error:
+        raise InvalidRequest(f"password: {error}") from error
+    try:
+        email = normalize_email(login.username)
+    except ValueError:
+        return login.username.strip().lower(), ""
+    return email, email
+
+
+def _check_verified(account: Account) -> None:
+    """Raise InvalidGrant if the shop accepts only verified addresses and that of the account is not."""
+    if settings.auth_registration is RegistrationMode.VERIFIED and not account.email_verified:
+        raise InvalidGrant(
+            "The e-mail address is not verified. Request a mail with POST /auth/email/verification-mail."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,32 +64,12 @@ async def place_order(
         return await with_address(session, OrderView.model_validate(stored.body))
     order = _new_order(customer, lines, request.metadata or {})
     await _reserve(session, limited, order.id, customer)
-    free = order.status != OrderStatus.PENDING
-    row = {
-        "id": order.id,
-        "customer_id": customer.id,
-        "customer_email": customer.email,
-        "customer_name": customer.name,
-        "guest_network": None if free else network,
-        "status": order.status,
-        "needs_fulfilment": _needs_fulfilment(lines),
-        "amount": order.amount,
-        "currency": order.currency,
-        "client_metadata": order.metadata,
-        "created_at": order.created_at,
-        "expires_at": order.expires_at,
-    }
     items = [_item_row(position, line) | {"created_at": order.created_at} for position, line in enumerate(lines)]
-    await _insert(session, row, items, idempotent, order)
+    await _insert(session, _order_row(order, lines, customer, network), items, idempotent, order)
     if request.address is not None and _needs_fulfilment(lines):
         order.address = await store_address(session, order.id, request.address)
-    if free:
-        await levels.sell(session, [order.id], customer.id)
-    if order.status == OrderStatus.PAID:
-        await deliver_digital_items(session, [order.id])
-    if order.status == OrderStatus.DELIVERED:
-        await session.execute(insert(Delivery).values(order_id=order.id, delivered_at=order.delivered_at))
-        after_commit(session, metrics.orders_delivered.inc)
+    if order.status != OrderStatus.PENDING:
+        await _sell_free(session, order)
     after_commit(
         session,
         log.info,
@@ -100,6 +80,16 @@ async def place_order(
         customer_id=customer.id,
     )
     return order
+
+
+async def _sell_free(session: AsyncSession, order: OrderView) -> None:
+    """Take the units of an order of amount 0 out of the stock, and deliver its digital items."""
+    await levels.sell(session, [order.id], order.customer_id)
+    if order.status == OrderStatus.PAID:
+        await deliver_digital_items(session, [order.id])
+    if order.status == OrderStatus.DELIVERED:
+        await session.execute(insert(Delivery).values(order_id=order.id, delivered_at=order.delivered_at))
+        after_commit(session, metrics.orders_delivered.inc)
 
 
 async def with_address(session: AsyncSession, order: OrderView) -> OrderView:
@@ -204,6 +194,24 @@ def _raise_if_short(lines: Mapping[UUID, Line], left: Mapping[UUID, int]) -> Non
         ]
         names = ", ".join(f"{product['name']} ({product['left']} left)" for product in found[:5])
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
+
+
+def _order_row(order: OrderView, lines: Sequence[Line], customer: Caller, network: str | None) -> dict[str, object]:
+    """Return the row of the order, without its number. `network`: see `place_order`; the row has it while the order is pending."""
+    return {
+        "id": order.id,
+        "customer_id": customer.id,
+        "customer_email": customer.email,
+        "customer_name": customer.name,
+        "guest_network": network if order.status == OrderStatus.PENDING else None,
+        "status": order.status,
+        "needs_fulfilment": _needs_fulfilment(lines),
+        "amount": order.amount,
+        "currency": order.currency,
+        "client_metadata": order.metadata,
+        "created_at": order.created_at,
+        "expires_at": order.expires_at,
+    }
 
 
 def _item_row(position: int, line: Line) -> dict[str, object]:

@@ -98,20 +98,7 @@ async def request_refund(
         raise PaymentNotFound
     currency = payment.paid_currency or payment.currency
     left = payment.received - await refunded_or_unfinished_amount(session, payment.id)
-    if payment.status not in PAID_NOT_FULLY_REFUNDED or left <= 0:
-        raise NothingToRefund(
-            f"The payment is {payment.status} and {format_money(max(left, 0), currency)} of it can be refunded: "
-            f"list its refunds with GET /payments/{reference}/refunds."
-        )
-    if payment.status == PaymentStatus.HELD and reason is None:
-        raise ReasonNeeded
-    if amount is not None and amount > left:
-        raise RefundTooLarge(
-            f"The amount is greater than the refundable amount: request at most {format_money(left, currency)}.",
-            left=left,
-        )
-    if amount is not None and (broken_rule := fraction_rule_broken_by(amount, currency)) is not None:
-        raise RefundNotWhole(f"The amount cannot be refunded: {broken_rule}.")
+    _check_refundable(payment, currency, left, amount, reason)
     refund = Refund(
         id=uuid4(),
         payment_id=payment.id,
@@ -135,6 +122,27 @@ async def request_refund(
             by=requested_by,
         )
     return refund
+
+
+def _check_refundable(payment: Payment, currency: str, left: int, amount: int | None, reason: str | None) -> None:
+    """Check a request for a refund. `left`: the subunits that can still be refunded. `amount`: None if all of them are requested.
+
+    Raises NothingToRefund, ReasonNeeded, RefundTooLarge, RefundNotWhole.
+    """
+    if payment.status not in PAID_NOT_FULLY_REFUNDED or left <= 0:
+        raise NothingToRefund(
+            f"The payment is {payment.status} and {format_money(max(left, 0), currency)} of it can be refunded: "
+            f"list its refunds with GET /payments/{payment.reference}/refunds."
+        )
+    if payment.status == PaymentStatus.HELD and reason is None:
+        raise ReasonNeeded
+    if amount is not None and amount > left:
+        raise RefundTooLarge(
+            f"The amount is greater than the refundable amount: request at most {format_money(left, currency)}.",
+            left=left,
+        )
+    if amount is not None and (broken_rule := fraction_rule_broken_by(amount, currency)) is not None:
+        raise RefundNotWhole(f"The amount cannot be refunded: {broken_rule}.")
 
 
 async def request_refund_as_operator(

@@ -9,6 +9,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
+from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit
 from kit.http.routing import Router
 from kit.idempotency import keys
@@ -151,21 +152,7 @@ async def retry_refund(
     Paystack sets this status if the money cannot be returned to the card or account that paid.
     """
     paystack = clients.paystack
-    chosen = {"account_ends": account.account_number[-4:], "bank_id": account.bank_id}
-    # Recorded before the call, so that the audit log names the operator who chose the account even if the call fails.
-    async with sessions.begin() as session:
-        payment = await _find_payment(session, reference)
-        refund = await _find_refund_awaiting_account(session, payment, refund_id)
-        after = {"refund": str(refund_id), **chosen}
-        await audit.record(session, AuditLogEntry, actor, "refund.retried", reference, after=after)
-    with continue_trace(payment.traceparent):
-        log.warning(
-            "refund retry requested",
-            **requests.log_fields(payment),
-            refund=str(refund_id),
-            **chosen,
-            by=actor.id,
-        )
+    payment, refund = await _record_retry(actor, reference, refund_id, account)
     try:
         await paystack.refunds.retry(
             refund.paystack_id or 0,
@@ -182,6 +169,31 @@ async def retry_refund(
             await session.execute(due)
         notifier.notify(Topic.REFUNDS)
     return RefundView.model_validate(refund)
+
+
+async def _record_retry(
+    actor: Actor, reference: str, refund_id: UUID, account: RefundAccount
+) -> tuple[Payment, Refund]:
+    """Record a retry in the audit log and in the log, and return the payment and the refund.
+
+    This is committed before Paystack is called, so that the audit log names the operator who chose the account even if the call fails.
+    Raises PaymentNotFound, RefundNotFound, RefundNotAwaitingAccount.
+    """
+    chosen = {"account_ends": account.account_number[-4:], "bank_id": account.bank_id}
+    async with sessions.begin() as session:
+        payment = await _find_payment(session, reference)
+        refund = await _find_refund_awaiting_account(session, payment, refund_id)
+        after = {"refund": str(refund_id), **chosen}
+        await audit.record(session, AuditLogEntry, actor, "refund.retried", reference, after=after)
+    with continue_trace(payment.traceparent):
+        log.warning(
+            "refund retry requested",
+            **requests.log_fields(payment),
+            refund=str(refund_id),
+            **chosen,
+            by=actor.id,
+        )
+    return payment, refund
 
 
 async def _find_payment(session: AsyncSession, reference: str) -> Payment:
