@@ -11,6 +11,8 @@ SETTLED = frozenset({"succeeded", "held", "partially_refunded", "refunded", "dis
 SETTLED_SECONDS = 120.0
 POLL_SECONDS = 0.3
 REFUSED = frozenset({409, 422})
+ARRIVAL_SECONDS = 120.0
+"""Time limit for a transfer. It is longer than a restart of the sandbox."""
 
 
 class TooLate(Exception):
@@ -26,7 +28,14 @@ class Buyer:
         self.scarce = scarce
         self._client = client
         self._headers = client.bearer()
+        self._payment_fields: Json = {}
         self._payments = f"{client.env['PAYMENTS_URL']}/payments"
+
+    async def become_guest(self) -> None:
+        """Order and pay as a guest from now on. The payment gets the e-mail address, because a guest has none."""
+        answer = await self._client.retry("POST", f"{self._client.env['AUTH_URL']}/auth/guests", expect=201)
+        self._headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        self._payment_fields = {"email": "guest@example.com"}
 
     async def order_and_start_payment(self, product: Json | None = None) -> Json:
         """Place an order, start its payment, and return the payment."""
@@ -42,16 +51,38 @@ class Buyer:
     async def start_payment(self, order: Json) -> Json:
         """Start a payment for an order. Raises TooLate if the order has expired."""
         try:
-            return await self._client.start_payment(self._headers, order)
+            return await self._client.start_payment(self._headers, order, **self._payment_fields)
         except UnexpectedAnswer as refusal:
             raise _too_late(refusal, "order_not_payable") from refusal
 
     async def pay(self, payment: Json, **options: Any) -> None:
-        """Pay at the sandbox. Retries until the sandbox accepts the payment or says that it was already paid."""
-        url = f"{self._client.env['SANDBOX_URL']}/sandbox/transactions/{payment['reference']}/pay"
+        """Pay at the sandbox. Retries until the sandbox accepts the payment or says that it was already paid.
+
+        Raises TooLate if the checkout has expired.
+        """
+        await self._act_as_payer(payment, "pay", options, "already_paid")
+
+    async def transfer(self, payment: Json, **options: Any) -> None:
+        """Send a bank transfer at the sandbox, and wait until it arrives or is sent back. Raises TooLate if the checkout has expired."""
+        await self._act_as_payer(payment, "transfer", options, "already_paid", "charge_in_progress")
+        url = f"{self._client.env['SANDBOX_URL']}/sandbox/transactions/{payment['reference']}"
+
+        async def arrived() -> bool | None:
+            await asyncio.sleep(POLL_SECONDS)
+            answer = await self._client.retry("GET", url, expect=200)
+            return None if answer.json()["data"]["status"] == "pending" else True
+
+        await until(arrived, ARRIVAL_SECONDS)
+
+    async def _act_as_payer(self, payment: Json, step: str, options: Json, *repeated: str) -> None:
+        """Call a control route of the sandbox. `repeated`: codes of the refusals that mean that an earlier try succeeded."""
+        url = f"{self._client.env['SANDBOX_URL']}/sandbox/transactions/{payment['reference']}/{step}"
         answer = await self._client.retry("POST", url, json=options)
-        if answer.status_code != 200 and problem_code(answer) != "already_paid":
-            raise ExpectationFailed(f"pay {payment['reference']}: {answer.status_code} {answer.text[:200]}")
+        code = problem_code(answer)
+        if code == "session_expired":
+            raise TooLate(code)
+        if answer.status_code != 200 and code not in repeated:
+            raise ExpectationFailed(f"{step} {payment['reference']}: {answer.status_code} {answer.text[:200]}")
 
     async def verify(self, payment: Json) -> None:
         """Ask payments to verify the payment at Paystack."""

@@ -92,11 +92,50 @@ async def pay_with_saved_card(buyer: Buyer) -> None:
         await buyer.charge(await buyer.order(buyer.plenty), cards[0])
 
 
+async def pay_as_guest(buyer: Buyer) -> None:
+    await buyer.become_guest()
+    await buyer.pay(await buyer.order_and_start_payment())
+
+
+async def transfer_from_slow_bank(buyer: Buyer) -> None:
+    """The payer returns and payments verifies while the transfer is on its way. Some transfers arrive after the order has expired."""
+    payment = await buyer.order_and_start_payment(buyer.scarce if buyer.rng.random() < 0.3 else buyer.plenty)
+    sent = asyncio.create_task(buyer.transfer(payment, after_ms=buyer.rng.randrange(500, 20_000)))
+    await asyncio.gather(sent, buyer.return_from_checkout(payment), buyer.verify(payment))
+
+
+async def transfer_of_wrong_amount(buyer: Buyer) -> None:
+    """Paystack sends the money back. Half of the buyers then transfer the right amount."""
+    payment = await buyer.order_and_start_payment()
+    await buyer.transfer(payment, amount=payment["amount"] + buyer.rng.choice((-1, 1)))
+    if buyer.rng.random() < 0.5:
+        await buyer.transfer(payment, after_ms=buyer.rng.choice((0, 1_000)))
+
+
+async def transfer_to_unusable_account(buyer: Buyer) -> None:
+    """The account is expired or closed, so nothing is paid. Half of the buyers then pay in a new attempt."""
+    order = await buyer.order(buyer.plenty)
+    payment = await buyer.start_payment(order)
+    await buyer.transfer(payment, account=buyer.rng.choice(("expired", "closed")), after_ms=500)
+    if buyer.rng.random() < 0.5:
+        await buyer.pay(await buyer.start_payment(order))
+
+
+async def transfer_as_guest(buyer: Buyer) -> None:
+    await buyer.become_guest()
+    await buyer.transfer(await buyer.order_and_start_payment(), after_ms=buyer.rng.randrange(0, 5_000))
+
+
 Scenario = Callable[[Buyer], Awaitable[None]]
 SCENARIOS: tuple[tuple[Scenario, int], ...] = (
-    (pay, 25),
-    (webhook_repeated, 12),
-    (webhook_delayed, 8),
+    (pay, 14),
+    (pay_as_guest, 6),
+    (transfer_from_slow_bank, 6),
+    (transfer_of_wrong_amount, 3),
+    (transfer_to_unusable_account, 2),
+    (transfer_as_guest, 2),
+    (webhook_repeated, 6),
+    (webhook_delayed, 6),
     (webhook_lost, 5),
     (webhook_lost_then_verify, 5),
     (all_sources_at_once, 10),
