@@ -1,8 +1,8 @@
 """One budget of calls for all processes that use the same secret key.
 
-The counter of the budget is passed in: this package does not know where it is stored. A process takes a portion of calls at a time, and
-uses it within PORTION_SECONDS. If the process dies, its portion is lost and nothing else. Calls that cannot wait are made at once, and
-counted afterwards.
+The counter of the budget is passed in: this package does not know where it is stored. A process takes a portion of calls at a time, which
+expires after PORTION_EXPIRY_SECONDS. If the process dies, only its portion is lost. Calls that cannot wait are made at once, and counted
+afterwards.
 """
 
 import asyncio
@@ -17,10 +17,10 @@ import structlog
 from kit.log_throttling import log_failure
 
 PORTION_SECONDS = 1.0
-"""A portion is what the budget allows in this time, at least one call. It expires after the same time."""
+"""A portion is as many calls as the budget allows in this time, at least one."""
 
-MIN_EXPIRY_SECONDS = 5.0
-"""At a low rate, the next call of a process may come later than after PORTION_SECONDS."""
+PORTION_EXPIRY_SECONDS = 5.0
+"""Longer than PORTION_SECONDS, because at a low rate a process may need longer to make the calls of its portion."""
 
 REPORT_SECONDS = 0.5
 """Calls that could not wait are counted together after this time."""
@@ -52,7 +52,7 @@ class Counter(Protocol):
 
 
 class SharedBudget:
-    """The part of one process in the budget of one limit. `clock` returns seconds."""
+    """What one process takes from the budget of one limit. `clock` returns seconds."""
 
     def __init__(
         self, counter: Counter, limit: int, per_second: float, burst: float, clock: Callable[[], float] = time.monotonic
@@ -65,7 +65,7 @@ class SharedBudget:
         self._portion = 0
         self._portion_expires_at = 0.0
         self._promised: deque[float] = deque()
-        """When the calls expire that `acquire` has allowed and that are not made yet."""
+        """One expiry time for each call that `acquire` has allowed and that is not made yet."""
         self._made = 0
         self._pause_seconds = 0.0
         self._reporting: asyncio.Task[None] | None = None
@@ -84,7 +84,7 @@ class SharedBudget:
             if grant is None or grant.calls < 1:
                 return RETRY_SECONDS if grant is None else max(0.01, grant.seconds)
             self._portion = grant.calls
-            self._portion_expires_at = self._clock() + max(PORTION_SECONDS, MIN_EXPIRY_SECONDS)
+            self._portion_expires_at = self._clock() + PORTION_EXPIRY_SECONDS
         self._portion -= 1
         self._promised.append(self._portion_expires_at)
         return 0.0
