@@ -92,9 +92,9 @@ def problem_from_paystack(
 ) -> Problem:
     """Return the error response for a failed call to Paystack.
 
-    If Paystack refused the request, return `refusal` with its default detail and Paystack's message; if it refused the `currency` of the
-    request, also with the rule about the currency. After any other failure, return
-    PaystackUnavailable with `unavailable_detail`; None means the default detail of PaystackUnavailable.
+    If Paystack refused the request, return `refusal` with its default detail and Paystack's message. If the reason was the `currency`, the
+    detail also states in which countries the currency is accepted. After any other failure, return PaystackUnavailable with
+    `unavailable_detail`; None means the default detail of PaystackUnavailable.
     """
     if isinstance(error, Refused):
         rule = country_rule(currency) if error.code == "unsupported_currency" else None

@@ -111,10 +111,10 @@ class DeliveriesClient:
                     break  # a repetition gets the same answer
                 self._token = "" if error.response.status_code == 401 else self._token
                 pause = _retry_after(error.response, pause)
-                log_failure(log.warning, "deliveries not read, the read will be repeated", error)
+                log_failure(log.warning, "deliveries not read", error, attempt=attempt + 1)
             except (httpx.HTTPError, TimeoutError, ValidationError) as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                log_failure(log.warning, "deliveries not read, the read will be repeated", error)
+                log_failure(log.warning, "deliveries not read", error, attempt=attempt + 1)
             if attempt + 1 < ATTEMPTS:
                 await self.shutdown.wait(pause)
             if self.shutdown.requested:

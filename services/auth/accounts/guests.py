@@ -53,7 +53,7 @@ async def become_account(
         raise EmailTaken
     if account is None:
         raise NotAuthenticated("The session of this guest has ended, or the guest has an account already. Log in.")
-    await refresh_tokens.keep_as_account(session, account.id)
+    await refresh_tokens.extend_sessions_of_guest(session, account.id)
     await events.publish_change(session, account.id)
     return account
 

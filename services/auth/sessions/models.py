@@ -21,9 +21,9 @@ class RefreshFamily(Base):
     __tablename__ = "refresh_families"
 
     id: Mapped[str] = mapped_column(primary_key=True)
-    """The first part of the refresh tokens. Others do not know it, because a wrong token with this id revokes the family."""
+    """The first part of the refresh tokens. It is as secret as they are: a wrong token that begins with it revokes the family."""
     sid: Mapped[str] = mapped_column(unique=True)
-    """The id of the session for everyone: the claim `sid` of its access tokens."""
+    """The public id of the session: the claim `sid` of its access tokens."""
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), index=True)
     """The client application that logged in."""
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), index=True)

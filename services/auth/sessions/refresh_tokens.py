@@ -292,7 +292,7 @@ async def find_account(session: AsyncSession, token: str) -> UUID | None:
     return found
 
 
-async def keep_as_account(session: AsyncSession, account_id: UUID) -> None:
+async def extend_sessions_of_guest(session: AsyncSession, account_id: UUID) -> None:
     """Give the sessions of a guest who became an account the lifetime of an account's sessions."""
     expires_at = func.least(func.now() + IDLE_LIFETIME, RefreshFamily.absolute_expires_at)
     await session.execute(

@@ -23,8 +23,8 @@ MARGIN = timedelta(seconds=90)
 """How much longer than the token an entry is kept: for the allowed difference of clocks, and for a token that is signed a moment later."""
 
 MAX_ENTRIES = 20_000
-"""The published list names at most this many sessions, subjects and tokens, the newest ones. Instead of naming older ones, it refuses every
-token that was issued before they were revoked: the clients of other sessions then refresh their tokens."""
+"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. If there are more, it refuses
+every token that was issued before the last of the others was revoked. Clients whose sessions have not ended then refresh their tokens."""
 
 
 async def revoke_sessions(session: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:

@@ -26,8 +26,8 @@ router = Router(prefix="/auth", tags=["sessions"])
 async def current_session(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> RefreshFamily:
     """Return the session of the caller's token, locked until the end of the transaction.
 
-    For acts on the account: a token whose session has just ended must not do them during the seconds in which it is still accepted
-    elsewhere. Raises AccountNeeded if the token belongs to a client, NotAuthenticated if its session has ended.
+    For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
+    not. Raises AccountNeeded if the token belongs to a client, NotAuthenticated if its session has ended.
     """
     if caller.session_id is None:
         raise AccountNeeded
@@ -45,7 +45,7 @@ CurrentSession = Annotated[RefreshFamily, Depends(current_session, scope="functi
 
 @router.get("/sessions", summary="List your sessions", responses=problem_responses(AccountNeeded))
 async def list_sessions(caller: Annotated[Caller, Depends(authenticate)], session: Reading) -> Sessions:
-    """Return the places where the account is logged in, the last used first, at most 100."""
+    """Return the sessions of the account, the last used first, at most 100."""
     if caller.session_id is None:
         raise AccountNeeded
     found = await session.scalars(

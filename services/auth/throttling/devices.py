@@ -22,10 +22,10 @@ from services.auth.throttling.models import Device
 
 DEVICE_COOKIE = "device_token"
 DEVICE_LIFETIME = timedelta(days=90)
-"""From the last login."""
+"""How long a device is known after its last login."""
 
 MAX_DEVICES = 100
-"""Of an account. Another login then replaces the device whose last login is the longest ago."""
+"""The maximum number of devices of an account. A login on one more replaces the device whose last login is the longest ago."""
 
 DEVICE_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -67,8 +67,8 @@ _EXTEND = (
     .returning(_ROW.token_digest)
 )
 _ADD = insert(_DEVICES).values(token_digest=_DIGEST, account_id=_ACCOUNT, expires_at=func.now() + DEVICE_LIFETIME)
-_OTHERS = select(_ROW.token_digest).where(_ROW.account_id == _ACCOUNT).order_by(_ROW.last_login_at.desc())
-_SURPLUS = _OTHERS.offset(MAX_DEVICES).with_for_update(skip_locked=True).cte("surplus")
+_NEWEST_FIRST = select(_ROW.token_digest).where(_ROW.account_id == _ACCOUNT).order_by(_ROW.last_login_at.desc())
+_SURPLUS = _NEWEST_FIRST.offset(MAX_DEVICES).with_for_update(skip_locked=True).cte("surplus")
 _FORGET_SURPLUS = delete(_DEVICES).where(_ROW.token_digest.in_(select(_SURPLUS)))
 
 

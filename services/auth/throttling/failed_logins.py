@@ -26,10 +26,11 @@ from services.auth.throttling.models import FailedLogin
 FREE_ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 60
 ATTEMPTS_PER_MINUTE = 10
-"""Attempts that failed or still run. Other than the pauses, this limit also holds for concurrent attempts and after a successful login."""
+"""The limit for attempts that have failed or are still running. Unlike the pauses, it also applies to concurrent attempts, and in the
+minute after a successful login."""
 
 MAX_FAILURES = 100
-"""In a row. NIST SP 800-63B-4 section 3.2.2 allows no more."""
+"""The number of failures in a row after which no password is tried. NIST SP 800-63B-4 section 3.2.2 allows no more."""
 
 MINUTE = timedelta(minutes=1)
 RETENTION = timedelta(days=1)
@@ -39,7 +40,8 @@ RETENTION_OF_MAX_FAILURES = timedelta(days=90)
 """How long the failures are remembered after MAX_FAILURES: as long as a device is known after its last login."""
 
 RETENTION_WITHOUT_PAUSE = timedelta(minutes=15)
-"""The same while there are fewer than FREE_ATTEMPTS. Forgetting them allows four guesses in this time; pauses allow one in each minute."""
+"""How long fewer than FREE_ATTEMPTS failures are remembered. Because they are forgotten, four guesses are possible in this time; the pauses
+allow one in each minute."""
 
 _TIME = DateTime(timezone=True)
 _NOW = func.clock_timestamp(type_=_TIME)

@@ -16,10 +16,11 @@ from services.auth.errors import MailCodeRequired, TooBusy, TooManyFailedLogins
 
 DELAY_SECONDS = 1.0
 UNDELAYED_PER_ADDRESS = 10
-"""An address with at most so many requests at once has its refusals without delay."""
+"""The refusals of an address that has at most this many requests at once are not delayed."""
 
 MAX_DELAYED = 250
-"""Of all addresses: a quarter of the requests that a process works on (kit/http/request_limit.py). Further refusals are not delayed."""
+"""The maximum number of refusals that are delayed at the same time, for all addresses together: a quarter of the requests that a process
+works on (kit/http/request_limit.py). Further refusals are not delayed."""
 
 
 class RefusalDelay:
@@ -33,7 +34,7 @@ class RefusalDelay:
 
     @asynccontextmanager
     async def request_of(self, address: str) -> AsyncIterator[None]:
-        """Count a request of an address during the `with` block. If a limit refuses it, the error may leave the block later."""
+        """Count a request of an address during the `with` block. If the block raises a refusal, it may be raised again after a delay."""
         self._running[address] += 1
         try:
             yield

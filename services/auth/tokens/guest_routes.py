@@ -54,10 +54,10 @@ async def create_guest(
     refusals: CurrentRefusals,
     client: SentCredentials,
 ) -> TokenResponse:
-    """Begin as a guest, without an e-mail address: place orders and pay for them with the tokens of the response, as with those of a login.
+    """Create an account without an e-mail address. With the tokens of the response, a client can place orders and pay for them.
 
-    A guest ends 24 hours after the last use of a refresh token. POST /auth/users with the access token turns the guest into an account with
-    the same id and orders; POST /auth/guests/merge gives the orders to an account that exists.
+    The guest's session ends 24 hours after the last use of its refresh token. POST /auth/users with the access token gives the guest an
+    e-mail address and a password, and it keeps its id and orders; POST /auth/guests/merge gives the orders to another account.
     """
     response.headers.update(NO_STORE)
     address_limits.check(refusals, GUESTS, source.address)
@@ -93,7 +93,7 @@ class MergeGuest(RequestModel):
 async def merge_guest(merge: MergeGuest, current: CurrentSession, session: Transaction) -> Response:
     """Give the orders, payments and saved cards of a guest to the account of the access token. The guest ends.
 
-    The other services do this a moment later. For customers who begin as guests and then log in.
+    The other services do this a moment later. Call it when a customer who has ordered as a guest logs in to an account.
     """
     account = await session.get_one(Account, current.account_id)
     if account.email is None:

@@ -125,7 +125,7 @@ async def get_access_token(request: Request) -> Response:
 
 
 async def _grant(request: Request, form: TokenForm) -> grants.Grant:
-    """Return what the request is granted. It reads the objects that it needs from the state: FastAPI takes time for each dependency."""
+    """Return the grant of the request. Reads objects such as the hasher from `request.state`: a dependency for each would take longer."""
     client = sent_credentials(request, form.client_id, form.client_secret)
     match form.grant_type:
         case GrantType.PASSWORD:
@@ -167,7 +167,7 @@ async def _log_in(request: Request, form: TokenForm, client: ClientCredentials |
 
 async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCredentials | None) -> grants.Grant:
     if form.challenge is None or form.code is None:
-        raise InvalidRequest("This grant type needs challenge and code.")
+        raise InvalidRequest(f"The grant type {GrantType.MAIL_CODE} needs challenge and code.")
     source, origin = await source_of(request), await origin_of(request)
     login = grants.CodeLogin(form.challenge, form.code.strip(), form.scope, client, source, origin)
     return await observe_login(
@@ -180,7 +180,7 @@ async def _log_in_with_code(request: Request, form: TokenForm, client: ClientCre
 
 @router.post(
     "/auth/revoke",
-    summary="Revoke a token, which logs out",
+    summary="Log out, or revoke a token",
     dependencies=[Depends(refuse_repeated_parameters)],
     responses=oauth_responses(InvalidRequest, InvalidClient, InvalidGrant),
 )

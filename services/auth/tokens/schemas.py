@@ -39,7 +39,8 @@ class TokenResponse(ResponseModel):
     scope: str = Field(description="The granted scopes, space-separated")
     device_token: str | None = Field(
         default=None,
-        description="Keep it and send it with the next login on this device. Also set as a cookie. Only a login with a password returns it",
+        description="Keep it and send it with the next login on this device. Also set as a cookie. Only logins return it: with a "
+        "password or a mail code",
     )
 
 

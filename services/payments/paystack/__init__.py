@@ -1,4 +1,4 @@
 """The client of Paystack's API, and the parsers of its JSON. Only this package calls Paystack.
 
-From payments, this package imports only the settings.
+From the rest of payments, this package imports only the mode (test or live).
 """

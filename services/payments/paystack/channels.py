@@ -29,7 +29,7 @@ CHANNELS = {
     "USD": EVERYWHERE,
     "XOF": EVERYWHERE | {Channel.MOBILE_MONEY},
 }
-"""The channels of each currency: those of the countries whose home currency it is."""
+"""The channels of each currency: those that Paystack offers in the countries that use the currency."""
 
 
 def channel_rule_broken_by(channels: Collection[Channel], currency: str) -> str | None:

@@ -76,7 +76,7 @@ class CircuitBreaker:
             self._open(self._pause, "Paystack does not answer")
 
     def record_rejected_key(self, reason: str) -> None:
-        """Record HTTP 401: no call can succeed until an operator changes the key. Whether the payment was paid is not known."""
+        """Record HTTP 401: no call can succeed until an operator changes the key. It says nothing about the payment of the call."""
         if not self._rejected:
             log.critical("secret key rejected by Paystack: check PAYSTACK_SECRET_KEY", reason=reason)
         self._rejected = True

@@ -47,7 +47,9 @@ class CustomFilters(RequestModel):
     model_config = example({"card_brands": ["visa", "verve"]})
 
     recurring: StrictBool | None = Field(
-        default=None, description="`true`: only Verve cards that can be charged again; Visa and Mastercard ask the bank"
+        default=None,
+        description="`true`: of the Verve cards, only those that can be charged again. Payments with Visa and Mastercard are authenticated "
+        "by the bank",
     )
     banks: BankCodes | None = Field(
         default=None, description="Only cards of banks with these codes, from Paystack's list of banks"

@@ -110,9 +110,9 @@ class Allowance:
 class RateLimit:
     """The rate limit of one client. The transport counts every call; background jobs wait with `acquire` before they call.
 
-    `limit`: Paystack's limit per minute until a response reports another. `budget`: the configured number of background calls
-    per minute under each limit, at most BACKGROUND_SHARE of a limit that Paystack has reported; None: BACKGROUND_SHARE of the limit.
-    `counter`: counts the calls of all processes; without it, only the calls of this process are counted.
+    `limit`: Paystack's limit per minute, until a response reports another one. `budget`: the configured number of background calls per
+    minute under each limit; None means BACKGROUND_SHARE of the limit. As soon as Paystack has reported a limit, a larger budget is reduced
+    to BACKGROUND_SHARE of that limit. `counter`: counts the calls of all processes; without it, only those of this process are counted.
     """
 
     def __init__(

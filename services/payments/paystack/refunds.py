@@ -24,8 +24,8 @@ TOO_LARGE = "total refund amount cannot exceed original transaction amount"
 def is_permanent(refusal: Refused) -> bool:
     """Return True if Paystack would always refuse this refund: the transaction is unknown, or the amount exceeds what is left to refund.
 
-    The cause of any other refusal can end, such as a balance that is too low for the refund. Paystack publishes neither the code nor
-    the message of that refusal, so it is not recognized by either.
+    Any other refusal may be temporary: for example, the balance of the account may be too low now. Paystack publishes neither the code nor
+    the message of that refusal, so the code does not look for either.
     """
     unknown = refusal.code == "transaction_not_found" or refusal.status == 404
     return unknown or TOO_LARGE in refusal.message.lower()

@@ -11,9 +11,9 @@ UPLOAD_SECONDS = 60.0
 
 
 async def put_file(url: str, content: bytes) -> None:
-    """PUT a file to a signed upload URL. It is not sent with our secret key, because the URL can be on another host.
+    """PUT a file to a signed upload URL. The request does not contain our secret key, because the URL can be on another host.
 
-    Raises Refused, and NoAnswer after a network error or a minute.
+    Raises Refused, and NoAnswer after a network error or after UPLOAD_SECONDS.
     """
     try:
         async with asyncio.timeout(UPLOAD_SECONDS), HttpClient(timeout=UPLOAD_SECONDS) as client:

@@ -10,9 +10,11 @@ from kit.log_throttling import log_throttled
 from services.payments.paystack.rate_limit import RateLimit
 
 RETURN_PAGE_SHARE = 0.15
+"""The share of the rate of background calls that the return page, which is public, may use for verifications. With Paystack's documented
+limits, that is 337 verifications a minute in live mode, and 11 in test mode."""
+
 CLIENT_SHARE = 0.25
-"""The verifications that the return page, which is public, and POST /payments/{reference}/verify may cause, as shares of the rate of
-background calls. With Paystack's documented limits, these are 337 and 562 a minute in live mode, and 11 and 18 in test mode."""
+"""The same for POST /payments/{reference}/verify: 562 verifications a minute in live mode, and 18 in test mode."""
 
 RETURN_PAGES_PER_ADDRESS = 60
 """Verifications a minute that the return page may cause for one address, which the payers of a mobile network can share."""
@@ -21,7 +23,7 @@ log = structlog.get_logger("verification")
 
 
 class RequestedVerifications:
-    """Counts the verifications that clients cause. One that is not allowed is left out: the webhook or the sweeper settles the payment.
+    """Counts the verifications that clients cause. One that is not allowed is skipped; the webhook or the sweeper settles its payment.
 
     Each process counts for itself; the shares are divided by the number of `processes` of this service on this machine.
     """
@@ -32,7 +34,7 @@ class RequestedVerifications:
         self._return_page, self._clients = (TokenBuckets(1, clock=clock) for _ in range(2))
 
     def return_page_may_verify(self, rate_limit: RateLimit, address: str | None) -> bool:
-        """Count a verification for the return page, and return whether it is allowed. `address` of the payer: None if it is not known."""
+        """Count a verification for the return page, and return whether it is allowed. `address`: that of the payer, or None if unknown."""
         try:
             if address is not None:
                 self._addresses.take(address)
@@ -52,7 +54,7 @@ class RequestedVerifications:
         except TooManyRequests:
             log_throttled(
                 log.warning,
-                "verification left out: clients requested too many",
+                "verification skipped: clients requested too many",
                 about=requester,
                 requester=requester,
                 per_minute=bucket.per_minute,

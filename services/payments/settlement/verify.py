@@ -21,10 +21,10 @@ log = structlog.get_logger("verification")
 
 
 async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Paystack, reference: str) -> str | None:
-    """Verify an unpaid payment at Paystack and settle the charge. Return Paystack's status of the charge, or None if it was not asked or
-    does not know the payment.
+    """Verify an unpaid payment at Paystack and settle the charge. Return Paystack's status of the charge, or None if Paystack was not asked
+    or does not know the payment.
 
-    Do nothing if the row of the payment was updated less than MIN_INTERVAL ago, unless the payment was never verified. Raises
+    Paystack is not asked if the row of the payment was updated less than MIN_INTERVAL ago, unless the payment was never verified. Raises
     PaystackUnavailable; then the status of the payment is unchanged.
     """
     taken = (

@@ -164,8 +164,9 @@ class Intake:
 async def receive_webhook_event(request: Request) -> Response:
     """Store a webhook event. It is processed in the background.
 
-    The header `x-paystack-signature` must be the HMAC-SHA512 of the raw body under the secret key, in lowercase hex. In a live shop, only
-    Paystack's addresses may send webhooks (PAYMENTS_WEBHOOK_SOURCES). On any response other than 200, Paystack sends the event again.
+    The header `x-paystack-signature` must be the HMAC-SHA512 of the raw body under the secret key, in lowercase hex. With a live key, only
+    Paystack's addresses may send webhooks, unless PAYMENTS_WEBHOOK_SOURCES names others. After any response other than 200, Paystack sends
+    the event again.
     """
     sources: WebhookSources = request.state.webhook_sources
     try:
