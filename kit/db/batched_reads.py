@@ -9,7 +9,7 @@ V = TypeVar("V")
 
 BATCH = 100
 QUERY_SECONDS = 2.5
-"""The time limit of a query. A request waits for the rest of one query and for its own."""
+"""The time limit of a query. A request waits at most for the rest of the query that runs, and then for its own."""
 
 
 class BatchedReads(Generic[K, V]):

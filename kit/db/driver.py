@@ -21,7 +21,7 @@ from kit.db.engine import untested_connection
 from kit.db.statements import Statement
 
 TIMEOUT_SECONDS = 3.8
-"""As command_timeout in engine.py."""
+"""The time limit of a statement: the same as `command_timeout` in engine.py."""
 
 ENDED = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.CannotConnectNowError)
 """The server ends the connection after these errors."""

@@ -25,7 +25,7 @@ WITH RECURSIVE search (low, high) AS (
 )
 SELECT max(low) FROM search WHERE low >= high
 """
-"""A binary search."""
+"""Finds by binary search the smallest id whose time is `:moment` or later, or the greatest id plus 1."""
 
 TOLERANCE = timedelta(minutes=1)
 """An id is assigned at the insert, but the default of the time is the start of the transaction. So the order of ids can differ from the
@@ -43,9 +43,10 @@ async def ids_in_period(
     since: datetime | None,
     until: datetime | None,
 ) -> tuple[int, int]:
-    """Return the first and the last id `key` of a range with all rows whose `time` is in [since, until), and a few others.
+    """Return the first and the last id of a range with all rows whose `time` is in [since, until). `key` is the column of the ids.
 
-    None is unlimited. The range is empty if the last is before the first.
+    The range also has a few rows that are up to TOLERANCE outside the period. None is unlimited. The range is empty if the last id is
+    smaller than the first.
     """
     first, last = 0, LAST_ID
     if since is not None:
@@ -58,9 +59,9 @@ async def ids_in_period(
 def exactly_in_period(
     time: InstrumentedAttribute[datetime], since: datetime | None, until: datetime | None
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions that exclude the few other rows of the range.
+    """Return the conditions that exclude the few rows of the range whose `time` is outside the period.
 
-    The sum keeps Postgres from using a BRIN index on `time`, which would read whole groups of pages.
+    They compare `time + 0`: with `time` alone, Postgres might use a BRIN index on it, and read whole groups of pages.
     """
     exact_time: ColumnElement[datetime] = time + literal(timedelta(0), Interval)
     conditions: list[ColumnElement[bool]] = []

@@ -36,8 +36,8 @@ def alembic_config(package: str) -> Config:
 def run_migrations(metadata: MetaData) -> None:
     """Run the migrations. Each service's migrations/env.py calls this.
 
-    Uses the connection from `run_alembic_command`. The `alembic` command gives no connection. In that case the URL is in an environment
-    variable: the first that is set of those that `database_url_variables` in the section of alembic.ini (`alembic -n catalog`) names.
+    Uses the connection from `run_alembic_command`. The `alembic` command gives no connection: then the URL is in an environment variable.
+    `database_url_variables` in the section of alembic.ini (`alembic -n catalog`) names the variables; the first one that is set is used.
     """
 
     def migrate(connection: Connection) -> None:
@@ -67,8 +67,8 @@ async def run_alembic_command(
 ) -> None:
     """Run an Alembic command (`upgrade`, `check`, ...) on a new connection, in one transaction, under the migration lock.
 
-    If the process is killed midway, the transaction is rolled back and the lock is released. Then grant the privileges of an application
-    to `application_role`, unless it is None. Raises DatabaseUnusable, RoleUnusable.
+    In the same transaction, grant the privileges of an application to `application_role`, unless it is None. If the process is killed
+    midway, the transaction is rolled back and the lock is released. Raises DatabaseUnusable, RoleUnusable.
     """
 
     def work(connection: Connection) -> None:

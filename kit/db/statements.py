@@ -1,7 +1,7 @@
 """Statements that are built and compiled once, for what is read or written often.
 
-To build an expression, to compute its key in SQLAlchemy's cache and to convert the values of the rows takes longer than to send the
-statement and to receive its rows.
+Building an expression, computing its key in SQLAlchemy's cache and converting the values of the rows take longer than sending the
+statement and receiving its rows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _dialect = asyncpg.dialect()  # type: ignore[no-untyped-call]
 class Statement:
     """A compiled statement. `sql` is its text, and each `bindparam` without a value is an argument.
 
-    Its text must not depend on the values. IN (...) and VALUES of many rows do: pass arrays (bulk.py).
+    Its text must not depend on the values, as the text of IN (...) and of VALUES with many rows does: pass arrays (bulk.py).
 
     The values of its rows are those of the driver: an enumeration is a text.
     """

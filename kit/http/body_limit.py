@@ -12,11 +12,11 @@ from kit.errors import BodyTooLarge, BodyTooSlow, Problem, Unavailable
 MAX_BODY_SECONDS = 10.0
 DEFAULT_BYTES = 64 * 1024
 FREE_BYTES = 8 * 1024
-"""Orders, payments and nearly all webhooks are smaller, so clients that fill the shared memory do not keep them out. 2,000 connections
-(server_protocol.py) use at most 16 MiB in this way."""
+"""A body of at most this size is accepted even if the shared memory is full. Orders, payments and nearly all webhooks are smaller. On 2,000
+connections (server_protocol.py), bodies use at most 16 MiB in this way."""
 
 MAX_SHARED_BYTES = 64 * 1024 * 1024
-"""Memory for what bodies have beyond their first FREE_BYTES, shared by all bodies that are arriving or being processed."""
+"""The shared memory: the maximum sum, over all bodies that are arriving or being processed, of the bytes after their first FREE_BYTES."""
 
 MAX_DROPPED_BYTES = 2 * 1024 * 1024
 MAX_DROP_SECONDS = 1.0

@@ -61,8 +61,9 @@ class TrustedProxies:
         return None if client is None else str(client)
 
     async def _resolve_names(self) -> None:
-        """Start a lookup if it is time. Wait for it only if it is the first one: before, a proxy would be taken for the client of all its
-        requests. Later the last results are used, so that a name server that does not answer delays no request."""
+        """Start a lookup if it is time. Only the first lookup is waited for: until its result is known, a proxy would count as the client.
+        During later lookups the last results are used, so that a name server that does not answer delays no request.
+        """
         if self._resolving is None and asyncio.get_running_loop().time() >= self._resolve_at:
             self._resolving = asyncio.create_task(self._look_up_all())
         if self._resolving is not None and not self._looked_up:
@@ -99,7 +100,7 @@ class TrustedProxies:
     def _find_client(self, peer: str, forwarded_for: bytes) -> Address | None:
         client = _parse(peer)
         hops = [hop for hop in forwarded_for.decode("latin-1").split(",") if hop.strip()]
-        # Each proxy adds the address of its own peer at the end. The client may have sent whatever is left of its own address.
+        # Each proxy adds the address of its own peer at the end. What comes before the client's own address may be invented by the client.
         while client is not None and self._is_trusted(client):
             client = _parse(hops.pop()) if hops else None
         return client

@@ -9,8 +9,8 @@ from starlette.routing import BaseRoute, Route
 def prefer_fixed_paths(routes: Iterable[BaseRoute]) -> None:
     """Exclude the fixed paths from the routes whose parameters would match them too.
 
-    Starlette asks the routes one after another, and takes the first one that has the path and the method. So GET /payments/charge was
-    answered by GET /payments/{reference}, and `Allow` named its methods for both paths.
+    Starlette takes the first route that matches the path and the method. Without this function, GET /payments/{reference} would answer
+    GET /payments/charge, and `Allow` would list the methods of both routes.
     """
     found = [route for route in routes if isinstance(route, Route)]
     fixed = {route.path for route in found if not route.param_convertors}

@@ -26,7 +26,7 @@ class NotReady(Problem):
 
 
 class LivenessRoute(Route):
-    """A route without errors of its own except a malformed request: it needs no other component."""
+    """A health route: no limit on requests applies to it, so the only request that it refuses is an invalid one."""
 
     def problems(self) -> Iterator[type[Problem]]:
         """Yield the only error."""

@@ -24,9 +24,9 @@ class TooManyRequests(Problem):
 
 
 class TokenBuckets:
-    """A token bucket for each key: `per_minute` requests at once, and then as many a minute.
+    """A token bucket for each key: it allows `per_minute` requests at once, and then `per_minute` requests in each minute.
 
-    At most `size` buckets are kept, the last used. A forgotten bucket starts full again.
+    At most `size` buckets are kept: those that were used last. A bucket that was not kept starts full again.
     """
 
     def __init__(self, per_minute: int, size: int = MAX_BUCKETS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class TokenBuckets:
         self._size = size
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-        """Tokens and the time at which there were so many, by key."""
+        """The number of tokens, and the time at which they were counted, by key."""
 
     def take(self, key: str) -> None:
         """Take a token. Raises TooManyRequests, with the time until there is one."""

@@ -14,7 +14,8 @@ EXEMPT_PATHS = frozenset({"/livez", "/readyz", "/metrics"})
 
 
 class RequestLimit:
-    """ASGI middleware that answers 503 while `limit` requests are being processed, and to GET and HEAD also while they use their share.
+    """ASGI middleware that answers 503 while `limit` requests are being processed. It also answers 503 to GET and HEAD requests while
+    READING_SHARE of `limit` are GET and HEAD requests.
 
     So clients that read much, or that wait for the page after a payment, do not keep others from paying. It counts requests, not
     connections, and is behind BodyLimit, so it does not count requests whose body is still arriving. Routes of class UnparsedRoute are

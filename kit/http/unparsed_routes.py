@@ -1,4 +1,4 @@
-"""Routes that are served before the router, which tries its routes one after another: that takes longer than the webhook itself."""
+"""Routes that are served before the router and before the limits on requests: they have limits of their own, and must cost little."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from typing import Any
@@ -14,7 +14,7 @@ from kit.http.routing import Route
 class UnparsedRoute(Route):
     """A route whose endpoint takes only the request and returns the response: nothing of the request is parsed or checked before.
 
-    It accepts every query parameter and every Content-Type, because those who call it may add some. Its path has no parameters.
+    It accepts every query parameter and every Content-Type, because the sender may add or change them. Its path has no parameters.
     UnparsedRoutes serves it before the router.
     """
 
