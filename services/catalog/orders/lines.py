@@ -60,7 +60,7 @@ class Line(NamedTuple):
     currency: str
 
     def wanted(self) -> Wanted:
-        """Return what the limits of orders need to know."""
+        """Return the fields that the limits of orders (limits.py) check."""
         return Wanted(self.product_id, self.variant_id, self.name, self.quantity, self.on_hand or 0)
 
 
@@ -99,7 +99,9 @@ async def _check_found(session: AsyncSession, missing: Mapping[UUID, UUID]) -> N
     if name is not None:
         raise VariantRequired(f"{name} has options: name the variant_id in the order.")
     ids = [str(product_id) for product_id in dict.fromkeys(missing.values())]
-    raise ProductNotFound(f"There is no product {ids[0]} with this variant. Remove it from the order.", products=ids)
+    variant_id, product_id = next(iter(missing.items()))
+    what = f"product {product_id}" if variant_id == product_id else f"variant {variant_id} of the product {product_id}"
+    raise ProductNotFound(f"There is no {what}. Remove it from the order.", products=ids)
 
 
 def _line(row: Row[*tuple[Any, ...]], quantity: int, currency: str | None) -> Line:

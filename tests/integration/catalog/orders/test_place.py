@@ -109,6 +109,18 @@ async def test_place_when_products_do_not_allow_it_then_the_code_says_why(
         assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+async def test_place_when_a_product_or_a_variant_does_not_exist_then_the_detail_names_it(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    cup, unknown = str(await create_product()), str(uuid4())
+    for item, name in (
+        ({"product_id": unknown}, f"product {unknown}"),
+        ({"product_id": cup, "variant_id": unknown}, f"variant {unknown} of the product {cup}"),
+    ):
+        response = await client.post("/catalog/orders", json={"items": [{**item, "quantity": 1}]}, headers=customer)
+        assert response.json()["detail"] == f"There is no {name}. Remove it from the order."
+
+
 @pytest.mark.parametrize(
     ("currency", "price", "rule"),
     [
