@@ -219,14 +219,18 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
 
 
 async def _store_stock(session: AsyncSession, state: FulfilmentState) -> None:
-    """Store the changes of the stock. Units that go back into the stock are stored first: another order of the batch may need them."""
-    before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.accepted}
-    at_once = {order_id: units for order_id, units in state.restocked.items() if order_id in state.accepted}
-    await levels.restock(session, before, levels.PAYMENTS)
+    """Store the changes of the stock.
+
+    Orders that were paid in an earlier batch are restocked first: another order of this batch may need their units. Orders that are paid
+    and refunded in this batch are restocked after their units were sold.
+    """
+    paid_before = {order_id: units for order_id, units in state.restocked.items() if order_id not in state.accepted}
+    paid_now = {order_id: units for order_id, units in state.restocked.items() if order_id in state.accepted}
+    await levels.restock(session, paid_before, levels.PAYMENTS)
     await levels.reserve_again(session, sorted(state.reserved_again), levels.PAYMENTS)
     await levels.sell(session, sorted(state.accepted), levels.PAYMENTS)
-    await levels.restock(session, at_once, levels.PAYMENTS)
-    # Also the reservations of a refunded order for units that were not in stock when it was paid.
+    await levels.restock(session, paid_now, levels.PAYMENTS)
+    # A refunded order may still have reserved units that were not in stock when it was paid.
     await levels.release(session, sorted(state.released | state.restocked.keys()), levels.PAYMENTS)
 
 

@@ -103,7 +103,7 @@ def _check(items: Items, units: Mapping[UUID, ItemUnits], quantities: Mapping[UU
             over.append({"variant_id": str(variant_id), "name": name, "wanted": quantity, "left": left})
     if over:
         names = ", ".join(f"{each['name']} ({each['left']} left)" for each in over[:5])
-        raise OverFulfilled(f"The order has not so many units for the step {step}: {names}.", items=over)
+        raise OverFulfilled(f"The order does not have that many units left for the step {step}: {names}.", items=over)
     # The units were not there when the order was paid (a backorder): they are sold when they are received.
     missing = [variant_id for variant_id in quantities if items[variant_id].stock_state == StockState.RESERVED]
     if missing:

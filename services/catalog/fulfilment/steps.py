@@ -38,7 +38,7 @@ class ItemUnits:
                 return self.quantity - self.delivered
 
     def after(self, step: FulfilmentStep, units: int) -> "ItemUnits":
-        """Return the item after the step with so many units, at most `left`."""
+        """Return the item after the step with this number of units, which is at most `left`."""
         match step:
             case FulfilmentStep.PACK:
                 return replace(self, packed=self.packed + units)

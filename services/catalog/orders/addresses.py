@@ -1,4 +1,6 @@
-"""Addresses of orders: personal data, so they are kept in their own table, in no stored response, and not longer than needed."""
+"""Addresses of orders. They are personal data: they have their own table, are never part of the stored response to an idempotency key, and
+are erased when they are not needed any more.
+"""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -1,7 +1,7 @@
 """Delete expired and cancelled orders for which no money arrived.
 
-Orders with a payment or a delivery are kept for ever: they are part of the accounts. Movements of the stock keep the id of a deleted order,
-so their sums stay the same. Money that arrives for a deleted order is refunded, like money for any order that catalog does not know.
+Orders with a payment or a delivery are kept for ever, for bookkeeping. The stock movements of a deleted order stay, with its id, so their
+sums do not change. Money that arrives for a deleted order is refunded, like money for any order that catalog does not know.
 """
 
 from datetime import timedelta
@@ -26,10 +26,10 @@ DELIVERED = exists().where(Delivery.order_id == Order.id)
 
 
 async def delete_unpaid(session: AsyncSession, limit: int = BATCH) -> int:
-    """Delete up to `limit` orders that ended long enough ago, with their items and notes. Return their number.
+    """Delete up to `limit` orders that ended more than CATALOG_DELETE_UNPAID_ORDERS_DAYS ago, with their items and notes.
 
-    Orders that another transaction has locked are skipped. A payment for an order is recorded under the lock of the order, so the second
-    statement, which sees what was committed before the first one got the locks, deletes no order that has one.
+    Return their number. Orders that another transaction has locked are skipped. The first statement locks the orders, and the second checks
+    the conditions again: a payment, which is recorded under the same lock, may have been committed while the first statement ran.
     """
     age = timedelta(days=settings.catalog_delete_unpaid_orders_days)
     ended = (

@@ -22,7 +22,7 @@ _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 
 
 def new_number() -> str:
-    """Return a random order number. There are 27,512,614,111."""
+    """Return a random order number, one of 27,512,614,111."""
     return _with_check_character("".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1)))
 
 

@@ -1,8 +1,9 @@
 """The only place where stock changes: each function changes the levels of variants and records the movements in one statement.
 
-`on_hand` is the number of units that are not sold, `reserved` the part of them that unpaid orders hold, and paid orders that wait for
-units. Units are sold when their order is paid, also those that are shipped later: so no other order can reserve them. An order needs
-`on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited, and its orders move no stock.
+`on_hand`: units in the shop that are not sold. `reserved`: units that unpaid orders have reserved, and units for which paid orders wait; it
+can be greater than `on_hand`. Units are sold when their order is paid, even if they are shipped later, so that no other order can reserve
+them. An order can be placed if `on_hand - reserved + backorder_limit >= quantity`. A variant without a level is unlimited: its orders
+change no stock.
 
 Orders are locked first, then levels in order of the variant's id, so that concurrent transactions do not deadlock.
 """
@@ -18,7 +19,7 @@ from services.catalog.order_models import OrderItem
 from services.catalog.stock.models import StockLevel
 
 AVAILABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
-"""How many units can be ordered. Negative after a count below what is reserved."""
+"""How many units can be ordered. Negative if staff have counted fewer units than are reserved."""
 
 PAYMENTS = "payments"
 """The actor of movements that events of payments cause."""

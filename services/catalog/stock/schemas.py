@@ -26,7 +26,7 @@ class MoveStock(RequestModel):
     expected: Units | None = Field(
         default=None,
         description="Required for `counted`, and only allowed there: `on_hand` as you know it. "
-        "If it is another, the answer is 409 with the true number",
+        "If it has changed, the answer is 409 with the current number",
     )
     reason: Line = Field(description="Why the stock changes, for the history")
 
@@ -54,8 +54,8 @@ class StockLevelView(ResponseModel):
     backorder_limit: int = Field(description="Units that can be ordered although they are not there")
     affected_orders: list[UUID] = Field(
         default=[],
-        description="Only if more is reserved than is there and than can be ordered in advance: the unpaid orders that have reserved it, "
-        f"newest first, at most {MAX_AFFECTED}. Cancel some of them, or receive more",
+        description="The unpaid orders that have reserved units, newest first, if `reserved` is greater than `on_hand` plus "
+        f"`backorder_limit`; otherwise empty. At most {MAX_AFFECTED}. Cancel some of them, or receive more units",
     )
 
 
