@@ -84,6 +84,7 @@ def fill(example: str, runs_as: str) -> str:
         found = {
             "PAYSTACK_SECRET_KEY": f"sk_test_{secrets.token_hex(20)}",
             "PAYMENTS_CLIENT_SECRET": secrets.token_hex(24),
+            "CATALOG_STATUS_TOKEN_SECRET": secrets.token_hex(24),
             "AUTH_RUNS_AS": runs_as,
         }
         return f"{name}={found.get(name, '')}"

@@ -72,11 +72,11 @@ class Purchase:
         """Register a customer and return their Authorization header."""
         return await self.register(f"ada-{self.suffix}@example.com")
 
-    async def register(self, email: str, headers: Headers | None = None) -> Headers:
+    async def register(self, email: str) -> Headers:
         """Register an account, verify its address if the mail catcher has the mail, log in and return the Authorization header."""
         account = {"email": email, "password": secrets.token_urlsafe(18), "name": "Ada"}
         url = f"{self.shop.auth}/auth/users"
-        await self.calls.call(f"{email} registers", "POST", url, json=account, headers=headers)
+        await self.calls.call(f"{email} registers", "POST", url, json=account)
         if self.shop.mail_catcher:
             await self._verify(email)
         return await self.log_in(f"{self.who} logs in", email, account["password"])

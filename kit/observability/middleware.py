@@ -62,7 +62,9 @@ class Telemetry:
         except ClientDisconnect:
             status = status or CLIENT_CLOSED_REQUEST
         except Exception:
-            log.exception("unhandled error", method=scope["method"], path=scope["path"][:200])
+            # Not the path of a known route: a parameter may be a secret, such as the status token of an order.
+            path = getattr(scope.get("route"), "path", scope["path"][:200])
+            log.exception("unhandled error", method=scope["method"], path=path)
             if status:
                 raise
             await problem_response(

@@ -9,6 +9,7 @@ from kit.app import create_app
 from kit.audit.routes import audit_router
 from kit.auth import AuthState, TokenVerifier
 from kit.db.schema import schema_check
+from kit.http.rate_limit import TokenBuckets
 from kit.jwks import jwks_fetcher
 from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.catalog.categories import routes as categories
@@ -16,8 +17,9 @@ from services.catalog.categories.transaction import TreeQueueState
 from services.catalog.db import engine, reading, reading_engine, searching_engine
 from services.catalog.fulfilment import routes as fulfilment
 from services.catalog.models import AuditLogEntry
-from services.catalog.orders import deliveries, note_routes
+from services.catalog.orders import deliveries, note_routes, status
 from services.catalog.orders import routes as orders
+from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.orders.transaction import OrderQueueState
 from services.catalog.products import routes as products
 from services.catalog.products.lists import ProductReads, product_reads
@@ -28,7 +30,7 @@ from services.catalog.turns import TurnQueue
 from services.catalog.variants import routes as variants
 
 
-class CatalogState(AuthState, OrderQueueState, TreeQueueState):
+class CatalogState(AuthState, OrderQueueState, TreeQueueState, status.StatusLimitState):
     """The objects that all requests of the process share."""
 
     product_reads: ProductReads
@@ -37,6 +39,7 @@ class CatalogState(AuthState, OrderQueueState, TreeQueueState):
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
     """Create the objects that requests share. Close the database connections at shutdown."""
+    status_tokens()
     fetch_keys = jwks_fetcher(settings.jwks_url)
     revocations = Revocations(revocations_fetcher(settings.revocations_url or revocations_url(settings.jwks_url)))
     verifier = TokenVerifier(
@@ -52,6 +55,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[CatalogState]:
             # A third of the connections is left for other writes.
             order_queue=TurnQueue(settings.database_connections * 2 // 3),
             tree_queue=TurnQueue(1),
+            status_requests=TokenBuckets(status.REQUESTS_PER_MINUTE),
         )
     await engine.dispose()
     await reading_engine.dispose()
@@ -75,6 +79,7 @@ app = create_app(
         tags.router,
         stock.router,
         variants.router,
+        status.router,
         orders.router,
         fulfilment.router,
         note_routes.router,

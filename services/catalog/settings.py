@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from kit.fields import HttpUrl
-from kit.settings import DatabaseUrl, Port, Settings, load_settings
+from kit.settings import DatabaseUrl, Port, Secret, Settings, load_settings
 
 
 class CatalogSettings(Settings):
@@ -13,6 +13,10 @@ class CatalogSettings(Settings):
     catalog_migration_database_url: DatabaseUrl | None = Field(
         default=None,
         description="URL of the catalog database for the role that owns the tables, for `migrate`; default: CATALOG_DATABASE_URL",
+    )
+    catalog_status_token_secret: Secret | None = Field(
+        default=None,
+        description="Secret from which the key of status tokens is derived; default: CATALOG_DATABASE_URL, so they end when it changes",
     )
     jwks_url: HttpUrl = Field(description="URL of auth's public keys")
     revocations_url: HttpUrl | None = Field(

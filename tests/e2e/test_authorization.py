@@ -104,6 +104,7 @@ async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
         "category_id": category["id"],
         "name": TAG,
         "order_id": order["id"],
+        "status_token": order["status_token"],
         "reference": payment["reference"],
         "account_id": (await log_in(shop))["sub"],
         **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id"), missing),

@@ -5,22 +5,27 @@ import json
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from io import StringIO
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from rich.console import Console as Terminal
 
 from contracts.tokens import PROGRAM_SCOPES
+from dev.cli.calls import Calls, Shop
+from dev.cli.guest_purchase import GuestPurchase
 from dev.process.ports import LOOPBACK
 from dev.stack.stack import Stack
 from services.payments.paystack.webhook_addresses import WEBHOOK_ADDRESSES
 from tests.fixtures.echoing_program import EchoingProgram, Received, running_program
 from tests.fixtures.forged_tokens import MALFORMED, forge, well_formed
 from tests.fixtures.gateways import CLIENT, KINDS, TLS_SERVER, Answer, Gateway, running_gateway
-from tests.fixtures.stack_client import StackClient
+from tests.fixtures.stack_client import StackClient, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the clients need the addresses 127.0.0.2 to 127.0.0.4")
 
@@ -167,6 +172,17 @@ async def test_claimed_callers_when_sent_to_a_service_change_nothing(gateway: Ga
     assert problem(answer) == (403, "not_allowed")
 
 
+async def test_guest_when_the_whole_purchase_goes_through_the_gateway_gets_the_order(
+    gateway: Gateway, shop: StackClient
+) -> None:
+    printed = StringIO()
+    url = f"http://{LOOPBACK}:{gateway.port}"
+    through = Shop(url, url, url, shop.env["ADMIN_EMAIL"], shop.env["ADMIN_PASSWORD"], shop.env["MAIL_CATCHER_URL"])
+    async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        await GuestPurchase(through, Calls(client, Terminal(file=printed, soft_wrap=True))).make()
+    assert "event: the order belongs to the account" in printed.getvalue()
+
+
 async def test_client_address_when_it_is_forged_is_replaced(gateway: Gateway, token: str) -> None:
     forged = [("X-Forwarded-For", "52.31.139.75"), ("X-Real-IP", "52.31.139.75"), ("Forwarded", "for=52.31.139.75")]
     names = ("x-forwarded-for", "x-real-ip", "forwarded")
@@ -262,3 +278,31 @@ async def test_requests_when_auth_cannot_answer_do_not_reach_the_program(
     assert problem(answer) in {(502, "bad_gateway"), (503, "unavailable")}
     assert answer.headers["retry-after"] == "1"
     assert program.received == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_status_token_when_it_is_in_a_path_is_in_no_log_of_the_gateway(
+    kind: str, upstreams: dict[str, int], shop: StackClient
+) -> None:
+    order = await shop.order(shop.bearer(), await shop.product())
+    path = f"/catalog/orders/status/{order['status_token']}"
+
+    async def requested(ports: dict[str, int], status: int) -> None:
+        async with running_gateway(kind, ports, FAST) as gateway:
+            for target in (path, f"{path}?x=1"):
+                answer = await gateway.send("GET", target)
+                assert answer.status == (422 if "?" in target and status == 200 else status), answer.body
+                assert answer.headers["cache-control"] == "no-store" or status != 200
+            await gateway.send("GET", "/auth/last-request")
+
+            async def logged() -> str | None:
+                text = await asyncio.to_thread(gateway.log.read_text)
+                count = text.count("/catalog/orders/status/REDACTED")
+                return text if count >= 2 and "/auth/last-request" in text else None
+
+            assert order["status_token"] not in await until(logged)
+
+    await requested(upstreams, 200)
+    with socket.socket() as closed:
+        closed.bind((LOOPBACK, 0))
+        await requested({**upstreams, "catalog:8002": closed.getsockname()[1]}, 502)

@@ -1,4 +1,7 @@
-"""A guest buys, logs in to an account and merges into it: the order, the payment and the card belong to the account."""
+"""A guest buys, and logs in to an account and merges into it, or registers: the order and the payment belong to the account.
+
+Whoever has the status token of the order reads its status all the time without logging in.
+"""
 
 import httpx
 
@@ -10,14 +13,25 @@ def bearer(tokens: Json) -> Json:
     return {"Authorization": f"Bearer {tokens['access_token']}"}
 
 
-async def test_guest_when_merged_into_an_account_gives_it_order_and_payment(shop: StackClient) -> None:
+async def status_of(shop: StackClient, order: Json) -> str:
+    """Return the status of an order, read with its status token only."""
+    url = f"{shop.env['CATALOG_URL']}/catalog/orders/status/{order['status_token']}"
+    answer = await shop.call("GET", url, expect=200)
+    assert answer.headers["cache-control"] == "no-store"
+    assert order["customer_id"] not in answer.text
+    return str(answer.json()["status"])
+
+
+async def test_guest_when_merged_into_an_account_gives_it_order_payment_and_status_token(shop: StackClient) -> None:
     async with httpx.AsyncClient(base_url=shop.env["AUTH_URL"], trust_env=False, timeout=30) as http:
         auth = AuthClient(http)
         guest = (await http.post("/auth/guests")).json()
         order = await shop.order(bearer(guest), await shop.product())
         payment = await shop.start_payment(bearer(guest), order, email="guest@example.com")
+        assert await status_of(shop, order) == "pending"
         await shop.pay(payment["reference"])
         await shop.wait_delivered(bearer(guest), order)
+        assert await status_of(shop, order) == "delivered"
         account = (await auth.register()).json()
         tokens = (await auth.login(account["email"])).json()
         body = {"refresh_token": guest["refresh_token"]}
@@ -31,8 +45,9 @@ async def test_guest_when_merged_into_an_account_gives_it_order_and_payment(shop
         return [answer.status_code for answer in answers] == [200, 200] or None
 
     await until(moved)
-    customer = (await shop.call("GET", order_url, headers=bearer(tokens), expect=200)).json()["customer"]
-    assert (customer["id"], customer["email"]) == (account["id"], account["email"])
+    found = (await shop.call("GET", order_url, headers=bearer(tokens), expect=200)).json()
+    assert (found["customer"]["id"], found["customer"]["email"]) == (account["id"], account["email"])
+    assert (found["status_token"], await status_of(shop, order)) == (order["status_token"], "delivered")
     # The invariants compare the orders of each customer with those that were answered with 201.
     shop.acknowledged.orders[order["customer_id"]].remove(order["id"])
     shop.acknowledged.orders.setdefault(account["id"], set()).add(order["id"])
@@ -54,3 +69,4 @@ async def test_guest_when_registered_keeps_its_order(shop: StackClient) -> None:
         return customer["email"] == body["email"] or None
 
     await until(known)
+    assert await status_of(shop, order) == "pending"

@@ -18,7 +18,7 @@ PAGE = (PROJECT / "docs" / "catalog.md").read_text(encoding="utf-8")
 HEADER = "| who | request | body | answer |"
 IDS = {
     "products": {"product_id": "id"},
-    "orders": {"order_id": "id", "number": "number"},
+    "orders": {"order_id": "id", "number": "number", "status_token": "status_token"},
     "payments": {"reference": "reference"},
 }
 """The names of values in later rows, each with its field in the answer, by the last part of the path that creates the object."""

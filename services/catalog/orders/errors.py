@@ -24,6 +24,12 @@ class OrderNotFound(Problem):
     status = 404
 
 
+class StatusTokenNotFound(Problem):
+    """No order has this status token. Check that you have opened the whole link."""
+
+    status = 404
+
+
 class CancelReasonRequired(Problem):
     """Staff must give a reason when they cancel the order of a customer, who sees it. Repeat the request with `reason`."""
 

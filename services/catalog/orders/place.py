@@ -18,7 +18,7 @@ from kit.idempotency.keys import IdempotentRequest
 from services.catalog import metrics
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import numbers
-from services.catalog.orders.addresses import load_addresses, store_address
+from services.catalog.orders.addresses import store_address
 from services.catalog.orders.errors import AddressRequired, AmountTooLarge, AmountTooSmall, OutOfStock, TooManyUnits
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
@@ -26,6 +26,8 @@ from services.catalog.orders.limits import check_limits
 from services.catalog.orders.lines import Line, load_lines
 from services.catalog.orders.models import Delivery
 from services.catalog.orders.schemas import CustomerView, OrderItemView, OrderView, PlaceOrder
+from services.catalog.orders.status_tokens import status_tokens
+from services.catalog.orders.views import with_secrets
 from services.catalog.settings import settings
 from services.catalog.statuses import OrderStatus, ProductKind, StockState
 from services.catalog.stock import levels
@@ -56,16 +58,17 @@ async def place_order(
         stored = await keys.find(session, IdempotencyKey, idempotent)
         if stored is None:
             raise
-        return await with_address(session, OrderView.model_validate(stored.body))
+        return await with_secrets(session, OrderView.model_validate(stored.body))
     limited = {line.variant_id: line for line in lines if line.on_hand is not None}
     wanted = {key: line.wanted() for key, line in limited.items()}
     stored = await check_limits(session, customer, network, wanted, idempotent)
     if stored is not None:
-        return await with_address(session, OrderView.model_validate(stored.body))
+        return await with_secrets(session, OrderView.model_validate(stored.body))
     order = _new_order(customer, lines, request.metadata or {})
     await _reserve(session, limited, order.id, customer)
     items = [_item_row(position, line) | {"created_at": order.created_at} for position, line in enumerate(lines)]
     await _insert(session, _order_row(order, lines, customer, network), items, idempotent, order)
+    order.status_token = status_tokens().token_of(order.id)
     if request.address is not None and _needs_fulfilment(lines):
         order.address = await store_address(session, order.id, request.address)
     if order.status != OrderStatus.PENDING:
@@ -90,12 +93,6 @@ async def _sell_free(session: AsyncSession, order: OrderView) -> None:
     if order.status == OrderStatus.DELIVERED:
         await session.execute(insert(Delivery).values(order_id=order.id, delivered_at=order.delivered_at))
         after_commit(session, metrics.orders_delivered.inc)
-
-
-async def with_address(session: AsyncSession, order: OrderView) -> OrderView:
-    """Return a stored response with the address of the order, which is not stored in it, so that it can be erased."""
-    address = (await load_addresses(session, [order.id])).get(order.id)
-    return order.model_copy(update={"address": address})
 
 
 async def _check(session: AsyncSession, request: PlaceOrder) -> list[Line]:

@@ -38,6 +38,7 @@ from services.catalog.orders.numbers import OrderKey
 from services.catalog.orders.positions import OrderSort
 from services.catalog.orders.schemas import CancelOrder, OrderPage, OrderView, PlaceOrder
 from services.catalog.orders.transaction import OrderTransaction
+from services.catalog.orders.views import with_secrets, without_secrets
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
@@ -128,14 +129,12 @@ async def cancel_order(
     """
     idempotent = IdempotentRequest.of(caller.id, f"cancel_order {order_id}", key, request)
     reason = None if request is None else request.reason
-    return await keys.respond_once(
-        session,
-        IdempotencyKey,
-        idempotent,
-        OrderView,
-        lambda: cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor),
-        status=200,
-    )
+
+    async def cancelled() -> OrderView:
+        return without_secrets(await cancel.cancel_order(session, caller, order_id, reason=reason, actor=actor))
+
+    order = await keys.respond_once(session, IdempotencyKey, idempotent, OrderView, cancelled, status=200)
+    return await with_secrets(session, order)
 
 
 @router.delete(

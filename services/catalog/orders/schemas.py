@@ -132,6 +132,7 @@ class OrderView(ResponseModel):
         {
             "id": "0b9f7f3e-3c55-4f4e-8a8f-1f3a6f0e4a51",
             "number": "7K3M-9QXQ",
+            "status_token": "Vb0cYk0bYt3Yw2mEo0xvXn1m4mT2cCz9qSg6m3l5u7A",
             "customer_id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
             "customer": {
                 "id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
@@ -175,6 +176,10 @@ class OrderView(ResponseModel):
     id: UUID = Field(description="Id of the order")
     number: str = Field(
         description="Short number of the order for phone calls. Its last character is a check character"
+    )
+    status_token: str = Field(
+        default="",
+        description="Whoever has it can read the status of the order at GET /catalog/orders/status/{status_token} without logging in",
     )
     customer_id: str = Field(description="Id of the account that placed the order")
     customer: CustomerView = Field(description="The account that placed the order, as auth knows it now")

@@ -19,6 +19,7 @@ from services.catalog.orders.schemas import (
     OrderPaymentView,
     OrderView,
 )
+from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.statuses import OrderStatus
 
 
@@ -80,6 +81,17 @@ async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[
     ]
 
 
+def without_secrets(order: OrderView) -> OrderView:
+    """Return the order as it is stored with an idempotency key: without its status token, and without its address, which can be erased."""
+    return order.model_copy(update={"address": None, "status_token": ""})
+
+
+async def with_secrets(session: AsyncSession, order: OrderView) -> OrderView:
+    """Return the order of a stored response with its status token and the address that it still has."""
+    address = (await load_addresses(session, [order.id])).get(order.id)
+    return order.model_copy(update={"address": address, "status_token": status_tokens().token_of(order.id)})
+
+
 def _view(
     order: OrderRow,
     items: list[OrderItemView],
@@ -91,6 +103,7 @@ def _view(
     refunded = sum(each.refunded_amount for each in payments if each.reference == order.payment_reference)
     return OrderView(
         **order._asdict(),
+        status_token=status_tokens().token_of(order.id),
         customer=CustomerView(id=order.customer_id, email=order.customer_email, name=order.customer_name),
         items=items,
         refunded_amount=min(refunded, order.amount),
