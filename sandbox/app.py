@@ -28,8 +28,8 @@ from sandbox.settlements import routes as settlements
 from sandbox.state import CurrentState, State
 from sandbox.store import Store
 from sandbox.transactions import control_routes as transaction_controls
+from sandbox.transactions import partial_debit_routes, saved_card_routes
 from sandbox.transactions import routes as transactions
-from sandbox.transactions import saved_card_routes
 from sandbox.webhooks import control_routes as webhook_controls
 from sandbox.webhooks import routes as webhooks
 from sandbox.webhooks.dispatcher import WebhookDispatcher
@@ -47,6 +47,7 @@ BODY_LIMIT = 2 * 1024 * 1024
 
 PAYSTACK_ROUTES = (
     saved_card_routes,
+    partial_debit_routes,
     transactions,
     pending_charges,
     refunds,

@@ -191,8 +191,8 @@ def install(app: FastAPI) -> None:
     async def http_error(request: Request, error: Exception) -> ApiResponse:
         assert isinstance(error, HTTPException)  # noqa: S101
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not request.url.path.startswith("/sandbox/"):
-            # Paystack answers 404 if it has no call with this method and path. For example, POST /transaction/partial_debit is not
-            # emulated, but its path matches GET /transaction/{id}, so the framework would answer 405.
+            # Paystack answers 404 if it has no call with this method and path. For example, POST /refund/1 is no call
+            # of Paystack, but its path matches GET /refund/{id}, so the framework would answer 405.
             return error_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
         message = error.detail or HTTPStatus(error.status_code).phrase
         return error_response(error.status_code, message, headers=error.headers)

@@ -59,6 +59,13 @@ class Faults(StrictModel):
         strict=False,
         description="Result of charging a saved card. paused: the payer must go to the checkout page.",
     )
+    saved_card_balance: int | None = Field(
+        None,
+        ge=0,
+        le=10**15,
+        description="Subunits on the account of every saved card: partial_debit charges no more than that, and a charge of more is "
+        "declined. null: enough.",
+    )
     insufficient_balance: bool = Field(
         False,
         description="Refuse POST /refund as if the merchant's balance were too low. Paystack publishes neither code nor message of this "

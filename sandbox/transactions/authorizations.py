@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sandbox.enums import Channel
 from sandbox.transactions.channels import REUSABLE, authorization_code_of
 from sandbox.transactions.models import Transaction
+from sandbox.transactions.saved_card_errors import CardNotUsable, EmailDiffers
 
 ROWS_KEPT = 200_000
 """Number of latest authorizations that are kept. Older ones are deleted."""
@@ -37,6 +38,16 @@ def find_active(connection: sqlite3.Connection, code: str) -> Authorization | No
         "SELECT email, card, channel FROM authorizations WHERE code = ? AND active", (code,)
     ).fetchone()
     return Authorization(row[0], row[1], Channel(row[2])) if row else None
+
+
+def find_usable(connection: sqlite3.Connection, code: str, email: str) -> Authorization:
+    """Return the authorization to charge. Errors: CardNotUsable if it is not active, EmailDiffers for the email of another payer."""
+    authorization = find_active(connection, code)
+    if authorization is None:
+        raise CardNotUsable
+    if authorization.email != email.lower():
+        raise EmailDiffers
+    return authorization
 
 
 def deactivate(connection: sqlite3.Connection, code: str) -> bool:

@@ -8,7 +8,6 @@ from starlette.responses import Response
 from sandbox.api.fields import parse_fields, required_string
 from sandbox.api.openapi import body_of
 from sandbox.enums import ChargeOutcome, SavedCardOutcome
-from sandbox.errors import ApiError
 from sandbox.paystack_route import PaystackRoute
 from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
@@ -17,29 +16,9 @@ from sandbox.transactions.cards import CARDS_BY_NUMBER
 from sandbox.transactions.charges import PaymentAttempt, apply_attempt
 from sandbox.transactions.models import Transaction
 from sandbox.transactions.parsing import parse_initialize
+from sandbox.transactions.saved_card_errors import CardNotFound
 
 router = APIRouter(tags=["Paystack's API"], route_class=PaystackRoute)
-
-
-class CardNotFound(ApiError):
-    """Authorization code not found."""
-
-    status = 404
-    code = "not_found"
-
-
-class CardNotUsable(ApiError):
-    """Authorization code is not one that can be charged"""
-
-    code = "invalid_params"
-    next_step = "Send the authorization_code of an active authorization whose reusable is true"
-
-
-class EmailDiffers(ApiError):
-    """Email does not match the authorization code"""
-
-    code = "invalid_params"
-    next_step = "Send the email of the payment that created the authorization"
 
 
 CHARGE = {
@@ -71,23 +50,21 @@ async def charge_authorization(request: Request, state: CurrentState) -> Respons
     """Charge a saved card without the payer. The result is in `data.status`. If the response is 400, no transaction was created."""
     fields = parse_fields(request.headers.get("content-type", ""), await request.body())
     new, code = parse_initialize(fields), required_string(fields, "authorization_code", 100)
-    outcome = state.fault_injector.faults.saved_cards
+    faults = state.fault_injector.faults
+    outcome = faults.saved_cards
 
     def job(connection: sqlite3.Connection) -> Transaction:
-        authorization = authorizations.find_active(connection, code)
-        if authorization is None:
-            raise CardNotUsable
-        if authorization.email != new.email.lower():
-            raise EmailDiffers
+        authorization = authorizations.find_usable(connection, code, new.email)
         added = queries.add(connection, new, state.settings.domain, "charge")
         if outcome == SavedCardOutcome.PAUSED:
             return added
-        charged = outcome == SavedCardOutcome.CHARGED
+        covered = faults.saved_card_balance is None or new.amount <= faults.saved_card_balance
+        charged = outcome == SavedCardOutcome.CHARGED and covered
         attempt = PaymentAttempt(
             ChargeOutcome.SUCCESS if charged else ChargeOutcome.FAILED,
             CARDS_BY_NUMBER[authorization.card],
             channel=authorization.channel,
-            gateway_response="Approved" if charged else None,
+            gateway_response="Approved" if charged else None if covered else "Insufficient funds",
         )
         return apply_attempt(connection, state.dispatcher, added, attempt)
 

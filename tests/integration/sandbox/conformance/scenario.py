@@ -71,6 +71,7 @@ class Scenario:
         await self._call("GET", "/transaction/totals")
         card = {"authorization_code": paid["authorization"]["authorization_code"]}
         await self._call("POST", "/transaction/charge_authorization", body=opening | card)
+        await self._call("POST", "/transaction/partial_debit", body=opening | card | {"at_least": "100"})
         await self._call("POST", "/customer/authorization/deactivate", body=card)
         return paid
 

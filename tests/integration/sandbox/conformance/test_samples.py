@@ -27,6 +27,7 @@ RESPONSES = {
     "transactions.totals": ("GET", "/transaction/totals"),
     "transactions.view_timeline": ("GET", "/transaction/timeline/{}"),
     "transactions.charge_authorization": ("POST", "/transaction/charge_authorization"),
+    "transactions.partial_debit": ("POST", "/transaction/partial_debit"),
     "customers.deactivate-authorization": ("POST", "/customer/authorization/deactivate"),
     "charges.create": ("POST", "/charge/submit_otp"),
     "charges.submit-otp": ("POST", "/charge/submit_otp"),

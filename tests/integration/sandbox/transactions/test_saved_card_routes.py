@@ -89,3 +89,57 @@ async def test_charge_with_a_saved_card_fault_is_declined_or_paused(merchant: Me
     assert (await merchant.verify(paused["reference"]))["status"] == "abandoned"
     assert (await merchant.http.get(paused["authorization_url"])).status_code == 200
     assert (await merchant.pay(paused["reference"])).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("balance", "at_least", "paid"),
+    [
+        (None, None, 250_000),
+        (100_000, None, 100_000),
+        (100_000, "100000", 100_000),
+        (300_000, "100000", 250_000),
+        (99_999, "100000", None),
+        (0, None, None),
+    ],
+)
+async def test_partial_debit_charges_what_the_account_has(
+    merchant: Merchant, receiver: WebhookReceiver, balance: int | None, at_least: str | None, paid: int | None
+) -> None:
+    card = (await merchant.paid())["authorization"]["authorization_code"]
+    await receiver.wait(1)
+    await merchant.http.put("/sandbox/faults", json={"saved_card_balance": balance})
+    body = {"email": "ada@example.com", "amount": 250_000, "currency": "NGN", "authorization_code": card}
+    response = await merchant.call("POST", "/transaction/partial_debit", json=body | {"at_least": at_least})
+    data = response.json()["data"]
+    assert (response.status_code, data["requested_amount"]) == (200, 250_000)
+    if paid is None:
+        assert (data["status"], data["gateway_response"]) == ("failed", "Insufficient funds")
+        return
+    assert (data["status"], data["amount"]) == ("success", paid)
+    webhook = json.loads((await receiver.wait(2))[1].body)["data"]
+    assert (webhook["amount"], webhook["requested_amount"]) == (paid, 250_000)
+
+
+async def test_charge_of_more_than_the_account_has_is_declined(isolated_merchant: Merchant) -> None:
+    card = (await isolated_merchant.paid())["authorization"]["authorization_code"]
+    await isolated_merchant.http.put("/sandbox/faults", json={"saved_card_balance": 100})
+    body = {"email": "ada@example.com", "currency": "NGN", "authorization_code": card}
+    outcomes = []
+    for amount in (100, 101):
+        charge = await isolated_merchant.call(
+            "POST", "/transaction/charge_authorization", json=body | {"amount": amount}
+        )
+        outcomes.append((charge.json()["data"]["status"], charge.json()["data"]["gateway_response"]))
+    assert outcomes == [("success", "Approved"), ("failed", "Insufficient funds")]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"currency": "GHS"}, {"currency": None}, {"email": "b@example.com"}, {"at_least": "much"}]
+)
+async def test_partial_debit_that_cannot_be_made_is_refused(
+    shared_merchant: Merchant, changed: dict[str, str | None]
+) -> None:
+    card = (await shared_merchant.paid())["authorization"]["authorization_code"]
+    body = {"email": "ada@example.com", "amount": 100, "currency": "NGN", "authorization_code": card}
+    response = await shared_merchant.call("POST", "/transaction/partial_debit", json=body | changed)
+    assert (response.status_code, response.json()["status"]) == (400, False)
