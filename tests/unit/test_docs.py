@@ -1,4 +1,4 @@
-"""Check that what the documentation names exists: a promise whose test was renamed shows nothing."""
+"""Check that what the documentation names exists: a guarantee whose test was renamed would refer to no test."""
 
 import re
 from itertools import chain
