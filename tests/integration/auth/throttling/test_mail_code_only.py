@@ -105,7 +105,7 @@ async def by_reset(auth: AuthClient, mail_server: MailServer, _: str) -> str:
 
 
 @pytest.mark.parametrize("end", [by_known_device, by_code, by_reset])
-async def test_login_when_the_owner_got_in_then_unknown_devices_can_use_the_password_again(
+async def test_login_when_the_owner_has_logged_in_then_unknown_devices_can_use_the_password_again(
     auth: AuthClient, mail_server: MailServer, end: Callable[[AuthClient, MailServer, str], Awaitable[str]]
 ) -> None:
     await auth.register(EMAIL)

@@ -127,7 +127,7 @@ async def test_access_token_when_a_header_is_wrong_then_401(
     assert (await auth.me(token)).status_code == 401
 
 
-async def test_access_token_when_signed_by_a_foreign_key_then_401(auth: AuthClient, key: SigningKey, sub: str) -> None:
+async def test_access_token_when_signed_by_an_unknown_key_then_401(auth: AuthClient, key: SigningKey, sub: str) -> None:
     head = {"typ": TOKEN_TYPE, "kid": key.kid}
     jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(FOREIGN.public_key()))
     for more in (

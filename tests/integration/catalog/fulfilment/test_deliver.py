@@ -185,7 +185,7 @@ async def test_handle_when_the_refund_comes_before_the_payment_then_nothing_is_d
         ({"currency": "USD"}, "the event states USD 500.00; the amount of order {order} is NGN 500.00"),
     ],
 )
-async def test_handle_when_the_amount_or_the_currency_differs_then_the_event_is_held_and_changes_nothing(
+async def test_handle_when_the_amount_or_the_currency_differs_then_the_event_fails_and_changes_nothing(
     client: httpx.AsyncClient, customer: Headers, kind: Callable[..., Event], differs: dict[str, Any], reason: str
 ) -> None:
     order, other = [await create_order(client, customer, {await create_product(5): 1}) for _ in range(2)]
@@ -198,7 +198,7 @@ async def test_handle_when_the_amount_or_the_currency_differs_then_the_event_is_
 
 
 @pytest.mark.parametrize("kind", [payment_succeeded, payment_refunded])
-async def test_handle_when_two_orders_have_one_reference_then_the_second_event_is_held(
+async def test_handle_when_two_orders_have_one_reference_then_the_second_event_fails(
     client: httpx.AsyncClient, customer: Headers, kind: Callable[..., Event]
 ) -> None:
     one, two = [await create_order(client, customer, {await create_product(5): 1}) for _ in range(2)]

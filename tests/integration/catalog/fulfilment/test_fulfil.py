@@ -203,7 +203,7 @@ async def test_fulfil_when_the_order_is_not_paid_or_refunded_then_409(
         assert refused.json()["order_status"] == status
 
 
-async def test_fulfil_when_the_units_are_not_there_yet_then_409_until_they_are_received(
+async def test_fulfil_when_the_units_are_not_in_stock_yet_then_409_until_they_are_received(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(0, kind="shipped")

@@ -100,7 +100,7 @@ async def test_refund_when_it_was_reported_before_the_payment_then_nothing_is_de
 
 
 @pytest.mark.parametrize("kind", ["digital", "shipped"])
-async def test_refund_when_the_units_were_never_there_then_their_reservation_is_released(
+async def test_refund_when_the_units_were_never_in_stock_then_their_reservation_is_released(
     client: httpx.AsyncClient, editor: Headers, customer: Headers, kind: str
 ) -> None:
     cup = await create_product(0, kind=kind)

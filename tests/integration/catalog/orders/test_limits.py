@@ -62,7 +62,7 @@ async def test_place_when_a_customer_sends_40_orders_at_once_then_exactly_ten_ar
     assert Counter(await asyncio.gather(*(order() for _ in range(40)))) == {201: 10, 409: 30}
 
 
-async def test_place_when_one_customer_wants_the_whole_shelf_then_half_of_it_is_left(
+async def test_place_when_one_customer_orders_the_whole_stock_then_half_of_it_is_left(
     client: httpx.AsyncClient, customer: Headers, other_customer: Headers
 ) -> None:
     cup = await create_product(100)
@@ -125,7 +125,7 @@ async def test_place_when_units_run_low_then_it_is_logged_once(
     assert [(message["product_id"], message["left"]) for message in low] == [(str(cup), 4)]
 
 
-async def test_backorder_when_a_limit_is_set_then_so_many_more_can_be_ordered(
+async def test_backorder_when_a_limit_is_set_then_that_many_more_units_can_be_ordered(
     client: httpx.AsyncClient, editor: Headers, customer: Headers
 ) -> None:
     cup = await create_product(1)

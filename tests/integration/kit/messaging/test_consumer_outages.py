@@ -89,7 +89,7 @@ async def shaky(postgres: Postgres, sessions: Sessions) -> AsyncIterator[tuple[P
         await engine.dispose()
 
 
-async def test_a_database_that_is_away_costs_no_delivery(
+async def test_an_unavailable_database_uses_up_no_delivery(
     sessions: Sessions, broker: Broker, handler: Handler, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
 ) -> None:
     proxy, through = shaky
@@ -115,7 +115,7 @@ async def test_a_database_that_is_away_costs_no_delivery(
     assert await broker.ready_messages(broker.queue.dead_letters) == 0
 
 
-async def test_a_stop_while_the_database_is_away_gives_the_messages_back(
+async def test_a_shutdown_while_the_database_is_unavailable_returns_the_messages_to_the_queue(
     sessions: Sessions, broker: Broker, handler: Handler, shaky: tuple[Proxy, Sessions], consumer: MakeConsumer
 ) -> None:
     proxy, through = shaky

@@ -111,7 +111,7 @@ async def test_initialize_when_the_currency_is_not_enabled_raises_refused(sandbo
         ("rate_limited", RateLimited, False),
     ],
 )
-async def test_initialize_when_a_fault_occurs_raises_its_error_and_verify_tells_what_happened(
+async def test_initialize_when_a_fault_occurs_raises_its_error_and_verify_returns_the_result(
     sandbox_client: Paystack, merchant: Merchant, mode: str, error: type[PaystackError], made: bool
 ) -> None:
     await order_faults(merchant, initialize={"mode": mode, "times": 1})
@@ -148,7 +148,7 @@ async def test_call_when_the_key_is_wrong_raises_key_rejected(merchant: Merchant
             await client.transactions.verify("pay-nobody")
 
 
-async def test_call_when_nobody_listens_raises_no_answer() -> None:
+async def test_call_when_the_connection_is_refused_raises_no_answer() -> None:
     async with paystack_client(url="http://127.0.0.1:9") as client:
         with pytest.raises(NoAnswer):
             await client.transactions.verify("pay-nobody")
@@ -225,7 +225,7 @@ class Drip(httpx.AsyncByteStream):
             await asyncio.sleep(0.01)
 
 
-async def test_call_when_the_answer_drips_ends_at_its_deadline() -> None:
+async def test_call_when_the_answer_arrives_byte_by_byte_ends_at_its_deadline() -> None:
     async with asyncio.timeout(3):
         with short_deadline(), pytest.raises(NoAnswer):
             await verify_with(httpx.Response(200, stream=Drip()))

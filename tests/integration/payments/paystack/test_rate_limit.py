@@ -39,7 +39,7 @@ async def calls_left(paystack: Paystack, bucket: Bucket = "others") -> int:
     return count
 
 
-async def test_no_call_leaves_the_whole_allowance(limited: Paystack) -> None:
+async def test_limit_before_any_call_allows_all_calls(limited: Paystack) -> None:
     assert await calls_left(limited) == ALLOWED_AT_ONCE
 
 

@@ -23,7 +23,7 @@ def parse(payload: Any) -> bytes | None:
     ],
     ids=["object", "text", "data only", "data only as text"],
 )
-def test_body_when_the_payload_has_any_form_is_the_webhook(payload: Any) -> None:
+def test_body_when_the_payload_has_any_form_is_that_of_the_webhook(payload: Any) -> None:
     body = parse(payload)
     assert body is not None
     assert json.loads(body) == charge_success("pay-1")

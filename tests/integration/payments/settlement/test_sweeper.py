@@ -35,9 +35,7 @@ async def test_sweep_when_payments_are_old_abandons_them_after_one_more_answer(
     assert await outbox_types() == ["payment.succeeded"]
 
 
-async def test_sweep_when_attempts_repeat_comes_later_each_time_and_not_together(
-    paystack: FakePaystack, jobs: Jobs
-) -> None:
+async def test_sweep_when_attempts_repeat_has_growing_and_different_pauses(paystack: FakePaystack, jobs: Jobs) -> None:
     for number in range(20):
         one = await create_payment(verify_next_attempt_at=LONG_AGO, verify_attempts=number % 10)
         paystack.add_transaction(one.reference, status="ongoing")

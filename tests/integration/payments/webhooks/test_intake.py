@@ -59,7 +59,7 @@ async def until_stored(client: httpx.AsyncClient, number: int) -> None:
             pass
 
 
-async def test_webhook_when_nobody_listens_answers_503(
+async def test_webhook_when_postgres_refuses_the_connection_answers_503(
     client: httpx.AsyncClient, payments: RunningApp, notifier: Notifier
 ) -> None:
     (port,) = ports.reserve_free(1)
@@ -71,7 +71,9 @@ async def test_webhook_when_nobody_listens_answers_503(
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_webhooks_when_the_database_is_silent_answer_503(client: httpx.AsyncClient, proxy: Proxy) -> None:
+async def test_webhooks_when_the_database_does_not_answer_are_answered_503(
+    client: httpx.AsyncClient, proxy: Proxy
+) -> None:
     assert await send(client, 0) == 200
     proxy.stall()
     assert set(await asyncio.gather(*(send(client, n) for n in range(1, 150)))) == {503}
@@ -80,7 +82,9 @@ async def test_webhooks_when_the_database_is_silent_answer_503(client: httpx.Asy
     assert len(await webhook_events()) == 150
 
 
-async def test_webhook_when_the_database_hangs_up_answers_503(client: httpx.AsyncClient, proxy: Proxy) -> None:
+async def test_webhook_when_the_database_closes_the_connection_answers_503(
+    client: httpx.AsyncClient, proxy: Proxy
+) -> None:
     assert await send(client, 0) == 200
     proxy.refuse()
     assert await send(client, 1) == 503

@@ -162,7 +162,7 @@ async def test_chunked_body_when_it_is_endless_is_not_read(api: Api, signer: Sig
     assert await webhook_events() == []
 
 
-async def test_webhook_when_the_sender_hangs_up_midway_is_not_stored(api: Api) -> None:
+async def test_webhook_when_the_sender_closes_the_connection_midway_is_not_stored(api: Api) -> None:
     for _ in range(20):
         _, writer = await asyncio.open_connection("127.0.0.1", api.port)
         writer.write(f"POST {WEBHOOK_PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf".encode())

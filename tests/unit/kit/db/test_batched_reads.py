@@ -38,7 +38,7 @@ def reads(table: Table) -> BatchedReads[int, str]:
     return BatchedReads(table.read)
 
 
-async def test_get_when_requests_arrive_during_a_query_then_the_next_one_answers_all_of_them(
+async def test_get_when_requests_arrive_during_a_query_then_the_next_query_answers_all_of_them(
     table: Table, reads: BatchedReads[int, str]
 ) -> None:
     first = asyncio.create_task(reads.get(1))

@@ -67,7 +67,7 @@ REFUSED = ["", "size=0", "size=x", "size=3&colour=green", "size=3&q=toolong", "s
 
 @pytest.mark.parametrize("thing", ["a", "long enough to be refused", "%00", "é"])
 @pytest.mark.parametrize("query", [*QUERIES, *REFUSED])
-async def test_answer_when_a_parameter_is_valid_or_not_then_as_an_ordinary_route(query: str, thing: str) -> None:
+async def test_fast_get_route_answers_valid_and_invalid_parameters_as_an_ordinary_route(query: str, thing: str) -> None:
     for authorization in (None, "me", "wrong"):
         path = f"/things/{quote(thing, safe='%')}?{query}"
         assert await answer(FAST, path, authorization) == await answer(ORDINARY, path, authorization)
@@ -84,7 +84,7 @@ async def test_answer_when_all_parameters_are_valid_then_fastapi_is_not_used(
     assert status == 200
 
 
-def test_document_when_the_route_is_fast_then_that_of_an_ordinary_route() -> None:
+def test_openapi_of_a_fast_get_route_is_that_of_an_ordinary_route() -> None:
     assert FAST.openapi() == ORDINARY.openapi()
 
 

@@ -25,7 +25,7 @@ async def test_header_that_does_not_arrive_is_answered_with_408(
     assert await client.rest() == b""
 
 
-async def test_header_that_drips_has_the_same_time(strict: Running) -> None:
+async def test_header_that_arrives_slowly_has_the_same_time_limit(strict: Running) -> None:
     client = await Client.connect(strict, b"GET /livez HTTP/1.1\r\n")
 
     async def drip() -> None:

@@ -47,7 +47,7 @@ async def hooks() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_direct_route_is_served_before_all_other_routes(hooks: httpx.AsyncClient) -> None:
+async def test_unparsed_route_is_served_before_all_other_routes(hooks: httpx.AsyncClient) -> None:
     answer = await hooks.post("/hook", content=b"text")
     assert (answer.status_code, answer.content) == (202, b"text")
     assert answer.headers["x-request-id"]
@@ -65,7 +65,7 @@ async def test_direct_route_is_served_before_all_other_routes(hooks: httpx.Async
         (b"x" * 100_000, 413, "body_too_large"),
     ],
 )
-async def test_direct_route_answers_errors_as_other_routes_do(
+async def test_unparsed_route_answers_errors_as_other_routes_do(
     hooks: httpx.AsyncClient, body: bytes, status: int, code: str
 ) -> None:
     answer = await hooks.post("/hook", content=body)
@@ -74,20 +74,20 @@ async def test_direct_route_answers_errors_as_other_routes_do(
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_direct_route_is_named_in_metrics(hooks: httpx.AsyncClient) -> None:
+async def test_unparsed_route_is_named_in_metrics(hooks: httpx.AsyncClient) -> None:
     counted = requests_total.labels("POST", "/hook", 202)
     before = counted._value.get()
     await hooks.post("/hook")
     assert counted._value.get() == before + 1
 
 
-async def test_direct_route_is_in_openapi(hooks: httpx.AsyncClient) -> None:
+async def test_unparsed_route_is_in_openapi(hooks: httpx.AsyncClient) -> None:
     paths = (await hooks.get("/openapi.json")).json()["paths"]
     assert set(paths["/hook"]) == {"post"}
     assert "//hook" not in paths
 
 
-async def test_other_methods_of_a_direct_route_are_answered_with_405() -> None:
+async def test_other_methods_of_an_unparsed_route_are_answered_with_405() -> None:
     router = Router(route_class=UnparsedRoute)
 
     @router.post("/hook")

@@ -34,7 +34,7 @@ def test_identity_when_the_body_is_written_differently_stays_the_same(path: Path
     assert (one == again) is not event_types.event_type_of(event).includes_body_hash
 
 
-def test_identity_when_happenings_differ_differs() -> None:
+def test_identity_when_events_differ_differs() -> None:
     def refund(**changes: object) -> str:
         data = {"transaction_reference": "pay-1", "refund_reference": None, "amount": "100", "status": "pending"}
         return event_types.identity("refund.pending", {**data, **changes}, b"{}")
@@ -59,7 +59,7 @@ def test_identity_when_data_names_nothing_is_the_hash_of_the_body(data: object) 
         assert first != second
 
 
-def test_identity_of_row_when_the_event_is_named_by_its_id_is_the_identity() -> None:
+def test_identity_from_object_id_when_the_event_is_identified_by_its_id_is_its_identity() -> None:
     assert event_types.identity_from_object_id("charge.success", 5) == event_types.identity(
         "charge.success", {"id": 5}, b""
     )
