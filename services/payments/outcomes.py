@@ -29,7 +29,7 @@ UNRELATED_REFERENCE = "unrelated reference"
 CONFLICT = "conflict"
 """The payment is paid by another charge; the column `error` names both."""
 
-UNREADABLE = "unreadable"
+NOT_PROCESSED = "not processed"
 """The event has failed; the column `error` has the reason."""
 
 

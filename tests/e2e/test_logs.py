@@ -12,7 +12,7 @@ STEPS = {
     "catalog": ["order placed"],
     "payments": ["payment started"],
     # payment.started and payment.succeeded are published: the first one also after the webhook has arrived.
-    "payments-worker": ["event published", "event published", "payment settled", "webhook event received"],
+    "payments-worker": ["event published", "event published", "payment settled", "webhook event processed"],
     "catalog-worker": ["order delivered"],
 }
 FIELD = re.compile(r"(\w+)=(\S+)")

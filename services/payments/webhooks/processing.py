@@ -36,7 +36,7 @@ log = structlog.get_logger("webhooks")
 async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult:
     """Process a batch of webhook events in this transaction. Events that cannot be parsed fail; an operator decides about them."""
     events = [parse_event(entry.id, entry.body) for entry in entries]
-    # Registered first, so that its lines come before those about the changes. They contain the outcomes, which are set below.
+    # Registered first, so that its log lines come before those about the changes. The outcomes, which the lines contain, are set below.
     after_commit(session, _log_and_count, list(zip(entries, events, strict=True)))
     await _lock_payments(session, events)
     await _settle_charges(session, events)
@@ -50,12 +50,14 @@ async def handle(session: AsyncSession, entries: Sequence[Entry]) -> BatchResult
 
 
 def _log_and_count(received: Sequence[tuple[Entry, ParsedEvent]]) -> None:
-    """Count each processed event, and log one line for it, with the trace of its payment. The API process does not parse events."""
+    """Count each processed event, and log one line for it, with the trace of its payment. It is the first log line about the event, because
+    the web process does not parse events.
+    """
     for entry, event in received:
         if event.postponed is None:
             _count(event)
             log.info(
-                "webhook event received",
+                "webhook event processed",
                 event_type=event.event,
                 order_id=event.order_id,
                 reference=event.reference,
@@ -88,7 +90,8 @@ async def _lock_payments(session: AsyncSession, events: Sequence[ParsedEvent]) -
 async def _settle_charges(session: AsyncSession, events: Sequence[ParsedEvent]) -> None:
     """Settle the charges, and schedule the refund syncs under the same locks.
 
-    A successful charge with an unknown reference is recorded as a payment. Disputes with this reference had no payment: poll them again.
+    A successful charge with an unknown reference is recorded as a payment. Disputes about this reference had no payment until now: a poll
+    of them is scheduled.
     """
     charged = [(event, event.charge) for event in events if event.charge is not None]
     refunded = [event.reference for event in events if event.is_refund and event.reference]
@@ -156,7 +159,7 @@ def _received_transfers(entries: Sequence[Entry], events: Sequence[ParsedEvent])
 def _outcome(event: ParsedEvent) -> str:
     """Return the outcome of an event without a charge or a dispute."""
     if event.failure is not None or event.event is None:
-        return outcomes.UNREADABLE
+        return outcomes.NOT_PROCESSED
     if event.charge_error is not None:
         return outcomes.VERIFICATION_SCHEDULED
     if event.is_refund:

@@ -257,4 +257,4 @@ async def test_dispute_when_paystacks_own_sample_arrives_is_recorded(client: htt
 async def test_dispute_when_its_webhook_is_unreadable_fails(client: httpx.AsyncClient, data: Any) -> None:
     await deliver(client, {"event": "charge.dispute.create", "data": data})
     (stored,) = await webhook_events()
-    assert (stored.status, stored.outcome) == ("failed", "unreadable")
+    assert (stored.status, stored.outcome) == ("failed", "not processed")
