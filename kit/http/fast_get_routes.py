@@ -1,4 +1,4 @@
-"""GET routes whose parameters are parsed here, because FastAPI needs longer to parse a few parameters than such a route for the rest."""
+"""GET routes that parse their parameters themselves, because FastAPI's parsing would take longer than the rest of the request."""
 
 from collections.abc import Awaitable, Callable
 from inspect import iscoroutinefunction

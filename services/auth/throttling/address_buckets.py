@@ -25,7 +25,7 @@ NETWORK_FACTOR = 16
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A kind of bucket: it has `capacity` tokens, and one comes back in each `refill`."""
+    """A kind of bucket: it has at most `capacity` tokens, and gets one back every `refill`."""
 
     kind: BucketKind
     capacity: int

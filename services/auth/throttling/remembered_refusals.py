@@ -1,4 +1,4 @@
-"""Refusals that this process remembers, so that repeated requests of a storm need neither the database nor a place in the queue.
+"""Refusals that this process remembers, so that repeated requests need neither the database nor a place in the queue.
 
 Without them, one address with many connections could occupy all connections to the database.
 """
@@ -14,9 +14,9 @@ MAX_REFUSALS = 10_000
 
 
 class RememberedRefusals:
-    """Until when requests with a key are refused. At most `size` keys are kept, the last refused.
+    """The times until which requests are refused, by key. At most `size` keys are kept: those that were refused last.
 
-    A login that succeeds in another process can end a limit earlier; this process then refuses until the time that it remembers.
+    A login that succeeds in another process can end a limit earlier; this process still refuses until the time that it remembers.
     """
 
     def __init__(self, size: int = MAX_REFUSALS, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +25,7 @@ class RememberedRefusals:
         self._ends: OrderedDict[bytes, float] = OrderedDict()
 
     def add(self, key: bytes, seconds: float) -> None:
-        """Remember that requests with this key are refused for so many seconds."""
+        """Remember that requests with this key are refused for this number of seconds."""
         self._ends.pop(key, None)
         self._ends[key] = self._clock() + seconds
         if len(self._ends) > self._size:

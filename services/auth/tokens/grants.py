@@ -82,7 +82,7 @@ async def log_in(
 ) -> Grant:
     """Log in with a user name and a password.
 
-    Before a request has its turn in the queue, it uses no connection for transactions, so a storm of logins cannot occupy all of them.
+    A request uses no connection of the pool for transactions until it has its turn in the queue, so many logins cannot occupy all of them.
 
     Raises InvalidGrant for an unknown user and for a wrong password, InvalidClient, UnauthorizedClient, InvalidRequest, InvalidScope,
     TooManyFailedLogins, MailCodeRequired, TooBusy.
@@ -158,7 +158,7 @@ class CodeLogin:
 async def log_in_with_code(
     sessions: async_sessionmaker[AsyncSession], refusals: RememberedRefusals, login: CodeLogin
 ) -> Grant:
-    """Log in with the code of a mail, on the device that asked for it. The address is verified by that, and pauses after failed logins end.
+    """Log in with the code of a mail, on the device that asked for it. This verifies the address and ends pauses after failed logins.
 
     Raises InvalidGrant for a wrong, used or expired code, InvalidClient, UnauthorizedClient, InvalidScope, TooManyFailedLogins.
     """

@@ -1,9 +1,9 @@
 """Decide how payment events change orders. This module does no I/O and reads no settings.
 
-Events may be repeated, late and in any order. If an order has one payment, the events of the payment lead to the same final status in any
-order, and to the same stock of items that staff fulfil. Digital items are delivered with the payment and stay sold. If the refund was
-reported before the payment, they are not delivered, and their stock is released. ORDER_TRANSITIONS in statuses.py has all transitions of an
-order.
+Events may be repeated, late and in any sequence. If an order has one payment, every sequence of the payment's events leads to the same
+final status of the order, and to the same stock of the items that staff fulfil. Digital items are delivered with the payment and stay sold.
+If the refund was reported before the payment, they are not delivered, and their stock is released. ORDER_TRANSITIONS in statuses.py lists
+all transitions of an order.
 
 An event that contradicts an order or an earlier event changes nothing: payments never publishes one, so an operator must investigate.
 """

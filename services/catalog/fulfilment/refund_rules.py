@@ -65,7 +65,7 @@ REFUND_RULES: Mapping[tuple[UnitState, RepaymentKind], RefundRule] = {
 
 @dataclass(frozen=True, slots=True)
 class PaidItem:
-    """An item of an order. `shipped` and `delivered` are numbers of units; those of a digital item count only before its payment."""
+    """An item of an order. `shipped` and `delivered` are numbers of units, which `states` ignores for a digital item."""
 
     kind: ProductKind
     quantity: int

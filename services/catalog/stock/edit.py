@@ -18,11 +18,11 @@ from services.catalog.stock.models import StockLevel, StockMovement
 from services.catalog.stock.schemas import MAX_AFFECTED, MoveStock, StockLevelView, UpdateStock
 
 SIGNS = {StockMovementKind.RECEIVED: 1, StockMovementKind.RETURNED: 1, StockMovementKind.WRITTEN_OFF: -1}
-MAX_OWED = 100
+MAX_WAITING = 100
 
-# Paid orders that wait for units, oldest first: new units belong to them. Orders are locked before levels; one that a refund has locked
-# is skipped.
-OWED = text("""
+# Paid orders that wait for units, oldest first: they get new units before other orders can reserve them. Orders are locked before levels;
+# an order that a refund has locked is skipped.
+WAITING_ORDERS = text("""
 SELECT order_items.order_id FROM order_items JOIN orders ON orders.id = order_items.order_id
 WHERE variant_id = :variant_id AND stock_state = 'reserved' AND orders.status IN ('paid', 'delivered')
 ORDER BY orders.created_at, orders.id LIMIT :limit
@@ -40,7 +40,7 @@ async def find_product(session: AsyncSession, variant_id: UUID) -> UUID:
 
 
 def audit_values(variant_id: UUID, product_id: UUID, **values: int) -> dict[str, int | str]:
-    """Return values for an audit entry of the product. If it has options, `variant_id` is one of them."""
+    """Return values for an audit entry of the product. They include `variant_id` if the product has options."""
     variant: dict[str, int | str] = {} if variant_id == product_id else {"variant_id": str(variant_id)}
     return {**variant, **values}
 
@@ -60,8 +60,8 @@ async def move_stock(
     Raises ProductNotFound, StockChanged (a count with another `expected`), StockTooLow (more is written off than is there).
     """
     product_id = await find_product(session, variant_id)
-    owed = await session.execute(OWED, {"variant_id": variant_id, "limit": MAX_OWED})
-    owed_ids = [row.order_id for row in owed]
+    waiting = await session.execute(WAITING_ORDERS, {"variant_id": variant_id, "limit": MAX_WAITING})
+    waiting_ids = [row.order_id for row in waiting]
     await session.execute(upsert(StockLevel).values(variant_id=variant_id).on_conflict_do_nothing())
     locked = select(StockLevel.on_hand).where(StockLevel.variant_id == variant_id).with_for_update(key_share=True)
     before = (await session.execute(locked)).scalar_one()
@@ -85,7 +85,7 @@ async def move_stock(
         reason=request.reason,
     )
     if change > 0:
-        await levels.sell(session, owed_ids, actor.id)
+        await levels.sell(session, waiting_ids, actor.id)
     return await get_level(session, variant_id)
 
 
