@@ -120,11 +120,11 @@ async def show_checkout(access_code: str, state: CurrentState, *, waiting: bool 
         return _not_found_page()
     if transaction.paid:
         return _after_payment(transaction) if waiting else _receipt_page(transaction, already_paid=True)
-    if transaction.expired(now()):
-        return _expired_page(transaction)
     pending = await find_charge(state, transaction)
     if pending is not None and pending.active:
         return charge_page(transaction, pending, SHOP)
+    if transaction.expired(now()):
+        return _expired_page(transaction)
     return _checkout_page(transaction, decline_message=problem_of(pending))
 
 

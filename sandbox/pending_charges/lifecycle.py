@@ -33,7 +33,7 @@ class PendingChargeLifecycle:
         self._dispatcher = dispatcher
 
     def open(self, connection: sqlite3.Connection, transaction: Transaction, choice: ChannelChoice) -> Changed:
-        """Open a charge, in place of an earlier one that the payer left.
+        """Open a charge, in place of an earlier one that the payer left. It can outlive the payment session.
 
         Errors: AlreadyPaid, SessionExpired, ChargeInProgress, and those of `offers.check_choice`.
         """
@@ -48,7 +48,6 @@ class PendingChargeLifecycle:
         at, lifetime = now(), choice.lifetime_ms
         if lifetime is None:
             lifetime = offers.lifetime_of(choice.channel, transaction.currency)
-        expires_at = min(at + lifetime, transaction.expires_at or at + lifetime)
         charge = PendingCharge(
             transaction_id=transaction.id,
             channel=choice.channel,
@@ -57,12 +56,12 @@ class PendingChargeLifecycle:
             status=offers.first_status(choice.channel, provider, transaction.currency),
             problem=None,
             opened_at=at,
-            expires_at=expires_at,
+            expires_at=at + lifetime,
             account_closed=0,
             arriving_amount=None,
             deliveries=None,
             delay_ms=None,
-            next_step_at=expires_at,
+            next_step_at=at + lifetime,
         )
         transaction = self._attempt(connection, transaction, charge, ChargeOutcome.ONGOING)
         return queries.save(connection, charge), transaction

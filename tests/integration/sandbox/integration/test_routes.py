@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.merchant import Merchant
+from tests.fixtures.merchant import ORIGIN, Merchant
 
 PATH = "/integration/payment_session_timeout"
 
@@ -37,11 +37,14 @@ async def test_payment_after_the_session_is_refused_and_stays_abandoned(isolated
     assert (await isolated_merchant.pay((await isolated_merchant.start())["reference"])).status_code == 200
 
 
-async def test_transfer_account_with_a_session_timeout_expires_with_the_session(isolated_merchant: Merchant) -> None:
+async def test_transfer_account_of_the_session_takes_money_after_the_session(isolated_merchant: Merchant) -> None:
     await isolated_merchant.call("PUT", PATH, json={"timeout": 1})
-    reference = (await isolated_merchant.start())["reference"]
+    started = await isolated_merchant.start()
+    reference = started["reference"]
     await isolated_merchant.control(f"transactions/{reference}/channel", channel="bank_transfer")
+    await isolated_merchant.wait_for_session_end((await isolated_merchant.start())["reference"])  # ends later
+    page = await isolated_merchant.http.get(started["authorization_url"].removeprefix(ORIGIN))
+    assert "Time left" in page.text
     assert (await isolated_merchant.verify(reference))["status"] == "ongoing"
-    await isolated_merchant.wait_for_status(reference, "abandoned")
-    charge = await isolated_merchant.get(f"/charge/{reference}")
-    assert charge == {"reference": reference, "status": "timeout"}
+    await isolated_merchant.control(f"transactions/{reference}/transfer")
+    assert (await isolated_merchant.verify(reference))["status"] == "success"
