@@ -2,17 +2,19 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from contracts.reasons import HeldReason
 from kit.fields import METADATA_RULE, EmailAddress, Metadata, Pattern, PhoneNumber
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
+from services.payments.models import UNPAID
 from services.payments.paystack.channels import Channel
 from services.payments.paystack.custom_filters import CustomFilters, check_different
+from services.payments.paystack.progress import WaitingFor, waiting_for
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus
 
@@ -189,7 +191,7 @@ class PaymentView(ResponseModel):
     gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")
     paystack_status: str | None = Field(
         default=None,
-        description="Paystack's status of the transaction, when it was last verified on request or changed the payment. `abandoned` "
+        description="Paystack's status of the transaction, when it was last verified or changed the payment. `abandoned` "
         "beside the status `pending`: the payer has not paid so far, or has cancelled, and can still pay at `authorization_url`; "
         "null: not verified yet",
     )
@@ -205,6 +207,18 @@ class PaymentView(ResponseModel):
     )
     created_at: datetime = Field(description="Time at which the payment was started")
     paid_at: datetime | None = Field(description="Time of the payment at Paystack; null while unpaid")
+    waiting_for: WaitingFor | None = Field(
+        default=None,
+        description="What a payment that is not paid waits for. `bank_transfer`: the payer has the account number, and the transfer has "
+        "not arrived; it can arrive until `payable_until`. `confirmation`: the payer has begun to pay in another way, and Paystack has "
+        "not confirmed it. In both cases tell the payer not to pay again. `payer`: the payer has not paid so far, and can still pay. "
+        "null: it waits for nothing, or Paystack has not been asked yet",
+    )
+
+    @model_validator(mode="after")
+    def _find_what_it_waits_for(self) -> Self:
+        self.waiting_for = waiting_for(self.paystack_status, self.channel) if self.status in UNPAID else None
+        return self
 
 
 class PaymentPage(PageResponse[PaymentView]):

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from prometheus_client import Counter
@@ -23,11 +24,14 @@ from kit.worker.backoff import Backoff
 from kit.worker.due_rows import take_due
 from kit.worker.shutdown import Shutdown
 from services.payments.models import Payment
+from services.payments.paystack.charge import Charge
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError
+from services.payments.paystack.progress import IN_PROGRESS
 from services.payments.paystack.rate_limit import RateLimit
 from services.payments.settings import settings
 from services.payments.settlement import abandoned
+from services.payments.settlement.progress import record_progress
 from services.payments.settlement.rules import STATUSES_WITH_EFFECT
 from services.payments.settlement.settle import settle
 from services.payments.settlement.unsent_charges import abandon_unsent
@@ -63,6 +67,20 @@ sweeper_expected_seconds = MeasuredGauge(
     max_age_seconds=MAX_GAUGE_AGE_SECONDS,
 )
 log = structlog.get_logger("sweeper")
+
+
+class DuePayment(NamedTuple):
+    """A payment that is due for verification, and what Paystack answered about it last."""
+
+    reference: str
+    created_at: datetime
+    paystack_status: str | None
+    channel: str | None
+
+    def differs_from(self, charge: Charge) -> bool:
+        """Return True if the charge has news, such as that the payer waits for a bank transfer to arrive."""
+        other_channel = charge.status in IN_PROGRESS and charge.channel != self.channel
+        return charge.status != self.paystack_status or other_channel
 
 
 async def count_due(session: AsyncSession, before: datetime | None = None) -> int:
@@ -106,11 +124,13 @@ class Sweeper:
         while not shutdown.requested and (due := await self._take_due(started_at)):
             await self._verify_all(shutdown, due, on_result)
 
-    async def _take_due(self, before: datetime | None = None) -> Sequence[tuple[str, datetime]]:
-        """Take due payments and schedule their next attempts, so that a crash loses none. Return references and creation times."""
+    async def _take_due(self, before: datetime | None = None) -> Sequence[DuePayment]:
+        """Take due payments and schedule their next attempts, so that a crash loses none."""
         due = take_due(
             Payment.reference,
             Payment.created_at,
+            Payment.paystack_status,
+            Payment.channel,
             key=Payment.id,
             due_at=Payment.verify_next_attempt_at,
             attempts=Payment.verify_attempts,
@@ -120,19 +140,19 @@ class Sweeper:
             limit=BATCH,
         )
         async with self.sessions.begin() as session:
-            return [(row.reference, row.created_at) for row in (await session.execute(due)).all()]
+            return [DuePayment(*row) for row in (await session.execute(due)).all()]
 
     async def _verify_all(
-        self, shutdown: Shutdown, due: Sequence[tuple[str, datetime]], on_result: Callable[[bool], None] | None = None
+        self, shutdown: Shutdown, due: Sequence[DuePayment], on_result: Callable[[bool], None] | None = None
     ) -> None:
         waiting = deque(due)
 
         async def verify_waiting() -> None:
             while waiting:
-                reference, created_at = waiting.popleft()
+                payment = waiting.popleft()
                 if not await self.paystack.rate_limit.acquire("verify", shutdown):
                     return
-                answered = await self._verify(reference, created_at)
+                answered = await self._verify(payment)
                 if on_result is not None:
                     on_result(answered)
 
@@ -143,16 +163,18 @@ class Sweeper:
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from errors
 
-    async def _verify(self, reference: str, created_at: datetime) -> bool:
+    async def _verify(self, due: DuePayment) -> bool:
         """Verify a payment and settle its charge. Return False if the call to Paystack failed or the payment was locked."""
+        reference = due.reference
         try:
             charge = await self.paystack.transactions.verify(reference)
-            old = datetime.now(UTC) - created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
+            old = datetime.now(UTC) - due.created_at > timedelta(seconds=settings.payments_abandon_after_seconds)
             has_effect = charge is not None and charge.status in STATUSES_WITH_EFFECT
-            if old or has_effect or charge is None:
+            if old or charge is None or has_effect or due.differs_from(charge):
                 async with self.sessions.begin() as session:
                     if charge is not None:
                         await settle(session, [charge])
+                        await record_progress(session, charge)
                     else:
                         await abandon_unsent(session, reference)
                     if old:

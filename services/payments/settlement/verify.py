@@ -11,6 +11,7 @@ from services.payments.errors import PaystackUnavailable
 from services.payments.models import UNPAID, Payment
 from services.payments.paystack.client import Paystack
 from services.payments.paystack.errors import PaystackError, RateLimited
+from services.payments.settlement.progress import record_progress
 from services.payments.settlement.settle import settle
 from services.payments.settlement.unsent_charges import abandon_unsent
 
@@ -55,6 +56,5 @@ async def verify_now(sessions: async_sessionmaker[AsyncSession], paystack: Payst
     async with sessions.begin() as session:
         await settle(session, [charge])
         # A charge that changes nothing has a status too: `abandoned` tells the client that the payer has left the page.
-        unpaid = update(Payment).where(Payment.reference == reference, Payment.status.in_(UNPAID))
-        await session.execute(unpaid.values(paystack_status=charge.status))
+        await record_progress(session, charge)
     return charge.status

@@ -100,6 +100,7 @@ def show_payment(reference: str, *, as_json: bool) -> None:
             "paid": payment.paid,
             "difference": payment.difference,
             "possible decisions": payment.decisions,
+            "waiting for": payment.waiting_for,
             "fees": None if payment.fees is None else format_money(payment.fees, payment.currency),
             "channel": payment.channel,
             "message": payment.gateway_response,

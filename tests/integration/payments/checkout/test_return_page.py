@@ -1,6 +1,7 @@
 """The payer's return from Paystack: it asks Paystack, proves nothing, and waits for nobody."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -15,9 +16,11 @@ from services.payments.settlement import requested
 from services.payments.settlement.requested import RequestedVerifications
 from services.payments.statuses import PaymentStatus
 from tests.factories.payments import create_payment
-from tests.fakes.paystack import FakePaystack
+from tests.fakes.paystack import FakePaystack, charge_success, transfer_rejected
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.payments import paystack_client
+from tests.fixtures.payments_jobs import Jobs
+from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import find_payment, outbox_types
 
 
@@ -215,3 +218,32 @@ async def test_return_when_the_payment_is_paid_causes_no_verification(
         paystack.add_transaction(one.reference)
         answer = await client.get("/payments/callback", params={"reference": one.reference})
     assert "Thank you" in answer.text
+
+
+async def test_page_when_a_bank_transfer_is_on_its_way_says_so_and_until_when(
+    client: httpx.AsyncClient, paystack: FakePaystack
+) -> None:
+    one = await create_payment(payable_until=datetime(2099, 11, 26, 13, 30, tzinfo=UTC))
+    paystack.add_transaction(one.reference, status="pending", channel="bank_transfer")
+    page = (await client.get("/payments/callback", params={"reference": one.reference})).text
+    assert (
+        "Your bank transfer of NGN 500.00 has not arrived yet. It can arrive until 14:30 on 26 November (Lagos" in page
+    )
+    assert "do not pay again" in page
+
+
+async def test_page_when_a_bank_transfer_was_rejected_says_what_to_do_and_links_to_the_payment_page(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs
+) -> None:
+    url = "https://checkout.paystack.com/abc?x=1&y=2"
+    one = await create_payment(authorization_url=url)
+    paystack.add_transaction(one.reference, status="pending", channel="bank_transfer")
+    await deliver(client, transfer_rejected(one.reference))
+    await jobs.match_transfers()
+    page = (await client.get("/payments/callback", params={"reference": one.reference})).text
+    assert "Your bank transfer of NGN 400.00 was not accepted, because its amount is wrong." in page
+    assert "transfer exactly NGN 500.00" in page
+    assert '<a href="https://checkout.paystack.com/abc?x=1&amp;y=2">Go to the payment page</a>' in page
+    await deliver(client, charge_success(one.reference))
+    page = (await client.get("/payments/callback", params={"reference": one.reference})).text
+    assert ("Thank you" in page, "Go to the payment page" in page) == (True, False)

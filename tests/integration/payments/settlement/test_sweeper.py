@@ -212,3 +212,23 @@ async def test_sweep_when_the_plan_is_bad_takes_no_more_than_a_batch_at_once(
             assert (await session.execute(taken)).scalar_one() == 10
         paystack.go_down()
         held.release.set()
+
+
+async def test_sweep_when_a_transfer_is_on_its_way_stores_what_the_payment_waits_for(
+    client: httpx.AsyncClient, payer: dict[str, str], paystack: FakePaystack, jobs: Jobs
+) -> None:
+    one = await create_payment(verify_next_attempt_at=LONG_AGO)
+    transaction = paystack.add_transaction(one.reference, status="abandoned")
+
+    async def waiting_for() -> str | None:
+        await change_payments(one.reference, verify_next_attempt_at=LONG_AGO)
+        assert await jobs.sweep() == [True]
+        shown: dict[str, str | None] = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+        assert shown["status"] == "pending"
+        return shown["waiting_for"]
+
+    assert await waiting_for() == "payer"
+    transaction.changes |= {"status": "pending", "channel": "ussd"}
+    assert await waiting_for() == "confirmation"
+    transaction.changes |= {"channel": "bank_transfer"}
+    assert await waiting_for() == "bank_transfer"

@@ -152,3 +152,31 @@ async def test_verify_when_clients_caused_too_many_verifications_returns_the_sto
             statuses.append((answer.status_code, answer.json()["status"]))
     assert statuses == [(200, "succeeded")] * 18 + [(200, "pending")]
     assert len(paystack.calls) == 18
+
+
+@pytest.mark.parametrize(
+    ("reported", "channel", "waiting_for"),
+    [
+        ("pending", "bank_transfer", "bank_transfer"),
+        ("ongoing", "ussd", "confirmation"),
+        ("abandoned", "bank_transfer", "payer"),
+        ("failed", "card", None),
+        ("success", "bank_transfer", None),
+    ],
+)
+async def test_verify_when_the_payment_is_not_paid_tells_a_transfer_on_its_way_from_no_payment(
+    client: httpx.AsyncClient,
+    payer: dict[str, str],
+    paystack: FakePaystack,
+    reported: str,
+    channel: str,
+    waiting_for: str | None,
+) -> None:
+    one = await create_payment()
+    assert (await client.get(f"/payments/{one.reference}", headers=payer)).json()["waiting_for"] is None
+    paystack.add_transaction(one.reference, status=reported, channel=channel)
+    verified = (await verify(client, payer, one.reference)).json()
+    stored = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    assert (verified["waiting_for"], stored["waiting_for"]) == (waiting_for, waiting_for)
+    # Paystack shows a channel before anybody has begun to pay: it says nothing.
+    assert stored["channel"] == (None if reported == "abandoned" else channel)

@@ -1,0 +1,20 @@
+"""Store what Paystack answers about a payment that is not paid, although it does not change the payment's status."""
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.payments.models import UNPAID, Payment
+from services.payments.paystack.charge import Charge
+from services.payments.paystack.progress import IN_PROGRESS
+
+
+async def record_progress(session: AsyncSession, charge: Charge) -> None:
+    """Store Paystack's status of an unpaid payment, and the channel if the payer has begun to pay. A paid payment is not changed.
+
+    The channel of a transaction that nobody has begun to pay means nothing: Paystack shows one there too.
+    """
+    values: dict[str, str | None] = {"paystack_status": charge.status}
+    if charge.status in IN_PROGRESS:
+        values["channel"] = charge.channel
+    unpaid = update(Payment).where(Payment.reference == charge.reference, Payment.status.in_(UNPAID))
+    await session.execute(unpaid.values(values))
