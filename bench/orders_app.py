@@ -48,7 +48,7 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
             "id": str(order),
             "number": (number := secrets.token_hex(4)),
             "customer_id": customer,
-            "customer": {"id": customer, "email": email, "name": None},
+            "customer": {"id": customer, "email": email, "name": None, "phone": None, "external_id": None},
             "status": "pending",
             "amount": row["price"] * quantity,
             "currency": row["currency"],

@@ -27,6 +27,8 @@ Scope = Literal[
     "orders:manage",
     "audit:read",
     "accounts:manage",
+    "orders:write_for",
+    "payments:write_for",
 ]
 
 
@@ -52,6 +54,8 @@ HOLDERS: Mapping[Scope, frozenset[Holder]] = {
     "orders:manage": _BOTH,
     "audit:read": _BOTH,
     "accounts:manage": _BOTH,
+    "orders:write_for": frozenset({Holder.PROGRAM}),  # for the customers of the program, who have no account
+    "payments:write_for": frozenset({Holder.PROGRAM}),
 }
 """Who can be granted each scope."""
 

@@ -14,6 +14,7 @@ from kit.jwks import jwks_fetcher
 from kit.revocations import Revocations, revocations_fetcher, revocations_url
 from services.catalog.categories import routes as categories
 from services.catalog.categories.transaction import TreeQueueState
+from services.catalog.customers import routes as customers
 from services.catalog.db import engine, reading, reading_engine, searching_engine
 from services.catalog.fulfilment import routes as fulfilment
 from services.catalog.models import AuditLogEntry
@@ -84,6 +85,7 @@ app = create_app(
         fulfilment.router,
         note_routes.router,
         deliveries.router,
+        customers.router,
         audit_router("/catalog", AuditLogEntry, reading),
     ],
 )

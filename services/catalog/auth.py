@@ -12,16 +12,16 @@ from kit.http.client_address import TrustedProxies
 AnyCaller = Annotated[Caller, Depends(authenticate)]
 """Any caller with a valid access token."""
 
-Customer = Annotated[Caller, Depends(require_scope("orders:write"))]
-"""A caller who may place and cancel orders."""
+Customer = Annotated[Caller, Depends(require_scope("orders:write", "orders:write_for"))]
+"""A caller who may place orders: a customer, or a program that orders for its customers."""
 
-_may_cancel = require_scope("orders:write", "orders:manage")
+_may_cancel = require_scope("orders:write", "orders:write_for", "orders:manage")
 
 Canceller = Annotated[Caller, Depends(_may_cancel)]
-"""A customer, or staff who manage orders."""
+"""A customer, a program that orders for its customers, or staff who manage orders."""
 
 CancellingActor = Annotated[Actor, Depends(acting(_may_cancel))]
-"""A customer, or staff who manage orders, with the IP address for the audit log."""
+"""A Canceller, with the IP address for the audit log."""
 
 OrdersReader = Annotated[Caller, Depends(require_scope("orders:read"))]
 """A caller who may read the orders of all customers."""
@@ -41,8 +41,8 @@ CallerScopes = Annotated[frozenset[str], Depends(scopes_of_caller)]
 
 
 async def network_of_guest(request: Request, customer: Customer) -> str | None:
-    """Return the network address of a guest, and None for an account, which has an e-mail address."""
-    if customer.email is not None:
+    """Return the network address of a guest, and None for a program, and for an account, which has an e-mail address."""
+    if customer.email is not None or "orders:write" not in customer.scopes:
         return None
     proxies: TrustedProxies = request.state.trusted_proxies
     return await proxies.client_network(request.scope)

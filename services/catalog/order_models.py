@@ -31,6 +31,13 @@ class Order(Base):
         Index(None, "status", "created_at", "id"),
         Index(None, "amount", "created_at", "id"),
         Index("ix_orders_customer_email", text("lower(customer_email)"), "created_at", "id"),
+        Index(
+            "ix_orders_external_id",
+            "customer_external_id",
+            "created_at",
+            "id",
+            postgresql_where=text("customer_external_id IS NOT NULL"),
+        ),
         Index(None, "search", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         # For background jobs and limits.
         Index(None, "expires_at", postgresql_where=text("status = 'pending'")),
@@ -40,6 +47,12 @@ class Order(Base):
             postgresql_where=text("status IN ('expired', 'cancelled') AND payment_reference IS NULL"),
         ),
         Index("ix_orders_pending", "customer_id", postgresql_where=text("status = 'pending'")),
+        Index(
+            "ix_orders_pending_of_programs",
+            "customer_id",
+            text("coalesce('id ' || customer_external_id, lower(customer_email))"),
+            postgresql_where=text("status = 'pending' AND placed_by_program"),
+        ),
         Index(
             "ix_orders_pending_guests",
             "guest_network",
@@ -51,10 +64,15 @@ class Order(Base):
     number: Mapped[str] = mapped_column(unique=True)
     """A short random number for people (orders/numbers.py)."""
     customer_id: Mapped[str]
-    """The account that placed the order, or the account into which that guest was merged."""
+    """The account that placed the order, or the account into which that guest was merged; or the program that placed it."""
     customer_email: Mapped[str | None]
     """From the token with which the order was placed, until the account is changed or deleted. NULL for a guest and after a deletion."""
     customer_name: Mapped[str | None]
+    customer_phone: Mapped[str | None]
+    """This and the next column: of the customer for whom a program placed the order. NULL for an account, and after they were erased."""
+    customer_external_id: Mapped[str | None]
+    placed_by_program: Mapped[bool] = mapped_column(server_default=text("false"))
+    """True if a program placed the order for one of its customers. E-mail address and name are then those of that customer."""
     guest_network: Mapped[str | None]
     """The network address of a guest, while the order is pending (orders/limits.py); otherwise NULL."""
     customer_changed_at: Mapped[datetime | None]

@@ -21,14 +21,14 @@ async def cancel_order(
 ) -> OrderView:
     """Cancel a pending order and release its stock. Does nothing if the order is already cancelled.
 
-    Customers cancel their own orders. Staff with orders:manage cancel the order of any customer, with a reason, which is recorded. Raises
-    OrderNotFound, CancelReasonRequired, OrderNotPending.
+    Customers and programs cancel their own orders. Staff with orders:manage cancel the order of any customer, with a reason, which is
+    recorded. Raises OrderNotFound, CancelReasonRequired, OrderNotPending.
     """
     found = select(Order.id, Order.customer_id, Order.status).where(has_key(key), _may_cancel(caller))
     order = (await session.execute(found.with_for_update(key_share=True))).one_or_none()
     if order is None:
         raise OrderNotFound
-    as_staff = order.customer_id != caller.id or "orders:write" not in caller.scopes
+    as_staff = order.customer_id != caller.id or caller.scopes.isdisjoint({"orders:write", "orders:write_for"})
     if as_staff and reason is None:
         raise CancelReasonRequired
     if order.status not in {OrderStatus.PENDING, OrderStatus.CANCELLED}:

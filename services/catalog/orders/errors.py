@@ -11,6 +11,12 @@ from kit.schemas import ResponseModel
 from services.catalog.statuses import OrderStatus
 
 
+class CustomerRequired(Problem):
+    """A program orders for a customer: send `customer` with at least the e-mail address."""
+
+    status = 422
+
+
 class ProductNotOffered(Problem):
     """A product of the order is not sold at present. Remove the products in `products` from the order."""
 

@@ -28,6 +28,7 @@ class OrderFilter:
     customer: str | None = None
     statuses: Collection[OrderStatus] = ()
     email: str | None = None
+    external_id: str | None = None
     product_id: UUID | None = None
     number: str | None = None
     since: datetime | None = None
@@ -41,6 +42,7 @@ class OrderFilter:
         """Return the SQL conditions by name of the filter, without the time. The most selective filters come first."""
         possible = {
             "number": None if self.number is None else ORDERS.c.number == self.number,
+            "external_id": None if self.external_id is None else ORDERS.c.customer_external_id == self.external_id,
             "owner": None if self.owner is None else ORDERS.c.customer_id == self.owner,
             "customer": None if self.customer is None else ORDERS.c.customer_id == self.customer,
             "email": None if self.email is None else func.lower(self.email) == LOWER_EMAIL,

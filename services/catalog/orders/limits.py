@@ -11,11 +11,11 @@ from uuid import UUID
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.auth import Caller
 from kit.db.driver import DriverStatement
 from kit.idempotency import keys
 from kit.idempotency.keys import IdempotentRequest, StoredResponse
 from services.catalog.models import IdempotencyKey
+from services.catalog.orders.buyers import Buyer
 from services.catalog.orders.errors import ReservationLimitReached, TooManyPendingOrders
 from services.catalog.settings import settings
 
@@ -25,27 +25,40 @@ ALWAYS_ALLOWED = 10
 GUEST_ORDERS_PER_NETWORK = 50
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 
+PROGRAM_CUSTOMER = "coalesce('id ' || customer_external_id, lower(customer_email))"
+"""The person for whom a program has placed an order: also in the index on pending orders of programs."""
+
+OWN = "customer_id = :customer AND status = 'pending'"
+OF_PROGRAM_CUSTOMER = (
+    f"{OWN} AND placed_by_program"
+    f" AND {PROGRAM_CUSTOMER} = coalesce('id ' || CAST(:external_id AS text), lower(CAST(:email AS text)))"
+)
+
 # After the lock, because a statement does not see what was committed after it began.
-HELD = DriverStatement(
-    text("""
+HELD = """
 SELECT
-    (SELECT count(*) FROM (
-        SELECT FROM orders WHERE customer_id = :customer AND status = 'pending' LIMIT :pending_limit
-    ) AS own) AS pending,
+    (SELECT count(*) FROM (SELECT FROM orders WHERE {own} LIMIT :pending_limit) AS own) AS pending,
     (SELECT count(*) FROM (
         SELECT FROM orders WHERE guest_network = CAST(:network AS text) AND status = 'pending' LIMIT :guest_limit
     ) AS guests) AS guests,
-    (SELECT coalesce(jsonb_object_agg(variant_id, units), '{}') FROM (
+    (SELECT coalesce(jsonb_object_agg(variant_id, units), '{{}}') FROM (
         SELECT variant_id, sum(quantity) AS units FROM orders JOIN order_items ON order_id = orders.id
-        WHERE customer_id = :customer AND status = 'pending' AND stock_state = 'reserved' AND variant_id = ANY(:variants)
+        WHERE {own} AND stock_state = 'reserved' AND variant_id = ANY(:variants)
         GROUP BY variant_id
     ) AS held) AS reserved,
     EXISTS (
         SELECT FROM idempotency_keys
         WHERE caller = :customer AND operation = CAST(:operation AS text) AND key = CAST(:key AS text)
     ) AS repeated
-""").bindparams(bindparam("variants", type_=ARRAY(Uuid)))
-)
+"""
+
+
+def _held(own: str) -> DriverStatement:
+    """Return the statement that counts what the orders with this condition hold."""
+    return DriverStatement(text(HELD.format(own=own)).bindparams(bindparam("variants", type_=ARRAY(Uuid))))
+
+
+HELD_BY_ACCOUNT, HELD_FOR_PROGRAM_CUSTOMER = _held(OWN), _held(OF_PROGRAM_CUSTOMER)
 
 
 class Wanted(NamedTuple):
@@ -70,23 +83,25 @@ def largest_reservation(on_hand: int, share: float) -> int:
 
 async def check_limits(
     session: AsyncSession,
-    customer: Caller,
-    network: str | None,
+    buyer: Buyer,
     wanted: Mapping[UUID, Wanted],
     idempotent: IdempotentRequest | None = None,
 ) -> StoredResponse | None:
-    """Check that the customer may place another order. `network` is the network address of a guest, None for an account.
+    """Check that the buyer may place another order. The orders of a program are counted for each of its customers.
 
     Return the stored response if the same request was answered since it was looked up. Holds a lock until the end of the transaction.
     Raises TooManyPendingOrders, ReservationLimitReached.
     """
-    await LOCK.fetch(session, key=f"orders of {customer.id}")
-    if network is not None:
-        await LOCK.fetch(session, key=f"guest orders of {network}")
-    (held,) = await HELD.fetch(
+    await LOCK.fetch(session, key=buyer.lock_key)
+    if buyer.network is not None:
+        await LOCK.fetch(session, key=f"guest orders of {buyer.network}")
+    person = {"external_id": buyer.external_id, "email": buyer.email} if buyer.by_program else {}
+    statement = HELD_FOR_PROGRAM_CUSTOMER if buyer.by_program else HELD_BY_ACCOUNT
+    (held,) = await statement.fetch(
         session,
-        customer=customer.id,
-        network=network,
+        **person,
+        customer=buyer.id,
+        network=buyer.network,
         pending_limit=settings.catalog_max_pending_orders,
         guest_limit=GUEST_ORDERS_PER_NETWORK,
         variants=list(wanted),

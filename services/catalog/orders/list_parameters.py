@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import AfterValidator
 
-from kit.fields import MAX_AMOUNT, Currency, EmailAddress, Line, Moment, Pattern
+from kit.fields import MAX_AMOUNT, Currency, EmailAddress, Line, Moment, Pattern, Word
 from services.catalog.auth import AnyCaller
 from services.catalog.orders.filters import OrderFilter, split_words
 from services.catalog.orders.lists import owner_of_visible
@@ -33,10 +33,13 @@ def order_filter(
         list[OrderStatus],
         Query(max_length=len(OrderStatus), description="Only orders with this status; repeat it for several"),
     ] = [],  # noqa: B006 -- FastAPI does not change it
-    customer: Annotated[CustomerId | None, Query(description="Only orders of this account")] = None,
+    customer: Annotated[CustomerId | None, Query(description="Only orders of this account or program")] = None,
     email: Annotated[
         EmailAddress | None,
         Query(description="Only orders of the account with this e-mail address, in upper or lower case"),
+    ] = None,
+    external_id: Annotated[
+        Word | None, Query(description="Only orders that a program placed for its customer with this id")
     ] = None,
     product: Annotated[UUID | None, Query(description="Only orders that contain this product: its id")] = None,
     number: Annotated[OrderNumber | None, Query(description="Only the order with this number")] = None,
@@ -62,6 +65,7 @@ def order_filter(
         statuses=frozenset(status),
         customer=customer,
         email=email,
+        external_id=external_id,
         product_id=product,
         number=number or number_in_q,
         since=from_,

@@ -9,7 +9,6 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money, minimum_rule_broken_by
-from kit.auth import Caller
 from kit.db.after_commit import after_commit
 from kit.errors import Problem, Unavailable
 from kit.fields import MAX_AMOUNT
@@ -19,6 +18,7 @@ from services.catalog import metrics
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import numbers
 from services.catalog.orders.addresses import store_address
+from services.catalog.orders.buyers import Buyer
 from services.catalog.orders.errors import AddressRequired, AmountTooLarge, AmountTooSmall, OutOfStock, TooManyUnits
 from services.catalog.orders.insert import insert_order
 from services.catalog.orders.items import deliver_digital_items
@@ -41,14 +41,13 @@ log = structlog.get_logger("orders")
 
 async def place_order(
     session: AsyncSession,
-    customer: Caller,
+    buyer: Buyer,
     request: PlaceOrder,
-    network: str | None = None,
     idempotent: IdempotentRequest | None = None,
 ) -> OrderView:
     """Reserve the stock and insert the order at the current prices. An order of amount 0 is paid at once, without a payment.
 
-    `network` is the network address of a guest. `idempotent` is the request with its idempotency key: if it was answered before, nothing is
+    `idempotent` is the request with its idempotency key: if it was answered before, nothing is
     done and the same order is returned. Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer,
     AmountTooLarge, AmountTooSmall, TooManyUnits, OutOfStock, TooManyPendingOrders, ReservationLimitReached, IdempotencyKeyReused.
     """
@@ -61,13 +60,13 @@ async def place_order(
         return await with_secrets(session, OrderView.model_validate(stored.body))
     limited = {line.variant_id: line for line in lines if line.on_hand is not None}
     wanted = {key: line.wanted() for key, line in limited.items()}
-    stored = await check_limits(session, customer, network, wanted, idempotent)
+    stored = await check_limits(session, buyer, wanted, idempotent)
     if stored is not None:
         return await with_secrets(session, OrderView.model_validate(stored.body))
-    order = _new_order(customer, lines, request.metadata or {})
-    await _reserve(session, limited, order.id, customer)
+    order = _new_order(buyer, lines, request.metadata or {})
+    await _reserve(session, limited, order.id, buyer)
     items = [_item_row(position, line) | {"created_at": order.created_at} for position, line in enumerate(lines)]
-    await _insert(session, _order_row(order, lines, customer, network), items, idempotent, order)
+    await _insert(session, _order_row(order, lines, buyer), items, idempotent, order)
     order.status_token = status_tokens().token_of(order.id)
     if request.address is not None and _needs_fulfilment(lines):
         order.address = await store_address(session, order.id, request.address)
@@ -80,7 +79,7 @@ async def place_order(
         order_id=str(order.id),
         number=order.number,
         amount=format_money(order.amount, order.currency),
-        customer_id=customer.id,
+        customer_id=buyer.id,
     )
     return order
 
@@ -124,7 +123,7 @@ def _needs_fulfilment(lines: Sequence[Line]) -> bool:
     return any(line.kind != ProductKind.DIGITAL for line in lines)
 
 
-def _new_order(customer: Caller, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
+def _new_order(buyer: Buyer, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
     now, amount = datetime.now(UTC), _amount(lines)
     free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
@@ -132,8 +131,10 @@ def _new_order(customer: Caller, lines: Sequence[Line], metadata: dict[str, str]
     return OrderView(
         id=uuid4(),
         number=numbers.new_number(),
-        customer_id=customer.id,
-        customer=CustomerView(id=customer.id, email=customer.email, name=customer.name),
+        customer_id=buyer.id,
+        customer=CustomerView(
+            id=buyer.id, email=buyer.email, name=buyer.name, phone=buyer.phone, external_id=buyer.external_id
+        ),
         status=status,
         amount=amount,
         currency=lines[0].currency,
@@ -161,12 +162,12 @@ async def _insert(
     raise Unavailable("No free order number was found. Please try again.")
 
 
-async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id: UUID, customer: Caller) -> None:
+async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id: UUID, buyer: Buyer) -> None:
     """Reserve the lines with limited stock, or raise OutOfStock."""
     if not limited:
         return
     quantities = {variant_id: line.quantity for variant_id, line in limited.items()}
-    available = await levels.reserve(session, quantities, order_id, customer.id)
+    available = await levels.reserve(session, quantities, order_id, buyer.id)
     short = [variant_id for variant_id in limited if variant_id not in available]
     if short:  # other orders were faster
         query = select(StockLevel.variant_id, levels.AVAILABLE).where(StockLevel.variant_id.in_(short))
@@ -193,14 +194,17 @@ def _raise_if_short(lines: Mapping[UUID, Line], left: Mapping[UUID, int]) -> Non
         raise OutOfStock(f"There is not enough stock of {names}. Reduce the quantities.", products=found)
 
 
-def _order_row(order: OrderView, lines: Sequence[Line], customer: Caller, network: str | None) -> dict[str, object]:
-    """Return the row of the order, without its number. `network`: see `place_order`; the row has it while the order is pending."""
+def _order_row(order: OrderView, lines: Sequence[Line], buyer: Buyer) -> dict[str, object]:
+    """Return the row of the order, without its number. It has the network of a guest while the order is pending."""
     return {
         "id": order.id,
-        "customer_id": customer.id,
-        "customer_email": customer.email,
-        "customer_name": customer.name,
-        "guest_network": network if order.status == OrderStatus.PENDING else None,
+        "customer_id": buyer.id,
+        "customer_email": buyer.email,
+        "customer_name": buyer.name,
+        "customer_phone": buyer.phone,
+        "customer_external_id": buyer.external_id,
+        "placed_by_program": buyer.by_program,
+        "guest_network": buyer.network if order.status == OrderStatus.PENDING else None,
         "status": order.status,
         "needs_fulfilment": _needs_fulfilment(lines),
         "amount": order.amount,

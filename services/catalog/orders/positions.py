@@ -120,6 +120,8 @@ class _Reader:
         selected = self.selected
         if name in {"owner", "customer"}:
             return self.along(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))
+        if name == "external_id":
+            return self.along(ORDERS.c.customer_external_id, literal(selected.external_id, Text))
         if name == "email":
             return self.along(LOWER_EMAIL, func.lower(literal(selected.email, Text)))
         if name == "product":

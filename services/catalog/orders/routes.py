@@ -16,6 +16,7 @@ from services.catalog.db import Reading, Transaction
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import IdempotencyKey
 from services.catalog.orders import cancel, erasure, lists, place
+from services.catalog.orders.buyers import buyer_of
 from services.catalog.orders.errors import (
     AddressRequired,
     AddressStillNeeded,
@@ -23,6 +24,7 @@ from services.catalog.orders.errors import (
     AmountTooSmall,
     CancelReasonRequired,
     CurrenciesDiffer,
+    CustomerRequired,
     OrderNotFound,
     OrderNotPending,
     OutOfStock,
@@ -61,6 +63,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
         TooManyUnits,
         VariantRequired,
         AddressRequired,
+        CustomerRequired,
         PriceMissing,
         IdempotencyKeyInUse,
         CurrenciesDiffer,
@@ -74,10 +77,14 @@ async def place_order(
 ) -> Response:
     """Place an order at the current prices. The stock is reserved until `expires_at`. Requires the scope `orders:write`.
 
+    A program with the scope `orders:write_for` orders for one of its own customers, whom it names in `customer`; others cannot send it. The
+    order belongs to the program.
+
     If a request with an `Idempotency-Key` is repeated within 24 hours, no second order is placed, and the first response is returned.
     """
     idempotent = IdempotentRequest.of(customer.id, "place_order", key, request)
-    order = await place.place_order(session, customer, request, network, idempotent)
+    buyer = buyer_of(customer, request.customer, network)
+    order = await place.place_order(session, buyer, request, idempotent)
     return Response(order.model_dump_json(), 201, media_type="application/json")
 
 
@@ -124,8 +131,9 @@ async def cancel_order(
 ) -> OrderView:
     """Cancel a pending order and release its stock. Cancelling a cancelled order changes nothing.
 
-    Customers cancel their own orders (scope `orders:write`). Staff with the scope `orders:manage` cancel the order of any customer, with a
-    `reason`, which the customer sees. If a payment for the order succeeds later, it is refunded.
+    Customers cancel their own orders (scope `orders:write`), and programs those that they have placed (`orders:write_for`). Staff with the
+    scope `orders:manage` cancel the order of any customer, with a `reason`, which the customer sees. If a payment for the order succeeds
+    later, it is refunded.
     """
     idempotent = IdempotentRequest.of(caller.id, f"cancel_order {order_id}", key, request)
     reason = None if request is None else request.reason

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from kit.fields import METADATA_RULE, Currency, Line, Metadata
+from kit.program_customers import ProgramCustomer
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.catalog.orders.addresses import AddressFields, AddressView
 from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcome, ProductKind
@@ -37,6 +38,9 @@ class PlaceOrder(RequestModel):
     currency: Currency | None = Field(
         default=None,
         description="Currency of the order, if the products have prices in several. Default: that of the products",
+    )
+    customer: ProgramCustomer | None = Field(
+        default=None, description="For programs with the scope `orders:write_for`, and required for them: who orders"
     )
     metadata: Metadata | None = Field(
         default=None,
@@ -118,13 +122,15 @@ class OrderPaymentView(ResponseModel):
 
 
 class CustomerView(ResponseModel):
-    id: str = Field(description="Id of the account that placed the order")
+    id: str = Field(description="Id of the account that placed the order, or of the program that placed it")
     email: str | None = Field(
-        description="E-mail address of the account; null for a guest and after the account was deleted"
+        description="E-mail address of the account, or of the program's customer; null for a guest and after it was erased"
     )
     name: str | None = Field(
-        description="Display name of the account; null if there is none and after the account was deleted"
+        description="Name of the account, or of the program's customer; null if there is none and after it was erased"
     )
+    phone: str | None = Field(default=None, description="Telephone number of the program's customer; otherwise null")
+    external_id: str | None = Field(default=None, description="The program's own id of its customer; otherwise null")
 
 
 class OrderView(ResponseModel):
@@ -138,6 +144,8 @@ class OrderView(ResponseModel):
                 "id": "5b0a1b0e-6a0f-4f39-9f0e-2f6f7f3e3c55",
                 "email": "ada@example.com",
                 "name": "Ada",
+                "phone": None,
+                "external_id": None,
             },
             "status": "pending",
             "amount": 9_000_000,
@@ -181,8 +189,10 @@ class OrderView(ResponseModel):
         default="",
         description="Whoever has it can read the status of the order at GET /catalog/orders/status/{status_token} without logging in",
     )
-    customer_id: str = Field(description="Id of the account that placed the order")
-    customer: CustomerView = Field(description="The account that placed the order, as auth knows it now")
+    customer_id: str = Field(description="Id of the account or program that placed the order")
+    customer: CustomerView = Field(
+        description="Who ordered: the account, as auth knows it now, or the customer of a program"
+    )
     status: OrderStatus = Field(description="`pending` until it is paid, cancelled or expired")
     amount: int = Field(description="Amount to pay, in subunits of the currency")
     currency: str = Field(description="ISO 4217 code")

@@ -31,6 +31,8 @@ class OrderRow(NamedTuple):
     customer_id: str
     customer_email: str | None
     customer_name: str | None
+    customer_phone: str | None
+    customer_external_id: str | None
     status: OrderStatus
     amount: int
     currency: str
@@ -49,6 +51,8 @@ SELECT_ORDERS = select(
     Order.customer_id,
     Order.customer_email,
     Order.customer_name,
+    Order.customer_phone,
+    Order.customer_external_id,
     Order.status,
     Order.amount,
     Order.currency,
@@ -104,7 +108,13 @@ def _view(
     return OrderView(
         **order._asdict(),
         status_token=status_tokens().token_of(order.id),
-        customer=CustomerView(id=order.customer_id, email=order.customer_email, name=order.customer_name),
+        customer=CustomerView(
+            id=order.customer_id,
+            email=order.customer_email,
+            name=order.customer_name,
+            phone=order.customer_phone,
+            external_id=order.customer_external_id,
+        ),
         items=items,
         refunded_amount=min(refunded, order.amount),
         partially_refunded=0 < refunded < order.amount,

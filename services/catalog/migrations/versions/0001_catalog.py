@@ -213,6 +213,9 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.Text(), nullable=False),
         sa.Column("customer_email", sa.Text(), nullable=True),
         sa.Column("customer_name", sa.Text(), nullable=True),
+        sa.Column("customer_phone", sa.Text(), nullable=True),
+        sa.Column("customer_external_id", sa.Text(), nullable=True),
+        sa.Column("placed_by_program", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("guest_network", sa.Text(), nullable=True),
         sa.Column("customer_changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("status", sa.Text(), server_default="pending", nullable=False),
@@ -255,6 +258,13 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "ix_orders_external_id",
+        "orders",
+        ["customer_external_id", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_external_id IS NOT NULL"),
+    )
+    op.create_index(
         op.f("ix_orders_search"),
         "orders",
         ["search"],
@@ -275,6 +285,13 @@ def upgrade() -> None:
         ["customer_id"],
         unique=False,
         postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
+        "ix_orders_pending_of_programs",
+        "orders",
+        ["customer_id", sa.literal_column("coalesce('id ' || customer_external_id, lower(customer_email))")],
+        unique=False,
+        postgresql_where=sa.text("status = 'pending' AND placed_by_program"),
     )
     op.create_index(
         "ix_orders_pending_guests",
@@ -680,6 +697,16 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_order_status_transitions_to_status"), table_name="order_status_transitions")
     op.drop_table("order_status_transitions")
     op.drop_table("order_statuses")
+    op.drop_index(
+        "ix_orders_pending_of_programs",
+        table_name="orders",
+        postgresql_where=sa.text("status = 'pending' AND placed_by_program"),
+    )
+    op.drop_index(
+        "ix_orders_external_id",
+        table_name="orders",
+        postgresql_where=sa.text("customer_external_id IS NOT NULL"),
+    )
     op.drop_index(
         "ix_orders_pending_guests",
         table_name="orders",

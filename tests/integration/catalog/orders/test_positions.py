@@ -40,7 +40,8 @@ VARIANTS = "INSERT INTO variants (id, product_id) SELECT id, id FROM unnest(CAST
 INSERT = """
     WITH placed AS (
         INSERT INTO orders (
-            id, number, customer_id, customer_email, customer_name, status, amount, currency, created_at, expires_at
+            id, number, customer_id, customer_email, customer_name, status, amount, currency, created_at, expires_at,
+            customer_external_id
         )
         SELECT CAST(lpad(to_hex(n * 7919 % 65536), 4, '0') || '0000-0000-0000-0000-' || lpad(to_hex(n), 12, '0') AS uuid),
             translate(substr(hex, 1, 4) || '-' || substr(hex, 5), '01', 'XY'), customer, initcap(customer) || '@Shop.example',
@@ -49,7 +50,8 @@ INSERT = """
             CASE WHEN n <= 20 THEN 'paid' WHEN n <= 4000 AND n % 2 = 0 THEN 'expired' WHEN n <= 4000 THEN 'refunded'
                 WHEN n > CAST(:rows AS int) - 5 THEN 'pending' ELSE 'delivered' END,
             CASE WHEN n <= 900 THEN 100000 + n WHEN n <= 4000 THEN 777 ELSE 1000 + n % 500 END,
-            CASE WHEN n % 100 = 0 THEN 'USD' ELSE 'NGN' END, at, at
+            CASE WHEN n % 100 = 0 THEN 'USD' ELSE 'NGN' END, at, at,
+            CASE WHEN n % 500 = 1 AND n <= 9000 THEN 'x-old' WHEN n % 3 = 1 THEN 'x-common' || n % 2 END
         FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n, upper(lpad(to_hex(n), 8, '0')) AS hex,
             LATERAL (SELECT CAST(:start AS timestamptz) + (n / 3) * interval '90 s') AS moments (at),
             LATERAL (SELECT CASE WHEN n % 2 = 0 AND n <= 2000 THEN 'old' WHEN n % 14000 = 1 THEN 'few' ELSE 'c-' || n END) AS
@@ -72,6 +74,9 @@ FILTERS: dict[str, dict[str, Any]] = {
     "orders of another customer": {"owner": "old", "customer": "few"},
     "email": {"email": "OLD@shop.example"},
     "unknown email": {"email": "nobody@example.com"},
+    "external id": {"external_id": "x-old"},
+    "own orders with an external id": {"owner": "few", "external_id": "x-old"},
+    "unknown external id": {"external_id": "x-9"},
     "old product": {"product_id": OLD},
     "product with few orders": {"product_id": FEW},
     "common product": {"product_id": COMMON},
@@ -157,6 +162,8 @@ def simple_query(selected: OrderFilter) -> Select[UUID]:
         query = query.where(Order.status.in_(selected.statuses))
     if selected.email is not None:
         query = query.where(func.lower(Order.customer_email) == selected.email.lower())
+    if selected.external_id is not None:
+        query = query.where(Order.customer_external_id == selected.external_id)
     if selected.product_id is not None:
         query = query.where(exists().where(OrderItem.order_id == Order.id, OrderItem.product_id == selected.product_id))
     for word in selected.words:

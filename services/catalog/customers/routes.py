@@ -1,0 +1,41 @@
+"""The route of the customers of programs."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from pydantic import Field
+
+from kit.audit.actor import Actor
+from kit.audit.requests import acting
+from kit.auth import Caller, require_scope
+from kit.http.routing import Router
+from kit.program_customers import EraseCustomer, ProgramId, check_may_erase
+from kit.schemas import ResponseModel, example
+from services.catalog.customers.erasure import erase_customer as erase
+from services.catalog.db import Transaction
+
+router = Router(prefix="/catalog/programs", tags=["orders"])
+
+_may_erase = require_scope("orders:write_for", "orders:manage")
+Eraser = Annotated[Caller, Depends(_may_erase)]
+ErasingActor = Annotated[Actor, Depends(acting(_may_erase))]
+
+
+class ErasedOrders(ResponseModel):
+    model_config = example({"orders": 3})
+
+    orders: int = Field(description="How many orders had data of the customer")
+
+
+@router.post("/{program_id}/customers/erase", summary="Erase a customer of a program from its orders")
+async def erase_customer(
+    program_id: ProgramId, request: EraseCustomer, caller: Eraser, actor: ErasingActor, session: Transaction
+) -> ErasedOrders:
+    """Erase e-mail address, name, telephone number, external id, metadata and address from the orders that the program has placed for
+    this customer. The orders stay.
+
+    A program with the scope `orders:write_for` erases its own customers; with the scope `orders:manage`, staff erase those of any program.
+    `POST /payments/programs/{program_id}/customers/erase` does the same for payments. Repeating it changes nothing.
+    """
+    check_may_erase(caller, program_id, "orders:write_for")
+    return ErasedOrders(orders=await erase(session, program_id, request, actor))
