@@ -32,6 +32,15 @@ async def _verified_payer(caller: Annotated[Caller, Depends(_may_pay)]) -> Calle
     return caller
 
 
+@raises(EmailNotVerified)
+async def _starter(caller: Annotated[Caller, Depends(require_scope("payments:write", "payments:write_for"))]) -> Caller:
+    """Return the caller. A program needs no verified address: its token has none. Raises EmailNotVerified as above."""
+    return await _verified_payer(caller) if "payments:write" in caller.scopes else caller
+
+
+Starter = Annotated[Caller, Depends(_starter)]
+"""A VerifiedPayer, or a program that pays for its customers."""
+
 VerifiedPayer = Annotated[Caller, Depends(_verified_payer)]
 """A Payer with a verified e-mail address, if PAYMENTS_REQUIRE_VERIFIED_EMAIL demands one."""
 

@@ -18,6 +18,16 @@ from services.payments.errors import CatalogUnavailable, OrderNotFound
 CALL_SECONDS = 5.0
 
 
+class OrderCustomer(BaseModel):
+    """Who ordered. `id` is the account, or the program that ordered for one of its customers; the other fields are then the customer's."""
+
+    id: str
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    external_id: str | None = None
+
+
 class Order(BaseModel):
     """The fields of an order that payments needs. `amount` is in subunits."""
 
@@ -26,6 +36,7 @@ class Order(BaseModel):
     amount: Amount
     currency: Currency
     metadata: dict[str, str] = {}
+    customer: OrderCustomer | None = None
 
 
 @dataclass(frozen=True, slots=True)

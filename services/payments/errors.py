@@ -37,7 +37,7 @@ class TooManyPayments(Problem):
 
 
 class PayerUnknown(Problem):
-    """Paystack requires an e-mail address, and the access token contains none: send `email`, or log in with an account."""
+    """Paystack requires an e-mail address, and the access token contains none: send `email`, or `customer` as a program, or log in."""
 
     status = 422
 

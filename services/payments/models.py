@@ -80,6 +80,16 @@ class Payment(Base):
         ),
         Index(None, "refunds_next_attempt_at", postgresql_where=text("refunds_next_attempt_at IS NOT NULL")),
         Index(None, "card_id", postgresql_where=text("card_id IS NOT NULL")),
+        # For customers of programs.
+        Index(
+            "ix_payments_external_id",
+            "customer_external_id",
+            "id",
+            postgresql_where=text("customer_external_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_payments_program_email", "payer_id", text("lower(email)"), postgresql_where=text("started_by_program")
+        ),
         Index(None, "payout_id", postgresql_where=text("payout_id IS NOT NULL")),
         Index(None, "created_at", postgresql_using="brin"),
     )
@@ -87,9 +97,14 @@ class Payment(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     reference: Mapped[str] = mapped_column(unique=True)
     order_id: Mapped[UUID | None]
+    # The account, or the program that has started the payment for one of its customers.
     payer_id: Mapped[str | None]
     email: Mapped[str | None]
     phone: Mapped[str | None]
+    # True if a program has started the payment. E-mail address, phone, and the next two columns are then those of its customer.
+    started_by_program: Mapped[bool] = mapped_column(server_default=text("false"))
+    customer_name: Mapped[str | None]
+    customer_external_id: Mapped[str | None]
     # The saved card that was charged; null if the payer pays on Paystack's page.
     card_id: Mapped[UUID | None] = mapped_column(ForeignKey("cards.id", ondelete="RESTRICT"))
     # What the shop attached to the payment.
@@ -131,6 +146,14 @@ class Payment(Base):
     traceparent: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
+
+    @property
+    def customer(self) -> dict[str, str | None] | None:
+        """The customer for whom a program has started the payment, otherwise None."""
+        if not self.started_by_program:
+            return None
+        person = {"email": self.email, "name": self.customer_name, "phone": self.phone}
+        return {**person, "external_id": self.customer_external_id}
 
     @property
     def received(self) -> int:

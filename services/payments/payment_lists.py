@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, Text, any_, literal, select, tuple_, union_all
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from kit.db.id_ranges import exactly_in_period, ids_in_period
 from services.payments.models import Payment
@@ -19,6 +20,7 @@ class PaymentFilter:
     """Select payments that match all filters. None, and no statuses, select all; `since` is inclusive, `until` is exclusive."""
 
     payer_id: str | None = None
+    external_id: str | None = None
     order_id: UUID | None = None
     reference: str | None = None
     statuses: Collection[PaymentStatus] = ()
@@ -31,7 +33,8 @@ async def list_payments(
 ) -> list[Payment]:
     """Return up to `limit` payments, newest first; with `before`, only those with a smaller id.
 
-    Reads at most the payments of one order or of one payer if they are given, otherwise at most `limit` rows for each status.
+    Reads at most the payments of one order, of one payer or with one external id if they are given, otherwise at most `limit` rows for
+    each status.
     """
     period = (selected.since, selected.until)
     first, last = await ids_in_period(session, Payment.id, Payment.created_at, *period)
@@ -43,7 +46,8 @@ async def list_payments(
     if selected.order_id is not None:
         conditions.append(Payment.order_id == selected.order_id)
     statuses = set(selected.statuses)
-    if selected.payer_id is None and selected.reference is None and selected.order_id is None and statuses:
+    named = (selected.payer_id, selected.external_id, selected.reference, selected.order_id)
+    if statuses and all(name is None for name in named):
         newest = (_with_status(status, first, last).where(*conditions).limit(limit) for status in sorted(statuses))
         found = union_all(*(select(each.subquery().c.id) for each in newest)).subquery()
         ids = select(found.c.id).order_by(found.c.id.desc()).limit(limit)
@@ -52,20 +56,29 @@ async def list_payments(
     conditions += [Payment.id >= first, Payment.id <= last]
     if statuses:
         conditions.append(Payment.status.in_(statuses))
-    query = select(Payment).where(*conditions)
-    payer_id = selected.payer_id
-    query = query.order_by(Payment.id.desc()) if payer_id is None else _of_payer(query, payer_id)
+    query = _in_order(select(Payment).where(*conditions), selected)
     return list((await session.execute(query.limit(limit))).scalars())
 
 
-def _of_payer(query: Select[Payment], payer_id: str) -> Select[Payment]:
-    """Select the payments of a payer, newest first, by the index on payer_id and id.
+def _in_order(query: Select[Payment], selected: PaymentFilter) -> Select[Payment]:
+    """Add the filters by external id and payer, and the order, newest first."""
+    if selected.external_id is not None:
+        if selected.payer_id is not None:
+            query = query.where(Payment.payer_id == selected.payer_id)
+        return _along(query, Payment.customer_external_id, selected.external_id)
+    if selected.payer_id is not None:
+        return _along(query, Payment.payer_id, selected.payer_id)
+    return query.order_by(Payment.id.desc())
+
+
+def _along(query: Select[Payment], column: InstrumentedAttribute[str | None], value: str) -> Select[Payment]:
+    """Select the payments with this value, newest first, by the index on the column and the id.
 
     For a payer with many payments, the planner would walk the primary key instead, and read everybody's payments if the payer's are old.
     The condition with ANY and the order, which only this index has, prevent that.
     """
-    of_payer = Payment.payer_id == any_(array([literal(payer_id, Text)]))
-    return query.where(of_payer).order_by(Payment.payer_id.desc(), Payment.id.desc())
+    has_value = column == any_(array([literal(value, Text)]))
+    return query.where(has_value).order_by(column.desc(), Payment.id.desc())
 
 
 def _with_status(status: PaymentStatus, first: int, last: int) -> Select[int]:

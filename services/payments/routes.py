@@ -16,7 +16,7 @@ from kit.idempotency.long_running import CurrentIdempotencyLocks
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 from services.payments import payment_lists
-from services.payments.auth import AnyCaller, Reference, VerifiedPayer, find_payment
+from services.payments.auth import AnyCaller, Reference, Starter, VerifiedPayer, find_payment
 from services.payments.cards.schemas import ChargeCard
 from services.payments.checkout import saved_card, start
 from services.payments.clients import CurrentClients
@@ -83,7 +83,7 @@ async def _views(session: AsyncSession, payments: Sequence[Payment], caller: Cal
     ),
 )
 async def start_payment(
-    payer: VerifiedPayer,
+    payer: Starter,
     clients: CurrentClients,
     idempotency_locks: CurrentIdempotencyLocks,
     request: StartPayment,
@@ -91,7 +91,8 @@ async def start_payment(
 ) -> PaymentView:
     """Start a payment for one of the caller's pending orders. Requires the scope `payments:write`.
 
-    Send the payer to the `authorization_url` of the response.
+    A program with the scope `payments:write_for` starts it for one of its own customers, by default for the customer of its order; others
+    cannot send `customer`. Send the payer to the `authorization_url` of the response.
     """
     return await start.start_payment(sessions, idempotency_locks, clients, payer, request, idempotency_key)
 
@@ -138,7 +139,11 @@ async def list_payments(
     order_id: Annotated[UUID | None, Query(description="Only payments for this order")] = None,
     customer: Annotated[
         Word | None,
-        Query(description="Only payments of the account with this id"),
+        Query(description="Only payments of the account or program with this id"),
+    ] = None,
+    external_id: Annotated[
+        Word | None,
+        Query(description="Only payments that a program has started for its customer with this id"),
     ] = None,
     reference: Annotated[
         ReferenceText | None,
@@ -166,7 +171,13 @@ async def list_payments(
             return PaymentPage(items=[], next_cursor=None)
         customer = caller.id
     selected = PaymentFilter(
-        payer_id=customer, order_id=order_id, reference=reference, statuses=status or (), since=since, until=until
+        payer_id=customer,
+        external_id=external_id,
+        order_id=order_id,
+        reference=reference,
+        statuses=status or (),
+        since=since,
+        until=until,
     )
     rows = await payment_lists.list_payments(session, selected, limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("payments", last.id))

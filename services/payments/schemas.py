@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from contracts.reasons import HeldReason
 from kit.fields import METADATA_RULE, EmailAddress, Metadata, Pattern, PhoneNumber
+from kit.program_customers import ProgramCustomer, ProgramCustomerView
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
 from services.payments.models import UNPAID
 from services.payments.paystack.channels import Channel
@@ -61,6 +62,10 @@ class StartPayment(RequestModel):
     cancel_url: ReturnUrl | None = Field(
         default=None,
         description="URL to which the payer's browser is redirected if the payer cancels the payment, with the parameter `reference`",
+    )
+    customer: ProgramCustomer | None = Field(
+        default=None,
+        description="For programs with the scope `payments:write_for`: who pays. By default the customer of the program's order",
     )
     phone: PhoneNumber | None = Field(
         default=None, description="Phone number of the payer, shown with the transaction on Paystack's dashboard"
@@ -141,6 +146,7 @@ class PaymentView(ResponseModel):
             "amount": 1500000,
             "currency": "NGN",
             "metadata": {"campaign": "november"},
+            "customer": None,
             "authorization_url": "https://checkout.paystack.com/k3x9d0v7q2m5b8n",
             "access_code": "k3x9d0v7q2m5b8n",
             "payable_until": "2026-11-23T10:00:00Z",
@@ -171,6 +177,9 @@ class PaymentView(ResponseModel):
         default={},
         validation_alias="client_metadata",
         description="What the shop attached to the payment when it was started",
+    )
+    customer: ProgramCustomerView | None = Field(
+        default=None, description="The customer for whom a program has started the payment; null for an account"
     )
     authorization_url: str | None = Field(description="Page at which the payer completes the payment")
     access_code: str | None = Field(

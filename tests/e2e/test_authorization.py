@@ -107,6 +107,7 @@ async def path_values(shop: StackClient, customer: str) -> dict[str, str]:
         "status_token": order["status_token"],
         "reference": payment["reference"],
         "account_id": (await log_in(shop))["sub"],
+        "program_id": "reporter",
         **dict.fromkeys(("card_id", "dispute_id", "event_id", "refund_id"), missing),
     }
 

@@ -11,7 +11,7 @@ from kit.auth import Caller, require_scope
 from kit.http.routing import Router
 from kit.program_customers import EraseCustomer, ProgramId, check_may_erase
 from kit.schemas import ResponseModel, example
-from services.catalog.customers.erasure import erase_customer as erase
+from services.catalog.customers.erasure import erase_customer
 from services.catalog.db import Transaction
 
 router = Router(prefix="/catalog/programs", tags=["orders"])
@@ -28,14 +28,14 @@ class ErasedOrders(ResponseModel):
 
 
 @router.post("/{program_id}/customers/erase", summary="Erase a customer of a program from its orders")
-async def erase_customer(
+async def erase_customer_of_orders(
     program_id: ProgramId, request: EraseCustomer, caller: Eraser, actor: ErasingActor, session: Transaction
 ) -> ErasedOrders:
     """Erase e-mail address, name, telephone number, external id, metadata and address from the orders that the program has placed for
     this customer. The orders stay.
 
-    A program with the scope `orders:write_for` erases its own customers; with the scope `orders:manage`, staff erase those of any program.
+    A program with the scope `orders:write_for` erases its own customers; staff with the scope `orders:manage` erase those of any program.
     `POST /payments/programs/{program_id}/customers/erase` does the same for payments. Repeating it changes nothing.
     """
     check_may_erase(caller, program_id, "orders:write_for")
-    return ErasedOrders(orders=await erase(session, program_id, request, actor))
+    return ErasedOrders(orders=await erase_customer(session, program_id, request, actor))

@@ -20,6 +20,7 @@ from kit.messaging import outbox
 from kit.observability.tracing import traceparent
 from services.payments import events as payment_events
 from services.payments.catalog_client import CatalogClient, Order
+from services.payments.checkout.payer import Payer, check_payer, payer_of
 from services.payments.checkout.return_urls import with_query
 from services.payments.checkout.session_end import payable_until, transfer_seconds
 from services.payments.clients import Clients, problem_from_paystack
@@ -28,7 +29,6 @@ from services.payments.errors import (
     ChannelNotAvailable,
     ChargePending,
     OrderNotPayable,
-    PayerUnknown,
     PaystackUnavailable,
     TooManyPayments,
 )
@@ -62,14 +62,14 @@ async def start_payment(
     request: StartPayment,
     idempotency_key: str | None,
 ) -> PaymentView:
-    """Start a payment for an order of the caller. A repeated request with the same idempotency key returns the first response.
+    """Start a payment for an order of the caller, or as a program for one of its customers.
 
-    Raises NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChannelNotAvailable, ChargePending, PayerUnknown,
+    A repeated request with the same idempotency key returns the first response.
+
+    Raises NotAllowed, NotConfigured, OrderNotFound, OrderNotPayable, AmountNotPayable, ChannelNotAvailable, ChargePending, PayerUnknown,
     PaymentRefused, PaystackUnavailable, CatalogUnavailable, TooManyPayments.
     """
-    email = caller.email or request.email
-    if email is None:
-        raise PayerUnknown
+    check_payer(caller, request)
     idempotent = IdempotentRequest.of(caller.id, "POST /payments", idempotency_key, request)
     async with idempotency_locks.lock(idempotent) as locked:
         if locked.stored_response is not None:
@@ -79,7 +79,8 @@ async def start_payment(
         broken_rule = channel_rule_broken_by(request.channels or (), order.currency)
         if broken_rule is not None:
             raise ChannelNotAvailable(f"A channel is not available for the currency of the order: {broken_rule}.")
-        view = await _initialize_payment(sessions, paystack, caller, email, request, order)
+        payer = payer_of(caller, request, order)
+        view = await _initialize_payment(sessions, paystack, payer, request, order)
         async with sessions.begin() as session:
             await locked.store_response(session, 201, view)
         return view
@@ -102,8 +103,7 @@ async def get_payable_order(catalog: CatalogClient, order_id: UUID, caller: Call
 async def _initialize_payment(
     sessions: async_sessionmaker[AsyncSession],
     paystack: Paystack,
-    caller: Caller,
-    email: str,
+    payer: Payer,
     request: StartPayment,
     order: Order,
 ) -> PaymentView:
@@ -111,7 +111,7 @@ async def _initialize_payment(
     reference as a duplicate.
     """
     for attempt in range(1, ATTEMPTS + 1):
-        payment = _new_payment(caller, email, request, order)
+        payment = _new_payment(payer, request, order)
         async with sessions.begin() as session:
             await _check_other_payments(session, order)
             session.add(payment)
@@ -179,13 +179,16 @@ def log_started(payment: Payment) -> None:
     log.info("payment started", order_id=str(payment.order_id), reference=payment.reference, amount=amount)
 
 
-def _new_payment(caller: Caller, email: str, request: StartPayment, order: Order) -> Payment:
+def _new_payment(payer: Payer, request: StartPayment, order: Order) -> Payment:
     return Payment(
         reference=new_reference(),
         order_id=order.id,
-        payer_id=caller.id,
-        email=email,
-        phone=request.phone,
+        payer_id=payer.id,
+        email=payer.email,
+        phone=payer.phone,
+        started_by_program=payer.by_program,
+        customer_name=payer.name,
+        customer_external_id=payer.external_id,
         client_metadata=order.metadata if request.metadata is None else request.metadata,
         amount=order.amount,
         currency=order.currency,

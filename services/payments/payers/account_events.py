@@ -27,14 +27,13 @@ from services.payments.cards.models import Card
 from services.payments.db import sessions
 from services.payments.models import Dispute, IdempotencyKey, Inbox, Payment
 from services.payments.payers.models import EndedAccount
+from services.payments.payers.personal_data import ERASED_PAYMENT, PERSONAL_EVIDENCE
 
 REAPPLY_PERIOD = timedelta(hours=2)
 """Longer than the lifetime of an access token, which is at most an hour."""
 
 INTERVAL_SECONDS = 60.0
 BATCH = 1000
-PERSONAL_EVIDENCE = ["customer_email", "customer_name", "customer_phone", "delivery_address"]
-"""The fields of dispute evidence that are erased. Paystack has the evidence, which was sent before it was stored."""
 
 CUSTOMER = cast(EndedAccount.account_id, Text)
 DELETED, MERGED = EndedAccount.merged_into.is_(None), EndedAccount.merged_into.is_not(None)
@@ -110,7 +109,7 @@ async def _erase(session: AsyncSession, which: ColumnElement[bool]) -> None:
         update(Payment)
         .where(*deleted, Payment.payer_id == CUSTOMER)
         .where(or_(Payment.email.is_not(None), Payment.phone.is_not(None), Payment.client_metadata != {}))
-        .values(email=None, phone=None, client_metadata={})
+        .values(ERASED_PAYMENT)
         .execution_options(**NO_SYNC)
     )
     await session.execute(

@@ -25,6 +25,7 @@ class LockedPayment(NamedTuple):
     reference: str
     order_id: UUID | None
     payer_id: str | None
+    started_by_program: bool
     email: str | None
     created_at: datetime
     amount: int

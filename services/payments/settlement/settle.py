@@ -126,8 +126,10 @@ class Batch:
         earlier = self.changes.get(charge.reference)
         status = payment.status if earlier is None else earlier.transition.status
         transition = find_transition(status, charge, mismatch)
-        if saves_card(payment.payer_id, transition.status if transition else status, charge, mismatch):
-            self.cards.append(ChargedCard(payment.payer_id, payment.email, payment.created_at, charge.authorization))
+        # A program cannot charge the cards of its customers again, so they are not saved.
+        owner = None if payment.started_by_program else payment.payer_id
+        if saves_card(owner, transition.status if transition else status, charge, mismatch):
+            self.cards.append(ChargedCard(owner, payment.email, payment.created_at, charge.authorization))
         if transition is None:
             return outcomes.unchanged(status)
         self._change(payment, transition, charge)

@@ -24,12 +24,14 @@ END = START + timedelta(seconds=ROWS * SECONDS)
 # Succeeded payments, one every 90 seconds. All others are old, except for the newest, which are pending: the statistics of the whole table
 # say nothing about a part of it. One payer has made 3 % of the payments, long ago.
 INSERT = """
-    INSERT INTO payments (reference, payer_id, amount, currency, status, order_id, verify_next_attempt_at, created_at)
+    INSERT INTO payments (reference, payer_id, amount, currency, status, order_id, verify_next_attempt_at, created_at,
+        customer_external_id)
     SELECT 'many-' || n, CASE WHEN n % 2 = 0 AND n <= 12000 THEN 'payer-old' WHEN n % 70000 = 1 THEN 'payer-few' ELSE 'payer-' || n END,
         1, 'NGN',
         CASE WHEN n <= 20 THEN 'held' WHEN n <= 12000 AND n % 3 = 0 THEN 'abandoned' WHEN n <= 12000 AND n % 3 = 1 THEN 'failed'
             WHEN n BETWEEN 90000 AND 90005 THEN 'disputed' WHEN n > CAST(:rows AS int) - 5 THEN 'pending' ELSE 'succeeded' END,
-        gen_random_uuid(), 'infinity', CAST(:start AS timestamptz) + n * interval '90 s'
+        gen_random_uuid(), 'infinity', CAST(:start AS timestamptz) + n * interval '90 s',
+        CASE WHEN n % 1000 = 2 AND n <= 12000 THEN 'x-old' WHEN n % 3 = 1 THEN 'x-' || n % 2 END
     FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
 """
 
@@ -85,6 +87,35 @@ async def test_list_of_a_large_table_reads_few_rows(large_table: AsyncSession, p
             rows, pages = await explain(large_table, statement, parameters)
             assert rows <= most + FEW_ROWS, (statuses, before, statement)
             assert pages <= most + FEW_PAGES, (statuses, before, statement)
+
+
+@pytest.mark.parametrize("payer", PAYERS)
+async def test_list_by_external_id_reads_few_rows_and_finds_what_a_simple_query_finds(
+    large_table: AsyncSession, payer: str | None
+) -> None:
+    for (since, until), statuses, external_id in itertools.product(
+        PERIODS.values(), STATUSES, ("x-old", "x-1", "x-unknown")
+    ):
+        selected = PaymentFilter(payer_id=payer, external_id=external_id, statuses=statuses, since=since, until=until)
+        with recorded(large_table) as statements:
+            found = await list_payments(large_table, selected, LIMIT)
+        conditions = [Payment.customer_external_id == external_id]
+        if payer is not None:
+            conditions.append(Payment.payer_id == payer)
+        if statuses:
+            conditions.append(Payment.status.in_(statuses))
+        if since is not None:
+            conditions.append(Payment.created_at >= since)
+        if until is not None:
+            conditions.append(Payment.created_at < until)
+        query = select(Payment.id).where(*conditions).order_by(Payment.id.desc()).limit(LIMIT)
+        assert [each.id for each in found] == list((await large_table.execute(query)).scalars()), selected
+        if external_id == "x-1":  # a third of the table
+            continue
+        for statement, parameters in statements:
+            rows, pages = await explain(large_table, statement, parameters)
+            assert rows <= FEW_ROWS, (selected, statement)
+            assert pages <= FEW_PAGES, (selected, statement)
 
 
 @pytest.mark.parametrize("period", PERIODS)

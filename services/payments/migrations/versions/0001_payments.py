@@ -253,6 +253,9 @@ def upgrade() -> None:
         sa.Column("payer_id", sa.Text(), nullable=True),
         sa.Column("email", sa.Text(), nullable=True),
         sa.Column("phone", sa.Text(), nullable=True),
+        sa.Column("started_by_program", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("customer_name", sa.Text(), nullable=True),
+        sa.Column("customer_external_id", sa.Text(), nullable=True),
         sa.Column("card_id", sa.Uuid(), nullable=True),
         sa.Column("client_metadata", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
@@ -309,6 +312,20 @@ def upgrade() -> None:
         ["card_id"],
         unique=False,
         postgresql_where=sa.text("card_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_payments_external_id",
+        "payments",
+        ["customer_external_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("customer_external_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_payments_program_email",
+        "payments",
+        ["payer_id", sa.literal_column("lower(email)")],
+        unique=False,
+        postgresql_where=sa.text("started_by_program"),
     )
     op.create_index(op.f("ix_payments_created_at"), "payments", ["created_at"], unique=False, postgresql_using="brin")
     op.create_index(op.f("ix_payments_order_id"), "payments", ["order_id"], unique=False)
@@ -636,6 +653,12 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_payments_payer_id_id"), table_name="payments")
     op.drop_index(op.f("ix_payments_order_id"), table_name="payments")
+    op.drop_index("ix_payments_program_email", table_name="payments", postgresql_where=sa.text("started_by_program"))
+    op.drop_index(
+        "ix_payments_external_id",
+        table_name="payments",
+        postgresql_where=sa.text("customer_external_id IS NOT NULL"),
+    )
     op.drop_index(op.f("ix_payments_created_at"), table_name="payments", postgresql_using="brin")
     op.drop_index(op.f("ix_payments_card_id"), table_name="payments", postgresql_where=sa.text("card_id IS NOT NULL"))
     op.drop_table("payments")

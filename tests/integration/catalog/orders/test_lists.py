@@ -68,8 +68,14 @@ async def test_list_orders_when_staff_filter_then_the_matching_orders_of_all_cus
     ]
     first, second, third = (order["number"] for order in placed)
     await client.post(f"/catalog/orders/{second}/cancel", headers=ben)
-    ada = {"id": "ada", "email": "Ada@shop.example", "name": "Ada Obi", "phone": None, "external_id": None}
-    assert placed[0]["customer"] == ada
+    person: dict[str, str | None] = {
+        "id": "ada",
+        "email": "Ada@shop.example",
+        "name": "Ada Obi",
+        "phone": None,
+        "external_id": None,
+    }
+    assert placed[0]["customer"] == person
     for params, expected in (
         ({}, [third, second, first]),
         ({"sort": "oldest"}, [first, second, third]),

@@ -1,0 +1,47 @@
+"""Who pays: an account, a guest, or the customer of a program."""
+
+from dataclasses import dataclass
+
+from kit.auth import Caller
+from kit.program_customers import check_may_act_for
+from services.payments.catalog_client import Order
+from services.payments.errors import PayerUnknown
+from services.payments.schemas import StartPayment
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays. `id` is the account or, if `by_program`, the program; the other fields are then those of its customer."""
+
+    id: str
+    email: str
+    phone: str | None = None
+    name: str | None = None
+    external_id: str | None = None
+    by_program: bool = False
+
+
+def check_payer(caller: Caller, request: StartPayment) -> None:
+    """Check what can be checked without the order. Raises NotAllowed, and PayerUnknown for a guest without an e-mail address."""
+    check_may_act_for(caller, request.customer, "payments:write_for")
+    if not _is_by_program(caller, request) and not (caller.email or request.email):
+        raise PayerUnknown
+
+
+def payer_of(caller: Caller, request: StartPayment, order: Order) -> Payer:
+    """Return who pays. A program that names no customer pays for the customer of its order. Raises PayerUnknown."""
+    if not _is_by_program(caller, request):
+        email = caller.email or request.email
+        if email is None:
+            raise PayerUnknown
+        return Payer(caller.id, email, request.phone)
+    own_order = order.customer if order.customer is not None and order.customer.id == caller.id else None
+    customer = request.customer or own_order
+    if customer is None or customer.email is None:
+        raise PayerUnknown
+    phone = request.phone or customer.phone
+    return Payer(caller.id, customer.email, phone, customer.name, customer.external_id, by_program=True)
+
+
+def _is_by_program(caller: Caller, request: StartPayment) -> bool:
+    return request.customer is not None or "payments:write" not in caller.scopes
