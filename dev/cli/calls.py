@@ -18,7 +18,10 @@ class PurchaseFailed(Exception):
 
 @dataclass(frozen=True)
 class Shop:
-    """The addresses of a shop, and the administrator who adds the product. `mail_catcher` is empty if mail goes to a real server."""
+    """The addresses of a shop, and the administrator who adds the product.
+
+    `mail_catcher` is empty if mail goes to a real server, and `auth_database` if the demo cannot reach the database of auth.
+    """
 
     auth: str
     catalog: str
@@ -26,6 +29,7 @@ class Shop:
     admin_email: str
     admin_password: str
     mail_catcher: str = ""
+    auth_database: str = ""
 
 
 class Calls:

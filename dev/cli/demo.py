@@ -18,6 +18,7 @@ from dev import PROJECT
 from dev.cli.calls import Calls, PurchaseFailed, Shop
 from dev.cli.guest_purchase import GuestPurchase
 from dev.cli.purchase import Purchase
+from dev.cli.server_purchase import ServerPurchase
 from dev.cli.transfer_purchase import TransferPurchase
 from dev.process.console import Console
 from dev.process.program import NotStarted
@@ -25,7 +26,7 @@ from dev.stack.environment import read_env_file
 from dev.stack.running import running_stack
 from dev.stack.stack import Stack
 
-VARIANTS: dict[str, type[Purchase]] = {"GUEST": GuestPurchase, "TRANSFER": TransferPurchase}
+VARIANTS: dict[str, type[Purchase]] = {"GUEST": GuestPurchase, "TRANSFER": TransferPurchase, "SERVER": ServerPurchase}
 """The variants of the purchase, by the environment variable that selects each."""
 
 terminal = Terminal(highlight=False, soft_wrap=True)
@@ -105,7 +106,9 @@ async def check_gateway(url: str) -> None:
 def shop_of(env: dict[str, str]) -> Shop:
     """Return the addresses and the administrator in a stack.env."""
     urls = env["AUTH_URL"], env["CATALOG_URL"], env["PAYMENTS_URL"]
-    return Shop(*urls, env["ADMIN_EMAIL"], env["ADMIN_PASSWORD"], env.get("MAIL_CATCHER_URL", ""))
+    return Shop(
+        *urls, env["ADMIN_EMAIL"], env["ADMIN_PASSWORD"], env.get("MAIL_CATCHER_URL", ""), env["AUTH_DATABASE_URL"]
+    )
 
 
 def mail_catcher_of_compose(env: dict[str, str]) -> str:

@@ -103,8 +103,8 @@ class Purchase:
         token = await self.calls.call(title, "POST", f"{self.shop.auth}/auth/token", data=form)
         return {"Authorization": f"Bearer {token['access_token']}"}
 
-    async def order(self, product: Json, buyer: Headers) -> Json:
-        """Find the product with a search, and order it."""
+    async def order(self, product: Json, buyer: Headers, **body: object) -> Json:
+        """Find the product with a search, and order it. `body`: further fields of the order."""
         url = f"{self.shop.catalog}/catalog/products"
         found = await self.calls.call(f"{self.who} searches for {self.suffix}", "GET", url, params={"q": self.suffix})
         if product["id"] not in [item["id"] for item in found["items"]]:
@@ -114,7 +114,7 @@ class Purchase:
             "POST",
             f"{self.shop.catalog}/catalog/orders",
             headers={**buyer, "Idempotency-Key": f"order-{self.suffix}"},
-            json={"items": [{"product_id": product["id"], "quantity": QUANTITY}]},
+            json={"items": [{"product_id": product["id"], "quantity": QUANTITY}], **body},
         )
 
     async def start_payment(self, order: Json, buyer: Headers, **body: object) -> Json:

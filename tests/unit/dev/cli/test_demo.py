@@ -6,6 +6,7 @@ from dev import PROJECT
 from dev.cli.demo import VARIANTS, selected_variant
 from dev.cli.guest_purchase import GuestPurchase
 from dev.cli.purchase import Purchase
+from dev.cli.server_purchase import ServerPurchase
 from dev.cli.transfer_purchase import TransferPurchase
 from dev.process.program import NotStarted
 
@@ -20,7 +21,9 @@ def test_variant_when_no_variable_is_set_is_the_purchase_of_a_customer() -> None
     assert selected_variant() is Purchase
 
 
-@pytest.mark.parametrize(("name", "variant"), [("GUEST", GuestPurchase), ("TRANSFER", TransferPurchase)])
+@pytest.mark.parametrize(
+    ("name", "variant"), [("GUEST", GuestPurchase), ("TRANSFER", TransferPurchase), ("SERVER", ServerPurchase)]
+)
 def test_variant_when_its_variable_is_set_is_selected(
     monkeypatch: pytest.MonkeyPatch, name: str, variant: type[Purchase]
 ) -> None:
