@@ -54,6 +54,19 @@ async def test_client_commands_change_a_program_over_to_a_new_secret_and_record_
     assert new not in json.dumps(entries)
 
 
+async def test_client_create_when_the_program_acts_for_its_customers_then_its_token_has_the_scopes(
+    auth: AuthClient,
+) -> None:
+    created = await client("create", "merchant", "--scope", "orders:write_for", "--scope", "payments:write_for")
+    sent = {"client_id": "merchant", "client_secret": field("client_secret", created)}
+    both = (await auth.token("client_credentials", **sent)).json()
+    one = (await auth.token("client_credentials", scope="orders:write_for", **sent)).json()
+    assert (both["scope"], one["scope"]) == ("orders:write_for payments:write_for", "orders:write_for")
+    code, out = await run_auth("client", "create", "kiosk", "--public", "--scope", "orders:write_for")
+    assert code == 2
+    assert "orders:write_for" in out
+
+
 async def test_client_create_when_public_then_has_no_secret_and_people_can_log_in(auth: AuthClient, email: str) -> None:
     assert (await client("create", "kiosk", "--public", "--scope", "orders:write")).strip() == "client_id=kiosk"
     assert (await auth.login(email, client_id="kiosk")).json()["scope"] == "orders:write"
