@@ -47,6 +47,7 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
         answer = {
             "id": str(order),
             "number": (number := secrets.token_hex(4)),
+            "status_token": "",
             "customer_id": customer,
             "customer": {"id": customer, "email": email, "name": None, "phone": None, "external_id": None},
             "status": "pending",

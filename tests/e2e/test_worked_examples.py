@@ -1,10 +1,7 @@
-"""The worked examples of docs/catalog.md: tables of requests, with parts of their answers. And the programs in docs/integrating.md."""
+"""The worked examples of docs/catalog.md: tables of requests, with parts of their answers."""
 
-import asyncio
 import json
-import os
 import re
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 from uuid import uuid4
@@ -12,7 +9,6 @@ from uuid import uuid4
 import pytest
 
 from dev import PROJECT
-from dev.cli.programs import create_program
 from dev.merged_openapi import ROUTED, is_routed
 from tests.fixtures.documents import section
 from tests.fixtures.stack_client import Json, StackClient, until
@@ -92,58 +88,3 @@ async def test_worked_example_answers_what_the_page_shows(shop: StackClient, tit
         found = await until(answered)
         if row.status == 201 and row.path.rpartition("/")[2] in IDS:
             known |= {name: found[field] for name, field in IDS[row.path.rpartition("/")[2]].items()}
-
-
-INTEGRATING = (PROJECT / "docs" / "integrating.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r"(?:^ {4}.*\n(?:\n(?= {4}))?)+", re.MULTILINE)
-PROGRAM_SECONDS = 60
-
-
-def blocks(title: str) -> list[str]:
-    """Return the indented blocks of a section, without the indentation."""
-    found: list[str] = BLOCK.findall(section(INTEGRATING, title))
-    return [re.sub(r"^ {4}", "", block, flags=re.MULTILINE) for block in found]
-
-
-async def run_program(arguments: list[str], environment: dict[str, str]) -> str:
-    """Run a program, which must succeed, and return its output."""
-    process = await asyncio.create_subprocess_exec(
-        *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    try:
-        out, errors = await asyncio.wait_for(process.communicate(), PROGRAM_SECONDS)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise
-    assert process.returncode == 0, (out, errors)
-    return out.decode()
-
-
-async def test_server_that_sells_for_its_customers_does_so_with_curl_and_with_httpx(shop: StackClient) -> None:
-    _, curl, python = blocks("A server that sells for its customers")
-    (purchase,) = blocks("The purchase with curl")
-    functions = "".join(line for line in purchase.splitlines(keepends=True) if line.startswith(("field()", "post()")))
-    program, scopes = f"merchant-{uuid4().hex[:8]}", ("orders:write_for", "payments:write_for")
-    secret = await create_program(shop.env["AUTH_URL"], shop.env["AUTH_DATABASE_URL"], program, *scopes)
-    environment = {
-        **os.environ,
-        **shop.env,
-        "NO_PROXY": "*",
-        "CLIENT_ID": program,
-        "CLIENT_SECRET": secret,
-        "PRODUCT": (await shop.product())["id"],
-    }
-    listed = await run_program(["bash", "-euo", "pipefail", "-c", functions + curl], environment)
-    (order,) = json.loads(listed.splitlines()[-1])["items"]
-    assert (order["status"], order["customer"]["external_id"], order["metadata"]) == (
-        "delivered",
-        "c-1017",
-        {"basket": "17"},
-    )
-    number = (await run_program([sys.executable, "-c", python], environment)).strip()
-    second = await shop.call(
-        "GET", f"{shop.env['CATALOG_URL']}/catalog/orders/{number}", headers=shop.admin, expect=200
-    )
-    assert (second.json()["status"], second.json()["customer"]["id"]) == ("delivered", program)
-    assert second.json()["id"] != order["id"]

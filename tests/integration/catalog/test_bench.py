@@ -13,8 +13,8 @@ from services.catalog.settings import settings
 from tests.factories.catalog import Headers, create_product, place_order
 from tests.fixtures.catalog import stock_differences
 
-OWN = {"id", "number", "search", "order_id", "created_at", "expires_at", "key", "fingerprint"}
-"""Columns that differ between any two orders. `search` contains the number."""
+OWN = {"id", "number", "status_token", "search", "order_id", "created_at", "expires_at", "key", "fingerprint"}
+"""What differs between any two orders. `search` contains the number."""
 
 TABLES = ("orders", "order_items", "stock_movements", "idempotency_keys")
 
