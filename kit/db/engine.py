@@ -39,6 +39,7 @@ TYPES: dict[Any, Any] = {
     datetime: DateTime(timezone=True),
     dict[str, Any]: JSONB,
     dict[str, str]: JSONB,
+    dict[str, int]: JSONB,
 }
 """The column type for each Python type: money needs 64 bits, and times are timezone-aware."""
 

@@ -32,6 +32,9 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+"""Answers a request to a route."""
+
 
 class Route(APIRoute):
     """A route that refuses unknown query parameters (422) and bodies with another Content-Type than it accepts (415).
@@ -73,7 +76,7 @@ class Route(APIRoute):
         if reads_body or get_flat_params(self.dependant):
             yield InvalidValue
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """Return the handler of requests: it checks the rules, then FastAPI parses the request and calls the endpoint."""
         handle = self.endpoint if self.reads_form else super().get_route_handler()
         known = frozenset(

@@ -1,14 +1,13 @@
 """Routes that are served before the router and before the limits on requests: they have limits of their own, and must cost little."""
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from fastapi import Request, Response
+from fastapi import Request
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kit.errors import BodyTooLarge, BodyTooSlow, Problem, Unavailable, error_response
-from kit.http.routing import Route
+from kit.http.routing import Handler, Route
 
 
 class UnparsedRoute(Route):
@@ -22,7 +21,7 @@ class UnparsedRoute(Route):
         """Yield the errors of a body of any form."""
         yield from (BodyTooLarge, BodyTooSlow, Unavailable)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         return self.endpoint
 
 

@@ -4,7 +4,6 @@ Orders and their items are in order_models.py.
 """
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import (
@@ -140,7 +139,7 @@ class Product(Base):
     currency: Mapped[str]
     low_stock: Mapped[int] = mapped_column(server_default=text("5"))
     category_id: Mapped[UUID | None] = mapped_column(ForeignKey("categories.id", ondelete="SET NULL"))
-    media: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'"))
+    media: Mapped[list[dict[str, str | None]]] = mapped_column(JSONB, server_default=text("'[]'"))
     """Links to pictures and videos, in sequence: `url` and `alt`."""
     options: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'"))
     """The names of the options, such as `size`. Without options, the product has one variant with its id."""
@@ -182,8 +181,8 @@ class Variant(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     product_id: Mapped[UUID] = mapped_column(ForeignKey("products.id", ondelete="CASCADE"))
     sku: Mapped[str | None] = mapped_column(unique=True)
-    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    prices: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    options: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
+    prices: Mapped[dict[str, int]] = mapped_column(server_default=text("'{}'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     product: Mapped[Product] = relationship(back_populates="variants", lazy="raise")

@@ -1,7 +1,6 @@
 """The tables of orders and their items, which stock/ uses too. Money is in subunits of `currency`; times are UTC."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, func, text
@@ -85,7 +84,7 @@ class Order(Base):
     payment_reference: Mapped[str | None]
     cancel_reason: Mapped[str | None]
     """Why the order was cancelled; customers see it."""
-    client_metadata: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    client_metadata: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
     """What the shop attached to the order: texts by name."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
@@ -131,7 +130,7 @@ class OrderItem(Base):
     name: Mapped[str]
     slug: Mapped[str]
     sku: Mapped[str | None]
-    options: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    options: Mapped[dict[str, str]] = mapped_column(server_default=text("'{}'"))
     quantity: Mapped[int]
     unit_price: Mapped[int]
     stock_state: Mapped[StockState] = mapped_column(text_enum(StockState), server_default=StockState.UNTRACKED.value)

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
@@ -47,9 +46,9 @@ class Mail(Base):
     """None if there is no account yet."""
     recipient: Mapped[str] = mapped_column(index=True)
     template: Mapped[Template] = mapped_column(text_enum(Template))
-    context: Mapped[dict[str, Any]]
+    context: Mapped[dict[str, str]]
     """Values for the template that are not secret."""
-    secrets: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    secrets: Mapped[dict[str, str] | None] = mapped_column(JSONB(none_as_null=True))
     """Tokens and codes for the template. Removed as soon as the mail does not wait any more."""
     status: Mapped[MailStatus] = mapped_column(text_enum(MailStatus), server_default=MailStatus.WAITING)
     attempts: Mapped[int] = mapped_column(server_default=text("0"))

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -58,8 +57,8 @@ class DueMail:
     account_id: UUID | None
     recipient: str
     template: Template
-    context: dict[str, Any]
-    secrets: dict[str, Any] | None
+    context: dict[str, str]
+    secrets: dict[str, str] | None
     attempts: int
     created_at: datetime
 
@@ -189,7 +188,7 @@ async def _retry_or_give_up(
 ) -> MailStatus | None:
     """Make a mail due again, or end it if it is older than LIFETIME. Return its status; None if it does not wait any more."""
     too_old = Mail.created_at < func.now() - LIFETIME
-    values: dict[str, Any] = {
+    values: dict[str, object] = {
         "status": case((too_old, MailStatus.FAILED), else_=MailStatus.WAITING),
         "ended_at": case((too_old, func.now())),
         "next_attempt_at": case((too_old, null()), else_=due_at),

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -109,7 +109,7 @@ def _read_json_lines(lines: Iterator[tuple[int, str | RefusedLine]]) -> Iterator
             yield number, error
 
 
-def _parse(line: str) -> Mapping[str, Any]:
+def _parse(line: str) -> Mapping[str, object]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError):
@@ -119,7 +119,7 @@ def _parse(line: str) -> Mapping[str, Any]:
     return found
 
 
-def _account(values: Mapping[str, Any]) -> ImportedAccount:
+def _account(values: Mapping[str, object]) -> ImportedAccount:
     try:
         return ImportedAccount.model_validate(values)
     except ValidationError as error:

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from kit.db.after_commit import after_commit
 from kit.db.bulk import table_of
 from kit.db.driver import ConnectionLost, DriverStatement
+from kit.db.sql_types import AnyColumn
 from services.auth.clients.models import Client
 from services.auth.errors import AccountBanned, InvalidGrant
 from services.auth.metrics import refresh_tokens_reused_total
@@ -79,7 +80,7 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
 
 
 _FAMILIES, _ACCOUNTS, _ROLES, _CLIENTS = (table_of(model) for model in (RefreshFamily, Account, Role, Client))
-_USE: Mapping[str, Any] = {
+_USE: Mapping[str, AnyColumn] = {
     "device": bindparam("new_device", type_=Text),
     "address": bindparam("new_address", type_=Text),
     "last_used_at": func.now(),

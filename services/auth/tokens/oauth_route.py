@@ -1,6 +1,6 @@
 """Error responses of RFC 6749 for the token endpoint and the revocation endpoint."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from kit.errors import TITLES, BadRequest, Problem
-from kit.http.routing import FORM, Route
+from kit.http.routing import FORM, Handler, Route
 from kit.problem_responses import Responses, narrowed
 from kit.validation_errors import describe
 from services.auth.errors import InvalidRequest, OAuthError
@@ -45,7 +45,7 @@ class OAuthRoute(Route):
         """Yield the errors of every route, without the one that is answered as `invalid_request` of RFC 6749."""
         return (problem for problem in super().problems() if problem is not BadRequest)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
 
         async def handler(request: Request) -> Response:

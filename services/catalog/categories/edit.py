@@ -1,6 +1,6 @@
 """Create, rename, move and delete categories."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, exists, func, select, update
@@ -64,13 +64,13 @@ async def update_category(
         await check_parent(session, request.parent_id, category_id)
     await _update(session, category_id, values)
     category = await get_category(session, str(category_id))
-    before: dict[str, Any] = {name: _json(value) for name, value in old._asdict().items() if name in values}
+    before: dict[str, object] = {name: _json(value) for name, value in old._asdict().items() if name in values}
     after = category.model_dump(mode="json", include=set(values))
     await audit.record(session, AuditLogEntry, actor, "category.changed", category_id, before=before, after=after)
     return category
 
 
-async def _update(session: AsyncSession, category_id: UUID, values: dict[str, Any]) -> None:
+async def _update(session: AsyncSession, category_id: UUID, values: dict[str, object]) -> None:
     changed = update(Category).where(Category.id == category_id).values(values | {"version": Category.version + 1})
     try:
         async with session.begin_nested():

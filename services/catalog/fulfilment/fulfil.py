@@ -1,16 +1,16 @@
 """Staff pack, ship and deliver units of paid orders. The order is locked, so units cannot be fulfilled twice or refunded meanwhile."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit
+from kit.db.sql_types import AnyRow
 from services.catalog import metrics
 from services.catalog.fulfilment.errors import (
     AddressErased,
@@ -33,7 +33,7 @@ from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcom
 
 log = structlog.get_logger("fulfilment")
 
-Items = Mapping[UUID, Row[Any]]
+Items = Mapping[UUID, AnyRow]
 """The items of an order by variant id."""
 
 
@@ -66,7 +66,7 @@ async def fulfil(session: AsyncSession, key: str, request: FulfilItems, actor: A
     return fulfilment
 
 
-def _units(row: Row[Any], status: OrderStatus) -> ItemUnits:
+def _units(row: AnyRow, status: OrderStatus) -> ItemUnits:
     """Return the units of an item. The row of an item of a digital order keeps 0 when it is delivered: all its units are delivered."""
     if status == OrderStatus.DELIVERED:
         return ItemUnits(row.kind, row.quantity, row.quantity, row.quantity, row.quantity)

@@ -1,12 +1,12 @@
 """Load what staff did with units of orders."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, bindparam, column, func, select, true
+from sqlalchemy import ARRAY, Uuid, bindparam, column, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.sql_types import AnyRow
 from kit.pagination import decode_cursor, encode_cursor, split_page
 from services.catalog.orders.models import Fulfilment
 from services.catalog.orders.schemas import MAX_FULFILMENTS, FulfilmentItem, FulfilmentPage, FulfilmentView
@@ -33,7 +33,7 @@ _newest = (
 NEWEST = select(_newest).select_from(_requested).join(_newest, true()).order_by(_newest.c.id.desc())
 
 
-def view_of(row: Row[Any]) -> FulfilmentView:
+def view_of(row: AnyRow) -> FulfilmentView:
     """Return the response for a row of COLUMNS."""
     items = [FulfilmentItem(variant_id=UUID(variant), quantity=quantity) for variant, quantity in row.items.items()]
     return FulfilmentView(

@@ -1,13 +1,14 @@
 """Load what an order contains: each variant with its product, its price and its stock."""
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import table_of
+from kit.db.sql_types import AnyRow
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
 from services.catalog.orders.errors import CurrenciesDiffer, PriceMissing, ProductNotOffered, VariantRequired
@@ -104,7 +105,7 @@ async def _check_found(session: AsyncSession, missing: Mapping[UUID, UUID]) -> N
     raise ProductNotFound(f"There is no {what}. Remove it from the order.", products=ids)
 
 
-def _line(row: Row[*tuple[Any, ...]], quantity: int, currency: str | None) -> Line:
+def _line(row: AnyRow, quantity: int, currency: str | None) -> Line:
     chosen = currency or row.currency
     price = row.prices.get(chosen, row.price if chosen == row.currency else None)
     if price is None:

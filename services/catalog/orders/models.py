@@ -1,7 +1,6 @@
 """The tables of what belongs to an order: statuses, notes, address, fulfilments, delivery and payments."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Identity, Index, func, text
@@ -83,7 +82,7 @@ class Fulfilment(Base):
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     order_id: Mapped[UUID] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
     step: Mapped[FulfilmentStep] = mapped_column(text_enum(FulfilmentStep))
-    items: Mapped[dict[str, Any]]
+    items: Mapped[dict[str, int]]
     tracking: Mapped[str | None]
     """The number at the carrier. It leads to the address, so it is erased with it."""
     actor: Mapped[str]

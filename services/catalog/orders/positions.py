@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.counting import count_up_to
+from kit.db.sql_types import AnyColumn
 from services.catalog.orders.filters import ITEMS, LOWER_EMAIL, ORDERS, OrderFilter
 
 LOOKED_AT = 200
@@ -102,11 +103,11 @@ class _Reader:
             found.append(position < last if self.page.sort == OrderSort.NEWEST else position > last)
         return found
 
-    def _order(self, *columns: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+    def _order(self, *columns: AnyColumn) -> list[AnyColumn]:
         newest = self.page.sort == OrderSort.NEWEST
         return [column.desc() if newest else column for column in columns]
 
-    def _cut(self, query: Query, *columns: ColumnElement[Any]) -> Query:
+    def _cut(self, query: Query, *columns: AnyColumn) -> Query:
         return query.order_by(*self._order(*columns)).limit(self.page.limit)
 
     def by_time(self, *conditions: ColumnElement[bool]) -> Query:
@@ -130,7 +131,7 @@ class _Reader:
             return self.along(ORDERS.c.amount, literal(selected.min_amount, BigInteger))
         return self.along_statuses() if name == "status" else None
 
-    def along(self, column: ColumnElement[Any], value: ColumnElement[Any]) -> Query:
+    def along(self, column: AnyColumn, value: AnyColumn) -> Query:
         """Read the orders with this value, along the index on the column, the time and the id.
 
         If the planner believes that the value is frequent, it may choose another index, and then reads the orders of all customers until it

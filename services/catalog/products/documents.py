@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Text, case, cast, func, literal_column, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
+from kit.db.sql_types import AnyColumn, AnySelect
 from services.catalog.models import Product, ProductTag, Tag
 from services.catalog.products.filters import SELECT_STOCK
 from services.catalog.statuses import Availability, ProductStatus
@@ -98,7 +99,7 @@ def select_documents(
     return joined.where(*conditions)
 
 
-def select_page(joined: FromClause, *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
+def select_page(joined: FromClause, *columns: AnyColumn) -> AnySelect:
     """Return the statement that selects these columns and the products as JSON, from a join of a page with products.
 
     A row of the page without a product has a document too: `Product.id` is NULL then.

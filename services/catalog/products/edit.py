@@ -46,7 +46,7 @@ async def create_product(session: AsyncSession, request: CreateProduct, actor: A
     return product
 
 
-async def _insert(session: AsyncSession, request: CreateProduct, values: dict[str, Any]) -> UUID:
+async def _insert(session: AsyncSession, request: CreateProduct, values: dict[str, object]) -> UUID:
     for slug in [request.slug] if request.slug else slugs.candidates(request.name, "product"):
         new = insert(Product).values(values | {"id": uuid4(), "slug": slug})
         new = new.on_conflict_do_nothing(index_elements=["slug"])
@@ -112,7 +112,7 @@ async def _lock(session: AsyncSession, product_id: UUID, if_match: str | None) -
     return await load_product(session, product_id)
 
 
-async def _update(session: AsyncSession, product_id: UUID, values: dict[str, Any]) -> None:
+async def _update(session: AsyncSession, product_id: UUID, values: dict[str, object]) -> None:
     changed = update(Product).where(Product.id == product_id)
     changed = changed.values(values | {"version": Product.version + 1, "updated_at": func.now()})
     try:

@@ -4,14 +4,15 @@ They are counted among the newest matches, at most FACETED: the counts are exact
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Uuid, any_, bindparam, select, text, true
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, select, text, true
 
+from kit.db.sql_types import AnyRow
 from kit.db.statements import Statement, fetch
 from services.catalog.categories.tree import MAX_DEPTH
 from services.catalog.db import searching_engine
@@ -22,6 +23,7 @@ from services.catalog.products.schemas import ProductSort
 from services.catalog.products.shapes import FACETED, FOUND, MOST_FOUND, Shape, Source
 from services.catalog.products.statements import STATEMENTS, first_matches, last_walked_statement
 
+K = TypeVar("K", UUID, str)
 SHOWN = 20
 """The facets with the most products are shown, of tags and of subcategories."""
 
@@ -72,7 +74,7 @@ def _statement(shape: Shape) -> Statement:
     return Statement(columns.select_from(counted.outerjoin(first, true())))
 
 
-async def _first_matches(plan: Plan) -> Sequence[Row[Any]]:
+async def _first_matches(plan: Plan) -> Sequence[AnyRow]:
     return await fetch(searching_engine, _statement(_shape(plan)), plan.parameters)
 
 
@@ -112,7 +114,7 @@ async def _count_categories(products: Sequence[UUID | None], top: UUID | None) -
     ]
 
 
-def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, Row[Any]]) -> UUID | None:
+def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, AnyRow]) -> UUID | None:
     """Return the category itself or the one above it whose parent is `top`, or None."""
     found = category
     for _ in range(MAX_DEPTH):
@@ -125,5 +127,5 @@ def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, Row[An
     return None
 
 
-def _most(counts: Counter[Any]) -> Iterable[tuple[Any, int]]:
+def _most(counts: Counter[K]) -> list[tuple[K, int]]:
     return sorted(counts.items(), key=lambda each: (-each[1], str(each[0])))[:SHOWN]

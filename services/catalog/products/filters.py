@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, func, null, select
@@ -21,7 +20,7 @@ _left = func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.back
 
 def select_stock(
     product_id: ColumnElement[UUID] | InstrumentedAttribute[UUID],
-    options: ColumnElement[Any] | InstrumentedAttribute[Any],
+    options: ColumnElement[list[str]] | InstrumentedAttribute[list[str]],
 ) -> Select[int | None]:
     """Return the statement that selects how many units of all variants of a product can be ordered.
 

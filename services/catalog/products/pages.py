@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from kit.db.sql_types import AnyRow
 from kit.db.statements import fetch
 from kit.pagination import decode_cursor, encode_cursor
 from services.catalog.db import reading_engine, searching_engine
@@ -29,7 +28,7 @@ RANKS_NEWEST = {Source.NEWEST_WITH_WORDS, Source.SORT_INDEX}
 class Found:
     """Up to limit + 1 rows of a page, how many products an index found for it, and the keys of the last product that was examined."""
 
-    rows: Sequence[Row[Any]]
+    rows: Sequence[AnyRow]
     products: int
     last_key: int | str | None
     last_number: int | None

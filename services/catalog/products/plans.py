@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
 
 from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.schemas import ProductSort
@@ -24,7 +23,7 @@ RANKED_MATCHES = 700
 NEWEST_PAGE_MATCHES = 300
 """About how many matches are looked up for a page of the newest ones."""
 
-Position = tuple[Any, ...]
+Position = tuple[int] | tuple[int | str, int]
 """The keys of a cursor: the key of the sort, unless it is the number, and the number."""
 
 
@@ -33,7 +32,7 @@ class Plan:
     """A shape of statement with its parameters. `lowest_number`: the numbers of the products that are examined begin here."""
 
     shape: Shape
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, object]
     lowest_number: int = 0
 
 
@@ -92,7 +91,7 @@ def _uses_newest(resolved: ResolvedFilter) -> bool:
 
 
 def _newest_with_words(
-    resolved: ResolvedFilter, shape: Shape, parameters: dict[str, Any], position: Position | None
+    resolved: ResolvedFilter, shape: Shape, parameters: dict[str, object], position: Position | None
 ) -> Plan:
     """Return the plan that looks the words up together with the tokens of the newest products (search_vectors.py)."""
     words = resolved.words
@@ -123,9 +122,9 @@ def _walk_source(resolved: ResolvedFilter, shape: Shape) -> Source:
     return Source.CATEGORY_INDEXES if len(category.ids) <= MAX_MERGED_CATEGORIES and not others else Source.SORT_INDEX
 
 
-def _parameters(resolved: ResolvedFilter, position: Position | None) -> dict[str, Any]:
+def _parameters(resolved: ResolvedFilter, position: Position | None) -> dict[str, object]:
     given = resolved.given
-    parameters: dict[str, Any] = {"status": given.status.value}
+    parameters: dict[str, object] = {"status": given.status.value}
     if resolved.words is not None:
         parameters |= {"matches": resolved.words.query, "index_matches": resolved.words.index_query}
     if resolved.tags is not None:

@@ -1,11 +1,11 @@
 """Find what the filters of a request mean in the database: ids, and how many products match each filter, up to a limit."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Select, Text, Uuid, any_, bindparam, func, literal_column, select
+from sqlalchemy import ARRAY, BigInteger, Text, Uuid, any_, bindparam, func, literal_column, select
 
+from kit.db.sql_types import AnySelect
 from kit.db.statements import Statement, fetch
 from services.catalog.categories.tree import subtree_below
 from services.catalog.db import searching_engine
@@ -30,11 +30,11 @@ SUBTREES = {
 }
 
 
-def _count(query: Select[*tuple[Any, ...]]) -> Statement:
+def _count(query: AnySelect) -> Statement:
     return Statement(select(func.count()).select_from(query.limit(literal_column(str(LIMIT))).subquery()))
 
 
-_one: Select[Any] = select(literal_column("1")).where(Product.status == bindparam("status", type_=Text))
+_one: AnySelect = select(literal_column("1")).where(Product.status == bindparam("status", type_=Text))
 IN_CATEGORIES = _count(_one.where(Product.category_id == any_(bindparam("categories", type_=ARRAY(Uuid)))))
 IN_PRICE_RANGE = _count(
     _one.where(

@@ -6,7 +6,6 @@ examines at most as many as `window` says; the rest is examined for the next pag
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -16,7 +15,6 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Numeric,
-    Select,
     Text,
     Uuid,
     and_,
@@ -33,10 +31,9 @@ from sqlalchemy import (
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
-from sqlalchemy.sql.base import ColumnCollection
-from sqlalchemy.types import TypeEngine
 
 from kit.db.bulk import table_of
+from kit.db.sql_types import AnyColumn, AnyColumns, AnySelect
 from kit.db.statements import Statement
 from services.catalog.models import NAME_KEY, Product
 from services.catalog.products.documents import select_page
@@ -48,7 +45,6 @@ from services.catalog.statuses import Availability
 WEIGHTS = literal_column("'{0.1, 0.8, 0.2, 1}'::real[]", ARRAY(REAL))
 """The weights of a stem in the description, a stem in the name, a word in the description, and a word in the name."""
 
-Columns = ColumnCollection[str, Any]
 STATEMENTS = 1000
 """The number of statements that are kept; the one that was used the longest time ago is forgotten first."""
 
@@ -65,8 +61,8 @@ def page_statement(shape: Shape) -> Statement:
     availability was examined, if there may be more. If no product is on the page, one row has no id.
     """
     examined, counted = _examined(shape)
-    last_key: ColumnElement[Any] = null()
-    last_number: ColumnElement[Any] = null()
+    last_key: AnyColumn = null()
+    last_number: AnyColumn = null()
     if shape.availability is not None:
         first = _in_order(shape, select(examined)).limit(literal_column(str(STOCK_WINDOW))).cte("first")
         page_of = select(first).where(_has_availability(first.c, shape.availability))
@@ -126,7 +122,7 @@ def _examined(shape: Shape) -> tuple[FromClause, FromClause]:
     return _filtered(shape, _walked(shape)), counted
 
 
-def _columns(shape: Shape) -> list[ColumnElement[Any]]:
+def _columns(shape: Shape) -> list[AnyColumn]:
     needs_vector = shape.words or shape.sort == ProductSort.RELEVANCE
     names = (*_EXAMINED, "search") if needs_vector else _EXAMINED
     return [*(PRODUCTS.c[name] for name in names), _NAME_KEY]
@@ -160,7 +156,7 @@ def _of_each_category(shape: Shape) -> FromClause:
 
 
 def _filtered(shape: Shape, products: FromClause) -> FromClause:
-    columns: list[ColumnElement[Any]] = [products.c[name] for name in (*_EXAMINED, "name_key")]
+    columns: list[AnyColumn] = [products.c[name] for name in (*_EXAMINED, "name_key")]
     if shape.sort == ProductSort.RELEVANCE:
         rank = func.ts_rank_cd(WEIGHTS, products.c.search, _query("matches"), 1)
         columns.append(cast(cast(rank, Numeric) * 1_000_000, BigInteger).label("score"))
@@ -177,7 +173,7 @@ def _index_conditions(shape: Shape) -> list[ColumnElement[bool]]:
     return [*conditions, *_tag_conditions(shape, PRODUCTS.c)]
 
 
-def _conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]:
+def _conditions(shape: Shape, columns: AnyColumns) -> Iterator[ColumnElement[bool]]:
     yield columns.status == bindparam("status", type_=Text)
     if shape.words:
         yield columns.search.op("@@")(_query("matches"))
@@ -187,12 +183,12 @@ def _conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]
     yield from _price_conditions(shape, columns)
 
 
-def _tag_conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]:
+def _tag_conditions(shape: Shape, columns: AnyColumns) -> Iterator[ColumnElement[bool]]:
     for number in range(shape.tag_groups):
         yield columns.tag_ids.op("&&")(bindparam(f"tags_{number}", type_=ARRAY(Uuid)))
 
 
-def _price_conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[bool]]:
+def _price_conditions(shape: Shape, columns: AnyColumns) -> Iterator[ColumnElement[bool]]:
     if shape.currency:
         yield columns.currency == bindparam("currency", type_=Text)
     if shape.min_price:
@@ -201,11 +197,11 @@ def _price_conditions(shape: Shape, columns: Columns) -> Iterator[ColumnElement[
         yield columns.price <= bindparam("max_price", type_=BigInteger)
 
 
-def _in_categories(columns: Columns) -> ColumnElement[bool]:
+def _in_categories(columns: AnyColumns) -> ColumnElement[bool]:
     return columns.category_id == any_(bindparam("categories", type_=ARRAY(Uuid)))  # type: ignore[no-any-return]
 
 
-def _has_availability(columns: Columns, wanted: Availability) -> ColumnElement[bool]:
+def _has_availability(columns: AnyColumns, wanted: Availability) -> ColumnElement[bool]:
     stock = select_stock(columns.id, columns.options).scalar_subquery()
     if wanted == Availability.OUT:
         return stock == 0
@@ -214,7 +210,7 @@ def _has_availability(columns: Columns, wanted: Availability) -> ColumnElement[b
     return or_(stock.is_(None), columns.low_stock < stock)
 
 
-def _query(name: str) -> ColumnElement[Any]:
+def _query(name: str) -> AnyColumn:
     return cast(bindparam(name, type_=Text), TSQUERY)
 
 
@@ -223,12 +219,12 @@ def _limit(shape: Shape) -> ColumnElement[int]:
     return literal_column(str(shape.limit), Integer)
 
 
-def _key(shape: Shape, columns: Columns) -> ColumnElement[Any]:
+def _key(shape: Shape, columns: AnyColumns) -> AnyColumn:
     """Return the key of the sort: of products, or of a selection of them."""
     name = _key_name(shape)
     if name == "name_key" and columns is PRODUCTS.c:
         return literal_column(NAME_KEY, Text)
-    key: ColumnElement[Any] = columns[name]
+    key: AnyColumn = columns[name]
     return key
 
 
@@ -240,16 +236,14 @@ def _key_name(shape: Shape) -> str:
     return "name_key" if shape.sort == ProductSort.NAME else "price"
 
 
-def _in_order(
-    shape: Shape, query: Select[*tuple[Any, ...]], columns: Columns | None = None, *, after: bool = True
-) -> Select[*tuple[Any, ...]]:
+def _in_order(shape: Shape, query: AnySelect, columns: AnyColumns | None = None, *, after: bool = True) -> AnySelect:
     """Return the query in the order of the sort, and with `after` only what follows the cursor."""
-    found: Columns = query.selected_columns if columns is None else columns
-    keys: list[ColumnElement[Any]] = [found.number]
-    last: list[ColumnElement[Any]] = [bindparam("after_number", type_=BigInteger)]
+    found: AnyColumns = query.selected_columns if columns is None else columns
+    keys: list[AnyColumn] = [found.number]
+    last: list[AnyColumn] = [bindparam("after_number", type_=BigInteger)]
     if shape.sort != ProductSort.NEWEST:
         keys.insert(0, _key(shape, found))
-        kind: TypeEngine[Any] = Text() if shape.sort == ProductSort.NAME else BigInteger()
+        kind: Text | BigInteger = Text() if shape.sort == ProductSort.NAME else BigInteger()
         last.insert(0, bindparam("after_key", type_=kind))
     if after and shape.after:
         position, end = tuple_(*keys), tuple_(*last)

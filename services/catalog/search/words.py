@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Row, Text, bindparam, text
+from sqlalchemy import Text, bindparam, text
 
+from kit.db.sql_types import AnyRow
 from kit.db.statements import Statement, fetch
 from services.catalog.db import searching_engine
 from services.catalog.errors import TooManyWords
@@ -57,7 +57,7 @@ NEAREST = Statement(
 
 async def analyse(q: str) -> SearchedWords:
     """Return the words of a search text. Stop words such as `the` count only if there are no others. Raises TooManyWords."""
-    rows: Sequence[Row[Any]] = await fetch(searching_engine, WORDS, {"q": _without_controls(q)})
+    rows: Sequence[AnyRow] = await fetch(searching_engine, WORDS, {"q": _without_controls(q)})
     if len(rows) > MAX_WORDS:
         raise TooManyWords
     if not all(row.is_stop_word for row in rows):
@@ -67,7 +67,7 @@ async def analyse(q: str) -> SearchedWords:
     return SearchedWords(tuple(_term(row) for row in rows), rows[0].total or 0, rows[0].newest_number or 0)
 
 
-def _term(row: Row[Any]) -> Term:
+def _term(row: AnyRow) -> Term:
     exact = [_quoted(row.word)]
     if row.stem is not None and row.stem != row.word:
         exact.append(_quoted(row.stem))
@@ -91,7 +91,7 @@ async def correct(words: SearchedWords) -> str | None:
     """Return the search text with the nearest known word in place of each unknown one, or None if there is nothing to correct."""
     corrected = []
     for term in words.terms:
-        nearest: Sequence[Row[Any]] = ()
+        nearest: Sequence[AnyRow] = ()
         if term.matches == 0 and len(term.word) >= MIN_CORRECTED_LETTERS:
             nearest = await fetch(searching_engine, NEAREST, {"word": term.word})
         corrected.append(nearest[0].word if nearest else term.word)

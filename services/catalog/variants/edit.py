@@ -1,7 +1,6 @@
 """Create, change and delete variants. Each change makes a new version of the product."""
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, select, update
@@ -114,7 +113,7 @@ def _check_prices(prices: Mapping[Currency, int]) -> None:
             raise PriceNotWhole(f"The price is not possible: {broken_rule}.")
 
 
-def _summary(variant: VariantView) -> dict[str, Any]:
+def _summary(variant: VariantView) -> dict[str, object]:
     return variant.model_dump(mode="json", include=AUDITED)
 
 
@@ -124,8 +123,8 @@ async def _record(
     act: str,
     variant: VariantView,
     *,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
     """Record the act on the product, with the id of the variant."""
     marked = [None if each is None else {"variant_id": str(variant.id), **each} for each in (before, after)]

@@ -1,11 +1,11 @@
 """Find variants."""
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.sql_types import AnyRow
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
 from services.catalog.statuses import ProductStatus
@@ -32,7 +32,7 @@ SELECT_VARIANTS = (
 )
 
 
-def view_of(row: Row[Any], *, with_stock: bool) -> VariantView:
+def view_of(row: AnyRow, *, with_stock: bool) -> VariantView:
     """Return the response for a row of SELECT_VARIANTS."""
     stock = None if row.level is None else row.stock
     return VariantView(

@@ -1,5 +1,6 @@
 """Respond to disputes: upload evidence, accept or decline. No database transaction is open during the calls to Paystack."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -90,7 +91,7 @@ async def _record(
     actor: Actor,
     act: str,
     dispute: Dispute,
-    after: dict[str, Any],
+    after: Mapping[str, object],
     reason: str | None = None,
 ) -> None:
     """Record an act in the audit log before the call to Paystack, so that it is recorded even if the answer of the call is lost."""

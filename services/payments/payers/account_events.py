@@ -7,7 +7,6 @@ times, references, the payer's id.
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
@@ -37,7 +36,7 @@ BATCH = 1000
 
 CUSTOMER = cast(EndedAccount.account_id, Text)
 DELETED, MERGED = EndedAccount.merged_into.is_(None), EndedAccount.merged_into.is_not(None)
-NO_SYNC: dict[str, Any] = {"synchronize_session": False}
+NO_SYNC: dict[str, bool] = {"synchronize_session": False}
 
 AccountEnd = AccountDeleted | AccountMerged
 EVENT_ADAPTER: TypeAdapter[AccountEnd] = TypeAdapter(AccountEnd)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -53,7 +53,7 @@ class Filter:
     since: datetime | None = None
     until: datetime | None = None
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, object]:
         """Return what is selected as JSON for the audit log, with at most 100 ids."""
         values = {"status": self.status, "event": self.event, "reference": self.reference}
         times = {"from": self.since, "to": self.until}

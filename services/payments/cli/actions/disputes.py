@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
@@ -74,7 +74,7 @@ def show(dispute_id: int, *, as_json: bool) -> None:
 
 
 def respond(
-    dispute_id: int, file: Path, answer: Mapping[str, Any], evidence: Mapping[str, Any], *, as_json: bool
+    dispute_id: int, file: Path, answer: Mapping[str, object], evidence: Mapping[str, object], *, as_json: bool
 ) -> None:
     """Upload the file, send the evidence if there is any, and accept or decline the dispute."""
     upload_request = _validate(RequestUpload, {"filename": file.name})
@@ -103,7 +103,7 @@ def respond(
     print_result(view, f"Response sent. Dispute {dispute_id} is {view.status}.", as_json=as_json)
 
 
-def _validate(model: type[M], values: Mapping[str, Any]) -> M:
+def _validate(model: type[M], values: Mapping[str, object]) -> M:
     """Check values by the rules of the HTTP API. Raises BadParameter, which names the first wrong option."""
     try:
         return model.model_validate(values)

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 from sqlalchemy import LargeBinary, bindparam, func, select
@@ -176,7 +176,7 @@ def _movements(entries: Sequence[LedgerEntryView]) -> Iterator[Step]:
     for entry in entries:
         by_transaction[entry.transaction].append(entry)
     for movement in by_transaction.values():
-        first: Any = movement[0]
+        first = movement[0]
         debited = ", ".join(entry.account for entry in movement if entry.amount > 0)
         credited = ", ".join(entry.account for entry in movement if entry.amount < 0)
         amount = sum(entry.amount for entry in movement if entry.amount > 0)
