@@ -49,6 +49,9 @@ def counts(snapshot: Snapshot, webhooks_delivered: int, webhook_events: int) -> 
     outcomes = Counter(row["outcome"] for row in snapshot.order_payments.values())
     return {
         "payments paid at Paystack": sum(map(rules.was_paid, snapshot.transactions.values())),
+        "of these by bank transfer": sum(
+            rules.was_paid(row) and row["channel"] == "bank_transfer" for row in snapshot.transactions.values()
+        ),
         "orders delivered": len(snapshot.deliveries),
         "payments refunded, fully or partially": status["refunded"] + status["partially_refunded"],
         "payments of undeliverable orders": outcomes["undeliverable"],

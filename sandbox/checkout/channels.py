@@ -147,7 +147,7 @@ def charge_page(transaction: Transaction, charge: PendingCharge, shop: str) -> R
 
 
 def _provider_name(transaction: Transaction, charge: PendingCharge) -> str:
-    provider = offers.providers_of(charge.channel, transaction.currency).get(charge.provider or "")
+    provider = offers.providers_of(transaction, charge.channel).get(charge.provider or "")
     return provider.name if provider else ""
 
 

@@ -54,18 +54,19 @@ def _redirect(url: str) -> Response:
 def _checkout_page(
     transaction: Transaction, chosen: CardName = CardName.SUCCESS, decline_message: str | None = None
 ) -> Response:
-    offered = channels_of(transaction)
+    offered, brands = channels_of(transaction), transaction.custom_filter("card_brands")
+    cards = {name: card for name, card in CARDS.items() if brands is None or card.brand in brands}
     return render_page(
         "checkout.html",
         transaction=transaction,
         shop=SHOP,
-        plain_cards={name: card for name, card in CARDS.items() if not card.questions},
-        question_cards={name: card for name, card in CARDS.items() if card.questions},
-        chosen=chosen,
+        plain_cards={name: card for name, card in cards.items() if not card.questions},
+        question_cards={name: card for name, card in cards.items() if card.questions},
+        chosen=chosen if chosen in cards else next(iter(cards), None),
         decline_message=decline_message,
-        cards_offered=Channel.CARD in offered,
+        cards_offered=Channel.CARD in offered and bool(cards),
         channels=[
-            (channel, TITLES[channel], providers_of(channel, transaction.currency))
+            (channel, TITLES[channel], providers_of(transaction, channel))
             for channel in offered
             if channel != Channel.CARD
         ],

@@ -53,7 +53,7 @@ class PendingChargeLifecycle:
             channel=choice.channel,
             provider=provider,
             phone=choice.phone,
-            status=offers.first_status(choice.channel, provider, transaction.currency),
+            status=offers.first_status(transaction, choice.channel, provider),
             problem=None,
             opened_at=at,
             expires_at=at + lifetime,

@@ -64,7 +64,9 @@ def channels_of(transaction: Transaction) -> list[Channel]:
     return [
         channel
         for channel in offered
-        if (requested is None or channel in requested) and not _below_minimum(transaction, channel)
+        if (requested is None or channel in requested)
+        and not _below_minimum(transaction, channel)
+        and (channel != Channel.MOBILE_MONEY or providers_of(transaction, channel))
     ]
 
 
@@ -73,8 +75,13 @@ def _below_minimum(transaction: Transaction, channel: Channel) -> bool:
     return channel == Channel.BANK_TRANSFER and transaction.requested_amount < minimum
 
 
-def providers_of(channel: Channel, currency: str) -> dict[str, Provider]:
-    return PROVIDERS.get((channel, currency), {})
+def providers_of(transaction: Transaction, channel: Channel) -> dict[str, Provider]:
+    """Return the providers of a channel, without those that `custom_filters` of the transaction excludes."""
+    providers = PROVIDERS.get((channel, transaction.currency), {})
+    allowed = transaction.custom_filter("supported_mobile_money_providers")
+    if channel != Channel.MOBILE_MONEY or allowed is None:
+        return providers
+    return {code: provider for code, provider in providers.items() if code in allowed}
 
 
 def check_choice(transaction: Transaction, choice: ChannelChoice) -> str | None:
@@ -86,7 +93,7 @@ def check_choice(transaction: Transaction, choice: ChannelChoice) -> str | None:
         raise BelowTransferMinimum
     if choice.channel == Channel.CARD or choice.channel not in channels_of(transaction):
         raise ChannelNotAvailable
-    providers = providers_of(choice.channel, transaction.currency)
+    providers = providers_of(transaction, choice.channel)
     if not providers or choice.provider is None:
         return next(iter(providers), None)
     if choice.provider not in providers:
@@ -101,11 +108,11 @@ def lifetime_of(channel: Channel, currency: str) -> int:
     return 25 * MINUTE if channel == Channel.BANK_TRANSFER and currency == "KES" else 15 * MINUTE
 
 
-def first_status(channel: Channel, provider: str | None, currency: str) -> PendingChargeStatus:
+def first_status(transaction: Transaction, channel: Channel, provider: str | None) -> PendingChargeStatus:
     """Return the status of a charge that was just opened."""
     if channel == Channel.BANK_TRANSFER:
         return PendingChargeStatus.PENDING
-    offered = providers_of(channel, currency).get(provider or "")
+    offered = providers_of(transaction, channel).get(provider or "")
     return PendingChargeStatus.SEND_OTP if offered and offered.asks_for_otp else PendingChargeStatus.PAY_OFFLINE
 
 

@@ -73,8 +73,19 @@ class Transaction:
     @property
     def cancel_action(self) -> Any:
         """`cancel_action` of the metadata, the URL for the cancel button. Not validated."""
+        return self._metadata.get("cancel_action")
+
+    def custom_filter(self, name: str) -> frozenset[str] | None:
+        """Return the values that `custom_filters` of the metadata allows, such as card_brands; None: all."""
+        filters = self._metadata.get("custom_filters")
+        values = filters.get(name) if isinstance(filters, dict) else None
+        return frozenset(each for each in values if isinstance(each, str)) if isinstance(values, list) else None
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """Metadata that is an object; {} if it is not."""
         metadata = json.loads(self.metadata) if self.metadata else None
-        return metadata.get("cancel_action") if isinstance(metadata, dict) else None
+        return metadata if isinstance(metadata, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

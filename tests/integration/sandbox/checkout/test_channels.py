@@ -57,6 +57,33 @@ async def test_page_offers_the_channels_of_currency_and_transaction(
     assert 'value="cancel"' in page
 
 
+@pytest.mark.parametrize(
+    ("filters", "cards", "networks"),
+    [
+        ({"card_brands": ["mastercard"]}, {"bank"}, ["mtn", "atl", "vod"]),
+        ({"card_brands": ["verve"]}, {"pin", "pin-otp", "pin-phone-otp", "no-token"}, ["mtn", "atl", "vod"]),
+        ({"card_brands": ["amex"], "supported_mobile_money_providers": ["atl"]}, set(), ["atl"]),
+        ({"card_brands": ["mastercard"], "supported_mobile_money_providers": ["wave"]}, {"bank"}, []),
+    ],
+)
+async def test_page_offers_what_the_custom_filters_allow(
+    shared_merchant: Merchant, filters: dict[str, Any], cards: set[str], networks: list[str]
+) -> None:
+    path, _ = await open_checkout(shared_merchant, currency="GHS", metadata={"custom_filters": filters})
+    page = (await shared_merchant.http.get(path)).text
+    assert set(re.findall(r'name="card" value="([\w-]+)"', page)) == cards
+    assert page.count(" checked>") == bool(cards)
+    assert re.findall(r'<option value="(\w+)"', page) == networks
+
+
+@pytest.mark.parametrize("filters", [[], "visa", {"card_brands": "visa"}, {"supported_mobile_money_providers": {}}])
+async def test_page_with_invalid_custom_filters_offers_everything(shared_merchant: Merchant, filters: Any) -> None:
+    path, _ = await open_checkout(shared_merchant, currency="GHS", metadata={"custom_filters": filters})
+    page = (await shared_merchant.http.get(path)).text
+    assert page.count('name="card"') == 10
+    assert page.count("<option") == 3
+
+
 @pytest.mark.parametrize("channels", ["card", ["cheque"], [1], {"card": True}, [["card"]]])
 async def test_channels_that_are_no_list_of_channels_are_refused(shared_merchant: Merchant, channels: Any) -> None:
     response = await shared_merchant.initialize(email="a@example.com", amount=100, channels=channels)
