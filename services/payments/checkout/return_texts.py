@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from contracts.money import format_money
 from services.payments.models import UNPAID
+from services.payments.paystack.channels import Channel
 from services.payments.paystack.progress import WaitingFor, waiting_for
 from services.payments.statuses import PaymentStatus
 
@@ -70,6 +71,8 @@ class ShownPayment(Protocol):
     @property
     def channel(self) -> str | None: ...
     @property
+    def paystack_status(self) -> str | None: ...
+    @property
     def authorization_url(self) -> str | None: ...
     @property
     def payable_until(self) -> datetime | None: ...
@@ -97,14 +100,16 @@ def page_text(
 
     `reported`: the status that Paystack has just answered, None without an answer. A payer who reads that nothing was charged pays again.
     So an unpaid payment is shown as failed or abandoned only if Paystack has just said so: it can still be paid, for example by a transfer
-    that is on its way.
+    that is on its way. Without an answer, a transfer that Paystack has reported before is still said to be on its way.
     """
     if payment.status not in UNPAID:
         return _filled(payment.status, payment)
     if rejected is not None:
         return _rejected(payment, rejected, now)
-    if waiting_for(reported, payment.channel) == WaitingFor.BANK_TRANSFER:
+    if waiting_for(reported or payment.paystack_status, payment.channel) == WaitingFor.BANK_TRANSFER:
         return _waiting_for_transfer(payment, now)
+    if reported == "failed" and payment.channel == Channel.BANK_TRANSFER:
+        return _failed_transfer(payment)
     shown = {"failed": PaymentStatus.FAILED, "abandoned": PaymentStatus.ABANDONED}
     return _filled(shown.get(reported or "", PaymentStatus.PENDING), payment)
 
@@ -127,6 +132,15 @@ def _waiting_for_transfer(payment: ShownPayment, now: datetime) -> PageText:
         "Waiting for your transfer",
         f"Your bank transfer of {format_money(payment.amount, payment.currency)} has not arrived yet.{until} "
         "If you have sent it, do not pay again: the confirmation will follow. If you have not sent it, nothing was charged.",
+    )
+
+
+def _failed_transfer(payment: ShownPayment) -> PageText:
+    """Say that no transfer was accepted, because the account is closed, for example: the payer may have sent one nevertheless."""
+    return PageText(
+        "Not paid",
+        f"No bank transfer of {format_money(payment.amount, payment.currency)} was accepted for this payment. If you have sent one, "
+        "contact the shop before you pay again. If you have not, nothing was charged, and you may try again.",
     )
 
 

@@ -24,6 +24,7 @@ class Payment:
     paid_currency: str | None = None
     refunded_amount: int = 0
     channel: str | None = "bank_transfer"
+    paystack_status: str | None = None
     authorization_url: str | None = PAY_URL
     payable_until: datetime | None = NOW + timedelta(minutes=30)
 
@@ -58,6 +59,12 @@ def test_page_when_a_transfer_is_awaited_says_until_when_and_not_to_pay_again(
 @pytest.mark.parametrize("until", [None, NOW - timedelta(seconds=1)])
 def test_page_when_a_transfer_is_awaited_and_its_end_is_not_known_or_over_names_no_time(until: datetime | None) -> None:
     assert "It can arrive" not in shown("ongoing", payable_until=until).text
+
+
+def test_page_when_paystack_does_not_answer_and_a_transfer_was_on_its_way_says_so() -> None:
+    assert shown(None, paystack_status="pending").title == "Waiting for your transfer"
+    assert shown(None, paystack_status="abandoned").title == "Almost there"
+    assert shown("abandoned", paystack_status="pending").title == "Not paid"
 
 
 @pytest.mark.parametrize("channel", ["ussd", "card", None])
@@ -96,3 +103,12 @@ def test_page_when_a_transfer_was_rejected_after_the_checkout_has_ended_sends_th
 def test_page_when_the_payer_has_paid_after_a_rejected_transfer_thanks() -> None:
     paid = {"status": PaymentStatus.SUCCEEDED, "paid_amount": 50_000, "paid_currency": "NGN"}
     assert shown(None, rejected(), **paid).text == "Your payment of NGN 500.00 was received."
+
+
+def test_page_when_the_account_for_the_transfer_is_closed_does_not_say_that_nothing_was_charged_without_a_condition() -> (
+    None
+):
+    title, text, _ = shown("failed")
+    assert title == "Not paid"
+    assert "If you have sent one, contact the shop before you pay again." in text
+    assert "was declined, and nothing was charged" in shown("failed", channel="card").text
