@@ -152,7 +152,11 @@ async def test_settlement_by_sdk_is_listed_with_its_transactions(sdk: NodeSdk, m
         ("transaction.initialize", OPENING | {"currency": "EUR"}, "Currency not supported by merchant"),
         ("dispute.fetch", {"id": 1}, "Dispute not found"),
         ("settlement.transaction", {"id": 1}, "Settlement not found"),
-        ("transaction.partialDebit", OPENING | {"authorization_code": "AUTH_x"}, "Not Found"),
+        (
+            "transaction.partialDebit",
+            OPENING | {"authorization_code": "AUTH_x"},
+            "Authorization code is not one that can be charged",
+        ),
         ("transaction.download", {}, "Transaction not found"),
         ("balance.fetch", {}, "Not Found"),
     ],
