@@ -98,7 +98,7 @@ class PaymentData(PaidOrderData):
 
 class PaymentStartedData(PaymentData):
     payable_until: AwareDatetime | None = Field(
-        default=None, description="Until then the payer can pay. Absent if there is no known end"
+        default=None, description="The payer can pay until this time. Absent if it is not known"
     )
 
 
@@ -323,7 +323,7 @@ class AccountMerged(PersonEvent):
 
 
 class AccountDeleted(Event):
-    """An account was deleted. Consumers erase name, e-mail address and telephone number, and keep what the books need."""
+    """An account was deleted. Consumers erase name, e-mail address and telephone number, and keep what bookkeeping needs."""
 
     source: Literal["/auth"] = "/auth"
     type: Literal[EventType.ACCOUNT_DELETED] = EventType.ACCOUNT_DELETED

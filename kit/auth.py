@@ -52,7 +52,10 @@ class TokenVerifier:
         self._verified = VerifiedTokens()
 
     async def verify(self, token: str) -> AccessClaims:
-        """Return the claims of a valid access token. Raises NotAuthenticated, or Unavailable if the key is not cached and auth is away."""
+        """Return the claims of a valid access token.
+
+        Raises NotAuthenticated, or Unavailable if the key is not cached and auth does not answer.
+        """
         if len(token) > MAX_TOKEN_BYTES:
             raise NotAuthenticated
         digest = VerifiedTokens.digest(token)
@@ -113,7 +116,7 @@ cannot set them."""
 async def verify_early(scope: RequestScope) -> AccessClaims | None:
     """Return the claims of the access token of a request, for middleware, or None if it has no valid one or if it cannot be verified now.
 
-    The dependencies below use the result, so that a forged token costs one verification too, and answer what is wrong with it.
+    The dependencies below use the result, so that even a forged token is verified only once. They raise the error of the verification.
     """
     verifier: TokenVerifier | None = scope.get("state", {}).get("verifier")
     token = bearer_token(scope["headers"])
