@@ -26,7 +26,7 @@ _may_pay = require_scope("payments:write")
 
 @raises(EmailNotVerified)
 async def _verified_payer(caller: Annotated[Caller, Depends(_may_pay)]) -> Caller:
-    """Return the caller. Raises EmailNotVerified if PAYMENTS_REQUIRE_VERIFIED_EMAIL is set and the token does not say that it is."""
+    """Return the caller. Raises EmailNotVerified if PAYMENTS_REQUIRE_VERIFIED_EMAIL is set and the address in the token is not verified."""
     if settings.payments_require_verified_email and not caller.email_verified:
         raise EmailNotVerified
     return caller
@@ -57,10 +57,10 @@ ReviewOperator = Annotated[Caller, Depends(_may_decide)]
 """An operator who may decide about held payments and reprocess webhook events."""
 
 RefundActor = Annotated[Actor, Depends(acting(_may_refund))]
-"""A RefundOperator and the address, for the audit log."""
+"""A RefundOperator with its IP address, for the audit log."""
 
 ReviewActor = Annotated[Actor, Depends(acting(_may_decide))]
-"""A ReviewOperator and the address, for the audit log."""
+"""A ReviewOperator with its IP address, for the audit log."""
 
 Reference = Annotated[ReferenceText, Path(description="Reference of the payment")]
 

@@ -61,7 +61,7 @@ class NothingToRefund(Problem):
 
 
 class RefundCurrencyDiffers(Problem):
-    """The amount of the refund is in another currency than the payment."""
+    """The amount of the refund is in another currency than the payment: request the refund in the currency of the payment."""
 
     status = 422
 
@@ -146,14 +146,14 @@ class ChannelNotAvailable(Problem):
 
 
 class ChargePending(Problem):
-    """The result of a card charge for this order is not known yet: get that payment, whose `reference` is in this response, in a moment."""
+    """The result of a card charge for this order is not known yet: wait a moment, then get the payment with this `reference`."""
 
     status = 409
     members: ClassVar[MemberTypes] = {"reference": str}
 
 
 class WebhookEventNotFailed(Problem):
-    """Only a webhook event with status failed can be closed."""
+    """Only a webhook event with the status failed can be closed: check the status of this webhook event."""
 
     status = 409
 

@@ -17,7 +17,7 @@ from services.payments.statuses import PaymentStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentFilter:
-    """Select payments that match all filters. None, and no statuses, select all; `since` is inclusive, `until` is exclusive."""
+    """Select payments that match all filters. A filter that is None or empty is not applied; `since` is inclusive, `until` exclusive."""
 
     payer_id: str | None = None
     external_id: str | None = None

@@ -202,8 +202,8 @@ async def verify_payment(
 ) -> PaymentView:
     """Ask Paystack for the result of a payment that is not paid yet, and return the payment.
 
-    A payment is verified at most once in two seconds. A request that comes earlier gets the stored payment, and so does every request
-    while clients have caused too many verifications in the last minute.
+    Paystack is asked at most once in two seconds about a payment, and only while clients have not used up their share of the rate limit.
+    Otherwise the stored payment is returned.
     """
     requested: RequestedVerifications = request.state.requested_verifications
     async with sessions() as session:

@@ -34,11 +34,12 @@ ReturnUrl = Annotated[
     Pattern(r"^[\x21-\x7e]{1,1900}$", "must be a URL of at most 1,900 ASCII characters without spaces"),
     AfterValidator(_check_return_url),
 ]
-"""An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows. With our parameters it still has less than 2048 characters."""
+"""An http or https URL whose origin PAYMENTS_CALLBACK_ORIGINS allows. With our parameters it is still shorter than 2,048 characters."""
 
 
 PAYMENT_METADATA = (
-    "Texts of your own, returned with the payment and its events, and stored at Paystack. Without it, the payment has that of its order. "
+    "Texts of your own, returned with the payment and its events, and stored at Paystack. "
+    "If it is missing, the `metadata` of the order is used. "
     f"{METADATA_RULE}"
 )
 
@@ -87,7 +88,7 @@ class StartPayment(RequestModel):
         "Each must exist for the currency of the order",
     )
     custom_filters: CustomFilters | None = Field(
-        default=None, description="Limits what the payer can use within the channels, where Paystack supports that"
+        default=None, description="Limits the banks, card brands and providers that the payer can use in the channels"
     )
     metadata: Metadata | None = Field(default=None, description=PAYMENT_METADATA)
 

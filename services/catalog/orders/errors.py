@@ -37,7 +37,7 @@ class StatusTokenNotFound(Problem):
 
 
 class CancelReasonRequired(Problem):
-    """Staff must give a reason when they cancel the order of a customer, who sees it. Repeat the request with `reason`."""
+    """Staff must give a reason when they cancel the order of a customer. Repeat the request with `reason`, which the customer will see."""
 
     status = 422
 

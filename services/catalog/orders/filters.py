@@ -19,7 +19,7 @@ LOWER_EMAIL = func.lower(ORDERS.c.customer_email)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderFilter:
-    """Select orders that match all filters. None, and no statuses and words, select all; `since` is inclusive, `until` is exclusive.
+    """Select orders that match all filters. A filter that is None or empty is not applied; `since` is inclusive, `until` is exclusive.
 
     `owner` is the account whose orders the caller may see; None: all orders.
     """
@@ -68,7 +68,7 @@ def _has_product(product_id: UUID) -> ColumnElement[bool]:
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text, as the index has them."""
+    """Split a text into words in the same way as the index of words does."""
     return re.sub(rf"[{re.escape(WORD_SEPARATORS)}'\\\\]", " ", text).split()
 
 

@@ -58,7 +58,7 @@ def order_filter(
         ),
     ] = None,
 ) -> OrderFilter:
-    """Return the filters of a request, and the customer's own account for callers without the scope orders:read."""
+    """Return the filters of a request. They also limit callers without the scope orders:read to their own orders."""
     number_in_q = None if q is None or number is not None else parse_number(q)
     return OrderFilter(
         owner=owner_of_visible(caller),

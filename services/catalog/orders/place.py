@@ -110,6 +110,7 @@ async def _check(session: AsyncSession, request: PlaceOrder) -> list[Line]:
     if (broken_rule := minimum_rule_broken_by(amount, currency)) is not None:
         raise AmountTooSmall(f"The order's amount cannot be paid: {broken_rule}. Order more.")
     limited = {line.variant_id: line for line in lines if line.on_hand is not None}
+    # Checked here with the stock that was read, before a lock is taken: many requests for a sold-out product do not wait for each other.
     short = {key: line.stock or 0 for key, line in limited.items() if line.quantity > (line.stock or 0)}
     _raise_if_short(limited, short)
     return lines
@@ -126,8 +127,8 @@ def _needs_fulfilment(lines: Sequence[Line]) -> bool:
 def _new_order(buyer: Buyer, lines: Sequence[Line], metadata: dict[str, str]) -> OrderView:
     """Return the order as the client sees it. It is not stored yet."""
     now, amount = datetime.now(UTC), _amount(lines)
-    free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
-    status = OrderStatus.PENDING if amount else free
+    status_if_free = OrderStatus.PAID if _needs_fulfilment(lines) else OrderStatus.DELIVERED
+    status = OrderStatus.PENDING if amount else status_if_free
     return OrderView(
         id=uuid4(),
         number=numbers.new_number(),
@@ -180,10 +181,7 @@ async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id
 
 
 def _raise_if_short(lines: Mapping[UUID, Line], left: Mapping[UUID, int]) -> None:
-    """Raise OutOfStock if `left`, the available units of the variants that have not enough, is not empty.
-
-    Before anything is locked, the lines are checked with what was read: many requests for a sold-out product do not wait for each other.
-    """
+    """Raise OutOfStock, unless `left` is empty. `left`: the available units of each variant that has fewer than the order needs."""
     if left:
         found = [
             {**line.wanted().ids(), "name": line.name, "wanted": line.quantity, "left": max(left[variant_id], 0)}

@@ -71,8 +71,8 @@ async def load_views(session: AsyncSession, orders: Sequence[OrderRow]) -> list[
     ids = [order.id for order in orders]
     items = await _items(session, orders)
     payments = await _payments(session, ids)
-    with_goods = [order.id for order in orders if order.needs_fulfilment]
-    addresses, fulfilments = await load_addresses(session, with_goods), await load_fulfilments(session, with_goods)
+    fulfilled = [order.id for order in orders if order.needs_fulfilment]
+    addresses, fulfilments = await load_addresses(session, fulfilled), await load_fulfilments(session, fulfilled)
     return [
         _view(
             order,
@@ -145,7 +145,7 @@ async def _items(session: AsyncSession, orders: Sequence[OrderRow]) -> dict[UUID
     ).where(OrderItem.order_id.in_(list(items)))
     for row in await session.execute(query.order_by(OrderItem.order_id, OrderItem.position)):
         item = OrderItemView.model_validate(row)
-        if row.order_id in delivered:  # the items of digital orders are not written
+        if row.order_id in delivered:  # delivering a digital order does not update the rows of its items
             item.packed = item.shipped = item.delivered = item.quantity
         items[row.order_id].append(item)
     return items

@@ -137,8 +137,8 @@ async def _initialize_payment(
 
 
 async def _check_other_payments(session: AsyncSession, order: Order) -> None:
-    """Refuse a payment if the order is paid already, may be paid by a charge of a saved card whose result is not known, or has too many
-    pending payments. Locks the order until the transaction ends.
+    """Refuse a payment if the order is already paid, if the result of a charge of a saved card for it is not known yet, or if it has too
+    many pending payments. Locks the order until the transaction ends.
 
     The order's status in catalog is not enough: catalog receives payment.succeeded later, hours later if RabbitMQ is down.
     """
@@ -174,7 +174,7 @@ def already_paid(reference: str, status: PaymentStatus) -> OrderNotPayable:
 
 
 def log_started(payment: Payment) -> None:
-    """Log that a payment is stored and that the payer can pay."""
+    """Log a new payment: its page exists at Paystack, or its saved card will be charged now."""
     amount = format_money(payment.amount, payment.currency)
     log.info("payment started", order_id=str(payment.order_id), reference=payment.reference, amount=amount)
 

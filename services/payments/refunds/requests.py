@@ -174,7 +174,7 @@ def refunds_with_references() -> Select[Refund, str]:
 async def list_all_refunds(
     session: AsyncSession, statuses: Collection[RefundStatus], limit: int, before: int | None = None
 ) -> Sequence[Row[Refund, str]]:
-    """Return up to `limit` refunds with one of these statuses (none: any), newest first, with the references of their payments.
+    """Return up to `limit` refunds with one of these statuses, newest first, with the references of their payments. No status means any.
 
     With `before`, only refunds with a smaller number.
     """

@@ -1,4 +1,4 @@
-"""Routes of refunds. To request or retry a refund requires the scope payments:refund, to list those of all payments payments:read."""
+"""Routes of refunds. The scope payments:refund is required to request or retry a refund, payments:read to list those of all payments."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The check right before a refund is sent: nothing that happened since its request may make it pay money back twice."""
+"""The check right before a refund is sent, so that money is not paid back twice because of what happened after the refund was requested."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -19,8 +19,9 @@ NOT_AT_PAYSTACK = frozenset({RefundStatus.REQUESTED, RefundStatus.FAILED})
 async def may_be_sent(session: AsyncSession, payment_id: int, refund_id: UUID) -> bool:
     """Return True if a requested refund can be sent. Otherwise it fails, and an operator decides. Locks the payment.
 
-    The refunds that Paystack lists for the charge must have been applied before (`sync_refunds`). A refund is not sent if one that was not
-    requested here was found after its request: the payer may have got the same money by it. Nor if its amount no longer fits.
+    The refunds that Paystack lists for the charge must have been applied before (`sync_refunds`). A refund is not sent if another one that
+    was not requested here was found after this one was requested: it may have paid back the same money. A refund is not sent either if its
+    amount is greater than what can still be refunded.
     """
     payment = await lock_payment(session, payment_id)
     refunds = await requests.list_refunds(session, payment_id)

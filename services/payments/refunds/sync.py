@@ -116,7 +116,7 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
             log_error(session, "refund needs attention", payment, refund, "Paystack needs the payer's account")
     refund.paystack_id, refund.status, refund.next_attempt_at = reported.id, status, None
     if status != RefundStatus.FAILED:
-        refund.closed_by = refund.closed_reason = None  # we took it for failed, but Paystack has it
+        refund.closed_by = refund.closed_reason = None  # it counted as failed here, but Paystack has accepted it
     refund.error = {RefundStatus.FAILED: FAILED_AT_PAYSTACK, RefundStatus.NEEDS_ATTENTION: ACCOUNT_NEEDED}.get(status)
 
 
