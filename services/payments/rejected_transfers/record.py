@@ -27,7 +27,7 @@ class ReceivedTransfer:
 
 
 async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) -> None:
-    """Record rejected transfers, and make them due for matching. Those of an event that is recorded already are skipped."""
+    """Record rejected transfers, and make them due for matching: also those that are recorded already, while they have no payment."""
     rows = {
         each.identity: {
             "identity": each.identity,
@@ -43,11 +43,14 @@ async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) ->
     if not rows:
         return
     # Sorted, so that two transactions insert the same identities in the same order.
-    new = insert(RejectedTransfer).values([rows[identity] for identity in sorted(rows)]).on_conflict_do_nothing()
-    inserted = set((await session.execute(new.returning(RejectedTransfer.identity))).scalars())
-    recorded = [
-        each.transfer for each in {each.identity: each for each in received}.values() if each.identity in inserted
-    ]
+    new = insert(RejectedTransfer).values([rows[identity] for identity in sorted(rows)])
+    new_or_unmatched = new.on_conflict_do_update(
+        index_elements=["identity"],
+        set_={"next_attempt_at": func.now(), "error": None},
+        where=RejectedTransfer.payment_id.is_(None),
+    )
+    due = set((await session.execute(new_or_unmatched.returning(RejectedTransfer.identity))).scalars())
+    recorded = [each.transfer for each in {each.identity: each for each in received}.values() if each.identity in due]
     after_commit(session, _log, recorded)
 
 

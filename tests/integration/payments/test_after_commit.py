@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 from prometheus_client import REGISTRY
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit.actor import Actor
@@ -19,9 +20,18 @@ from services.payments.refunds import requests
 from services.payments.refunds.chargebacks import record_pending_chargebacks
 from services.payments.refunds.send_check import may_be_sent
 from services.payments.refunds.sync import lock_payment, record_refusal, sync_refunds
+from services.payments.rejected_transfers.matching import DueTransfer, match
+from services.payments.rejected_transfers.models import RejectedTransfer
 from services.payments.unrelated_charges import record as unrelated_charges
 from services.payments.webhooks import processing
-from tests.factories.payments import FAR_AWAY, create_dispute, create_paid_payment, create_refund, create_webhook_event
+from tests.factories.payments import (
+    FAR_AWAY,
+    create_dispute,
+    create_paid_payment,
+    create_payment,
+    create_refund,
+    create_webhook_event,
+)
 from tests.fakes.paystack import charge, dispute, transfer_rejected, webhook_body
 
 Work = Callable[[AsyncSession], Awaitable[object]]
@@ -96,6 +106,18 @@ async def process_webhook_event() -> Work:
     return lambda session: processing.handle(session, entries)
 
 
+async def match_transfer() -> Work:
+    one, entry = await create_payment(), await create_webhook_event(body=webhook_body(transfer_rejected("pay-1")))
+    async with sessions.begin() as session:
+        await processing.handle(session, [Entry(entry.id, entry.key, entry.body, {}, 0, entry.received_at)])
+        (due,) = (await session.execute(select(RejectedTransfer.id, RejectedTransfer.transaction_id))).all()
+    return lambda session: match(session, DueTransfer(*due), one.reference)
+
+
+async def give_up_transfer() -> Work:
+    return lambda session: match(session, DueTransfer(1, 4711), "pay-of-nobody")
+
+
 async def roll_back(work: Work) -> None:
     """Do work in a transaction that is rolled back."""
     with suppress(RolledBack):
@@ -115,12 +137,15 @@ async def roll_back(work: Work) -> None:
         open_dispute,
         record_unrelated,
         process_webhook_event,
+        match_transfer,
+        give_up_transfer,
     ],
 )
 async def test_work_when_it_is_rolled_back_is_neither_counted_nor_logged(
     prepare: Callable[[], Awaitable[Work]], caplog: pytest.LogCaptureFixture
 ) -> None:
     work = await prepare()
+    caplog.clear()
     before = counters()
     await roll_back(work)
     assert counters() == before

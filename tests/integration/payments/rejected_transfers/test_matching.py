@@ -5,9 +5,10 @@ from typing import Any
 import httpx
 import pytest
 
-from services.payments.paystack.errors import PaystackError
+from services.payments.paystack.errors import NoAnswer, PaystackError
 from tests.factories.payments import create_payment
-from tests.fakes.paystack import FakePaystack, transfer_rejected
+from tests.fakes.paystack import FakePaystack, charge, success, transfer_rejected
+from tests.fixtures.metrics import metric
 from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import deliver
 from tests.fixtures.payments_rows import execute, find_payment, outbox_events, webhook_events
@@ -29,7 +30,9 @@ async def test_rejected_transfer_when_paystack_names_its_payment_appears_on_it_a
         paystack.add_transaction(payment.reference, status="ongoing")
     await deliver(client, transfer_rejected(one.reference))
     assert [each["status"] for each in await list_transfers(client, operator)] == ["pending"]
+    before = metric("transfers_rejected_total", result="matched")
     await jobs.match_transfers()
+    assert metric("transfers_rejected_total", result="matched") == before + 1
     shown = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
     (event,) = await webhook_events()
     rejected = shown["last_rejected_transfer"]
@@ -87,6 +90,7 @@ async def test_rejected_transfer_when_it_has_no_payment_is_listed_as_unmatched(
     known_to_paystack: bool,
 ) -> None:
     same_customer = await create_payment()
+    before = metric("transfers_rejected_total", result="unmatched")
     if known_to_paystack:
         paystack.add_transaction("T685312322670591", status="ongoing")
     await deliver(client, transfer_rejected("T685312322670591"))
@@ -99,6 +103,21 @@ async def test_rejected_transfer_when_it_has_no_payment_is_listed_as_unmatched(
     assert await outbox_events() == []
     await jobs.match_transfers()
     assert len(paystack.calls_to("transaction")) == 1
+    assert metric("transfers_rejected_total", result="unmatched") == before + 1
+
+
+async def test_rejected_transfer_when_it_was_unmatched_and_its_event_is_reprocessed_is_looked_up_again(
+    client: httpx.AsyncClient, paystack: FakePaystack, operator: dict[str, str], jobs: Jobs
+) -> None:
+    one = await create_payment()
+    await deliver(client, transfer_rejected(one.reference))
+    await jobs.match_transfers()
+    paystack.add_transaction(one.reference, status="ongoing")
+    await execute("UPDATE webhook_events SET status = 'pending', next_attempt_at = now()")
+    await jobs.process_webhook_events()
+    await jobs.match_transfers()
+    (listed,) = await list_transfers(client, operator)
+    assert (listed["status"], listed["payment"], listed["error"]) == ("matched", one.reference, None)
 
 
 async def test_rejected_transfer_when_paystack_does_not_answer_is_matched_later(
@@ -135,3 +154,16 @@ async def test_list_when_it_has_several_pages_shows_each_transfer_once(
 
 async def test_list_when_the_caller_is_a_customer_answers_403(client: httpx.AsyncClient, payer: dict[str, str]) -> None:
     assert (await client.get(PATH, headers=payer)).status_code == 403
+
+
+@pytest.mark.parametrize("other", [{"id": 1}, {"id": None}, {"amount": None}])
+async def test_rejected_transfer_when_paystack_answers_with_another_transaction_is_not_matched(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs, other: dict[str, Any]
+) -> None:
+    one = await create_payment()
+    answer = success({**charge(one.reference, status="ongoing"), **other})
+    paystack.fail(answer, operation="transaction")
+    await deliver(client, transfer_rejected(one.reference))
+    with pytest.raises(NoAnswer):
+        await jobs.match_transfers()
+    assert (await find_payment(one.reference)).last_rejected_transfer is None
