@@ -27,6 +27,11 @@ class ClientCredentials:
     client_id: str
     secret: str
 
+    @property
+    def may_be_public(self) -> bool:
+        """Return False if they cannot be those of a public client: they have a secret, or the id is malformed."""
+        return not self.secret and CLIENT_ID.fullmatch(self.client_id) is not None
+
 
 async def authenticate_client(session: AsyncSession, credentials: ClientCredentials) -> Client:
     """Return the client of a request: a public one without a secret, or a confidential one with one of its secrets.

@@ -197,7 +197,7 @@ async def refresh(
     with a scope needs a transaction, and so does every request that could be refused.
     """
     rotation = None
-    if scope is None and (credentials is None or not credentials.secret):
+    if scope is None and (credentials is None or credentials.may_be_public):
         named = None if credentials is None else credentials.client_id
         rotation = await refresh_tokens.rotate_alone(engine, token, refresh_secret, origin, named)
     if rotation is not None:

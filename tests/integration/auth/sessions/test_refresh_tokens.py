@@ -99,7 +99,9 @@ async def test_refresh_when_a_public_client_is_named_then_only_its_own_tokens_ar
     token = await _login(auth, email)
     named = await auth.refresh(token, client_id="shop")
     assert named.status_code == 200, named.text
-    assert (await auth.refresh(named.json()["refresh_token"], client_id="shop", client_secret="x")).status_code == 401
+    for wrong in ({"client_secret": "x"}, {"client_id": "shop\x00"}, {"client_id": "unknown"}):
+        refused = await auth.refresh(named.json()["refresh_token"], **{"client_id": "shop", **wrong})
+        assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client"), wrong
     async with sessions.begin() as session:
         await session.execute(update(Client).where(Client.id == "shop").values(public=False))
     refused = await auth.refresh(named.json()["refresh_token"], client_id="shop")
