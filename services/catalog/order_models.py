@@ -75,7 +75,7 @@ class Order(Base):
     guest_network: Mapped[str | None]
     """The network address of a guest, while the order is pending (orders/limits.py); otherwise NULL."""
     customer_changed_at: Mapped[datetime | None]
-    """When auth made the change of the account that the order has; NULL if the data are those of the token."""
+    """When auth changed the account to the e-mail address and name that the order has; NULL if they are those of the token."""
     status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)
     needs_fulfilment: Mapped[bool] = mapped_column(server_default=text("false"))
     """True if at least one item is not digital: the paid order then waits for staff."""

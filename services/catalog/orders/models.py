@@ -13,7 +13,7 @@ from services.catalog.statuses import FulfilmentStep, OrderStatus, PaymentOutcom
 
 
 class OrderStatusRow(Base):
-    """A status of orders: the same as the members of OrderStatus. Only migrations change the rows."""
+    """A status that an order can have. The rows equal the members of OrderStatus; only migrations change them."""
 
     __tablename__ = "order_statuses"
 
@@ -21,7 +21,7 @@ class OrderStatusRow(Base):
 
 
 class OrderStatusTransition(Base):
-    """An allowed change of an order's status: the same as ORDER_TRANSITIONS. Only migrations change the rows.
+    """An allowed change of an order's status. The rows equal ORDER_TRANSITIONS; only migrations change them.
 
     orders has no foreign key to order_statuses: every new order would lock the row of `pending`.
     """
@@ -37,9 +37,9 @@ class OrderStatusTransition(Base):
 
 
 class OrderNote(Base):
-    """A note of staff or of payments about an order. Rows are never changed: a trigger refuses it. They are deleted with their order.
+    """A note of staff or of payments about an order. A trigger refuses changes of rows. They are deleted with their order.
 
-    `event_id`: of the event that payments published, so that a repeated event adds no second note; null for a note of staff.
+    `event_id`: the id of the event that payments published, so that a repeated event adds no second note; null for a note of staff.
     """
 
     __tablename__ = "order_notes"
@@ -71,7 +71,7 @@ class OrderAddress(Base):
 
 
 class Fulfilment(Base):
-    """A step of staff with units of a paid order: packed, shipped or delivered. `items`: quantity by variant id."""
+    """A step that staff recorded for units of a paid order: packed, shipped or delivered. `items`: quantity by variant id."""
 
     __tablename__ = "fulfilments"
     __table_args__ = (

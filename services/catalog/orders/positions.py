@@ -1,8 +1,8 @@
 """Read the positions of the orders that match filters, newest or oldest first.
 
-Each filter has an index in whose order its matches are read, so a page costs as many entries as it has orders, however rare or old the
-matches are. Words and ranges of amounts have no such index: few matches are sorted, otherwise orders are read in the order of their time
-until the page is full.
+Each filter has an index on its column, the time and the id. Its matches are read along this index, so only as many entries are read as the
+page has orders, however rare or old the matches are. Words and ranges of amounts have no such index: if there are few matches, they are
+sorted; otherwise orders are read in the order of their time until the page is full.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,8 @@ from kit.db.sql_types import AnyColumn
 from services.catalog.orders.filters import ITEMS, LOWER_EMAIL, ORDERS, OrderFilter
 
 LOOKED_AT = 200
-"""The number of first orders that are checked before the matches are counted, because a common word can have 100,000 matches."""
+"""This number of orders is checked first, newest or oldest first. Usually they fill the page: then the matches, which can be 100,000 for a
+common word, are not counted."""
 
 SORTED_WITH_WORDS, SORTED_WITH_AMOUNTS = 2_000, 20_000
 """At most this many matches are sorted. Amounts are read from the index alone; words need the rows."""
@@ -85,7 +86,7 @@ async def _positions(session: AsyncSession, query: Query) -> list[Position]:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Builds the statement that reads a page in a certain way. `others` are the conditions besides the filter that decides the way."""
+    """Builds the statements that read a page along an index. `others`: the conditions of all filters but the one that has the index."""
 
     selected: OrderFilter
     page: Page
@@ -163,9 +164,11 @@ class _Reader:
     async def find_without_index(
         self, session: AsyncSession, condition: ColumnElement[bool], most: int
     ) -> list[Position]:
-        """Look at the first orders by time; then sort the matches if there are at most `most`, otherwise read by time.
+        """Check the first LOOKED_AT orders by time. If they do not fill the page, sort the matches if there are at most `most`; if there
+        are more, read all orders by time.
 
-        The planner cannot estimate how many rows have a word. With CASE, it expects half of them, and no index can be used.
+        The planner cannot estimate how many rows have a word. The condition is inside CASE where orders are read by time, so that the
+        planner expects half of the rows to match and does not use the index of the words.
         """
         unindexed = case((condition, true()), else_=false())
         created_at, order_id = ORDERS.c.created_at, ORDERS.c.id

@@ -20,7 +20,8 @@ from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
 
 REQUESTS_PER_MINUTE = 600
-"""For each address. The customers of a mobile network can share one, and tokens cannot be guessed: the limit only protects the database."""
+"""The limit for each IP address. It is high, because the customers of a mobile network can share an address, and because it only protects
+the database: status tokens cannot be guessed."""
 
 router = Router(prefix="/catalog/orders", tags=["orders"])
 
@@ -35,7 +36,7 @@ class StatusLimitState(TypedDict):
 
 @raises(TooManyRequests)
 async def limit_address(request: Request) -> None:
-    """Take a token of the address of the client. Raises TooManyRequests."""
+    """Count a request for the IP address of the client. Raises TooManyRequests."""
     proxies: TrustedProxies = request.state.trusted_proxies
     buckets: TokenBuckets = request.state.status_requests
     address = await proxies.client_network(request.scope)
@@ -100,7 +101,7 @@ class OrderStatusView(ResponseModel):
 async def get_order_status(status_token: Token, session: Reading) -> OrderStatusView:
     """Return the status of the order without an access token, at most 600 times a minute for each address.
 
-    The response has no account, address, tracking number or payment reference, because links are forwarded.
+    The response has no account, address, tracking number or payment reference, because a link with the token may be forwarded to others.
     """
     order_id = status_tokens().order_of(status_token)
     if order_id is None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from services.catalog.settings import settings
 
 LENGTH = 43
-"""Of a token: 32 bytes in base64url."""
+"""The number of characters of a token: 32 bytes in base64url."""
 
 _PURPOSE = [b"status token of an order"]
 _TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{LENGTH}}}")
@@ -46,7 +46,7 @@ class StatusTokens:
 
 @lru_cache(maxsize=1)
 def status_tokens() -> StatusTokens:
-    """Return the tokens of this shop. The first call takes 50 ms of CPU time, so the app makes it before its first request.
+    """Return the StatusTokens of this service. The first call takes 50 ms of CPU time, so the app makes it before its first request.
 
     Without CATALOG_STATUS_TOKEN_SECRET, the secret is the URL of the database, which all processes of the service have.
     """

@@ -19,7 +19,7 @@ COUNTRY_TIMES = {
     "KES": ("Nairobi", 3),
     "XOF": ("Abidjan", 0),
 }
-"""The time where payers with a currency are: the city, and the hours ahead of UTC. None of these countries has a summer time."""
+"""The time zone of the payers with each currency: its city, and its hours ahead of UTC. None of these countries has a summer time."""
 
 TEXTS = {
     PaymentStatus.PENDING: (

@@ -10,10 +10,10 @@ PESALINK_SECONDS = 25 * 60
 
 
 def payable_until(opened_at: datetime, session_timeout: int | None, transfer_seconds: int) -> datetime | None:
-    """Return the end of a checkout that was opened by `opened_at`, or None if it has no end or the end is not known.
+    """Return the time until which a payment can be paid, or None if there is no such limit or it is not known.
 
-    `session_timeout`: Paystack's payment_session_timeout in seconds; 0: none; None: not known. `transfer_seconds`: how long an account for
-    a bank transfer lives that the payer gets at the end of the session.
+    `opened_at`: when the checkout was opened, or later. `session_timeout`: Paystack's payment_session_timeout in seconds; 0 means no limit,
+    None that it is not known. `transfer_seconds`: the life of an account for a bank transfer, which the payer may get at the last moment.
     """
     if not session_timeout:
         return None
@@ -21,9 +21,9 @@ def payable_until(opened_at: datetime, session_timeout: int | None, transfer_sec
 
 
 def transfer_seconds(currency: str, channels: Collection[Channel] | None, account_seconds: int) -> int:
-    """Return how long an account for a bank transfer can live that the payer gets on the page; 0 if the page offers no transfer.
+    """Return the longest life, in seconds, of an account for a bank transfer that the page shows; 0 if the page offers no transfer.
 
-    `channels`: those that the page offers; None: all of the currency. `account_seconds`: the longest life of an account in Nigeria.
+    `channels`: those that the page offers; None means all channels of the currency. `account_seconds`: the longest life in Nigeria.
     """
     offered = CHANNELS.get(currency, EVERYWHERE) if channels is None else channels
     if Channel.BANK_TRANSFER not in offered:

@@ -11,7 +11,7 @@ from services.payments.paystack.parsing import parse_integer
 from services.payments.paystack.transport import Transport
 
 FRESH_SECONDS = 5.0
-"""For so long a value that was read is used again, so that many payments that start together cause one call."""
+"""A value is used again for this time after it was read, so that many payments that start together cause one call."""
 
 READ_SECONDS = 2.0
 """The longest time that the start of a payment waits for the value."""

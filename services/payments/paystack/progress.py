@@ -1,4 +1,4 @@
-"""What an unpaid transaction waits for, as far as Paystack has told its status and channel."""
+"""What an unpaid transaction waits for, according to the status and the channel that Paystack reports."""
 
 from enum import StrEnum
 

@@ -10,7 +10,7 @@ from services.payments.statuses import PaymentStatus
 
 
 async def abandon(session: AsyncSession, statement: Update) -> None:
-    """Execute an update that sets pending payments to abandoned. Publish payment.abandoned for those for which payment.started was."""
+    """Execute an update that sets pending payments to abandoned. Publish payment.abandoned for those that had published payment.started."""
     rows = await session.execute(
         statement.returning(
             Payment.status,

@@ -1,4 +1,4 @@
-"""Store what Paystack answers about a payment that is not paid, although it does not change the payment's status."""
+"""Store what Paystack reports about an unpaid payment and what does not change the payment's status: its own status and the channel."""
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,7 +11,7 @@ from services.payments.paystack.progress import IN_PROGRESS
 async def record_progress(session: AsyncSession, charge: Charge) -> None:
     """Store Paystack's status of an unpaid payment, and the channel if the payer has begun to pay. A paid payment is not changed.
 
-    The channel of a transaction that nobody has begun to pay means nothing: Paystack shows one there too.
+    The channel of a transaction that nobody has begun to pay is not stored: Paystack reports one, but the payer has not chosen it.
     """
     values: dict[str, str | None] = {"paystack_status": charge.status}
     if charge.status in IN_PROGRESS:

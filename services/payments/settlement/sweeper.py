@@ -78,7 +78,7 @@ class DuePayment(NamedTuple):
     channel: str | None
 
     def differs_from(self, charge: Charge) -> bool:
-        """Return True if the charge has news, such as that the payer waits for a bank transfer to arrive."""
+        """Return True if the charge has another status or channel than Paystack reported last, such as `pending` with `bank_transfer`."""
         other_channel = charge.status in IN_PROGRESS and charge.channel != self.channel
         return charge.status != self.paystack_status or other_channel
 
