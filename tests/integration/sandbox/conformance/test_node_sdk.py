@@ -134,6 +134,33 @@ async def test_dispute_by_sdk_is_fetched_updated_and_resolved(sdk: NodeSdk, merc
     )
 
 
+async def test_charge_by_sdk_is_created_checked_and_paid(sdk: NodeSdk, merchant: Merchant) -> None:
+    body: dict[str, Any] = {"email": "ada@example.com", "amount": 250_000}
+    created = (await sdk("charge.create", **body, ussd={"type": "737"}))["data"]
+    assert created["status"] == "pay_offline"
+    assert (await sdk("charge.check", reference=created["reference"]))["data"] == created
+    await merchant.control(f"transactions/{created['reference']}/approve")
+    assert (await sdk("charge.check", reference=created["reference"]))["data"]["status"] == "success"
+
+
+async def test_partial_debit_by_sdk_charges_the_card(sdk: NodeSdk, merchant: Merchant) -> None:
+    card = (await merchant.paid())["authorization"]["authorization_code"]
+    charged = (await sdk("transaction.partialDebit", **OPENING, authorization_code=card, at_least="1"))["data"]
+    assert (charged["status"], charged["requested_amount"]) == ("success", 250_000)
+
+
+async def test_session_timeout_by_sdk_is_read(sdk: NodeSdk) -> None:
+    found = await sdk("integration.fetchPaymentSessionTimeout")
+    assert found["data"] == {"payment_session_timeout": 0}
+
+
+async def test_channels_by_sdk_restrict_the_checkout_page(sdk: NodeSdk, merchant: Merchant) -> None:
+    started = (await sdk("transaction.initialize", **OPENING, channels=["ussd"]))["data"]
+    for channel, status in (("bank_transfer", 400), ("ussd", 200)):
+        chosen = await merchant.control(f"transactions/{started['reference']}/channel", channel=channel)
+        assert chosen.status_code == status
+
+
 async def test_settlement_by_sdk_is_listed_with_its_transactions(sdk: NodeSdk, merchant: Merchant) -> None:
     paid = await merchant.paid()
     (made,) = (await merchant.control("settlements")).json()["data"]
@@ -191,3 +218,10 @@ async def test_verify_by_sdk_with_faults_returns_or_raises_the_error(sdk: NodeSd
         await verified(mode="html_200")
     assert (await verified(mode="wrong_status"))["data"]["status"] == "success"
     assert (await sdk("transaction.verify", reference=started["reference"]))["data"]["status"] == "abandoned"
+
+
+async def test_one_time_code_by_sdk_pays_the_charge(sdk: NodeSdk, merchant: Merchant) -> None:
+    orange = {"phone": "0700000000", "provider": "orange"}
+    body = {"email": "ada@example.com", "amount": 250_000, "currency": "XOF", "mobile_money": orange}
+    reference = (await merchant.call("POST", "/charge", json=body)).json()["data"]["reference"]
+    assert (await sdk("charge.submitOtp", otp="1234", reference=reference))["data"]["status"] == "success"

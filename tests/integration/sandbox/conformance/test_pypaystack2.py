@@ -6,6 +6,7 @@ model contradicts Paystack's own samples too.
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -175,3 +176,29 @@ async def test_verify_by_client_with_faults_returns_or_raises_the_error(client: 
         await verified("reset")
     assert parsed(await verified("wrong_status")).status == "success"
     assert parsed(await client.transactions.verify("py-4")).status == "abandoned"
+
+
+async def test_charge_by_client_is_created_checked_and_paid(client: Client, merchant: Merchant) -> None:
+    """Its model of a charge knows neither `pending` nor `pay_offline`."""
+    calls, payer = client.charge, "ada@example.com"
+    transfer = unparsed(await calls.charge(payer, 250_000, bank_transfer={}))
+    ussd = unparsed(await calls.charge(payer, 250_000, ussd={"type": "737"}))
+    assert (transfer["status"], ussd["status"]) == ("pending", "pay_offline")
+    await merchant.control(f"transactions/{transfer['reference']}/transfer")
+    await merchant.control(f"transactions/{ussd['reference']}/approve")
+    for started, channel in ((transfer, "bank_transfer"), (ussd, "ussd")):
+        paid = parsed(await calls.check_pending_charge(started["reference"]))
+        assert (paid.status, paid.channel) == ("success", channel)
+
+
+async def test_partial_debit_and_session_timeout_by_client_work(client: Client, merchant: Merchant) -> None:
+    card = (await merchant.paid())["authorization"]["authorization_code"]
+    calls, payer = client.transactions, "ada@example.com"
+    charged = unparsed(await calls.partial_debit(card, Currency.NGN, 250_000, payer, at_least=100))  # plan: 0
+    assert (charged["status"], charged["amount"]) == ("success", 250_000)
+    for seconds in (60, 0):
+        for answer in (
+            await client.integration.update_payment_session_timeout(seconds),
+            await client.integration.get_payment_session_timeout(),
+        ):
+            assert parsed(answer).payment_session_timeout == timedelta(seconds=seconds)
