@@ -47,9 +47,10 @@ async def place_order(
 ) -> OrderView:
     """Reserve the stock and insert the order at the current prices. An order of amount 0 is paid at once, without a payment.
 
-    `idempotent` is the request with its idempotency key: if it was answered before, nothing is
-    done and the same order is returned. Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer,
-    AmountTooLarge, AmountTooSmall, TooManyUnits, OutOfStock, TooManyPendingOrders, ReservationLimitReached, IdempotencyKeyReused.
+    `idempotent` is the request with its idempotency key: if it was answered before, nothing is done and the same order is returned.
+
+    Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer, AmountTooLarge, AmountTooSmall,
+    TooManyUnits, AddressRequired, OutOfStock, TooManyPendingOrders, ReservationLimitReached, IdempotencyKeyReused.
     """
     try:
         lines = await _check(session, request)

@@ -133,8 +133,9 @@ async def test_orders_of_a_program_from_one_address_are_not_those_of_guests(
         assert placed.status_code == 201, placed.text
 
 
-async def test_customer_with_the_scopes_of_a_program_only_pays(client: httpx.AsyncClient, signer: Signer) -> None:
-    """A token with one of the scopes reads what its program has ordered, and cannot order."""
+async def test_token_with_the_scope_for_payments_only_reads_the_orders_of_its_program_and_cannot_cancel_them(
+    client: httpx.AsyncClient, signer: Signer
+) -> None:
     cup = await create_product()
     order = UUID((await place_order(client, program_headers(signer), {cup: 1}, customer=CHIDI)).json()["id"])
     only_payments = program_headers(signer, scopes=frozenset({"payments:write_for"}))
