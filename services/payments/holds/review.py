@@ -29,11 +29,8 @@ from services.payments.holds.offers import difference, is_acceptable
 from services.payments.ledger import journal, movements
 from services.payments.ledger.models import MovementKind
 from services.payments.models import AuditLogEntry, OutboxRow, Payment
-from services.payments.refunds.requests import (
-    list_refunds,
-    refunded_or_unfinished_amount,
-    request_refund_as_operator,
-)
+from services.payments.refunds.lists import list_refunds
+from services.payments.refunds.requests import refunded_or_unfinished_amount, request_refund_as_operator
 from services.payments.settings import settings
 from services.payments.statuses import PaymentStatus, RefundStatus
 

@@ -34,7 +34,7 @@ from services.payments.errors import (
 )
 from services.payments.models import AuditLogEntry, IdempotencyKey, Payment
 from services.payments.paystack.errors import PaystackError
-from services.payments.refunds import requests
+from services.payments.refunds import lists, requests
 from services.payments.refunds.models import Refund
 from services.payments.refunds.schemas import (
     RefundAccount,
@@ -71,7 +71,7 @@ async def list_all_refunds(
     Failed refunds are listed no matter who requested them, also those that were made on Paystack's dashboard.
     """
     before = None if cursor is None else decode_cursor(cursor, "refunds", int)[0]
-    rows = await requests.list_all_refunds(session, status or (), limit + 1, before)
+    rows = await lists.list_all_refunds(session, status or (), limit + 1, before)
     page, next_cursor = split_page(rows, limit, lambda last: encode_cursor("refunds", last.Refund.number))
     return RefundPage(items=[RefundOfPayment.of(*row) for row in page], next_cursor=next_cursor)
 
@@ -121,7 +121,7 @@ async def list_refunds(
 ) -> Refunds:
     """Return the refunds of one of the caller's own payments, oldest first; with the scope `payments:read`, of any payment."""
     payment = await find_payment(session, caller, reference)
-    refunds = await requests.list_refunds(session, payment.id)
+    refunds = await lists.list_refunds(session, payment.id)
     shown = [refund for refund in refunds if not status or refund.status in status]
     return Refunds(items=[RefundView.model_validate(refund) for refund in shown])
 
@@ -204,7 +204,7 @@ async def _find_payment(session: AsyncSession, reference: str) -> Payment:
 
 
 async def _find_refund_awaiting_account(session: AsyncSession, payment: Payment, refund_id: UUID) -> Refund:
-    refund = await requests.find_refund(session, payment.id, refund_id)
+    refund = await lists.find_refund(session, payment.id, refund_id)
     if refund is None:
         raise RefundNotFound
     if refund.status != RefundStatus.NEEDS_ATTENTION:

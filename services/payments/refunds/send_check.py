@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from contracts.money import format_money
 from services.payments.models import Payment
-from services.payments.refunds import chargebacks, requests
+from services.payments.refunds import chargebacks, lists, requests
 from services.payments.refunds.models import Refund
 from services.payments.refunds.status_changes import count_status
 from services.payments.refunds.sync import lock_payment, log_error
@@ -24,7 +24,7 @@ async def may_be_sent(session: AsyncSession, payment_id: int, refund_id: UUID) -
     amount is greater than what can still be refunded.
     """
     payment = await lock_payment(session, payment_id)
-    refunds = await requests.list_refunds(session, payment_id)
+    refunds = await lists.list_refunds(session, payment_id)
     refund = next(each for each in refunds if each.id == refund_id)
     if refund.status != RefundStatus.REQUESTED:
         return False  # an operator has closed it, or it failed because of a lost dispute

@@ -9,8 +9,8 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.messaging.entry_status import EntryStatus
+from services.payments.refunds.lists import list_all_refunds
 from services.payments.refunds.models import Refund
-from services.payments.refunds.requests import list_all_refunds
 from services.payments.statuses import RefundStatus
 from services.payments.webhooks.models import WebhookEvent
 from services.payments.webhooks.queries import Filter, list_page

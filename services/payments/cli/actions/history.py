@@ -23,7 +23,7 @@ from services.payments.holds.models import Decision, DecisionKind
 from services.payments.ledger import queries as ledger
 from services.payments.ledger.models import Account, MovementKind
 from services.payments.models import AuditLogEntry, Dispute, OutboxRow, Payment
-from services.payments.refunds.requests import list_refunds
+from services.payments.refunds.lists import list_refunds
 from services.payments.refunds.schemas import RefundView
 from services.payments.rejected_transfers.record import transfers_of
 from services.payments.rejected_transfers.schemas import RejectedTransferView

@@ -15,8 +15,9 @@ from services.payments.db import Topic, sessions
 from services.payments.errors import PaymentNotFound
 from services.payments.models import Payment
 from services.payments.refunds import requests
+from services.payments.refunds.lists import refunds_with_references
 from services.payments.refunds.models import Refund
-from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE, refunds_with_references
+from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
 from services.payments.refunds.schemas import RefundOfPayment, RefundView
 from services.payments.statuses import RefundStatus
 
