@@ -18,7 +18,7 @@ from services.catalog.customers import routes as customers
 from services.catalog.db import engine, reading, reading_engine, searching_engine
 from services.catalog.fulfilment import routes as fulfilment
 from services.catalog.models import AuditLogEntry
-from services.catalog.orders import deliveries, note_routes, status
+from services.catalog.orders import deliveries, note_routes, status, status_page
 from services.catalog.orders import routes as orders
 from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.orders.transaction import OrderQueueState
@@ -81,6 +81,7 @@ app = create_app(
         stock.router,
         variants.router,
         status.router,
+        status_page.router,
         orders.router,
         fulfilment.router,
         note_routes.router,

@@ -3,6 +3,9 @@
 Whoever has the status token of the order reads its status all the time without logging in.
 """
 
+import asyncio
+from pathlib import Path
+
 import httpx
 
 from tests.fixtures.auth import AuthClient
@@ -51,6 +54,19 @@ async def test_guest_when_merged_into_an_account_gives_it_order_payment_and_stat
     # The invariants compare the orders of each customer with those that were answered with 201.
     shop.acknowledged.orders[order["customer_id"]].remove(order["id"])
     shop.acknowledged.orders.setdefault(account["id"], set()).add(order["id"])
+
+
+async def test_status_token_when_used_is_in_no_log_of_the_services(shop: StackClient, stack_log: Path) -> None:
+    order = await shop.order(shop.bearer(), await shop.product())
+    await status_of(shop, order)
+    page = f"{shop.env['CATALOG_URL']}/catalog/orders/status/{order['status_token']}/page"
+    await shop.call("GET", page, expect=200)
+
+    async def logged() -> str | None:
+        text = await asyncio.to_thread(stack_log.read_text)
+        return text if "/catalog/orders/status/{status_token}/page" in text else None
+
+    assert order["status_token"] not in await until(logged)
 
 
 async def test_guest_when_registered_keeps_its_order(shop: StackClient) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, TypedDict
 
 from fastapi import Depends, Path, Request
 from pydantic import Field
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.errors import raises
 from kit.http.client_address import TrustedProxies
@@ -103,6 +104,11 @@ async def get_order_status(status_token: Token, session: Reading) -> OrderStatus
 
     The response has no account, address, tracking number or payment reference, because a link with the token may be forwarded to others.
     """
+    return await load_status(session, status_token)
+
+
+async def load_status(session: AsyncSession, status_token: str) -> OrderStatusView:
+    """Return the status of the order with this token. Raises StatusTokenNotFound."""
     order_id = status_tokens().order_of(status_token)
     if order_id is None:
         raise StatusTokenNotFound

@@ -7,11 +7,14 @@ import httpx
 import pytest
 from sqlalchemy import delete, select
 
+from contracts.money import format_money
 from kit.http.rate_limit import TokenBuckets
 from services.catalog.db import sessions
 from services.catalog.models import IdempotencyKey
 from services.catalog.order_models import Order
+from services.catalog.orders.status_page import TITLES_AND_TEXTS
 from services.catalog.orders.status_tokens import LENGTH, StatusTokens, status_tokens
+from services.catalog.statuses import OrderStatus
 from tests.factories.catalog import ADDRESS, Headers, create_product, fulfil, place_order
 from tests.factories.events import payment_succeeded
 from tests.fixtures.apps import RunningApp
@@ -122,3 +125,52 @@ async def test_status_when_it_fails_then_no_log_line_has_the_token(
     assert "/catalog/orders/status/{status_token}" in output
     assert "unhandled error" in output
     assert order["status_token"] not in output
+
+
+async def test_page_when_opened_shows_the_status_and_escapes_the_texts_of_the_shop(
+    client: httpx.AsyncClient, editor: Headers, customer: Headers
+) -> None:
+    cup = await create_product(5, kind="shipped", name="Cup <b>bold</b> & {title}")
+    order = (await place_order(client, customer, {cup: 2}, address=ADDRESS)).json()
+    url = f"{url_of(order['status_token'])}/page"
+    page = await client.get(url)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"].startswith("default-src 'none'; style-src 'unsafe-inline'")
+    expected = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex"}
+    assert {name: page.headers[name] for name in expected} == expected
+    assert "<h1>Waiting for the payment</h1>" in page.text
+    assert (
+        f"<li>2 × Cup &lt;b&gt;bold&lt;/b&gt; &amp; {{title}}: {format_money(order['amount'], 'NGN')}</li>" in page.text
+    )
+    assert f"<small>Order {order['number']}, placed " in page.text
+
+    await handle_events(payment_succeeded(UUID(order["id"]), "pay-8", amount=order["amount"]))
+    await fulfil(client, editor, UUID(order["id"]), {cup: 1}, step="ship")
+    paid = (await client.get(url)).text
+    assert "<h1>Paid</h1>" in paid
+    assert ", 1 of 2 shipped</li>" in paid
+
+
+async def test_page_when_the_order_is_cancelled_or_unknown_says_so(
+    client: httpx.AsyncClient, editor: Headers, customer: Headers
+) -> None:
+    order = (await place_order(client, customer, {await create_product(5): 1})).json()
+    reason = {"reason": "Out of <production>"}
+    await client.post(f"/catalog/orders/{order['id']}/cancel", headers=editor, json=reason)
+    cancelled = (await client.get(f"{url_of(order['status_token'])}/page")).text
+    assert "<h1>Cancelled</h1>" in cancelled
+    assert "Reason: Out of &lt;production&gt;" in cancelled
+    unknown = await client.get(f"{url_of('x' * LENGTH)}/page")
+    assert (unknown.status_code, "<h1>Unknown order</h1>" in unknown.text) == (404, True)
+
+
+def test_page_has_a_text_for_every_status() -> None:
+    assert TITLES_AND_TEXTS.keys() == set(OrderStatus)
+
+
+async def test_page_when_an_address_sends_too_many_requests_then_429(
+    catalog: RunningApp, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalog.state, "status_requests", TokenBuckets(1))
+    urls = [url_of("x" * LENGTH), f"{url_of('x' * LENGTH)}/page"]
+    assert [(await client.get(url)).status_code for url in urls] == [404, 429]
