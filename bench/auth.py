@@ -42,7 +42,7 @@ class NotGranted(Exception):
 
 @dataclass(slots=True)
 class MeasuredWork:
-    """Work that is measured: `work` does it for so many seconds."""
+    """Work that is measured: `work` does it for the given number of seconds."""
 
     name: str
     work: Callable[[float], Awaitable[Round]]

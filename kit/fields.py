@@ -42,10 +42,10 @@ class DocumentedPattern:
 
 @dataclass(frozen=True)
 class Pattern(DocumentedPattern):
-    """A pattern that a text must match completely, and what to tell the client otherwise: pydantic's message would show the pattern."""
+    """A pattern that a text must match completely, and the error message if it does not: pydantic's message would show the pattern."""
 
     message: str
-    """Such as `must be a currency code, for example NGN`."""
+    """The error message, such as `must be a currency code, for example NGN`."""
 
     def __get_pydantic_core_schema__(self, source: type[str], handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._check, handler(source))

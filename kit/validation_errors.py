@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_ERRORS = 50
-"""`errors` lists at most so many."""
+"""`errors` lists at most this number of errors."""
 
 
 class FieldError(BaseModel):

@@ -12,7 +12,7 @@ from dev.stack.names import PROCESSES, variable_prefix
 MAX_FILE_GROWTH = 150
 """A process may keep a hundred HTTP connections open, so the limit is higher than that."""
 MAX_MEMORY_GROWTH = {"rabbitmq": 512}
-"""In MB."""
+"""Growth of the memory in MB, for processes with another limit than DEFAULT_MEMORY_GROWTH."""
 DEFAULT_MEMORY_GROWTH = 150
 """In MB. Caches need far less; a memory leak reaches far more within an hour."""
 MAX_CONNECTIONS = 36

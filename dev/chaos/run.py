@@ -25,7 +25,7 @@ from dev.stack.stack import Stack
 
 BUYERS_PER_SECOND = 6.0
 MAX_ACTIVE_BUYERS = 120
-"""As many as two cores can serve while processes restart."""
+"""The maximum number of buyers at the same time: as many as two cores can serve while processes restart."""
 PROGRESS_SECONDS = 10.0
 FINISH_SECONDS = 150.0
 PLENTY, SCARCE = 1_000_000, 12

@@ -12,7 +12,7 @@ Key = tuple[str, str]
 """The first two segments of a path."""
 
 _OTHERS: Key = ("", "")
-"""For paths that begin with other segments."""
+"""The key of the routes that are tried for a path that begins with other segments."""
 
 
 class RouteIndex:

@@ -24,7 +24,7 @@ class UnreadResponses:
         self.max_bytes = max_bytes
         self.total = 0
         self._held: dict[Connection, int] = {}
-        """In the sequence in which they last read something."""
+        """The bytes of each connection. The connection whose client has not read for the longest time comes first."""
 
     def hold(self, connection: Connection, size: int) -> None:
         """Record that a connection holds `size` bytes now."""

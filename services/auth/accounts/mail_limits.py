@@ -21,11 +21,11 @@ from services.auth.models import Account
 CAPACITY = 5
 REFILL = timedelta(minutes=10)
 CHANGE_REFILL = timedelta(hours=1)
-"""Of the bucket of an account for changes of its address: five, and then one in an hour."""
+"""The limit for changes of the address of an account: CAPACITY at once, and then one in each CHANGE_REFILL."""
 
 WRONG_CODES = 20
 WRONG_CODE_REFILL = timedelta(days=1) / WRONG_CODES
-"""Of an address: twenty wrong mail codes, and then twenty a day."""
+"""The limit for wrong mail codes for one e-mail address: twenty at once, and then twenty a day."""
 
 _NOW = func.clock_timestamp(type_=DateTime(timezone=True))
 """Not now(), which is the start of the transaction: the statement may have waited for a lock since then."""

@@ -13,10 +13,10 @@ from aiosmtplib import SMTPException, SMTPNotSupported, SMTPRecipientsRefused, S
 from services.auth.smtp_url import Encryption, SmtpServer
 
 STEP_SECONDS = 15.0
-"""Of each command. RFC 5321 section 4.5.3.2 allows servers minutes, but all other mails wait meanwhile."""
+"""The time limit of each command. RFC 5321 section 4.5.3.2 allows servers minutes, but all other mails wait meanwhile."""
 
 MAIL_SECONDS = 30.0
-"""Of one mail, or of the connection with its encryption and authentication."""
+"""The time limit of one mail, and of opening a connection with its encryption and authentication."""
 
 SERVICE_NOT_AVAILABLE = 421
 """The server closes the connection (RFC 5321 section 3.8)."""

@@ -101,7 +101,7 @@ class LoginAttempt:
 def remove_refusals_of_name(refusals: RememberedRefusals, name: str) -> None:
     """Remove the refusals of logins with a user name, because its owner has logged in or reset the password.
 
-    The pause of the address goes on.
+    The limit of the address still applies.
     """
     key = failed_logins.key_of_name(name)
     refusals.remove(key)
