@@ -8,23 +8,31 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.events import AccountChanged, AccountDeleted, AccountEvent, AccountMerged, Event, PaymentTransferRejected
 from services.catalog.customers import account_events
 from services.catalog.fulfilment import deliver
-from services.catalog.orders import rejected_transfers
+from services.catalog.orders import rejected_transfers, reservations
+from services.catalog.orders.reservations import ReservationEvent
 
 
 async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
     """Apply events to orders. Return the reasons of those that need an operator, by event id."""
     accounts: list[AccountEvent] = []
     transfers: list[PaymentTransferRejected] = []
+    checkouts: list[ReservationEvent] = []
     others: list[Event] = []
     for event in events:
         if isinstance(event, AccountChanged | AccountDeleted | AccountMerged):
             accounts.append(event)
         elif isinstance(event, PaymentTransferRejected):
             transfers.append(event)
+        elif isinstance(event, ReservationEvent):
+            checkouts.append(event)
         else:
             others.append(event)
+    if checkouts and others:
+        # In one statement, so that workers lock orders in the same sequence. Orders that are delivered now need no reservation any more.
+        await reservations.lock_orders(session, {UUID(event.subject) for event in (*checkouts, *others)})
     return {
         **(await deliver.handle(session, others) if others else {}),
+        **(await reservations.handle(session, checkouts) if checkouts else {}),
         **(await rejected_transfers.handle(session, transfers) if transfers else {}),
         **(await account_events.handle(session, accounts) if accounts else {}),
     }

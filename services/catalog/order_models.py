@@ -88,6 +88,11 @@ class Order(Base):
     """What the shop attached to the order: texts by name."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     expires_at: Mapped[datetime]
+    """The end of the reservation of a pending order. Payments extend it (orders/reservations.py)."""
+    first_expires_at: Mapped[datetime | None]
+    """`expires_at` without payments; NULL if no payment was started."""
+    payment_ends: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    """Until when each payment can be paid, by reference; null for one that has failed or was abandoned."""
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(ORDER_SEARCH_VECTOR, persisted=True), nullable=False, deferred=True, deferred_raiseload=True
     )

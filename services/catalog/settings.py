@@ -26,6 +26,13 @@ class CatalogSettings(Settings):
     catalog_reservation_seconds: int = Field(
         default=900, ge=1, le=7 * 86400, description="Seconds for which an unpaid order keeps its stock reserved"
     )
+    catalog_max_reservation_seconds: int = Field(
+        default=4 * 3600,
+        ge=0,
+        le=7 * 86400,
+        description="Seconds after which an order expires at the latest, although a payment of it can still be paid; 0: payments do not "
+        "extend reservations",
+    )
     catalog_max_pending_orders: int = Field(
         default=10, ge=1, le=1_000_000, description="Unpaid orders that one customer may have"
     )

@@ -5,6 +5,8 @@ from typing import TypedDict
 from uuid import UUID
 
 from contracts.events import (
+    PaymentAbandoned,
+    PaymentAbandonedData,
     PaymentDisputed,
     PaymentDisputedData,
     PaymentDisputeResolved,
@@ -15,6 +17,8 @@ from contracts.events import (
     PaymentHeldData,
     PaymentRefunded,
     PaymentRefundedData,
+    PaymentStarted,
+    PaymentStartedData,
     PaymentSucceeded,
     PaymentSucceededData,
     PaymentTransferRejected,
@@ -37,6 +41,17 @@ class Facts(TypedDict):
 
 def _facts(order_id: UUID, reference: str, amount: int = PRICE, currency: str = "NGN") -> Facts:
     return {"reference": reference, "order_id": order_id, "amount": amount, "currency": currency}
+
+
+def payment_started(
+    order_id: UUID, reference: str, payable_until: datetime | None = None, amount: int = PRICE
+) -> PaymentStarted:
+    data = PaymentStartedData(**_facts(order_id, reference, amount), payable_until=payable_until)
+    return PaymentStarted(subject=str(order_id), data=data)
+
+
+def payment_abandoned(order_id: UUID, reference: str) -> PaymentAbandoned:
+    return PaymentAbandoned(subject=str(order_id), data=PaymentAbandonedData(**_facts(order_id, reference)))
 
 
 def payment_succeeded(

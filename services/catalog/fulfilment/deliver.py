@@ -31,7 +31,6 @@ from contracts.events import (
     PaymentDisputed,
     PaymentDisputeResolved,
     PaymentEvent,
-    PaymentFailed,
     PaymentHeld,
     PaymentRefunded,
 )
@@ -114,14 +113,10 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
 async def handle(session: AsyncSession, events: Sequence[Event]) -> Mapping[UUID, str]:
     """Apply payment events to their orders (the consumer's handler).
 
-    A failed or held payment does not change the order, which may still be paid. A dispute does not change the order either: a lost dispute
+    A held payment does not change the order, which may still be paid. A dispute does not change the order either: a lost dispute
     is only recorded, and `payment.refunded` reports the money. An event that contradicts the order or an earlier event is not applied.
     """
-    others = [
-        event
-        for event in events
-        if isinstance(event, PaymentFailed | PaymentHeld | PaymentDisputed | PaymentDisputeResolved)
-    ]
+    others = [event for event in events if isinstance(event, PaymentHeld | PaymentDisputed | PaymentDisputeResolved)]
     if others:
         after_commit(session, _log_others, others)
     relevant = [event for event in events if isinstance(event, AppliedEvent) and not _is_won_dispute(event)]

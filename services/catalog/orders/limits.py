@@ -4,7 +4,7 @@ The limits are exact: the orders of one customer are counted one after the other
 process have waited for each other before they got a connection (turns.py), so they do not keep the connections that others need.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -61,6 +61,27 @@ def _held(own: str) -> DriverStatement:
 HELD_BY_ACCOUNT, HELD_FOR_PROGRAM_CUSTOMER = _held(OWN), _held(OF_PROGRAM_CUSTOMER)
 
 
+# The order itself is counted too. No lock: nothing is reserved here, and the limits are exact when orders are placed.
+WITHIN_LIMITS = text("""
+SELECT id FROM orders
+WHERE id = ANY(:ids)
+AND (
+    SELECT count(*) FROM (
+        SELECT FROM orders AS other WHERE other.customer_id = orders.customer_id AND status = 'pending' LIMIT :pending_limit + 1
+    ) AS own
+) <= :pending_limit
+AND NOT EXISTS (
+    SELECT FROM order_items AS item JOIN stock_levels USING (variant_id)
+    WHERE item.order_id = orders.id AND item.stock_state = 'reserved'
+    AND greatest(:always_allowed, floor(on_hand * CAST(:share AS double precision))) < (
+        SELECT sum(quantity) FROM orders AS other JOIN order_items ON order_id = other.id
+        WHERE other.customer_id = orders.customer_id AND status = 'pending' AND stock_state = 'reserved'
+        AND order_items.variant_id = item.variant_id
+    )
+)
+""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
 class Wanted(NamedTuple):
     """An ordered variant with limited stock."""
 
@@ -114,6 +135,23 @@ async def check_limits(
     reserved = {UUID(variant_id): int(units) for variant_id, units in held["reserved"].items()}
     _check_reservations(wanted, reserved)
     return None
+
+
+async def find_within_limits(session: AsyncSession, order_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of these pending orders whose customers keep the limits: they may be reserved longer.
+
+    The limits may be exceeded although every order kept them when it was placed: guests are merged into accounts, other customers buy from
+    the same stock, and operators change the settings.
+    """
+    if not order_ids:
+        return set()
+    parameters = {
+        "ids": list(order_ids),
+        "pending_limit": settings.catalog_max_pending_orders,
+        "always_allowed": ALWAYS_ALLOWED,
+        "share": settings.catalog_max_reserved_share,
+    }
+    return set((await session.execute(WITHIN_LIMITS, parameters)).scalars())
 
 
 def _check_pending_orders(pending: int, guests: int) -> None:

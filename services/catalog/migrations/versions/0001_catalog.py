@@ -227,6 +227,8 @@ def upgrade() -> None:
         sa.Column("client_metadata", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("payment_ends", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "search",
             postgresql.TSVECTOR(),
