@@ -16,6 +16,7 @@ ADMIN_EMAIL = "admin@example.com"
 MAIL_FROM = "Shop <no-reply@shop.example>"
 SECRET_SUFFIXES = ("_DATABASE_URL", "AMQP_URL", "_PASSWORD", "_SECRET_KEY", "_SECRET", "_FILE")
 CALLS_PER_MINUTE = "PAYMENTS_PAYSTACK_CALLS_PER_MINUTE"
+TRANSFER_ACCOUNT_SECONDS = "PAYMENTS_TRANSFER_ACCOUNT_SECONDS"
 SANDBOX_CALLS_PER_MINUTE = "60000"
 """Used with the sandbox, which has no rate limit unless a fault sets one. Paystack's limit would only slow down the stack."""
 
@@ -141,7 +142,11 @@ class Configuration:
             "PAYSTACK_SECRET_KEY": self.paystack_secret_key,
             "PAYMENTS_CLIENT_SECRET": self.payments_client_secret,
             **(
-                {CALLS_PER_MINUTE: os.environ.get(CALLS_PER_MINUTE) or SANDBOX_CALLS_PER_MINUTE}
+                {
+                    CALLS_PER_MINUTE: os.environ.get(CALLS_PER_MINUTE) or SANDBOX_CALLS_PER_MINUTE,
+                    # The sandbox's transfer accounts end with the checkout.
+                    TRANSFER_ACCOUNT_SECONDS: os.environ.get(TRANSFER_ACCOUNT_SECONDS) or "0",
+                }
                 if "sandbox" in self.ports
                 else {}
             ),

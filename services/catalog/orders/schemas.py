@@ -119,6 +119,9 @@ class OrderPaymentView(ResponseModel):
     )
     refunded_amount: int = Field(description="Amount refunded so far, in subunits")
     dispute_lost: bool = Field(description="True if the bank decided a dispute in favour of the customer")
+    reported_at: datetime = Field(
+        description="When the payment was reported to catalog, which decided then whether the order is delivered or the payment refunded"
+    )
 
 
 class CustomerView(ResponseModel):

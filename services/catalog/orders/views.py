@@ -161,6 +161,7 @@ async def _payments(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UU
             OrderPayment.outcome,
             OrderPayment.refunded_amount,
             OrderPayment.dispute_lost,
+            OrderPayment.created_at.label("reported_at"),
         )
         query = select(*columns).where(OrderPayment.order_id.in_(order_ids))
         for row in await session.execute(query.order_by(OrderPayment.created_at, OrderPayment.reference)):

@@ -1,5 +1,6 @@
 """A payment for an undeliverable order is refunded automatically, once; customer and operator see why."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -118,7 +119,9 @@ async def test_payment_for_an_undeliverable_order_is_refunded_once_and_shown(
         "refunded_amount": 50_000,
         "dispute_lost": False,
     }
-    assert expected in shown["payments"]
+    found = [{name: payment[name] for name in expected} for payment in shown["payments"]]
+    assert expected in found
+    assert all(datetime.fromisoformat(payment["reported_at"]).tzinfo for payment in shown["payments"])
     assert len(shown["payments"]) == (2 if status == "delivered" else 1)
 
 

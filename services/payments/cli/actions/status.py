@@ -19,6 +19,7 @@ from services.payments.cli.actions.status_table import (
     EntryCounts,
     LastBackfill,
     OutboxCounts,
+    SessionTimeout,
     Status,
     SweepStatus,
     WorkerStatus,
@@ -27,6 +28,7 @@ from services.payments.cli.actions.status_table import (
 from services.payments.db import sessions
 from services.payments.metrics import refunds_that_need_an_operator, refused_refunds, seconds_until_dispute_due
 from services.payments.models import Dispute, Inbox, OutboxRow, Payment
+from services.payments.paystack.errors import PaystackError
 from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
 from services.payments.rejected_transfers.models import RejectedTransfer
@@ -37,6 +39,7 @@ from services.payments.unrelated_charges.models import UnrelatedCharge
 from services.payments.webhooks.models import BackfillState, WebhookEvent
 
 WORKER_TIMEOUT_SECONDS = 2.0
+PAYSTACK_TIMEOUT_SECONDS = 3.0
 FAILED_REFUNDS = select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(UNRESOLVED_FAILURE)
 UNMATCHED_TRANSFERS = select(RejectedTransfer.id).where(RejectedTransfer.payment_id.is_(None))
 SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
@@ -57,11 +60,12 @@ def status(*, as_json: bool) -> None:
 
 
 async def _collect(context: Context) -> Status:
-    worker = await _ask_worker()
+    worker, session_timeout = await _ask_worker(), await _session_timeout(context)
     async with sessions() as session:
         return {
             "mode": settings.mode,
             "payments": {status: await _count_payments(session, status) for status in SHOWN_STATUSES},
+            "session_timeout": session_timeout,
             "sweep": await _sweep(session, context, worker),
             "refunds": {
                 **{status: await _count_refunds(session, status) for status in UNFINISHED},
@@ -94,6 +98,17 @@ async def _sweep(session: AsyncSession, context: Context, worker: WorkerStatus) 
         rate = context.clients.paystack.rate_limit.per_minute("verify")
     due = await count_due(session)
     return {"due": due, "calls_per_minute": rate, "expected_seconds": due * 60 / rate if rate else None}
+
+
+async def _session_timeout(context: Context) -> SessionTimeout:
+    """Ask Paystack how long an unpaid checkout lives. Return only `error` if it does not answer."""
+    if settings.paystack_secret_key is None:
+        return {"seconds": None, "error": "PAYSTACK_SECRET_KEY is not set"}
+    try:
+        async with asyncio.timeout(PAYSTACK_TIMEOUT_SECONDS):
+            return {"seconds": await context.clients.paystack.integration.fetch_session_timeout(), "error": None}
+    except (PaystackError, TimeoutError) as error:
+        return {"seconds": None, "error": f"Paystack did not answer ({type(error).__name__})"}
 
 
 async def _disputes(session: AsyncSession) -> DisputeCounts:

@@ -49,6 +49,13 @@ class SweepStatus(TypedDict):
     expected_seconds: float | None
 
 
+class SessionTimeout(TypedDict):
+    """How long an unpaid checkout lives at Paystack. `seconds`: 0 without end, null if Paystack did not answer; `error` says why."""
+
+    seconds: int | None
+    error: str | None
+
+
 class WorkerStatus(TypedDict):
     """The report of the worker on this machine; only `error` if it does not answer."""
 
@@ -68,6 +75,7 @@ class Status(TypedDict):
 
     mode: Mode
     payments: dict[PaymentStatus, int]
+    session_timeout: SessionTimeout
     sweep: SweepStatus
     refunds: dict[RefundStatus, int]
     refunds_refused: int
@@ -89,6 +97,7 @@ def table_rows(status: Status) -> list[tuple[str, str]]:
         ("worker", _worker(status["worker"])),
         ("Paystack", _paystack(status["worker"])),
         ("payments", _counts(status["payments"])),
+        ("checkout", _checkout(status["session_timeout"])),
         ("sweep", _sweep(status["sweep"])),
         ("refunds", _refunds(status)),
         ("unrelated charges", f"{status['unrelated_charges']} with references that are not ours"),
@@ -126,6 +135,12 @@ def _refunds(status: Status) -> str:
         f"; {status['refunds_refused']} refused by Paystack, sent again later" if status["refunds_refused"] else ""
     )
     return f"{_counts(status['refunds'])}{refused}; {_needing_operator(status['refunds_needing_attention'])}"
+
+
+def _checkout(timeout: SessionTimeout) -> str:
+    if timeout["seconds"] is None:
+        return f"[yellow]session timeout unknown: {to_text(timeout['error'])}[/]"
+    return f"ends after {duration(timeout['seconds'])}" if timeout["seconds"] else "has no end (no session timeout)"
 
 
 def _sweep(sweep: SweepStatus) -> str:

@@ -28,8 +28,10 @@ async def test_status_counts_what_waits_and_what_failed(client: httpx.AsyncClien
     assert found["refunds"]["requested"] == 0
     assert found["backfill"]["ran_at"] is None
     assert "no worker answers" in found["worker"]["error"]
+    assert found["session_timeout"] == {"seconds": None, "error": "Paystack did not answer (NoAnswer)"}
     shown = await command.run("status")
     assert shown.code == 0
+    assert "session timeout unknown: Paystack did not answer" in shown.out
     assert "1 pending, the oldest for" in shown.out
     assert "s; 1 need an operator" in shown.out
     assert "needs-attention, 1 failed; 1 need an operator" in shown.out
