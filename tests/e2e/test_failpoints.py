@@ -255,7 +255,10 @@ async def test_undeliverable_order_when_relay_and_consumer_are_killed_is_refunde
     """The relay of catalog and the consumer of payments are killed."""
     product = await shop.product(stock=1)
     late, late_order, late_payment = await shop.begin_purchase(product)
-    await Invariants(stack).rows("catalog", f"UPDATE orders SET expires_at = now() WHERE id = '{late_order['id']}'")
+    await Invariants(stack).rows(
+        "catalog",
+        f"UPDATE orders SET expires_at = now(), created_at = now() - interval '1 day' WHERE id = '{late_order['id']}'",
+    )
     await shop.wait_order_status(late, late_order, "expired")
     quick, quick_order, _ = await shop.buy(product)
     await shop.wait_delivered(quick, quick_order)

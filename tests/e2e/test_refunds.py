@@ -120,7 +120,8 @@ async def test_payment_for_an_expired_and_sold_out_order_is_refunded(shop: Stack
     product = await shop.product(stock=1)
     late, late_order, late_payment = await shop.begin_purchase(product)
     await Invariants(shop.stack).rows(
-        "catalog", f"UPDATE orders SET expires_at = now() WHERE id = '{late_order['id']}'"
+        "catalog",
+        f"UPDATE orders SET expires_at = now(), created_at = now() - interval '1 day' WHERE id = '{late_order['id']}'",
     )
     await shop.wait_order_status(late, late_order, "expired")
     quick, quick_order, _ = await shop.buy(product)
@@ -138,7 +139,10 @@ async def test_payment_for_an_expired_and_sold_out_order_is_refunded(shop: Stack
 async def test_payment_for_an_expired_order_with_stock_is_delivered(shop: StackClient) -> None:
     product = await shop.product(stock=1)
     buyer, order, payment = await shop.begin_purchase(product)
-    await Invariants(shop.stack).rows("catalog", f"UPDATE orders SET expires_at = now() WHERE id = '{order['id']}'")
+    await Invariants(shop.stack).rows(
+        "catalog",
+        f"UPDATE orders SET expires_at = now(), created_at = now() - interval '1 day' WHERE id = '{order['id']}'",
+    )
     await shop.wait_order_status(buyer, order, "expired")
     assert await shop.stock(product) == 1
     await shop.pay(payment["reference"])
