@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from sqlalchemy import CheckConstraint, Computed, ForeignKey, Index, func, text
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from kit.db.columns import one_of, text_enum
@@ -91,7 +91,7 @@ class Order(Base):
     """The end of the reservation of a pending order. Payments extend it (orders/reservations.py)."""
     first_expires_at: Mapped[datetime | None]
     """`expires_at` without payments; NULL if no payment was started."""
-    payment_ends: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    payment_ends: Mapped[dict[str, str | None]] = mapped_column(JSONB, server_default=text("'{}'"))
     """Until when each payment can be paid, by reference; null for one that has failed or was abandoned."""
     search: Mapped[str] = mapped_column(
         TSVECTOR, Computed(ORDER_SEARCH_VECTOR, persisted=True), nullable=False, deferred=True, deferred_raiseload=True
