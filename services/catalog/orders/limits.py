@@ -61,13 +61,19 @@ def _held(own: str) -> DriverStatement:
 HELD_BY_ACCOUNT, HELD_FOR_PROGRAM_CUSTOMER = _held(OWN), _held(OF_PROGRAM_CUSTOMER)
 
 
+# The orders of a program are counted for each of its customers, as above.
+SAME_BUYER = (
+    "other.status = 'pending' AND other.customer_id = orders.customer_id AND (NOT orders.placed_by_program OR (other.placed_by_program"
+    " AND coalesce('id ' || other.customer_external_id, lower(other.customer_email))"
+    " = coalesce('id ' || orders.customer_external_id, lower(orders.customer_email))))"
+)
 # The order itself is counted too. No lock: nothing is reserved here, and the limits are exact when orders are placed.
-WITHIN_LIMITS = text("""
+WITHIN_LIMITS = text(f"""
 SELECT id FROM orders
 WHERE id = ANY(:ids)
 AND (
     SELECT count(*) FROM (
-        SELECT FROM orders AS other WHERE other.customer_id = orders.customer_id AND status = 'pending' LIMIT :pending_limit + 1
+        SELECT FROM orders AS other WHERE {SAME_BUYER} LIMIT :pending_limit + 1
     ) AS own
 ) <= :pending_limit
 AND NOT EXISTS (
@@ -75,11 +81,10 @@ AND NOT EXISTS (
     WHERE item.order_id = orders.id AND item.stock_state = 'reserved'
     AND greatest(:always_allowed, floor(on_hand * CAST(:share AS double precision))) < (
         SELECT sum(quantity) FROM orders AS other JOIN order_items ON order_id = other.id
-        WHERE other.customer_id = orders.customer_id AND status = 'pending' AND stock_state = 'reserved'
-        AND order_items.variant_id = item.variant_id
+        WHERE {SAME_BUYER} AND stock_state = 'reserved' AND order_items.variant_id = item.variant_id
     )
 )
-""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))  # noqa: S608 -- SAME_BUYER is a constant
 
 
 class Wanted(NamedTuple):

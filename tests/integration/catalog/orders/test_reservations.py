@@ -184,6 +184,20 @@ async def test_started_payment_does_not_extend_an_order_while_its_customer_has_t
     assert is_about(await ends_in(order_id), HOUR)
 
 
+@pytest.mark.parametrize("own", [True, False])
+async def test_orders_of_a_program_count_for_each_of_its_customers(
+    client: httpx.AsyncClient, customer: Headers, cup: UUID, order_id: UUID, monkeypatch: pytest.MonkeyPatch, own: bool
+) -> None:
+    other = await create_order(client, customer, {cup: 1})
+    async with sessions.begin() as session:
+        statement = text("UPDATE orders SET placed_by_program = true, customer_external_id = :who WHERE id = :id")
+        await session.execute(statement, [{"id": order_id, "who": "a"}, {"id": other, "who": "a" if own else "b"}])
+    monkeypatch.setattr(limits, "settings", settings.model_copy(update={"catalog_max_pending_orders": 1}))
+    before = await ends_in(order_id)
+    await handle_events(payment_started(order_id, "r1", after(HOUR)))
+    assert is_about(await ends_in(order_id), before if own else HOUR)
+
+
 async def test_started_payment_does_not_extend_an_order_with_more_than_the_customers_share_of_the_stock(
     client: httpx.AsyncClient, customer: Headers
 ) -> None:
