@@ -19,6 +19,7 @@ from tests.factories.catalog import ADDRESS, Headers, create_product, fulfil, pl
 from tests.factories.events import payment_succeeded
 from tests.fixtures.apps import RunningApp
 from tests.fixtures.catalog import handle_events
+from tests.fixtures.service_process import serving
 from tests.fixtures.tokens import Signer
 
 EMAIL, NAME = "ada.obi@example.com", "Ada Obi"
@@ -91,6 +92,17 @@ async def test_status_when_the_token_is_unknown_then_404(client: httpx.AsyncClie
     async with sessions.begin() as session:
         await session.execute(delete(Order))
     assert (await client.get(url_of(token))).status_code == 404
+
+
+async def test_status_tokens_when_the_shop_has_a_secret_are_made_from_it(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    order = (await place_order(client, customer, {await create_product(5): 1})).json()
+    secret = "a secret of the shop only"
+    async with serving("catalog", CATALOG_STATUS_TOKEN_SECRET=secret) as replica:
+        token = StatusTokens(secret).token_of(UUID(order["id"]))
+        assert (await replica.client.get(url_of(token))).json()["number"] == order["number"]
+        assert (await replica.client.get(url_of(order["status_token"]))).status_code == 404
 
 
 async def test_status_when_an_address_sends_too_many_requests_then_429(
