@@ -165,7 +165,8 @@ class BearerToken(HTTPBearer):
         scopes = claims.scopes
         if self._scopes and scopes.isdisjoint(self._scopes):
             raise NotAllowed(
-                f"The access token does not have the scope {' or '.join(self._scopes)}, which this request requires.",
+                f"The access token does not have the scope {' or '.join(self._scopes)}, which this request requires. "
+                "Use a token that has it.",
                 headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self._scopes[0]}"'},
             )
         return Caller(

@@ -147,7 +147,7 @@ async def rotate_alone(
     """Use a refresh token that was not used before, with one statement and without a transaction: nearly every refresh is one of these.
 
     Return None if `rotate` has to decide: the token was used or is not valid, or was issued to another client than the public client
-    `client_id`, or the connection was lost. The statement may have been committed then, and `rotate` returns the same child.
+    `client_id`, or the connection was lost. In the last case the statement may have been committed: `rotate` then returns the same child.
     """
     use = _use_of(token, refresh_secret, origin, client_id)
     if use is None:
@@ -164,7 +164,7 @@ async def rotate(
 ) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
-    The caller must commit in both cases, because the family of a reused token is revoked, and the result is then None.
+    The caller must commit even if the result is None: the family of a reused token was revoked then.
     """
     use = _use_of(token, refresh_secret, origin, client_id)
     if use is None:
@@ -256,7 +256,7 @@ _REPEATED = select(*_GRANTED).where(
     _FAMILIES.c.secret_digest == _CHILD,
     _FAMILIES.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
 )
-"""The same statement for a parent token that is sent again within RETRY_PERIOD."""
+"""Select the same claims for a parent token that is sent again within RETRY_PERIOD. It changes nothing."""
 
 
 async def _revoke_reused(session: AsyncSession, family_id: str, refresh_secret: bytes, origin: Origin) -> None:

@@ -44,8 +44,8 @@ class PlaceOrder(RequestModel):
     )
     metadata: Metadata | None = Field(
         default=None,
-        description="Texts of your own, returned with the order. A payment without `metadata` gets them, so its events and Paystack do. "
-        f"{METADATA_RULE}",
+        description="Texts of your own, returned with the order. A payment that is started without `metadata` gets a copy of them, "
+        f"which is published with its events and sent to Paystack. {METADATA_RULE}",
     )
     address: AddressFields | None = Field(
         default=None,
@@ -207,7 +207,7 @@ class OrderView(ResponseModel):
     payment_reference: str | None = Field(
         description="Reference of the payment that paid for the order; null if it is not paid"
     )
-    refunded_amount: int = Field(default=0, description="Amount of that payment that was refunded so far, in subunits")
+    refunded_amount: int = Field(default=0, description="Amount of the order that was refunded so far, in subunits")
     partially_refunded: bool = Field(default=False, description="True if a part of the amount was refunded")
     cancel_reason: str | None = Field(
         default=None, description="Why the order was cancelled. Given by staff, or by the customer; otherwise null"

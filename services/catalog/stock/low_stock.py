@@ -1,4 +1,4 @@
-"""The number of products with low stock, as a metric of the worker."""
+"""The number of variants with low stock, as a metric of the worker."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
