@@ -67,7 +67,7 @@ class NotAuthenticated(Problem):
 
 
 class NotAllowed(Problem):
-    """The access token does not have the scope that this request requires."""
+    """The access token does not have the scope that this request requires. Use a token that has it."""
 
     status = 403
 
@@ -91,7 +91,7 @@ class MethodNotAllowed(Problem):
 
 
 class BodyTooLarge(Problem):
-    """The request body is too large."""
+    """The request body is too large. Send less data in one request."""
 
     status = 413
 

@@ -1,7 +1,7 @@
 """Limits on what one customer can reserve without paying, so that nobody reserves the whole stock of a product.
 
-The limits are exact: the orders of one customer are counted one after the other, under a lock. The requests of one customer to the same
-process have waited for each other before they got a connection (turns.py), so they do not keep the connections that others need.
+The limits are exact: under a lock, the orders of one customer are counted one after the other. So that requests which wait for this lock do
+not occupy all connections, the requests of one customer to one process wait for each other before they get a connection (turns.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from services.catalog.orders.errors import ReservationLimitReached, TooManyPendi
 from services.catalog.settings import settings
 
 ALWAYS_ALLOWED = 10
-"""So many units of a product can always be reserved, however small its stock is."""
+"""This many units of a product can always be reserved, however small its stock is."""
 
 GUEST_ORDERS_PER_NETWORK = 50
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
@@ -34,8 +34,8 @@ OF_PROGRAM_CUSTOMER = (
     f" AND {PROGRAM_CUSTOMER} = coalesce('id ' || CAST(:external_id AS text), lower(CAST(:email AS text)))"
 )
 
-# After the lock, because a statement does not see what was committed after it began.
-HELD = """
+# Executed after the lock is taken: a statement does not see what was committed after it began.
+COUNTS = """
 SELECT
     (SELECT count(*) FROM (SELECT FROM orders WHERE {own} LIMIT :pending_limit) AS own) AS pending,
     (SELECT count(*) FROM (
@@ -45,7 +45,7 @@ SELECT
         SELECT variant_id, sum(quantity) AS units FROM orders JOIN order_items ON order_id = orders.id
         WHERE {own} AND stock_state = 'reserved' AND variant_id = ANY(:variants)
         GROUP BY variant_id
-    ) AS held) AS reserved,
+    ) AS units_of_variants) AS reserved,
     EXISTS (
         SELECT FROM idempotency_keys
         WHERE caller = :customer AND operation = CAST(:operation AS text) AND key = CAST(:key AS text)
@@ -53,12 +53,12 @@ SELECT
 """
 
 
-def _held(own: str) -> DriverStatement:
-    """Return the statement that counts what the orders with this condition hold."""
-    return DriverStatement(text(HELD.format(own=own)).bindparams(bindparam("variants", type_=ARRAY(Uuid))))
+def _counts_of(own: str) -> DriverStatement:
+    """Return the statement that counts the orders with this condition and the units that they reserve."""
+    return DriverStatement(text(COUNTS.format(own=own)).bindparams(bindparam("variants", type_=ARRAY(Uuid))))
 
 
-HELD_BY_ACCOUNT, HELD_FOR_PROGRAM_CUSTOMER = _held(OWN), _held(OF_PROGRAM_CUSTOMER)
+COUNTS_OF_ACCOUNT, COUNTS_OF_PROGRAM_CUSTOMER = _counts_of(OWN), _counts_of(OF_PROGRAM_CUSTOMER)
 
 
 # The orders of a program are counted for each of its customers, as above.
@@ -115,15 +115,15 @@ async def check_limits(
 ) -> StoredResponse | None:
     """Check that the buyer may place another order. The orders of a program are counted for each of its customers.
 
-    Return the stored response if the same request was answered since it was looked up. Holds a lock until the end of the transaction.
-    Raises TooManyPendingOrders, ReservationLimitReached.
+    If another transaction has answered the same request meanwhile, return its stored response. Holds a lock until the end of the
+    transaction. Raises TooManyPendingOrders, ReservationLimitReached.
     """
     await LOCK.fetch(session, key=buyer.lock_key)
     if buyer.network is not None:
         await LOCK.fetch(session, key=f"guest orders of {buyer.network}")
     person = {"external_id": buyer.external_id, "email": buyer.email} if buyer.by_program else {}
-    statement = HELD_FOR_PROGRAM_CUSTOMER if buyer.by_program else HELD_BY_ACCOUNT
-    (held,) = await statement.fetch(
+    statement = COUNTS_OF_PROGRAM_CUSTOMER if buyer.by_program else COUNTS_OF_ACCOUNT
+    (counts,) = await statement.fetch(
         session,
         **person,
         customer=buyer.id,
@@ -134,10 +134,10 @@ async def check_limits(
         operation=idempotent.operation if idempotent else None,
         key=idempotent.key if idempotent else None,
     )
-    if held["repeated"]:
+    if counts["repeated"]:
         return await keys.find(session, IdempotencyKey, idempotent)
-    _check_pending_orders(held["pending"], held["guests"])
-    reserved = {UUID(variant_id): int(units) for variant_id, units in held["reserved"].items()}
+    _check_pending_orders(counts["pending"], counts["guests"])
+    reserved = {UUID(variant_id): int(units) for variant_id, units in counts["reserved"].items()}
     _check_reservations(wanted, reserved)
     return None
 
