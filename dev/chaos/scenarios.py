@@ -6,6 +6,9 @@ from collections.abc import Awaitable, Callable
 from dev.chaos.buyer import Buyer
 
 RESERVATION_SECONDS = 15
+EXTENDED_RESERVATION_SECONDS = 20
+"""A started payment keeps its order reserved until then: its checkout has no end."""
+
 OTHER_CURRENCY = "GHS"
 
 
@@ -75,7 +78,7 @@ async def refund_twice_in_part(buyer: Buyer) -> None:
 
 async def pay_when_order_expires(buyer: Buyer) -> None:
     payment = await buyer.order_and_start_payment(buyer.scarce)
-    await asyncio.sleep(RESERVATION_SECONDS + buyer.rng.uniform(-2, 2))
+    await asyncio.sleep(EXTENDED_RESERVATION_SECONDS + buyer.rng.uniform(-2, 2))
     await buyer.pay(payment)
 
 
@@ -100,7 +103,7 @@ async def pay_as_guest(buyer: Buyer) -> None:
 async def transfer_from_slow_bank(buyer: Buyer) -> None:
     """The payer returns and payments verifies while the transfer is on its way. Some transfers arrive after the order has expired."""
     payment = await buyer.order_and_start_payment(buyer.scarce if buyer.rng.random() < 0.3 else buyer.plenty)
-    sent = asyncio.create_task(buyer.transfer(payment, after_ms=buyer.rng.randrange(500, 20_000)))
+    sent = asyncio.create_task(buyer.transfer(payment, after_ms=buyer.rng.randrange(500, 25_000)))
     await asyncio.gather(sent, buyer.return_from_checkout(payment), buyer.verify(payment))
 
 

@@ -14,7 +14,7 @@ from rich.markup import escape
 from dev.chaos.leaks import LogScanner
 from dev.chaos.report import print_report
 from dev.chaos.run import run
-from dev.chaos.scenarios import RESERVATION_SECONDS
+from dev.chaos.scenarios import EXTENDED_RESERVATION_SECONDS, RESERVATION_SECONDS
 from dev.process.console import Console
 from dev.process.launcher import die_with_parent
 from dev.process.program import NotStarted
@@ -23,9 +23,8 @@ from dev.stack.stack import Stack
 
 SETTINGS = {
     "AUTH_BCRYPT_ROUNDS": "10",
-    # A payment extends the reservation to RESERVATION_SECONDS after the order.
-    "CATALOG_RESERVATION_SECONDS": str(RESERVATION_SECONDS - 5),
-    "CATALOG_MAX_RESERVATION_SECONDS": str(RESERVATION_SECONDS),
+    "CATALOG_RESERVATION_SECONDS": str(RESERVATION_SECONDS),
+    "CATALOG_MAX_RESERVATION_SECONDS": str(EXTENDED_RESERVATION_SECONDS),
     "PAYMENTS_VERIFY_AFTER_SECONDS": "3",
     "LOG_LEVEL": "INFO",
     "RATE_LIMIT_PER_ACCOUNT": "1000000",
