@@ -127,6 +127,10 @@ class PaymentRefundedData(PaymentData):
     fully_refunded: bool | None = Field(
         default=None, description="True if the whole paid amount is refunded. The paid amount may differ from `amount`"
     )
+    overpaid_amount: Subunits = Field(
+        default=0,
+        description="How much more than `amount` the payer paid, without fees. So much of `refunded_amount` is no refund of the order",
+    )
 
 
 class PaymentDisputedData(PaymentData):

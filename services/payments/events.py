@@ -87,7 +87,12 @@ def held(payment: PublishedPayment, charge: Charge, reason: HeldReason) -> Event
 def refunded(payment: Payment, total: int) -> Event:
     """Return payment.refunded. `total` is the sum of all refunds of the payment so far, in subunits."""
     fully_refunded = total >= payment.received
-    data = PaymentRefundedData(**_payment_data(payment), refunded_amount=total, fully_refunded=fully_refunded)
+    data = PaymentRefundedData(
+        **_payment_data(payment),
+        refunded_amount=total,
+        fully_refunded=fully_refunded,
+        overpaid_amount=_overpaid_amount(payment),
+    )
     return PaymentRefunded(
         id=event_id_for("payment.refunded", payment.reference, total), **_envelope(payment), data=data
     )
@@ -117,6 +122,14 @@ def transfer_rejected(
     data = PaymentTransferRejectedData(**_payment_data(payment), rejected_amount=amount, reason=reason, message=message)
     event_id = event_id_for("payment.transfer_rejected", identity)
     return PaymentTransferRejected(id=event_id, **_envelope(payment), data=data)
+
+
+def _overpaid_amount(payment: Payment) -> int:
+    """Return how much more than the order's amount was received, in subunits; 0 if that is the fees, or in another currency."""
+    more = payment.received - payment.amount
+    if payment.paid_currency != payment.currency or more == (payment.fees or 0):
+        return 0
+    return max(more, 0)
 
 
 def _payment_data(payment: PublishedPayment) -> dict[str, Any]:

@@ -213,8 +213,10 @@ def _refunded_order_amount(data: PaymentRefundedData) -> int:
     """Return how much of the order's amount was refunded, in subunits.
 
     The payer may have paid more or less than the order's amount. So if the event has `fully_refunded`, that field decides whether the whole
-    amount was refunded.
+    amount was refunded. What was paid too much is refunded first.
     """
     if data.fully_refunded is None:
         return data.refunded_amount
-    return data.amount if data.fully_refunded else min(data.refunded_amount, max(data.amount - 1, 0))
+    if data.fully_refunded:
+        return data.amount
+    return min(max(data.refunded_amount - data.overpaid_amount, 0), max(data.amount - 1, 0))

@@ -117,7 +117,9 @@ class OrderPaymentView(ResponseModel):
         "`undeliverable`: the order cannot be fulfilled, and the payment is refunded; `refunded`: completely refunded; "
         "`awaited`: a refund or a lost dispute was reported, but the payment itself not yet"
     )
-    refunded_amount: int = Field(description="Amount refunded so far, in subunits")
+    refunded_amount: int = Field(
+        description="How much of the order's amount was refunded so far, in subunits. What was paid too much does not count"
+    )
     dispute_lost: bool = Field(description="True if the bank decided a dispute in favour of the customer")
     reported_at: datetime = Field(
         description="When the payment was reported to catalog, which decided then whether the order is delivered or the payment refunded"

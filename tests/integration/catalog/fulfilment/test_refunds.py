@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from contracts.events import Event
+from contracts.events import Event, PaymentRefunded, PaymentRefundedData
 from services.catalog.fulfilment.refund_rules import REFUND_RULES, RepaymentKind, UnitState
 from tests.factories.catalog import ADDRESS, Headers, create_order, create_product, fulfil
 from tests.factories.events import PRICE, dispute_resolved, payment_refunded, payment_succeeded
@@ -145,3 +145,24 @@ async def test_refund_when_staff_ship_at_the_same_moment_then_the_unit_is_either
         assert (answer.status_code, await stock_of(cup)) in {(201, 0), (409, 1)}
         assert await status_of(order) == "refunded"
     assert await stock_differences() == []
+
+
+async def test_refund_of_what_was_paid_too_much_is_no_refund_of_the_order(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    order = await create_order(client, customer, {await create_product(5): 1})
+    for refunded, counted in ((PRICE, 0), (PRICE + 100, 100), (2 * PRICE, PRICE)):
+        data = PaymentRefundedData(
+            order_id=order,
+            reference="r1",
+            amount=PRICE,
+            currency="NGN",
+            refunded_amount=refunded,
+            fully_refunded=refunded == 2 * PRICE,
+            overpaid_amount=PRICE,
+        )
+        await handle_events(payment_succeeded(order, "r1"), PaymentRefunded(subject=str(order), data=data))
+        shown = (await client.get(f"/catalog/orders/{order}", headers=customer)).json()
+        assert (shown["refunded_amount"], shown["payments"][0]["refunded_amount"]) == (counted, counted)
+        assert shown["partially_refunded"] == (counted == 100)
+        assert shown["status"] == ("refunded" if counted == PRICE else "delivered")
