@@ -151,7 +151,7 @@ async def list_payments(
     ] = None,
     status: Annotated[
         list[PaymentStatus] | None,
-        Query(max_length=10, description="Repeatable. Only payments with one of these statuses"),
+        Query(max_length=10, description="Only payments with this status; repeat it for several"),
     ] = None,
     since: Annotated[
         UtcTime | None,

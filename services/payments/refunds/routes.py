@@ -47,7 +47,7 @@ from services.payments.refunds.schemas import (
 from services.payments.statuses import RefundStatus
 
 StatusParam = Annotated[
-    list[RefundStatus] | None, Query(max_length=10, description="Repeatable. Only refunds with one of these statuses")
+    list[RefundStatus] | None, Query(max_length=10, description="Only refunds with this status; repeat it for several")
 ]
 list_router = Router(prefix="/payments/refunds", tags=["refunds"])
 router = Router(prefix="/payments/{reference}/refunds", tags=["refunds"])
