@@ -61,30 +61,40 @@ def _counts_of(own: str) -> DriverStatement:
 COUNTS_OF_ACCOUNT, COUNTS_OF_PROGRAM_CUSTOMER = _counts_of(OWN), _counts_of(OF_PROGRAM_CUSTOMER)
 
 
-# The orders of a program are counted for each of its customers, as above.
-SAME_BUYER = (
-    "other.status = 'pending' AND other.customer_id = orders.customer_id AND (NOT orders.placed_by_program OR (other.placed_by_program"
+# The orders of a program are counted for each of its customers, as above. Each of these conditions has its own index.
+_SAME_ACCOUNT = "other.status = 'pending' AND other.customer_id = orders.customer_id"
+_SAME_PROGRAM_CUSTOMER = (
+    f"{_SAME_ACCOUNT} AND other.placed_by_program"
     " AND coalesce('id ' || other.customer_external_id, lower(other.customer_email))"
-    " = coalesce('id ' || orders.customer_external_id, lower(orders.customer_email))))"
+    " = coalesce('id ' || orders.customer_external_id, lower(orders.customer_email))"
 )
+_SAME_GUEST_NETWORK = "other.status = 'pending' AND other.guest_network = orders.guest_network"
+
+
+# The items are looked up for each order (OFFSET 0): otherwise the planner may read all reserved items of the variant.
+_COUNT = "(SELECT count(*) FROM (SELECT FROM orders AS other WHERE {} LIMIT :pending_limit + 1) AS own)"
+_UNITS = """(
+    SELECT coalesce(sum(reserved.quantity), 0) FROM orders AS other, LATERAL (
+        SELECT quantity FROM order_items
+        WHERE order_id = other.id AND variant_id = item.variant_id AND stock_state = 'reserved' OFFSET 0
+    ) AS reserved
+    WHERE {}
+)"""
 # The order itself is counted too. No lock: nothing is reserved here, and the limits are exact when orders are placed.
 WITHIN_LIMITS = text(f"""
 SELECT id FROM orders
 WHERE id = ANY(:ids)
-AND (
-    SELECT count(*) FROM (
-        SELECT FROM orders AS other WHERE {SAME_BUYER} LIMIT :pending_limit + 1
-    ) AS own
-) <= :pending_limit
+AND CASE WHEN placed_by_program THEN {_COUNT.format(_SAME_PROGRAM_CUSTOMER)} ELSE {_COUNT.format(_SAME_ACCOUNT)} END <= :pending_limit
 AND NOT EXISTS (
     SELECT FROM order_items AS item JOIN stock_levels USING (variant_id)
     WHERE item.order_id = orders.id AND item.stock_state = 'reserved'
-    AND greatest(:always_allowed, floor(on_hand * CAST(:share AS double precision))) < (
-        SELECT sum(quantity) FROM orders AS other JOIN order_items ON order_id = other.id
-        WHERE {SAME_BUYER} AND stock_state = 'reserved' AND order_items.variant_id = item.variant_id
-    )
+    AND greatest(:always_allowed, floor(on_hand * CAST(:share AS double precision))) < CASE
+        WHEN orders.placed_by_program THEN {_UNITS.format(_SAME_PROGRAM_CUSTOMER)}
+        WHEN orders.guest_network IS NOT NULL THEN greatest({_UNITS.format(_SAME_ACCOUNT)}, {_UNITS.format(_SAME_GUEST_NETWORK)})
+        ELSE {_UNITS.format(_SAME_ACCOUNT)}
+    END
 )
-""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))  # noqa: S608 -- SAME_BUYER is a constant
+""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))  # noqa: S608 -- the parts are constants
 
 
 class Wanted(NamedTuple):
@@ -144,6 +154,9 @@ async def check_limits(
 
 async def find_within_limits(session: AsyncSession, order_ids: Sequence[UUID]) -> set[UUID]:
     """Return those of these pending orders whose customers keep the limits: they may be reserved longer.
+
+    All guests of one network share the part of one customer. Otherwise a few guests, who need no e-mail address, could keep a whole stock
+    reserved for hours.
 
     The limits may be exceeded although every order kept them when it was placed: guests are merged into accounts, other customers buy from
     the same stock, and operators change the settings.

@@ -30,7 +30,20 @@ from tests.fixtures.catalog import (
     stock_of,
     undeliverable_payments,
 )
+from tests.fixtures.owners import owner_sessions
+from tests.fixtures.plans import explain, recorded
+from tests.fixtures.tokens import Signer
 
+OTHER_ORDERS = """
+    INSERT INTO orders (id, number, customer_id, placed_by_program, customer_external_id, status, amount, currency, expires_at)
+    SELECT gen_random_uuid(), 'N' || n, customer_id, true, 'c-' || n, 'pending', amount, currency, expires_at
+    FROM orders, generate_series(1, 5000) AS n WHERE id = :id
+"""
+OTHER_ITEMS = """
+    INSERT INTO order_items (order_id, variant_id, product_id, position, name, slug, quantity, unit_price, stock_state)
+    SELECT orders.id, variant_id, product_id, 0, name, slug, 1, unit_price, 'reserved'
+    FROM orders, order_items WHERE order_id = :id AND orders.id <> :id
+"""
 SOON = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
@@ -196,6 +209,37 @@ async def test_orders_of_a_program_count_for_each_of_its_customers(
     before = await ends_in(order_id)
     await handle_events(payment_started(order_id, "r1", after(HOUR)))
     assert is_about(await ends_in(order_id), before if own else HOUR)
+
+
+@pytest.mark.parametrize("same_network", [True, False])
+async def test_guests_of_one_network_share_the_part_of_one_customer(
+    client: httpx.AsyncClient, signer: Signer, same_network: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "settings", settings.model_copy(update={"catalog_max_reserved_share": 0.5}))
+    lamp = await create_product(40)
+    first, second = [await create_order(client, signer.headers(f"guest-{n}", email=None), {lamp: 20}) for n in range(2)]
+    if not same_network:
+        async with sessions.begin() as session:
+            await session.execute(text("UPDATE orders SET guest_network = '192.0.2.7' WHERE id = :id"), {"id": first})
+    before = await ends_in(second)
+    await handle_events(payment_started(second, "r1", after(HOUR), amount=20 * 50_000))
+    assert is_about(await ends_in(second), before if same_network else HOUR)
+
+
+async def test_limits_of_one_customer_of_a_program_do_not_read_the_orders_of_its_other_customers(
+    client: httpx.AsyncClient, customer: Headers, cup: UUID, order_id: UUID
+) -> None:
+    async with owner_sessions("catalog")() as session:
+        await session.execute(text("UPDATE orders SET placed_by_program = true, customer_external_id = 'c-0'"))
+        await session.execute(text(OTHER_ORDERS), {"id": order_id})
+        await session.execute(text(OTHER_ITEMS), {"id": order_id})
+        for table in ("orders", "order_items"):
+            await session.execute(text(f"ANALYZE {table}"))
+        with recorded(session) as statements:
+            assert await limits.find_within_limits(session, [order_id]) == {order_id}
+        ((statement, parameters),) = statements
+        rows, _ = await explain(session, statement, parameters)
+        assert rows < 100
 
 
 async def test_started_payment_does_not_extend_an_order_with_more_than_the_customers_share_of_the_stock(
