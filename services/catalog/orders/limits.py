@@ -23,6 +23,9 @@ ALWAYS_ALLOWED = 10
 """This many units of a product can always be reserved, however small its stock is."""
 
 GUEST_ORDERS_PER_NETWORK = 50
+"""Orders that only a payment keeps reserved do not count: otherwise abandoned checkouts would lock out a mobile network for hours. They
+have the limit of find_within_limits."""
+
 LOCK = DriverStatement(text("SELECT pg_advisory_xact_lock(hashtextextended(CAST(:key AS text), 0))"))
 
 PROGRAM_CUSTOMER = "coalesce('id ' || customer_external_id, lower(customer_email))"
@@ -39,7 +42,8 @@ COUNTS = """
 SELECT
     (SELECT count(*) FROM (SELECT FROM orders WHERE {own} LIMIT :pending_limit) AS own) AS pending,
     (SELECT count(*) FROM (
-        SELECT FROM orders WHERE guest_network = CAST(:network AS text) AND status = 'pending' LIMIT :guest_limit
+        SELECT FROM orders WHERE guest_network = CAST(:network AS text) AND status = 'pending'
+        AND coalesce(first_expires_at, expires_at) > now() LIMIT :guest_limit
     ) AS guests) AS guests,
     (SELECT coalesce(jsonb_object_agg(variant_id, units), '{{}}') FROM (
         SELECT variant_id, sum(quantity) AS units FROM orders JOIN order_items ON order_id = orders.id

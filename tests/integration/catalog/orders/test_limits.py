@@ -5,12 +5,14 @@ from collections import Counter
 
 import httpx
 import pytest
+from sqlalchemy import text
 
+from services.catalog.db import sessions
 from services.catalog.orders import limits, place
 from services.catalog.orders.limits import largest_reservation
 from services.catalog.settings import settings
 from tests.factories.catalog import Headers, create_order, create_product, place_order
-from tests.factories.events import PRICE, payment_succeeded
+from tests.factories.events import PRICE, payment_started, payment_succeeded
 from tests.fixtures.catalog import handle_events, stock_of
 from tests.fixtures.tokens import Signer
 
@@ -102,6 +104,20 @@ async def test_place_when_guests_of_one_network_have_50_unpaid_orders_then_409_a
         50,
     )
     assert (await place_order(client, customer, {cup: 1})).status_code == 201
+
+
+async def test_place_when_a_guests_order_is_reserved_only_by_its_payment_then_it_does_not_count_for_the_network(
+    client: httpx.AsyncClient, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GUEST_ORDERS_PER_NETWORK", 1)
+    cup = await create_product(None)
+    first, second = (signer.headers(f"guest-{n}", email=None) for n in range(2))
+    order = await create_order(client, first, {cup: 1})
+    await handle_events(payment_started(order, "r1"))
+    assert (await place_order(client, second, {cup: 1})).status_code == 409
+    async with sessions.begin() as session:
+        await session.execute(text("UPDATE orders SET first_expires_at = now() - interval '1 s'"))
+    assert (await place_order(client, second, {cup: 1})).status_code == 201
 
 
 async def test_place_when_the_order_has_more_than_1000_units_then_422(
