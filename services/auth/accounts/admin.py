@@ -1,4 +1,4 @@
-"""What the configuration names: the administrator's account (AUTH_ADMIN_EMAIL and AUTH_ADMIN_PASSWORD) and the client of payments."""
+"""Create what the configuration names: the administrator's account (AUTH_ADMIN_EMAIL, AUTH_ADMIN_PASSWORD) and the client of payments."""
 
 import asyncio
 import socket
@@ -34,8 +34,8 @@ async def ensure_admin(
     """Create the administrator's account, or set its role and password. Return True if anything was changed, which is then recorded.
 
     Idempotent, also in concurrent processes. If a customer has registered this e-mail address, the account becomes the administrator's
-    account: its old password is no longer valid, its sessions and a ban end, and its devices and what was requested for it are forgotten,
-    also its deletion and earlier addresses that it could have had back.
+    account: its old password is no longer valid, its sessions and a ban end, its devices are forgotten, and pending requests are revoked,
+    also its deletion and the tokens that give it an earlier address back.
     """
     email, secret = settings.auth_admin_email, settings.auth_admin_password
     if email is None or secret is None:

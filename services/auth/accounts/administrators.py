@@ -1,4 +1,4 @@
-"""Grant and end roles. An operator acts on the command line; every change is recorded."""
+"""Grant and end roles, for the command line and for the routes of operators. Every change is recorded."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -39,7 +39,7 @@ async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> b
         raise RoleRefused(f"there is no role {role!r}. Roles are {', '.join(sorted(roles.keys() - {CUSTOMER}))}")
     account = await _get_locked(session, email)
     if not may_have_role(account):
-        raise RoleRefused(f"the owner of {email} has not verified this address: ask for that first")
+        raise RoleRefused(f"the owner of {email} has not verified this address: ask the owner to verify it first")
     old_role = account.role
     await set_role(session, actor, account, roles[role])
     return old_role != role
@@ -72,7 +72,8 @@ def may_have_role(account: Account) -> bool:
 async def set_role(session: AsyncSession, actor: Actor, account: Account, role: Role) -> None:
     """Give a locked account a role, and record it. If the account loses scopes, or gets the role of customers, its sessions end.
 
-    What was requested for it is forgotten: a customer may not be the person who gets the role. The caller checks `may_have_role`.
+    Pending requests for it are revoked (recovery.py): the person who made them may not be the one who gets the role. The caller checks
+    `may_have_role`.
     Does nothing if it has the role, unless the role came from AUTH_ADMIN_EMAIL.
     """
     before = {"role": account.role, "role_from_environment": account.role_from_environment}
@@ -91,7 +92,7 @@ async def set_role(session: AsyncSession, actor: Actor, account: Account, role: 
 
 
 async def find_unnamed(session: AsyncSession, named: str | None) -> Sequence[UUID]:
-    """Return the ids of up to MAX_LISTED administrators that AUTH_ADMIN_EMAIL made, and whose address is not `named`."""
+    """Return the ids of up to MAX_LISTED administrators whose role came from AUTH_ADMIN_EMAIL, and whose address is not `named`."""
     others = true() if named is None else Account.email != named
     query = select(Account.id).where(Account.role == ADMIN, Account.role_from_environment, others).limit(MAX_LISTED)
     return (await session.scalars(query)).all()

@@ -1,4 +1,4 @@
-"""Delete accounts for good. The request of the customer and its grace period are elsewhere."""
+"""Delete accounts for good. The request of the customer and its grace period are in deletion_requests.py."""
 
 from uuid import UUID
 
@@ -18,8 +18,8 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     account.deleted tells the other services to erase name and e-mail address. Audit entries keep the id of the account. The e-mail address
     can be registered again.
     """
-    # auth's worker may be answering a request for this account, and can still insert its token; `revoke_pending_requests` waits for that.
-    # With FOR UPDATE, the worker would wait for this transaction, and this one for the request.
+    # FOR NO KEY UPDATE: auth's worker may be answering a request for this account, and can still insert a token that refers to it. With
+    # FOR UPDATE, the worker would wait for this transaction, and `revoke_pending_requests` for the worker: a deadlock.
     locked = select(Account.email).where(Account.id == account_id).with_for_update(key_share=True)
     account = (await session.execute(locked)).one_or_none()
     if account is None:

@@ -1,4 +1,4 @@
-"""The owner asks for the deletion of an account. It happens after 14 days, in which the account can be kept."""
+"""The owner asks for the deletion of an account. It is deleted after 14 days, unless its owner restores it before."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -42,7 +42,7 @@ async def request_deletion(
         account = await records.get_for_caller(session, caller)
     if account.role != CUSTOMER:
         raise AccountHasRole
-    if account.email is None:  # nothing proves later that a restored guest is the same person
+    if account.email is None:  # a guest cannot log in again to restore the account
         async with sessions.begin() as session:
             await records.lock_for_caller(session, caller, None)
             await delete_account(session, account.id)

@@ -1,4 +1,4 @@
-"""Change the e-mail address of an account. The new address is confirmed first, and the old one can have the account back for a week."""
+"""Change the e-mail address of an account. The new address is confirmed first. The owner of the old one can undo the change for a week."""
 
 from uuid import UUID
 
@@ -20,11 +20,11 @@ from services.auth.sessions.revocations import revoke_sessions
 from services.auth.throttling import devices
 
 UNUSABLE_PASSWORD = "!"  # noqa: S105 -- no password has this hash
-"""The hash of an account that can only be entered with a mail."""
+"""The stored hash after `undo`: no password is valid, so the owner logs in with a mail code or resets the password by mail."""
 
 
 async def send_change(session: AsyncSession, account_id: UUID, email: str, *, taken: bool) -> None:
-    """Send a mail to the new address of an account: with a token, or if the address has an account, without one."""
+    """Send a mail to the new address of an account. It contains a token, unless the address has an account already (`taken`)."""
     if taken:
         await add_mail(session, Template.EMAIL_TAKEN, email, account_id=None)
         return
@@ -37,13 +37,13 @@ async def send_change(session: AsyncSession, account_id: UUID, email: str, *, ta
 
 
 async def mail_old_address(session: AsyncSession, account: Account) -> None:
-    """Send a mail to the address of a locked account: a new address was entered. The owner can cancel the change with a new password."""
+    """Tell the address of a locked account that a new address was entered. The owner can cancel the change by setting a new password."""
     if await may_notify(session, account):
         await add_mail(session, Template.EMAIL_CHANGE_REQUESTED, account.address, account_id=account.id)
 
 
 async def change(session: AsyncSession, used: OneTimeToken) -> None:
-    """Give an account the address of a token that was used, and tell both addresses. Raises EmailTaken."""
+    """Give an account the address of a token that was used, and send a mail to both addresses. Raises EmailTaken."""
     account = await _locked(session, used.account_id)
     old = account.address
     if await is_reserved(session, used.email):
@@ -62,8 +62,8 @@ async def undo(session: AsyncSession, token: str) -> Account:
     """Give an account its earlier address back. Its sessions end, its devices are forgotten, and its password is not valid any more:
     another person may know it.
 
-    Tokens that undo later changes are revoked: the person who made those changes does not get the account back. What was requested for the
-    account is forgotten, also its deletion. Return the account. Raises TokenNotValid, EmailTaken.
+    Tokens that undo later changes are revoked: the person who made those changes does not get the account back. Pending
+    requests for the account are revoked, also its deletion. Return the account. Raises TokenNotValid, EmailTaken.
     """
     used = await one_time_tokens.use(session, token, TokenPurpose.UNDO_EMAIL_CHANGE)
     account = await _locked(session, used.account_id)
@@ -89,7 +89,7 @@ async def _locked(session: AsyncSession, account_id: UUID) -> Account:
 
 
 async def _set_email(session: AsyncSession, account_id: UUID, email: str) -> None:
-    """Change the address, which is verified by that. Raises EmailTaken."""
+    """Change the address and record that it is verified, because its owner sent the token back. Raises EmailTaken."""
     changed = update(Account).where(Account.id == account_id).values(email=email, email_verified_at=func.now())
     try:
         async with session.begin_nested():

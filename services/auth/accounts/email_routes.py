@@ -42,7 +42,7 @@ router = Router(prefix="/auth", tags=["e-mail address"])
     responses=problem_responses(TokenNotValid, EmailTaken),
 )
 async def verify_email(verification: EmailVerification, session: Transaction) -> None:
-    """Send the token of a mail back, which proves that the address is yours. Access tokens that are issued afterwards say so.
+    """Send the token of a mail back, which proves that the address is yours. Later access tokens have the claim `email_verified` true.
 
     After POST /auth/me/email, this makes the new address the address of the account.
     """
@@ -122,6 +122,6 @@ async def change_email(
 async def undo_email_change(undo: EmailVerification, session: Transaction) -> None:
     """Give an account its earlier address back, with the token of the mail to this address.
 
-    All sessions end and the password is not valid any more. Another mail has a token for POST /auth/password/reset.
+    All sessions end and the password is not valid any more. The same address gets another mail, with a token for POST /auth/password/reset.
     """
     await send_reset(session, await email_change.undo(session, undo.token))

@@ -29,7 +29,7 @@ async def send_verification(session: AsyncSession, account: Account) -> None:
 
 
 async def verify(session: AsyncSession, token: str) -> None:
-    """Use a token from a mail: its address is verified, becomes the address of the account, or gets the account that was registered.
+    """Use a token from a mail: verify its address, make it the new address of its account, or create the account that was registered.
 
     Raises TokenNotValid, also if the account has another address by now; EmailTaken if the new address has an account by now.
     """

@@ -52,7 +52,7 @@ async def end(session: AsyncSession, account_id: UUID, *, merged_into: UUID | No
 async def republish(
     sessions: async_sessionmaker[AsyncSession], since: datetime, until: datetime
 ) -> AsyncGenerator[int, None]:
-    """Add the events of this period to the outbox again, with the same ids, in batches. Of several changes, only the last is added.
+    """Add the events of this period to the outbox again, with the same ids, in batches. Of the changes of an account, only the last one.
 
     Yields the number of events that each batch added: those that are still in the outbox are not counted.
     """

@@ -19,7 +19,7 @@ from services.auth.sessions.models import RefreshFamily
 from services.auth.sessions.revocations import revoke_sessions
 
 LIFETIME: timedelta = refresh_tokens.GUEST_IDLE_LIFETIME
-"""A guest who was not seen for this long is deleted."""
+"""A session of a guest ends this long after its last use. Guests without a session are deleted when they are older than this."""
 
 
 async def create(session: AsyncSession) -> Account:

@@ -1,8 +1,8 @@
 """A fair queue for a few threads: addresses take turns, so one address with many requests does not keep the others waiting.
 
 Requests from known devices and requests from unknown ones have separate queues, which take turns too. In each queue, requesters take turns:
-an account on its known devices is one requester, and so is an address with its unknown devices. Those of unknown devices in one IPv6 /48
-network share the turns of one, because one customer may have a whole /48, with 65,536 networks that count as addresses.
+an account on its known devices is one requester, and so is an address with its unknown devices. All addresses of one IPv6 /48 network share
+the turns of one, because one customer may have a whole /48, with 65,536 networks that would each count as an address.
 """
 
 import asyncio
@@ -19,23 +19,23 @@ from services.auth.throttling.networks import client_network
 
 MAX_WAITING_PER_REQUESTER = 8
 MAX_WAITING_REGISTRATIONS = 60
-"""Of one address: as many as its bucket of registrations has (throttling/address_buckets.py)."""
+"""The limit for registrations of one address: as many as its bucket has tokens (throttling/address_buckets.py)."""
 
 MAX_WAITING_KNOWN_OF_NETWORK = 16
-"""Requests from known devices, of all accounts, of one IPv4 address or IPv6 /48 network: so a person with many accounts does not use up the
-queue."""
+"""The limit for requests from known devices of one IPv4 address or IPv6 /48 network, for all accounts together: otherwise a person with
+many accounts could fill the queue."""
 
 MAX_WAITING = 250
-"""In each of the two queues. Both together are half of the requests that a process works on (kit/http/request_limit.py)."""
+"""The limit of each of the two queues. Both together are half of the requests that a process works on (kit/http/request_limit.py)."""
 
 MAX_WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Whose requests are served in the sequence of their arrival, and take turns with those of other requesters.
+    """An account or an address. Its requests are served in the sequence of their arrival, and take turns with those of other requesters.
 
-    At most `capacity` of them wait; further ones are refused.
+    At most `capacity` of its requests wait; further ones are refused.
     """
 
     key: str
@@ -74,8 +74,8 @@ AUTH_ITSELF = Requester("auth itself", known=True)
 """The requester of hashes that no client has requested."""
 
 
-async def still_connected() -> bool:
-    """Return False: there is no client that could have disconnected."""
+async def never_disconnected() -> bool:
+    """Return False: no client waits, so none can have disconnected."""
     return False
 
 
@@ -91,7 +91,7 @@ class HashQueue:
 
     @asynccontextmanager
     async def slot(
-        self, requester: Requester, disconnected: Callable[[], Awaitable[bool]] = still_connected
+        self, requester: Requester, disconnected: Callable[[], Awaitable[bool]] = never_disconnected
     ) -> AsyncIterator[None]:
         """Hold a slot during the `with` block.
 

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from services.auth.accounts.mail_limits import MailKind, code_was_correct, count_code, count_mail
+from services.auth.accounts.mail_limits import MailKind, count_code, count_mail, uncount_code
 from services.auth.accounts.models import MailCode
 from services.auth.accounts.records import find_by_email
 from services.auth.mail.template_names import Template, in_words
@@ -80,7 +80,7 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     The caller must commit in both cases.
     """
     row = MailCode.challenge_digest == _digest(challenge)
-    # The account before the code, as in recovery.py. One statement, whether the address has an account or not.
+    # Lock the account before the code, as recovery.py does. It is one statement, whether the address has an account or not.
     account_id = select(MailCode.account_id).where(row).scalar_subquery()
     await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
     tried = await session.execute(
@@ -94,7 +94,7 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     expected = found.code_digest if found is not None and allowed else b""
     if not secrets.compare_digest(expected, _digest(f"{challenge} {code}")) or found is None:
         return None
-    await code_was_correct(session, found.email)
+    await uncount_code(session, found.email)
     await session.execute(delete(MailCode).where(row))
     # The account may have got another address or a role since the mail was sent.
     same_customer = (Account.id == found.account_id, Account.email == found.email, Account.role == CUSTOMER)

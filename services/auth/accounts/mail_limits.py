@@ -1,8 +1,8 @@
-"""The limit of mails of each kind that anyone can cause to one address: five, and then one in ten minutes. It is the same for unknown
+"""The limit for the mails of each kind that anyone can request to an address: five, and then one in ten minutes. It is the same for unknown
 addresses. Each kind has a bucket of its own: requests of one kind cannot use up the mails that an owner needs to get into the account.
 
-The notices that an account causes to its own address, which it may not have verified, and its requests for another address are limited
-too, and so are wrong codes of mails to an address.
+Other limits are here too: for notices to the address of an account that is not verified, for requests of an account to change its address,
+and for wrong mail codes for an address.
 """
 
 import hashlib
@@ -65,8 +65,8 @@ async def count_code(session: AsyncSession, email: str) -> bool:
     return True
 
 
-async def code_was_correct(session: AsyncSession, email: str) -> None:
-    """Take back that an attempt was counted as a wrong code."""
+async def uncount_code(session: AsyncSession, email: str) -> None:
+    """Undo `count_code`, because the code was correct."""
     counted = update(MailBucket).where(MailBucket.email_digest == _digest(f"codes {email}"))
     await session.execute(counted.values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
 

@@ -78,14 +78,14 @@ class MailRequest(Base):
 
 
 class MailBucket(Base):
-    """How many mails of a kind can be requested to an address, or by an account. A bucket that is full again has no row."""
+    """A token bucket for mails of a kind, or for wrong mail codes, of an address or account. A bucket that is full again has no row."""
 
     __tablename__ = "mail_buckets"
 
     email_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    """SHA-256 of the kind and the address or account."""
+    """SHA-256 of the kind of limit and the address or account."""
     full_at: Mapped[datetime] = mapped_column(index=True)
-    """When the bucket is full again. Each mail moves it (mail_limits.py)."""
+    """When the bucket is full again. Each mail makes it later (mail_limits.py)."""
 
 
 class MailCode(Base):

@@ -64,7 +64,7 @@ async def use(session: AsyncSession, token: str, *purposes: TokenPurpose) -> One
     account_id = await session.scalar(select(OneTimeToken.account_id).where(*valid))
     if account_id is None:
         raise TokenNotValid
-    # The account before the token, as everywhere: concurrent uses of two tokens of an account would deadlock otherwise.
+    # Lock the account before the token, as everywhere: concurrent uses of two tokens of an account would deadlock otherwise.
     await records.lock(session, account_id)
     found: OneTimeToken | None = await session.scalar(delete(OneTimeToken).where(*valid).returning(OneTimeToken))
     if found is None:

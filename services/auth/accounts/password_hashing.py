@@ -15,15 +15,15 @@ from typing import Annotated, Self
 from fastapi import Depends, Request
 from passlib.context import CryptContext
 
-from services.auth.accounts.hash_queue import AUTH_ITSELF, HashQueue, Requester, still_connected
+from services.auth.accounts.hash_queue import AUTH_ITSELF, HashQueue, Requester, never_disconnected
 from services.auth.accounts.hash_threads import lower_priority
 from services.auth.accounts.password_rules import normalize
 
 PADDING = bytes(64 * 1024)
-"""Hashing it with SHA-256 takes less than a millisecond of processor time."""
+"""Bytes that a failed verification hashes with SHA-256 until it has taken as long as all others. One hash takes less than a millisecond."""
 
 SIMILAR = 1.25
-"""Verifications of equal hashes differ by less than this factor."""
+"""The processor times of two verifications with the same scheme and cost differ by less than this factor."""
 
 
 class PasswordHasher:
@@ -54,7 +54,7 @@ class PasswordHasher:
         return cls(context, threads)
 
     def slot(
-        self, requester: Requester = AUTH_ITSELF, disconnected: Callable[[], Awaitable[bool]] = still_connected
+        self, requester: Requester = AUTH_ITSELF, disconnected: Callable[[], Awaitable[bool]] = never_disconnected
     ) -> AbstractAsyncContextManager[None]:
         """Reserve a thread for the `with` block, in which `hash` and `verify` are called.
 

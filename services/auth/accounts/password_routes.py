@@ -43,10 +43,10 @@ async def change_password(
     hasher: CurrentPasswordHasher,
     source: CurrentRequestSource,
     device_cookie: Annotated[
-        str | None, Cookie(alias=DEVICE_COOKIE, description="As `device_token` of the body")
+        str | None, Cookie(alias=DEVICE_COOKIE, description="The same as `device_token` in the body")
     ] = None,
 ) -> None:
-    """Change the password of your account. All sessions but the one of this access token end, and other devices are not known any more.
+    """Change the password of your account. All sessions but the one of this access token end, and other device tokens become invalid.
 
     After five wrong `current_password`, further requests are refused during a pause.
     """

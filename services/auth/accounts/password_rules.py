@@ -19,9 +19,10 @@ RATED_CHARACTERS = 32
 SUBSTITUTES = ("4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2")
 """The characters that zxcvbn reads as a, b, c, e, g, i, l, o, s, t, x and z."""
 MAX_READINGS = 4
-"""zxcvbn tries every combination of substitutes: for 48 characters with all of them it takes 200 ms or more."""
+"""A password with more combinations of substitutes is rated without reading them as letters. zxcvbn tries every combination, which can take
+200 ms or more."""
 WITHOUT_SUBSTITUTES = {ord(character): 0xA1 + index for index, character in enumerate("".join(SUBSTITUTES))}
-"""Other signs in their place, so that repetitions are still found."""
+"""Replaces each substitute by a sign of its own that zxcvbn does not read as a letter, so that it still finds repetitions."""
 EASY_GUESSES_LOG10 = 6
 """Fewer guesses than 10 to the power of this are a score of 0 or 1 in zxcvbn, on its scale from 0 to 4."""
 WORD_GUESSES_LOG10 = 4.5
@@ -66,14 +67,14 @@ def check_not_easy(password: str, email: str, name: str | None = None, shop: str
 
 
 def _rated(password: str) -> str:
-    """Return what zxcvbn rates. A password with many different substitutes is no word that was written with them."""
+    """Return what zxcvbn rates: the beginning of the password, without substitutes if they have more than MAX_READINGS combinations."""
     rated = password.strip()[:RATED_CHARACTERS]
     readings = math.prod(max(1, len(set(rated) & set(group))) for group in SUBSTITUTES)
     return rated if readings <= MAX_READINGS else rated.translate(WITHOUT_SUBSTITUTES)
 
 
 def known_words(lower: str, email: str, name: str | None, shop: str | None) -> list[str]:
-    """Return what an attacker of this account would try, as zxcvbn's `user_inputs`. Of the word list: only what the password contains."""
+    """Return what an attacker of this account would try, as zxcvbn's `user_inputs`. Of the African words, only those in the password."""
     personal = {email, *_parts(email), *_parts(name), *_parts(shop), *ALWAYS_KNOWN}
     return sorted(personal | {word for word in african_words() if word in lower})
 

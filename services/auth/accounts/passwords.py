@@ -33,8 +33,8 @@ async def change_password(
     new: str,
     device_token: str | None = None,
 ) -> None:
-    """Change the password of the caller's account, end its other sessions, and forget its other devices and what was
-    requested for it, except its deletion.
+    """Change the password of the caller's account, end its other sessions, forget its other devices, and revoke
+    pending requests for it, except its deletion.
 
     Raises WrongPassword, PasswordTooEasy, AccountNeeded, NotAuthenticated, TooManyRequests, TooBusy.
     """
@@ -77,7 +77,7 @@ async def reset_password(
     token: str,
     new: str,
 ) -> str:
-    """Set a new password with a token from a mail, end all sessions, forget all known devices, and cancel what was requested for the
+    """Set a new password with a token from a mail, end all sessions, forget all known devices, and revoke pending requests for the
     account, also its deletion. The address counts as verified afterwards. Return a device token, with which failed logins of others do not
     delay the owner's next login.
 

@@ -106,7 +106,7 @@ async def lock(session: AsyncSession, account_id: UUID) -> None:
 
 
 async def lock_for_caller(session: AsyncSession, caller: Caller, password_hash: str | None) -> Account:
-    """Lock the account of an access token, and return it. `password_hash`: of the password that was verified.
+    """Lock the account of an access token, and return it. `password_hash`: the hash that was verified; None for a guest.
 
     Raises NotAuthenticated if the session has ended meanwhile, WrongPassword if the password was changed meanwhile, AccountNeeded.
     """

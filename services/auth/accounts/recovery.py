@@ -32,7 +32,7 @@ async def revoke_pending_requests(
     email = select(Account.email).where(Account.id == account_id).scalar_subquery()
     for table in (MailRequest, MailCode):
         await session.execute(delete(table).where(or_(table.account_id == account_id, table.email == email)))
-    # After the requests: a worker that was answering one of them has committed its token by now.
+    # The tokens are deleted after the requests: a worker that was answering one of them has committed its token by now.
     tokens = delete(OneTimeToken).where(OneTimeToken.account_id == account_id)
     if keep_undo:
         tokens = tokens.where(OneTimeToken.purpose != TokenPurpose.UNDO_EMAIL_CHANGE)

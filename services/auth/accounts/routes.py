@@ -44,7 +44,7 @@ login_form = OAuth2PasswordBearer(tokenUrl="/auth/token", auto_error=False)
 
 @raises(NotAuthenticated, Unavailable)
 async def _guest(request: Request) -> Caller | None:
-    """Return the guest of the access token, or None without a token and for another token."""
+    """Return the guest to whom the access token was issued, or None if there is no token or it is not a guest's."""
     if not bearer_token(request.scope["headers"]):
         return None
     caller = await authenticate(request)

@@ -12,7 +12,7 @@ from services.auth.accounts.hash_queue import (
     MAX_WAITING_REGISTRATIONS,
     HashQueue,
     Requester,
-    still_connected,
+    never_disconnected,
 )
 from services.auth.errors import TooBusy
 
@@ -37,7 +37,7 @@ class Requests:
         await self._held.enter_async_context(self.queue.slot(KNOWN))
 
     async def add(
-        self, requester: Requester, *names: str, disconnected: Callable[[], Awaitable[bool]] = still_connected
+        self, requester: Requester, *names: str, disconnected: Callable[[], Awaitable[bool]] = never_disconnected
     ) -> None:
         for name in names:
             self.tasks[name] = asyncio.create_task(self._request(name, requester, disconnected))
