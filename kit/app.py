@@ -49,7 +49,8 @@ def create_app(
 ) -> FastAPI:
     """Create an app with the routes of `routers`, `/docs`, health and problem+json errors.
 
-    A path that two routes match belongs to the first one. The routes of class UnparsedRoute are served before all others.
+    If two routes match a path, the one without parameters answers, or else the first one. The routes of class UnparsedRoute
+    are served before all others.
     `cursor_secret`: a secret of the service, from which the key of its cursors is derived. Every process of the service has the same.
     `warnings`: checks whose failures /readyz shows without becoming unready. `body_limits`: maximum body sizes in bytes by path; other
     paths accept 64 KiB. `max_requests`: requests that are processed at the same time, without UnparsedRoutes and health checks.

@@ -151,7 +151,7 @@ class BearerToken(HTTPBearer):
     """A dependency that returns the caller of a request: 401 without a valid access token, 403 without one of `scopes`, if there are any
     (RFC 6750 section 3.1).
 
-    It is one dependency without others, because FastAPI spends about as much time on each of them as the route itself needs.
+    It is one dependency without others, because FastAPI spends about as much time on each dependency as the route itself needs.
     """
 
     def __init__(self, *scopes: Scope) -> None:

@@ -18,8 +18,8 @@ class CallerLimit:
       invented tokens, and refuse the first requests of all others: thousands of customers of a mobile network share an address.
     - If a valid token only exempted a request from the limit of its address, one account could send any number of them.
 
-    So an attacker can keep the others at its address from anonymous requests, such as a login, but not from those with a valid token. A
-    guessed token costs one verification of a signature, also over the limit; a token that was verified before costs one SHA-256.
+    So an attacker can use up the anonymous requests of its address, such as logins, but others there can still send requests with a valid
+    token. A guessed token costs one verification of a signature, also over the limit; a token that was verified before costs one SHA-256.
     While a token cannot be verified because auth is unavailable, its request is counted for the address.
 
     `proxies`: None if the address of the client is not known; then only accounts are limited. Other Authorization schemes, such as the

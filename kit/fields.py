@@ -140,7 +140,7 @@ MetadataText = Annotated[
 Metadata = Annotated[
     dict[MetadataKey, MetadataText], Field(max_length=MAX_METADATA), AfterValidator(check_metadata_names)
 ]
-"""Texts of a shop's own that it attaches to an order or a payment. They are stored, returned and published, and change nothing."""
+"""Texts that a shop attaches to an order or a payment for its own use. They are stored, returned and published, and change nothing."""
 
 METADATA_RULE = f"At most {MAX_METADATA}; these names are reserved: {', '.join(sorted(RESERVED_METADATA))}"
 """For the descriptions of fields."""
@@ -159,7 +159,7 @@ def _check_year(time: datetime) -> datetime:
 
 
 WRITTEN_TIME = BeforeValidator(_check_written)
-"""For times of requests: pydantic also takes a number, or a text of digits, and counts it as seconds since 1970."""
+"""Refuses numbers as times of requests: pydantic would accept them, also as a text of digits, as seconds since 1970."""
 
 Moment = Annotated[AwareDatetime, WRITTEN_TIME, AfterValidator(_check_year)]
 """A time with a UTC offset."""

@@ -40,7 +40,7 @@ class ProgramCustomerView(ResponseModel):
 
 
 class EraseCustomer(RequestModel):
-    """Which customer is erased."""
+    """The customer to erase: an e-mail address, an id, or both."""
 
     model_config = ConfigDict(
         json_schema_extra={

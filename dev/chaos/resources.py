@@ -16,8 +16,8 @@ MAX_MEMORY_GROWTH = {"rabbitmq": 512}
 DEFAULT_MEMORY_GROWTH = 150
 """In MB. Caches need far less; a memory leak reaches far more within an hour."""
 MAX_CONNECTIONS = 36
-"""The limit for each name. The web process and the worker of a service have the same name and up to 15 connections each; notifications,
-locks and the relay have one more each."""
+"""The limit for each application name. The web process and the worker of a service have the same name and up to 15 connections each;
+notifications, locks and the relay have one more each."""
 MAX_IDLE_IN_TRANSACTION_SECONDS = 2.0
 MAX_ACTIVE_SECONDS = 10.0
 MEGABYTE = 1024 * 1024

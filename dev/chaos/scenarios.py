@@ -7,7 +7,7 @@ from dev.chaos.buyer import Buyer
 
 RESERVATION_SECONDS = 15
 EXTENDED_RESERVATION_SECONDS = 20
-"""A started payment keeps its order reserved until then: its checkout has no end."""
+"""How long an order with a started payment stays reserved. A checkout without an end extends the reservation to its maximum."""
 
 OTHER_CURRENCY = "GHS"
 

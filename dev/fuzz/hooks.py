@@ -1,4 +1,4 @@
-"""Hooks of schemathesis: requests that it takes for wrong although the services document them as right are not sent.
+"""Hooks of schemathesis: requests that it expects to be refused, although the services document that they accept them, are not sent.
 
 A blank query parameter counts as absent (docs/integrating.md). schemathesis expects a blank value of a parameter to be refused, and also a
 value that leaves no trace in the URL, such as an empty list. tests/integration/test_http_rules.py sends both.

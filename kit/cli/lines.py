@@ -1,4 +1,4 @@
-"""Check a line of text that an operator typed by the rules of the HTTP API."""
+"""Check a line of text that an operator typed, with the rules of the HTTP API."""
 
 import typer
 from pydantic import TypeAdapter, ValidationError

@@ -60,7 +60,7 @@ class DriverStatement:
         arguments = self._statement.arguments(values)
         connection = await untested_connection(engine)
         driver = connection.driver_connection
-        assert isinstance(driver, asyncpg.Connection)  # noqa: S101 -- of every engine
+        assert isinstance(driver, asyncpg.Connection)  # noqa: S101 -- every engine uses asyncpg
         try:
             rows: list[asyncpg.Record] = await driver.fetch(self._statement.sql, *arguments, timeout=TIMEOUT_SECONDS)
         except BaseException as error:

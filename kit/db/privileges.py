@@ -41,7 +41,7 @@ class RoleUnusable(Exception):
 
 
 def grant_privileges(connection: Connection, role: str) -> None:
-    """Give `role` exactly the privileges of an application. A table that the owner creates later can be read until the next migration.
+    """Give `role` exactly the privileges of an application. A table that the owner creates later is read-only until the next migration.
 
     Raises RoleUnusable if the role does not exist, is a superuser, or is a member of the owner's role.
     """

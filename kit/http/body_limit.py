@@ -101,7 +101,7 @@ class _Body:
 
     def too_large(self) -> Problem:
         """Return the error for this limit."""
-        return BodyTooLarge(f"The request body is larger than {self.limit} bytes.")
+        return BodyTooLarge(f"The request body is larger than {self.limit} bytes. Send less data in one request.")
 
     def receive_then(self, receive: Receive) -> Receive:
         """Return a function for the app that returns the body, then calls `receive`, which returns when the client disconnects."""

@@ -49,7 +49,7 @@ class Route(APIRoute):
     """
 
     accepts_other_parameters: ClassVar[bool] = False
-    """True where others add query parameters: then unknown ones are ignored."""
+    """True if unknown query parameters are ignored, because other systems add some to the URL of this route."""
 
     reads_form: ClassVar[bool] = False
     """True if the endpoint takes only the request, reads a form from it, and returns a Response: FastAPI parses nothing."""
@@ -67,7 +67,7 @@ class Route(APIRoute):
         yield TooManyRequests
         yield Unavailable
         if self.param_convertors:
-            yield NotFound  # a parameter with a slash makes another path
+            yield NotFound  # a slash in a parameter makes another path
         reads_body = self.reads_form or self.body_field is not None
         if reads_body:
             yield from (BadRequest, BodyTooSlow)

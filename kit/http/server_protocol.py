@@ -184,7 +184,7 @@ class ServerProtocol(HttpToolsProtocol):
             self._answer_and_close(
                 431,
                 "header_too_large",
-                f"The request line and the header fields are larger than {MAX_HEADER_BYTES} bytes.",
+                f"The request line and the header fields are larger than {MAX_HEADER_BYTES} bytes. Send shorter ones.",
             )
         else:
             self._answer_and_close(400, "bad_request", "The request is not valid HTTP/1.1.")
@@ -225,7 +225,9 @@ class ServerProtocol(HttpToolsProtocol):
     def _header_too_slow(self) -> None:
         connections_closed.labels("header_too_slow").inc()
         if self._bytes_without_header:
-            self._answer_and_close(408, "header_too_slow", "The header of the request did not arrive in time.")
+            self._answer_and_close(
+                408, "header_too_slow", "The header of the request did not arrive in time. Send it again."
+            )
         else:
             self.transport.close()
 

@@ -1,4 +1,4 @@
-"""The entry point of auth: `python -m services.auth {serve,worker,migrate,check-migrations,account,keys,admin,client,mail,audit}`."""
+"""The entry point of auth: `python -m services.auth --help` lists the commands."""
 
 from kit.cli.entry_point import run
 

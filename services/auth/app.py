@@ -96,7 +96,7 @@ app = create_app(
     checks=checks,
     warnings=warnings,
     lifespan=lifespan,
-    # No secret of its own to configure: the database URL contains one, and all processes of the service have it.
+    # The database URL contains a password, and all processes of the service have it: so cursors need no setting of their own.
     cursor_secret=settings.auth_database_url.get_secret_value(),
     routers=[
         account_routes.router,

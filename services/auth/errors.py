@@ -96,7 +96,7 @@ class MailNotResendable(Problem):
 
 
 class GuestNotFound(Problem):
-    """This refresh token belongs to no guest: it is unknown, used or expired, or the guest was merged already."""
+    """This refresh token belongs to no guest: it is unknown, used or expired, or the guest was merged already. Nothing was merged."""
 
     status = 404
 
@@ -108,13 +108,13 @@ class AccountNotFound(Problem):
 
 
 class UnknownRole(Problem):
-    """There is no such role."""
+    """There is no role with this name. Choose `customer`, `support` or `admin`."""
 
     status = 422
 
 
 class AddressNotVerified(Problem):
-    """The owner has not verified the e-mail address of this account, so it can get no role. Ask for that first."""
+    """The owner has not verified the e-mail address of this account, so it can get no role. Ask the owner to verify it first."""
 
     status = 409
 

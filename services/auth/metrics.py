@@ -10,8 +10,8 @@ token_requests_total = Counter(
 
 throttled_total = Counter(
     "auth_throttled_total",
-    "Requests refused because of a limit of failed logins or registrations. "
-    " limit: `name`, `device`, `account`, `mail_code`, `address`, `registrations`, `guests`",
+    "Logins, registrations, new guests and requests for mails that a limit refused. "
+    "limit: `name`, `device`, `account`, `mail_code`, `address`, `registrations`, `guests`",
     ["limit"],
 )
 hashes_waiting = Gauge(

@@ -13,7 +13,7 @@ from services.auth.mailboxes import check_mailbox
 from services.auth.smtp_url import check_smtp_url
 
 MIN_ACTIVATION_SECONDS = 15
-"""A service of ours fetches an unknown key at most every ten seconds, within three seconds; auth reads new key files every two seconds."""
+"""Our services fetch unknown keys at most every ten seconds, and a fetch takes up to three; auth reads new key files every two seconds."""
 
 
 class PasswordScheme(StrEnum):
@@ -62,7 +62,8 @@ class AuthSettings(Settings):
         default=7500,
         ge=MIN_ACTIVATION_SECONDS,
         le=604_800,
-        description="Seconds between publishing a new signing key and signing with it. AWS API Gateway caches keys for two hours",
+        description="Seconds between publishing a new signing key and signing with it. The default is longer than the two hours for which"
+        " AWS API Gateway caches keys",
     )
     auth_access_token_seconds: int = Field(
         default=900, ge=60, le=MAX_LIFETIME_SECONDS, description="Lifetime of an access token in seconds"

@@ -1,4 +1,4 @@
-"""The entry point of catalog: `python -m services.catalog {serve,worker,migrate,check-migrations,republish,reprocess-events,audit}`."""
+"""The entry point of catalog: `python -m services.catalog --help` lists the commands."""
 
 from kit.cli.entry_point import run
 

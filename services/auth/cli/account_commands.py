@@ -19,12 +19,12 @@ AccountArgument = Annotated[
 
 
 def parse_end(value: str) -> datetime:
-    """Parse a time such as 2027-01-01T09:30, or 12h or 7d for so long from now."""
+    """Parse a time such as 2027-01-01T09:30, or 7d for in seven days (also s, m and h)."""
     period = re.fullmatch(AGO, value)
     try:
         return datetime.now(UTC) + timedelta(**{UNITS[period[2]]: int(period[1])}) if period else parse_time(value)
     except (typer.BadParameter, OverflowError) as error:
-        raise typer.BadParameter("use a time such as 2027-01-01T09:30, or 12h or 7d for so long from now") from error
+        raise typer.BadParameter("use a time such as 2027-01-01T09:30, or 7d for in seven days") from error
 
 
 @account.command(name="list")

@@ -189,7 +189,7 @@ def list_mails(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Maximum number of mails.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List mails, newest first: recipient, template, status, attempts and the last error. Never their codes and links.
+    """List mails, newest first: recipient, template, status, attempts and the last error. Codes and links are not shown.
 
     Statuses: waiting (is sent soon, or tried again), sent, refused (the mail server refused the recipient), failed (not accepted within a
     day). Sent mails are deleted after a week, the others after a month.
@@ -203,5 +203,5 @@ def resend(
         UUID, typer.Argument(parser=parse_id, help="The id of the mail, as `mail list` prints it.", metavar="ID")
     ],
 ) -> None:
-    """Send a mail again. Only a waiting mail can be sent again if it has a code or a link: they are deleted when it no longer waits."""
+    """Send a mail again. A mail with a code or a link can be sent again only while it waits: they are deleted afterwards."""
     call("services.auth.cli.mail_actions:resend_mail", mail_id)

@@ -36,5 +36,7 @@ def _format_of(path: Path) -> Format:
     formats: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
     found = formats.get(path.suffix.lower())
     if found is None:
-        raise typer.BadParameter("say --format csv or --format jsonl", param_hint="FILE")
+        raise typer.BadParameter(
+            "the name does not show the format: add --format csv or --format jsonl", param_hint="FILE"
+        )
     return found

@@ -57,7 +57,7 @@ def rotate(*, key_type: str, now: bool) -> None:
 async def _change(folder: Path, change: Change, act: str) -> tuple[Path, list[Path]]:
     """Change the files and record the change. Without the database, nothing is changed."""
     async with sessions.begin() as session:
-        await session.execute(select(1))  # before the files are changed: the database answers
+        await session.execute(select(1))  # fails before the files are changed if the database does not answer
         try:
             created, deleted = change()
         except OSError as error:

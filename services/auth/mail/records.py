@@ -16,10 +16,10 @@ from services.auth.mail.template_names import TEMPLATES
 
 SENT_RETENTION = timedelta(days=7)
 UNSENT_RETENTION = timedelta(days=30)
-"""Of mails that were refused or have failed. Operators can list them for longer."""
+"""How long mails that were refused or have failed are kept: longer, so that operators can list them."""
 
 WAITING_LIMIT = timedelta(hours=26)
-"""Longer than sender.LIFETIME."""
+"""`give_up_old` ends mails that have waited for longer than this. It is longer than sender.LIFETIME."""
 
 MEASURE_SECONDS = 5.0
 LATE_SECONDS = 300

@@ -36,10 +36,10 @@ LIFETIME = timedelta(hours=24)
 """A mail that the server has not accepted after this time has failed."""
 
 OUTAGE_BACKOFF = Backoff(first=1, longest=30)
-"""Between two connections while the server is unavailable."""
+"""The pauses between two connections while the server is unavailable."""
 
 REJECTION_BACKOFF = Backoff(first=30, longest=1800)
-"""Between two attempts of a mail that the server has rejected for the time being, for example because it limits the rate."""
+"""The pauses between attempts to send a mail that the server has rejected for the time being, for example because it limits the rate."""
 
 mails_total = Counter(
     "auth_mails_total",

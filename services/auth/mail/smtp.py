@@ -21,8 +21,8 @@ MAIL_SECONDS = 30.0
 SERVICE_NOT_AVAILABLE = 421
 """The server closes the connection (RFC 5321 section 3.8)."""
 
-NO_SUCH_MAILBOX = 500
-"""Reply codes from here on are permanent (RFC 5321 section 4.2.1)."""
+FIRST_PERMANENT_CODE = 500
+"""Reply codes from this one on are permanent (RFC 5321 section 4.2.1)."""
 
 
 class ServerUnavailable(Exception):
@@ -88,13 +88,13 @@ class SmtpConnection:
         self._mail_seconds = mail_seconds
 
     async def send(self, message: EmailMessage) -> None:
-        """Send a mail; the server has accepted it afterwards. Raises MailRejected, ServerUnavailable."""
+        """Send a mail, and return when the server has accepted it. Raises MailRejected, ServerUnavailable."""
         try:
             async with asyncio.timeout(self._mail_seconds):
                 await self._smtp.send_message(message)
         except SMTPRecipientsRefused as error:
             (refused,) = error.recipients
-            raise _rejected(refused, permanent=refused.code >= NO_SUCH_MAILBOX) from error
+            raise _rejected(refused, permanent=refused.code >= FIRST_PERMANENT_CODE) from error
         except SMTPSenderRefused as error:
             raise ServerUnavailable(reason_of(error)) from error
         except SMTPResponseException as error:

@@ -1,4 +1,4 @@
-"""Read files of accounts: CSV with a header, or JSON Lines. Each line is read by itself, so a broken line costs no other line."""
+"""Read files of accounts: CSV with a header, or JSON Lines. Each line is read by itself, so an invalid line does not stop the others."""
 
 import csv
 import json
@@ -88,7 +88,7 @@ def _read_csv(lines: Iterator[tuple[int, str | RefusedLine]]) -> Iterator[Row]:
 def _named(columns: Sequence[str], values: Sequence[str]) -> dict[str, str]:
     if len(values) != len(columns):
         raise RefusedLine(f"the line has {len(values)} values, and the header {len(columns)}")
-    # An empty value is an absent one.
+    # An empty value means that the field is absent.
     return {name: value for name, value in zip(columns, values, strict=True) if value}
 
 
@@ -125,5 +125,7 @@ def _account(values: Mapping[str, object]) -> ImportedAccount:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         if first["type"] == "extra_forbidden":  # the name of the field is text of the file
-            raise RefusedLine(f"known fields are {', '.join(ImportedAccount.model_fields)}") from None
+            raise RefusedLine(
+                f"the line has an unknown field: known fields are {', '.join(ImportedAccount.model_fields)}"
+            ) from None
         raise RefusedLine(describe({**first, "loc": ("line", *first["loc"])})) from None

@@ -24,7 +24,7 @@ class Operator:
 
 
 def check_scopes(operator: Operator, role_scopes: frozenset[str]) -> None:
-    """Raise ScopesNotHeld if a role has a scope that the operator does not have. Scopes of customers count for nobody."""
+    """Raise ScopesNotHeld if a role has a scope that the operator does not have. Scopes of customers are ignored."""
     if operator.scopes is not None and not role_scopes <= operator.scopes | CUSTOMER_SCOPES:
         raise ScopesNotHeld
 

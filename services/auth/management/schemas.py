@@ -18,7 +18,7 @@ RoleName = Annotated[str, Pattern("^[a-z][a-z0-9_-]{0,49}$", "must be the name o
 
 
 def check_future(time: datetime) -> datetime:
-    """Return a time in the future. Raises ValueError."""
+    """Return the time. Raises ValueError unless it is in the future, and not after LAST_YEAR."""
     if time <= datetime.now(UTC) or time.year > LAST_YEAR:
         raise ValueError(f"must be in the future, and not after the year {LAST_YEAR}")
     return time

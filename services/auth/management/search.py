@@ -81,7 +81,7 @@ def _matches(q: str) -> ColumnElement[bool]:
         conditions.append(
             and_(Account.email.op("~>=~")(prefix), Account.email.op("~<~")(prefix + LAST_CHARACTER)),
         )
-        with suppress(ValueError):  # the beginning of an address
+        with suppress(ValueError):  # `q` is only the beginning of an address
             conditions.append(Account.email == normalize_email(text))
     return or_(*conditions)
 

@@ -40,7 +40,7 @@ class Bucket:
     def with_network(self, address: str) -> "list[tuple[Bucket, str]]":
         """Return the buckets from which a request of an address takes a token, with their addresses, in the order in which they are locked.
 
-        They are that of its IPv6 /48 network, if it has one, and that of the address itself.
+        These are the bucket of its IPv6 /48 network, if it has one, and the bucket of the address itself.
         """
         network = client_network(address)
         if network == address:

@@ -40,8 +40,8 @@ RETENTION_OF_MAX_FAILURES = timedelta(days=90)
 """How long the failures are remembered after MAX_FAILURES: as long as a device is known after its last login."""
 
 RETENTION_WITHOUT_PAUSE = timedelta(minutes=15)
-"""How long fewer than FREE_ATTEMPTS failures are remembered. Because they are forgotten, four guesses are possible in this time; the pauses
-allow one in each minute."""
+"""How long fewer than FREE_ATTEMPTS failures are remembered. So four guesses in this time cause no pause, fewer than the one a minute that
+the pauses allow."""
 
 _TIME = DateTime(timezone=True)
 _NOW = func.clock_timestamp(type_=_TIME)

@@ -25,7 +25,7 @@ MAIL_CODE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A login with a user name from an address, and perhaps from a known device of the account. An e-mail address is normalized."""
+    """A login with a user name from an address, perhaps from a known device of the account. E-mail addresses are normalized."""
 
     refusals: RememberedRefusals
     name: str
@@ -46,7 +46,7 @@ class LoginAttempt:
 
         Raises TooManyFailedLogins, MailCodeRequired. The caller then rolls back the transaction, so nothing is counted.
         """
-        # The address before the user name, as in every transaction that counts both: concurrent ones would deadlock otherwise.
+        # Lock the address before the user name, as in every transaction that counts both: concurrent ones would deadlock otherwise.
         if self.device is None and not await address_buckets.take(session, FAILED_LOGINS, self.address):
             seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, self.address)
             raise self._refuse(FAILED_LOGINS.limit, seconds)

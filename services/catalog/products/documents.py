@@ -15,7 +15,7 @@ from services.catalog.products.filters import SELECT_STOCK
 from services.catalog.statuses import Availability, ProductStatus
 
 ISO_8601 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-# The name is a subquery, because Postgres would join the links with all tags.
+# The name is a subquery, because otherwise Postgres would join the links with all tags.
 _name = select(Tag.name).where(Tag.id == ProductTag.tag_id).correlate(ProductTag).scalar_subquery()
 TAGS = func.array(
     select(_name)
@@ -32,7 +32,7 @@ def _utc(moment: InstrumentedAttribute[datetime]) -> ColumnElement[str]:
     return func.to_char(func.timezone(literal_column("'UTC'"), moment), literal_column(f"'{ISO_8601}'"), type_=Text)
 
 
-# An aggregate of its own, so that Postgres computes it once for each row.
+# A lateral subquery, so that Postgres computes the number of units once for each row.
 _stock = SELECT_STOCK.lateral("stock")
 _units = _stock.c.units
 _document = (

@@ -25,7 +25,7 @@ from services.catalog.products.statements import STATEMENTS, first_matches, last
 
 K = TypeVar("K", UUID, str)
 SHOWN = 20
-"""The facets with the most products are shown, of tags and of subcategories."""
+"""How many facets of tags, and how many of subcategories, are shown: those with the most products."""
 
 _ids = bindparam("ids", type_=ARRAY(Uuid))
 TAGS = Statement(select(Tag.id, Tag.name).where(Tag.id == any_(_ids)))

@@ -10,7 +10,7 @@ from services.catalog.products.shapes import FEW, Shape, Source
 from services.catalog.search_vectors import BUCKET_BITS
 
 WINDOWS = {ProductSort.NEWEST: 4000, ProductSort.RELEVANCE: 4000, ProductSort.PRICE: 1000, ProductSort.PRICE_DESCENDING: 1000, ProductSort.NAME: 600}  # fmt: skip  # noqa: E501
-"""How many products are examined for a page. Those of the newest are next to each other on the disk, others each on another page of it."""
+"""How many products are examined for a page. The newest are next to each other on the disk; in other sorts each has another page of it."""
 
 MANY_SHARE = 0.02
 """If this share of all products has the words, a page is found by walking along the index of the sort."""

@@ -84,7 +84,10 @@ StatusParam = Annotated[
 ]
 AvailabilityParam = Annotated[Availability | None, Query(description="Only products with this availability")]
 IncludeParam = Annotated[
-    Literal["stock"] | None, Query(description="`stock` adds the number of units that can still be ordered")
+    Literal["stock"] | None,
+    Query(
+        description="`stock` adds the number of units that can still be ordered, for callers with the scope `stock:write`"
+    ),
 ]
 FacetsParam = Annotated[
     bool, Query(description="`true` adds how many products of the list have each tag, and are in each subcategory")

@@ -84,7 +84,7 @@ class CreateProduct(RequestModel):
     description: Paragraph | None = Field(default=None, description="Text for customers")
     price: Price = Field(description=f"{PRICE}. 0 is possible: an order of amount 0 is delivered without a payment")
     currency: Currency = Field(description="ISO 4217 code; it cannot be changed later")
-    stock: Stock | None = Field(default=None, description="Number of units that are there; null means unlimited")
+    stock: Stock | None = Field(default=None, description="Number of units on hand; null means unlimited")
     low_stock: Stock = Field(default=5, description=LOW_STOCK)
     category_id: UUID | None = Field(default=None, description="Id of the product's category")
     status: ProductStatus = Field(default=ProductStatus.ACTIVE, description=STATUS)
@@ -98,7 +98,7 @@ class CreateProduct(RequestModel):
     @model_validator(mode="after")
     def _check_options(self) -> "CreateProduct":
         if self.options and self.stock is not None:
-            raise ValueError("stock belongs to the variants of a product with options")
+            raise ValueError("stock must be absent if there are options: set the stock of each variant")
         if len(set(self.options)) < len(self.options):
             raise ValueError("options must differ from each other")
         return self

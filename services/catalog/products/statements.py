@@ -215,7 +215,7 @@ def _query(name: str) -> AnyColumn:
 
 
 def _limit(shape: Shape) -> ColumnElement[int]:
-    # In the text of the statement: as a parameter, Postgres could plan for a tenth of all products.
+    # The limit is in the text of the statement: for a parameter, Postgres could plan for a tenth of all products.
     return literal_column(str(shape.limit), Integer)
 
 

@@ -20,7 +20,7 @@ PRUNED = 5000
 
 INTERVAL_SECONDS = 30.0
 MAX_LETTERS = 60
-"""Longer words are not counted: a search for one is taken to match few products."""
+"""Longer words are not counted: a search for one is assumed to match few products."""
 
 RECOUNT_AFTER = "24 hours"
 Progress = Row[int, int, int | None, bool]

@@ -86,7 +86,9 @@ async def delete_variant(session: AsyncSession, variant_id: UUID, if_match: str 
         async with session.begin_nested():
             deleted = await session.execute(delete(Variant).where(Variant.id == variant_id).returning(Variant.id))
     except IntegrityError as error:
-        raise ProductOrdered("Orders refer to this variant, so it cannot be deleted. Count its stock to 0.") from error
+        raise ProductOrdered(
+            "Orders refer to this variant, so it cannot be deleted. Count its stock as 0 instead."
+        ) from error
     if deleted.scalar_one_or_none() is None:  # another request was faster
         raise VariantNotFound
     await _record(session, actor, "variant.deleted", variant, before=_summary(variant))

@@ -31,7 +31,7 @@ class CreateVariant(RequestModel):
     sku: Sku | None = Field(default=None, description=SKU)
     options: Options = Field(description=OPTIONS)
     prices: Prices = Field(default={}, description=PRICES)
-    stock: Stock | None = Field(default=None, description="Number of units that are there; null means unlimited")
+    stock: Stock | None = Field(default=None, description="Number of units on hand; null means unlimited")
 
 
 class UpdateVariant(RequestModel):
@@ -73,7 +73,7 @@ class VariantView(ResponseModel):
     prices: dict[str, int] = Field(
         description="Price of one unit in subunits, by currency, with the product's own price"
     )
-    availability: Availability = Field(description="As that of a product")
+    availability: Availability = Field(description="The same values as the availability of a product")
     stock: int | None = Field(
         default=None,
         description="Number of units that can still be ordered; null means unlimited. Only for callers with the scope `stock:write`",

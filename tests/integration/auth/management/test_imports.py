@@ -68,7 +68,7 @@ async def test_import_when_lines_are_refused_then_code_1_the_reasons_and_the_oth
 
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
-    [("accounts.csv", "mail,hash\n", "the first line must name the columns"), ("accounts", "", "say --format")],
+    [("accounts.csv", "mail,hash\n", "the first line must name the columns"), ("accounts", "", "add --format")],
 )
 async def test_import_when_the_file_is_refused_then_code_2_and_the_reason(
     tmp_path: Path, name: str, content: str, reason: str

@@ -67,7 +67,7 @@ def test_read_json_lines_when_lines_are_broken_then_only_these_are_refused() -> 
     assert [*refused] == [2, 3, 4, 5, 6, 7, 8]
     assert refused[3] == "the line is not a JSON object"
     assert refused[5] == "password_hash: is missing."
-    assert refused[6] == "known fields are email, password_hash, name, email_verified"
+    assert refused[6] == "the line has an unknown field: known fields are email, password_hash, name, email_verified"
 
 
 @pytest.mark.parametrize("header", ["", "email", "email,email,password_hash", "email,password_hash,phone", '"'])
