@@ -24,7 +24,8 @@ class ProgramCustomer(RequestModel):
     phone: PhoneNumber | None = Field(default=None, description="Telephone number of the customer")
     external_id: Word | None = Field(
         default=None,
-        description="The program's own id of the customer: lists can be filtered by it, and limits count by it, or else by the address",
+        description="The program's own id of the customer: lists can be filtered by it. Limits count the orders with the same id, or "
+        "without an id those with the same e-mail address",
     )
 
 
@@ -65,7 +66,7 @@ ProgramId = Annotated[Word, Path(description="The `client_id` of the program")]
 
 
 def check_may_act_for(caller: Caller, customer: ProgramCustomer | None, scope: Scope) -> None:
-    """Raise NotAllowed if the request names a customer, and the caller is no program with the scope to act for its customers."""
+    """Raise NotAllowed if the request names a customer, but the caller's token lacks the scope of programs that act for customers."""
     if customer is not None and scope not in caller.scopes:
         raise NotAllowed(
             f"Only a program whose access token has the scope {scope} can send `customer`. Leave it out to act for yourself.",

@@ -1,4 +1,4 @@
-"""`make demo GUEST=1`: a guest buys without registering, reads the order without logging in, and takes it to an account afterwards."""
+"""`make demo GUEST=1`: a guest buys without registering, reads the order without logging in, and moves it to an account afterwards."""
 
 import asyncio
 import time
@@ -21,7 +21,9 @@ class GuestPurchase(Purchase):
 
     async def become_buyer(self) -> Headers:
         """Become a guest and return the Authorization header."""
-        guest = await self.calls.call("a guest begins", "POST", f"{self.shop.auth}/auth/guests")
+        guest = await self.calls.call(
+            "a guest gets tokens without registering", "POST", f"{self.shop.auth}/auth/guests"
+        )
         self.refresh_token = guest["refresh_token"]
         return {"Authorization": f"Bearer {guest['access_token']}"}
 
@@ -35,7 +37,7 @@ class GuestPurchase(Purchase):
 
     async def after_delivery(self, order: Json, buyer: Headers) -> None:
         """Register an account, merge the guest into it, and wait until the account has the order. The status token stays valid."""
-        await self.calls.call("anybody with the status token reads it", "GET", self._status_url(order))
+        await self.calls.call("anybody with the status token reads the order", "GET", self._status_url(order))
         account = await self.register(self.email)
         url = f"{self.shop.auth}/auth/guests/merge"
         merged = {"refresh_token": self.refresh_token}

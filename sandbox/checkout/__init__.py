@@ -1,1 +1,1 @@
-"""Checkout page: the payer chooses a test card, answers its questions, and returns to the shop."""
+"""Checkout page: the payer chooses a test card or another channel, does what it asks for, and returns to the shop."""

@@ -45,7 +45,7 @@ TITLES = {
     Channel.MOBILE_MONEY: "Pay with mobile money",
 }
 QR_SIZE = 15
-# A page that was loaded before the transaction changed can still send these; the payer then sees the page as it is now.
+# Errors of a button on a page that was loaded before the transaction changed. The payer then sees the current page.
 OUTDATED = (
     AlreadyPaid,
     SessionExpired,
@@ -58,7 +58,7 @@ OUTDATED = (
 
 
 async def handle_button(state: State, access_code: str, form: CheckoutForm) -> None:
-    """Carry out a button. A button that no longer fits changes nothing."""
+    """Do what a button requests. A button of an outdated page changes nothing."""
 
     def job(connection: sqlite3.Connection) -> None:
         transaction = transaction_queries.find_by_access_code(connection, access_code)

@@ -114,7 +114,7 @@ async def _find_transaction(state: State, access_code: str) -> Transaction | Non
 async def show_checkout(access_code: str, state: CurrentState, *, waiting: bool = False) -> Response:
     """Show the checkout page, or a receipt if the transaction is paid.
 
-    `waiting`: the page loaded itself again to see whether the charge is paid. Then the payer returns to the shop.
+    `waiting`: the page loaded itself again to see whether the charge is paid. If it is, the payer returns to the shop.
     """
     transaction = await _find_transaction(state, access_code)
     if transaction is None:

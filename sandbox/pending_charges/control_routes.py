@@ -23,7 +23,7 @@ router = APIRouter(prefix="/sandbox", tags=["Sandbox controls"])
 class Choice(StrictModel):
     channel: Channel = Field(strict=False, description="bank_transfer, ussd, qr or mobile_money.")
     provider: str | None = Field(
-        None, max_length=20, description="Mobile network, or code of the bank. Omitted: the first one."
+        None, max_length=20, description="Mobile network, or code of the bank. Omitted: the first one of the channel."
     )
     phone: str | None = Field(None, max_length=20, description="Phone number of the payer, for mobile money.")
     lifetime_ms: int | None = Field(
@@ -79,7 +79,7 @@ async def choose_channel(reference: str, choice: Choice, state: CurrentState) ->
 
 @router.post("/transactions/{reference}/transfer")
 async def send_transfer(reference: str, state: CurrentState, request: TransferRequest | None = None) -> ApiResponse:
-    """Send a bank transfer from the payer's bank. The channel is chosen if it was not.
+    """Send a bank transfer from the payer's bank. Also chooses the channel, if the payer has not chosen it.
 
     Until it arrives, the transaction is `pending`. A wrong amount sends the webhook bank.transfer.rejected.
     """

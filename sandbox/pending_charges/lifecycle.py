@@ -33,7 +33,7 @@ class PendingChargeLifecycle:
         self._dispatcher = dispatcher
 
     def open(self, connection: sqlite3.Connection, transaction: Transaction, choice: ChannelChoice) -> Changed:
-        """Open a charge, in place of an earlier one that the payer left. It can outlive the payment session.
+        """Open a charge, in place of an earlier one that the payer left. The new charge can outlive the payment session.
 
         Errors: AlreadyPaid, SessionExpired, ChargeInProgress, and those of `offers.check_choice`.
         """

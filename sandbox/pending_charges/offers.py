@@ -1,4 +1,4 @@
-"""Channels, providers and lifetimes by currency, and what the payer is told."""
+"""Channels, providers and lifetimes by currency, and what the page asks the payer to do."""
 
 from dataclasses import dataclass
 

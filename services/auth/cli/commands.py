@@ -111,7 +111,7 @@ def create_client(
         list[str] | None,
         typer.Option(
             "--scope",
-            help="Scope, such as orders:read. Repeatable. The error message for an unknown scope lists all scopes.",
+            help="Scope, such as orders:read. Repeat the option for several. The error message for an unknown scope lists all scopes.",
         ),
     ] = None,
     public: Annotated[

@@ -136,7 +136,7 @@ async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
 
 
 async def reapply(session: AsyncSession) -> None:
-    """Apply the end of the accounts that ended lately again: an order may have been placed with a token of one of them."""
+    """Apply again the end of the accounts that ended within REAPPLY_PERIOD: an order may have been placed with a token of one of them."""
     await _apply(session, EndedAccount.ended_at > func.now() - REAPPLY_PERIOD)
 
 

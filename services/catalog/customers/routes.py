@@ -31,8 +31,8 @@ class ErasedOrders(ResponseModel):
 async def erase_customer_of_orders(
     program_id: ProgramId, request: EraseCustomer, caller: Eraser, actor: ErasingActor, session: Transaction
 ) -> ErasedOrders:
-    """Erase e-mail address, name, telephone number, external id, metadata and address from the orders that the program has placed for
-    this customer. The orders stay.
+    """Erase e-mail address, name, telephone number, external id, metadata, address and tracking numbers from the orders that the program
+    has placed for this customer. The orders stay.
 
     A program with the scope `orders:write_for` erases its own customers; staff with the scope `orders:manage` erase those of any program.
     `POST /payments/programs/{program_id}/customers/erase` does the same for payments. Repeating it changes nothing.

@@ -1,4 +1,4 @@
-"""Note at the order that Paystack rejected a bank transfer of the payer, so that staff can help a payer who asks."""
+"""Add a note to an order when Paystack rejects a bank transfer of its payer, so that staff can help a payer who asks."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID

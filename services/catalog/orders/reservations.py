@@ -30,7 +30,7 @@ ReservationEvent = PaymentStarted | PaymentFailed | PaymentAbandoned
 """The events that change how long the stock of an order is reserved."""
 
 MAX_PAYMENTS = 200
-"""So many payments of an order are remembered. Further ones do not extend its reservation."""
+"""The maximum number of payments of an order that are remembered. Further ones do not extend its reservation."""
 
 
 class LockedOrder(NamedTuple):

@@ -225,7 +225,7 @@ class OrderView(ResponseModel):
         description=f"What staff did with units of the order, newest first, at most {MAX_FULFILMENTS}. GET …/fulfilments lists all",
     )
     payments: list[OrderPaymentView] = Field(
-        default=[], description="Payments received for the order, oldest first. Not listed while the order is pending"
+        default=[], description="Payments that were reported for the order, oldest first; see `outcome` of each"
     )
 
 

@@ -21,7 +21,7 @@ TITLES_AND_TEXTS = {
     OrderStatus.DELIVERED: ("Delivered", "Your payment was received, and everything was delivered."),
     OrderStatus.EXPIRED: (
         "Expired",
-        "No payment was received in time. If you pay or have paid after all, the order is delivered or the money is refunded.",
+        "No payment was received in time. If you have paid nevertheless, the order will be delivered or the money refunded.",
     ),
     OrderStatus.CANCELLED: ("Cancelled", "The order was cancelled. If you have paid, the money is refunded."),
     OrderStatus.REFUNDED: ("Refunded", "The whole amount was refunded."),

@@ -58,7 +58,8 @@ Search = Annotated[
 ]
 CategoryParam = Annotated[str | None, Query(max_length=200, description="Id or slug of a category")]
 TagsParam = Annotated[
-    list[TagName] | None, Query(max_length=20, description="Repeatable. Only products with these tags: see `tag_match`")
+    list[TagName] | None,
+    Query(max_length=20, description="Only products with this tag; repeat it for several, see `tag_match`"),
 ]
 TagMatchParam = Annotated[
     TagMatch, Query(description="Whether a product must have `all` of the tags, or `any` of them")

@@ -1,7 +1,7 @@
 """The page to which Paystack redirects the payer's browser.
 
 The request is not authenticated and is no evidence of a payment, so it only starts a verification of the payment at Paystack. The number of
-these verifications is limited (settlement/requested.py); without one, the page shows what this service knows.
+these verifications is limited (settlement/requested.py); if none is left, the page shows the payment as it is stored.
 """
 
 import asyncio

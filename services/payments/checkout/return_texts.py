@@ -50,7 +50,7 @@ TEXTS = {
         "Your payment of {amount} was received. Your bank is examining a dispute about it.",
     ),
 }
-"""Title and text by status. An unpaid payment has the text of what Paystack has just answered."""
+"""Title and text by status. For an unpaid payment, `page_text` chooses by Paystack's latest answer."""
 
 
 class ShownPayment(Protocol):

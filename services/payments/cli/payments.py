@@ -21,7 +21,7 @@ def list_payments(
         typer.Option(
             "--status",
             metavar="STATUS",
-            help=f"Only payments with this status: {', '.join(PaymentStatus)}. Repeatable.",
+            help=f"Only payments with this status: {', '.join(PaymentStatus)}. Repeat the option for several.",
         ),
     ] = None,
     order_id: Annotated[

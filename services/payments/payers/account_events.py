@@ -1,8 +1,8 @@
 """Apply auth's events about accounts to payments and cards: a merged guest, a deleted account.
 
 Events may arrive twice, late and in any order, and a payment may be started with an access token a moment after its account has ended. So
-ended accounts are remembered, and what their end means is applied again for some time (`reapply`). What the books need is kept: amounts,
-times, references, the payer's id.
+ended accounts are remembered, and what their end means is applied again for some time (`reapply`). Amounts,
+times, references and the payer's id are kept for the accounts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ async def handle(session: AsyncSession, events: Sequence[AccountEnd]) -> Mapping
 
 
 async def _apply(session: AsyncSession, which: ColumnElement[bool]) -> None:
-    """Move what belongs to merged guests, and erase the personal data of deleted accounts."""
+    """Move the cards and payments of merged guests, and erase the personal data of deleted accounts."""
     await _move_cards(session, which)
     await session.execute(
         update(Payment)
@@ -139,7 +139,7 @@ async def _erase(session: AsyncSession, which: ColumnElement[bool]) -> None:
 
 
 async def reapply(session: AsyncSession) -> None:
-    """Apply the end of the accounts that ended lately again: a payment may have been started with a token of one of them."""
+    """Apply again the end of the accounts that ended within REAPPLY_PERIOD: a payment may have been started with a token of one of them."""
     await _apply(session, EndedAccount.ended_at > func.now() - REAPPLY_PERIOD)
 
 

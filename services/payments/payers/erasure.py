@@ -1,4 +1,4 @@
-"""Erase what identifies a customer of a program from its payments. What the books need stays: amounts, times, references, the program."""
+"""Erase what identifies a customer of a program from its payments. Amounts, times, references and the program stay."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +27,7 @@ async def erase_customer(session: AsyncSession, program: str, request: EraseCust
         same.append(Payment.customer_external_id == request.external_id)
     if request.email is not None:
         same.append(func.lower(Payment.email) == func.lower(request.email))
-    # In the order of the ids, as settlement locks the payments of a batch.
+    # Locked in the order of the ids, as settlement does, so that the two do not deadlock.
     found = select(Payment.id, Payment.reference).where(Payment.started_by_program, Payment.payer_id == program)
     found = found.where(or_(*same)).order_by(Payment.id).limit(BATCH).with_for_update()
     erased = 0

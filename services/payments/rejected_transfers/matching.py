@@ -136,7 +136,7 @@ def event_of(payment: Payment, transfer: RejectedTransfer) -> Event:
 
 
 async def _last_of(session: AsyncSession, payment: Payment) -> dict[str, Any]:
-    """Return the last rejected transfer of a payment as `last_rejected_transfer` stores it. Its events can arrive in any order."""
+    """Return the last rejected transfer of a payment as `last_rejected_transfer` stores it. Webhook events can arrive in any order."""
     of_payment = select(RejectedTransfer).where(RejectedTransfer.payment_id == payment.id)
     newest = of_payment.order_by(RejectedTransfer.rejected_at.desc(), RejectedTransfer.id.desc()).limit(1)
     last = (await session.execute(newest)).scalar_one()
@@ -149,7 +149,7 @@ async def _last_of(session: AsyncSession, payment: Payment) -> dict[str, Any]:
 
 
 async def _give_up(session: AsyncSession, due: DueTransfer, error: str) -> None:
-    """Record why a transfer has no payment. It is not looked up again: an operator finds it in the list of unmatched transfers."""
+    """Record why a transfer has no payment. It is looked up again only if its webhook event is reprocessed."""
     unmatched = update(RejectedTransfer).where(RejectedTransfer.id == due.id, RejectedTransfer.payment_id.is_(None))
     await session.execute(unmatched.values(next_attempt_at=None, error=error))
     after_commit(session, _log_and_count_unmatched, transaction=due.transaction_id, reason=error)

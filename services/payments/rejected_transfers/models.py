@@ -11,8 +11,9 @@ from services.payments.models import Base
 class RejectedTransfer(Base):
     """A bank transfer that Paystack rejected and returns to the payer, because its amount is wrong, for example.
 
-    `transaction_id`: Paystack's id of the transaction; the webhook event has no reference. `payment_id` is null until Paystack has told the
-    reference, and stays null if no payment has it: then `error` says so. `next_attempt_at`: when Paystack is asked for it; null afterwards.
+    `transaction_id`: Paystack's id of the transaction; the webhook event has no reference. `payment_id` is null until Paystack has answered
+    with the reference, and stays null if no payment has this reference: then `error` says so. `next_attempt_at`: when Paystack is asked for
+    the reference; null if it is not asked any more.
     """
 
     __tablename__ = "rejected_transfers"

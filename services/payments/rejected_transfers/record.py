@@ -27,7 +27,7 @@ class ReceivedTransfer:
 
 
 async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) -> None:
-    """Record rejected transfers, and make them due for matching: also those that are recorded already, while they have no payment."""
+    """Record rejected transfers, and make them due for matching. A recorded transfer that has no payment becomes due again."""
     rows = {
         each.identity: {
             "identity": each.identity,

@@ -20,7 +20,7 @@ SORT = "rejected transfers"
 async def list_rejected_transfers(
     _: PaymentsReader,
     session: Reading,
-    unmatched: Annotated[bool, Query(description="Only transfers whose payment is not known")] = False,
+    unmatched: Annotated[bool, Query(description="Only transfers with the status `pending` or `unmatched`")] = False,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> RejectedTransferPage:

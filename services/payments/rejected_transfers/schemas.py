@@ -47,12 +47,12 @@ class RejectedTransferView(ResponseModel):
     )
     reason: str | None = Field(description="Paystack's code for why it rejected the transfer, such as INCORRECT_AMOUNT")
     message: str | None = Field(description="The reason in Paystack's words")
-    error: str | None = Field(description="Why no payment was found")
+    error: str | None = Field(description="Why no payment was found; null unless `status` is `unmatched`")
     rejected_at: datetime = Field(description="Time at which Paystack's webhook event was received")
 
     @classmethod
     def of(cls, transfer: RejectedTransfer, reference: str | None, currency: str | None) -> Self:
-        """Return the view of a rejected transfer, and the reference and the currency of its payment."""
+        """Return the view of a rejected transfer. `reference` and `currency`: those of its payment, or None."""
         if transfer.payment_id is not None:
             status = MatchStatus.MATCHED
         else:
