@@ -9,10 +9,14 @@ from kit.audit.actor import Actor
 from kit.audit.requests import acting
 from kit.auth import Caller, require_scope
 from kit.http.routing import Router
+from kit.idempotency import keys
+from kit.idempotency.keys import IdempotencyKeyInUse, IdempotencyKeyReused, IdempotentRequest, KeyHeader
+from kit.problem_responses import problem_responses
 from kit.program_customers import EraseCustomer, ProgramId, check_may_erase
 from kit.schemas import ResponseModel, example
 from services.catalog.customers.erasure import erase_customer
 from services.catalog.db import Transaction
+from services.catalog.models import IdempotencyKey
 
 router = Router(prefix="/catalog/programs", tags=["orders"])
 
@@ -27,9 +31,18 @@ class ErasedOrders(ResponseModel):
     orders: int = Field(description="How many orders had data of the customer")
 
 
-@router.post("/{program_id}/customers/erase", summary="Erase a customer of a program from its orders")
+@router.post(
+    "/{program_id}/customers/erase",
+    summary="Erase a customer of a program from its orders",
+    responses=problem_responses(IdempotencyKeyInUse, IdempotencyKeyReused),
+)
 async def erase_customer_of_orders(
-    program_id: ProgramId, request: EraseCustomer, caller: Eraser, actor: ErasingActor, session: Transaction
+    program_id: ProgramId,
+    request: EraseCustomer,
+    caller: Eraser,
+    actor: ErasingActor,
+    session: Transaction,
+    key: KeyHeader = None,
 ) -> ErasedOrders:
     """Erase e-mail address, name, telephone number, external id, metadata, address and tracking numbers from the orders that the program
     has placed for this customer. The orders stay.
@@ -38,4 +51,9 @@ async def erase_customer_of_orders(
     `POST /payments/programs/{program_id}/customers/erase` does the same for payments. Repeating it changes nothing.
     """
     check_may_erase(caller, program_id, "orders:write_for")
-    return ErasedOrders(orders=await erase_customer(session, program_id, request, actor))
+    idempotent = IdempotentRequest.of(actor.id, f"erase_customer_of_orders {program_id}", key, request)
+
+    async def erase() -> ErasedOrders:
+        return ErasedOrders(orders=await erase_customer(session, program_id, request, actor))
+
+    return await keys.respond_once(session, IdempotencyKey, idempotent, ErasedOrders, erase, status=200)

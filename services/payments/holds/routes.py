@@ -49,7 +49,7 @@ async def accept_payment(
         await session.refresh(payment)
         refunding = await unfinished_amounts(session, [payment.id])
         view = PaymentView.model_validate(payment).model_copy(update={"refunding_amount": refunding.get(payment.id, 0)})
-    notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
+    notifier.notify(Topic.OUTBOX, *([Topic.REFUNDS] if request.refund_difference else ()))
     return view
 
 

@@ -99,7 +99,7 @@ def accept(reference: str, reason: str, *, refund_difference: bool, as_json: boo
             )
             await session.refresh(payment)
             (view,) = await held_views(session, [payment])
-        context.notifier.notify(Topic.OUTBOX, Topic.REFUNDS)
+        context.notifier.notify(Topic.OUTBOX, *([Topic.REFUNDS] if refund_difference else ()))
         return view
 
     view = run(work)

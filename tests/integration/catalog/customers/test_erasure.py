@@ -107,3 +107,20 @@ async def test_account_with_the_same_address_keeps_its_orders(client: httpx.Asyn
 async def test_erasure_that_names_nobody_is_refused(client: httpx.AsyncClient, signer: Signer, body: Any) -> None:
     refused = await erase(client, program_headers(signer), body)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+async def test_erase_when_the_key_is_repeated_then_the_first_response_is_returned(
+    client: httpx.AsyncClient, signer: Signer
+) -> None:
+    merchant = program_headers(signer)
+    await order(client, merchant)
+    headers = merchant | {"Idempotency-Key": "erase-chidi"}
+    first, second = [await erase(client, headers, {"external_id": "c-1017"}) for _ in range(2)]
+    assert (first.status_code, second.status_code, first.json(), second.json()) == (
+        200,
+        200,
+        {"orders": 1},
+        {"orders": 1},
+    )
+    text = await stored_text()
+    assert [each for each in PERSONAL if each in text] == []

@@ -95,3 +95,14 @@ async def test_program_erases_only_its_own_customers_and_staff_those_of_any(
 async def test_erasure_that_names_nobody_is_refused(client: httpx.AsyncClient, signer: Signer, body: Any) -> None:
     refused = await erase(client, program_headers(signer), body)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_request")
+
+
+async def test_erase_when_the_key_is_repeated_then_the_first_response_is_returned(
+    client: httpx.AsyncClient, signer: Signer, catalog: FakeCatalog
+) -> None:
+    merchant = program_headers(signer)
+    await pay(client, catalog, merchant, "k-1")
+    headers = merchant | {"Idempotency-Key": "erase-chidi"}
+    first, second = [await erase(client, headers, {"external_id": "c-1017"}) for _ in range(2)]
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert (first.json(), second.json()) == ({"payments": 1}, {"payments": 1})
