@@ -38,7 +38,7 @@ checks: dict[str, Check] = {"database": schema_check("services.auth", engine)}
 """Readiness checks. The lifespan adds the checks of the objects that it creates."""
 
 warnings: dict[str, Check] = {}
-"""What /readyz shows without becoming unready. The lifespan adds them."""
+"""Checks whose failures /readyz shows without becoming unready. The lifespan adds them."""
 
 
 class State(AuthState):

@@ -71,7 +71,7 @@ class Messages:
             )
 
     def _link(self, template: Template, values: Mapping[str, str]) -> str:
-        """Return the link to the shop's page with the token, or an empty text. The token is in its fragment, which no log has."""
+        """Return the link to the shop's page with the token, or an empty text. The token is in its fragment: servers do not log it."""
         page, shop_url = TEMPLATES[template].page, self._shop["shop_url"]
         return f"{shop_url}/{page}#token={values['token']}" if page and shop_url else ""
 

@@ -16,7 +16,7 @@ from services.auth.mail.template_names import TEMPLATES
 
 SENT_RETENTION = timedelta(days=7)
 UNSENT_RETENTION = timedelta(days=30)
-"""How long mails that were refused or have failed are kept: longer, so that operators can list them."""
+"""How long mails that were refused or have failed are kept: longer than sent ones, for operators who list them."""
 
 WAITING_LIMIT = timedelta(hours=26)
 """`give_up_old` ends mails that have waited for longer than this. It is longer than sender.LIFETIME."""
@@ -119,7 +119,7 @@ async def give_up_old(session: AsyncSession, limit: int) -> int:
 
 
 async def delete_old(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` mails that were sent a week ago, or given up a month ago. Return their number."""
+    """Delete up to `limit` sent mails older than SENT_RETENTION, and refused or failed ones older than UNSENT_RETENTION."""
     sent = (Mail.status == MailStatus.SENT) & (Mail.created_at < func.now() - SENT_RETENTION)
     given_up = Mail.status.in_([MailStatus.REFUSED, MailStatus.FAILED]) & (
         Mail.created_at < func.now() - UNSENT_RETENTION

@@ -25,7 +25,7 @@ DEVICE_LIFETIME = timedelta(days=90)
 """How long a device is known after its last login."""
 
 MAX_DEVICES = 100
-"""The maximum number of devices of an account. A login on one more replaces the device whose last login is the longest ago."""
+"""The maximum number of devices of an account. One more replaces the device whose last login is the longest ago."""
 
 DEVICE_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
