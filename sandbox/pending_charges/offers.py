@@ -22,7 +22,6 @@ CHANNELS: dict[str, tuple[Channel, ...]] = {
 TRANSFER_MINIMUM = {"NGN": 10_000}
 """Subunits."""
 BANK = "Sandbox Bank"
-RECEIVER = "Sandbox Shop"
 TEST_OTP = "1234"
 
 
@@ -34,23 +33,23 @@ class Provider:
     asks_for_otp: bool = False
 
 
-MTN, MPESA, ORANGE = "0551234987", "+254710000000", "0700000000"
+GHANA_PHONE, KENYA_PHONE, IVORIAN_PHONE = "0551234987", "+254710000000", "0700000000"
 PROVIDERS: dict[tuple[Channel, str], dict[str, Provider]] = {
     (Channel.MOBILE_MONEY, "GHS"): {
-        "mtn": Provider("MTN", MTN),
-        "atl": Provider("AirtelTigo", MTN),
-        "vod": Provider("Vodafone", MTN),
+        "mtn": Provider("MTN", GHANA_PHONE),
+        "atl": Provider("AirtelTigo", GHANA_PHONE),
+        "vod": Provider("Vodafone", GHANA_PHONE),
     },
     (Channel.MOBILE_MONEY, "KES"): {
-        "mpesa": Provider("M-PESA", MPESA),
-        "mpesa_offline": Provider("M-PESA offline", MPESA),
-        "mptill": Provider("M-PESA till", MPESA),
-        "atl": Provider("Airtel", MPESA),
+        "mpesa": Provider("M-PESA", KENYA_PHONE),
+        "mpesa_offline": Provider("M-PESA offline", KENYA_PHONE),
+        "mptill": Provider("M-PESA till", KENYA_PHONE),
+        "atl": Provider("Airtel", KENYA_PHONE),
     },
     (Channel.MOBILE_MONEY, "XOF"): {
-        "orange": Provider("Orange", ORANGE, asks_for_otp=True),
-        "mtn": Provider("MTN", ORANGE),
-        "wave": Provider("Wave", ORANGE),
+        "orange": Provider("Orange", IVORIAN_PHONE, asks_for_otp=True),
+        "mtn": Provider("MTN", IVORIAN_PHONE),
+        "wave": Provider("Wave", IVORIAN_PHONE),
     },
     (Channel.USSD, "NGN"): {code: Provider(f"*{code}#") for code in ("737", "919", "822", "966")},
 }

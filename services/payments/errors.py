@@ -49,7 +49,7 @@ class EmailNotVerified(Problem):
 
 
 class PaymentRefused(Problem):
-    """Paystack refused the request."""
+    """Paystack refused the request; correct what its message names, and send another request."""
 
     status = 422
 
@@ -128,7 +128,7 @@ class DisputeNotAwaitingResponse(Problem):
 
 
 class DisputeRefused(Problem):
-    """Paystack refused the response to the dispute."""
+    """Paystack refused the response to the dispute; correct what its message names, and send another response."""
 
     status = 422
 

@@ -15,7 +15,7 @@ from services.catalog.orders.addresses import erase_addresses
 from services.catalog.orders.models import OrderAddress
 
 BATCH = 1000
-NOTHING: dict[str, object] = {
+ERASED_ORDER: dict[str, object] = {
     "customer_email": None,
     "customer_name": None,
     "customer_phone": None,
@@ -48,7 +48,7 @@ async def erase_customer(session: AsyncSession, program: str, request: EraseCust
 
 
 async def _erase(session: AsyncSession, program: str, ids: Sequence[UUID]) -> None:
-    await session.execute(update(Order).where(Order.id.in_(ids)).values(NOTHING))
+    await session.execute(update(Order).where(Order.id.in_(ids)).values(ERASED_ORDER))
     await erase_addresses(session, OrderAddress.order_id.in_(ids))
     order_id = func.jsonb_extract_path_text(IdempotencyKey.body, "id")
     await session.execute(

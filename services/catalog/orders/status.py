@@ -86,7 +86,7 @@ class OrderStatusView(ResponseModel):
     amount: int = Field(description="Amount to pay, in subunits of the currency")
     currency: str = Field(description="ISO 4217 code")
     created_at: datetime = Field(description="When the order was placed")
-    expires_at: datetime = Field(description="The stock is reserved until this time")
+    expires_at: datetime = Field(description="The stock is reserved until this time, while the order is `pending`")
     delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
     refunded_amount: int = Field(description="Amount that was refunded so far, in subunits")
     cancel_reason: str | None = Field(description="Why the order was cancelled, or null")

@@ -102,7 +102,7 @@ async def _lock_held_payment(session: AsyncSession, reference: str) -> Payment:
 
 
 async def _all_refunds_failed(session: AsyncSession, payment: Payment) -> bool:
-    """Return True if Paystack reported refunds of a reversed payment and all of them failed: then Paystack still owes us the money."""
+    """Return True if Paystack reported refunds of a reversed payment and all failed: then Paystack still has the money of the payment."""
     statuses = {refund.status for refund in await list_refunds(session, payment.id)}
     return statuses == {RefundStatus.FAILED}
 

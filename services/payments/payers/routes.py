@@ -40,7 +40,7 @@ async def erase_customer_of_payments(
     program_id: ProgramId, request: EraseCustomer, caller: Eraser, actor: ErasingActor, key: KeyHeader = None
 ) -> ErasedPayments:
     """Erase e-mail address, name, telephone number, external id and metadata from the payments that the program has started for this
-    customer, and the evidence for disputes that names the customer. The payments stay, and Paystack keeps its own records.
+    customer, and the fields of dispute evidence that name the customer. The payments stay, and Paystack keeps its own records.
 
     A program with the scope `payments:write_for` erases its own customers; staff with the scope `orders:manage` erase those of any program.
     `POST /catalog/programs/{program_id}/customers/erase` does the same for orders. Repeating it changes nothing.
