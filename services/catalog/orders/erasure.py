@@ -1,4 +1,4 @@
-"""Erase the address of an order, because its customer or staff ask for it."""
+"""Erase the address of an order, at the request of its customer or of staff."""
 
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,10 +16,10 @@ from services.catalog.statuses import OrderStatus, ProductKind
 
 
 async def erase_address(session: AsyncSession, key: str, caller: Caller, actor: Actor) -> None:
-    """Erase the address and the tracking numbers of the order with this id or number. Does nothing if they are erased.
+    """Erase the address and the tracking numbers of the order with this id or number. Does nothing if they are already erased.
 
-    The caller is its customer, or has the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order still
-    has to be paid or shipped.
+    The caller must be its customer, or have the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order
+    still has to be paid or shipped.
     """
     found = select(Order.id, Order.status, Order.customer_id).where(has_key(key)).with_for_update(key_share=True)
     order = (await session.execute(found)).one_or_none()

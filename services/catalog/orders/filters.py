@@ -39,7 +39,7 @@ class OrderFilter:
     words: Sequence[str] = ()
 
     def conditions(self) -> dict[str, ColumnElement[bool]]:
-        """Return the SQL conditions by name of the filter, without the time. The most selective filters come first."""
+        """Return the SQL conditions by name of the filter, except `since` and `until`. The most selective filters come first."""
         possible = {
             "number": None if self.number is None else ORDERS.c.number == self.number,
             "external_id": None if self.external_id is None else ORDERS.c.customer_external_id == self.external_id,

@@ -23,7 +23,8 @@ def payable_until(opened_at: datetime, session_timeout: int | None, transfer_sec
 def transfer_seconds(currency: str, channels: Collection[Channel] | None, account_seconds: int) -> int:
     """Return the longest life, in seconds, of an account for a bank transfer that the page shows; 0 if the page offers no transfer.
 
-    `channels`: those that the page offers; None means all channels of the currency. `account_seconds`: the longest life in Nigeria.
+    `channels`: those that the page offers; None means all channels of the currency. `account_seconds`: the longest life of an
+    account in Nigeria; in Kenya it is at most PESALINK_SECONDS.
     """
     offered = CHANNELS.get(currency, EVERYWHERE) if channels is None else channels
     if Channel.BANK_TRANSFER not in offered:
