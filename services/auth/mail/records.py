@@ -107,8 +107,8 @@ async def give_up_old(session: AsyncSession, limit: int) -> int:
 
     That happens while AUTH_SMTP_URL is not set any more: their secrets must not stay in the table.
     """
-    forgotten = (Mail.status == MailStatus.WAITING) & (Mail.created_at < func.now() - WAITING_LIMIT)
-    locked = select(Mail.id).where(forgotten).limit(limit).with_for_update(skip_locked=True).cte("locked")
+    waited_too_long = (Mail.status == MailStatus.WAITING) & (Mail.created_at < func.now() - WAITING_LIMIT)
+    locked = select(Mail.id).where(waited_too_long).limit(limit).with_for_update(skip_locked=True).cte("locked")
     ended = await session.execute(
         update(Mail)
         .where(Mail.id.in_(select(locked)))

@@ -46,7 +46,7 @@ async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) ->
     new = insert(RejectedTransfer).values([rows[identity] for identity in sorted(rows)])
     new_or_unmatched = new.on_conflict_do_update(
         index_elements=["identity"],
-        set_={"next_attempt_at": func.now(), "error": None},
+        set_={"next_attempt_at": func.now(), "attempts": 0, "error": None},
         where=RejectedTransfer.payment_id.is_(None),
     )
     due = set((await session.execute(new_or_unmatched.returning(RejectedTransfer.identity))).scalars())

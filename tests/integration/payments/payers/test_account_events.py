@@ -1,4 +1,4 @@
-"""auth's events about accounts change the payer of payments and cards, and keep what the books need."""
+"""auth's events about accounts change the payer of payments and cards, and keep what the accounts need."""
 
 from typing import Any
 from uuid import UUID, uuid4

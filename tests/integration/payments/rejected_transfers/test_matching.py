@@ -4,8 +4,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from services.payments.db import sessions
 from services.payments.paystack.errors import NoAnswer, PaystackError
+from services.payments.rejected_transfers.models import RejectedTransfer
 from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, charge, success, transfer_rejected
 from tests.fixtures.metrics import metric
@@ -113,8 +116,11 @@ async def test_rejected_transfer_when_it_was_unmatched_and_its_event_is_reproces
     await deliver(client, transfer_rejected(one.reference))
     await jobs.match_transfers()
     paystack.add_transaction(one.reference, status="ongoing")
+    await execute("UPDATE rejected_transfers SET attempts = 9")
     await execute("UPDATE webhook_events SET status = 'pending', next_attempt_at = now()")
     await jobs.process_webhook_events()
+    async with sessions() as session:
+        assert (await session.execute(select(RejectedTransfer.attempts))).scalar_one() == 0
     await jobs.match_transfers()
     (listed,) = await list_transfers(client, operator)
     assert (listed["status"], listed["payment"], listed["error"]) == ("matched", one.reference, None)
