@@ -38,7 +38,7 @@ def shown(reported: str | None = None, transfer: RejectedTransfer | None = None,
 
 
 @pytest.mark.parametrize(
-    ("currency", "until", "told"),
+    ("currency", "until", "sentence"),
     [
         ("NGN", NOW + timedelta(minutes=30), "It can arrive until 14:30 (Lagos time)."),
         ("KES", NOW + timedelta(minutes=30), "It can arrive until 16:30 (Nairobi time)."),
@@ -47,11 +47,11 @@ def shown(reported: str | None = None, transfer: RejectedTransfer | None = None,
     ],
 )
 def test_page_when_a_transfer_is_awaited_says_until_when_and_not_to_pay_again(
-    currency: str, until: datetime, told: str
+    currency: str, until: datetime, sentence: str
 ) -> None:
     title, text, pay_url = shown("pending", currency=currency, payable_until=until)
     assert title == "Waiting for your transfer"
-    assert text.startswith(f"Your bank transfer of {currency} 500.00 has not arrived yet. {told} ")
+    assert text.startswith(f"Your bank transfer of {currency} 500.00 has not arrived yet. {sentence} ")
     assert "do not pay again" in text
     assert pay_url is None
 
