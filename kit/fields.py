@@ -62,6 +62,20 @@ def _check_storable(text: str) -> str:
     return text
 
 
+class DocumentedNames:
+    """Documents the pattern of the names of a dictionary as `propertyNames`.
+
+    pydantic writes `patternProperties`, which allows all other names, and which most generators of clients do not know.
+    """
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        documented = handler(schema)
+        for pattern, values in documented.pop("patternProperties", {}).items():
+            names = {**documented.get("propertyNames", {}), "pattern": pattern}
+            documented |= {"propertyNames": names, "additionalProperties": values}
+        return documented
+
+
 def _check_one_line(text: str) -> str:
     if re.search("[\t\n\r\x85\u2028\u2029]", text):
         raise ValueError("must not contain line breaks or tabs")
@@ -138,7 +152,10 @@ MetadataText = Annotated[
     DocumentedPattern(rf"^[^{_CONTROL}]*$"),
 ]
 Metadata = Annotated[
-    dict[MetadataKey, MetadataText], Field(max_length=MAX_METADATA), AfterValidator(check_metadata_names)
+    dict[MetadataKey, MetadataText],
+    Field(max_length=MAX_METADATA),
+    AfterValidator(check_metadata_names),
+    DocumentedNames(),
 ]
 """Texts that a shop attaches to an order or a payment for its own use. They are stored, returned and published, and change nothing."""
 

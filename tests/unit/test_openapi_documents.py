@@ -166,3 +166,10 @@ def test_patterns_mean_the_same_in_every_language(service: str) -> None:
     patterns = re.findall(r"'pattern': '([^']*)'", str(DOCUMENTS[service]))
     assert patterns
     assert [pattern for pattern in patterns if re.search(r"\\[swdbSWDB]", pattern)] == []
+
+
+def test_names_of_dictionaries_are_limited_by_property_names() -> None:
+    # `patternProperties` allows all other names, and generated clients do not know it.
+    assert [name for name, document in DOCUMENTS.items() if "patternProperties" in json.dumps(document)] == []
+    metadata = DOCUMENTS["payments"]["components"]["schemas"]["StartPayment"]["properties"]["metadata"]["anyOf"][0]
+    assert metadata["propertyNames"] == {"pattern": "^[A-Za-z0-9_.-]{1,40}$"}

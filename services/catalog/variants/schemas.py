@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from kit.fields import MAX_AMOUNT, Currency, Line, Pattern
+from kit.fields import MAX_AMOUNT, Currency, DocumentedNames, Line, Pattern
 from kit.schemas import ListResponse, RequestModel, ResponseModel, example
 from services.catalog.statuses import Availability
 
@@ -16,7 +16,7 @@ MAX_VARIANTS = 100
 Sku = Annotated[str, Pattern(r"^[!-~]{1,64}$", "must be 1 to 64 ASCII characters without spaces")]
 OptionName = Annotated[Line, StringConstraints(max_length=50)]
 OptionValue = Annotated[Line, StringConstraints(max_length=100)]
-Options = Annotated[dict[OptionName, OptionValue], Field(min_length=1, max_length=MAX_OPTIONS)]
+Options = Annotated[dict[OptionName, OptionValue], Field(min_length=1, max_length=MAX_OPTIONS), DocumentedNames()]
 VariantPrice = Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)]
 Prices = dict[Currency, VariantPrice]
 Stock = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
