@@ -37,7 +37,7 @@ class GuestPurchase(Purchase):
 
     async def after_delivery(self, order: Json, buyer: Headers) -> None:
         """Register an account, merge the guest into it, and wait until the account has the order. The status token stays valid."""
-        await self.calls.call("anybody with the status token reads the order", "GET", self._status_url(order))
+        await self.calls.call("the holder of the status token reads the order", "GET", self._status_url(order))
         account = await self.register(self.email)
         url = f"{self.shop.auth}/auth/guests/merge"
         merged = {"refresh_token": self.refresh_token}

@@ -1,6 +1,6 @@
 """A guest buys, and logs in to an account and merges into it, or registers: the order and the payment belong to the account.
 
-Whoever has the status token of the order reads its status all the time without logging in.
+The holder of the status token reads the status of the order all the time without logging in.
 """
 
 import asyncio

@@ -19,29 +19,22 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Interval, LargeBinary, Text, Uuid, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from kit.db.after_commit import after_commit
-from kit.db.bulk import table_of
-from kit.db.driver import ConnectionLost, DriverStatement
-from kit.db.sql_types import AnyColumn
-from services.auth.clients.models import Client
+from kit.db.driver import ConnectionLost
 from services.auth.errors import AccountBanned, InvalidGrant
 from services.auth.metrics import refresh_tokens_reused_total
-from services.auth.models import BANNED, Account, Role
+from services.auth.models import Account
+from services.auth.sessions import refresh_statements as statements
 from services.auth.sessions.log_names import hash_name
 from services.auth.sessions.models import RefreshFamily
 from services.auth.sessions.origin import Origin
 from services.auth.sessions.revocations import end_sessions
-from services.auth.settings import settings
 
 IDLE_LIFETIME = timedelta(days=30)
 GUEST_IDLE_LIFETIME = timedelta(hours=24)
-ABSOLUTE_LIFETIME = timedelta(days=90)
-RETRY_PERIOD = timedelta(seconds=10)
-"""How long after its first use a token returns the same child."""
-
 TOKEN = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 log = structlog.get_logger("sessions")
 
@@ -79,46 +72,13 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-_FAMILIES, _ACCOUNTS, _ROLES, _CLIENTS = (table_of(model) for model in (RefreshFamily, Account, Role, Client))
-_USE: Mapping[str, AnyColumn] = {
-    "device": bindparam("new_device", type_=Text),
-    "address": bindparam("new_address", type_=Text),
-    "last_used_at": func.now(),
-    "access_expires_at": func.now() + timedelta(seconds=settings.auth_access_token_seconds),
-}
-"""The columns that change when an access token is issued."""
-
-_LIFETIME = bindparam("lifetime", type_=Interval)
-_UNCHANGED = (
-    select(BANNED, Account.banned_until)
-    .where(
-        Account.id == bindparam("account_id", type_=Uuid),
-        Account.password_hash.is_not_distinct_from(bindparam("read_hash", type_=Text)),
-        Account.role == bindparam("read_role", type_=Text),
-    )
-    .with_for_update(read=True)
-)
-_BEGIN = insert(_FAMILIES).values(
-    id=bindparam("family_id", type_=Text),
-    sid=bindparam("new_sid", type_=Text),
-    account_id=bindparam("of_account", type_=Uuid),
-    client_id=bindparam("of_client", type_=Text),
-    secret_digest=bindparam("new_digest", type_=LargeBinary),
-    scope=bindparam("new_scope", type_=Text),
-    idle_lifetime=_LIFETIME,
-    expires_at=func.now() + _LIFETIME,
-    absolute_expires_at=func.now() + ABSOLUTE_LIFETIME,
-    **_USE,
-)
-
-
 async def issue(session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> Login:
     """Start a family. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
 
     Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
     """
     read = {"account_id": account.id, "read_hash": account.password_hash, "read_role": account.role}
-    found = (await session.execute(_UNCHANGED, read)).one_or_none()
+    found = (await session.execute(statements.LOCK_UNCHANGED_ACCOUNT, read)).one_or_none()
     if found is None:
         raise InvalidGrant("The account was changed during the login. Log in again.")
     banned, banned_until = found
@@ -137,7 +97,7 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
         "new_device": origin.device,
         "new_address": origin.address,
     }
-    await session.execute(_BEGIN, values)
+    await session.execute(statements.INSERT_FAMILY, values)
     return Login(sid, f"{family_id}.{secret}")
 
 
@@ -153,7 +113,7 @@ async def rotate_alone(
     if use is None:
         return None
     try:
-        rows = await _ROTATE_ALONE.fetch_alone(engine, **use.values)
+        rows = await statements.ROTATE_ALONE.fetch_alone(engine, **use.values)
     except ConnectionLost:
         return None
     return use.rotation(rows[0]) if rows else None
@@ -169,11 +129,11 @@ async def rotate(
     use = _use_of(token, refresh_secret, origin, client_id)
     if use is None:
         return None
-    row = (await session.execute(_ROTATE, use.values)).one_or_none()
+    row = (await session.execute(statements.ROTATE, use.values)).one_or_none()
     if row is None:
         if client_id is not None and not await belongs_to(session, token, client_id):
             return None
-        row = (await session.execute(_REPEATED, use.values)).one_or_none()
+        row = (await session.execute(statements.SELECT_REPEATED, use.values)).one_or_none()
     if row is None:
         await _revoke_reused(session, use.family_id, refresh_secret, origin)
         return None
@@ -211,52 +171,6 @@ def _use_of(token: str, refresh_secret: bytes, origin: Origin, client_id: str | 
         "new_address": origin.address,
     }
     return _UseOfToken(family_id, f"{family_id}.{child_secret}", values)
-
-
-_VALID = (
-    _FAMILIES.c.id == bindparam("family_id", type_=Text),
-    _FAMILIES.c.expires_at > func.now(),
-    _ACCOUNTS.c.id == _FAMILIES.c.account_id,
-    _ROLES.c.name == _ACCOUNTS.c.role,
-    _CLIENTS.c.id == _FAMILIES.c.client_id,
-)
-_GRANTED = (
-    *(_FAMILIES.c.account_id, _FAMILIES.c.client_id, _FAMILIES.c.sid),
-    *(_FAMILIES.c.scope, _ROLES.c.scope.label("of_role"), _CLIENTS.c.scope.label("of_client")),
-    *(_ACCOUNTS.c.email, _ACCOUNTS.c.email_verified_at.is_not(None).label("email_verified"), _ACCOUNTS.c.name),
-)
-_SENT, _CHILD = bindparam("sent_digest", type_=LargeBinary), bindparam("child_digest", type_=LargeBinary)
-_OWNER = bindparam("owner_id", type_=Text)
-
-_ROTATE = (
-    update(_FAMILIES)
-    .where(
-        *_VALID,
-        _FAMILIES.c.secret_digest == _SENT,
-        or_(_OWNER.is_(None), and_(_FAMILIES.c.client_id == _OWNER, _CLIENTS.c.public)),
-    )
-    .values(
-        secret_digest=_CHILD,
-        parent_digest=_FAMILIES.c.secret_digest,
-        rotated_at=func.now(),
-        expires_at=func.least(func.now() + _FAMILIES.c.idle_lifetime, _FAMILIES.c.absolute_expires_at),
-        **_USE,
-    )
-    .returning(*_GRANTED)
-)
-"""Replace the secret of a family, and return the claims of the access token. One statement, which is built only once: each session
-refreshes its tokens every few minutes."""
-
-_ROTATE_ALONE = DriverStatement(_ROTATE)
-
-_REPEATED = select(*_GRANTED).where(
-    *_VALID,
-    _FAMILIES.c.parent_digest == _SENT,
-    # Both are compared: after a change of the refresh secret, the derived child is not the one that was issued.
-    _FAMILIES.c.secret_digest == _CHILD,
-    _FAMILIES.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
-)
-"""Select the same claims for a parent token that is sent again within RETRY_PERIOD. It changes nothing."""
 
 
 async def _revoke_reused(session: AsyncSession, family_id: str, refresh_secret: bytes, origin: Origin) -> None:

@@ -192,7 +192,7 @@ class OrderView(ResponseModel):
     )
     status_token: str = Field(
         default="",
-        description="Whoever has it can read the status of the order at GET /catalog/orders/status/{status_token} without logging in",
+        description="Its holder can read the status of the order at GET /catalog/orders/status/{status_token} without logging in",
     )
     customer_id: str = Field(description="Id of the account or program that placed the order")
     customer: CustomerView = Field(

@@ -1,4 +1,4 @@
-"""The status token of an order: whoever has it can read the status of the order without logging in.
+"""The status token of an order: its holder can read the status of the order without logging in.
 
 The token is the encrypted id of the order (AES-SIV, RFC 5297), so it is stored nowhere, and it stays the same for the life of the order.
 Its 128-bit authentication tag cannot be guessed.
