@@ -40,7 +40,7 @@ class AccessLog:
         level = "debug" if is_poll else "info"
         ms = round(seconds * 1000, 2)
         if self._json:
-            self._lines.msg_later(
+            self._lines.info(
                 f'{_line_start(self._service, method, route, status)}{ms}, "event": "request", "request_id": "{request_id}",'
                 f' "trace_id": "{trace_id}", "level": "{level}", "ts": "{timestamp()}"}}'
             )

@@ -5,49 +5,63 @@ import json
 import logging
 import sys
 import time
+from collections import deque
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 import structlog
 from prometheus_client import Counter
 
+MAX_WAITING_LINES = 1000
+
 lines_lost = Counter("log_lines_lost_total", "Log lines that could not be written")
 
 
 class JsonLines:
-    """Writes JSON lines to stdout. Records of the standard library's logging would double the cost of a line."""
+    """Writes JSON lines to stdout. Records of the standard library's logging would double the cost of a line.
 
-    _waiting: ClassVar[list[str]] = []
-    """Lines of `msg_later`, in their sequence. All instances write to the same stdout."""
+    Lines of the levels DEBUG and INFO are written at the end of the current turn of the event loop, all with one system call, because the
+    system call is the larger part of a line's cost, for this process and for the one that reads the lines. A process that is killed loses
+    the lines of its last turn. Lines of the higher levels are written at once, after the lines that wait.
+    """
 
-    def msg(self, line: str) -> None:
-        """Write a line, after the lines that wait. Counts them as lost if stdout cannot be written."""
-        lines = [*self._waiting, line]
-        self._waiting.clear()
-        self._write(lines)
+    _waiting: ClassVar[deque[str]] = deque()
+    """The lines that wait, in their sequence. All instances write to the same stdout, and threads without an event loop too."""
 
-    debug = info = warning = error = critical = msg
+    _writer: ClassVar[asyncio.AbstractEventLoop | None] = None
+    """The event loop that will write the lines that wait."""
 
-    def msg_later(self, line: str) -> None:
-        """Write a line at the end of this turn of the event loop, with one system call for all lines of the turn.
-
-        The system call is the larger part of a line's cost. A process that is killed loses the lines of its last turn.
-        """
+    def info(self, line: str) -> None:
+        """Write a line at the end of this turn of the event loop; at once if none is running, or if many lines wait."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            self.msg(line)
+            self.warning(line)
             return
         self._waiting.append(line)
-        if len(self._waiting) == 1:
+        if len(self._waiting) >= MAX_WAITING_LINES:
+            self._write_waiting()
+        elif JsonLines._writer is not loop:
+            JsonLines._writer = loop
             loop.call_soon(self._write_waiting)
 
-    def _write_waiting(self) -> None:
-        if lines := self._waiting[:]:
-            self._waiting.clear()
-            self._write(lines)
+    def warning(self, line: str) -> None:
+        """Write a line at once, after the lines that wait. Counts them as lost if stdout cannot be written."""
+        self._waiting.append(line)
+        self._write_waiting()
 
-    def _write(self, lines: list[str]) -> None:
+    debug = info
+    error = critical = warning
+
+    def _write_waiting(self) -> None:
+        JsonLines._writer = None
+        lines = []
+        with suppress(IndexError):
+            while True:
+                lines.append(self._waiting.popleft())
+        if not lines:
+            return
         try:
             sys.stdout.write("".join(line + "\n" for line in lines))
             sys.stdout.flush()

@@ -101,33 +101,83 @@ def test_line_is_readable_when_the_format_is_console(capsys: pytest.CaptureFixtu
     assert "route=/things/{id}" in output
 
 
-async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_sequence(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    configure_logging("INFO", "json", "sample")
-    written: list[str] = []
+def record_writes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list of the texts that will be written to stdout, one for each call of `write`."""
+    texts: list[str] = []
 
     class Stdout:
         def write(self, text: str) -> None:
-            written.append(text)
+            texts.append(text)
 
         def flush(self) -> None:
             pass
 
     monkeypatch.setattr("sys.stdout", Stdout())
+    configure_logging("INFO", "json", "sample")
+    return texts
+
+
+async def test_lines_of_one_turn_of_the_event_loop_are_written_together_and_in_sequence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = record_writes(monkeypatch)
     access_log = AccessLog("sample", "INFO", "json")
+    log = structlog.get_logger("sample")
     for status in (200, 201):
         access_log.log("GET", "/things", status, 0.1, REQUEST_ID, TRACE_ID)
+        log.info("another line")
     assert written == []
     await asyncio.sleep(0)  # the next turn
-    structlog.get_logger("sample").info("another line")
-    access_log.log("GET", "/things", 202, 0.1, REQUEST_ID, TRACE_ID)
-    structlog.get_logger("sample").info("another line")
-    assert [len(text.splitlines()) for text in written] == [2, 1, 2]
     lines = [json.loads(line) for text in written for line in text.splitlines()]
-    assert [line.get("status") for line in lines] == [200, 201, None, 202, None]
+    assert len(written) == 1
+    assert [line.get("status") for line in lines] == [200, None, 201, None]
     await asyncio.sleep(0)
-    assert len(written) == 3, "nothing is written twice"
+    assert len(written) == 1, "nothing is written twice"
+
+
+async def test_a_warning_is_written_at_once_after_the_lines_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = record_writes(monkeypatch)
+    log = structlog.get_logger("sample")
+    log.info("first")
+    log.warning("second")
+    assert [json.loads(line)["event"] for text in written for line in text.splitlines()] == ["first", "second"]
+    log.info("third")
+    await asyncio.sleep(0)
+    assert [json.loads(line)["event"] for line in written[1:]] == ["third"]
+
+
+async def test_the_number_of_waiting_lines_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = record_writes(monkeypatch)
+    log = structlog.get_logger("sample")
+    for number in range(2500):
+        log.info("line", number=number)
+    assert [len(text.splitlines()) for text in written] == [1000, 1000]
+    await asyncio.sleep(0)
+    numbers = [json.loads(line)["number"] for text in written for line in text.splitlines()]
+    assert numbers == list(range(2500))
+
+
+def test_lines_wait_for_the_running_event_loop_and_not_for_one_that_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = record_writes(monkeypatch)
+    log = structlog.get_logger("sample")
+    ended = asyncio.new_event_loop()
+
+    async def write_and_end() -> None:
+        log.info("first")
+        ended.stop()
+        await asyncio.Event().wait()
+
+    task = ended.create_task(write_and_end())
+    ended.run_forever()
+    task.cancel()
+
+    async def write() -> None:
+        log.info("second")
+
+    asyncio.run(write())
+    ended.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    ended.close()
+    assert [json.loads(line)["event"] for text in written for line in text.splitlines()] == ["first", "second"]
 
 
 async def test_lines_that_cannot_be_written_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
