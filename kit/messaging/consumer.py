@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 import structlog
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel
 from aiormq.abc import AbstractChannel as UnderlayChannel
+from aiormq.abc import DeliveredMessage
 from prometheus_client import Counter, Gauge
 from pydantic import SecretStr, TypeAdapter, ValidationError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
@@ -51,7 +52,7 @@ class ConsumerLost(Exception):
 
 
 class _Received(NamedTuple, Generic[E]):
-    message: AbstractIncomingMessage
+    message: DeliveredMessage
     event: E
 
 
@@ -96,12 +97,14 @@ class Consumer(Generic[E]):
 
     async def run(self, shutdown: Shutdown) -> None:
         """Consume until shutdown is requested. Raises when the connection or the queue is lost."""
-        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()  # its size is limited by the prefetch count
+        arrived: asyncio.Queue[DeliveredMessage] = asyncio.Queue()  # its size is limited by the prefetch count
         async with connect(self.amqp_url, f"{self.queue.name}-consumer") as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH, timeout=TIMEOUT_SECONDS)
-            queue = await declare_queue(connection, channel, self.queue)
-            underlay: UnderlayChannel = await channel.get_underlay_channel()
+            await declare_queue(connection, channel, self.queue)
+            # Messages of aio-pika are made by one more task for each message: a quarter of the cost of receiving it.
+            underlay = await channel.get_underlay_channel()
+            tag = f"{self.queue.name}-consumer"
             lost = asyncio.create_task(self._watch(channel, await connection.channel()))
 
             def on_cancel(*_: object) -> None:
@@ -109,16 +112,16 @@ class Consumer(Generic[E]):
 
             underlay.on_consumer_cancel_callbacks.add(on_cancel)
             try:
-                tag = await queue.consume(arrived.put, timeout=TIMEOUT_SECONDS)
+                await underlay.basic_consume(self.queue.name, arrived.put, consumer_tag=tag, timeout=TIMEOUT_SECONDS)
                 log.info("consumer started", queue=self.queue.name)
                 self._set_receiving(True)
                 while batch := await self._next_batch(arrived, shutdown, lost):
-                    await self._process_and_acknowledge(batch, shutdown, lost)
+                    await self._process_and_acknowledge(underlay, batch, shutdown, lost)
                     if len(batch) > SMALL_BATCH:
                         await shutdown.wait(BATCHING_SECONDS)
-                await queue.cancel(tag, timeout=TIMEOUT_SECONDS)
+                await underlay.basic_cancel(tag, timeout=TIMEOUT_SECONDS)
                 while not arrived.empty():
-                    await self._process_and_acknowledge(_drain(arrived), shutdown, lost)
+                    await self._process_and_acknowledge(underlay, _drain(arrived), shutdown, lost)
             finally:
                 self._set_receiving(False)
                 lost.cancel()
@@ -141,8 +144,8 @@ class Consumer(Generic[E]):
         consumer_up.labels(self.queue.name).set(receiving)
 
     async def _next_batch(
-        self, arrived: asyncio.Queue[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
-    ) -> list[AbstractIncomingMessage]:
+        self, arrived: asyncio.Queue[DeliveredMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
+    ) -> list[DeliveredMessage]:
         """Wait for a message and return all messages that have arrived. Return an empty list if shutdown is requested."""
         first = asyncio.ensure_future(arrived.get())
         end = asyncio.ensure_future(shutdown.wait_requested())
@@ -158,10 +161,14 @@ class Consumer(Generic[E]):
         return []
 
     async def _process_and_acknowledge(
-        self, messages: Sequence[AbstractIncomingMessage], shutdown: Shutdown, lost: asyncio.Future[Any]
+        self,
+        channel: UnderlayChannel,
+        messages: Sequence[DeliveredMessage],
+        shutdown: Shutdown,
+        lost: asyncio.Future[Any],
     ) -> None:
         """Process a batch of messages and acknowledge them."""
-        received = [parsed for message in messages if (parsed := await self._parse(message)) is not None]
+        received = [parsed for message in messages if (parsed := await self._parse(channel, message)) is not None]
         if received:
             wake = await self._store_and_process(received, shutdown, lost)
             self.notifier.wake(outbox.TOPIC)
@@ -169,19 +176,22 @@ class Consumer(Generic[E]):
                 self.notifier.notify(*wake)
             # The messages are in the order of delivery, so acknowledging the last one with `multiple` acknowledges all of them.
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await received[-1].message.ack(multiple=True)
+                await channel.basic_ack(_delivery_tag(received[-1].message), multiple=True)
         consumed_total.labels(self.queue.name, "taken").inc(len(received))
 
-    async def _parse(self, message: AbstractIncomingMessage) -> _Received[E] | None:
+    async def _parse(self, channel: UnderlayChannel, message: DeliveredMessage) -> _Received[E] | None:
         try:
             return _Received(message, self.events.validate_json(message.body))
         except ValidationError as error:
             consumed_total.labels(self.queue.name, "unreadable").inc()
             log.error(
-                "event unreadable", queue=self.queue.name, message_id=message.message_id, errors=error.error_count()
+                "event unreadable",
+                queue=self.queue.name,
+                message_id=message.header.properties.message_id,
+                errors=error.error_count(),
             )
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                await message.reject(requeue=False)
+                await channel.basic_reject(_delivery_tag(message), requeue=False)
             return None
 
     async def _store_and_process(
@@ -229,7 +239,11 @@ class Consumer(Generic[E]):
         return BatchResult(failed=failed, wake=self.wake)
 
 
-def _drain(arrived: asyncio.Queue[AbstractIncomingMessage]) -> list[AbstractIncomingMessage]:
+def _delivery_tag(message: DeliveredMessage) -> int:
+    return cast(int, message.delivery_tag)  # only messages that were returned to their publisher have none
+
+
+def _drain(arrived: asyncio.Queue[DeliveredMessage]) -> list[DeliveredMessage]:
     messages = []
     while not arrived.empty():
         messages.append(arrived.get_nowait())
