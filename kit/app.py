@@ -87,7 +87,7 @@ def _with_common_state(lifespan: Lifespan, settings: Settings, proxies: TrustedP
     @asynccontextmanager
     async def app_lifespan(app: FastAPI) -> AsyncIterator[Mapping[str, object]]:
         async with lifespan(app) as state:
-            process.freeze_loaded_objects()
+            process.limit_garbage_collection()
             limits = AccountLimitState(
                 account_limit=TokenBuckets(settings.rate_limit_per_account),
                 account_requests=TokenBuckets(settings.rate_limit_per_account_total),

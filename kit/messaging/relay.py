@@ -11,6 +11,7 @@ from uuid import UUID
 import aio_pika
 import structlog
 from aio_pika.exceptions import DeliveryError
+from aiormq import spec
 from aiormq.channel import Channel as UnderlayChannel
 from prometheus_client import Counter
 from pydantic import SecretStr
@@ -177,20 +178,19 @@ class Relay:
         return len(rows) == WINDOW
 
     async def _publish(self, channel: UnderlayChannel, event_id: UUID, event_type: str, body: bytes) -> None:
-        message = aio_pika.Message(
-            body,
+        properties = spec.Basic.Properties(
             message_id=str(event_id),
-            type=event_type,
+            message_type=event_type,
             content_type=CONTENT_TYPE,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             timestamp=datetime.now(UTC),
         )
         # Like Exchange.publish, but with wait=False. Otherwise each message waits until the previous message is written to the socket.
         await channel.basic_publish(
-            message.body,
+            body,
             exchange=EXCHANGE,
             routing_key=event_type,
-            properties=message.properties,
+            properties=properties,
             mandatory=True,
             timeout=PUBLISH_TIMEOUT_SECONDS,
             wait=False,

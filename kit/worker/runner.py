@@ -65,7 +65,7 @@ async def run_jobs(
     warnings: Mapping[str, Check] | None = None,
 ) -> None:
     """Run background jobs until SIGTERM or SIGINT, with /livez, /readyz and /metrics on `port`. A second signal kills the process."""
-    process.freeze_loaded_objects()
+    process.limit_garbage_collection()
     shutdown = Shutdown()
     server = _create_server(Health(checks, warnings), host, port)
     loop = asyncio.get_running_loop()
