@@ -28,6 +28,7 @@ async def test_confirmed_message_when_rabbitmq_is_killed_is_kept(folder: Path) -
             await channel.declare_queue("kept", durable=True)
             message = aio_pika.Message(b"safe", delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
             await channel.default_exchange.publish(message, "kept", timeout=10)
+        await wait_until_queue_is_on_disk(folder / "rabbitmq", b"kept")
         await kill_and_wait_restarted(broker, 60)
         async with await aio_pika.connect(node.url) as connection:
             channel = await connection.channel()
@@ -41,3 +42,14 @@ async def test_confirmed_message_when_rabbitmq_is_killed_is_kept(folder: Path) -
     finally:
         await broker.stop()
         await mapper.stop()
+
+
+async def wait_until_queue_is_on_disk(data: Path, name: bytes) -> None:
+    """RabbitMQ 3 writes the declaration of a queue to its log up to two seconds later, even if messages in the queue are confirmed."""
+    async with asyncio.timeout(20):
+        while not is_logged(data, name):  # noqa: ASYNC110 -- RabbitMQ sends no signal
+            await asyncio.sleep(0.05)
+
+
+def is_logged(data: Path, name: bytes) -> bool:
+    return any(name in file.read_bytes() for file in data.rglob("LATEST.LOG"))
