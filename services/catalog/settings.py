@@ -36,6 +36,12 @@ class CatalogSettings(Settings):
     catalog_max_pending_orders: int = Field(
         default=10, ge=1, le=1_000_000, description="Unpaid orders that one customer may have"
     )
+    catalog_max_unpaid_orders_per_program: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="Unpaid orders that one program may have for all its customers together",
+    )
     catalog_max_reserved_share: float = Field(
         default=0.5,
         ge=0,

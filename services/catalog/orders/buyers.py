@@ -22,14 +22,6 @@ class Buyer:
     by_program: bool = False
     network: str | None = None
 
-    @property
-    def lock_key(self) -> str:
-        """The text that identifies the person whose unpaid orders are limited."""
-        if not self.by_program:
-            return f"orders of {self.id}"
-        customer = f"id {self.external_id}" if self.external_id else (self.email or "").lower()
-        return f"orders of {self.id} for {customer}"
-
 
 def buyer_of(caller: Caller, customer: ProgramCustomer | None, network: str | None) -> Buyer:
     """Return who places an order. Raises NotAllowed, and CustomerRequired for a program that does not name its customer."""

@@ -104,6 +104,13 @@ class TooManyPendingOrders(Problem):
     members: ClassVar[MemberTypes] = {"limit": int}
 
 
+class TooManyPendingOrdersOfProgram(Problem):
+    """Your program has too many unpaid orders of all its customers. Cancel those that nobody will pay, then order again."""
+
+    status = 409
+    members: ClassVar[MemberTypes] = {"limit": int}
+
+
 class ReservationLimitReached(Problem):
     """Your unpaid orders may reserve only a part of the stock. Pay for your orders first, or order at most `left` more units."""
 

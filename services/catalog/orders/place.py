@@ -50,7 +50,8 @@ async def place_order(
     `idempotent` is the request with its idempotency key: if it was answered before, nothing is done and the same order is returned.
 
     Raises ProductNotFound, VariantRequired, ProductNotOffered, PriceMissing, CurrenciesDiffer, AmountTooLarge, AmountTooSmall,
-    TooManyUnits, AddressRequired, OutOfStock, TooManyPendingOrders, ReservationLimitReached, IdempotencyKeyReused.
+    TooManyUnits, AddressRequired, OutOfStock, TooManyPendingOrders, TooManyPendingOrdersOfProgram, ReservationLimitReached,
+    IdempotencyKeyReused.
     """
     try:
         lines = await _check(session, request)

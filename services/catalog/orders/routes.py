@@ -32,6 +32,7 @@ from services.catalog.orders.errors import (
     ProductNotOffered,
     ReservationLimitReached,
     TooManyPendingOrders,
+    TooManyPendingOrdersOfProgram,
     TooManyUnits,
     VariantRequired,
 )
@@ -59,6 +60,7 @@ OrderId = Annotated[OrderKey, Path(description="Id or number of the order")]
         ProductNotOffered,
         OutOfStock,
         TooManyPendingOrders,
+        TooManyPendingOrdersOfProgram,
         ReservationLimitReached,
         TooManyUnits,
         VariantRequired,

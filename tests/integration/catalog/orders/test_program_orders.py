@@ -1,5 +1,7 @@
 """A program orders for its own customers: who may do that, who sees the orders, and what is limited."""
 
+import asyncio
+from collections import Counter
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -121,6 +123,31 @@ async def test_limits_count_for_each_customer_of_a_program(
     large = {"email": "e@example.com", "external_id": "c-2"}
     assert await answers(merchant, 30, large, large) == [None, "reservation_limit_reached"]
     assert await answers(merchant, 30, {"email": "e@example.com", "external_id": "c-3"}) == [None]
+
+
+async def test_program_that_invents_a_customer_for_each_of_40_orders_at_once_places_exactly_as_many_as_its_limit(
+    client: httpx.AsyncClient, signer: Signer, merchant: Headers, customer: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered = settings.model_copy(update={"catalog_max_unpaid_orders_per_program": 10})
+    monkeypatch.setattr(limits, "settings", lowered)
+    cup, at_once = await create_product(None), asyncio.Semaphore(15)
+
+    async def order(headers: Headers, number: int) -> httpx.Response:
+        person = {"email": f"{number}@example.com", "external_id": f"c-{number}"}
+        async with at_once:
+            return await place_order(client, headers, {cup: 1}, customer=person)
+
+    answers = await asyncio.gather(*(order(merchant, number) for number in range(40)))
+    assert Counter(answer.status_code for answer in answers) == {201: 10, 409: 30}
+    refused = next(answer.json() for answer in answers if answer.status_code == 409)
+    assert (refused["code"], refused["limit"]) == ("too_many_pending_orders_of_program", 10)
+    assert "The program merchant has 10 unpaid orders of all its customers" in refused["detail"]
+    # Others are not affected, and a cancelled order makes room for one.
+    assert (await order(program_headers(signer, "other-shop"), 1)).status_code == 201
+    assert (await place_order(client, customer, {cup: 1})).status_code == 201
+    placed = next(answer.json() for answer in answers if answer.status_code == 201)
+    assert (await client.post(f"/catalog/orders/{placed['id']}/cancel", headers=merchant)).status_code == 200
+    assert [(await order(merchant, number)).status_code for number in (40, 41)] == [201, 409]
 
 
 async def test_orders_of_a_program_from_one_address_are_not_those_of_guests(
