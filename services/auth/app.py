@@ -14,7 +14,7 @@ from kit.http.health import Check
 from kit.revocations import Revocations
 from services.auth.accounts import deletion_routes, email_routes, password_routes
 from services.auth.accounts import routes as account_routes
-from services.auth.accounts.admin import AdminBootstrap
+from services.auth.accounts.configured import AdminBootstrap
 from services.auth.accounts.hash_threads import default_threads
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, reading, reading_engine, reading_sessions, sessions
@@ -74,7 +74,7 @@ async def lifespan(_: FastAPI) -> AsyncIterator[State]:
     await password_hasher.warm_up()
     admin = AdminBootstrap(sessions, password_hasher, settings)
     checks.update({"keys": key_ring.check, "admin": admin.check})
-    warnings["administrators"] = admin.check_others
+    warnings["administrators"] = admin.check_formerly_configured
     async with admin.running(), verifier.keys.refreshing(), revocations.polling(REVOCATION_POLL_SECONDS):
         yield State(
             verifier=verifier,

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit.actor import command_actor
 from kit.cli.app import run_command
-from services.auth.accounts import administrators
-from services.auth.accounts.administrators import RoleRefused
+from services.auth.accounts import roles
+from services.auth.accounts.roles import RoleRefused
 from services.auth.cli.output import Row, print_rows
 from services.auth.db import sessions
 from services.auth.email_addresses import normalize_email
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 def list_administrators(*, as_json: bool) -> None:
     """Print the accounts that are not customers."""
-    accounts = _run(administrators.list_all)
+    accounts = _run(roles.list_all)
     rows: list[Row] = [
         {
             "email": account.email,
@@ -41,14 +41,14 @@ def _origin(email: str | None) -> str:
 def grant(email: str, role: str) -> None:
     """Give an account a role and print the result."""
     address = _normalize(email)
-    changed = _run(lambda session: administrators.grant(session, command_actor(), address, role))
+    changed = _run(lambda session: roles.grant(session, command_actor(), address, role))
     typer.echo(f"{address}: role {role}{'' if changed else ' (as before)'}")
 
 
 def revoke(email: str) -> None:
     """Make an account a customer's account, end its sessions, and print the result."""
     address = _normalize(email)
-    _run(lambda session: administrators.revoke(session, command_actor(), address, settings.auth_admin_email))
+    _run(lambda session: roles.revoke(session, command_actor(), address, settings.auth_admin_email))
     typer.echo(f"{address}: role customer. Its sessions have ended.")
 
 

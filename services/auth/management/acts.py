@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from kit.audit import entries as audit
-from services.auth.accounts import administrators
+from services.auth.accounts import roles
 from services.auth.accounts.events import publish_change
 from services.auth.errors import AccountNotFound, AddressNotVerified, RoleOfGuest, UnknownRole
 from services.auth.management.operators import Operator, check_replaceable, check_scopes, get_locked
@@ -87,9 +87,9 @@ async def set_role(session: AsyncSession, operator: Operator, account_id: UUID, 
         check_replaceable(operator, account)
         if account.email is None:
             raise RoleOfGuest
-        if role != CUSTOMER and not administrators.may_have_role(account):
+        if role != CUSTOMER and not roles.may_have_role(account):
             raise AddressNotVerified
-        await administrators.set_role(session, operator.actor, account, granted)
+        await roles.set_role(session, operator.actor, account, granted)
     return account
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dev.servers.postgres import Postgres
 from kit.audit.actor import Actor
-from services.auth.accounts.admin import ensure_admin
+from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import sessions
 from services.auth.keys.key_ring import KeyRing

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kit.audit.actor import Actor
-from services.auth.accounts.admin import ensure_admin
+from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import sessions
 from services.auth.keys.key_folder import list_files

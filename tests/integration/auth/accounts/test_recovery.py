@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from kit.audit.actor import Actor
-from services.auth.accounts import administrators, deletion_requests, email_routes, records
+from services.auth.accounts import deletion_requests, email_routes, records, roles
 from services.auth.accounts.models import MailCode, MailRequest, OneTimeToken
 from services.auth.db import sessions
 from services.auth.models import Account
@@ -160,7 +160,7 @@ async def test_role_forgets_what_was_requested_for_the_account(auth: AuthClient,
     token = await token_to(mail_server, THIEF)
     await post(auth, "/me/delete", headers, password=PASSWORD)
     async with sessions.begin() as session:
-        await administrators.grant(session, Actor(id="operator:ada", address="desk"), OWNER, "support")
+        await roles.grant(session, Actor(id="operator:ada", address="desk"), OWNER, "support")
     assert (await post(auth, "/email/verify", token=token)).status_code == 400
     assert await delete_at(OWNER) is None
 

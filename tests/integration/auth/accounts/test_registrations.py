@@ -9,7 +9,7 @@ from sqlalchemy import event, func, select, update
 
 from kit.audit.actor import Actor
 from services.auth.accounts import routes
-from services.auth.accounts.admin import ensure_admin
+from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.models import PendingRegistration
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, sessions

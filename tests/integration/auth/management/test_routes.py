@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from kit.audit.actor import Actor
-from services.auth.accounts import administrators
+from services.auth.accounts import roles
 from services.auth.accounts.records import find_by_email
 from services.auth.db import sessions
 from services.auth.errors import AccountBanned
@@ -133,7 +133,7 @@ async def test_operators_when_the_role_has_scopes_that_they_do_not_have_then_ref
     for address in ("ada@example.com", "root@example.com"):
         await mark_verified(address)
     async with sessions.begin() as session:
-        await administrators.grant(session, _ACTOR, "root@example.com", "admin")
+        await roles.grant(session, _ACTOR, "root@example.com", "admin")
     assert (await change(auth, program, account_id, role="support")).status_code == 200
     users = f"/auth/users/{administrator_id}"
     for answer in (
@@ -154,7 +154,7 @@ async def test_administrators_when_it_is_their_account_or_that_of_the_configurat
     for address in ("ada@example.com", "root@example.com"):
         await mark_verified(address)
     async with sessions.begin() as session:
-        await administrators.grant(session, _ACTOR, "root@example.com", "admin")
+        await roles.grant(session, _ACTOR, "root@example.com", "admin")
     other = await auth.logged_in("root@example.com")
     configured, own = await account_id_of(auth, administrator), await account_id_of(auth, other)
     for account_id, code in ((configured, "configured_administrator"), (own, "own_account")):

@@ -13,8 +13,8 @@ from contracts.revocations import RevocationList
 from contracts.tokens import AccessClaims
 from kit.audit.actor import Actor
 from kit.revocations import Revocations
-from services.auth.accounts import administrators, records
-from services.auth.accounts.admin import ensure_admin
+from services.auth.accounts import records, roles
+from services.auth.accounts.configured import ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.clients import records as client_records
 from services.auth.db import sessions
@@ -92,8 +92,8 @@ async def demote(_: AuthClient, tokens: Tokens) -> None:
     actor, address = Actor(id="operator:ada", address="desk"), claims_of(tokens).email or ""
     await mark_verified(address)
     async with sessions.begin() as session:
-        await administrators.grant(session, actor, address, "support")
-        await administrators.revoke(session, actor, address, None)
+        await roles.grant(session, actor, address, "support")
+        await roles.revoke(session, actor, address, None)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> b
     """Give an account a role. Return True if that changed its role. Raises RoleRefused for an unknown account or role, and for an
     address that is not verified (`may_have_role`).
 
-    If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_unnamed` does not return the
-    account.
+    If the account loses scopes, its sessions end. The role no longer depends on AUTH_ADMIN_EMAIL: `find_formerly_configured` does not
+    return the account.
     """
     roles = {row.name: row for row in await session.scalars(select(Role))}
     if role not in roles.keys() - {CUSTOMER}:
@@ -45,16 +45,16 @@ async def grant(session: AsyncSession, actor: Actor, email: str, role: str) -> b
     return old_role != role
 
 
-async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | None) -> None:
-    """Make an account a customer's account, and end its sessions. `named`: the address in AUTH_ADMIN_EMAIL.
+async def revoke(session: AsyncSession, actor: Actor, email: str, configured_email: str | None) -> None:
+    """Make an account a customer's account, and end its sessions. `configured_email`: the address in AUTH_ADMIN_EMAIL.
 
-    Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer, and for `named`,
-    because auth would make it an administrator again when it starts.
+    Every service refuses its access tokens within ten seconds. Raises RoleRefused for an unknown account, for a customer, and for the
+    account with `configured_email`, because auth would make it an administrator again when it starts.
     """
     account = await _get_locked(session, email)
     if account.role == CUSTOMER:
         raise RoleRefused(f"{email} has no role that can be ended: it is a customer")
-    if email == named:
+    if email == configured_email:
         raise RoleRefused(
             f"AUTH_ADMIN_EMAIL names {email}, so it would be an administrator again when auth starts. Change the variable first"
         )
@@ -64,7 +64,8 @@ async def revoke(session: AsyncSession, actor: Actor, email: str, named: str | N
 def may_have_role(account: Account) -> bool:
     """Return whether an account can get a role: its address is verified, so another person has not registered it.
 
-    An operator chose the address in AUTH_ADMIN_EMAIL, and without mail nobody can verify an address.
+    There are two exceptions: the address in AUTH_ADMIN_EMAIL, because an operator chose it, and every address of a shop without mail,
+    because nobody can verify it.
     """
     return account.email_verified or account.email == settings.auth_admin_email or not mail_is_configured()
 
@@ -91,9 +92,11 @@ async def set_role(session: AsyncSession, actor: Actor, account: Account, role: 
     await audit.record(session, AuditLogEntry, actor, act, account.id, before=before, after=after)
 
 
-async def find_unnamed(session: AsyncSession, named: str | None) -> Sequence[UUID]:
-    """Return the ids of up to MAX_LISTED administrators whose role came from AUTH_ADMIN_EMAIL, and whose address is not `named`."""
-    others = true() if named is None else Account.email != named
+async def find_formerly_configured(session: AsyncSession, configured_email: str | None) -> Sequence[UUID]:
+    """Return the ids of up to MAX_LISTED administrators that AUTH_ADMIN_EMAIL named earlier. `configured_email`: the address that it names
+    now.
+    """
+    others = true() if configured_email is None else Account.email != configured_email
     query = select(Account.id).where(Account.role == ADMIN, Account.role_from_environment, others).limit(MAX_LISTED)
     return (await session.scalars(query)).all()
 

@@ -7,8 +7,8 @@ from sqlalchemy import select
 
 from contracts.tokens import ADMIN_SCOPES
 from kit.audit.actor import Actor
-from services.auth.accounts import administrators
-from services.auth.accounts.admin import AdminBootstrap, ensure_admin
+from services.auth.accounts import roles
+from services.auth.accounts.configured import AdminBootstrap, ensure_admin
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.db import engine, sessions
 from services.auth.models import Account
@@ -117,24 +117,24 @@ async def test_administrators_when_the_environment_names_another_then_readiness_
     changed = settings.model_copy(update={"auth_admin_email": "new@example.com"})
     bootstrap = AdminBootstrap(sessions, hasher, settings)
     async with bootstrap.running():
-        assert await bootstrap.check_others() is None
+        assert await bootstrap.check_formerly_configured() is None
     bootstrap = AdminBootstrap(sessions, hasher, changed)
     with structlog.testing.capture_logs() as logs:
         async with bootstrap.running():
             assert await bootstrap.check() is None, "auth is ready"
-            assert "does not name 1 of the administrators" in str(await bootstrap.check_others())
+            assert "does not name 1 of the administrators" in str(await bootstrap.check_formerly_configured())
     (warning,) = [entry for entry in logs if entry["log_level"] == "warning"]
     assert (warning["event"], len(warning["account_ids"])) == (
         "administrators are not named by AUTH_ADMIN_EMAIL any more",
         1,
     )
     async with sessions.begin() as session:
-        assert await administrators.grant(session, ACTOR, EMAIL, "admin") is False
-    assert await bootstrap.check_others() is None
+        assert await roles.grant(session, ACTOR, EMAIL, "admin") is False
+    assert await bootstrap.check_formerly_configured() is None
     await mark_verified(email)
     async with sessions.begin() as session:
-        await administrators.grant(session, ACTOR, email, "admin")
-    assert await bootstrap.check_others() is None, "granted by a command"
+        await roles.grant(session, ACTOR, email, "admin")
+    assert await bootstrap.check_formerly_configured() is None, "granted by a command"
 
 
 async def test_readiness_of_auth_shows_administrators_that_the_environment_no_longer_names(auth: AuthClient) -> None:

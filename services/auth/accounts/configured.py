@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.log_throttling import log_failure
-from services.auth.accounts import administrators, records, recovery
+from services.auth.accounts import records, recovery, roles
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.clients.configured import ensure_payments_client
 from services.auth.models import ADMIN, Account, AuditLogEntry
@@ -118,10 +118,10 @@ class AdminBootstrap:
         """Return None if the account is up to date or not configured, else the reason (a readiness check)."""
         return None if self.done else "the administrator account is not created or updated yet"
 
-    async def check_others(self) -> str | None:
+    async def check_formerly_configured(self) -> str | None:
         """Return a sentence if there are administrators that AUTH_ADMIN_EMAIL named earlier (a readiness warning)."""
         async with self._sessions() as session:
-            found = await administrators.find_unnamed(session, self._settings.auth_admin_email)
+            found = await roles.find_formerly_configured(session, self._settings.auth_admin_email)
         if not found:
             return None
         return (
@@ -135,7 +135,7 @@ class AdminBootstrap:
             await ensure_payments_client(self._sessions, self._settings.auth_payments_client_secret, START)
             self.done = True
             async with self._sessions() as session:
-                others = await administrators.find_unnamed(session, self._settings.auth_admin_email)
+                others = await roles.find_formerly_configured(session, self._settings.auth_admin_email)
             if others:
                 log.warning(
                     "administrators are not named by AUTH_ADMIN_EMAIL any more", account_ids=list(map(str, others))
