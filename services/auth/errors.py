@@ -90,7 +90,7 @@ class MailNotFound(Problem):
 
 
 class MailNotResendable(Problem):
-    """This mail no longer waits to be sent, and its code is deleted. The owner of the account can request a new mail."""
+    """This mail no longer waits to be sent, and its token or code is deleted. The owner of the account can request a new mail."""
 
     status = 409
 

@@ -20,15 +20,14 @@ NewPassword = Annotated[
     AfterValidator(check_characters),
     AfterValidator(normalize),
 ]
+PASSWORD_DESCRIPTION = "8 to 128 characters without control characters. Passwords that are easy to guess are refused"  # noqa: S105
 
 
 class Registration(RequestModel):
     model_config = example({"email": "ada@example.com", "password": "a gate of nine hinges", "name": "Ada"})
 
     email: Email = Field(description="Stored in lower case. There can be one account for each address")
-    password: NewPassword = Field(
-        description="8 to 128 characters without control characters. Passwords that are easy to guess are refused"
-    )
+    password: NewPassword = Field(description=PASSWORD_DESCRIPTION)
     name: Line | None = Field(default=None, description="Display name")
 
 
@@ -81,7 +80,6 @@ OneTimeToken = Annotated[
 
 
 EXAMPLE_TOKEN = "x4Jt9wq0VgkXr3m1cUuQ7bYd2sLh5nZe8aPf6iKoRjE"  # noqa: S105 -- an example
-PASSWORD_DESCRIPTION = "8 to 128 characters without control characters. Passwords that are easy to guess are refused"  # noqa: S105
 CurrentPassword = Annotated[str, Field(max_length=MAX_BYTES)]
 
 

@@ -24,7 +24,7 @@ class MailStatus(StrEnum):
     """The mail server has refused the recipient for good, for example because there is no such mailbox."""
 
     FAILED = "failed"
-    """The mail server has not accepted it within a day."""
+    """It could not be sent within a day after `created_at`."""
 
 
 class Mail(Base):
@@ -54,6 +54,7 @@ class Mail(Base):
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     next_attempt_at: Mapped[datetime | None] = mapped_column(server_default=func.now())
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    """When the mail was written, or an operator last sent it again."""
     ended_at: Mapped[datetime | None]
     """When the mail was sent or given up."""
     error: Mapped[str | None]

@@ -26,9 +26,13 @@ LATE_SECONDS = 300
 """A mail that waits for longer than this is worth a warning."""
 
 mails_waiting = MeasuredGauge("auth_mails_waiting", "Mails that are not sent yet, at most 10,000 are counted")
-oldest_mail_age = MeasuredGauge("auth_mails_oldest_age_seconds", "Seconds since the oldest waiting mail was written")
+oldest_mail_age = MeasuredGauge(
+    "auth_mails_oldest_age_seconds",
+    "Seconds since the oldest waiting mail was written, or an operator last sent it again",
+)
 mails_failed = MeasuredGauge(
-    "auth_mails_failed", "Mails that the mail server did not accept within a day, of the last 30 days"
+    "auth_mails_failed",
+    "Mails that could not be sent within a day after they were written, or an operator last sent them again; of the last 30 days",
 )
 
 
@@ -39,7 +43,7 @@ async def list_mails(session: AsyncSession, status: MailStatus | None, limit: in
 
 
 async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
-    """Make a mail due now. Return it as it was. Raises MailNotFound, MailNotResendable.
+    """Make a mail due now, as if it had been written now. Return it as it was. Raises MailNotFound, MailNotResendable.
 
     A mail whose template has secrets can be sent again only while it waits, because afterwards its secrets are deleted.
     """
@@ -48,7 +52,7 @@ async def resend(session: AsyncSession, mail_id: UUID) -> Mail:
         raise MailNotFound(f"There is no mail {mail_id}: `mail list` shows them.")
     if mail.status is not MailStatus.WAITING and TEMPLATES[mail.template].secrets:
         raise MailNotResendable(
-            f"This mail is {mail.status}, and its code is deleted. The owner of the account can request a new mail."
+            f"This mail is {mail.status}, and its token or code is deleted. The owner of the account can request a new mail."
         )
     await session.execute(
         update(Mail)
