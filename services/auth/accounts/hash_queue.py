@@ -41,7 +41,7 @@ class Requester:
     key: str
     known: bool
     address: str = ""
-    """Where the request comes from. Empty if no client has requested it."""
+    """The limit address from which the requests come. Empty if no client has requested it."""
     capacity: int = MAX_WAITING_PER_REQUESTER
 
     @property
@@ -56,7 +56,7 @@ class Requester:
 
     @classmethod
     def of_account(cls, account_id: object, address: str) -> "Requester":
-        """Return the requester for an account: its known devices and its logged-in owner. `address`: where the request comes from."""
+        """Return the requester for an account: its known devices and its logged-in owner. `address`: a limit address."""
         return cls(f"account {account_id}", known=True, address=address)
 
     @classmethod
@@ -110,16 +110,16 @@ class HashQueue:
             self._free -= 1
             return
         queue = self._known if requester.known else self._unknown
-        turn = queue.join(requester)
+        waiter = queue.join(requester)
         try:
             with hashes_waiting.track_inprogress():
                 async with asyncio.timeout(self._max_wait_seconds):
-                    await turn
+                    await waiter
         except BaseException as error:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._release()  # the slot was given at the same moment
             else:
-                queue.leave(turn)
+                queue.leave(waiter)
             if isinstance(error, TimeoutError):
                 raise TooBusy from None
             raise
@@ -127,9 +127,9 @@ class HashQueue:
     def _release(self) -> None:
         queues = (self._known, self._unknown) if self._known_is_next else (self._unknown, self._known)
         for queue in queues:
-            turn = queue.next()
-            if turn is not None:
-                turn.set_result(None)
+            waiter = queue.next()
+            if waiter is not None:
+                waiter.set_result(None)
                 self._known_is_next = queue is self._unknown
                 return
         self._free += 1
@@ -146,22 +146,22 @@ class _Queue:
         """The number of waiting requests of each client network. One without waiting requests has no key."""
         self._of_group = Counter[str]()
         self._groups: OrderedDict[str, OrderedDict[str, deque[asyncio.Future[None]]]] = OrderedDict()
-        """The waiting requests by group and requester. The first group has the next turn, and in each group the first requester."""
+        """The waiters by group and requester. The first group has the next turn, and in each group the first requester."""
 
     def join(self, requester: Requester) -> asyncio.Future[None]:
-        """Return a future that is done when the request has its turn. Raises TooBusy."""
+        """Return the waiter of a request: a future that is done when the request has its turn. Raises TooBusy."""
         group = self._groups.get(requester.turn_group) or OrderedDict()
         length = len(group.get(requester.key, ()))
         if length >= requester.capacity or self._of_network[requester.network] >= self._max_of_network:
             raise TooBusy
         if len(self._waiting) >= self._max_waiting:
             self._make_room(requester)
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._groups.setdefault(requester.turn_group, OrderedDict()).setdefault(requester.key, deque()).append(turn)
-        self._waiting[turn] = requester
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._groups.setdefault(requester.turn_group, OrderedDict()).setdefault(requester.key, deque()).append(waiter)
+        self._waiting[waiter] = requester
         self._of_network[requester.network] += 1
         self._of_group[requester.turn_group] += 1
-        return turn
+        return waiter
 
     def _make_room(self, requester: Requester) -> None:
         """Refuse the last request of the largest group. Raises TooBusy if that is no larger than the group of this requester would be."""
@@ -174,39 +174,39 @@ class _Queue:
         if not refused.done():
             refused.set_exception(TooBusy())
 
-    def leave(self, turn: asyncio.Future[None]) -> None:
-        """Remove a request that no longer waits. Does nothing if it was removed already."""
-        requester = self._waiting.get(turn)
+    def leave(self, waiter: asyncio.Future[None]) -> None:
+        """Remove the waiter of a request that no longer waits. Does nothing if it was removed already."""
+        requester = self._waiting.get(waiter)
         if requester is None:
             return
-        self._remove(turn)
+        self._remove(waiter)
         group = self._groups[requester.turn_group]
-        group[requester.key].remove(turn)
+        group[requester.key].remove(waiter)
         if not group[requester.key]:
             del group[requester.key]
         if not group:
             del self._groups[requester.turn_group]
 
     def next(self) -> asyncio.Future[None] | None:
-        """Remove and return the request whose turn it is, or return None if no request waits.
+        """Remove and return the waiter of the request whose turn it is, or return None if no request waits.
 
         Its group has its next turn after all others, and its requester after the others of the group.
         """
         while self._groups:
             name, group = self._groups.popitem(last=False)
             key, waiting = group.popitem(last=False)
-            turn = waiting.popleft()
-            self._remove(turn)
+            waiter = waiting.popleft()
+            self._remove(waiter)
             if waiting:
                 group[key] = waiting
             if group:
                 self._groups[name] = group
-            if not turn.done():  # else its request was cancelled and will call `leave`
-                return turn
+            if not waiter.done():  # else its request was cancelled and will call `leave`
+                return waiter
         return None
 
-    def _remove(self, turn: asyncio.Future[None]) -> None:
-        requester = self._waiting.pop(turn)
+    def _remove(self, waiter: asyncio.Future[None]) -> None:
+        requester = self._waiting.pop(waiter)
         for counter, key in ((self._of_network, requester.network), (self._of_group, requester.turn_group)):
             counter[key] -= 1
             if not counter[key]:

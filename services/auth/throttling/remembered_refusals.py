@@ -25,7 +25,7 @@ class RememberedRefusals:
         self._ends: OrderedDict[bytes, float] = OrderedDict()
 
     def add(self, key: bytes, seconds: float) -> None:
-        """Remember that requests with this key are refused for this number of seconds."""
+        """Remember that requests with this key are refused for this number of seconds from now on. Replaces an earlier refusal."""
         self._ends.pop(key, None)
         self._ends[key] = self._clock() + seconds
         if len(self._ends) > self._size:

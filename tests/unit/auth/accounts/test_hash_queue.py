@@ -173,13 +173,14 @@ async def test_slot_when_known_devices_are_at_many_networks_of_one_ipv6_client_n
 async def test_slot_when_requests_of_an_address_were_served_cancelled_or_refused_then_its_places_are_free() -> None:
     requests = Requests(HashQueue(1, max_waiting=MAX_WAITING_KNOWN_OF_NETWORK))
     await requests.hold()
-    for requester in (0, 0, *range(1, MAX_WAITING_KNOWN_OF_NETWORK - 1)):
-        await requests.add(Requester.of_account(requester, "192.0.2.1"), f"{requester} {len(requests.tasks)}")
+    await requests.add(Requester.of_account(0, "192.0.2.1"), "first of account 0", "second of account 0")
+    for account in range(1, MAX_WAITING_KNOWN_OF_NETWORK - 1):
+        await requests.add(Requester.of_account(account, "192.0.2.1"), f"account {account}")
     await requests.add(KNOWN, "owner")  # takes the place of the second request of account 0
-    requests.tasks["1 2"].cancel()
+    requests.tasks["account 1"].cancel()
     await asyncio.sleep(0)
     await requests.add(Requester.of_account("more", "192.0.2.1"), "more")
-    assert set(await requests.serve()) == {"0 1", "1 2"}
+    assert set(await requests.serve()) == {"second of account 0", "account 1"}
     await requests.hold()
     requests.served.clear()
     for number in range(MAX_WAITING_KNOWN_OF_NETWORK):
