@@ -23,7 +23,7 @@ class CallerLimit:
     While a token cannot be verified because auth is unavailable, its request is counted for the address.
 
     `proxies`: None if the address of the client is not known; then only accounts are limited. Other Authorization schemes, such as the
-    Basic credentials of OAuth clients, are counted for the address.
+    Basic credentials of client applications, are counted for the address.
     """
 
     def __init__(self, app: ASGIApp, proxies: TrustedProxies | None, per_address: int) -> None:
@@ -46,6 +46,6 @@ class CallerLimit:
             account_requests: TokenBuckets = scope["state"]["account_requests"]
             account_requests.take(claims.sub)
         elif self.proxies is not None:
-            address = await self.proxies.client_network(scope)
+            address = await self.proxies.limit_address(scope)
             if address is not None:
                 self.addresses.take(address)

@@ -38,18 +38,18 @@ class TrustedProxies:
                 self._networks.append(ip_network(proxy))
             except ValueError:
                 self._names.append(proxy)
-        self._network_of = lru_cache(maxsize=4096)(self._find_network)
+        self._limit_address_of = lru_cache(maxsize=4096)(self._find_limit_address)
 
-    async def client_network(self, scope: Scope) -> str | None:
-        """Return the client's IPv4 address or IPv6 /64 network, or None if it is not known.
+    async def limit_address(self, scope: Scope) -> str | None:
+        """Return what limits count as the client's address: its IPv4 address or IPv6 /64 network. None if it is not known.
 
-        Providers give each IPv6 customer at least a /64, so the addresses of one client are countless, but its network is not.
+        Providers give each IPv6 customer at least a /64, so one client has countless addresses, but few networks.
         """
         if self._names:
             await self._resolve_names()
         if scope.get("client") is None:
             return None
-        return self._network_of(scope["client"][0], _forwarded_for(scope))
+        return self._limit_address_of(scope["client"][0], _forwarded_for(scope))
 
     async def client_address(self, scope: Scope) -> str | None:
         """Return the client's address, or None if it is not known."""
@@ -88,10 +88,10 @@ class TrustedProxies:
         networks = [ip_network(str(address[0]).partition("%")[0]) for *_, address in found]
         if networks != self._resolved.get(name):
             self._resolved[name] = networks
-            self._network_of.cache_clear()
+            self._limit_address_of.cache_clear()
         return True
 
-    def _find_network(self, peer: str, forwarded_for: bytes) -> str | None:
+    def _find_limit_address(self, peer: str, forwarded_for: bytes) -> str | None:
         client = self._find_client(peer, forwarded_for)
         if client is None:
             return None

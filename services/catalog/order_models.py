@@ -73,7 +73,7 @@ class Order(Base):
     placed_by_program: Mapped[bool] = mapped_column(server_default=text("false"))
     """True if a program placed the order for one of its customers. E-mail address and name are then those of that customer."""
     guest_network: Mapped[str | None]
-    """The network address of a guest, while the order is pending (orders/limits.py); otherwise NULL."""
+    """The limit address of a guest, an IPv4 address or IPv6 /64 network, while the order is pending (orders/limits.py); otherwise NULL."""
     customer_changed_at: Mapped[datetime | None]
     """When auth changed the account to the e-mail address and name that the order has; NULL if they are those of the token."""
     status: Mapped[OrderStatus] = mapped_column(text_enum(OrderStatus), server_default=OrderStatus.PENDING.value)

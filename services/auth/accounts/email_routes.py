@@ -28,7 +28,7 @@ from services.auth.errors import (
 )
 from services.auth.mail.waiting import require_mail
 from services.auth.throttling import address_limits
-from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
 
@@ -59,7 +59,7 @@ async def request_verification_mail(
     request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> None:
     """Send another mail to verify the address, if it has an account and is not verified. The answer is the same for every address."""
-    await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
+    await address_limits.count(session, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
     await request_mail(session, RequestKind.VERIFY_EMAIL, request.email)
 
 
@@ -77,7 +77,7 @@ async def request_email_code(
     Log in with POST /auth/token: grant_type=urn:shop:grant-type:mail-code, the `challenge` of this answer and the `code` of the mail. It is
     valid for 10 minutes and 5 attempts.
     """
-    await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
+    await address_limits.count(session, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
     challenge = await mail_codes.request_code(session, request.email)
     return MailCodeChallenge(challenge=challenge, expires_in=int(mail_codes.LIFETIME.total_seconds()))
 

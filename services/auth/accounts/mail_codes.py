@@ -51,7 +51,7 @@ async def request_code(session: AsyncSession, email: str) -> str:
 
 
 async def answer_requests(session: AsyncSession, limit: int) -> int:
-    """Write the mails of up to `limit` codes whose address has a customer's account, and delete the codes themselves.
+    """Handle up to `limit` waiting codes: write the mail if the address has a customer's account, and clear `code`; the digest stays.
 
     Return their number.
     """

@@ -67,7 +67,7 @@ async def count_code(session: AsyncSession, email: str) -> bool:
 
 async def uncount_code(session: AsyncSession, email: str) -> None:
     """Undo `count_code`, because the code was correct."""
-    counted = update(MailBucket).where(MailBucket.email_digest == _digest(f"codes {email}"))
+    counted = update(MailBucket).where(MailBucket.key_digest == _digest(f"codes {email}"))
     await session.execute(counted.values(full_at=MailBucket.full_at - WRONG_CODE_REFILL))
 
 
@@ -88,27 +88,27 @@ def _digest(name: str) -> bytes:
 
 async def _count(session: AsyncSession, name: str, refill: timedelta, capacity: int = CAPACITY) -> None:
     digest = _digest(name)
-    next_mail_at = MailBucket.full_at - (capacity - 1) * refill
+    next_token_at = MailBucket.full_at - (capacity - 1) * refill
     counted = await session.execute(
         insert(MailBucket)
-        .values(email_digest=digest, full_at=_NOW + refill)
+        .values(key_digest=digest, full_at=_NOW + refill)
         .on_conflict_do_update(
-            index_elements=[MailBucket.email_digest],
+            index_elements=[MailBucket.key_digest],
             set_={"full_at": func.greatest(MailBucket.full_at, _NOW) + refill},
-            where=next_mail_at <= _NOW,
+            where=next_token_at <= _NOW,
         )
         .returning(MailBucket.full_at)
     )
     if counted.first() is None:
-        at: datetime = (await session.scalars(select(next_mail_at).where(MailBucket.email_digest == digest))).one()
+        at: datetime = (await session.scalars(select(next_token_at).where(MailBucket.key_digest == digest))).one()
         raise TooManyMails((at - datetime.now(at.tzinfo)).total_seconds())
 
 
 async def delete_full(session: AsyncSession, limit: int) -> int:
     """Delete up to `limit` buckets that are full again. Return their number. Skip those that another transaction has locked."""
-    full = select(MailBucket.email_digest).where(MailBucket.full_at < func.now()).limit(limit)
+    full = select(MailBucket.key_digest).where(MailBucket.full_at < func.now()).limit(limit)
     locked = full.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
-        delete(MailBucket).where(MailBucket.email_digest.in_(select(locked))).returning(MailBucket.email_digest)
+        delete(MailBucket).where(MailBucket.key_digest.in_(select(locked))).returning(MailBucket.key_digest)
     )
     return len(deleted.all())

@@ -82,7 +82,7 @@ class MailBucket(Base):
 
     __tablename__ = "mail_buckets"
 
-    email_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    key_digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
     """SHA-256 of the kind of limit and the address or account."""
     full_at: Mapped[datetime] = mapped_column(index=True)
     """When the bucket is full again. Each mail makes it later (mail_limits.py)."""

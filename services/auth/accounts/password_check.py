@@ -26,7 +26,7 @@ async def check_password(
     a pause, and TooBusy. No transaction may be open: hashing is slow.
     """
     key = failed_logins.key_of_account(account.id)
-    async with hasher.slot(Requester.of_account(account.id, source.address), source.disconnected):
+    async with hasher.slot(Requester.of_account(account.id, source.limit_address), source.disconnected):
         async with sessions.begin() as session:
             started_at = await failed_logins.start_attempt(session, key)
             seconds = 0.0 if started_at else await failed_logins.seconds_to_wait(session, key)

@@ -23,7 +23,7 @@ from services.auth.errors import (
     WrongPassword,
 )
 from services.auth.throttling import address_limits, devices
-from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
 from services.auth.throttling.devices import DEVICE_COOKIE
 from services.auth.throttling.remembered_refusals import CurrentRefusals
 from services.auth.throttling.request_source import CurrentRequestSource
@@ -66,7 +66,7 @@ async def forgot_password(
     request: MailAddress, session: Transaction, source: CurrentRequestSource, refusals: CurrentRefusals
 ) -> None:
     """Send a mail with a token for POST /auth/password/reset, if the address has an account. The answer is the same for every address."""
-    await address_limits.count(session, refusals, FAILED_LOGINS, source.address)
+    await address_limits.count(session, refusals, FAILED_LOGINS_AND_MAIL_REQUESTS, source.limit_address)
     await request_mail(session, RequestKind.RESET_PASSWORD, request.email)
 
 

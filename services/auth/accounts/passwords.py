@@ -42,7 +42,7 @@ async def change_password(
         account = await records.get_for_caller(session, caller)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
     await check_password(sessions, hasher, source, account, current)
-    async with hasher.slot(Requester.of_account(account.id, source.address), source.disconnected):
+    async with hasher.slot(Requester.of_account(account.id, source.limit_address), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         locked = await records.lock_for_caller(session, caller, account.password_hash)
@@ -87,7 +87,7 @@ async def reset_password(
         found = await one_time_tokens.find(session, token, TokenPurpose.RESET_PASSWORD)
         account = await session.get_one(Account, found.account_id)
     check_not_easy(new, account.address, account.name, settings.auth_shop_name)
-    async with hasher.slot(Requester.of_account(account.id, source.address), source.disconnected):
+    async with hasher.slot(Requester.of_account(account.id, source.limit_address), source.disconnected):
         new_hash = await hasher.hash(new)
     async with sessions.begin() as session:
         used = await one_time_tokens.use(session, token, TokenPurpose.RESET_PASSWORD)
@@ -103,7 +103,7 @@ async def reset_password(
         await revoke_sessions(session, used.account_id)
         await devices.forget_all(session, used.account_id)
         device_token = await devices.remember(session, used.account_id, None)
-        await failed_logins.end_pause(session, failed_logins.key_of_name(used.email))
+        await failed_logins.reset_failures(session, failed_logins.key_of_name(used.email))
         await _tell_owner(session, account)
     remove_refusals_of_name(refusals, used.email)
     return device_token

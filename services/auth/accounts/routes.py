@@ -82,11 +82,11 @@ async def register_account(
     (AUTH_REGISTRATION), this token creates the account. The answer is then 202 for every address: if it has an account, the mail says so.
     A guest stays a guest in this case, and can be merged into the account after a login.
     """
-    async with refusal_delay.request_of(source.address):
-        address_limits.check(refusals, REGISTRATIONS, source.address)
-        async with hasher.slot(Requester.of_registrations(source.address), source.disconnected):
+    async with refusal_delay.request_of(source.limit_address):
+        address_limits.check(refusals, REGISTRATIONS, source.limit_address)
+        async with hasher.slot(Requester.of_registrations(source.limit_address), source.disconnected):
             async with sessions.begin() as counting:
-                await address_limits.count(counting, refusals, REGISTRATIONS, source.address)
+                await address_limits.count(counting, refusals, REGISTRATIONS, source.limit_address)
             password_hash = await _hash_password(registration, hasher)
     email, name = registration.email, registration.name
     if settings.auth_registration is RegistrationMode.VERIFIED:

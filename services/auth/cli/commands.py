@@ -94,7 +94,7 @@ def revoke(email: Email) -> None:
 
 
 client = create_cli(
-    "Register and change client applications: programs with secrets, and public apps with which people log in."
+    "Register and change client applications: programs with secrets, and public clients with which people log in."
 )
 secret = create_cli("Add and remove the secrets of a program. It can have two at the same time.")
 cli.add_typer(client, name="client")
@@ -115,7 +115,7 @@ def create_client(
         ),
     ] = None,
     public: Annotated[
-        bool, typer.Option("--public", help="An app with which people log in. It has no secret.")
+        bool, typer.Option("--public", help="A public client: an app with which people log in, without a secret.")
     ] = False,
 ) -> None:
     """Register a client application. Prints the secret of a program, which cannot be shown again.

@@ -34,7 +34,7 @@ class ClientCredentials:
 
 
 async def authenticate_client(session: AsyncSession, credentials: ClientCredentials) -> Client:
-    """Return the client of a request: a public one without a secret, or a confidential one with one of its secrets.
+    """Return the client of a request: a public one without a secret, or a program with one of its secrets.
 
     Raises InvalidClient for an unknown id, and for a missing, wrong or unexpected secret; the client cannot tell these apart.
     """
@@ -55,10 +55,10 @@ async def authenticate_client(session: AsyncSession, credentials: ClientCredenti
     raise InvalidClient
 
 
-async def authenticate_app(session: AsyncSession, credentials: ClientCredentials | None) -> Client:
+async def authenticate_public_client(session: AsyncSession, credentials: ClientCredentials | None) -> Client:
     """Return the public client with which a person logs in, by default DEFAULT_CLIENT.
 
-    Raises InvalidClient, and UnauthorizedClient for a confidential client: programs do not handle the passwords of people.
+    Raises InvalidClient, and UnauthorizedClient for a program: programs do not handle the passwords of people.
     """
     client = await authenticate_client(session, credentials or ClientCredentials(DEFAULT_CLIENT, ""))
     if not client.public:

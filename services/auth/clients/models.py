@@ -11,8 +11,7 @@ from services.auth.models import Base
 class Client(Base):
     """A client application (RFC 6749 section 2.1).
 
-    A confidential client is a program that gets access tokens for itself, with a secret. A public client is an app with which people log
-    in; it cannot keep a secret.
+    A program gets access tokens for itself, with a secret. A public client is an app with which people log in; it cannot keep a secret.
     """
 
     __tablename__ = "clients"
@@ -20,7 +19,7 @@ class Client(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     public: Mapped[bool]
     scope: Mapped[str]
-    """Space-separated. Confidential: the scopes of the program. Public: what the tokens of people may carry at most."""
+    """Space-separated. Of a program: the scopes of its tokens. Of a public client: the scopes that the tokens of people have at most."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     @property
@@ -29,7 +28,7 @@ class Client(Base):
 
 
 class ClientSecret(Base):
-    """A secret of a confidential client."""
+    """A secret of a program."""
 
     __tablename__ = "client_secrets"
 

@@ -23,8 +23,9 @@ MARGIN = timedelta(seconds=90)
 """How much longer than the token an entry is kept: for the allowed difference of clocks, and for a token that is signed a moment later."""
 
 MAX_ENTRIES = 20_000
-"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. If there are more, it refuses
-every token that was issued before the last of the others was revoked. Clients whose sessions have not ended then refresh their tokens."""
+"""The published list names at most this many sessions, subjects and tokens: the last ones that were revoked. For the
+entries that it leaves out, services refuse every token that was issued before the newest of them. Clients whose sessions have not ended
+then refresh their tokens."""
 
 
 async def revoke_sessions(session: AsyncSession, account_id: UUID, *, keep: str | None = None) -> int:

@@ -1,8 +1,8 @@
-"""Limits for each address: an IPv4 address, or an IPv6 /64 network.
+"""Limits for each limit address: an IPv4 address, or an IPv6 /64 network.
 
-Thousands of honest customers of a mobile network can share one address. So a login that succeeds costs nothing: its token is taken before
-the password is verified, because concurrent attempts could exceed the limit otherwise, and it is given back afterwards. Known devices do
-not use these buckets.
+Thousands of honest customers of a mobile network can share one address. So a login that succeeds costs nothing: a token of the bucket is
+taken before the password is verified, because concurrent attempts could exceed the limit otherwise, and it is given back afterwards. Known
+devices do not use these buckets.
 
 A request from an IPv6 /64 network also takes a token of its /48 network, whose bucket is larger: mobile networks divide a /48 among many
 customers, but one customer of a provider may have a whole one.
@@ -49,7 +49,9 @@ class Bucket:
         return [(of_network, network), (self, address)]
 
 
-FAILED_LOGINS = Bucket(BucketKind.FAILED_LOGINS, capacity=30, refill=timedelta(seconds=2), limit="address")
+FAILED_LOGINS_AND_MAIL_REQUESTS = Bucket(
+    BucketKind.FAILED_LOGINS_AND_MAIL_REQUESTS, capacity=30, refill=timedelta(seconds=2), limit="address"
+)
 """Failed logins from unknown devices, and requests for a mail to any address."""
 
 REGISTRATIONS = Bucket(BucketKind.REGISTRATIONS, capacity=60, refill=timedelta(seconds=1), limit="registrations")

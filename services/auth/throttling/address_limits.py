@@ -12,25 +12,25 @@ from services.auth.throttling.remembered_refusals import RememberedRefusals
 log = structlog.get_logger("limits")
 
 
-def check(refusals: RememberedRefusals, bucket: Bucket, address: str) -> None:
-    """Raise TooManyRequests if this process remembers that requests of this address are refused at the moment."""
-    seconds = refusals.seconds_left(bucket.key(address))
+def check(refusals: RememberedRefusals, bucket: Bucket, limit_address: str) -> None:
+    """Raise TooManyRequests if this process remembers that requests of this limit address are refused at the moment."""
+    seconds = refusals.seconds_left(bucket.key(limit_address))
     if seconds > 0:
-        raise _refusal(bucket, address, seconds)
+        raise _refusal(bucket, limit_address, seconds)
 
 
-async def count(session: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, address: str) -> None:
+async def count(session: AsyncSession, refusals: RememberedRefusals, bucket: Bucket, limit_address: str) -> None:
     """Count a request, whatever its result. Raises TooManyRequests. The bucket is locked until the end of the transaction."""
-    check(refusals, bucket, address)
-    if await address_buckets.take(session, bucket, address):
+    check(refusals, bucket, limit_address)
+    if await address_buckets.take(session, bucket, limit_address):
         return
-    seconds = await address_buckets.seconds_to_wait(session, bucket, address)
+    seconds = await address_buckets.seconds_to_wait(session, bucket, limit_address)
     if seconds > 0:
-        refusals.add(bucket.key(address), seconds)
-    raise _refusal(bucket, address, max(1.0, seconds))
+        refusals.add(bucket.key(limit_address), seconds)
+    raise _refusal(bucket, limit_address, max(1.0, seconds))
 
 
-def _refusal(bucket: Bucket, address: str, seconds: float) -> TooManyRequests:
+def _refusal(bucket: Bucket, limit_address: str, seconds: float) -> TooManyRequests:
     throttled_total.labels(bucket.limit).inc()
-    log.info("request throttled", limit=bucket.limit, address=address)
+    log.info("request throttled", limit=bucket.limit, limit_address=limit_address)
     return TooManyRequests(seconds)

@@ -4,9 +4,9 @@ The pause doubles with each further failure, up to a minute. Failures are counte
 each known device on its own, so guessing does not keep the owner out on a known device. They are counted for user names without an account
 too, so pauses do not show which accounts exist.
 
-If the shop sends mail, no password is tried any more after MAX_FAILURES failures in a row: the owner then logs in with a mail code, on a
-known device or after a password reset, and this ends the refusals. If the shop sends no mail, there are only pauses, because otherwise an
-attacker could lock the owner out.
+If the shop sends mail, no password is tried any more after MAX_FAILURES failures in a row: the owner then logs in with a mail code, or with
+the password on a known device, or resets the password. Each of these ends the refusals. If the shop sends no mail, there are only pauses,
+because otherwise an attacker could lock the owner out.
 
 An attempt is counted before the password is verified, in a row that its transaction locks. So concurrent attempts cannot exceed the limits.
 If the attempt succeeds, it is removed.
@@ -40,8 +40,8 @@ RETENTION_OF_MAX_FAILURES = timedelta(days=90)
 """How long the failures are remembered after MAX_FAILURES: as long as a device is known after its last login."""
 
 RETENTION_WITHOUT_PAUSE = timedelta(minutes=15)
-"""How long fewer than FREE_ATTEMPTS failures are remembered. So four guesses in this time cause no pause, fewer than the one a minute that
-the pauses allow."""
+"""How long fewer than FREE_ATTEMPTS failures are remembered. Four guesses in 15 minutes cause no pause: that is slower than the
+one a minute allowed by the pauses."""
 
 _TIME = DateTime(timezone=True)
 _NOW = func.clock_timestamp(type_=_TIME)
@@ -102,16 +102,18 @@ async def has_max_failures(session: AsyncSession, key: bytes) -> bool:
     return await session.scalar(select(FailedLogin.failures).where(*row)) is not None
 
 
-async def start_attempt(session: AsyncSession, key: bytes, *, up_to_max_failures: bool = False) -> datetime | None:
+async def start_attempt(
+    session: AsyncSession, key: bytes, *, refuse_after_max_failures: bool = False
+) -> datetime | None:
     """Count an attempt and return the time by which `record_success` finds it. Return None if it is not allowed now.
 
-    `up_to_max_failures`: it is not allowed after MAX_FAILURES in a row either.
+    `refuse_after_max_failures`: it is not allowed after MAX_FAILURES in a row either.
 
     After FREE_ATTEMPTS failures, it also starts the next pause. So of several concurrent attempts after a pause, only the first one
     continues.
     """
     allowed = _next_attempt_at() <= _NOW
-    if up_to_max_failures:
+    if refuse_after_max_failures:
         allowed &= FailedLogin.failures < MAX_FAILURES
     first = insert(FailedLogin).values(
         key=key, attempt_times=func.array_append(cast([], _TIMES), _NOW), forget_at=_NOW + RETENTION_WITHOUT_PAUSE
@@ -161,12 +163,12 @@ async def record_success(session: AsyncSession, key: bytes, started_at: datetime
         )
 
 
-async def end_pause(session: AsyncSession, key: bytes) -> None:
+async def reset_failures(session: AsyncSession, key: bytes) -> None:
     """Reset the number of failures. The failed attempts of the last minute still count for ATTEMPTS_PER_MINUTE."""
     await session.execute(update(FailedLogin).where(FailedLogin.key == key).values(failures=0, next_attempt_at=_NOW))
 
 
-async def end_max_failures(session: AsyncSession, key: bytes) -> None:
+async def reset_max_failures(session: AsyncSession, key: bytes) -> None:
     """Reset the number of failures if there were MAX_FAILURES in a row. Fewer stay counted, with their pauses."""
     row = (FailedLogin.key == key, FailedLogin.failures >= MAX_FAILURES)
     await session.execute(update(FailedLogin).where(*row).values(failures=0, next_attempt_at=_NOW))

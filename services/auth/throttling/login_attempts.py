@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.auth.errors import MailCodeRequired, OAuthError, TooManyFailedLogins
 from services.auth.metrics import throttled_total
 from services.auth.throttling import address_buckets, failed_logins
-from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
 from services.auth.throttling.devices import KnownDevice
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 
@@ -25,13 +25,13 @@ MAIL_CODE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class LoginAttempt:
-    """A login with a user name from an address, perhaps from a known device of the account. E-mail addresses are normalized."""
+    """A login with a user name, perhaps from a known device of the account. E-mail addresses are normalized."""
 
     refusals: RememberedRefusals
     name: str
-    address: str
+    limit_address: str
     device: KnownDevice | None
-    mail_sent: bool = False
+    shop_sends_mail: bool = False
     """Whether the shop sends mail, so that an owner can log in without trying a password."""
 
     def check(self) -> None:
@@ -47,13 +47,19 @@ class LoginAttempt:
         Raises TooManyFailedLogins, MailCodeRequired. The caller then rolls back the transaction, so nothing is counted.
         """
         # Lock the address before the user name, as in every transaction that counts both: concurrent ones would deadlock otherwise.
-        if self.device is None and not await address_buckets.take(session, FAILED_LOGINS, self.address):
-            seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, self.address)
-            raise self._refuse(FAILED_LOGINS.limit, seconds)
-        started_at = await failed_logins.start_attempt(session, self._key, up_to_max_failures=self.mail_sent)
+        if self.device is None and not await address_buckets.take(
+            session, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address
+        ):
+            seconds = await address_buckets.seconds_to_wait(
+                session, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address
+            )
+            raise self._refuse(FAILED_LOGINS_AND_MAIL_REQUESTS.limit, seconds)
+        started_at = await failed_logins.start_attempt(
+            session, self._key, refuse_after_max_failures=self.shop_sends_mail
+        )
         if started_at is not None:
             return started_at
-        if self.mail_sent and await failed_logins.has_max_failures(session, self._key):
+        if self.shop_sends_mail and await failed_logins.has_max_failures(session, self._key):
             raise self._refuse(MAIL_CODE, MAIL_CODE_SECONDS)
         raise self._refuse(self._own_limit, await failed_logins.seconds_to_wait(session, self._key))
 
@@ -68,10 +74,10 @@ class LoginAttempt:
         On a known device, it also lets other devices of the owner log in with the password again, if there were too many failures.
         """
         if self.device is None:
-            await address_buckets.give_back(session, FAILED_LOGINS, self.address)
+            await address_buckets.give_back(session, FAILED_LOGINS_AND_MAIL_REQUESTS, self.limit_address)
         await failed_logins.record_success(session, self._key, started_at)
         if self.device is not None:
-            await failed_logins.end_max_failures(session, failed_logins.key_of_name(self.name))
+            await failed_logins.reset_max_failures(session, failed_logins.key_of_name(self.name))
         for key in self._limits().values():
             self.refusals.remove(key)
         remove_refusals_of_name(self.refusals, self.name)
@@ -89,7 +95,14 @@ class LoginAttempt:
     def _limits(self) -> dict[str, bytes]:
         """Return the keys of the limits that apply, by the label of the metric."""
         limits = {self._own_limit: self._key, MAIL_CODE: _mail_code_key(self._key)}
-        return limits if self.device is not None else {**limits, FAILED_LOGINS.limit: FAILED_LOGINS.key(self.address)}
+        return (
+            limits
+            if self.device is not None
+            else {
+                **limits,
+                FAILED_LOGINS_AND_MAIL_REQUESTS.limit: FAILED_LOGINS_AND_MAIL_REQUESTS.key(self.limit_address),
+            }
+        )
 
     def _refuse(self, limit: str, seconds: float) -> OAuthError:
         """Remember the refusal and return the error. `seconds` is 0 if the limit has ended since the attempt was refused."""

@@ -12,14 +12,15 @@ from services.auth.models import Base
 
 
 class FailedLogin(Base):
-    """Consecutive failed logins with a user name from unknown devices, or from one known device. The user name may have no account."""
+    """Consecutive failed logins with a user name from unknown devices, or from one known device; or consecutive wrong passwords that a
+    logged-in account sends. The user name may have no account."""
 
     __tablename__ = "failed_logins"
 
     key: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    """SHA-256 of the user name or of the device (failed_logins.py)."""
+    """SHA-256 of the user name, the device or the account (failed_logins.py)."""
     failures: Mapped[int] = mapped_column(server_default=text("0"))
-    """Failed logins since the last successful one."""
+    """Failures since the last success."""
     attempt_times: Mapped[list[datetime]] = mapped_column(ARRAY(DateTime(timezone=True)))
     """When the last attempts began, at most ATTEMPTS_PER_MINUTE, without those that succeeded. An attempt may still be running."""
     next_attempt_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -29,7 +30,7 @@ class FailedLogin(Base):
 
 
 class BucketKind(StrEnum):
-    FAILED_LOGINS = "failed_logins"
+    FAILED_LOGINS_AND_MAIL_REQUESTS = "failed_logins_and_mail_requests"
     REGISTRATIONS = "registrations"
     GUESTS = "guests"
 

@@ -1,7 +1,7 @@
-"""The network of one IPv6 customer: a /48.
+"""The client network: the /48 network of an IPv6 client.
 
-Providers give a site up to a /48 (RFC 6177), which has 65,536 networks of the size that the limits of an address count. A client that has
-one must not count as 65,536 clients.
+Providers give a site up to a /48 (RFC 6177), which has 65,536 /64 networks, each of which counts as one address. A client that has a whole
+/48 must not count as 65,536 clients.
 """
 
 from functools import lru_cache
@@ -12,7 +12,7 @@ NETWORK_PREFIX = 48
 
 @lru_cache(maxsize=4096)
 def client_network(address: str) -> str:
-    """Return the /48 network of an IPv6 /64 network, and any other address as it is. `address`: as RequestSource has it."""
+    """Return the /48 network of an IPv6 /64 network, and any other address as it is. `address`: a limit address."""
     if ":" not in address:
         return address
     return str(IPv6Network(address).supernet(new_prefix=NETWORK_PREFIX))

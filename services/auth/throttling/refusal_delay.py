@@ -34,7 +34,7 @@ class RefusalDelay:
 
     @asynccontextmanager
     async def request_of(self, address: str) -> AsyncIterator[None]:
-        """Count a request of an address during the `with` block. If the block raises a refusal, it may be raised again after a delay."""
+        """Count a request of an address during the `with` block. If the block raises a refusal, it may leave the block a second later."""
         self._running[address] += 1
         try:
             yield

@@ -16,7 +16,7 @@ UNKNOWN_ADDRESS = "unknown"
 class RequestSource:
     """The address that the limits count, and whether the client has gone away."""
 
-    address: str
+    limit_address: str
     """An IPv4 address or an IPv6 /64 network, from X-Forwarded-For only if the peer is one of TRUSTED_PROXIES."""
     disconnected: Callable[[], Awaitable[bool]]
 
@@ -24,8 +24,8 @@ class RequestSource:
 async def source_of(request: Request) -> RequestSource:
     """Return the source of a request."""
     proxies: TrustedProxies = request.state.trusted_proxies
-    address = await proxies.client_network(request.scope)
-    return RequestSource(address or UNKNOWN_ADDRESS, request.is_disconnected)
+    limit_address = await proxies.limit_address(request.scope)
+    return RequestSource(limit_address or UNKNOWN_ADDRESS, request.is_disconnected)
 
 
 CurrentRequestSource = Annotated[RequestSource, Depends(source_of)]

@@ -1,4 +1,5 @@
-"""The grant types of the token endpoint: password, refresh token and client credentials (RFC 6749 sections 4.3, 6 and 4.4).
+"""The grant types of the token endpoint: password, mail code, refresh token and client credentials (RFC 6749 sections 4.3, 4.5, 6 and
+4.4); and the tokens of a new guest.
 
 No transaction is open while a password is hashed. A failed login and a revoked family are committed before the error is raised.
 """
@@ -12,7 +13,7 @@ from services.auth.accounts import guests, mail_codes, records
 from services.auth.accounts.hash_queue import Requester
 from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
-from services.auth.clients.authentication import ClientCredentials, authenticate_app, authenticate_client
+from services.auth.clients.authentication import ClientCredentials, authenticate_client, authenticate_public_client
 from services.auth.email_addresses import normalize_email
 from services.auth.errors import InvalidGrant, InvalidRequest, TooManyFailedLogins, UnauthorizedClient
 from services.auth.mail.waiting import mail_is_configured
@@ -22,7 +23,7 @@ from services.auth.sessions import refresh_tokens
 from services.auth.sessions.origin import Origin
 from services.auth.settings import RegistrationMode, settings
 from services.auth.throttling import address_buckets, devices, failed_logins
-from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
 from services.auth.throttling.login_attempts import LoginAttempt, remove_refusals_of_name
 from services.auth.throttling.remembered_refusals import RememberedRefusals
 from services.auth.throttling.request_source import RequestSource
@@ -88,16 +89,20 @@ async def log_in(
     TooManyFailedLogins, MailCodeRequired, TooBusy.
     """
     name, email = _checked_names(login)
-    address = login.source.address
+    limit_address = login.source.limit_address
     async with reading_sessions() as session:
         device = await devices.find(session, login.device_token, email)
-    attempt = LoginAttempt(refusals, name, address, device, mail_is_configured())
+    attempt = LoginAttempt(refusals, name, limit_address, device, mail_is_configured())
     attempt.check()
-    requester = Requester.of_address(address) if device is None else Requester.of_account(device.account_id, address)
+    requester = (
+        Requester.of_address(limit_address)
+        if device is None
+        else Requester.of_account(device.account_id, limit_address)
+    )
     async with hasher.slot(requester, login.source.disconnected):
         attempt.check()  # a request with the same name or address may have been refused meanwhile: then this one needs no query
         async with sessions.begin() as session:
-            client = await authenticate_app(session, login.client)
+            client = await authenticate_public_client(session, login.client)
             started_at = await attempt.start(session)
             account = await records.find_by_email(session, email)
         correct, new_hash = await hasher.verify(login.password, account.password_hash if account else None)
@@ -162,20 +167,20 @@ async def log_in_with_code(
 
     Raises InvalidGrant for a wrong, used or expired code, InvalidClient, UnauthorizedClient, InvalidScope, TooManyFailedLogins.
     """
-    address = login.source.address
+    limit_address = login.source.limit_address
     async with sessions.begin() as session:
-        client = await authenticate_app(session, login.client)
-        if not await address_buckets.take(session, FAILED_LOGINS, address):
-            seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS, address)
-            throttled_total.labels(FAILED_LOGINS.limit).inc()
+        client = await authenticate_public_client(session, login.client)
+        if not await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address):
+            seconds = await address_buckets.seconds_to_wait(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
+            throttled_total.labels(FAILED_LOGINS_AND_MAIL_REQUESTS.limit).inc()
             raise TooManyFailedLogins(max(1, math.ceil(seconds)))
         account = await mail_codes.use(session, login.challenge, login.code)
         if account is not None:
-            await address_buckets.give_back(session, FAILED_LOGINS, address)
+            await address_buckets.give_back(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
             granted = select_scope(login.scope, account.scopes & client.scopes)
             issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
             device_token = await devices.remember(session, account.id, None)
-            await failed_logins.end_pause(session, failed_logins.key_of_name(account.address))
+            await failed_logins.reset_failures(session, failed_logins.key_of_name(account.address))
     if account is None:
         raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
     remove_refusals_of_name(refusals, account.address)
@@ -194,7 +199,7 @@ async def refresh(
     """Use a refresh token. Raises InvalidGrant, InvalidClient, UnauthorizedClient, InvalidScope.
 
     A client that names itself must be the one that logged in. After InvalidScope the token is unused and can be sent again, so a request
-    with a scope needs a transaction, and so does every request that could be refused.
+    with a scope needs a transaction, and so does one whose credentials cannot be those of a public client.
     """
     rotation = None
     if scope is None and (credentials is None or credentials.may_be_public):
@@ -203,7 +208,7 @@ async def refresh(
     if rotation is not None:
         return _refreshed(rotation, select_scope(None, rotation.scopes))
     async with sessions.begin() as session:
-        named = None if credentials is None else (await authenticate_app(session, credentials)).id
+        named = None if credentials is None else (await authenticate_public_client(session, credentials)).id
         rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, named)
         granted = "" if rotation is None else select_scope(scope, rotation.scopes)
     if rotation is None:
@@ -231,7 +236,7 @@ async def begin_as_guest(
 ) -> Grant:
     """Create a guest with a session. Raises InvalidClient, UnauthorizedClient."""
     async with sessions.begin() as session:
-        client = await authenticate_app(session, credentials)
+        client = await authenticate_public_client(session, credentials)
         guest = await guests.create(session)
         scope = select_scope(None, guest.scopes & client.scopes)
         login = await refresh_tokens.issue(session, guest, client.id, scope, origin)

@@ -60,9 +60,9 @@ async def create_guest(
     e-mail address and a password, and it keeps its id and orders; POST /auth/guests/merge gives the orders to another account.
     """
     response.headers.update(NO_STORE)
-    address_limits.check(refusals, GUESTS, source.address)
+    address_limits.check(refusals, GUESTS, source.limit_address)
     async with sessions.begin() as session:
-        await address_limits.count(session, refusals, GUESTS, source.address)
+        await address_limits.count(session, refusals, GUESTS, source.limit_address)
     grant = await grants.begin_as_guest(sessions, client, origin)
     access_token = sign_access_token(
         await key_ring.signing_key(), grant.subject, client_id=grant.client_id, scope=grant.scope, sid=grant.sid

@@ -1,4 +1,4 @@
-"""Error responses of RFC 6749 for the token endpoint and the revocation endpoint."""
+"""Error responses of RFC 6749, for the token endpoint, the revocation endpoint and POST /auth/guests."""
 
 from collections.abc import Iterator
 from typing import Any, TypeVar

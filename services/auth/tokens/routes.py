@@ -83,15 +83,15 @@ _DEVICE_COOKIE = {
     },
 )
 async def get_access_token(request: Request) -> Response:
-    """Log in with a password, use a refresh token, or get an access token for an OAuth client.
+    """Log in with a password or a mail code, use a refresh token, or get an access token for a program.
 
-    An app with which people log in sends its `client_id` and no secret; without a `client_id`, it is the app `shop`. A login returns an
-    access token and a refresh token. A refresh token can be used once. If the response is lost, send the same token again within 10
-    seconds: it returns the same next token. Using it later, or using an older token, revokes all refresh tokens of the login, and the
+    A public client, an app with which people log in, sends its `client_id` and no secret; without a `client_id`, it is the public client
+    `shop`. A login returns an access token and a refresh token. A refresh token can be used once. If the response is lost, send the same
+    token again within 10 seconds: it returns the same next token. Using it later, or using an older token, ends the session, and the
     customer must log in again.
 
     A login also returns a device token, which is valid for 90 days after the last login. Send it with the next login on this device: failed
-    logins elsewhere, with this user name or from this network, then do not delay it.
+    logins elsewhere, with this user name or from this address, then do not delay it.
 
     After 100 failed logins in a row with a user name on unknown devices, logins with a password on unknown devices get 403
     `mail_code_required`. The owner then logs in with a code from a mail (POST /auth/email/code), resets the password (POST
@@ -155,7 +155,7 @@ async def _log_in(request: Request, form: TokenForm, client: ClientCredentials |
     hasher: PasswordHasher = request.state.password_hasher
     refusals: RememberedRefusals = request.state.remembered_refusals
     refusal_delay: RefusalDelay = request.state.refusal_delay
-    async with refusal_delay.request_of(source.address):
+    async with refusal_delay.request_of(source.limit_address):
         return await observe_login(
             grants.log_in(sessions, reading_sessions, hasher, refusals, login),
             method="password",
@@ -200,5 +200,5 @@ async def revoke_token(
         if "token" not in await request.form():  # FastAPI reads an empty parameter as absent
             raise InvalidRequest("token: missing")
         return
-    owner = None if client is None else (await authenticate_client(session, client)).id
-    await revoke(session, request.state.verifier, token, owner)
+    sending_client_id = None if client is None else (await authenticate_client(session, client)).id
+    await revoke(session, request.state.verifier, token, sending_client_id)

@@ -36,11 +36,11 @@ class StatusLimitState(TypedDict):
 
 
 @raises(TooManyRequests)
-async def limit_address(request: Request) -> None:
-    """Count a request for the IP address of the client. Raises TooManyRequests."""
+async def limit_status_requests(request: Request) -> None:
+    """Count a request for the limit address of the client. Raises TooManyRequests."""
     proxies: TrustedProxies = request.state.trusted_proxies
     buckets: TokenBuckets = request.state.status_requests
-    address = await proxies.client_network(request.scope)
+    address = await proxies.limit_address(request.scope)
     if address is not None:
         buckets.take(address)
 
@@ -95,7 +95,7 @@ class OrderStatusView(ResponseModel):
 
 @router.get(
     "/status/{status_token}",
-    dependencies=[Depends(limit_address)],
+    dependencies=[Depends(limit_status_requests)],
     summary="Get the status of an order by its status token",
     responses=problem_responses(StatusTokenNotFound),
 )

@@ -9,7 +9,7 @@ from contracts.money import format_money
 from kit.http.routing import Router
 from services.catalog.db import Reading
 from services.catalog.orders.errors import StatusTokenNotFound
-from services.catalog.orders.status import ItemStatusView, OrderStatusView, Token, limit_address, load_status
+from services.catalog.orders.status import ItemStatusView, OrderStatusView, Token, limit_status_requests, load_status
 from services.catalog.statuses import OrderStatus
 
 TITLES_AND_TEXTS = {
@@ -46,7 +46,7 @@ router = Router(prefix="/catalog/orders", tags=["orders"])
 
 @router.get(
     "/status/{status_token}/page",
-    dependencies=[Depends(limit_address)],
+    dependencies=[Depends(limit_status_requests)],
     summary="Show the status of an order as a page",
     responses={
         404: {

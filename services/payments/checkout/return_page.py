@@ -103,7 +103,7 @@ async def _may_verify(request: Request, paystack: Paystack) -> bool:
     requested: RequestedVerifications = request.state.requested_verifications
     proxies: TrustedProxies = request.state.trusted_proxies
     # Without a trusted proxy, the peer may be a proxy whose address stands for all payers.
-    address = await proxies.client_network(request.scope) if settings.trusted_proxies else None
+    address = await proxies.limit_address(request.scope) if settings.trusted_proxies else None
     return requested.return_page_may_verify(paystack.rate_limit, address)
 
 

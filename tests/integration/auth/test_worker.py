@@ -72,7 +72,7 @@ async def test_prune_skips_rows_that_another_worker_is_deleting(auth: AuthClient
 async def test_prune_skips_buckets_that_another_worker_is_deleting(auth: AuthClient) -> None:
     async with sessions.begin() as session:
         for number in range(4):
-            await address_buckets.take(session, address_buckets.FAILED_LOGINS, f"192.0.2.{number}")
+            await address_buckets.take(session, address_buckets.FAILED_LOGINS_AND_MAIL_REQUESTS, f"192.0.2.{number}")
     await _expire()
     async with sessions.begin() as first, sessions.begin() as second:
         assert [await address_buckets.delete_full(one, 2) for one in (first, second)] == [2, 2]

@@ -47,7 +47,7 @@ async def test_services_find_the_client_behind_the_gateway_and_a_server_in_front
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", find_gateway)
     proxies = TrustedProxies(trusted_by_services(operators_proxies))
     headers = [(b"x-forwarded-for", forwarded_for.encode())]
-    assert await proxies.client_network({"type": "http", "client": (GATEWAY, 40000), "headers": headers}) == client
+    assert await proxies.limit_address({"type": "http", "client": (GATEWAY, 40000), "headers": headers}) == client
 
 
 def test_gateway_believes_the_same_servers_as_the_services() -> None:

@@ -145,7 +145,8 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=False),
         sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('failed_logins', 'registrations', 'guests')", name=op.f("ck_address_buckets_kind")
+            "kind IN ('failed_logins_and_mail_requests', 'registrations', 'guests')",
+            name=op.f("ck_address_buckets_kind"),
         ),
         sa.PrimaryKeyConstraint("kind", "address", name=op.f("pk_address_buckets")),
     )
@@ -292,9 +293,9 @@ def upgrade() -> None:
     op.create_index(op.f("ix_mail_requests_account_id"), "mail_requests", ["account_id"], unique=False)
     op.create_table(
         "mail_buckets",
-        sa.Column("email_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("key_digest", sa.LargeBinary(), nullable=False),
         sa.Column("full_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("email_digest", name=op.f("pk_mail_buckets")),
+        sa.PrimaryKeyConstraint("key_digest", name=op.f("pk_mail_buckets")),
     )
     op.create_index(op.f("ix_mail_buckets_full_at"), "mail_buckets", ["full_at"], unique=False)
     op.create_table(

@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from services.auth.db import sessions
 from services.auth.throttling import address_buckets
-from services.auth.throttling.address_buckets import FAILED_LOGINS, REGISTRATIONS, Bucket
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS, Bucket
 from services.auth.throttling.models import AddressBucket
 
 ADDRESS = "192.0.2.1"
@@ -33,7 +33,9 @@ async def _empty(bucket: Bucket) -> None:
     await _shift(-60)  # however slow this machine is, no token has come back
 
 
-@pytest.mark.parametrize("bucket", [FAILED_LOGINS, REGISTRATIONS], ids=["failed logins", "registrations"])
+@pytest.mark.parametrize(
+    "bucket", [FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS], ids=["failed logins", "registrations"]
+)
 async def test_take_when_many_at_once_then_no_more_than_the_capacity(bucket: Bucket) -> None:
     slow = Bucket(bucket.kind, bucket.capacity, timedelta(hours=1), "test")
     taken = await asyncio.gather(*(_take(slow) for _ in range(bucket.capacity + 30)))
@@ -41,15 +43,15 @@ async def test_take_when_many_at_once_then_no_more_than_the_capacity(bucket: Buc
 
 
 async def test_take_when_the_bucket_is_empty_then_refused_for_this_address_and_kind_only() -> None:
-    await _empty(FAILED_LOGINS)
-    assert not await _take(FAILED_LOGINS)
-    assert await _wait(FAILED_LOGINS) > 0
-    assert await _take(FAILED_LOGINS, "192.0.2.2")
+    await _empty(FAILED_LOGINS_AND_MAIL_REQUESTS)
+    assert not await _take(FAILED_LOGINS_AND_MAIL_REQUESTS)
+    assert await _wait(FAILED_LOGINS_AND_MAIL_REQUESTS) > 0
+    assert await _take(FAILED_LOGINS_AND_MAIL_REQUESTS, "192.0.2.2")
     assert await _take(REGISTRATIONS)
 
 
 async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() -> None:
-    slow = Bucket(FAILED_LOGINS.kind, capacity=3, refill=timedelta(hours=1), limit="test")
+    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=3, refill=timedelta(hours=1), limit="test")
     assert [await _take(slow) for _ in range(4)] == [True, True, True, False]
     await _shift(2 * 3600)
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
@@ -60,7 +62,7 @@ async def test_take_when_time_passes_then_tokens_come_back_up_to_the_capacity() 
 async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_share_a_bucket_of_sixteen_times_the_size() -> (
     None
 ):
-    small = Bucket(FAILED_LOGINS.kind, capacity=2, refill=timedelta(days=1), limit="test")
+    small = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(days=1), limit="test")
     networks = [f"2001:db8:0:{number:x}::/64" for number in range(40)]
     assert [await _take(small, network) for network in networks] == [True] * 32 + [False] * 8
     assert 0 < await _wait(small, networks[39]) <= small.refill.total_seconds() / 16
@@ -72,7 +74,7 @@ async def test_take_when_many_networks_of_one_ipv6_client_network_do_then_they_s
 
 
 async def test_give_back_when_the_bucket_is_empty_then_one_more_can_be_taken() -> None:
-    slow = Bucket(FAILED_LOGINS.kind, capacity=2, refill=timedelta(hours=1), limit="test")
+    slow = Bucket(FAILED_LOGINS_AND_MAIL_REQUESTS.kind, capacity=2, refill=timedelta(hours=1), limit="test")
     assert [await _take(slow) for _ in range(3)] == [True, True, False]
     async with sessions.begin() as session:
         await address_buckets.give_back(session, slow, ADDRESS)

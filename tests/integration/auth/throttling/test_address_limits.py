@@ -5,7 +5,7 @@ from sqlalchemy import func, select, update
 
 from services.auth.db import sessions
 from services.auth.throttling import address_buckets
-from services.auth.throttling.address_buckets import FAILED_LOGINS, REGISTRATIONS
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS, REGISTRATIONS
 from services.auth.throttling.models import AddressBucket
 from tests.fakes.mail_server import MailServer
 from tests.fixtures.apps import RunningApp
@@ -45,7 +45,7 @@ async def test_register_costs_a_token_whether_it_succeeds_or_not(auth: AuthClien
 
 async def test_register_when_failed_logins_have_used_up_their_bucket_then_created(auth: AuthClient) -> None:
     async with sessions.begin() as session:
-        await address_buckets.take(session, FAILED_LOGINS, "127.0.0.1")
+        await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, "127.0.0.1")
         await session.execute(update(AddressBucket).values(full_at=func.now() + timedelta(hours=1)))
     assert (await auth.register()).status_code == 201
 
@@ -62,12 +62,12 @@ async def test_request_for_a_mail_takes_a_token_of_failed_logins(
     auth: AuthClient, mail_server: MailServer, path: str
 ) -> None:
     async with sessions.begin() as session:
-        await address_buckets.take(session, FAILED_LOGINS, "127.0.0.1")
+        await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, "127.0.0.1")
         filled = update(AddressBucket).values(full_at=func.now() + timedelta(seconds=40))
         full_at = (await session.execute(filled.returning(AddressBucket.full_at))).scalar_one()
     assert (await auth.http.post(path, json={"email": "nobody@example.com"})).status_code == 202
     async with sessions.begin() as session:
-        assert await session.scalar(select(AddressBucket.full_at)) == full_at + FAILED_LOGINS.refill
+        assert await session.scalar(select(AddressBucket.full_at)) == full_at + FAILED_LOGINS_AND_MAIL_REQUESTS.refill
         await session.execute(update(AddressBucket).values(full_at=func.now() + timedelta(hours=1)))
     refused = await auth.http.post(path, json={"email": "nobody@example.com"})
     assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
@@ -77,7 +77,7 @@ async def test_login_with_a_wrong_code_takes_a_token_of_failed_logins(auth: Auth
     grant = {"grant_type": "urn:shop:grant-type:mail-code", "challenge": "x" * 43, "code": "123456"}
     assert (await auth.token(**grant)).status_code == 400
     async with sessions.begin() as session:
-        assert await session.scalar(select(AddressBucket.kind)) == FAILED_LOGINS.kind
+        assert await session.scalar(select(AddressBucket.kind)) == FAILED_LOGINS_AND_MAIL_REQUESTS.kind
         await session.execute(update(AddressBucket).values(full_at=func.now() + timedelta(hours=1)))
     refused = await auth.token(**grant)
     assert (refused.status_code, refused.json()["error"]) == (429, "temporarily_unavailable")

@@ -10,7 +10,7 @@ from kit.http.client_address import TrustedProxies
 from services.auth.db import engine, sessions
 from services.auth.errors import TooManyFailedLogins
 from services.auth.throttling import address_buckets
-from services.auth.throttling.address_buckets import FAILED_LOGINS
+from services.auth.throttling.address_buckets import FAILED_LOGINS_AND_MAIL_REQUESTS
 from services.auth.throttling.failed_logins import FREE_ATTEMPTS
 from services.auth.throttling.login_attempts import LoginAttempt
 from services.auth.throttling.models import AddressBucket, Device, FailedLogin
@@ -29,8 +29,10 @@ async def _fill(used: timedelta) -> datetime:
     Each token that is taken moves the end, whatever time passes meanwhile.
     """
     async with sessions.begin() as session:
-        await address_buckets.take(session, FAILED_LOGINS, OURS)
-        ours = update(AddressBucket).where(AddressBucket.kind == FAILED_LOGINS.kind, AddressBucket.address == OURS)
+        await address_buckets.take(session, FAILED_LOGINS_AND_MAIL_REQUESTS, OURS)
+        ours = update(AddressBucket).where(
+            AddressBucket.kind == FAILED_LOGINS_AND_MAIL_REQUESTS.kind, AddressBucket.address == OURS
+        )
         filled = await session.execute(ours.values(full_at=func.now() + used).returning(AddressBucket.full_at))
         return filled.scalar_one()
 
@@ -43,7 +45,7 @@ async def _use_up() -> None:
 async def _full_at() -> dict[str, datetime]:
     """Return when each bucket of failed logins is full again, by address."""
     async with sessions() as session:
-        buckets = select(AddressBucket).where(AddressBucket.kind == FAILED_LOGINS.kind)
+        buckets = select(AddressBucket).where(AddressBucket.kind == FAILED_LOGINS_AND_MAIL_REQUESTS.kind)
         return {bucket.address: bucket.full_at for bucket in await session.scalars(buckets)}
 
 
@@ -113,13 +115,13 @@ async def test_login_when_it_succeeds_then_it_costs_the_address_nothing(auth: Au
         assert (await auth.login(email)).status_code == 200
         assert await _full_at() == {OURS: full_at}
     assert (await auth.login(email, "guessing")).status_code == 400
-    assert await _full_at() == {OURS: full_at + FAILED_LOGINS.refill}
+    assert await _full_at() == {OURS: full_at + FAILED_LOGINS_AND_MAIL_REQUESTS.refill}
 
 
 async def test_login_when_logins_of_one_address_succeed_then_they_are_never_limited(
     auth: AuthClient, email: str
 ) -> None:
-    for _ in range(FAILED_LOGINS.capacity + 10):
+    for _ in range(FAILED_LOGINS_AND_MAIL_REQUESTS.capacity + 10):
         assert (await auth.login(email)).status_code == 200
 
 
@@ -143,7 +145,7 @@ async def test_record_success_when_a_concurrent_attempt_was_refused_then_that_is
     attempt = LoginAttempt(refusals, "ada@example.com", OURS, None)
     async with sessions.begin() as session:
         started_at = await attempt.start(session)
-    refusals.add(FAILED_LOGINS.key(OURS), 3600)
+    refusals.add(FAILED_LOGINS_AND_MAIL_REQUESTS.key(OURS), 3600)
     with pytest.raises(TooManyFailedLogins):
         attempt.check()
     async with sessions.begin() as session:

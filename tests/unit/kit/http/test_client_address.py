@@ -44,23 +44,23 @@ async def test_client_is_the_first_address_from_the_right_that_is_not_trusted(
     peer: str | None, forwarded_for: list[str], client: str | None
 ) -> None:
     proxies = TrustedProxies([GATEWAY, "192.168.7.0/24"])
-    assert await proxies.client_network(request(peer, *forwarded_for)) == client
+    assert await proxies.limit_address(request(peer, *forwarded_for)) == client
 
 
 async def test_long_header_is_read_from_its_end() -> None:
     proxies = TrustedProxies([GATEWAY])
-    assert await proxies.client_network(request(GATEWAY, "1.1.1.1," * 10_000 + "198.51.100.1")) == "198.51.100.1"
+    assert await proxies.limit_address(request(GATEWAY, "1.1.1.1," * 10_000 + "198.51.100.1")) == "198.51.100.1"
 
 
 async def test_host_name_of_a_proxy_is_resolved() -> None:
     proxies = TrustedProxies(["localhost"])
-    assert await proxies.client_network(request("127.0.0.1", "198.51.100.1")) == "198.51.100.1"
-    assert await proxies.client_network(request("203.0.113.7", "198.51.100.1")) == "203.0.113.7"
+    assert await proxies.limit_address(request("127.0.0.1", "198.51.100.1")) == "198.51.100.1"
+    assert await proxies.limit_address(request("203.0.113.7", "198.51.100.1")) == "203.0.113.7"
 
 
 async def test_host_name_that_cannot_be_resolved_is_not_trusted() -> None:
     proxies = TrustedProxies(["no-such-host.invalid"])
-    assert await proxies.client_network(request("203.0.113.7", "198.51.100.1")) == "203.0.113.7"
+    assert await proxies.limit_address(request("203.0.113.7", "198.51.100.1")) == "203.0.113.7"
 
 
 async def test_name_of_a_proxy_with_an_ipv6_zone_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ async def test_name_of_a_proxy_with_an_ipv6_zone_is_resolved(monkeypatch: pytest
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
     proxies = TrustedProxies(["gateway"])
-    assert await proxies.client_network(request(GATEWAY, "198.51.100.1")) == "198.51.100.1"
+    assert await proxies.limit_address(request(GATEWAY, "198.51.100.1")) == "198.51.100.1"
 
 
 class NameServer:
@@ -95,7 +95,7 @@ async def until_client_is(proxies: TrustedProxies, client: str, sent: dict[str, 
     """Wait until this is the client of the request."""
 
     async def found() -> bool:
-        return await proxies.client_network(sent) == client
+        return await proxies.limit_address(sent) == client
 
     await until(found)
 
@@ -104,7 +104,7 @@ async def test_concurrent_requests_wait_for_the_first_lookup_of_a_name(monkeypat
     names = NameServer(monkeypatch)
     names.may_answer.clear()
     proxies = TrustedProxies(["gateway"])
-    waiting = [asyncio.create_task(proxies.client_network(request(GATEWAY, f"198.51.100.{n}"))) for n in range(20)]
+    waiting = [asyncio.create_task(proxies.limit_address(request(GATEWAY, f"198.51.100.{n}"))) for n in range(20)]
     await names.asked.wait()
     names.may_answer.set()
     assert await asyncio.gather(*waiting) == [f"198.51.100.{n}" for n in range(20)]
@@ -126,20 +126,20 @@ async def test_last_result_is_used_while_a_name_is_looked_up_again(monkeypatch: 
     monkeypatch.setattr(client_address, "RESOLVE_SECONDS", 0.0)
     names = NameServer(monkeypatch)
     proxies = TrustedProxies(["gateway"])
-    assert await proxies.client_network(request(GATEWAY, "198.51.100.1")) == "198.51.100.1"
+    assert await proxies.limit_address(request(GATEWAY, "198.51.100.1")) == "198.51.100.1"
     names.may_answer.clear()
     names.asked.clear()
     for number in range(20):
         # A coroutine that waits for anything is not finished after its first step.
         with pytest.raises(StopIteration) as result:
-            proxies.client_network(request(GATEWAY, f"198.51.100.{number}")).send(None)
+            proxies.limit_address(request(GATEWAY, f"198.51.100.{number}")).send(None)
         assert result.value.value == f"198.51.100.{number}"
     await names.asked.wait()
     assert names.lookups == 2
     names.address = "10.0.0.6"
     names.may_answer.set()
     await until_client_is(proxies, "198.51.100.1", request("10.0.0.6", "198.51.100.1"))
-    assert await proxies.client_network(request(GATEWAY, "198.51.100.1")) == GATEWAY, "the old address is not trusted"
+    assert await proxies.limit_address(request(GATEWAY, "198.51.100.1")) == GATEWAY, "the old address is not trusted"
 
 
 async def test_name_is_looked_up_again_soon_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +147,7 @@ async def test_name_is_looked_up_again_soon_after_a_failure(monkeypatch: pytest.
     names = NameServer(monkeypatch)
     names.address = None
     proxies = TrustedProxies(["gateway"])
-    assert await proxies.client_network(request(GATEWAY, "198.51.100.1")) == GATEWAY
+    assert await proxies.limit_address(request(GATEWAY, "198.51.100.1")) == GATEWAY
     names.address = GATEWAY
     await until_client_is(proxies, "198.51.100.1", request(GATEWAY, "198.51.100.1"))
 
@@ -158,7 +158,7 @@ async def test_name_server_that_does_not_answer_delays_only_the_first_requests(m
     names = NameServer(monkeypatch)
     names.may_answer.clear()
     proxies = TrustedProxies(["gateway"])
-    assert await proxies.client_network(request(GATEWAY, "198.51.100.1")) == GATEWAY
+    assert await proxies.limit_address(request(GATEWAY, "198.51.100.1")) == GATEWAY
     for _ in range(20):
         with pytest.raises(StopIteration):
-            proxies.client_network(request(GATEWAY, "198.51.100.1")).send(None)
+            proxies.limit_address(request(GATEWAY, "198.51.100.1")).send(None)
