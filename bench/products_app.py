@@ -19,7 +19,7 @@ from kit.cli.processes import serve_app
 from kit.settings import load_settings
 from services.catalog.db import searching_engine
 from services.catalog.products.filters import ProductFilter
-from services.catalog.products.lists import BY_KEYS
+from services.catalog.products.find import BY_KEYS
 from services.catalog.products.plans import choose
 from services.catalog.products.resolve import resolve
 from services.catalog.products.schemas import ProductSort

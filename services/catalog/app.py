@@ -23,7 +23,7 @@ from services.catalog.orders import routes as orders
 from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.orders.transaction import OrderQueueState
 from services.catalog.products import routes as products
-from services.catalog.products.lists import ProductReads, product_reads
+from services.catalog.products.find import ProductReads, product_reads
 from services.catalog.settings import settings
 from services.catalog.stock import routes as stock
 from services.catalog.tags import routes as tags

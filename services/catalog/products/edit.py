@@ -18,7 +18,7 @@ from services.catalog.models import AuditLogEntry, Category, Product, Variant
 from services.catalog.preconditions import check_precondition
 from services.catalog.products import old_slugs
 from services.catalog.products.documents import ProductDocument
-from services.catalog.products.lists import load_product
+from services.catalog.products.find import load_product
 from services.catalog.products.schemas import CreateProduct, ProductView, UpdateProduct
 from services.catalog.stock.edit import create_level
 from services.catalog.tags.assign import set_tags

@@ -20,7 +20,7 @@ from services.catalog.models import Tag
 from services.catalog.products.filters import ResolvedFilter
 from services.catalog.products.plans import Plan, choose
 from services.catalog.products.schemas import ProductSort
-from services.catalog.products.shapes import FACETED, FOUND, MOST_FOUND, Shape, Source
+from services.catalog.products.shapes import FACETED, FULL_LOOKUPS, MAX_INDEX_MATCHES, Shape, Source
 from services.catalog.products.statements import STATEMENTS, first_matches, last_walked_statement
 
 K = TypeVar("K", UUID, str)
@@ -49,7 +49,7 @@ async def count_facets(resolved: ResolvedFilter) -> dict[str, object]:
     """Return the facets of the list with these filters: the JSON of `Facets`."""
     plan = choose(resolved, None, FACETED)
     rows = await _first_matches(plan)
-    if rows[0].found > MOST_FOUND:
+    if rows[0].index_matches > MAX_INDEX_MATCHES:
         plan = choose(resolved, None, FACETED, found_too_many=True)
         rows = await _first_matches(plan)
     products = [row for row in rows if row.number is not None]
@@ -63,14 +63,14 @@ async def count_facets(resolved: ResolvedFilter) -> dict[str, object]:
 
 
 def _shape(plan: Plan) -> Shape:
-    source = Source.SORT_INDEX if plan.shape.source == Source.CATEGORY_INDEXES else plan.shape.source
+    source = Source.WALK_SORT if plan.shape.source == Source.WALK_EACH_CATEGORY else plan.shape.source
     return replace(plan.shape, source=source, sort=ProductSort.NEWEST, after=False)
 
 
 @lru_cache(maxsize=STATEMENTS)
 def _statement(shape: Shape) -> Statement:
     first, counted = first_matches(shape, FACETED + 1)
-    columns = select(first.c.number, first.c.tag_ids, first.c.category_id, counted.c.found)
+    columns = select(first.c.number, first.c.tag_ids, first.c.category_id, counted.c.index_matches)
     return Statement(columns.select_from(counted.outerjoin(first, true())))
 
 
@@ -83,26 +83,30 @@ async def _examines_all(plan: Plan) -> bool:
     shape = _shape(plan)
     if shape.availability is not None:
         return False
-    if shape.source in FOUND:
+    if shape.source in FULL_LOOKUPS:
         return True
-    if shape.source == Source.NEWEST_WITH_WORDS:
+    if shape.source == Source.LOOK_UP_NEWEST:
         return plan.lowest_number == 0
     return not await fetch(searching_engine, last_walked_statement(shape), plan.parameters)
 
 
-async def _count_tags(products: Sequence[Sequence[UUID]]) -> list[dict[str, object]]:
-    ids = {id_ for tag_ids in products for id_ in tag_ids}
+async def _count_tags(tag_ids: Sequence[Sequence[UUID]]) -> list[dict[str, object]]:
+    """Count the products of each tag. `tag_ids` has the tags of each product."""
+    ids = {id_ for each in tag_ids for id_ in each}
     names: dict[UUID, str] = {row.id: row.name for row in await fetch(searching_engine, TAGS, {"ids": list(ids)})}
     if missing := ids - names.keys():  # of tags that were merged or deleted
         rows = await fetch(searching_engine, MERGED_TAGS, {"ids": list(missing)})
         names |= {id_: row.name for row in rows for id_ in row.merged}
-    counts = Counter(name for tag_ids in products for name in {names[id_] for id_ in tag_ids if id_ in names})
+    counts = Counter(name for each in tag_ids for name in {names[id_] for id_ in each if id_ in names})
     return [{"name": name, "products": count} for name, count in _most(counts)]
 
 
-async def _count_categories(products: Sequence[UUID | None], top: UUID | None) -> list[dict[str, object]]:
-    """Count the products of each category directly below `top`, or at the top of the tree, with its subcategories."""
-    direct = Counter(category for category in products if category is not None)
+async def _count_categories(category_ids: Sequence[UUID | None], top: UUID | None) -> list[dict[str, object]]:
+    """Count the products of each category directly below `top`, or at the top of the tree, with its subcategories.
+
+    `category_ids` has the category of each product.
+    """
+    direct = Counter(category for category in category_ids if category is not None)
     rows = {row.id: row for row in await fetch(searching_engine, UPWARDS, {"ids": list(direct)})}
     counts: Counter[UUID] = Counter()
     for category, count in direct.items():
@@ -116,14 +120,14 @@ async def _count_categories(products: Sequence[UUID | None], top: UUID | None) -
 
 def _ancestor_below(category: UUID, top: UUID | None, rows: Mapping[UUID, AnyRow]) -> UUID | None:
     """Return the category itself or the one above it whose parent is `top`, or None."""
-    found = category
+    current = category
     for _ in range(MAX_DEPTH):
-        if found not in rows:
+        if current not in rows:
             break
-        parent = rows[found].parent_id
+        parent = rows[current].parent_id
         if parent == top:
-            return found
-        found = parent
+            return current
+        current = parent
     return None
 
 

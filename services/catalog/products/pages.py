@@ -15,21 +15,21 @@ from services.catalog.products.filters import ProductFilter, ResolvedFilter
 from services.catalog.products.plans import Plan, Position, choose
 from services.catalog.products.resolve import resolve
 from services.catalog.products.schemas import ProductSort
-from services.catalog.products.shapes import MOST_FOUND, RANKED, Source
+from services.catalog.products.shapes import MAX_INDEX_MATCHES, MAX_RANKED, Source
 from services.catalog.products.statements import last_walked_statement, page_statement
 from services.catalog.search.words import correct
 
 NO_FACETS = {"complete": True, "tags": [], "categories": []}
-RANKS_NEWEST = {Source.NEWEST_WITH_WORDS, Source.SORT_INDEX}
+RANKS_NEWEST = {Source.LOOK_UP_NEWEST, Source.WALK_SORT}
 """The sources that rank only the newest matches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Up to limit + 1 rows of a page, how many products an index found for it, and the keys of the last product that was examined."""
+    """Up to limit + 1 rows of a page, how many products a lookup found in the index, and the keys of the last product that was examined."""
 
     rows: Sequence[AnyRow]
-    products: int
+    index_matches: int
     last_key: int | str | None
     last_number: int | None
 
@@ -44,14 +44,14 @@ async def list_products(
         return page_json([], None, {"facets": NO_FACETS} if facets else {})
     plan, found = await _find(resolved, position, limit)
     more: dict[str, object] = {}
-    if resolved.words is not None and plan.shape.source == Source.WORDS_AND_TAGS and found.products == 0:
+    if resolved.words is not None and plan.shape.source == Source.LOOK_UP_WORDS_AND_TAGS and found.index_matches == 0:
         corrected = await correct(resolved.words)
         if corrected is not None and (other := await resolve(given, corrected)) is not None:
             resolved = other
             plan, found = await _find(resolved, position, limit)
             more["corrected"] = corrected
     if given.effective_sort == ProductSort.RELEVANCE and plan.shape.source in RANKS_NEWEST:
-        more["ranked_newest"] = RANKED
+        more["ranked_newest"] = MAX_RANKED
     if facets:
         more["facets"] = await count_facets(resolved)
     documents = [add_stock(row.document, row.units) if with_stock else row.document for row in found.rows[:limit]]
@@ -62,7 +62,7 @@ async def _find(resolved: ResolvedFilter, position: Position | None, limit: int)
     engine = reading_engine if resolved.given.is_unfiltered else searching_engine
     plan = choose(resolved, position, limit + 1)
     found = await _execute(engine, plan)
-    if found.products > MOST_FOUND:
+    if found.index_matches > MAX_INDEX_MATCHES:
         plan = choose(resolved, position, limit + 1, found_too_many=True)
         found = await _execute(engine, plan)
     return plan, found
@@ -71,7 +71,7 @@ async def _find(resolved: ResolvedFilter, position: Position | None, limit: int)
 async def _execute(engine: AsyncEngine, plan: Plan) -> Found:
     rows = await fetch(engine, page_statement(plan.shape), plan.parameters)
     first = rows[0]
-    return Found([row for row in rows if row.id is not None], first.found, first.last_key, first.last_number)
+    return Found([row for row in rows if row.id is not None], first.index_matches, first.last_key, first.last_number)
 
 
 async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
@@ -81,11 +81,11 @@ async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
         return _encode(shape.sort, page.rows[limit - 1].page_key, page.rows[limit - 1].page_number)
     if page.last_key is not None and page.last_number is not None:
         return _encode(shape.sort, page.last_key, page.last_number)
-    walks = shape.source in {Source.SORT_INDEX, Source.CATEGORY_INDEX} and shape.sort != ProductSort.RELEVANCE
+    walks = shape.source in {Source.WALK_SORT, Source.WALK_CATEGORY} and shape.sort != ProductSort.RELEVANCE
     if walks and shape.filters_while_walking:
         last = await fetch(searching_engine, last_walked_statement(shape), plan.parameters)
         return _encode(shape.sort, last[0].last_key, last[0].last_number) if last else None
-    if shape.source == Source.NEWEST_WITH_WORDS and shape.sort == ProductSort.NEWEST and plan.lowest_number > 0:
+    if shape.source == Source.LOOK_UP_NEWEST and shape.sort == ProductSort.NEWEST and plan.lowest_number > 0:
         return encode_cursor(shape.sort, plan.lowest_number)
     return None
 

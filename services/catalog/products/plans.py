@@ -17,8 +17,8 @@ MANY_SHARE = 0.02
 
 MAX_MERGED_CATEGORIES = 150
 MAX_BUCKETS = 8
-RANKED_MATCHES = 700
-"""About the smallest number of newest matches that are read and ranked. Rare matches are expensive: each is on another page of the disk."""
+MIN_RANKED = 700
+"""At least about this number of newest matches is read and ranked. Rare matches are expensive: each is on another page of the disk."""
 
 NEWEST_PAGE_MATCHES = 300
 """About how many matches are looked up for a page of the newest ones."""
@@ -37,14 +37,14 @@ class Plan:
 
 
 def choose(resolved: ResolvedFilter, position: Position | None, limit: int, *, found_too_many: bool = False) -> Plan:
-    """Return the plan for the page after a position. `found_too_many`: an index has found more products than were expected."""
+    """Return the plan for the page after a position. `found_too_many`: a lookup has found more than MAX_INDEX_MATCHES."""
     given, words, category = resolved.given, resolved.words, resolved.category
     shape = Shape(
-        source=Source.SORT_INDEX,
+        source=Source.WALK_SORT,
         sort=resolved.given.effective_sort,
         limit=limit,
         window=WINDOWS[resolved.given.effective_sort],
-        words=words is not None,
+        compares_words=words is not None,
         tag_groups=len(resolved.tags.groups) if resolved.tags else 0,
         category=category is not None,
         currency=given.currency is not None,
@@ -56,9 +56,10 @@ def choose(resolved: ResolvedFilter, position: Position | None, limit: int, *, f
     parameters = _parameters(resolved, position)
     source = None if found_too_many else _few(resolved)
     if source is not None:
-        by_words = source == Source.WORDS_AND_TAGS and words is not None and words.index_query is not None
-        complete = by_words and words is not None and not any(term.is_wide for term in words.terms)
-        shape = replace(shape, source=source, index_words=by_words, words=shape.words and not complete)
+        by_words = source == Source.LOOK_UP_WORDS_AND_TAGS and words is not None and words.index_query is not None
+        index_has_all_words = by_words and words is not None and not any(term.is_wide for term in words.terms)
+        compares_words = shape.compares_words and not index_has_all_words
+        shape = replace(shape, source=source, looks_words_up=by_words, compares_words=compares_words)
         return Plan(shape, parameters)
     if words is not None and words.index_query is not None and _uses_newest(resolved):
         return _newest_with_words(resolved, shape, parameters, position)
@@ -69,14 +70,14 @@ def _few(resolved: ResolvedFilter) -> Source | None:
     """Return the source that finds the fewest products, if they are few."""
     words, expected = resolved.words, {}
     if words is not None and words.index_query is not None:
-        expected[Source.WORDS_AND_TAGS] = words.expected_matches
+        expected[Source.LOOK_UP_WORDS_AND_TAGS] = words.expected_matches
     if resolved.tags is not None:
-        tagged = expected.get(Source.WORDS_AND_TAGS, float("inf"))
-        expected[Source.WORDS_AND_TAGS] = min(tagged, resolved.tags.matches)
+        tagged = expected.get(Source.LOOK_UP_WORDS_AND_TAGS, float("inf"))
+        expected[Source.LOOK_UP_WORDS_AND_TAGS] = min(tagged, resolved.tags.matches)
     if resolved.category is not None:
-        expected[Source.CATEGORY] = resolved.category.matches
+        expected[Source.LOOK_UP_CATEGORY] = resolved.category.matches
     if resolved.price_matches is not None:
-        expected[Source.PRICE] = resolved.price_matches
+        expected[Source.LOOK_UP_PRICE] = resolved.price_matches
     best = min(expected, key=lambda source: expected[source], default=None)
     return best if best is not None and expected[best] <= FEW else None
 
@@ -97,7 +98,7 @@ def _newest_with_words(
     words = resolved.words
     if words is None:
         raise ValueError("a search without words")
-    newest, wanted = words.newest_number, RANKED_MATCHES
+    newest, wanted = words.newest_number, MIN_RANKED
     if resolved.given.effective_sort == ProductSort.NEWEST:
         wanted = NEWEST_PAGE_MATCHES
         newest = newest if position is None else min(newest, position[-1] - 1)
@@ -106,27 +107,27 @@ def _newest_with_words(
     top = max(newest, 0) >> bits
     lowest = max(0, top - (numbers >> bits) - 1)
     buckets = " | ".join(f"'#{bits}:{number}'" for number in range(lowest, top + 1))
-    parameters["index_matches"] = f"({words.index_query}) & ({buckets})"
-    complete = not any(term.is_wide for term in words.terms)
-    shape = replace(shape, source=Source.NEWEST_WITH_WORDS, index_words=True, words=not complete)
+    parameters["index_query"] = f"({words.index_query}) & ({buckets})"
+    index_has_all_words = not any(term.is_wide for term in words.terms)
+    shape = replace(shape, source=Source.LOOK_UP_NEWEST, looks_words_up=True, compares_words=not index_has_all_words)
     return Plan(shape, parameters, lowest << bits)
 
 
 def _walk_source(resolved: ResolvedFilter, shape: Shape) -> Source:
     category = resolved.category
     if category is None or resolved.given.effective_sort != ProductSort.NEWEST:
-        return Source.SORT_INDEX
+        return Source.WALK_SORT
     if len(category.ids) == 1:
-        return Source.CATEGORY_INDEX
-    others = shape.words or shape.tag_groups or shape.currency or shape.availability
-    return Source.CATEGORY_INDEXES if len(category.ids) <= MAX_MERGED_CATEGORIES and not others else Source.SORT_INDEX
+        return Source.WALK_CATEGORY
+    others = shape.compares_words or shape.tag_groups or shape.currency or shape.availability
+    return Source.WALK_EACH_CATEGORY if len(category.ids) <= MAX_MERGED_CATEGORIES and not others else Source.WALK_SORT
 
 
 def _parameters(resolved: ResolvedFilter, position: Position | None) -> dict[str, object]:
     given = resolved.given
     parameters: dict[str, object] = {"status": given.status.value}
     if resolved.words is not None:
-        parameters |= {"matches": resolved.words.query, "index_matches": resolved.words.index_query}
+        parameters |= {"query": resolved.words.query, "index_query": resolved.words.index_query}
     if resolved.tags is not None:
         parameters |= {f"tags_{number}": list(group) for number, group in enumerate(resolved.tags.groups)}
     if resolved.category is not None:

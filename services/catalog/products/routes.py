@@ -30,11 +30,11 @@ from services.catalog.errors import (
 )
 from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.preconditions import IfMatch
-from services.catalog.products import edit, lists, pages
+from services.catalog.products import edit, find, pages
 from services.catalog.products.errors import CurrencyRequired, PriceRangeEmpty, StatusFilterNotAllowed
 from services.catalog.products.etags import EditedProduct, edited_response, product_response
 from services.catalog.products.filters import ProductFilter, TagMatch
-from services.catalog.products.lists import ProductReads
+from services.catalog.products.find import ProductReads
 from services.catalog.products.schemas import CreateProduct, ProductPage, ProductSort, ProductView, UpdateProduct
 from services.catalog.statuses import Availability, ProductStatus
 from services.catalog.tags.schemas import TagName
@@ -177,8 +177,8 @@ async def get_product(
     With the `ETag` of an earlier response in `If-None-Match`, the answer is 304 if nothing has changed.
     """
     reads: ProductReads = request.state.product_reads
-    found = await lists.find_product(reads, product_id, hidden=EDIT in scopes)
-    if isinstance(found, lists.Moved):
+    found = await find.find_product(reads, product_id, hidden=EDIT in scopes)
+    if isinstance(found, find.Moved):
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/catalog/products/{found.slug}{query}", status_code=301)
     return product_response(request, found, with_stock=include is not None or STOCK in scopes)

@@ -9,8 +9,8 @@ from services.catalog.statuses import Availability
 FEW = 800
 """At most this many products are found in an index and sorted. For more, the products are read in the order of the index of the sort."""
 
-MOST_FOUND = 2 * FEW
-"""The estimates can be wrong: if an index finds more products than this, the search takes the other plan."""
+MAX_INDEX_MATCHES = 2 * FEW
+"""The estimates can be wrong: if a lookup finds more products than this in the index, the search takes the other plan."""
 
 FACETED = 1000
 """Facets are counted among at most this many of the newest matches."""
@@ -18,38 +18,39 @@ FACETED = 1000
 STOCK_WINDOW = 100
 """The availability, which is in other tables, is computed for at most this many products of a page."""
 
-RANKED = 2000
+MAX_RANKED = 2000
 """If there are more matches, only the newest are ranked by relevance."""
 
 
 class Source(StrEnum):
-    """Where the products of a page come from."""
+    """How the products of a page are found."""
 
-    SORT_INDEX = "sort index"
-    CATEGORY_INDEX = "index of one category"
-    CATEGORY_INDEXES = "indexes of several categories"
-    WORDS_AND_TAGS = "products with these words and tags"
-    NEWEST_WITH_WORDS = "newest products with these words and tags"
-    CATEGORY = "products of a category"
-    PRICE = "products in a price range"
+    WALK_SORT = "walk along the index of the sort"
+    WALK_CATEGORY = "walk along the index of one category"
+    WALK_EACH_CATEGORY = "walk along the index of each category"
+    LOOK_UP_WORDS_AND_TAGS = "look up all products with these words and tags"
+    LOOK_UP_NEWEST = "look up the newest products with these words and tags"
+    LOOK_UP_CATEGORY = "look up all products of these categories"
+    LOOK_UP_PRICE = "look up all products in a price range"
 
 
-FOUND = {Source.WORDS_AND_TAGS, Source.CATEGORY, Source.PRICE}
+FULL_LOOKUPS = {Source.LOOK_UP_WORDS_AND_TAGS, Source.LOOK_UP_CATEGORY, Source.LOOK_UP_PRICE}
+"""The sources that look up all products with an index, and count them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a statement depends on, except the values. `tag_groups`: how many of the tags are required.
+    """What a statement depends on, except the values. `tag_groups`: the number of groups; a product needs one tag of each.
 
-    `words`: the words are compared with each product that is examined; `index_words`: the index looks words up.
+    `compares_words`: the words are compared with each product that is examined; `looks_words_up`: the index looks words up.
     """
 
     source: Source
     sort: ProductSort
     window: int
     limit: int
-    words: bool = False
-    index_words: bool = False
+    compares_words: bool = False
+    looks_words_up: bool = False
     tag_groups: int = 0
     category: bool = False
     currency: bool = False
@@ -70,5 +71,5 @@ class Shape:
     def filters_while_walking(self) -> bool:
         """Return whether a product that is examined can be left out of the page."""
         price = not self.sorts_by_price and (self.currency or self.min_price or self.max_price)
-        category = self.category and self.source == Source.SORT_INDEX
-        return bool(self.words or self.tag_groups or category or price or self.availability)
+        category = self.category and self.source == Source.WALK_SORT
+        return bool(self.compares_words or self.tag_groups or category or price or self.availability)

@@ -1,6 +1,6 @@
 """The SQL of product lists. A statement is built once for each shape of a request: the values are parameters.
 
-Every statement reads a bounded number of products. It either finds few of them in an index, or walks along the index of the sort and
+Every statement reads a bounded number of products. It either looks few of them up in an index, or walks along the index of the sort and
 examines at most as many as `window` says; the rest is examined for the next page.
 """
 
@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from sqlalchemy import (
     ARRAY,
+    CTE,
     REAL,
     BigInteger,
     ColumnElement,
@@ -39,7 +40,7 @@ from services.catalog.models import NAME_KEY, Product
 from services.catalog.products.documents import select_page
 from services.catalog.products.filters import select_stock
 from services.catalog.products.schemas import ProductSort
-from services.catalog.products.shapes import FOUND, MOST_FOUND, RANKED, STOCK_WINDOW, Shape, Source
+from services.catalog.products.shapes import FULL_LOOKUPS, MAX_INDEX_MATCHES, MAX_RANKED, STOCK_WINDOW, Shape, Source
 from services.catalog.statuses import Availability
 
 WEIGHTS = literal_column("'{0.1, 0.8, 0.2, 1}'::real[]", ARRAY(REAL))
@@ -55,10 +56,11 @@ _EXAMINED = ("id", "number", "status", "price", "currency", "category_id", "tag_
 
 @lru_cache(maxsize=STATEMENTS)
 def page_statement(shape: Shape) -> Statement:
-    """Return the statement that selects a page as JSON, with `page_key`, `page_number`, `found`, `last_key` and `last_number`.
+    """Return the statement that selects a page as JSON, with `page_key`, `page_number`, `index_matches`, `last_key` and `last_number`.
 
-    `found` is the number of products that the index found, at most MOST_FOUND + 1. `last_…` are the keys of the last product whose
-    availability was examined, if there may be more. If no product is on the page, one row has no id.
+    `index_matches` is the number of products that a full lookup found in the index, at most MAX_INDEX_MATCHES + 1; for other sources 0.
+    `last_…` are the keys of the last product whose availability was examined, if there may be more. If no product is on the page, one row
+    has no id.
     """
     examined, counted = _examined(shape)
     last_key: AnyColumn = null()
@@ -78,7 +80,7 @@ def page_statement(shape: Shape) -> Statement:
     columns = (
         _key(shape, page.c).label("page_key"),
         page.c.number.label("page_number"),
-        counted.c.found,
+        counted.c.index_matches,
         last_key.label("last_key"),
         last_number.label("last_number"),
     )
@@ -86,7 +88,7 @@ def page_statement(shape: Shape) -> Statement:
 
 
 def first_matches(shape: Shape, limit: int) -> tuple[FromClause, FromClause]:
-    """Return the newest `limit` products that match, and the number of products that the index found."""
+    """Return the newest `limit` products that match, and the number of index matches."""
     examined, counted = _examined(shape)
     if shape.availability is None:
         return _in_order(shape, select(examined)).limit(literal_column(str(limit))).subquery("first"), counted
@@ -104,26 +106,35 @@ def last_walked_statement(shape: Shape) -> Statement:
 
 
 def _examined(shape: Shape) -> tuple[FromClause, FromClause]:
-    """Return the products that are examined and match the filters except that of availability, and the number of products found."""
-    counted = select(literal_column("0").label("found")).subquery("counted")
-    if shape.source in FOUND:
-        found = select(*_columns(shape)).where(*_index_conditions(shape)).cte("found").prefix_with("MATERIALIZED")
-        limited = select(found).limit(literal_column(str(MOST_FOUND + 1))).cte("limited")
-        counted = select(func.count().label("found")).select_from(limited).subquery("counted")
+    """Return the products that are examined and match the filters except that of availability, and the number of index matches."""
+    counted = select(literal_column("0").label("index_matches")).subquery("counted")
+    if shape.source in FULL_LOOKUPS:
+        limited = select(_looked_up(shape)).limit(literal_column(str(MAX_INDEX_MATCHES + 1))).cte("limited")
+        counted = select(func.count().label("index_matches")).select_from(limited).subquery("counted")
         return _filtered(shape, limited), counted
-    if shape.source == Source.NEWEST_WITH_WORDS:
-        found = select(*_columns(shape)).where(*_index_conditions(shape)).cte("found").prefix_with("MATERIALIZED")
+    if shape.source == Source.LOOK_UP_NEWEST:
+        looked_up = _looked_up(shape)
         if shape.sort == ProductSort.NEWEST:
-            return _filtered(shape, found), counted
-        newest = select(found).order_by(found.c.number.desc()).limit(literal_column(str(RANKED))).subquery("newest")
+            return _filtered(shape, looked_up), counted
+        newest = (
+            select(looked_up)
+            .order_by(looked_up.c.number.desc())
+            .limit(literal_column(str(MAX_RANKED)))
+            .subquery("newest")
+        )
         return _filtered(shape, newest), counted
-    if shape.source == Source.CATEGORY_INDEXES:
+    if shape.source == Source.WALK_EACH_CATEGORY:
         return _of_each_category(shape), counted
     return _filtered(shape, _walked(shape)), counted
 
 
+def _looked_up(shape: Shape) -> CTE:
+    """Return the products that the index of the source finds."""
+    return select(*_columns(shape)).where(*_index_conditions(shape)).cte("looked_up").prefix_with("MATERIALIZED")
+
+
 def _columns(shape: Shape) -> list[AnyColumn]:
-    needs_vector = shape.words or shape.sort == ProductSort.RELEVANCE
+    needs_vector = shape.compares_words or shape.sort == ProductSort.RELEVANCE
     names = (*_EXAMINED, "search") if needs_vector else _EXAMINED
     return [*(PRODUCTS.c[name] for name in names), _NAME_KEY]
 
@@ -138,7 +149,7 @@ def _walked(shape: Shape) -> FromClause:
 
 def _walk_conditions(shape: Shape) -> Iterator[ColumnElement[bool]]:
     yield PRODUCTS.c.status == bindparam("status", type_=Text)
-    if shape.source == Source.CATEGORY_INDEX:
+    if shape.source == Source.WALK_CATEGORY:
         yield PRODUCTS.c.category_id == bindparam("category", type_=Uuid)
     if shape.sorts_by_price:
         yield from _price_conditions(shape, PRODUCTS.c)
@@ -158,25 +169,25 @@ def _of_each_category(shape: Shape) -> FromClause:
 def _filtered(shape: Shape, products: FromClause) -> FromClause:
     columns: list[AnyColumn] = [products.c[name] for name in (*_EXAMINED, "name_key")]
     if shape.sort == ProductSort.RELEVANCE:
-        rank = func.ts_rank_cd(WEIGHTS, products.c.search, _query("matches"), 1)
+        rank = func.ts_rank_cd(WEIGHTS, products.c.search, _tsquery("query"), 1)
         columns.append(cast(cast(rank, Numeric) * 1_000_000, BigInteger).label("score"))
     return select(*columns).where(*_conditions(shape, products.c)).subquery("matching")
 
 
 def _index_conditions(shape: Shape) -> list[ColumnElement[bool]]:
     """Return the conditions that the index of the source looks up."""
-    if shape.source == Source.CATEGORY:
+    if shape.source == Source.LOOK_UP_CATEGORY:
         return [_in_categories(PRODUCTS.c)]
-    if shape.source == Source.PRICE:
+    if shape.source == Source.LOOK_UP_PRICE:
         return [PRODUCTS.c.status == bindparam("status", type_=Text), *_price_conditions(shape, PRODUCTS.c)]
-    conditions = [PRODUCTS.c.search.op("@@")(_query("index_matches"))] if shape.index_words else []
+    conditions = [PRODUCTS.c.search.op("@@")(_tsquery("index_query"))] if shape.looks_words_up else []
     return [*conditions, *_tag_conditions(shape, PRODUCTS.c)]
 
 
 def _conditions(shape: Shape, columns: AnyColumns) -> Iterator[ColumnElement[bool]]:
     yield columns.status == bindparam("status", type_=Text)
-    if shape.words:
-        yield columns.search.op("@@")(_query("matches"))
+    if shape.compares_words:
+        yield columns.search.op("@@")(_tsquery("query"))
     yield from _tag_conditions(shape, columns)
     if shape.category:
         yield _in_categories(columns)
@@ -210,7 +221,7 @@ def _has_availability(columns: AnyColumns, wanted: Availability) -> ColumnElemen
     return or_(stock.is_(None), columns.low_stock < stock)
 
 
-def _query(name: str) -> AnyColumn:
+def _tsquery(name: str) -> AnyColumn:
     return cast(bindparam(name, type_=Text), TSQUERY)
 
 
@@ -238,11 +249,11 @@ def _key_name(shape: Shape) -> str:
 
 def _in_order(shape: Shape, query: AnySelect, columns: AnyColumns | None = None, *, after: bool = True) -> AnySelect:
     """Return the query in the order of the sort, and with `after` only what follows the cursor."""
-    found: AnyColumns = query.selected_columns if columns is None else columns
-    keys: list[AnyColumn] = [found.number]
+    selected: AnyColumns = query.selected_columns if columns is None else columns
+    keys: list[AnyColumn] = [selected.number]
     last: list[AnyColumn] = [bindparam("after_number", type_=BigInteger)]
     if shape.sort != ProductSort.NEWEST:
-        keys.insert(0, _key(shape, found))
+        keys.insert(0, _key(shape, selected))
         kind: Text | BigInteger = Text() if shape.sort == ProductSort.NAME else BigInteger()
         last.insert(0, bindparam("after_key", type_=kind))
     if after and shape.after:

@@ -15,7 +15,7 @@ from services.catalog.search.models import LexemeProgress
 BATCH = 500
 """Products that one transaction counts."""
 
-PRUNED = 5000
+PRUNE_BATCH = 5000
 """Rows of the replaced generation that one transaction deletes."""
 
 INTERVAL_SECONDS = 30.0
@@ -49,8 +49,8 @@ COUNT = text(
     SELECT count(*) AS products, coalesce(max(number), :counted_to) AS counted_to FROM batch
     """
 ).bindparams(bindparam("size", BATCH), bindparam("letters", MAX_LETTERS))
-COUNTED = text("UPDATE lexeme_progress SET counted_to = :counted_to, products = products + :products")
-RECOUNTED = text(
+STORE_PROGRESS = text("UPDATE lexeme_progress SET counted_to = :counted_to, products = products + :products")
+STORE_RECOUNT_PROGRESS = text(
     "UPDATE lexeme_progress SET recounted_to = :counted_to, recounted_products = recounted_products + :products"
 )
 START_RECOUNT = text("UPDATE lexeme_progress SET recounted_to = 0, recounted_products = 0")
@@ -66,7 +66,7 @@ PRUNE = text(
         SELECT generation, word FROM lexemes WHERE generation < :generation ORDER BY generation, word LIMIT :size
     )
     """
-).bindparams(bindparam("size", PRUNED))
+).bindparams(bindparam("size", PRUNE_BATCH))
 
 
 async def run(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:
@@ -86,7 +86,7 @@ async def count_batch(session: AsyncSession) -> bool:
             return False
         await session.execute(insert(LexemeProgress).values(id=1).on_conflict_do_nothing())
         return True
-    if await _count(session, progress.generation, progress.counted_to, 2**62, COUNTED):
+    if await _count(session, progress.generation, progress.counted_to, 2**62, STORE_PROGRESS):
         return True
     if progress.recounted_to is not None or progress.is_due:
         await _recount(session, progress)
@@ -99,14 +99,14 @@ async def _recount(session: AsyncSession, progress: Progress) -> None:
     if progress.recounted_to is None:
         await session.execute(START_RECOUNT)
     start, generation = progress.recounted_to or 0, progress.generation + 1
-    if not await _count(session, generation, start, progress.counted_to, RECOUNTED):
+    if not await _count(session, generation, start, progress.counted_to, STORE_RECOUNT_PROGRESS):
         await session.execute(FINISH_RECOUNT)
 
 
-async def _count(session: AsyncSession, generation: int, counted_to: int, last: int, progress: TextClause) -> int:
-    """Count the next batch of the products with numbers up to `last`, and return their number."""
+async def _count(session: AsyncSession, generation: int, counted_to: int, last: int, store: TextClause) -> int:
+    """Count the next batch of the products with numbers up to `last`, execute `store` to store the progress, and return their number."""
     parameters = {"generation": generation, "counted_to": counted_to, "last": last}
     counted = (await session.execute(COUNT, parameters)).one()
     if counted.products:
-        await session.execute(progress, {"counted_to": counted.counted_to, "products": counted.products})
+        await session.execute(store, {"counted_to": counted.counted_to, "products": counted.products})
     return int(counted.products)

@@ -13,12 +13,12 @@ SORT = "tags"
 
 MAX_COUNT = 1000
 _products = select(ProductTag.tag_id).where(ProductTag.tag_id == Tag.id).correlate(Tag).limit(MAX_COUNT).subquery()
-COUNT = select(func.count()).select_from(_products.lateral()).scalar_subquery()
+PRODUCT_COUNT = select(func.count()).select_from(_products.lateral()).scalar_subquery()
 
 
 def select_tags() -> Select[str, int]:
     """Return the statement that selects the columns of TagView."""
-    return select(Tag.name, COUNT.label("products"))
+    return select(Tag.name, PRODUCT_COUNT.label("products"))
 
 
 _page = select_tags().order_by(Tag.name).limit(bindparam("limit", type_=BigInteger))
