@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.locks import for_no_key_update
 from services.auth.accounts import events, recovery
 from services.auth.mail.models import Mail
 from services.auth.models import Account
@@ -20,7 +21,7 @@ async def delete_account(session: AsyncSession, account_id: UUID) -> bool:
     """
     # FOR NO KEY UPDATE: auth's worker may be answering a request for this account, and can still insert a token that refers to it. With
     # FOR UPDATE, the worker would wait for this transaction, and `revoke_pending_requests` for the worker: a deadlock.
-    locked = select(Account.email).where(Account.id == account_id).with_for_update(key_share=True)
+    locked = for_no_key_update(select(Account.email).where(Account.id == account_id))
     account = (await session.execute(locked)).one_or_none()
     if account is None:
         return False

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.auth import Caller
 from kit.db.after_commit import after_commit
+from kit.db.locks import for_no_key_update
 from services.auth.accounts import records
 from services.auth.accounts.deletion import delete_account
 from services.auth.accounts.mail_limits import may_notify
@@ -82,7 +83,7 @@ async def delete_due(sessions: async_sessionmaker[AsyncSession], limit: int) -> 
     due = select(Account.id).where(*of_customer).order_by(Account.delete_at).limit(1)
     for deleted in range(limit):
         async with sessions.begin() as session:
-            account_id = await session.scalar(due.with_for_update(key_share=True, skip_locked=True))
+            account_id = await session.scalar(for_no_key_update(due, skip_locked=True))
             if account_id is None:
                 return deleted
             await delete_account(session, account_id)

@@ -6,6 +6,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from kit.db.locks import for_no_key_update
 from services.auth.accounts import one_time_tokens, recovery
 from services.auth.accounts.events import publish_change
 from services.auth.accounts.mail_limits import may_notify
@@ -81,7 +82,7 @@ async def undo(session: AsyncSession, token: str) -> Account:
 
 async def _locked(session: AsyncSession, account_id: UUID) -> Account:
     account: Account | None = await session.scalar(
-        select(Account).where(Account.id == account_id).with_for_update(key_share=True)
+        for_no_key_update(select(Account).where(Account.id == account_id))
     )
     if account is None:
         raise TokenNotValid

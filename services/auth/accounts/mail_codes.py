@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
+from kit.db.locks import for_no_key_update
 from services.auth.accounts.mail_limits import MailKind, count_code, count_mail, uncount_code
 from services.auth.accounts.models import MailCode
 from services.auth.accounts.records import find_by_email
@@ -82,7 +83,7 @@ async def use(session: AsyncSession, challenge: str, code: str) -> Account | Non
     row = MailCode.challenge_digest == _digest(challenge)
     # Lock the account before the code, as recovery.py does. It is one statement, whether the address has an account or not.
     account_id = select(MailCode.account_id).where(row).scalar_subquery()
-    await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
+    await session.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
     tried = await session.execute(
         update(MailCode)
         .where(row, MailCode.expires_at > func.now(), MailCode.attempts < MAX_ATTEMPTS)

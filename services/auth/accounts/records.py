@@ -11,6 +11,7 @@ from sqlalchemy.orm import joinedload
 
 from kit.auth import Caller
 from kit.db.bulk import table_of
+from kit.db.locks import for_no_key_update
 from kit.errors import NotAuthenticated
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.errors import AccountNeeded, EmailTaken, WrongPassword
@@ -101,8 +102,7 @@ async def read_for_caller(session: AsyncSession, caller: Caller) -> AccountFacts
 
 async def lock(session: AsyncSession, account_id: UUID) -> None:
     """Lock an account until the transaction ends. Transactions that also use its tokens, codes or requests lock the account first."""
-    # Not FOR UPDATE: auth's worker can still insert rows that refer to the account.
-    await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
+    await session.execute(for_no_key_update(select(Account.id).where(Account.id == account_id)))
 
 
 async def lock_for_caller(session: AsyncSession, caller: Caller, password_hash: str | None) -> Account:

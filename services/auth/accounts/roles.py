@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.locks import for_no_key_update
 from services.auth.accounts import recovery
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.models import ADMIN, CUSTOMER, Account, AuditLogEntry, Role
@@ -103,7 +104,7 @@ async def find_formerly_configured(session: AsyncSession, configured_email: str 
 
 async def _get_locked(session: AsyncSession, email: str) -> Account:
     account: Account | None = await session.scalar(
-        select(Account).where(Account.email == email).with_for_update(key_share=True)
+        for_no_key_update(select(Account).where(Account.email == email))
     )
     if account is None:
         raise RoleRefused(f"there is no account with the address {email}: register it first")

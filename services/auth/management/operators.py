@@ -9,6 +9,7 @@ from sqlalchemy.orm import joinedload
 
 from contracts.tokens import CUSTOMER_SCOPES
 from kit.audit.actor import Actor
+from kit.db.locks import for_no_key_update
 from services.auth.errors import AccountNotFound, ConfiguredAdministrator, OwnAccount, ScopesNotHeld
 from services.auth.models import Account
 from services.auth.sessions.models import RefreshFamily
@@ -33,7 +34,7 @@ async def get_locked(session: AsyncSession, operator: Operator, account_id: UUID
     """Return an account with its role, locked. Raises AccountNotFound, and ScopesNotHeld if its role has more scopes than the operator."""
     query = select(Account).where(Account.id == account_id)
     with_role = query.options(joinedload(Account.granted_role, innerjoin=True))
-    account: Account | None = await session.scalar(with_role.with_for_update(key_share=True, of=Account))
+    account: Account | None = await session.scalar(for_no_key_update(with_role, of=Account))
     if account is None:
         raise AccountNotFound
     check_scopes(operator, account.scopes)

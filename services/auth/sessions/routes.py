@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 
 from contracts.revocations import RevocationList
 from kit.auth import Caller, authenticate
+from kit.db.locks import for_no_key_update
 from kit.errors import NotAuthenticated, raises
 from kit.http.etags import NOT_MODIFIED, conditional_response
 from kit.http.routing import Router
@@ -34,7 +35,7 @@ async def current_session(caller: Annotated[Caller, Depends(authenticate)], sess
     query = select(RefreshFamily).where(
         RefreshFamily.sid == caller.session_id, RefreshFamily.account_id == UUID(caller.id)
     )
-    found: RefreshFamily | None = await session.scalar(query.with_for_update(key_share=True))
+    found: RefreshFamily | None = await session.scalar(for_no_key_update(query))
     if found is None:
         raise NotAuthenticated("The session of this access token has ended. Log in again.")
     return found

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.locks import for_no_key_update
 from services.catalog import slugs
 from services.catalog.categories.errors import CategoryNotEmpty, CategoryNotFound
 from services.catalog.categories.lists import get_category
@@ -133,7 +134,7 @@ async def _lock_products(session: AsyncSession, category_id: UUID) -> None:
     Moving them, and ON DELETE SET NULL, would lock them in any order.
     """
     products = select(Product.id).where(Product.category_id == category_id).order_by(Product.id)
-    locked = products.with_for_update(key_share=True).subquery()
+    locked = for_no_key_update(products).subquery()
     await session.execute(select(func.count()).select_from(locked))
 
 

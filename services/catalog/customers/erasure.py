@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.locks import for_no_key_update
 from kit.program_customers import EraseCustomer
 from services.catalog.models import AuditLogEntry, IdempotencyKey
 from services.catalog.order_models import Order
@@ -37,7 +38,7 @@ async def erase_customer(session: AsyncSession, program: str, request: EraseCust
         same.append(func.lower(Order.customer_email) == func.lower(request.email))
     # In the order of the ids, like all statements that lock several orders.
     found = select(Order.id).where(Order.placed_by_program, Order.customer_id == program, or_(*same))
-    found = found.order_by(Order.id).limit(BATCH).with_for_update(key_share=True)
+    found = for_no_key_update(found.order_by(Order.id).limit(BATCH))
     erased = 0
     while ids := (await session.execute(found)).scalars().all():
         await _erase(session, program, ids)

@@ -36,6 +36,7 @@ from contracts.events import (
 )
 from kit.db.after_commit import after_commit
 from kit.db.bulk import array_parameters, array_values, table_of
+from kit.db.locks import for_no_key_update
 from kit.observability.tracing import trace_id_of
 from services.catalog import metrics
 from services.catalog.fulfilment import undeliverable
@@ -51,7 +52,7 @@ log = structlog.get_logger("fulfilment")
 
 ORDERS, ITEMS, PAYMENTS, DELIVERIES = map(table_of, (Order, OrderItem, OrderPayment, Delivery))
 
-LOCK_ORDERS = (
+LOCK_ORDERS = for_no_key_update(
     select(
         ORDERS.c.id,
         ORDERS.c.status,
@@ -63,7 +64,6 @@ LOCK_ORDERS = (
     )
     .where(ORDERS.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .order_by(ORDERS.c.id)
-    .with_for_update(key_share=True)
 )
 LOAD_PAYMENTS = select(
     PAYMENTS.c.reference,

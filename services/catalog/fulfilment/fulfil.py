@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.db.after_commit import after_commit
+from kit.db.locks import for_no_key_update
 from kit.db.sql_types import AnyRow
 from services.catalog import metrics
 from services.catalog.fulfilment.errors import (
@@ -43,7 +44,7 @@ async def fulfil(session: AsyncSession, key: str, request: FulfilItems, actor: A
     Raises OrderNotFound, OrderNotPaid, ItemNotOrdered, StepNotPossible, OverFulfilled, UnitsMissing, AddressErased.
     """
     found = select(Order.id, Order.status, Order.payment_reference).where(has_key(key))
-    order = (await session.execute(found.with_for_update(key_share=True))).one_or_none()
+    order = (await session.execute(for_no_key_update(found))).one_or_none()
     if order is None:
         raise OrderNotFound
     order_id = order.id

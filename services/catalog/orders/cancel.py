@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.auth import Caller
+from kit.db.locks import for_no_key_update
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order
 from services.catalog.orders.errors import CancelReasonRequired, OrderNotFound, OrderNotPending
@@ -25,7 +26,7 @@ async def cancel_order(
     recorded. Raises OrderNotFound, CancelReasonRequired, OrderNotPending.
     """
     found = select(Order.id, Order.customer_id, Order.status).where(has_key(key), _may_cancel(caller))
-    order = (await session.execute(found.with_for_update(key_share=True))).one_or_none()
+    order = (await session.execute(for_no_key_update(found))).one_or_none()
     if order is None:
         raise OrderNotFound
     as_staff = order.customer_id != caller.id or caller.scopes.isdisjoint({"orders:write", "orders:write_for"})

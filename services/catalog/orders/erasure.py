@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.auth import Caller
+from kit.db.locks import for_no_key_update
 from services.catalog.models import AuditLogEntry
 from services.catalog.order_models import Order, OrderItem
 from services.catalog.orders.addresses import erase_addresses
@@ -21,8 +22,8 @@ async def erase_address(session: AsyncSession, key: str, caller: Caller, actor: 
     The caller must be its customer, or have the scope orders:manage. Raises OrderNotFound, and AddressStillNeeded if the customer's order
     still has to be paid or shipped.
     """
-    found = select(Order.id, Order.status, Order.customer_id).where(has_key(key)).with_for_update(key_share=True)
-    order = (await session.execute(found)).one_or_none()
+    found = select(Order.id, Order.status, Order.customer_id).where(has_key(key))
+    order = (await session.execute(for_no_key_update(found))).one_or_none()
     is_staff = "orders:manage" in caller.scopes
     if order is None or not (is_staff or order.customer_id == caller.id):
         raise OrderNotFound

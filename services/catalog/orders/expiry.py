@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 
 from kit.db.after_commit import after_commit
+from kit.db.locks import for_no_key_update
 from kit.worker.shutdown import Shutdown
 from services.catalog import metrics
 from services.catalog.order_models import Order
@@ -26,7 +27,7 @@ async def expire(session: AsyncSession) -> int:
     pending.
     """
     due = select(Order.id).where(Order.status == OrderStatus.PENDING, Order.expires_at <= func.now())
-    locked = due.order_by(Order.expires_at).limit(BATCH).with_for_update(key_share=True, skip_locked=True)
+    locked = for_no_key_update(due.order_by(Order.expires_at).limit(BATCH), skip_locked=True)
     ids = sorted((await session.execute(locked)).scalars())
     if ids:
         await session.execute(

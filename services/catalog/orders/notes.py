@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.locks import for_no_key_update
 from kit.fields import FullParagraph
 from kit.pagination import decode_cursor, encode_cursor, split_page
 from kit.schemas import PageResponse, RequestModel, ResponseModel, example
@@ -55,7 +56,7 @@ class OrderNotePage(PageResponse[OrderNoteView]):
 
 async def add_note(session: AsyncSession, key: str, request: AddOrderNote, actor: Actor) -> OrderNoteView:
     """Add a note to the order with this id or number. Raises OrderNotFound, TooManyNotes."""
-    locked = select(Order.id).where(has_key(key)).with_for_update(key_share=True)
+    locked = for_no_key_update(select(Order.id).where(has_key(key)))
     order_id = await session.scalar(locked)
     if order_id is None:
         raise OrderNotFound

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.events import PaymentTransferRejected, PaymentTransferRejectedData
 from contracts.money import format_money
 from kit.db.after_commit import after_commit
+from kit.db.locks import for_key_share
 from services.catalog.order_models import Order
 from services.catalog.orders.models import OrderNote
 
@@ -29,7 +30,7 @@ async def handle(session: AsyncSession, events: Sequence[PaymentTransferRejected
     locked = select(Order.id, Order.amount, Order.currency).where(
         Order.id.in_({event.data.order_id for event in events})
     )
-    rows = await session.execute(locked.order_by(Order.id).with_for_update(read=True, key_share=True))
+    rows = await session.execute(for_key_share(locked.order_by(Order.id)))
     orders = {row.id: (row.amount, row.currency) for row in rows}
     contradictions, notes = {}, []
     for event in events:

@@ -20,6 +20,7 @@ from contracts.events import PaymentAbandoned, PaymentFailed, PaymentStarted
 from contracts.money import format_money
 from kit.db.after_commit import after_commit
 from kit.db.bulk import array_parameters, array_values, table_of
+from kit.db.locks import for_no_key_update
 from kit.observability.tracing import trace_id_of
 from services.catalog.order_models import Order
 from services.catalog.orders.limits import find_within_limits
@@ -47,11 +48,10 @@ class LockedOrder(NamedTuple):
 
 
 ORDERS = table_of(Order)
-LOCK = (
+LOCK = for_no_key_update(
     select(*(ORDERS.c[name] for name in LockedOrder._fields))
     .where(ORDERS.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
     .order_by(ORDERS.c.id)
-    .with_for_update(key_share=True)
 )
 _changed = array_parameters(
     id=Uuid, expires_at=DateTime(timezone=True), first_expires_at=DateTime(timezone=True), payment_ends=Text

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from contracts.money import fraction_rule_broken_by
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.locks import for_key_share
 from services.catalog import slugs
 from services.catalog.categories.errors import CategoryNotFound
 from services.catalog.errors import PriceNotWhole, ProductNotFound, ProductOrdered, SlugTaken
@@ -143,8 +144,8 @@ async def _check_category(session: AsyncSession, category_id: UUID | None) -> No
     if category_id is None:
         return
     # The lock keeps the category from being deleted before the product has it.
-    query = select(Category.id).where(Category.id == category_id).with_for_update(read=True, key_share=True)
-    if (await session.execute(query)).one_or_none() is None:
+    query = select(Category.id).where(Category.id == category_id)
+    if (await session.execute(for_key_share(query))).one_or_none() is None:
         raise CategoryNotFound
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
+from kit.db.locks import for_no_key_update
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import AuditLogEntry, Variant
 from services.catalog.order_models import Order, OrderItem
@@ -63,8 +64,8 @@ async def move_stock(
     waiting = await session.execute(WAITING_ORDERS, {"variant_id": variant_id, "limit": MAX_WAITING})
     waiting_ids = [row.order_id for row in waiting]
     await session.execute(upsert(StockLevel).values(variant_id=variant_id).on_conflict_do_nothing())
-    locked = select(StockLevel.on_hand).where(StockLevel.variant_id == variant_id).with_for_update(key_share=True)
-    before = (await session.execute(locked)).scalar_one()
+    level = select(StockLevel.on_hand).where(StockLevel.variant_id == variant_id)
+    before = (await session.execute(for_no_key_update(level))).scalar_one()
     kind = StockMovementKind(request.kind)
     if kind == StockMovementKind.COUNTED and request.expected != before:
         raise StockChanged(f"{before} units are on hand, not {request.expected}. Count again.", on_hand=before)
@@ -93,8 +94,8 @@ async def set_backorder_limit(
     session: AsyncSession, variant_id: UUID, request: UpdateStock, actor: Actor
 ) -> StockLevelView:
     """Set how many units can be ordered that are not there. Raises ProductNotFound, also for a variant with unlimited stock."""
-    locked = select(StockLevel.backorder_limit).where(StockLevel.variant_id == variant_id)
-    before = (await session.execute(locked.with_for_update(key_share=True))).scalar_one_or_none()
+    level = select(StockLevel.backorder_limit).where(StockLevel.variant_id == variant_id)
+    before = (await session.execute(for_no_key_update(level))).scalar_one_or_none()
     if before is not None:
         product_id = await find_product(session, variant_id)
         changed = update(StockLevel).where(StockLevel.variant_id == variant_id)

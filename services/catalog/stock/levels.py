@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.driver import DriverStatement
 from services.catalog.order_models import OrderItem
+from kit.db.locks import for_no_key_update
 from services.catalog.stock.models import StockLevel
 
 AVAILABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
@@ -170,5 +171,5 @@ async def lock_available(session: AsyncSession, order_ids: Sequence[UUID]) -> di
     """Lock the levels of all items of these orders, and return how many units can be ordered. Unlimited variants are not in the result."""
     items = select(OrderItem.variant_id).where(OrderItem.order_id.in_(order_ids))
     levels = select(StockLevel.variant_id, AVAILABLE.label("available")).where(StockLevel.variant_id.in_(items))
-    rows = await session.execute(levels.order_by(StockLevel.variant_id).with_for_update(key_share=True))
+    rows = await session.execute(for_no_key_update(levels.order_by(StockLevel.variant_id)))
     return {row.variant_id: row.available for row in rows}

@@ -8,6 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.bulk import table_of
+from kit.db.locks import for_key_share
 from kit.errors import Unavailable
 from services.catalog.models import ProductTag, Tag
 
@@ -24,11 +25,10 @@ INSERT_TAGS = (
     .on_conflict_do_nothing(index_elements=["name"])
 )
 # The lock keeps a tag from being deleted or renamed before the product has it.
-LOCK_TAGS = (
+LOCK_TAGS = for_key_share(
     select(TAGS.c.name, TAGS.c.id)
     .where(TAGS.c.name.in_(select(_names.c.name)))
     .order_by(TAGS.c.name)
-    .with_for_update(read=True, key_share=True)
 )
 
 
