@@ -49,13 +49,13 @@ class CursorEncryption:
         """
         self._cipher = AESSIV(_derive_key(secret))
 
-    def encrypt(self, sort: str, content: bytes) -> bytes:
-        """Return the encrypted content. Only a call with the same `sort` can decrypt it."""
-        return self._cipher.encrypt(content, [sort.encode()])
+    def encrypt(self, list_name: str, content: bytes) -> bytes:
+        """Return the encrypted content. Only a call with the same `list_name` can decrypt it."""
+        return self._cipher.encrypt(content, [list_name.encode()])
 
-    def decrypt(self, sort: str, content: bytes) -> bytes:
-        """Return the decrypted content. Raises InvalidTag if it was not encrypted with this secret and `sort`."""
-        return self._cipher.decrypt(content, [sort.encode()])
+    def decrypt(self, list_name: str, content: bytes) -> bytes:
+        """Return the decrypted content. Raises InvalidTag if it was not encrypted with this secret and `list_name`."""
+        return self._cipher.decrypt(content, [list_name.encode()])
 
 
 @lru_cache(maxsize=1)
@@ -68,35 +68,35 @@ encryption = CursorEncryption()
 """The encryption of this process. `create_app` gives it the secret of the service."""
 
 
-def encode_cursor(sort: str, *keys: Key) -> str:
+def encode_cursor(list_name: str, *keys: Key) -> str:
     """Return an opaque cursor with the sort keys of the last row. Times are encoded in microseconds.
 
-    `sort` names the list or its sort order, so that another list refuses the cursor.
+    The cursor is valid only for the list with this name. If a list has several sort orders, each needs another name.
     """
     content = json.dumps([*map(_encode_key, keys)], ensure_ascii=False).encode()
-    return base64.urlsafe_b64encode(encryption.encrypt(sort, content)).decode().rstrip("=")
+    return base64.urlsafe_b64encode(encryption.encrypt(list_name, content)).decode().rstrip("=")
 
 
 @overload
-def decode_cursor(cursor: str, sort: str, first: type[A], /) -> tuple[A]: ...
+def decode_cursor(cursor: str, list_name: str, first: type[A], /) -> tuple[A]: ...
 
 
 @overload
-def decode_cursor(cursor: str, sort: str, first: type[A], second: type[B], /) -> tuple[A, B]: ...
+def decode_cursor(cursor: str, list_name: str, first: type[A], second: type[B], /) -> tuple[A, B]: ...
 
 
 @overload
-def decode_cursor(cursor: str, sort: str, first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C]: ...
+def decode_cursor(cursor: str, list_name: str, first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C]: ...
 
 
-def decode_cursor(cursor: str, sort: str, *kinds: Any) -> Any:
+def decode_cursor(cursor: str, list_name: str, *kinds: Any) -> Any:
     """Return the sort keys of a cursor. `kinds` are the types of the keys.
 
-    Raises InvalidCursor if the cursor was not encoded with the same `sort` and with keys of these types.
+    Raises InvalidCursor if the cursor was not encoded with the same `list_name` and with keys of these types.
     """
     try:
         raw = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        found = json.loads(encryption.decrypt(sort, raw))
+        found = json.loads(encryption.decrypt(list_name, raw))
     except (ValueError, binascii.Error, InvalidTag) as error:
         raise InvalidCursor from error
     if len(found) != len(kinds):

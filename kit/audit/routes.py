@@ -13,7 +13,7 @@ from kit.http.routing import Router
 from kit.pagination import CursorParam, InvalidCursor, Limit, decode_cursor, encode_cursor, split_page
 from kit.problem_responses import problem_responses
 
-SORT = "audit log"
+LIST_NAME = "audit log"
 
 
 def audit_router(
@@ -45,9 +45,9 @@ def audit_router(
     ) -> AuditPage:
         """Return the acts of operators and administrators, newest first. Requires the scope `audit:read`."""
         selected = AuditFilter(actor=actor, act=act, subject=subject, since=from_, until=to)
-        before = None if cursor is None else decode_cursor(cursor, SORT, int)[0]
+        before = None if cursor is None else decode_cursor(cursor, LIST_NAME, int)[0]
         rows = await list_entries(session, entries, selected, limit + 1, before)
-        page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.id))
+        page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.id))
         return AuditPage(items=[AuditEntryView.model_validate(row) for row in page], next_cursor=next_cursor)
 
     return router

@@ -26,7 +26,7 @@ from services.auth.management.callers import AccountId, Manager, may_manage
 from services.auth.management.schemas import AccountPage, AccountUpdate, Ban, ManagedAccountView, RoleName
 from services.auth.management.search import AccountFilter, AccountStatus
 
-SORT = "accounts"
+LIST_NAME = "accounts"
 router = Router(prefix="/auth/users", tags=["account management"])
 
 
@@ -44,9 +44,9 @@ async def list_accounts(
     cursor: CursorParam = None,
 ) -> AccountPage:
     """Return the accounts that match all parameters, newest first. Requires the scope `accounts:manage`."""
-    before = None if cursor is None else decode_cursor(cursor, SORT, datetime, UUID)
+    before = None if cursor is None else decode_cursor(cursor, LIST_NAME, datetime, UUID)
     rows = await search.list_accounts(session, AccountFilter(q, role, status), limit + 1, before)
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.created_at, row.id))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.created_at, row.id))
     return AccountPage(items=[ManagedAccountView.of(row) for row in page], next_cursor=next_cursor)
 
 

@@ -17,8 +17,8 @@ from services.catalog.models import Category
 from services.catalog.slugs import has_id_or_slug
 
 COLUMNS = (Category.id, Category.slug, Category.name, Category.parent_id)
-SORT = "categories"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "categories"
+"""A cursor is valid only for the list with this name."""
 
 MAX_CHILDREN = 100
 
@@ -46,10 +46,10 @@ async def list_categories(*, parent: UUID | None, limit: int, cursor: str | None
     """
     values: dict[str, object] = {"parent": parent, "limit": limit + 1}
     if cursor is not None:
-        (values["last"],) = decode_cursor(cursor, SORT, str)
+        (values["last"],) = decode_cursor(cursor, LIST_NAME, str)
     statement = _list_statement(below=parent is not None, continued=cursor is not None)
     rows = await fetch(reading_engine, statement, values)
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.slug))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.slug))
     return to_json({"items": [row._asdict() for row in page], "next_cursor": next_cursor})
 
 

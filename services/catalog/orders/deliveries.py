@@ -23,8 +23,8 @@ from services.catalog.statuses import OrderStatus
 
 router = Router(prefix="/catalog/deliveries", tags=["orders"])
 
-SORT = "deliveries"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "deliveries"
+"""A cursor is valid only for the list with this name."""
 
 MAX_PAGE = 1000
 MAX_REFERENCES = 100
@@ -100,9 +100,9 @@ async def list_deliveries(
     query = select(*COLUMNS).join(Order, Order.id == Delivery.order_id).where(*period)
     if cursor is not None:
         position = tuple_(Delivery.delivered_at, Delivery.order_id)
-        query = query.where(position > tuple_(*decode_cursor(cursor, SORT, datetime, UUID)))
+        query = query.where(position > tuple_(*decode_cursor(cursor, LIST_NAME, datetime, UUID)))
     rows = await session.execute(query.order_by(Delivery.delivered_at, Delivery.order_id).limit(limit + 1))
-    page, next_cursor = split_page(rows.all(), limit, lambda row: encode_cursor(SORT, row.delivered_at, row.order_id))
+    page, next_cursor = split_page(rows.all(), limit, lambda row: encode_cursor(LIST_NAME, row.delivered_at, row.order_id))
     return DeliveryPage(items=[DeliveryView.model_validate(row) for row in page], next_cursor=next_cursor)
 
 

@@ -11,8 +11,8 @@ from kit.pagination import decode_cursor, encode_cursor, split_page
 from services.catalog.orders.models import Fulfilment
 from services.catalog.orders.schemas import MAX_FULFILMENTS, FulfilmentItem, FulfilmentPage, FulfilmentView
 
-SORT = "fulfilments"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "fulfilments"
+"""A cursor is valid only for the list with this name."""
 
 COLUMNS = (
     Fulfilment.id,
@@ -59,7 +59,7 @@ async def list_fulfilments(session: AsyncSession, order_id: UUID, limit: int, cu
     """Return a page of the steps of an order, newest first. Raises InvalidCursor."""
     query = select(*COLUMNS).where(Fulfilment.order_id == order_id)
     if cursor is not None:
-        query = query.where(Fulfilment.id < decode_cursor(cursor, SORT, int)[0])
+        query = query.where(Fulfilment.id < decode_cursor(cursor, LIST_NAME, int)[0])
     rows = (await session.execute(query.order_by(Fulfilment.id.desc()).limit(limit + 1))).all()
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.id))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.id))
     return FulfilmentPage(items=[view_of(row) for row in page], next_cursor=next_cursor)

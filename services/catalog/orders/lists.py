@@ -18,8 +18,8 @@ from services.catalog.orders.positions import OrderSort, Page, Position, find_po
 from services.catalog.orders.schemas import MAX_LINES, OrderPage, OrderView
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 
-SORT = "orders, {sort}"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "orders, {sort}"
+"""A cursor is valid only for the list with this name, so also only for its sort."""
 
 MAX_PAGE_ITEMS = 1000
 """A page has at most this many items of orders: the process does nothing else while it makes a page, and 5,000 items took 80 ms."""
@@ -59,7 +59,7 @@ async def list_orders(
 
     Raises InvalidCursor.
     """
-    name = SORT.format(sort=sort)
+    name = LIST_NAME.format(sort=sort)
     after = None if cursor is None else Position(*decode_cursor(cursor, name, datetime, UUID))
     found = await find_positions(session, selected, Page(sort=sort, limit=limit + 1, after=after))
     page = found[: min(limit, await _orders_that_fit(session, found[:limit]))]

@@ -22,8 +22,8 @@ from services.catalog.orders.models import OrderNote
 from services.catalog.orders.numbers import has_key
 
 MAX_NOTES = 500
-SORT = "order notes"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "order notes"
+"""A cursor is valid only for the list with this name."""
 
 
 class AddOrderNote(RequestModel):
@@ -76,7 +76,7 @@ async def list_notes(session: AsyncSession, key: str, *, limit: int, cursor: str
         raise OrderNotFound
     query = select(OrderNote).where(OrderNote.order_id == order_id)
     if cursor is not None:
-        query = query.where(OrderNote.id < decode_cursor(cursor, SORT, int)[0])
+        query = query.where(OrderNote.id < decode_cursor(cursor, LIST_NAME, int)[0])
     rows = (await session.execute(query.order_by(OrderNote.id.desc()).limit(limit + 1))).scalars().all()
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.id))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.id))
     return OrderNotePage(items=[OrderNoteView.model_validate(row) for row in page], next_cursor=next_cursor)

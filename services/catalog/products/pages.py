@@ -19,6 +19,9 @@ from services.catalog.products.shapes import MAX_INDEX_MATCHES, MAX_RANKED, Sour
 from services.catalog.products.statements import last_walked_statement, page_statement
 from services.catalog.search.words import correct
 
+LIST_NAME = "products, {sort}"
+"""A cursor is valid only for the list with this name, so also only for its sort."""
+
 NO_FACETS = {"complete": True, "tags": [], "categories": []}
 RANKS_NEWEST = {Source.LOOK_UP_NEWEST, Source.WALK_SORT}
 """The sources that rank only the newest matches."""
@@ -86,15 +89,17 @@ async def _next_cursor(plan: Plan, page: Found, limit: int) -> str | None:
         last = await fetch(searching_engine, last_walked_statement(shape), plan.parameters)
         return _encode(shape.sort, last[0].last_key, last[0].last_number) if last else None
     if shape.source == Source.LOOK_UP_NEWEST and shape.sort == ProductSort.NEWEST and plan.lowest_number > 0:
-        return encode_cursor(shape.sort, plan.lowest_number)
+        return encode_cursor(LIST_NAME.format(sort=shape.sort), plan.lowest_number)
     return None
 
 
 def _encode(sort: ProductSort, key: int | str, number: int) -> str:
-    return encode_cursor(sort, number) if sort == ProductSort.NEWEST else encode_cursor(sort, key, number)
+    name = LIST_NAME.format(sort=sort)
+    return encode_cursor(name, number) if sort == ProductSort.NEWEST else encode_cursor(name, key, number)
 
 
 def _decode(cursor: str, sort: ProductSort) -> Position:
+    name = LIST_NAME.format(sort=sort)
     if sort == ProductSort.NEWEST:
-        return decode_cursor(cursor, sort, int)
-    return decode_cursor(cursor, sort, str, int) if sort == ProductSort.NAME else decode_cursor(cursor, sort, int, int)
+        return decode_cursor(cursor, name, int)
+    return decode_cursor(cursor, name, str, int) if sort == ProductSort.NAME else decode_cursor(cursor, name, int, int)

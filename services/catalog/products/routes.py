@@ -43,8 +43,8 @@ router = Router(prefix="/catalog/products", tags=["products"])
 read_router = Router(prefix="/catalog/products", tags=["products"], route_class=FastGetRoute)
 
 EDIT, STOCK = "catalog:write", "stock:write"
-CHANGES = "changes of a product"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+CHANGES_LIST_NAME = "changes of a product"
+"""A cursor is valid only for the list with this name."""
 
 MOVED: Responses = {301: {"description": "The product has another slug now: `Location` has its path"}}
 
@@ -227,8 +227,8 @@ async def list_product_changes(
     product_id: ProductId, _: EditorCaller, session: Reading, limit: Limit = 20, cursor: CursorParam = None
 ) -> AuditPage:
     """Return the changes of a product, of its price, status and stock, newest first. Requires the scope `catalog:write`."""
-    before = None if cursor is None else decode_cursor(cursor, CHANGES, int)[0]
+    before = None if cursor is None else decode_cursor(cursor, CHANGES_LIST_NAME, int)[0]
     selected = AuditFilter(subject=str(product_id))
     rows = await list_entries(session, AuditLogEntry, selected, limit + 1, before)
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(CHANGES, row.id))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(CHANGES_LIST_NAME, row.id))
     return AuditPage(items=[AuditEntryView.model_validate(row) for row in page], next_cursor=next_cursor)

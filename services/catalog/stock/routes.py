@@ -24,8 +24,8 @@ from services.catalog.stock.schemas import MoveStock, StockLevelView, StockMovem
 
 router = Router(prefix="/catalog/products/{product_id}", tags=["stock"])
 
-SORT = "stock movements"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "stock movements"
+"""A cursor is valid only for the list with this name."""
 
 ProductId = Annotated[UUID, Path(description="Id of the product")]
 
@@ -109,7 +109,7 @@ async def list_movements(
     """Return a page of the movements of a variant, newest first. Raises InvalidCursor."""
     query = select(StockMovement).where(StockMovement.variant_id == variant_id)
     if cursor is not None:
-        query = query.where(StockMovement.id < decode_cursor(cursor, SORT, int)[0])
+        query = query.where(StockMovement.id < decode_cursor(cursor, LIST_NAME, int)[0])
     rows = (await session.execute(query.order_by(StockMovement.id.desc()).limit(limit + 1))).scalars().all()
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.id))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.id))
     return StockMovementPage(items=[StockMovementView.model_validate(row) for row in page], next_cursor=next_cursor)

@@ -8,8 +8,8 @@ from kit.pagination import decode_cursor, encode_cursor, split_page
 from services.catalog.db import reading_engine
 from services.catalog.models import ProductTag, Tag
 
-SORT = "tags"
-"""This text in a cursor identifies the list: a cursor of another list is refused."""
+LIST_NAME = "tags"
+"""A cursor is valid only for the list with this name."""
 
 MAX_COUNT = 1000
 _products = select(ProductTag.tag_id).where(ProductTag.tag_id == Tag.id).correlate(Tag).limit(MAX_COUNT).subquery()
@@ -30,7 +30,7 @@ async def list_tags(*, limit: int, cursor: str | None) -> bytes:
     """Return a page of tags, in order of their names, as the JSON of a TagPage. Raises InvalidCursor."""
     values: dict[str, object] = {"limit": limit + 1}
     if cursor is not None:
-        (values["last"],) = decode_cursor(cursor, SORT, str)
+        (values["last"],) = decode_cursor(cursor, LIST_NAME, str)
     rows = await fetch(reading_engine, FIRST_PAGE if cursor is None else NEXT_PAGE, values)
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(SORT, row.name))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.name))
     return to_json({"items": [row._asdict() for row in page], "next_cursor": next_cursor})

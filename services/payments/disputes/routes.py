@@ -60,18 +60,18 @@ async def list_disputes(
     An open dispute that waits for our response must be answered before `due_at`.
     """
     key = tuple_(Dispute.due_at, Dispute.id)
-    sort = f"disputes {state}"
+    list_name = f"disputes {state}"
     query = select(Dispute).limit(limit + 1)
     if state == "open":
         query = query.where(Dispute.lost.is_(None)).order_by(Dispute.due_at, Dispute.id)
     else:
         query = query.where(Dispute.lost.is_not(None)).order_by(Dispute.due_at.desc(), Dispute.id.desc())
     if cursor is not None:
-        due_at, last_id = decode_cursor(cursor, sort, datetime, int)
+        due_at, last_id = decode_cursor(cursor, list_name, datetime, int)
         last = tuple_(literal(due_at), last_id)
         query = query.where(key > last if state == "open" else key < last)
     disputes = list((await session.execute(query)).scalars())
-    page, next_cursor = split_page(disputes, limit, lambda dispute: encode_cursor(sort, dispute.due_at, dispute.id))
+    page, next_cursor = split_page(disputes, limit, lambda dispute: encode_cursor(list_name, dispute.due_at, dispute.id))
     return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in page], next_cursor=next_cursor)
 
 

@@ -13,7 +13,7 @@ from services.payments.rejected_transfers.record import list_transfers
 from services.payments.rejected_transfers.schemas import RejectedTransferPage, RejectedTransferView
 
 router = Router(prefix="/payments/rejected-transfers", tags=["rejected transfers"])
-SORT = "rejected transfers"
+LIST_NAME = "rejected transfers"
 
 
 @router.get("", summary="List rejected bank transfers", responses=problem_responses(InvalidCursor))
@@ -25,7 +25,7 @@ async def list_rejected_transfers(
     cursor: CursorParam = None,
 ) -> RejectedTransferPage:
     """Return the bank transfers that Paystack rejected and returns to their payers, newest first. Requires the scope `payments:read`."""
-    before = None if cursor is None else decode_cursor(cursor, SORT, int)[0]
+    before = None if cursor is None else decode_cursor(cursor, LIST_NAME, int)[0]
     rows = await list_transfers(session, limit + 1, unmatched=unmatched, before=before)
-    page, next_cursor = split_page(rows, limit, lambda last: encode_cursor(SORT, last[0].id))
+    page, next_cursor = split_page(rows, limit, lambda last: encode_cursor(LIST_NAME, last[0].id))
     return RejectedTransferPage(items=[RejectedTransferView.of(*row) for row in page], next_cursor=next_cursor)

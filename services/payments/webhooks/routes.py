@@ -24,9 +24,9 @@ from services.payments.webhooks.schemas import (
     WebhookEventView,
 )
 
-LIST = "webhook events"
-REPROCESS = "reprocess webhook events"
-"""Each cursor contains the name of its route, so that the other route refuses it."""
+LIST_NAME = "webhook events"
+REPROCESS_NAME = "reprocess webhook events"
+"""A cursor of one route is not valid for the other one."""
 
 router = Router(prefix="/payments/webhook-events", tags=["webhook events"])
 log = structlog.get_logger("webhooks")
@@ -50,9 +50,9 @@ async def list_webhook_events(
 ) -> WebhookEventPage:
     """Return the events that Paystack sent, newest first, without their bodies. Requires the scope `payments:read`."""
     selected = Filter(status=status, event=event, reference=reference, since=from_, until=to)
-    before = None if cursor is None else _last_id(cursor, LIST)
+    before = None if cursor is None else _last_id(cursor, LIST_NAME)
     rows = await queries.list_page(session, selected, limit + 1, before)
-    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST, row.id))
+    page, next_cursor = split_page(rows, limit, lambda row: encode_cursor(LIST_NAME, row.id))
     return WebhookEventPage(items=[WebhookEventView.model_validate(row) for row in page], next_cursor=next_cursor)
 
 
@@ -71,11 +71,11 @@ async def reprocess_webhook_events(actor: ReviewActor, notifier: CurrentNotifier
     selected = Filter(
         ids=request.ids, status=request.status, event=request.event, since=request.from_, until=request.to
     )
-    after = 0 if request.cursor is None else _last_id(request.cursor, REPROCESS)
+    after = 0 if request.cursor is None else _last_id(request.cursor, REPROCESS_NAME)
     count, last = await queries.reprocess(sessions, selected, actor, after)
     log.warning("webhook events scheduled for reprocessing", count=count, by=actor.id)
     notifier.notify(Topic.WEBHOOK_EVENTS)
-    return Reprocessed(count=count, next_cursor=None if last is None else encode_cursor(REPROCESS, last))
+    return Reprocessed(count=count, next_cursor=None if last is None else encode_cursor(REPROCESS_NAME, last))
 
 
 @router.get(
@@ -95,6 +95,6 @@ async def get_webhook_event(
     return WebhookEventDetail.of(event)
 
 
-def _last_id(cursor: str, route_name: str) -> int:
-    (last,) = decode_cursor(cursor, route_name, int)
+def _last_id(cursor: str, list_name: str) -> int:
+    (last,) = decode_cursor(cursor, list_name, int)
     return last
