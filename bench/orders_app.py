@@ -33,15 +33,15 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
     product, quantity = line["product_id"], line["quantity"]
     async with state["pool"].acquire(timeout=10) as database, database.transaction():
         row = await database.fetchrow(queries.LINES, [product], timeout=10)
-        if row is None or row["stock"] < quantity:
+        if row is None or row["orderable"] < quantity:
             raise LookupError("there is no such product, or not enough of it")
         await database.execute(queries.LOCK, f"orders of {customer}", timeout=10)
         held = await database.fetchrow(queries.HELD, customer, None, 10, 50, [product], "place_order", key, timeout=10)
         if held["pending"] >= 10 or held["repeated"]:
             raise LookupError("too many orders, or a repeated request")
         order, now = uuid4(), datetime.now(UTC)
-        available = await database.fetch(queries.RESERVE, [product], [quantity], order, customer, timeout=10)
-        if not available:
+        reserved = await database.fetch(queries.RESERVE, [product], [quantity], order, customer, timeout=10)
+        if not reserved:
             raise LookupError("sold out")
         expires = now + timedelta(minutes=15)
         answer = {

@@ -2,7 +2,7 @@
 
 LINES = """
 SELECT variants.id, variants.product_id, products.name, products.slug, variants.sku, variants.options,
-    stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit AS stock, stock_levels.on_hand,
+    stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit AS orderable, stock_levels.on_hand,
     products.low_stock, products.status, products.kind, products.price, products.currency, variants.prices
 FROM variants JOIN products ON products.id = variants.product_id
 LEFT OUTER JOIN stock_levels ON stock_levels.variant_id = variants.id
@@ -34,12 +34,12 @@ WITH requested AS (
     UPDATE stock_levels SET reserved = reserved + locked.quantity FROM locked
     WHERE stock_levels.variant_id = locked.variant_id
     AND stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit >= locked.quantity
-    RETURNING stock_levels.variant_id, locked.quantity, on_hand - reserved + backorder_limit AS available
+    RETURNING stock_levels.variant_id, locked.quantity, on_hand - reserved + backorder_limit AS orderable
 ), recorded AS (
     INSERT INTO stock_movements (variant_id, kind, quantity, on_hand_change, reserved_change, order_id, actor)
     SELECT variant_id, 'reserved', quantity, 0, quantity, $3::uuid, $4::text FROM changed
 )
-SELECT variant_id, available FROM changed
+SELECT variant_id, orderable FROM changed
 """
 INSERT = """
 WITH new_order AS (

@@ -107,16 +107,16 @@ class ProductSerializer(serializers.ModelSerializer):
             "tags", "media", "options", "version", "created_at", "updated_at"]
 
     def get_availability(self, product):
-        if product.units is None or product.units > product.low_stock:
+        if product.orderable is None or product.orderable > product.low_stock:
             return "in_stock"
-        return "low" if product.units > 0 else "out"
+        return "low" if product.orderable > 0 else "out"
 
 class NewestFirst(pagination.CursorPagination):
     page_size = 20
     ordering = ("-created_at", "-id")
 
-left = StockLevel.objects.filter(variant_id=OuterRef("pk")).values(left=F("on_hand") - F("reserved") + F("backorder_limit"))
-products = Product.objects.filter(status="active").defer("search").annotate(units=Subquery(left)).prefetch_related("tags")
+orderable = StockLevel.objects.filter(variant_id=OuterRef("pk")).values(orderable=F("on_hand") - F("reserved") + F("backorder_limit"))
+products = Product.objects.filter(status="active").defer("search").annotate(orderable=Subquery(orderable)).prefetch_related("tags")
 
 class ProductList(generics.ListAPIView):
     serializer_class = ProductSerializer

@@ -59,7 +59,7 @@ class PaymentState:
 
 @dataclass(slots=True)
 class FulfilmentState:
-    """Orders by id, payments by reference, and available stock by variant id (without unlimited variants). `apply` updates them.
+    """Orders by id, payments by reference, and orderable units by variant id (without unlimited variants). `apply` updates them.
 
     The other fields contain the changes that must be stored or published. `accepted`: the payments that paid for an order. `restocked`: for
     the orders that were paid and are refunded now, how many units of each variant go back into the stock.
@@ -67,7 +67,7 @@ class FulfilmentState:
 
     orders: dict[UUID, OrderState]
     payments: dict[str, PaymentState]
-    stock: dict[UUID, int] = field(default_factory=dict)
+    orderable: dict[UUID, int] = field(default_factory=dict)
     changed_orders: set[UUID] = field(default_factory=set)
     changed_payments: set[str] = field(default_factory=set)
     accepted: dict[UUID, PaymentSucceeded] = field(default_factory=dict)
@@ -164,7 +164,7 @@ class FulfilmentState:
 
     def _has_stock_for(self, order: OrderState) -> bool:
         return all(
-            variant_id not in self.stock or self.stock[variant_id] >= item.quantity
+            variant_id not in self.orderable or self.orderable[variant_id] >= item.quantity
             for variant_id, item in order.items.items()
         )
 
@@ -182,7 +182,7 @@ class FulfilmentState:
             self._change_order(data.order_id, status, data.reference)
             units = {variant_id: item.restocked(repaid) for variant_id, item in order.items.items()}
             self.restocked[data.order_id] = units
-            self._add_to_stock(units)
+            self._add_to_orderable(units)
 
     def _change_order(self, order_id: UUID, status: OrderStatus, reference: str) -> None:
         order = self.orders[order_id]
@@ -190,17 +190,17 @@ class FulfilmentState:
         self.changed_orders.add(order_id)
 
     def _release_stock(self, order_id: UUID) -> None:
-        self._add_to_stock({variant_id: item.quantity for variant_id, item in self.orders[order_id].items.items()})
+        self._add_to_orderable({variant_id: item.quantity for variant_id, item in self.orders[order_id].items.items()})
         self.released.add(order_id)
 
     def _reserve_stock_again(self, order_id: UUID) -> None:
-        self._add_to_stock({variant_id: -item.quantity for variant_id, item in self.orders[order_id].items.items()})
+        self._add_to_orderable({variant_id: -item.quantity for variant_id, item in self.orders[order_id].items.items()})
         self.reserved_again.add(order_id)
 
-    def _add_to_stock(self, units: Mapping[UUID, int]) -> None:
+    def _add_to_orderable(self, units: Mapping[UUID, int]) -> None:
         for variant_id, number in units.items():
-            if variant_id in self.stock:
-                self.stock[variant_id] += number
+            if variant_id in self.orderable:
+                self.orderable[variant_id] += number
 
 
 def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | None = None) -> OrderUndeliverable:

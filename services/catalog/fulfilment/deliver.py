@@ -162,7 +162,7 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
     state = FulfilmentState(orders, payments)
     affected = list(_orders_with_stock_changes(state, events) & orders.keys())
     if affected:
-        state.stock = await levels.lock_available(session, affected)
+        state.orderable = await levels.lock_orderable(session, affected)
         for row in await session.execute(LOAD_ITEMS.where(ITEMS.c.order_id.in_(affected))):
             item = PaidItem(row.kind, row.quantity, row.shipped, row.delivered)
             orders[row.order_id].items[row.variant_id] = item

@@ -173,7 +173,7 @@ async def _reserve(session: AsyncSession, limited: Mapping[UUID, Line], order_id
     available = await levels.reserve(session, quantities, order_id, buyer.id)
     short = [variant_id for variant_id in limited if variant_id not in available]
     if short:  # other orders were faster
-        query = select(StockLevel.variant_id, levels.AVAILABLE).where(StockLevel.variant_id.in_(short))
+        query = select(StockLevel.variant_id, levels.ORDERABLE).where(StockLevel.variant_id.in_(short))
         _raise_if_short(limited, {row[0]: row[1] for row in await session.execute(query)})
         raise Unavailable  # the stock has become unlimited since it was read
     for variant_id, line in limited.items():

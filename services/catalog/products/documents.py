@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kit.db.sql_types import AnyColumn, AnySelect
 from services.catalog.models import Product, ProductTag, Tag
-from services.catalog.products.filters import SELECT_STOCK
+from services.catalog.products.filters import SELECT_ORDERABLE
 from services.catalog.statuses import Availability, ProductStatus
 
 ISO_8601 = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
@@ -32,9 +32,9 @@ def _utc(moment: InstrumentedAttribute[datetime]) -> ColumnElement[str]:
     return func.to_char(func.timezone(literal_column("'UTC'"), moment), literal_column(f"'{ISO_8601}'"), type_=Text)
 
 
-# A lateral subquery, so that Postgres computes the number of units once for each row.
-_stock = SELECT_STOCK.lateral("stock")
-_units = _stock.c.units
+# A lateral subquery, so that Postgres computes the number once for each row.
+_stock = SELECT_ORDERABLE.lateral("stock")
+_orderable = _stock.c.orderable
 _document = (
     select(
         Product.id,
@@ -46,8 +46,8 @@ _document = (
         Product.price,
         Product.currency,
         case(
-            (_units <= literal_column("0"), literal_column(f"'{Availability.OUT}'")),
-            (_units <= Product.low_stock, literal_column(f"'{Availability.LOW}'")),
+            (_orderable <= literal_column("0"), literal_column(f"'{Availability.OUT}'")),
+            (_orderable <= Product.low_stock, literal_column(f"'{Availability.LOW}'")),
             else_=literal_column(f"'{Availability.IN_STOCK}'"),
         ).label("availability"),
         Product.low_stock,
@@ -67,19 +67,19 @@ DOCUMENT = cast(func.row_to_json(_document.table_valued()), Text)
 
 
 class ProductDocument(NamedTuple):
-    """A row of `select_documents`. `units` can still be ordered; None means unlimited."""
+    """A row of `select_documents`. `orderable`: how many units can be ordered; None means unlimited."""
 
     id: UUID
     slug: str
     status: ProductStatus
     version: int
     updated_at: datetime
-    units: int | None
+    orderable: int | None
     document: str
 
     def json(self, *, with_stock: bool) -> str:
         """Return the JSON of the product."""
-        return add_stock(self.document, self.units) if with_stock else self.document
+        return add_stock(self.document, self.orderable) if with_stock else self.document
 
 
 def select_documents(
@@ -92,7 +92,7 @@ def select_documents(
         Product.status,
         Product.version,
         Product.updated_at,
-        _units,
+        _orderable,
         DOCUMENT.label("document"),
     )
     joined = select(*columns).select_from(Product).join(_stock, true()).join(_document, true())
@@ -104,13 +104,13 @@ def select_page(joined: FromClause, *columns: AnyColumn) -> AnySelect:
 
     A row of the page without a product has a document too: `Product.id` is NULL then.
     """
-    selected = select(Product.id, _units.label("units"), DOCUMENT.label("document"), *columns).select_from(joined)
+    selected = select(Product.id, _orderable.label("orderable"), DOCUMENT.label("document"), *columns).select_from(joined)
     return selected.outerjoin(_stock, true()).outerjoin(_document, true())
 
 
-def add_stock(document: str, units: int | None) -> str:
-    """Add the number of units to the JSON of a product."""
-    return f'{document[:-1]},"stock":{"null" if units is None else units}}}'
+def add_stock(document: str, orderable: int | None) -> str:
+    """Add the number of units that can be ordered to the JSON of a product, as `stock`."""
+    return f'{document[:-1]},"stock":{"null" if orderable is None else orderable}}}'
 
 
 def page_json(documents: Sequence[str], next_cursor: str | None, more: Mapping[str, object]) -> bytes:

@@ -13,12 +13,11 @@ from services.catalog.products.errors import CurrencyRequired, PriceRangeEmpty
 from services.catalog.products.schemas import ProductSort
 from services.catalog.search.terms import SearchedWords
 from services.catalog.statuses import Availability, ProductStatus
+from services.catalog.stock.levels import ORDERABLE
 from services.catalog.stock.models import StockLevel
 
-_left = func.greatest(StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit, 0)
 
-
-def select_stock(
+def select_orderable(
     product_id: ColumnElement[UUID] | InstrumentedAttribute[UUID],
     options: ColumnElement[list[str]] | InstrumentedAttribute[list[str]],
 ) -> Select[int | None]:
@@ -26,12 +25,12 @@ def select_stock(
 
     NULL: one of them has no level, so it is unlimited.
     """
-    units = case(
+    orderable = case(
         (func.bool_or(StockLevel.variant_id.is_(None)), null()),
-        else_=func.coalesce(func.sum(_left), case((options != [], 0))),
+        else_=func.coalesce(func.sum(func.greatest(ORDERABLE, 0)), case((options != [], 0))),
     )
     return (
-        select(units.cast(BigInteger).label("units"))
+        select(orderable.cast(BigInteger).label("orderable"))
         .select_from(Variant)
         .outerjoin(StockLevel, StockLevel.variant_id == Variant.id)
         .where(Variant.product_id == product_id)
@@ -39,7 +38,7 @@ def select_stock(
     )
 
 
-SELECT_STOCK = select_stock(Product.id, Product.options)
+SELECT_ORDERABLE = select_orderable(Product.id, Product.options)
 
 
 class TagMatch(StrEnum):

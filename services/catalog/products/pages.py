@@ -57,7 +57,7 @@ async def list_products(
         more["ranked_newest"] = MAX_RANKED
     if facets:
         more["facets"] = await count_facets(resolved)
-    documents = [add_stock(row.document, row.units) if with_stock else row.document for row in found.rows[:limit]]
+    documents = [add_stock(row.document, row.orderable) if with_stock else row.document for row in found.rows[:limit]]
     return page_json(documents, await _next_cursor(plan, found, limit), more)
 
 

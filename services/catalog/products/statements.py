@@ -38,7 +38,7 @@ from kit.db.sql_types import AnyColumn, AnyColumns, AnySelect
 from kit.db.statements import Statement
 from services.catalog.models import NAME_KEY, Product
 from services.catalog.products.documents import select_page
-from services.catalog.products.filters import select_stock
+from services.catalog.products.filters import select_orderable
 from services.catalog.products.schemas import ProductSort
 from services.catalog.products.shapes import FULL_LOOKUPS, MAX_INDEX_MATCHES, MAX_RANKED, STOCK_WINDOW, Shape, Source
 from services.catalog.statuses import Availability
@@ -93,8 +93,8 @@ def first_matches(shape: Shape, limit: int) -> tuple[FromClause, FromClause]:
     if shape.availability is None:
         return _in_order(shape, select(examined)).limit(literal_column(str(limit))).subquery("first"), counted
     examined_first = _in_order(shape, select(examined)).limit(literal_column(str(STOCK_WINDOW))).subquery("first")
-    available = select(examined_first).where(_has_availability(examined_first.c, shape.availability))
-    return available.subquery("available"), counted
+    matching = select(examined_first).where(_has_availability(examined_first.c, shape.availability))
+    return matching.subquery("first_matching"), counted
 
 
 @lru_cache(maxsize=STATEMENTS)
@@ -213,12 +213,12 @@ def _in_categories(columns: AnyColumns) -> ColumnElement[bool]:
 
 
 def _has_availability(columns: AnyColumns, wanted: Availability) -> ColumnElement[bool]:
-    stock = select_stock(columns.id, columns.options).scalar_subquery()
+    orderable = select_orderable(columns.id, columns.options).scalar_subquery()
     if wanted == Availability.OUT:
-        return stock == 0
+        return orderable == 0
     if wanted == Availability.LOW:
-        return and_(stock > 0, columns.low_stock >= stock)
-    return or_(stock.is_(None), columns.low_stock < stock)
+        return and_(orderable > 0, columns.low_stock >= orderable)
+    return or_(orderable.is_(None), columns.low_stock < orderable)
 
 
 def _tsquery(name: str) -> AnyColumn:

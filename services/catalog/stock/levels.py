@@ -1,4 +1,5 @@
-"""The only place where stock changes: each function changes the levels of variants and records the movements in one statement.
+"""The changes of stock that orders cause; those by staff are in edit.py and unlimited.py. Each function that changes the levels of variants
+records the movements in the same statement.
 
 `on_hand`: units in the shop that are not sold. `reserved`: units that unpaid orders have reserved, and units for which paid orders wait; it
 can be greater than `on_hand`. Units are sold when their order is paid, even if they are shipped later, so that no other order can reserve
@@ -15,12 +16,12 @@ from sqlalchemy import TextClause, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.db.driver import DriverStatement
-from services.catalog.order_models import OrderItem
 from kit.db.locks import for_no_key_update
+from services.catalog.order_models import OrderItem
 from services.catalog.stock.models import StockLevel
 
-AVAILABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
-"""How many units can be ordered. Negative if staff have counted fewer units than are reserved."""
+ORDERABLE = StockLevel.on_hand - StockLevel.reserved + StockLevel.backorder_limit
+"""How many units can be ordered. Negative if `reserved` is greater than `on_hand + backorder_limit`, for example after a count."""
 
 PAYMENTS = "payments"
 """The actor of movements that events of payments cause."""
@@ -38,12 +39,12 @@ WITH requested AS (
     UPDATE stock_levels SET reserved = reserved + locked.quantity FROM locked
     WHERE stock_levels.variant_id = locked.variant_id
     AND stock_levels.on_hand - stock_levels.reserved + stock_levels.backorder_limit >= locked.quantity
-    RETURNING stock_levels.variant_id, locked.quantity, on_hand - reserved + backorder_limit AS available
+    RETURNING stock_levels.variant_id, locked.quantity, on_hand - reserved + backorder_limit AS orderable
 ), recorded AS (
     {MOVEMENT}
     SELECT variant_id, 'reserved', quantity, 0, quantity, CAST(:order_id AS uuid), CAST(:actor AS text) FROM changed
 )
-SELECT variant_id, available FROM changed
+SELECT variant_id, orderable FROM changed
 """)  # noqa: S608 -- MOVEMENT is a constant
 )
 
@@ -134,7 +135,7 @@ async def reserve(session: AsyncSession, quantities: Mapping[UUID, int], order_i
         order_id=order_id,
         actor=actor,
     )
-    return {row["variant_id"]: row["available"] for row in rows}
+    return {row["variant_id"]: row["orderable"] for row in rows}
 
 
 async def release(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
@@ -158,7 +159,7 @@ async def restock(session: AsyncSession, units: Mapping[UUID, Mapping[UUID, int]
 
 
 async def reserve_again(session: AsyncSession, order_ids: Sequence[UUID], actor: str) -> None:
-    """Reserve the stock of these expired orders again. The caller has locked the levels and checked them (`lock_available`)."""
+    """Reserve the stock of these expired orders again. The caller has locked the levels and checked them (`lock_orderable`)."""
     await _move(session, RESERVE_AGAIN, order_ids, actor)
 
 
@@ -167,9 +168,9 @@ async def _move(session: AsyncSession, statement: TextClause, order_ids: Sequenc
         await session.execute(statement, {"orders": list(order_ids), "actor": actor})
 
 
-async def lock_available(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, int]:
+async def lock_orderable(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UUID, int]:
     """Lock the levels of all items of these orders, and return how many units can be ordered. Unlimited variants are not in the result."""
     items = select(OrderItem.variant_id).where(OrderItem.order_id.in_(order_ids))
-    levels = select(StockLevel.variant_id, AVAILABLE.label("available")).where(StockLevel.variant_id.in_(items))
+    levels = select(StockLevel.variant_id, ORDERABLE.label("orderable")).where(StockLevel.variant_id.in_(items))
     rows = await session.execute(for_no_key_update(levels.order_by(StockLevel.variant_id)))
-    return {row.variant_id: row.available for row in rows}
+    return {row.variant_id: row.orderable for row in rows}

@@ -8,7 +8,7 @@ from kit.observability.measured_gauge import MeasuredGauge
 from kit.worker.shutdown import Shutdown
 from services.catalog.models import Product, Variant
 from services.catalog.statuses import ProductStatus
-from services.catalog.stock.levels import AVAILABLE
+from services.catalog.stock.levels import ORDERABLE
 from services.catalog.stock.models import StockLevel
 
 INTERVAL_SECONDS = 20.0
@@ -23,7 +23,7 @@ async def measure(session: AsyncSession) -> None:
         select(Product.id)
         .join(Variant, Variant.product_id == Product.id)
         .join(StockLevel, StockLevel.variant_id == Variant.id)
-        .where(Product.status == ProductStatus.ACTIVE, Product.low_stock >= AVAILABLE)
+        .where(Product.status == ProductStatus.ACTIVE, Product.low_stock >= ORDERABLE)
     )
     products_low_stock.set(await count_up_to(session, low))
 

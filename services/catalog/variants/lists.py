@@ -9,7 +9,7 @@ from kit.db.sql_types import AnyRow
 from services.catalog.errors import ProductNotFound
 from services.catalog.models import Product, Variant
 from services.catalog.statuses import ProductStatus
-from services.catalog.stock.levels import AVAILABLE
+from services.catalog.stock.levels import ORDERABLE
 from services.catalog.stock.models import StockLevel
 from services.catalog.variants.errors import VariantNotFound
 from services.catalog.variants.schemas import MAX_VARIANTS, VariantList, VariantView, availability_of
@@ -24,7 +24,7 @@ SELECT_VARIANTS = (
         Product.price,
         Product.currency,
         Product.low_stock,
-        func.greatest(AVAILABLE, 0).label("stock"),
+        func.greatest(ORDERABLE, 0).label("orderable"),
         StockLevel.variant_id.label("level"),
     )
     .join(Product, Product.id == Variant.product_id)
@@ -34,15 +34,15 @@ SELECT_VARIANTS = (
 
 def view_of(row: AnyRow, *, with_stock: bool) -> VariantView:
     """Return the response for a row of SELECT_VARIANTS."""
-    stock = None if row.level is None else row.stock
+    orderable = None if row.level is None else row.orderable
     return VariantView(
         id=row.id,
         product_id=row.product_id,
         sku=row.sku,
         options=row.options,
         prices={row.currency: row.price} | row.prices,
-        availability=availability_of(stock, row.low_stock),
-        **({"stock": stock} if with_stock else {}),
+        availability=availability_of(orderable, row.low_stock),
+        **({"stock": orderable} if with_stock else {}),
     )
 
 

@@ -84,8 +84,8 @@ class VariantList(ListResponse[VariantView]):
     """All variants of a product."""
 
 
-def availability_of(stock: int | None, low_stock: int) -> Availability:
+def availability_of(orderable: int | None, low_stock: int) -> Availability:
     """Return the availability for a number of units that can be ordered; None means unlimited."""
-    if stock is not None and stock <= 0:
+    if orderable is not None and orderable <= 0:
         return Availability.OUT
-    return Availability.IN_STOCK if stock is None or stock > low_stock else Availability.LOW
+    return Availability.IN_STOCK if orderable is None or orderable > low_stock else Availability.LOW

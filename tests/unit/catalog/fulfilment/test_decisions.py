@@ -18,7 +18,7 @@ DIGITAL = ProductKind.DIGITAL
 
 
 def result(before: FulfilmentState, events: Sequence[AppliedEvent], kind: ProductKind) -> dict[str, Any]:
-    """Apply the events and return the resulting orders, payments and stock.
+    """Apply the events and return the resulting orders, payments and orderable units.
 
     Digital units are delivered with the payment and stay sold. If the refund was reported before, they were never delivered, and their
     stock is released: these units are not counted.
@@ -29,7 +29,7 @@ def result(before: FulfilmentState, events: Sequence[AppliedEvent], kind: Produc
     return {
         "orders": {key: (order.status, order.payment_reference) for key, order in state.orders.items()},
         "payments": {key: asdict(payment) for key, payment in state.payments.items()},
-        "stock": {key: left - never_delivered for key, left in state.stock.items()},
+        "orderable": {key: units - never_delivered for key, units in state.orderable.items()},
     }
 
 
@@ -46,7 +46,7 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same(kin
     for _ in range(100):
         cup = uuid4()
         ids = [uuid4() for _ in range(6)]
-        before = FulfilmentState({key: pending_order(cup, kind) for key in ids[:5]}, {}, stock={cup: 6})
+        before = FulfilmentState({key: pending_order(cup, kind) for key in ids[:5]}, {}, orderable={cup: 6})
         accepted, refunded, refunded_in_parts, partly_refunded, cancelled, unknown = ids
         before.orders[cancelled].status = OrderStatus.CANCELLED
         events: list[AppliedEvent] = [
@@ -62,13 +62,13 @@ def test_apply_when_events_are_shuffled_and_repeated_then_result_is_the_same(kin
             payment_succeeded(cancelled, "f"),
             payment_refunded(cancelled, "f"),
         ]
-        in_order = result(before, events, kind)
+        unshuffled = result(before, events, kind)
         paid = "delivered" if kind == DIGITAL else "paid"
-        statuses = [in_order["orders"][key][0] for key in ids[:5]]
+        statuses = [unshuffled["orders"][key][0] for key in ids[:5]]
         assert statuses == [paid, "refunded", "refunded", paid, "cancelled"]
-        assert {in_order["payments"][reference]["outcome"] for reference in "ef"} == {"undeliverable"}
-        assert {key for key, one in in_order["payments"].items() if one["dispute_lost"]} == {"b"}
-        assert in_order["stock"] == {cup: 6 if kind == DIGITAL else 8}
+        assert {unshuffled["payments"][reference]["outcome"] for reference in "ef"} == {"undeliverable"}
+        assert {key for key, one in unshuffled["payments"].items() if one["dispute_lost"]} == {"b"}
+        assert unshuffled["orderable"] == {cup: 6 if kind == DIGITAL else 8}
         shuffled = events + rng.choices(events, k=5)
         rng.shuffle(shuffled)
-        assert result(before, shuffled, kind) == in_order, shuffled
+        assert result(before, shuffled, kind) == unshuffled, shuffled

@@ -56,9 +56,9 @@ def test_refund_of_a_paid_order_follows_the_row_of_its_units(
     cup, order_id = uuid4(), uuid4()
     order = OrderState(OrderStatus.PAID, 50_000, "NGN", "r", needs_fulfilment=True, items={cup: ITEMS[state]})
     paid = PaymentState(order_id, PaymentOutcome.PAID)
-    found = FulfilmentState({order_id: order}, {"r": paid}, stock={cup: 1})
+    found = FulfilmentState({order_id: order}, {"r": paid}, orderable={cup: 1})
     found.apply(events(order_id, how))
-    assert (order.status, found.stock[cup]) == (status, 1 + restocked)
+    assert (order.status, found.orderable[cup]) == (status, 1 + restocked)
     assert found.restocked == ({order_id: {cup: restocked}} if status == "refunded" else {})
     assert paid.dispute_lost == (how == LOST)
     rule = REFUND_RULES[state, how]
