@@ -8,7 +8,7 @@ from kit.fields import Line
 LINE: TypeAdapter[str] = TypeAdapter(Line)
 
 
-def parse_line(typed: str) -> str:
+def validate_line(typed: str) -> str:
     """Return one line of text. Raises BadParameter if it is empty, longer than 200 characters or has line breaks."""
     try:
         return LINE.validate_python(typed)

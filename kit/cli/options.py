@@ -11,8 +11,8 @@ from kit.cli.times import parse_time
 
 
 def parse_line(typed: str) -> str:
-    """Check a text by the rules of the HTTP API: one line, not empty, at most 200 characters."""
-    return str(call("kit.cli.lines:parse_line", typed))
+    """Parse a line of text: validate_line, which is imported only when it is called."""
+    return str(call("kit.cli.lines:validate_line", typed))
 
 
 def parse_id(typed: str) -> UUID:

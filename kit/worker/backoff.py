@@ -21,14 +21,14 @@ class Backoff:
     longest: float
     jitter: float = 0.2
 
-    def seconds(self, attempts: int) -> float:
-        """Return the pause after `attempts` earlier attempts (0 for the first pause), with jitter."""
-        pause = min(self.first * 2.0 ** min(max(attempts, 0), MAX_DOUBLINGS), self._longest_before_jitter)
+    def seconds(self, pauses: int) -> float:
+        """Return the next pause, with jitter. `pauses`: how many there were before."""
+        pause = min(self.first * 2.0 ** min(max(pauses, 0), MAX_DOUBLINGS), self._longest_before_jitter)
         return pause * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 -- jitter
 
-    def interval(self, attempts: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[timedelta]:
-        """Return the same pause as an SQL interval, computed from a column of earlier attempts."""
-        doublings = func.greatest(0, func.least(attempts, MAX_DOUBLINGS))
+    def interval(self, pauses: ColumnElement[int] | InstrumentedAttribute[int]) -> ColumnElement[timedelta]:
+        """Return the next pause as an SQL interval. `pauses`: a column with the number of those before."""
+        doublings = func.greatest(0, func.least(pauses, MAX_DOUBLINGS))
         pause = func.least(self.first * func.power(2, doublings), self._longest_before_jitter)
         jitter = 1 - self.jitter + 2 * self.jitter * func.random()
         return func.make_interval(0, 0, 0, 0, 0, 0, pause * jitter)

@@ -3,7 +3,7 @@
 One request of each account runs at a time, so an account with many requests takes only one place, and the requests of other accounts do not
 wait behind them. At most `places` requests run at a time. This is less than the number of connections, so the pool has connections left for
 other requests, and no order waits long for the lock of a product that many want. Every wait is bounded, and so is the number of requests
-that wait.
+that wait or run.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from kit.errors import Unavailable
 from kit.http.rate_limit import TooManyRequests
 
-MAX_WAITING = 750
+MAX_REQUESTS = 750
 """Below the number of requests that a process works on (kit/http/request_limit.py)."""
 
 MAX_PER_ACCOUNT = 200
@@ -43,30 +43,30 @@ class TurnQueue:
     async def turn(self, account: str) -> AsyncIterator[None]:
         """Wait for a turn, and keep it during the block.
 
-        Raises TooManyRequests if many requests of this account wait, and Unavailable if many of all accounts wait, or after `seconds`.
+        Raises TooManyRequests if many requests of this account wait or run, and Unavailable if many of all accounts do, or after `seconds`.
         """
-        waiting = self._accounts.get(account) or _Account()
-        if waiting.requests >= MAX_PER_ACCOUNT:
+        own = self._accounts.get(account) or _Account()
+        if own.requests >= MAX_PER_ACCOUNT:
             raise TooManyRequests(1)
-        if self._requests >= MAX_WAITING:
+        if self._requests >= MAX_REQUESTS:
             raise Unavailable
-        self._accounts[account] = waiting
-        waiting.requests += 1
+        self._accounts[account] = own
+        own.requests += 1
         self._requests += 1
         try:
             async with AsyncExitStack() as held:
-                await self._wait(waiting, held)
+                await self._wait(own, held)
                 yield
         finally:
-            waiting.requests -= 1
+            own.requests -= 1
             self._requests -= 1
-            if not waiting.requests:
+            if not own.requests:
                 del self._accounts[account]
 
-    async def _wait(self, waiting: _Account, held: AsyncExitStack) -> None:
+    async def _wait(self, own: _Account, held: AsyncExitStack) -> None:
         try:
             async with asyncio.timeout(self._seconds):
-                await held.enter_async_context(waiting.lock)
+                await held.enter_async_context(own.lock)
                 await held.enter_async_context(self._places)
         except TimeoutError as error:
             raise Unavailable from error

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kit.audit.actor import command_actor
 from kit.cli.app import run_command
-from kit.cli.lines import parse_line
+from kit.cli.lines import validate_line
 from kit.cli.text import printable
 from kit.errors import Problem
 from services.auth.cli.output import Row, print_rows
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 def list_found(q: str | None, role: str | None, status: str | None, *, limit: int, as_json: bool) -> None:
     """Print accounts, newest first."""
-    text = None if q is None else parse_line(q)
+    text = None if q is None else validate_line(q)
     selected = AccountFilter(text, role, None if status is None else AccountStatus(status))
     accounts = _run(lambda session: list_accounts(session, selected, limit))
     rows: list[Row] = [

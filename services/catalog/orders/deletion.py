@@ -21,8 +21,8 @@ BATCH = 500
 INTERVAL_SECONDS = 600.0
 log = structlog.get_logger("orders")
 
-PAID = exists().where(OrderPayment.order_id == Order.id)
-DELIVERED = exists().where(Delivery.order_id == Order.id)
+HAS_PAYMENT = exists().where(OrderPayment.order_id == Order.id)
+HAS_DELIVERY = exists().where(Delivery.order_id == Order.id)
 
 
 async def delete_unpaid(session: AsyncSession, limit: int = BATCH) -> int:
@@ -37,11 +37,11 @@ async def delete_unpaid(session: AsyncSession, limit: int = BATCH) -> int:
         Order.payment_reference.is_(None),
         Order.expires_at < func.now() - age,
     )
-    old = select(Order.id).where(*ended, ~PAID, ~DELIVERED).order_by(Order.expires_at).limit(limit)
+    old = select(Order.id).where(*ended, ~HAS_PAYMENT, ~HAS_DELIVERY).order_by(Order.expires_at).limit(limit)
     ids = (await session.execute(old.with_for_update(skip_locked=True, of=Order))).scalars().all()
     if not ids:
         return 0
-    unpaid = delete(Order).where(Order.id.in_(ids), *ended, ~PAID, ~DELIVERED).returning(Order.id)
+    unpaid = delete(Order).where(Order.id.in_(ids), *ended, ~HAS_PAYMENT, ~HAS_DELIVERY).returning(Order.id)
     deleted = len((await session.execute(unpaid, execution_options={"synchronize_session": False})).all())
     after_commit(session, log.info, "unpaid orders deleted", count=deleted)
     return deleted

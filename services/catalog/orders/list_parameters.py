@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 from kit.fields import MAX_AMOUNT, Currency, EmailAddress, Line, Moment, Pattern, Word
 from services.catalog.auth import AnyCaller
 from services.catalog.orders.filters import OrderFilter, split_words
-from services.catalog.orders.lists import owner_of_visible
+from services.catalog.orders.lists import only_owner
 from services.catalog.orders.numbers import OrderNumber, parse_number
 from services.catalog.statuses import OrderStatus
 
@@ -61,7 +61,7 @@ def order_filter(
     """Return the filters of a request. They also limit callers without the scope orders:read to their own orders."""
     number_in_q = None if q is None or number is not None else parse_number(q)
     return OrderFilter(
-        owner=owner_of_visible(caller),
+        owner=only_owner(caller),
         statuses=frozenset(status),
         customer=customer,
         email=email,

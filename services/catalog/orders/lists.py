@@ -25,13 +25,13 @@ MAX_PAGE_ITEMS = 1000
 """A page has at most this many items of orders: the process does nothing else while it makes a page, and 5,000 items took 80 ms."""
 
 
-def owner_of_visible(caller: Caller) -> str | None:
+def only_owner(caller: Caller) -> str | None:
     """Return the account whose orders the caller may see: their own, or None for those of all customers, with the scope orders:read."""
     return None if "orders:read" in caller.scopes else caller.id
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
-    owner = owner_of_visible(caller)
+    owner = only_owner(caller)
     return true() if owner is None else Order.customer_id == owner
 
 

@@ -71,7 +71,7 @@ async def test_request_when_it_waits_too_long_then_unavailable_and_the_next_one_
 
 async def test_request_when_too_many_wait_then_it_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "MAX_PER_ACCOUNT", 3)
-    monkeypatch.setattr(turns, "MAX_WAITING", 4)
+    monkeypatch.setattr(turns, "MAX_REQUESTS", 4)
     work = Work(TurnQueue(places=1))
     tasks = [work.start("a") for _ in range(3)]
     await settle()
