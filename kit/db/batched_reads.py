@@ -9,7 +9,8 @@ V = TypeVar("V")
 
 BATCH = 100
 QUERY_SECONDS = 2.5
-"""The time limit of a query. A request waits at most for the rest of the query that runs, and then for its own."""
+"""The time limit of a query. A request waits at most for the rest of the query that runs, for its own, and, if more than
+BATCH keys wait, for the queries of those before it."""
 
 
 class BatchedReads(Generic[K, V]):

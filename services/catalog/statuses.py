@@ -113,10 +113,10 @@ class Availability(StrEnum):
 
     IN_STOCK = "in_stock"
     LOW = "low"
-    """Few units are left."""
+    """Few units can be ordered."""
 
     OUT = "out"
-    """No unit is left."""
+    """No unit can be ordered."""
 
 
 class PaymentOutcome(StrEnum):

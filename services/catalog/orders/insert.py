@@ -1,5 +1,5 @@
-"""Insert an order with its items and the response to its idempotency key in one statement, because each round trip to the database slows
-the order."""
+"""Insert an order with its items and the response to its idempotency key in one statement, because each round trip to the database takes
+time."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache

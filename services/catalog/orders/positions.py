@@ -1,8 +1,8 @@
 """Read the positions of the orders that match filters, newest or oldest first.
 
-Each filter has an index on its column, the time and the id. Its matches are read along this index, so only as many entries are read as the
-page has orders, however rare or old the matches are. Words and ranges of amounts have no such index: if there are few matches, they are
-sorted; otherwise orders are read in the order of their time until the page is full.
+Each filter but words, ranges of amounts and `currency` has an index on its column, the time and the id. Its matches are read along this
+index, so only as many entries are read as the page has orders, however rare or old the matches are. Words and ranges: if there are few
+matches, they are sorted; otherwise orders are read in the order of their time until the page is full, and so they are for `currency` alone.
 """
 
 from collections.abc import Sequence
@@ -118,7 +118,7 @@ class _Reader:
         return self._cut(query, created_at, order_id)
 
     def along_index(self, name: str) -> Query | None:
-        """Return the statement along the index of this filter, or None if it has none."""
+        """Return the statement along the index of this filter, or None if it has none (`currency`), or matches one order (`number`)."""
         selected = self.selected
         if name in {"owner", "customer"}:
             return self.along(ORDERS.c.customer_id, literal(selected.owner or selected.customer, Text))

@@ -63,7 +63,7 @@ _document = (
     .lateral("document")
 )
 DOCUMENT = cast(func.row_to_json(_document.table_valued()), Text)
-"""The JSON of a product, without the number of units: orders do not change it while its availability is the same."""
+"""The JSON of a product, without `stock`: orders do not change it while its availability is the same."""
 
 
 class ProductDocument(NamedTuple):

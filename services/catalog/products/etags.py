@@ -14,7 +14,7 @@ CACHE_CONTROL = "no-cache"
 """A cache may store the product, and must ask before each use whether it has changed."""
 
 NOT_STORED = "no-store"
-"""The number of units changes with every order, and is not for every caller."""
+"""The number of units changes with every order."""
 
 
 def product_response(request: Request, product: ProductDocument, *, with_stock: bool) -> Response:

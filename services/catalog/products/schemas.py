@@ -32,8 +32,8 @@ Link = Annotated[
         "must be a link that begins with https://, without user name, password and spaces",
     ),
 ]
-LOW_STOCK = "`availability` is `low` while at most this number of units is left"
-WHEN = "Only with `?include=stock`, and for callers with the scope `stock:write`"
+LOW_STOCK = "`availability` is `low` while at most this number of units can be ordered"
+WHEN = "Only with `?include=stock`, for callers with the scope `stock:write`, and in the answers to editors"
 PRICE = "Price of one unit, in subunits of the currency (kobo, pesewa, cent)"
 STATUS = (
     "`draft`: not offered yet; `active`: listed and can be ordered; `archived`: not offered any more. "
@@ -164,7 +164,7 @@ class ProductView(ResponseModel):
     price: int = Field(description=PRICE)
     currency: str = Field(description="ISO 4217 code")
     availability: Availability = Field(
-        description="`in_stock`, `low` (few units are left) or `out` (no unit is left, and the product cannot be ordered)"
+        description="`in_stock`, `low` (few units can be ordered) or `out` (no unit can be ordered)"
     )
     stock: int | None = Field(default=None, description=f"{STOCK}. {WHEN}")
     low_stock: int = Field(description=LOW_STOCK)

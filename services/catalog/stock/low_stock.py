@@ -12,8 +12,8 @@ from services.catalog.stock.levels import ORDERABLE
 from services.catalog.stock.models import StockLevel
 
 INTERVAL_SECONDS = 20.0
-products_low_stock = MeasuredGauge(
-    "catalog_products_low_stock", "Variants of active products with low stock or none, at most 10,000 are counted"
+variants_low_stock = MeasuredGauge(
+    "catalog_variants_low_stock", "Variants of active products with low stock or none, at most 10,000 are counted"
 )
 
 
@@ -25,7 +25,7 @@ async def measure(session: AsyncSession) -> None:
         .join(StockLevel, StockLevel.variant_id == Variant.id)
         .where(Product.status == ProductStatus.ACTIVE, Product.low_stock >= ORDERABLE)
     )
-    products_low_stock.set(await count_up_to(session, low))
+    variants_low_stock.set(await count_up_to(session, low))
 
 
 async def keep_measuring(sessions: async_sessionmaker[AsyncSession], shutdown: Shutdown) -> None:

@@ -57,7 +57,7 @@ async def test_get_product_when_unchanged_then_304_until_its_content_changes(
 async def test_get_product_when_it_has_the_stock_then_it_is_not_cached_and_has_another_etag(
     client: httpx.AsyncClient, editor: Headers, asks: bool
 ) -> None:
-    """With ?include=stock, and for callers with stock:write."""
+    """With ?include=stock, or for callers with stock:write."""
     created = await client.post("/catalog/products", json=MUG, headers=editor)
     url = f"/catalog/products/{created.json()['id']}"
     params, headers = ({"include": "stock"}, {}) if asks else ({}, editor)

@@ -12,4 +12,4 @@ async def test_measure_when_products_are_low_or_out_then_they_are_counted() -> N
         await create_product(stock)
     async with sessions() as session:
         await low_stock.measure(session)
-    assert REGISTRY.get_sample_value("catalog_products_low_stock") == 2
+    assert REGISTRY.get_sample_value("catalog_variants_low_stock") == 2
