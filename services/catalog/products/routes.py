@@ -87,7 +87,8 @@ AvailabilityParam = Annotated[Availability | None, Query(description="Only produ
 IncludeParam = Annotated[
     Literal["stock"] | None,
     Query(
-        description="`stock` adds the number of units that can still be ordered. For callers with the scope `stock:write` it is always added"
+        description="`stock` adds the number of units that can still be ordered. "
+        "For callers with the scope `stock:write` it is always added"
     ),
 ]
 FacetsParam = Annotated[
