@@ -86,7 +86,9 @@ def decode_cursor(cursor: str, list_name: str, first: type[A], second: type[B], 
 
 
 @overload
-def decode_cursor(cursor: str, list_name: str, first: type[A], second: type[B], third: type[C], /) -> tuple[A, B, C]: ...
+def decode_cursor(
+    cursor: str, list_name: str, first: type[A], second: type[B], third: type[C], /
+) -> tuple[A, B, C]: ...
 
 
 def decode_cursor(cursor: str, list_name: str, *kinds: Any) -> Any:

@@ -81,9 +81,7 @@ async def undo(session: AsyncSession, token: str) -> Account:
 
 
 async def _locked(session: AsyncSession, account_id: UUID) -> Account:
-    account: Account | None = await session.scalar(
-        for_no_key_update(select(Account).where(Account.id == account_id))
-    )
+    account: Account | None = await session.scalar(for_no_key_update(select(Account).where(Account.id == account_id)))
     if account is None:
         raise TokenNotValid
     return account

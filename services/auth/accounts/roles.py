@@ -103,9 +103,7 @@ async def find_formerly_configured(session: AsyncSession, configured_email: str 
 
 
 async def _get_locked(session: AsyncSession, email: str) -> Account:
-    account: Account | None = await session.scalar(
-        for_no_key_update(select(Account).where(Account.email == email))
-    )
+    account: Account | None = await session.scalar(for_no_key_update(select(Account).where(Account.email == email)))
     if account is None:
         raise RoleRefused(f"there is no account with the address {email}: register it first")
     return account

@@ -102,7 +102,9 @@ async def list_deliveries(
         position = tuple_(Delivery.delivered_at, Delivery.order_id)
         query = query.where(position > tuple_(*decode_cursor(cursor, LIST_NAME, datetime, UUID)))
     rows = await session.execute(query.order_by(Delivery.delivered_at, Delivery.order_id).limit(limit + 1))
-    page, next_cursor = split_page(rows.all(), limit, lambda row: encode_cursor(LIST_NAME, row.delivered_at, row.order_id))
+    page, next_cursor = split_page(
+        rows.all(), limit, lambda row: encode_cursor(LIST_NAME, row.delivered_at, row.order_id)
+    )
     return DeliveryPage(items=[DeliveryView.model_validate(row) for row in page], next_cursor=next_cursor)
 
 

@@ -104,7 +104,9 @@ def select_page(joined: FromClause, *columns: AnyColumn) -> AnySelect:
 
     A row of the page without a product has a document too: `Product.id` is NULL then.
     """
-    selected = select(Product.id, _orderable.label("orderable"), DOCUMENT.label("document"), *columns).select_from(joined)
+    selected = select(Product.id, _orderable.label("orderable"), DOCUMENT.label("document"), *columns).select_from(
+        joined
+    )
     return selected.outerjoin(_stock, true()).outerjoin(_document, true())
 
 

@@ -26,9 +26,7 @@ INSERT_TAGS = (
 )
 # The lock keeps a tag from being deleted or renamed before the product has it.
 LOCK_TAGS = for_key_share(
-    select(TAGS.c.name, TAGS.c.id)
-    .where(TAGS.c.name.in_(select(_names.c.name)))
-    .order_by(TAGS.c.name)
+    select(TAGS.c.name, TAGS.c.id).where(TAGS.c.name.in_(select(_names.c.name))).order_by(TAGS.c.name)
 )
 
 

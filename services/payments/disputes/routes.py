@@ -71,7 +71,9 @@ async def list_disputes(
         last = tuple_(literal(due_at), last_id)
         query = query.where(key > last if state == "open" else key < last)
     disputes = list((await session.execute(query)).scalars())
-    page, next_cursor = split_page(disputes, limit, lambda dispute: encode_cursor(list_name, dispute.due_at, dispute.id))
+    page, next_cursor = split_page(
+        disputes, limit, lambda dispute: encode_cursor(list_name, dispute.due_at, dispute.id)
+    )
     return DisputePage(items=[DisputeView.model_validate(dispute) for dispute in page], next_cursor=next_cursor)
 
 
