@@ -27,12 +27,14 @@ CONNECTIONS = 15
 SIGNS = os.environ.get("BENCH_SIGNS") == "1"
 SECRET = b"refresh secret of the benchmark"
 ROTATE = """
-UPDATE refresh_families AS f SET secret_digest = $1, parent_digest = secret_digest, rotated_at = now(),
+UPDATE login_sessions AS s SET secret_digest = $1, parent_digest = secret_digest, rotated_at = now(),
     expires_at = least(now() + idle_lifetime, absolute_expires_at), device = NULL, address = $2, last_used_at = now(),
     access_expires_at = now() + interval '15 minutes'
 FROM accounts AS a, roles AS r, clients AS c
-WHERE f.id = $3 AND f.expires_at > now() AND f.secret_digest = $4 AND a.id = f.account_id AND r.name = a.role AND c.id = f.client_id
-RETURNING f.account_id, f.sid, f.scope, r.scope AS of_role, c.scope AS of_client, a.email, a.email_verified_at, a.name, c.id AS client_id
+WHERE s.token_prefix = $3 AND s.expires_at > now() AND s.secret_digest = $4 AND a.id = s.account_id AND r.name = a.role
+    AND c.id = s.client_id
+RETURNING s.account_id, s.sid, s.scope, r.scope AS role_scope, c.scope AS client_scope, a.email,
+    a.email_verified_at, a.name, c.id AS client_id
 """
 KEY = generate_private_key(public_exponent=65537, key_size=2048)
 state: dict[str, asyncpg.Pool] = {}
@@ -57,20 +59,22 @@ def child_of(token: str) -> str:
 
 async def refresh(token: str) -> tuple[str, asyncpg.Record]:
     """Use a refresh token. Return the next one, and what its access token says."""
-    family, _, secret = token.partition(".")
+    prefix, _, secret = token.partition(".")
     child = child_of(token)
     new, old = (hashlib.sha256(value.encode()).digest() for value in (child, secret))
     async with state["pool"].acquire(timeout=10) as database:
-        row = await database.fetchrow(ROTATE, new, "127.0.0.1", family, old, timeout=10)
+        row = await database.fetchrow(ROTATE, new, "127.0.0.1", prefix, old, timeout=10)
     if row is None:
         raise LookupError("the refresh token is unknown or used")
-    return f"{family}.{child}", row
+    return f"{prefix}.{child}", row
 
 
 def sign(row: asyncpg.Record) -> str:
     """Return an access token."""
     now = int(time.time())
-    scope = " ".join(sorted({*row["scope"].split()}.intersection(row["of_role"].split(), row["of_client"].split())))
+    scope = " ".join(
+        sorted({*row["scope"].split()}.intersection(row["role_scope"].split(), row["client_scope"].split()))
+    )
     claims = {"iss": "http://localhost", "sub": str(row["account_id"]), "aud": "shop", "exp": now + 900, "iat": now}
     claims |= {"jti": secrets.token_urlsafe(16), "client_id": row["client_id"], "sid": row["sid"], "scope": scope}
     claims |= {"email": row["email"], "email_verified": row["email_verified_at"] is not None, "name": row["name"]}

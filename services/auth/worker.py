@@ -46,7 +46,7 @@ log = structlog.get_logger("pruning")
 async def prune(session: AsyncSession) -> int:
     """Delete up to BATCH_SIZE rows of each kind that are no longer needed. Return the largest number of one kind."""
     deleted = {
-        "refresh_families": await refresh_tokens.delete_expired(session, BATCH_SIZE),
+        "login_sessions": await refresh_tokens.delete_expired(session, BATCH_SIZE),
         "revocations": await revocations.delete_expired(session, BATCH_SIZE),
         "guests": await guests.prune(session, BATCH_SIZE),
         "ended_accounts": await events.prune(session, BATCH_SIZE),

@@ -6,14 +6,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.auth.accounts.schemas import AccountExport, ExportedMail, ExportedSession
 from services.auth.mail.models import Mail
 from services.auth.models import Account
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 
 LIMIT = 1000
 
 
 async def export_account(session: AsyncSession, account: Account) -> AccountExport:
     """Return the account with its sessions and mails, the newest first, at most LIMIT each. No hash and no token is in it."""
-    families = select(RefreshFamily).where(RefreshFamily.account_id == account.id)
+    sessions = select(LoginSession).where(LoginSession.account_id == account.id)
     mails = select(Mail).where(Mail.account_id == account.id)
     return AccountExport(
         id=account.id,
@@ -25,7 +25,7 @@ async def export_account(session: AsyncSession, account: Account) -> AccountExpo
         delete_at=account.delete_at,
         sessions=[
             ExportedSession.model_validate(each)
-            for each in await session.scalars(families.order_by(RefreshFamily.created_at.desc()).limit(LIMIT))
+            for each in await session.scalars(sessions.order_by(LoginSession.created_at.desc()).limit(LIMIT))
         ],
         mails=[
             ExportedMail.model_validate(each)

@@ -15,7 +15,7 @@ from services.auth.accounts.records import is_reserved
 from services.auth.errors import EmailTaken, GuestNotFound
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.sessions.revocations import revoke_sessions
 
 LIFETIME: timedelta = refresh_tokens.GUEST_IDLE_LIFETIME
@@ -36,7 +36,7 @@ async def become_account(
 
     Raises EmailTaken, and NotAuthenticated if the guest's session has ended or the guest has become an account already.
     """
-    in_session = exists().where(RefreshFamily.sid == guest.session_id, RefreshFamily.account_id == Account.id)
+    in_session = exists().where(LoginSession.sid == guest.session_id, LoginSession.account_id == Account.id)
     changed = (
         update(Account)
         .where(Account.id == UUID(guest.id), Account.email.is_(None), in_session)
@@ -78,7 +78,7 @@ async def prune(session: AsyncSession, limit: int) -> int:
 
     Their orders and payments stay. Guests that another worker is deleting are skipped.
     """
-    in_session = exists().where(RefreshFamily.account_id == Account.id, RefreshFamily.expires_at > func.now())
+    in_session = exists().where(LoginSession.account_id == Account.id, LoginSession.expires_at > func.now())
     old = (
         select(Account.id)
         .where(Account.email.is_(None), Account.created_at < func.now() - LIFETIME, ~in_session)

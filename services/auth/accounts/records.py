@@ -16,7 +16,7 @@ from kit.errors import NotAuthenticated
 from services.auth.accounts.models import OneTimeToken, TokenPurpose
 from services.auth.errors import AccountNeeded, EmailTaken, WrongPassword
 from services.auth.models import Account
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 
 ENDED = "The session of this access token has ended, or its account was deleted. Log in again."
 
@@ -56,7 +56,7 @@ async def get_for_caller(session: AsyncSession, caller: Caller) -> Account:
     """
     query = select(Account).where(Account.id == _account_id(caller))
     if caller.session_id is not None:
-        query = query.where(exists().where(RefreshFamily.sid == caller.session_id))
+        query = query.where(exists().where(LoginSession.sid == caller.session_id))
     account: Account | None = await session.scalar(query)
     if account is None:
         raise NotAuthenticated(ENDED)
@@ -87,7 +87,7 @@ _OF_CALLER = select(
     *(_ACCOUNTS.c.name, _ACCOUNTS.c.created_at, _ACCOUNTS.c.delete_at),
 ).where(
     _ACCOUNTS.c.id == bindparam("account_id", type_=Uuid),
-    or_(_SID.is_(None), exists().where(table_of(RefreshFamily).c.sid == _SID)),
+    or_(_SID.is_(None), exists().where(table_of(LoginSession).c.sid == _SID)),
 )
 
 

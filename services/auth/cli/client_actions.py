@@ -15,7 +15,7 @@ from services.auth.clients.models import ClientSecret
 from services.auth.clients.records import ClientRefused, NewSecret
 from services.auth.db import sessions
 from services.auth.models import AuditLogEntry
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.sessions.revocations import end_sessions, revoke_subject
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def remove(client_id: str) -> None:
 
     async def work(session: AsyncSession) -> None:
         await records.get_locked(session, client_id)  # no session can be started meanwhile
-        await end_sessions(session, RefreshFamily.client_id == client_id)
+        await end_sessions(session, LoginSession.client_id == client_id)
         await revoke_subject(session, client_id)
         client = await records.remove(session, client_id)
         before: Json = {"public": client.public, "scope": client.scope}

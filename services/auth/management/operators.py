@@ -12,7 +12,7 @@ from kit.audit.actor import Actor
 from kit.db.locks import for_no_key_update
 from services.auth.errors import AccountNotFound, ConfiguredAdministrator, OwnAccount, ScopesNotHeld
 from services.auth.models import Account
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.settings import settings
 
 
@@ -51,4 +51,4 @@ def check_replaceable(operator: Operator, account: Account) -> None:
 
 async def session_exists(session: AsyncSession, sid: str) -> bool:
     """Return whether a session has not ended."""
-    return bool(await session.scalar(select(exists().where(RefreshFamily.sid == sid))))
+    return bool(await session.scalar(select(exists().where(LoginSession.sid == sid))))

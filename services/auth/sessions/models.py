@@ -11,17 +11,17 @@ from kit.db.columns import one_of, text_enum
 from services.auth.models import Base
 
 
-class RefreshFamily(Base):
-    """A session: a login, its first refresh token and all refresh tokens that replaced it.
+class LoginSession(Base):
+    """A session: what begins with a login, with its first refresh token and all refresh tokens that replaced it.
 
     The row has the SHA-256 of the secret that is valid now, and of its parent, the secret that it replaced. Ending the session deletes
     the row.
     """
 
-    __tablename__ = "refresh_families"
+    __tablename__ = "login_sessions"
 
-    id: Mapped[str] = mapped_column(primary_key=True)
-    """The first part of the refresh tokens. It is as secret as they are: a wrong token that begins with it revokes the family."""
+    token_prefix: Mapped[str] = mapped_column(primary_key=True)
+    """The first part of the refresh tokens. It is as secret as they are: a wrong token that begins with it ends the session."""
     sid: Mapped[str] = mapped_column(unique=True)
     """The public id of the session: the claim `sid` of its access tokens."""
     client_id: Mapped[str] = mapped_column(ForeignKey("clients.id", ondelete="CASCADE"), index=True)

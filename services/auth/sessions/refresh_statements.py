@@ -10,14 +10,14 @@ from kit.db.driver import DriverStatement
 from kit.db.sql_types import AnyColumn
 from services.auth.clients.models import Client
 from services.auth.models import BANNED, Account, Role
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.settings import settings
 
 ABSOLUTE_LIFETIME = timedelta(days=90)
 RETRY_PERIOD = timedelta(seconds=10)
 """How long after its first use a token returns the same child."""
 
-_FAMILIES, _ACCOUNTS, _ROLES, _CLIENTS = (table_of(model) for model in (RefreshFamily, Account, Role, Client))
+_SESSIONS, _ACCOUNTS, _ROLES, _CLIENTS = (table_of(model) for model in (LoginSession, Account, Role, Client))
 _USE: Mapping[str, AnyColumn] = {
     "device": bindparam("new_device", type_=Text),
     "address": bindparam("new_address", type_=Text),
@@ -36,11 +36,11 @@ LOCK_UNCHANGED_ACCOUNT = (
     )
     .with_for_update(read=True)
 )
-INSERT_FAMILY = insert(_FAMILIES).values(
-    id=bindparam("family_id", type_=Text),
+INSERT_SESSION = insert(_SESSIONS).values(
+    token_prefix=bindparam("new_token_prefix", type_=Text),
     sid=bindparam("new_sid", type_=Text),
-    account_id=bindparam("of_account", type_=Uuid),
-    client_id=bindparam("of_client", type_=Text),
+    account_id=bindparam("new_account_id", type_=Uuid),
+    client_id=bindparam("new_client_id", type_=Text),
     secret_digest=bindparam("new_digest", type_=LargeBinary),
     scope=bindparam("new_scope", type_=Text),
     idle_lifetime=_LIFETIME,
@@ -50,45 +50,45 @@ INSERT_FAMILY = insert(_FAMILIES).values(
 )
 
 _VALID = (
-    _FAMILIES.c.id == bindparam("family_id", type_=Text),
-    _FAMILIES.c.expires_at > func.now(),
-    _ACCOUNTS.c.id == _FAMILIES.c.account_id,
+    _SESSIONS.c.token_prefix == bindparam("sent_prefix", type_=Text),
+    _SESSIONS.c.expires_at > func.now(),
+    _ACCOUNTS.c.id == _SESSIONS.c.account_id,
     _ROLES.c.name == _ACCOUNTS.c.role,
-    _CLIENTS.c.id == _FAMILIES.c.client_id,
+    _CLIENTS.c.id == _SESSIONS.c.client_id,
 )
 _GRANTED = (
-    *(_FAMILIES.c.account_id, _FAMILIES.c.client_id, _FAMILIES.c.sid),
-    *(_FAMILIES.c.scope, _ROLES.c.scope.label("of_role"), _CLIENTS.c.scope.label("of_client")),
+    *(_SESSIONS.c.account_id, _SESSIONS.c.client_id, _SESSIONS.c.sid),
+    *(_SESSIONS.c.scope, _ROLES.c.scope.label("role_scope"), _CLIENTS.c.scope.label("client_scope")),
     *(_ACCOUNTS.c.email, _ACCOUNTS.c.email_verified_at.is_not(None).label("email_verified"), _ACCOUNTS.c.name),
 )
 _SENT, _CHILD = bindparam("sent_digest", type_=LargeBinary), bindparam("child_digest", type_=LargeBinary)
-_OWNER = bindparam("owner_id", type_=Text)
+_SENDING_CLIENT = bindparam("sending_client_id", type_=Text)
 
 ROTATE = (
-    update(_FAMILIES)
+    update(_SESSIONS)
     .where(
         *_VALID,
-        _FAMILIES.c.secret_digest == _SENT,
-        or_(_OWNER.is_(None), and_(_FAMILIES.c.client_id == _OWNER, _CLIENTS.c.public)),
+        _SESSIONS.c.secret_digest == _SENT,
+        or_(_SENDING_CLIENT.is_(None), and_(_SESSIONS.c.client_id == _SENDING_CLIENT, _CLIENTS.c.public)),
     )
     .values(
         secret_digest=_CHILD,
-        parent_digest=_FAMILIES.c.secret_digest,
+        parent_digest=_SESSIONS.c.secret_digest,
         rotated_at=func.now(),
-        expires_at=func.least(func.now() + _FAMILIES.c.idle_lifetime, _FAMILIES.c.absolute_expires_at),
+        expires_at=func.least(func.now() + _SESSIONS.c.idle_lifetime, _SESSIONS.c.absolute_expires_at),
         **_USE,
     )
     .returning(*_GRANTED)
 )
-"""Replace the secret of a family, and return the claims of the access token."""
+"""Replace the secret of a session, and return the claims of the access token."""
 
 ROTATE_ALONE = DriverStatement(ROTATE)
 
 SELECT_REPEATED = select(*_GRANTED).where(
     *_VALID,
-    _FAMILIES.c.parent_digest == _SENT,
+    _SESSIONS.c.parent_digest == _SENT,
     # Both are compared: after a change of the refresh secret, the derived child is not the one that was issued.
-    _FAMILIES.c.secret_digest == _CHILD,
-    _FAMILIES.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
+    _SESSIONS.c.secret_digest == _CHILD,
+    _SESSIONS.c.rotated_at > func.clock_timestamp() - RETRY_PERIOD,
 )
 """Select the same claims for a parent token that is sent again within RETRY_PERIOD. It changes nothing."""

@@ -1,9 +1,10 @@
-"""Refresh tokens: each token is used once and is replaced by its child. Reuse revokes the family (RFC 9700 section 4.14.2).
+"""Refresh tokens: each token is used once and is replaced by its child. Reuse ends the session (RFC 9700 section 4.14.2).
 
-A token is `<family id>.<secret>`. The secret of a child is an HMAC of its parent's, so the same child can be issued again: a client that
-did not receive the response, or sent the token several times at once, gets the same child if it sends the parent again within 10 seconds.
+A token is `<prefix>.<secret>`; all tokens of a session have the same prefix. The secret of a child is an HMAC of its parent's, so the same
+child can be issued again: a client that did not receive the response, or sent the token several times at once, gets the same child if it
+sends the parent again within 10 seconds.
 
-Any other used token means that its owner and a thief both have it. The server cannot distinguish them, so it revokes the family, and the
+Any other used token means that its owner and a thief both have it. The server cannot distinguish them, so it ends the session, and the
 owner must log in again.
 """
 
@@ -29,7 +30,7 @@ from services.auth.metrics import refresh_tokens_reused_total
 from services.auth.models import Account
 from services.auth.sessions import refresh_statements as statements
 from services.auth.sessions.log_names import hash_name
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.sessions.origin import Origin
 from services.auth.sessions.revocations import end_sessions
 
@@ -55,8 +56,8 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
-    """A new session."""
+class NewSession:
+    """A new session: the `sid` of its access tokens, and its first refresh token."""
 
     sid: str
     refresh_token: str
@@ -72,8 +73,10 @@ def _child_secret(refresh_secret: bytes, token: str) -> str:
     return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
-async def issue(session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin) -> Login:
-    """Start a family. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
+async def begin_session(
+    session: AsyncSession, account: Account, client_id: str, scope: str, origin: Origin
+) -> NewSession:
+    """Begin a session. It expires after 30 days without use (a guest's after 24 hours), at the latest 90 days after the login.
 
     Raises InvalidGrant if the password or the role was changed, or the account deleted, after `account` was read, and AccountBanned.
     """
@@ -85,20 +88,20 @@ async def issue(session: AsyncSession, account: Account, client_id: str, scope: 
     if banned:
         raise AccountBanned(banned_until)
     idle_lifetime = GUEST_IDLE_LIFETIME if account.email is None else IDLE_LIFETIME
-    family_id, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
+    token_prefix, sid, secret = secrets.token_urlsafe(16), secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     values = {
-        "family_id": family_id,
+        "new_token_prefix": token_prefix,
         "new_sid": sid,
-        "of_account": account.id,
-        "of_client": client_id,
+        "new_account_id": account.id,
+        "new_client_id": client_id,
         "new_digest": _digest(secret),
         "new_scope": scope,
         "lifetime": idle_lifetime,
         "new_device": origin.device,
         "new_address": origin.address,
     }
-    await session.execute(statements.INSERT_FAMILY, values)
-    return Login(sid, f"{family_id}.{secret}")
+    await session.execute(statements.INSERT_SESSION, values)
+    return NewSession(sid, f"{token_prefix}.{secret}")
 
 
 async def rotate_alone(
@@ -124,7 +127,7 @@ async def rotate(
 ) -> Rotation | None:
     """Use a refresh token. Return a Rotation, or None if the token is not valid, or was issued to another client than `client_id`.
 
-    The caller must commit even if the result is None: the family of a reused token was revoked then.
+    The caller must commit even if the result is None: the session of a reused token was ended then.
     """
     use = _use_of(token, refresh_secret, origin, client_id)
     if use is None:
@@ -135,7 +138,7 @@ async def rotate(
             return None
         row = (await session.execute(statements.SELECT_REPEATED, use.values)).one_or_none()
     if row is None:
-        await _revoke_reused(session, use.family_id, refresh_secret, origin)
+        await _end_reused(session, use.token_prefix, refresh_secret, origin)
         return None
     return use.rotation(row)
 
@@ -144,14 +147,14 @@ async def rotate(
 class _UseOfToken:
     """One use of a refresh token: the parameters of the statements, and the next token."""
 
-    family_id: str
+    token_prefix: str
     next_token: str
     values: Mapping[str, object]
 
     def rotation(self, row: Iterable[Any]) -> Rotation:
         """Return the result for a row with the columns _GRANTED."""
-        account_id, client, sid, granted, of_role, of_client, email, email_verified, name = row
-        scopes = frozenset(granted.split()).intersection(of_role.split(), of_client.split())
+        account_id, client, sid, granted, role_scope, client_scope, email, email_verified, name = row
+        scopes = frozenset(granted.split()).intersection(role_scope.split(), client_scope.split())
         return Rotation(account_id, client, sid, scopes, email, email_verified, name, self.next_token)
 
 
@@ -160,26 +163,26 @@ def _use_of(token: str, refresh_secret: bytes, origin: Origin, client_id: str | 
     parts = TOKEN.fullmatch(token)
     if parts is None:
         return None
-    family_id, secret = parts.groups()
+    token_prefix, secret = parts.groups()
     child_secret = _child_secret(refresh_secret, token)
     values = {
-        "family_id": family_id,
+        "sent_prefix": token_prefix,
         "sent_digest": _digest(secret),
         "child_digest": _digest(child_secret),
-        "owner_id": client_id,
+        "sending_client_id": client_id,
         "new_device": origin.device,
         "new_address": origin.address,
     }
-    return _UseOfToken(family_id, f"{family_id}.{child_secret}", values)
+    return _UseOfToken(token_prefix, f"{token_prefix}.{child_secret}", values)
 
 
-async def _revoke_reused(session: AsyncSession, family_id: str, refresh_secret: bytes, origin: Origin) -> None:
-    """Revoke the family of a token that was used before. Does nothing for an unknown one."""
-    for account_id, was_valid in await end_sessions(session, RefreshFamily.id == family_id):
+async def _end_reused(session: AsyncSession, token_prefix: str, refresh_secret: bytes, origin: Origin) -> None:
+    """End the session of a token that was used before. Does nothing for an unknown one."""
+    for account_id, was_valid in await end_sessions(session, LoginSession.token_prefix == token_prefix):
         if was_valid:
             email = await session.scalar(select(Account.email).where(Account.id == account_id))
             name_hash = None if email is None else hash_name(refresh_secret, email)
-            message = "refresh token reused and family revoked"
+            message = "refresh token reused and session ended"
             about = {"account_id": str(account_id), "address": origin.address, "name_hash": name_hash}
             after_commit(session, log.warning, message, **about)
             after_commit(session, refresh_tokens_reused_total.inc)
@@ -189,7 +192,7 @@ async def revoke(session: AsyncSession, token: str) -> None:
     """End the session of a token, even if the token was already used. Does nothing for an unknown token."""
     parts = TOKEN.fullmatch(token)
     if parts is not None:
-        await end_sessions(session, RefreshFamily.id == parts[1])
+        await end_sessions(session, LoginSession.token_prefix == parts[1])
 
 
 async def find_account(session: AsyncSession, token: str) -> UUID | None:
@@ -198,10 +201,10 @@ async def find_account(session: AsyncSession, token: str) -> UUID | None:
     if parts is None:
         return None
     digest = _digest(parts[2])
-    query = select(RefreshFamily.account_id).where(
-        RefreshFamily.id == parts[1],
-        RefreshFamily.expires_at > func.now(),
-        or_(RefreshFamily.secret_digest == digest, RefreshFamily.parent_digest == digest),
+    query = select(LoginSession.account_id).where(
+        LoginSession.token_prefix == parts[1],
+        LoginSession.expires_at > func.now(),
+        or_(LoginSession.secret_digest == digest, LoginSession.parent_digest == digest),
     )
     found: UUID | None = await session.scalar(query)
     return found
@@ -209,25 +212,25 @@ async def find_account(session: AsyncSession, token: str) -> UUID | None:
 
 async def extend_sessions_of_guest(session: AsyncSession, account_id: UUID) -> None:
     """Give the sessions of a guest who became an account the lifetime of an account's sessions."""
-    expires_at = func.least(func.now() + IDLE_LIFETIME, RefreshFamily.absolute_expires_at)
+    expires_at = func.least(func.now() + IDLE_LIFETIME, LoginSession.absolute_expires_at)
     await session.execute(
-        update(RefreshFamily)
-        .where(RefreshFamily.account_id == account_id, RefreshFamily.expires_at > func.now())
+        update(LoginSession)
+        .where(LoginSession.account_id == account_id, LoginSession.expires_at > func.now())
         .values(idle_lifetime=IDLE_LIFETIME, expires_at=expires_at)
     )
 
 
 async def belongs_to(session: AsyncSession, token: str, client_id: str) -> bool:
-    """Return False if the family of a token was issued to another client. An unknown token belongs to every client."""
-    owner = select(RefreshFamily.client_id).where(RefreshFamily.id == token.partition(".")[0])
-    return await session.scalar(owner) in {None, client_id}
+    """Return False if the session of a token was begun by another client. An unknown token belongs to every client."""
+    issued_to = select(LoginSession.client_id).where(LoginSession.token_prefix == token.partition(".")[0])
+    return await session.scalar(issued_to) in {None, client_id}
 
 
 async def delete_expired(session: AsyncSession, limit: int) -> int:
-    """Delete up to `limit` expired families. Return their number. Skip those that another worker is deleting."""
-    expired = select(RefreshFamily.id).where(RefreshFamily.expires_at < func.now()).limit(limit)
+    """Delete up to `limit` expired sessions. Return their number. Skip those that another worker is deleting."""
+    expired = select(LoginSession.token_prefix).where(LoginSession.expires_at < func.now()).limit(limit)
     locked = expired.with_for_update(skip_locked=True).cte("locked")
     deleted = await session.execute(
-        delete(RefreshFamily).where(RefreshFamily.id.in_(select(locked))).returning(RefreshFamily.id)
+        delete(LoginSession).where(LoginSession.token_prefix.in_(select(locked))).returning(LoginSession.token_prefix)
     )
     return len(deleted.all())

@@ -1,7 +1,8 @@
 """End sessions, and revoke access tokens. The other services poll the list of what was revoked (kit/revocations.py).
 
 A flow that changes an account (its password, its role, a ban, its deletion) changes the account's row first and then calls
-`revoke_sessions` in the same transaction. A login that is under way then fails (`refresh_tokens.issue`), so no session survives the change.
+`revoke_sessions` in the same transaction. A login that is under way then fails (`refresh_tokens.begin_session`), so no session survives the
+change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from contracts.revocations import RevocationList
 from contracts.tokens import MAX_LIFETIME_SECONDS
 from kit.db.bulk import array_parameters, array_values, table_of
-from services.auth.sessions.models import RefreshFamily, Revocation, RevocationKind
+from services.auth.sessions.models import LoginSession, Revocation, RevocationKind
 
 MARGIN = timedelta(seconds=90)
 """How much longer than the token an entry is kept: for the allowed difference of clocks, and for a token that is signed a moment later."""
@@ -33,24 +34,30 @@ async def revoke_sessions(session: AsyncSession, account_id: UUID, *, keep: str 
 
     Their refresh tokens end at once. Every service refuses their access tokens within ten seconds.
     """
-    conditions = [RefreshFamily.account_id == account_id]
+    conditions = [LoginSession.account_id == account_id]
     if keep is not None:
-        conditions.append(RefreshFamily.sid != keep)
+        conditions.append(LoginSession.sid != keep)
     return len(await end_sessions(session, *conditions))
 
 
 async def end_sessions(session: AsyncSession, *conditions: ColumnElement[bool]) -> Sequence[tuple[UUID, bool]]:
     """End the sessions that match. Return the account of each, and whether the session had not expired yet."""
-    # In the order of their ids: otherwise two requests that end the same sessions could deadlock.
-    locked = select(RefreshFamily.id).where(*conditions).order_by(RefreshFamily.id).with_for_update().cte("locked")
+    # In the order of their keys: otherwise two requests that end the same sessions could deadlock.
+    locked = (
+        select(LoginSession.token_prefix)
+        .where(*conditions)
+        .order_by(LoginSession.token_prefix)
+        .with_for_update()
+        .cte("locked")
+    )
     deleted = await session.execute(
-        delete(RefreshFamily)
-        .where(RefreshFamily.id.in_(select(locked.c.id)))
+        delete(LoginSession)
+        .where(LoginSession.token_prefix.in_(select(locked.c.token_prefix)))
         .returning(
-            RefreshFamily.sid,
-            RefreshFamily.account_id,
-            RefreshFamily.access_expires_at,
-            RefreshFamily.expires_at > func.now(),
+            LoginSession.sid,
+            LoginSession.account_id,
+            LoginSession.access_expires_at,
+            LoginSession.expires_at > func.now(),
         )
     )
     rows = [(sid, account_id, expires_at + MARGIN, valid) for sid, account_id, expires_at, valid in deleted]

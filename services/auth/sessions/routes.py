@@ -16,7 +16,7 @@ from kit.problem_responses import problem_responses
 from services.auth.db import Reading, Transaction
 from services.auth.errors import AccountNeeded, SessionNotFound
 from services.auth.sessions import revocations
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.sessions.schemas import SessionId, Sessions, SessionView
 
 MAX_LISTED = 100
@@ -24,7 +24,7 @@ router = Router(prefix="/auth", tags=["sessions"])
 
 
 @raises(AccountNeeded, NotAuthenticated)
-async def current_session(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> RefreshFamily:
+async def current_session(caller: Annotated[Caller, Depends(authenticate)], session: Transaction) -> LoginSession:
     """Return the session of the caller's token, locked until the end of the transaction.
 
     For operations that change the account: other operations accept the token for some seconds after its session has ended, and these must
@@ -32,16 +32,16 @@ async def current_session(caller: Annotated[Caller, Depends(authenticate)], sess
     """
     if caller.session_id is None:
         raise AccountNeeded
-    query = select(RefreshFamily).where(
-        RefreshFamily.sid == caller.session_id, RefreshFamily.account_id == UUID(caller.id)
+    query = select(LoginSession).where(
+        LoginSession.sid == caller.session_id, LoginSession.account_id == UUID(caller.id)
     )
-    found: RefreshFamily | None = await session.scalar(for_no_key_update(query))
+    found: LoginSession | None = await session.scalar(for_no_key_update(query))
     if found is None:
         raise NotAuthenticated("The session of this access token has ended. Log in again.")
     return found
 
 
-CurrentSession = Annotated[RefreshFamily, Depends(current_session, scope="function")]
+CurrentSession = Annotated[LoginSession, Depends(current_session, scope="function")]
 
 
 @router.get("/sessions", summary="List your sessions", responses=problem_responses(AccountNeeded))
@@ -50,9 +50,9 @@ async def list_sessions(caller: Annotated[Caller, Depends(authenticate)], sessio
     if caller.session_id is None:
         raise AccountNeeded
     found = await session.scalars(
-        select(RefreshFamily)
-        .where(RefreshFamily.account_id == UUID(caller.id), RefreshFamily.expires_at > func.now())
-        .order_by(RefreshFamily.last_used_at.desc(), RefreshFamily.sid)
+        select(LoginSession)
+        .where(LoginSession.account_id == UUID(caller.id), LoginSession.expires_at > func.now())
+        .order_by(LoginSession.last_used_at.desc(), LoginSession.sid)
         .limit(MAX_LISTED)
     )
     return Sessions(
@@ -93,7 +93,7 @@ async def end_session(
     session_id: Annotated[SessionId, Path(description="Id of the session")],
 ) -> Response:
     """End a session. If it is the one of this access token, this logs out."""
-    chosen = (RefreshFamily.sid == session_id, RefreshFamily.account_id == current.account_id)
+    chosen = (LoginSession.sid == session_id, LoginSession.account_id == current.account_id)
     if not await revocations.end_sessions(session, *chosen):
         raise SessionNotFound
     return Response(status_code=204)

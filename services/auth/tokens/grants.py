@@ -1,7 +1,7 @@
 """The grant types of the token endpoint: password, mail code, refresh token and client credentials (RFC 6749 sections 4.3, 4.5, 6 and
 4.4); and the tokens of a new guest.
 
-No transaction is open while a password is hashed. A failed login and a revoked family are committed before the error is raised.
+No transaction is open while a password is hashed. A failed login and the end of a session are committed before the error is raised.
 """
 
 import math
@@ -119,9 +119,9 @@ async def log_in(
     _check_verified(account)
     granted = select_scope(login.scope, account.scopes & client.scopes)
     async with sessions.begin() as session:
-        issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
+        begun = await refresh_tokens.begin_session(session, account, client.id, granted, login.origin)
         device_token = await devices.remember(session, account.id, device)
-    return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
+    return _account_grant(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
 
 
 def _checked_names(login: PasswordLogin) -> tuple[str, str]:
@@ -178,13 +178,13 @@ async def log_in_with_code(
         if account is not None:
             await address_buckets.give_back(session, FAILED_LOGINS_AND_MAIL_REQUESTS, limit_address)
             granted = select_scope(login.scope, account.scopes & client.scopes)
-            issued = await refresh_tokens.issue(session, account, client.id, granted, login.origin)
+            begun = await refresh_tokens.begin_session(session, account, client.id, granted, login.origin)
             device_token = await devices.remember(session, account.id, None)
             await failed_logins.reset_failures(session, failed_logins.key_of_name(account.address))
     if account is None:
         raise InvalidGrant("The code is wrong, used or expired, or was requested by another device.")
     remove_refusals_of_name(refusals, account.address)
-    return _account_grant(account, client.id, granted, issued.sid, issued.refresh_token, device_token)
+    return _account_grant(account, client.id, granted, begun.sid, begun.refresh_token, device_token)
 
 
 async def refresh(
@@ -203,13 +203,13 @@ async def refresh(
     """
     rotation = None
     if scope is None and (credentials is None or credentials.may_be_public):
-        named = None if credentials is None else credentials.client_id
-        rotation = await refresh_tokens.rotate_alone(engine, token, refresh_secret, origin, named)
+        sending_client_id = None if credentials is None else credentials.client_id
+        rotation = await refresh_tokens.rotate_alone(engine, token, refresh_secret, origin, sending_client_id)
     if rotation is not None:
         return _refreshed(rotation, select_scope(None, rotation.scopes))
     async with sessions.begin() as session:
-        named = None if credentials is None else (await authenticate_public_client(session, credentials)).id
-        rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, named)
+        sending_client_id = None if credentials is None else (await authenticate_public_client(session, credentials)).id
+        rotation = await refresh_tokens.rotate(session, token, refresh_secret, origin, sending_client_id)
         granted = "" if rotation is None else select_scope(scope, rotation.scopes)
     if rotation is None:
         raise InvalidGrant(
@@ -239,8 +239,8 @@ async def begin_as_guest(
         client = await authenticate_public_client(session, credentials)
         guest = await guests.create(session)
         scope = select_scope(None, guest.scopes & client.scopes)
-        login = await refresh_tokens.issue(session, guest, client.id, scope, origin)
-    return Grant(str(guest.id), client.id, scope, sid=login.sid, refresh_token=login.refresh_token)
+        begun = await refresh_tokens.begin_session(session, guest, client.id, scope, origin)
+    return Grant(str(guest.id), client.id, scope, sid=begun.sid, refresh_token=begun.refresh_token)
 
 
 async def authorize_client(session: AsyncSession, credentials: ClientCredentials, scope: str | None) -> Grant:

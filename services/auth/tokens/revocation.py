@@ -8,7 +8,7 @@ from kit.auth import TokenVerifier
 from kit.errors import NotAuthenticated
 from services.auth.errors import InvalidGrant
 from services.auth.sessions import refresh_tokens
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.sessions.revocations import end_sessions, revoke_token
 
 OTHER_CLIENT = "The token was issued to another client."
@@ -32,6 +32,6 @@ async def revoke(session: AsyncSession, verifier: TokenVerifier, token: str, cli
     if client_id not in {None, claims.client_id}:
         raise InvalidGrant(OTHER_CLIENT)
     if claims.sid is not None:
-        await end_sessions(session, RefreshFamily.sid == claims.sid)
+        await end_sessions(session, LoginSession.sid == claims.sid)
     else:
         await revoke_token(session, claims.jti, datetime.fromtimestamp(claims.exp, UTC))

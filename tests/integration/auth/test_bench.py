@@ -39,7 +39,7 @@ async def test_refresh_app_changes_the_same_columns_as_auth(
     auth: AuthClient, database: asyncpg.Connection, email: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def rows() -> dict[str, asyncpg.Record]:
-        return {row["id"]: row for row in await database.fetch("SELECT * FROM refresh_families", timeout=10)}
+        return {row["token_prefix"]: row for row in await database.fetch("SELECT * FROM login_sessions", timeout=10)}
 
     own, other = await sessions.begin(database, await account_of(database, email), 2)
     before = await rows()

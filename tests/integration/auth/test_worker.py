@@ -7,14 +7,14 @@ from sqlalchemy import func, select, update
 from services.auth.db import sessions
 from services.auth.models import Base
 from services.auth.sessions import refresh_tokens
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.throttling import address_buckets, devices, failed_logins
 from services.auth.throttling.models import AddressBucket, Device, FailedLogin
 from services.auth.worker import prune
 from tests.fixtures.auth import AuthClient
 
 TIMES = {
-    RefreshFamily: RefreshFamily.expires_at,
+    LoginSession: LoginSession.expires_at,
     FailedLogin: FailedLogin.forget_at,
     AddressBucket: AddressBucket.full_at,
     Device: Device.expires_at,
@@ -59,7 +59,7 @@ async def test_prune_deletes_only_expired_rows(auth: AuthClient, email: str) -> 
         failed_logins.delete_old,
         devices.delete_expired,
     ],
-    ids=["refresh families", "failed logins", "devices"],
+    ids=["sessions", "failed logins", "devices"],
 )
 async def test_prune_skips_rows_that_another_worker_is_deleting(auth: AuthClient, email: str, delete: Any) -> None:
     for _ in range(4):

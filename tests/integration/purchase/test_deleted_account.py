@@ -28,7 +28,7 @@ async def account(shop: InProcessShop) -> AsyncIterator[Account]:
     """An account with a session, a failed login, mails and a changed address, in auth's database, which is emptied afterwards."""
     async with sessions.begin() as session:
         created = await records.create(session, email=EMAIL, name=NAME, password_hash="no hash")
-        await refresh_tokens.issue(session, created, "shop", "orders:write", Origin("Browser", "127.0.0.1"))
+        await refresh_tokens.begin_session(session, created, "shop", "orders:write", Origin("Browser", "127.0.0.1"))
         await failed_logins.start_attempt(session, failed_logins.key_of_name(EMAIL))
         for account_id in (created.id, None):
             session.add(Mail(account_id=account_id, recipient=NEW_EMAIL, template=Template.VERIFY_EMAIL, context={}))

@@ -176,8 +176,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_failed_logins_forget_at"), "failed_logins", ["forget_at"], unique=False)
     op.create_table(
-        "refresh_families",
-        sa.Column("id", sa.Text(), nullable=False),
+        "login_sessions",
+        sa.Column("token_prefix", sa.Text(), nullable=False),
         sa.Column("sid", sa.Text(), nullable=False),
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=False),
@@ -194,17 +194,17 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("absolute_expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["account_id"], ["accounts.id"], name=op.f("fk_refresh_families_account_id_accounts"), ondelete="CASCADE"
+            ["account_id"], ["accounts.id"], name=op.f("fk_login_sessions_account_id_accounts"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
-            ["client_id"], ["clients.id"], name=op.f("fk_refresh_families_client_id_clients"), ondelete="CASCADE"
+            ["client_id"], ["clients.id"], name=op.f("fk_login_sessions_client_id_clients"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_refresh_families")),
-        sa.UniqueConstraint("sid", name=op.f("uq_refresh_families_sid")),
+        sa.PrimaryKeyConstraint("token_prefix", name=op.f("pk_login_sessions")),
+        sa.UniqueConstraint("sid", name=op.f("uq_login_sessions_sid")),
     )
-    op.create_index(op.f("ix_refresh_families_account_id"), "refresh_families", ["account_id"], unique=False)
-    op.create_index(op.f("ix_refresh_families_client_id"), "refresh_families", ["client_id"], unique=False)
-    op.create_index(op.f("ix_refresh_families_expires_at"), "refresh_families", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_login_sessions_account_id"), "login_sessions", ["account_id"], unique=False)
+    op.create_index(op.f("ix_login_sessions_client_id"), "login_sessions", ["client_id"], unique=False)
+    op.create_index(op.f("ix_login_sessions_expires_at"), "login_sessions", ["expires_at"], unique=False)
     op.create_table(
         "revocations",
         sa.Column("kind", sa.Text(), nullable=False),
@@ -356,10 +356,10 @@ def downgrade() -> None:
     op.drop_table("mail_requests")
     op.drop_table("one_time_tokens")
     op.drop_table("mails")
-    op.drop_index(op.f("ix_refresh_families_expires_at"), table_name="refresh_families")
-    op.drop_index(op.f("ix_refresh_families_client_id"), table_name="refresh_families")
-    op.drop_index(op.f("ix_refresh_families_account_id"), table_name="refresh_families")
-    op.drop_table("refresh_families")
+    op.drop_index(op.f("ix_login_sessions_expires_at"), table_name="login_sessions")
+    op.drop_index(op.f("ix_login_sessions_client_id"), table_name="login_sessions")
+    op.drop_index(op.f("ix_login_sessions_account_id"), table_name="login_sessions")
+    op.drop_table("login_sessions")
     op.drop_index(op.f("ix_failed_logins_forget_at"), table_name="failed_logins")
     op.drop_table("failed_logins")
     op.drop_index(op.f("ix_devices_expires_at"), table_name="devices")

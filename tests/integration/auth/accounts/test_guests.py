@@ -16,7 +16,7 @@ from services.auth.accounts import guests
 from services.auth.clients import records as client_records
 from services.auth.db import sessions
 from services.auth.models import Account, OutboxRow
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from services.auth.throttling.address_buckets import GUESTS
 from services.auth.tokens import guest_routes
 from services.auth.worker import prune
@@ -70,7 +70,7 @@ async def test_guest_when_created_has_tokens_with_customer_scopes_and_no_address
     refreshed = (await auth.refresh(tokens["refresh_token"])).json()
     assert (claims_of(refreshed)["sub"], claims_of(refreshed)["sid"]) == (claims["sub"], claims["sid"])
     async with sessions() as session:
-        assert await session.scalar(select(RefreshFamily.expires_at - RefreshFamily.last_used_at)) == timedelta(days=1)
+        assert await session.scalar(select(LoginSession.expires_at - LoginSession.last_used_at)) == timedelta(days=1)
 
 
 async def test_guest_when_the_client_is_named_has_at_most_its_scopes(auth: AuthClient) -> None:
@@ -103,7 +103,7 @@ async def test_guest_when_registered_becomes_an_account_with_the_same_id_and_ses
     refreshed = (await auth.refresh(tokens["refresh_token"])).json()
     assert (claims_of(refreshed)["email"], claims_of(refreshed)["name"]) == ("ada@example.com", "Ada")
     async with sessions() as session:
-        month = RefreshFamily.expires_at > RefreshFamily.last_used_at + timedelta(days=29)
+        month = LoginSession.expires_at > LoginSession.last_used_at + timedelta(days=29)
         assert set(await session.scalars(select(month))) == {True}
 
 
@@ -197,7 +197,7 @@ async def test_prune_deletes_guests_that_were_not_used_for_24_hours(auth: AuthCl
     recent = await begin(auth)
     await auth.revoke(logged_out["refresh_token"])
     async with sessions.begin() as session:
-        ended = update(RefreshFamily).where(RefreshFamily.sid == claims_of(unused)["sid"])
+        ended = update(LoginSession).where(LoginSession.sid == claims_of(unused)["sid"])
         await session.execute(ended.values(expires_at=func.now()))
     async with sessions.begin() as session:
         await prune(session)

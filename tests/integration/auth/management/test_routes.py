@@ -54,7 +54,7 @@ async def test_login_when_the_account_is_banned_meanwhile_then_no_session_begins
     assert (await ban(auth, administrator, str(account.id))).status_code == 200
     with pytest.raises(AccountBanned):
         async with sessions.begin() as session:
-            await refresh_tokens.issue(session, account, "shop", "orders:write", Origin())
+            await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())
 
 
 async def test_ban_when_it_has_an_end_then_it_ends_by_itself(

@@ -6,7 +6,7 @@ from sqlalchemy import func, select, text, update
 from services.auth.clients.models import Client
 from services.auth.db import engine, sessions
 from services.auth.models import ADMIN, CUSTOMER, Account
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.statements import recorded
 
@@ -26,7 +26,7 @@ async def test_refresh_returns_the_next_token(auth: AuthClient, email: str) -> N
         tokens.append(response.json()["refresh_token"])
     assert len(set(tokens)) == 6
     async with sessions() as session:
-        assert await session.scalar(select(func.count()).select_from(RefreshFamily)) == 1, "rotations add no rows"
+        assert await session.scalar(select(func.count()).select_from(LoginSession)) == 1, "rotations add no rows"
 
 
 async def test_refresh_when_the_token_was_not_used_then_needs_no_transaction(auth: AuthClient, email: str) -> None:
@@ -39,7 +39,7 @@ async def test_refresh_when_the_token_was_not_used_then_needs_no_transaction(aut
 
 async def _let_retry_period_pass() -> None:
     async with sessions.begin() as session:
-        await session.execute(update(RefreshFamily).values(rotated_at=func.now() - text("interval '10 seconds'")))
+        await session.execute(update(LoginSession).values(rotated_at=func.now() - text("interval '10 seconds'")))
 
 
 async def test_refresh_when_the_parent_is_sent_again_then_the_child_is_the_same(auth: AuthClient, email: str) -> None:
@@ -50,7 +50,7 @@ async def test_refresh_when_the_parent_is_sent_again_then_the_child_is_the_same(
     assert (await auth.refresh(child)).json()["refresh_token"] == grandchild
 
 
-async def test_refresh_when_the_parent_is_sent_again_later_then_only_its_family_is_revoked(
+async def test_refresh_when_the_parent_is_sent_again_later_then_only_its_session_ends(
     auth: AuthClient, email: str
 ) -> None:
     stolen, other = await _login(auth, email), await _login(auth, email)
@@ -61,7 +61,7 @@ async def test_refresh_when_the_parent_is_sent_again_later_then_only_its_family_
     assert (await auth.refresh(other)).status_code == 200
 
 
-async def test_refresh_when_the_parent_of_the_parent_is_sent_then_the_family_is_revoked(
+async def test_refresh_when_the_parent_of_the_parent_is_sent_then_the_session_ends(
     auth: AuthClient, email: str
 ) -> None:
     first = await _login(auth, email)
@@ -114,26 +114,26 @@ async def test_refresh_when_expired_then_the_parent_is_refused_too(auth: AuthCli
     token = await _login(auth, email)
     await auth.refresh(token)
     async with sessions.begin() as session:
-        await session.execute(update(RefreshFamily).values(expires_at=func.now()))
+        await session.execute(update(LoginSession).values(expires_at=func.now()))
     assert (await auth.refresh(token)).json()["error"] == "invalid_grant"
 
 
 async def test_refresh_when_expired_then_refused(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
     async with sessions.begin() as session:
-        await session.execute(update(RefreshFamily).values(expires_at=func.now()))
+        await session.execute(update(LoginSession).values(expires_at=func.now()))
     assert (await auth.refresh(token)).json()["error"] == "invalid_grant"
 
 
 async def test_refresh_extends_the_lifetime_up_to_the_absolute_limit(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
-    days = func.date_part("day", RefreshFamily.expires_at - RefreshFamily.created_at)
+    days = func.date_part("day", LoginSession.expires_at - LoginSession.created_at)
     async with sessions.begin() as session:
         assert await session.scalar(select(days)) == 30
-        await session.execute(update(RefreshFamily).values(absolute_expires_at=func.now() + text("interval '3 days'")))
+        await session.execute(update(LoginSession).values(absolute_expires_at=func.now() + text("interval '3 days'")))
     assert (await auth.refresh(token)).status_code == 200
     async with sessions() as session:
-        assert await session.scalar(select(RefreshFamily.expires_at == RefreshFamily.absolute_expires_at))
+        assert await session.scalar(select(LoginSession.expires_at == LoginSession.absolute_expires_at))
 
 
 async def test_refresh_when_a_larger_scope_is_requested_then_refused_and_the_token_stays_valid(
@@ -154,7 +154,7 @@ async def test_refresh_when_the_account_is_no_longer_admin_then_customer_scopes(
     assert (await auth.refresh(token)).json()["scope"] == "orders:write payments:write"
 
 
-async def test_revoke_when_a_token_is_sent_then_only_its_family_is_revoked(auth: AuthClient, email: str) -> None:
+async def test_revoke_when_a_token_is_sent_then_only_its_session_ends(auth: AuthClient, email: str) -> None:
     revoked, other = await _login(auth, email), await _login(auth, email)
     for token in (revoked, revoked, "nonsense", "", "\x00", f"{'a' * 22}.{'b' * 43}"):
         assert (await auth.revoke(token)).status_code == 200
@@ -166,9 +166,9 @@ async def test_revoke_when_a_token_is_sent_then_only_its_family_is_revoked(auth:
 async def test_refresh_when_the_stored_digest_is_sent_then_refused(auth: AuthClient, email: str) -> None:
     token = await _login(auth, email)
     async with sessions() as session:
-        row = (await session.execute(select(RefreshFamily.id, RefreshFamily.secret_digest))).one()
+        row = (await session.execute(select(LoginSession.token_prefix, LoginSession.secret_digest))).one()
     assert token.partition(".")[2].encode() not in row.secret_digest
-    assert (await auth.refresh(f"{row.id}.{row.secret_digest.hex()[:43]}")).status_code == 400
+    assert (await auth.refresh(f"{row.token_prefix}.{row.secret_digest.hex()[:43]}")).status_code == 400
 
 
 async def test_refresh_token_when_sent_as_access_token_then_refused(auth: AuthClient, email: str) -> None:

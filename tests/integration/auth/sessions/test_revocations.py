@@ -21,7 +21,7 @@ from services.auth.db import sessions
 from services.auth.errors import InvalidGrant
 from services.auth.models import Account
 from services.auth.sessions import refresh_tokens, revocations
-from services.auth.sessions.models import RefreshFamily, Revocation, RevocationKind
+from services.auth.sessions.models import LoginSession, Revocation, RevocationKind
 from services.auth.sessions.origin import Origin
 from services.auth.settings import settings
 from services.auth.worker import prune
@@ -184,7 +184,7 @@ async def test_list_when_the_last_access_token_of_a_session_has_expired_does_not
     async with sessions.begin() as session:
         expired = datetime.now(UTC) - revocations.MARGIN - timedelta(seconds=1)
         await session.execute(
-            update(RefreshFamily).where(RefreshFamily.sid == claims_of(old).sid).values(access_expires_at=expired)
+            update(LoginSession).where(LoginSession.sid == claims_of(old).sid).values(access_expires_at=expired)
         )
     for tokens in (old, recent):
         await auth.revoke(tokens["refresh_token"])
@@ -230,4 +230,4 @@ async def test_login_when_the_account_changes_meanwhile_fails(email: str, change
         assert await revocations.revoke_sessions(session, account.id) == 0
     with pytest.raises(InvalidGrant):
         async with sessions.begin() as session:
-            await refresh_tokens.issue(session, account, "shop", "orders:write", Origin())
+            await refresh_tokens.begin_session(session, account, "shop", "orders:write", Origin())

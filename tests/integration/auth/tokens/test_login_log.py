@@ -6,7 +6,7 @@ import structlog
 from sqlalchemy import func, text, update
 
 from services.auth.db import sessions
-from services.auth.sessions.models import RefreshFamily
+from services.auth.sessions.models import LoginSession
 from tests.fixtures.auth import AuthClient
 from tests.fixtures.metrics import metric
 
@@ -62,10 +62,10 @@ async def test_refresh_token_when_reused_is_logged_with_address_and_hashed_name_
         tokens = (await auth.login(email)).json()
         await auth.refresh(tokens["refresh_token"])
         async with sessions.begin() as session:
-            await session.execute(update(RefreshFamily).values(rotated_at=func.now() - text("interval '10 seconds'")))
+            await session.execute(update(LoginSession).values(rotated_at=func.now() - text("interval '10 seconds'")))
         await auth.refresh(tokens["refresh_token"])
     login, reused = about_logins(logs)
-    assert reused["event"] == "refresh token reused and family revoked"
+    assert reused["event"] == "refresh token reused and session ended"
     assert {key: reused[key] for key in ("address", "name_hash", "account_id")} == {
         key: login[key] for key in ("address", "name_hash", "account_id")
     }
