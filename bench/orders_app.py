@@ -57,6 +57,7 @@ async def place(customer: str, email: str | None, key: str, body: bytes) -> byte
             "expires_at": expires.isoformat(),
             "payment_reference": None,
             "refunded_amount": 0,
+            "refunded_in_other_currency": None,
             "partially_refunded": False,
             "delivered_at": None,
             "items": [

@@ -123,7 +123,15 @@ class PaymentHeldData(PaymentData):
 
 
 class PaymentRefundedData(PaymentData):
-    refunded_amount: Subunits = Field(description="The sum of all refunds and chargebacks of this payment so far")
+    refunded_amount: Subunits = Field(
+        description="The sum of all refunds and chargebacks of this payment so far, in subunits of `refunded_currency`"
+    )
+    refunded_currency: Text | None = Field(
+        default=None,
+        max_length=10,
+        description="The currency in which the payer paid and gets money back. An operator may have accepted another one than `currency`. "
+        "Absent: `currency`",
+    )
     fully_refunded: bool | None = Field(
         default=None, description="True if the whole paid amount is refunded. The paid amount may differ from `amount`"
     )

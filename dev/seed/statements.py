@@ -149,8 +149,8 @@ WITH picks AS (
     SELECT new.id, items.id, items.id, items.position, items.name, items.slug, items.quantity, items.price, 'untracked'
     FROM inserted JOIN new USING (id) JOIN items USING (n) ORDER BY n, items.position
 ), payments AS (
-    INSERT INTO order_payments (reference, order_id, outcome, refunded_amount, created_at)
-    SELECT 'seed-' || n, id, status, CASE WHEN status = 'refunded' THEN amount ELSE 0 END, created_at
+    INSERT INTO order_payments (reference, order_id, outcome, refunded_amount, fully_refunded, created_at)
+    SELECT 'seed-' || n, id, status, CASE WHEN status = 'refunded' THEN amount ELSE 0 END, status = 'refunded', created_at
     FROM inserted JOIN new USING (id) WHERE status IN ('delivered', 'refunded') ORDER BY n
 )
 INSERT INTO deliveries (order_id, payment_reference, delivered_at)

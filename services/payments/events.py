@@ -90,6 +90,7 @@ def refunded(payment: Payment, total: int) -> Event:
     data = PaymentRefundedData(
         **_payment_data(payment),
         refunded_amount=total,
+        refunded_currency=(payment.paid_currency or payment.currency)[:10],
         fully_refunded=fully_refunded,
         overpaid_amount=_overpaid_amount(payment),
     )

@@ -152,6 +152,7 @@ class PaymentView(ResponseModel):
             "access_code": "k3x9d0v7q2m5b8n",
             "payable_until": "2026-11-23T10:00:00Z",
             "paid_amount": None,
+            "paid_currency": None,
             "refunded_amount": 0,
             "refunding_amount": 0,
             "fees": None,
@@ -190,12 +191,20 @@ class PaymentView(ResponseModel):
         default=None,
         description="End of the checkout: the payer can pay until then; null if it has no end that is known",
     )
-    paid_amount: int | None = Field(description="Amount that the payer paid, in subunits; null while unpaid")
-    refunded_amount: int = Field(description="Amount refunded so far, in subunits")
-    refunding_amount: int = Field(
-        default=0, description="Amount of the refunds that are requested and not finished, in subunits"
+    paid_amount: int | None = Field(
+        description="Amount that the payer paid, in subunits of `paid_currency`; null while unpaid"
     )
-    fees: int | None = Field(description="Paystack's fee, in subunits; null while unknown")
+    paid_currency: str | None = Field(
+        default=None,
+        description="Currency in which the payer paid, as Paystack reports it. It differs from `currency` if the "
+        "payment is held for that reason, or was accepted; null while unpaid",
+    )
+    refunded_amount: int = Field(description="Amount refunded so far, in subunits of `paid_currency`")
+    refunding_amount: int = Field(
+        default=0,
+        description="Amount of the refunds that are requested and not finished, in subunits of `paid_currency`",
+    )
+    fees: int | None = Field(description="Paystack's fee, in subunits of `paid_currency`; null while unknown")
     domain: str | None = Field(description="Paystack's mode in which the payment was made: test or live")
     channel: str | None = Field(description="How the payer paid, as Paystack names it, such as card or bank")
     gateway_response: str | None = Field(description="Message of the bank or of Paystack about the payment")

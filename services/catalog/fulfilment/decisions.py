@@ -49,11 +49,18 @@ class OrderState:
 
 @dataclass(slots=True)
 class PaymentState:
-    """A payment and its effect on the order. `refunded_amount`: how much of the order's amount was refunded, in subunits."""
+    """A payment and its effect on the order. `refunded_amount`: how much of the order's amount was refunded, in subunits.
+
+    An operator can accept a payment in another currency than that of the order. What is refunded of it is no part of the order's amount:
+    `refunded_in_other_currency` counts it, in subunits of `other_currency`.
+    """
 
     order_id: UUID
     outcome: PaymentOutcome
     refunded_amount: int = 0
+    refunded_in_other_currency: int = 0
+    other_currency: str | None = None
+    fully_refunded: bool = False
     dispute_lost: bool = False
 
 
@@ -103,6 +110,10 @@ class FulfilmentState:
         if order is not None and (order.amount, order.currency) != (data.amount, data.currency):
             stated, known = format_money(data.amount, data.currency), format_money(order.amount, order.currency)
             return f"the event states {stated}; the amount of order {data.order_id} is {known}"
+        if payment is not None and isinstance(data, PaymentRefundedData):
+            earlier = payment.other_currency or (data.currency if payment.refunded_amount else None)
+            if earlier not in {None, currency := _refunded_currency(data)}:
+                return f"the event states a refund in {currency}; earlier refunds of payment {data.reference} were in {earlier}"
         return None
 
     def _apply_payment(self, event: PaymentSucceeded) -> None:
@@ -110,7 +121,7 @@ class FulfilmentState:
         payment = self._find_or_add_payment(data)
         if payment.outcome != PaymentOutcome.AWAITED:
             return
-        already_refunded = payment.refunded_amount >= data.amount
+        already_refunded = payment.fully_refunded
         reason = self._why_undeliverable(data)
         if reason is not None:
             payment.outcome = PaymentOutcome.UNDELIVERABLE
@@ -171,11 +182,16 @@ class FulfilmentState:
     def _apply_refund(self, event: PaymentRefunded) -> None:
         data = event.data
         payment = self._find_or_add_payment(data)
-        payment.refunded_amount = max(payment.refunded_amount, _refunded_order_amount(data))
+        if (currency := _refunded_currency(data)) == data.currency:
+            payment.refunded_amount = max(payment.refunded_amount, _refunded_order_amount(data))
+        elif data.refunded_amount:
+            payment.refunded_in_other_currency = max(payment.refunded_in_other_currency, data.refunded_amount)
+            payment.other_currency = currency
+        payment.fully_refunded = payment.fully_refunded or _is_full_refund(data)
         order = self.orders.get(data.order_id)
         if order is None or payment.outcome not in ACCEPTED:
             return
-        repaid = repayment_kind(payment.refunded_amount, order.amount, dispute_lost=payment.dispute_lost)
+        repaid = repayment_kind(fully_refunded=payment.fully_refunded, dispute_lost=payment.dispute_lost)
         status = status_after(repaid)
         if status is not None:
             payment.outcome = PaymentOutcome.REFUNDED
@@ -209,8 +225,19 @@ def build_undeliverable_event(data: OrderUndeliverableData, traceparent: str | N
     return OrderUndeliverable(id=event_id, subject=str(data.order_id), traceparent=traceparent, data=data)
 
 
+def _refunded_currency(data: PaymentRefundedData) -> str:
+    return data.refunded_currency or data.currency
+
+
+def _is_full_refund(data: PaymentRefundedData) -> bool:
+    """Return True if the whole paid amount was refunded. Without `fully_refunded`, amounts in one currency are compared."""
+    if data.fully_refunded is not None:
+        return data.fully_refunded
+    return _refunded_currency(data) == data.currency and data.refunded_amount >= data.amount
+
+
 def _refunded_order_amount(data: PaymentRefundedData) -> int:
-    """Return how much of the order's amount was refunded, in subunits.
+    """Return how much of the order's amount was refunded, in subunits. The refund is in the currency of the order.
 
     The payer may have paid more or less than the order's amount. So if the event has `fully_refunded`, that field decides whether the whole
     amount was refunded. What was paid too much is refunded first.

@@ -70,6 +70,9 @@ LOAD_PAYMENTS = select(
     PAYMENTS.c.order_id,
     PAYMENTS.c.outcome,
     PAYMENTS.c.refunded_amount,
+    PAYMENTS.c.refunded_in_other_currency,
+    PAYMENTS.c.other_currency,
+    PAYMENTS.c.fully_refunded,
     PAYMENTS.c.dispute_lost,
 ).where(PAYMENTS.c.reference == any_(bindparam("references", type_=ARRAY(Text))))
 
@@ -94,6 +97,9 @@ _outcomes = array_parameters(
     order_id=Uuid,
     outcome=PAYMENTS.c.outcome.type,
     refunded_amount=BigInteger,
+    refunded_in_other_currency=BigInteger,
+    other_currency=Text,
+    fully_refunded=Boolean,
     dispute_lost=Boolean,
 )
 _upsert = insert(PAYMENTS).from_select(list(_outcomes.c.keys()), select(_outcomes))
@@ -105,6 +111,11 @@ UPSERT_PAYMENTS = _upsert.on_conflict_do_update(
             else_=_upsert.excluded.outcome,
         ),
         "refunded_amount": func.greatest(PAYMENTS.c.refunded_amount, _upsert.excluded.refunded_amount),
+        "refunded_in_other_currency": func.greatest(
+            PAYMENTS.c.refunded_in_other_currency, _upsert.excluded.refunded_in_other_currency
+        ),
+        "other_currency": func.coalesce(PAYMENTS.c.other_currency, _upsert.excluded.other_currency),
+        "fully_refunded": or_(PAYMENTS.c.fully_refunded, _upsert.excluded.fully_refunded),
         "dispute_lost": or_(PAYMENTS.c.dispute_lost, _upsert.excluded.dispute_lost),
     },
 )
@@ -156,8 +167,8 @@ async def _load(session: AsyncSession, events: Sequence[AppliedEvent]) -> Fulfil
     }
     references = list({event.data.reference for event in events})
     payments = {
-        row.reference: PaymentState(row.order_id, row.outcome, row.refunded_amount, row.dispute_lost)
-        for row in await session.execute(LOAD_PAYMENTS, {"references": references})
+        reference: PaymentState(*columns)
+        for reference, *columns in await session.execute(LOAD_PAYMENTS, {"references": references})
     }
     state = FulfilmentState(orders, payments)
     affected = list(_orders_with_stock_changes(state, events) & orders.keys())
@@ -207,6 +218,9 @@ async def _store(session: AsyncSession, state: FulfilmentState) -> None:
         order_id=[payment.order_id for payment in payments],
         outcome=[payment.outcome for payment in payments],
         refunded_amount=[payment.refunded_amount for payment in payments],
+        refunded_in_other_currency=[payment.refunded_in_other_currency for payment in payments],
+        other_currency=[payment.other_currency for payment in payments],
+        fully_refunded=[payment.fully_refunded for payment in payments],
         dispute_lost=[payment.dispute_lost for payment in payments],
     )
     await session.execute(UPSERT_PAYMENTS, rows)

@@ -89,9 +89,9 @@ class PaidItem:
         return sum(units for state, units in self.states() if REFUND_RULES[state, kind].restocked)
 
 
-def repayment_kind(refunded_amount: int, amount: int, *, dispute_lost: bool) -> RepaymentKind:
-    """Return how money went back to the customer: `refunded_amount` is the part of the order's `amount` that was paid back."""
-    if refunded_amount < amount:
+def repayment_kind(*, fully_refunded: bool, dispute_lost: bool) -> RepaymentKind:
+    """Return how money went back to the customer. `fully_refunded`: the whole amount was paid back."""
+    if not fully_refunded:
         return RepaymentKind.PARTIAL_REFUND
     return RepaymentKind.DISPUTE_LOST if dispute_lost else RepaymentKind.FULL_REFUND
 

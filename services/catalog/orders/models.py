@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Identity, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -112,6 +112,7 @@ class OrderPayment(Base):
     __tablename__ = "order_payments"
     __table_args__ = (
         one_of("outcome", PaymentOutcome),
+        CheckConstraint("(other_currency IS NULL) = (refunded_in_other_currency = 0)", name="other_currency"),
         Index(None, "order_id"),
     )
 
@@ -119,5 +120,10 @@ class OrderPayment(Base):
     order_id: Mapped[UUID]
     outcome: Mapped[PaymentOutcome] = mapped_column(text_enum(PaymentOutcome))
     refunded_amount: Mapped[int] = mapped_column(server_default=text("0"))
+    """How much of the order's amount was refunded. Refunds in another currency are not counted here."""
+    refunded_in_other_currency: Mapped[int] = mapped_column(server_default=text("0"))
+    """What was refunded of a payment in another currency than that of the order, in subunits of `other_currency`."""
+    other_currency: Mapped[str | None]
+    fully_refunded: Mapped[bool] = mapped_column(server_default=text("false"))
     dispute_lost: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

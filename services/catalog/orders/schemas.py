@@ -110,6 +110,22 @@ class FulfilmentPage(PageResponse[FulfilmentView]):
     """One page of the fulfilments of an order."""
 
 
+class RefundInOtherCurrency(ResponseModel):
+    """What was refunded of a payment that an operator accepted in another currency than that of the order."""
+
+    amount: int = Field(description="Amount that was refunded so far, in subunits of this currency")
+    currency: str = Field(description="Currency in which the payer paid, normally an ISO 4217 code")
+
+
+OtherCurrencyRefund = Annotated[
+    RefundInOtherCurrency | None,
+    Field(
+        description="What was refunded in another currency than that of the order, if an operator accepted a payment in it; otherwise "
+        "null. It is not part of `refunded_amount`"
+    ),
+]
+
+
 class OrderPaymentView(ResponseModel):
     reference: str = Field(description="Reference of the payment")
     outcome: PaymentOutcome = Field(
@@ -120,6 +136,7 @@ class OrderPaymentView(ResponseModel):
     refunded_amount: int = Field(
         description="How much of the order's amount was refunded so far, in subunits. What was paid too much does not count"
     )
+    refunded_in_other_currency: OtherCurrencyRefund = None
     dispute_lost: bool = Field(description="True if the bank decided a dispute in favour of the customer")
     reported_at: datetime = Field(
         description="When the payment was reported to catalog, which decided then whether the order is delivered or the payment refunded"
@@ -159,6 +176,7 @@ class OrderView(ResponseModel):
             "expires_at": "2026-03-01T09:45:00Z",
             "payment_reference": None,
             "refunded_amount": 0,
+            "refunded_in_other_currency": None,
             "partially_refunded": False,
             "cancel_reason": None,
             "metadata": {},
@@ -210,6 +228,7 @@ class OrderView(ResponseModel):
         description="Reference of the payment that paid for the order; null if it is not paid"
     )
     refunded_amount: int = Field(default=0, description="Amount of the order that was refunded so far, in subunits")
+    refunded_in_other_currency: OtherCurrencyRefund = None
     partially_refunded: bool = Field(default=False, description="True if a part of the amount was refunded")
     cancel_reason: str | None = Field(
         default=None, description="Why the order was cancelled. Given by staff, or by the customer; otherwise null"

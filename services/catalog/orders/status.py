@@ -16,6 +16,7 @@ from kit.schemas import ResponseModel, example
 from services.catalog.db import Reading
 from services.catalog.order_models import Order
 from services.catalog.orders.errors import StatusTokenNotFound
+from services.catalog.orders.schemas import OtherCurrencyRefund
 from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.orders.views import SELECT_ORDERS, OrderRow, load_views
 from services.catalog.statuses import OrderStatus
@@ -66,6 +67,7 @@ class OrderStatusView(ResponseModel):
             "expires_at": "2026-03-01T09:45:00Z",
             "delivered_at": None,
             "refunded_amount": 0,
+            "refunded_in_other_currency": None,
             "cancel_reason": None,
             "items": [
                 {
@@ -88,7 +90,8 @@ class OrderStatusView(ResponseModel):
     created_at: datetime = Field(description="When the order was placed")
     expires_at: datetime = Field(description="The stock is reserved until this time, while the order is `pending`")
     delivered_at: datetime | None = Field(description="When all items were delivered; null if they were not")
-    refunded_amount: int = Field(description="Amount that was refunded so far, in subunits")
+    refunded_amount: int = Field(description="Amount of the order that was refunded so far, in subunits")
+    refunded_in_other_currency: OtherCurrencyRefund
     cancel_reason: str | None = Field(description="Why the order was cancelled, or null")
     items: list[ItemStatusView] = Field(description="The products of the order")
 

@@ -76,6 +76,8 @@ def _details(order: OrderStatusView) -> str:
     amount = f"Total: {format_money(order.amount, order.currency)}"
     if order.refunded_amount:
         amount += f", of which {format_money(order.refunded_amount, order.currency)} was refunded"
+    if (refund := order.refunded_in_other_currency) is not None:
+        amount += f". {format_money(refund.amount, refund.currency)} was refunded"
     reason = f"<p>Reason: {escape(order.cancel_reason)}</p>" if order.cancel_reason else ""
     placed = f"{order.created_at:%Y-%m-%d %H:%M} UTC"
     return f"{reason}<ul>{items}</ul><p>{amount}</p><small>Order {escape(order.number)}, placed {placed}</small>"

@@ -18,6 +18,7 @@ from services.catalog.orders.schemas import (
     OrderItemView,
     OrderPaymentView,
     OrderView,
+    RefundInOtherCurrency,
 )
 from services.catalog.orders.status_tokens import status_tokens
 from services.catalog.statuses import OrderStatus
@@ -104,7 +105,9 @@ def _view(
     address: AddressView | None,
 ) -> OrderView:
     # The payer may have paid more than the order's amount.
-    refunded = sum(each.refunded_amount for each in payments if each.reference == order.payment_reference)
+    accepted = [each for each in payments if each.reference == order.payment_reference]
+    refunded = sum(each.refunded_amount for each in accepted)
+    in_other_currency = next((each.refunded_in_other_currency for each in accepted), None)
     return OrderView(
         **order._asdict(),
         status_token=status_tokens().token_of(order.id),
@@ -117,7 +120,8 @@ def _view(
         ),
         items=items,
         refunded_amount=min(refunded, order.amount),
-        partially_refunded=0 < refunded < order.amount,
+        refunded_in_other_currency=in_other_currency,
+        partially_refunded=order.status != OrderStatus.REFUNDED and (refunded > 0 or in_other_currency is not None),
         payments=payments,
         address=address,
         fulfilments=fulfilments,
@@ -160,10 +164,16 @@ async def _payments(session: AsyncSession, order_ids: Sequence[UUID]) -> dict[UU
             OrderPayment.reference,
             OrderPayment.outcome,
             OrderPayment.refunded_amount,
+            OrderPayment.refunded_in_other_currency,
+            OrderPayment.other_currency,
             OrderPayment.dispute_lost,
             OrderPayment.created_at.label("reported_at"),
         )
         query = select(*columns).where(OrderPayment.order_id.in_(order_ids))
         for row in await session.execute(query.order_by(OrderPayment.created_at, OrderPayment.reference)):
-            payments.setdefault(row.order_id, []).append(OrderPaymentView.model_validate(row))
+            refund = None
+            if row.other_currency is not None:
+                refund = RefundInOtherCurrency(amount=row.refunded_in_other_currency, currency=row.other_currency)
+            values = {**row._mapping, "refunded_in_other_currency": refund}
+            payments.setdefault(row.order_id, []).append(OrderPaymentView.model_validate(values))
     return payments

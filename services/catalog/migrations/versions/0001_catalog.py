@@ -197,11 +197,18 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Uuid(), nullable=False),
         sa.Column("outcome", sa.Text(), nullable=False),
         sa.Column("refunded_amount", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("refunded_in_other_currency", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("other_currency", sa.Text(), nullable=True),
+        sa.Column("fully_refunded", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("dispute_lost", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
             "outcome IN ('awaited', 'paid', 'delivered', 'undeliverable', 'refunded')",
             name=op.f("ck_order_payments_outcome"),
+        ),
+        sa.CheckConstraint(
+            "(other_currency IS NULL) = (refunded_in_other_currency = 0)",
+            name=op.f("ck_order_payments_other_currency"),
         ),
         sa.PrimaryKeyConstraint("reference", name=op.f("pk_order_payments")),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -36,8 +35,6 @@ COMMANDS = {
 
 class PaidPaymentView(PaymentView):
     """A payment with its amounts as people read them."""
-
-    paid_currency: str | None = Field(description="Currency of the paid amount")
 
     @property
     def order_amount(self) -> str:

@@ -166,3 +166,59 @@ async def test_refund_of_what_was_paid_too_much_is_no_refund_of_the_order(
         assert (shown["refunded_amount"], shown["payments"][0]["refunded_amount"]) == (counted, counted)
         assert shown["partially_refunded"] == (counted == 100)
         assert shown["status"] == ("refunded" if counted == PRICE else "delivered")
+
+
+def refund_in_dollars(order: UUID, refunded: int, *, fully: bool) -> PaymentRefunded:
+    data = PaymentRefundedData(
+        order_id=order,
+        reference="r1",
+        amount=PRICE,
+        currency="NGN",
+        refunded_amount=refunded,
+        refunded_currency="USD",
+        fully_refunded=fully,
+    )
+    return PaymentRefunded(subject=str(order), data=data)
+
+
+async def test_refund_in_another_currency_is_never_counted_in_the_currency_of_the_order(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    cup = await create_product(5, kind="shipped")
+    order = await create_order(client, customer, {cup: 1}, ADDRESS)
+    await handle_events(payment_succeeded(order, "r1"))
+    # Both amounts are greater than the price of the order, which is in another currency.
+    for refunded, fully in ((2 * PRICE, False), (PRICE, False), (3 * PRICE, True)):
+        await handle_events(refund_in_dollars(order, refunded, fully=fully))
+        shown = (await client.get(f"/catalog/orders/{order}", headers=customer)).json()
+        (payment,) = shown["payments"]
+        in_dollars = {"amount": max(refunded, 2 * PRICE), "currency": "USD"}
+        assert (shown["refunded_amount"], shown["refunded_in_other_currency"]) == (0, in_dollars)
+        assert (payment["refunded_amount"], payment["refunded_in_other_currency"]) == (0, in_dollars)
+        assert shown["partially_refunded"] == (not fully)
+        assert (shown["status"], await stock_of(cup)) == (("refunded", 5) if fully else ("paid", 4))
+    page = await client.get(f"/catalog/orders/status/{shown['status_token']}/page")
+    assert "Total: NGN 500.00. USD 1,500.00 was refunded" in page.text
+
+
+async def test_full_refund_in_another_currency_when_it_was_reported_before_the_payment_then_nothing_is_delivered(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    cup = await create_product(5, kind="shipped")
+    order = await create_order(client, customer, {cup: 1}, ADDRESS)
+    await handle_events(refund_in_dollars(order, 1, fully=True))
+    await handle_events(payment_succeeded(order, "r1"))
+    assert (await status_of(order), await stock_of(cup), await stock_differences()) == ("refunded", 5, [])
+
+
+async def test_refunds_of_one_payment_in_two_currencies_contradict_each_other(
+    client: httpx.AsyncClient, customer: Headers
+) -> None:
+    order = await create_order(client, customer, {await create_product(5): 1})
+    await handle_events(payment_succeeded(order, "r1"), payment_refunded(order, "r1", 100))
+    other = refund_in_dollars(order, 200, fully=False)
+    assert await handle_events(other) == {
+        other.id: "the event states a refund in USD; earlier refunds of payment r1 were in NGN"
+    }
+    shown = (await client.get(f"/catalog/orders/{order}", headers=customer)).json()
+    assert (shown["refunded_amount"], shown["refunded_in_other_currency"]) == (100, None)

@@ -40,7 +40,11 @@ async def test_status_when_the_token_is_right_follows_the_order_without_personal
     shown = ("number", "status", "amount", "currency", "created_at", "expires_at", "delivered_at", "cancel_reason")
     item = {"name": "Cup", "options": {}, "quantity": 2, "amount": order["amount"]}
     steps = {"packed": 0, "shipped": 0, "delivered": 0}
-    assert answer.json() == {name: order[name] for name in shown} | {"refunded_amount": 0, "items": [item | steps]}
+    assert answer.json() == {name: order[name] for name in shown} | {
+        "refunded_amount": 0,
+        "refunded_in_other_currency": None,
+        "items": [item | steps],
+    }
 
     await handle_events(payment_succeeded(UUID(order["id"]), "pay-7", amount=order["amount"]))
     await fulfil(client, editor, UUID(order["id"]), {cup: 1}, step="ship", tracking="GIG-4711")

@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from contracts.events import PaymentRefunded
 from kit.audit.actor import Actor
 from services.payments.catalog_client import Order
 from services.payments.db import sessions
@@ -17,7 +18,7 @@ from tests.factories.payments import create_payment
 from tests.fakes.paystack import FakePaystack, charge
 from tests.fixtures.odd_amounts import assert_refused
 from tests.fixtures.payments_jobs import Jobs, settle_charges
-from tests.fixtures.payments_rows import find_payment, ledger_balances, outbox_types
+from tests.fixtures.payments_rows import find_payment, ledger_balances, outbox_events, outbox_types
 from tests.fixtures.tokens import Signer
 
 OPERATOR = Actor(id="operator-1")
@@ -249,3 +250,20 @@ async def test_accept_when_the_token_may_not_refund_refunds_no_difference(
     refused = await accept_over_http(client, decider, one)
     assert (refused.status_code, refused.json()["code"]) == (403, "not_allowed")
     assert (await find_payment(one.reference)).status == "held"
+
+
+async def test_payment_that_was_accepted_in_another_currency_is_refunded_in_the_currency_in_which_it_was_paid(
+    client: httpx.AsyncClient, paystack: FakePaystack, jobs: Jobs, payer: dict[str, str]
+) -> None:
+    one = await create_payment()
+    paystack.add_transaction(one.reference, 1_000, currency="USD")
+    await settle_charges(charge(one.reference, 1_000, currency="USD"))
+    await accept(one.reference)
+    await refund_on_dashboard(paystack, jobs, one.reference, 400)
+    refund = (await outbox_events())[-1]
+    assert isinstance(refund, PaymentRefunded)
+    published = refund.model_dump()["data"]
+    facts = ("amount", "currency", "refunded_amount", "refunded_currency", "fully_refunded", "overpaid_amount")
+    assert [published[name] for name in facts] == [50_000, "NGN", 400, "USD", False, 0]
+    shown = (await client.get(f"/payments/{one.reference}", headers=payer)).json()
+    assert (shown["currency"], shown["paid_amount"], shown["paid_currency"]) == ("NGN", 1_000, "USD")

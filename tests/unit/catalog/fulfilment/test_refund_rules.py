@@ -77,12 +77,16 @@ def test_item_with_units_in_two_states_is_restocked_unit_by_unit() -> None:
 
 @pytest.mark.parametrize(
     ("refunded", "dispute_lost", "expected"),
-    [(1, False, PARTIAL), (99, True, PARTIAL), (100, False, FULL), (101, False, FULL), (100, True, LOST)],
+    [(1, False, PARTIAL), (49_999, True, PARTIAL), (50_000, False, FULL), (50_001, False, FULL), (50_000, True, LOST)],
 )
 def test_repayment_kind_depends_on_the_amount_and_a_lost_dispute(
     refunded: int, dispute_lost: bool, expected: RepaymentKind
 ) -> None:
-    assert repayment_kind(refunded, 100, dispute_lost=dispute_lost) == expected
+    order_id = uuid4()
+    found = FulfilmentState({}, {"r": PaymentState(order_id, PaymentOutcome.PAID, dispute_lost=dispute_lost)})
+    found.apply([payment_refunded(order_id, "r", refunded)])
+    fully_refunded = found.payments["r"].fully_refunded
+    assert repayment_kind(fully_refunded=fully_refunded, dispute_lost=dispute_lost) == expected
 
 
 def test_documentation_has_the_rules() -> None:
