@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from kit.errors import MemberTypes, Problem, Unavailable
+from services.payments.statuses import PaymentStatus
 
 
 class PaymentNotFound(Problem):
@@ -52,6 +53,13 @@ class PaymentRefused(Problem):
     """Paystack refused the request; correct what its message names, and send another request."""
 
     status = 422
+
+
+class PaymentStatusChanged(Problem):
+    """The payment has another status than the one you decided about: get the payment again, then decide anew."""
+
+    status = 409
+    members: ClassVar[MemberTypes] = {"payment_status": PaymentStatus}
 
 
 class NothingToRefund(Problem):

@@ -115,7 +115,7 @@ class HeldDecision(StrEnum):
     """Deliver another order of the same amount: POST /payments/{reference}/bind."""
 
     REFUND_ALL = "refund_all"
-    """Deliver nothing, and refund everything: POST /payments/{reference}/refunds with `all`."""
+    """Deliver nothing, and refund everything: POST /payments/{reference}/refunds with `all`, and with `held` as `expected_status`."""
 
 
 class HeldReview(ResponseModel):
@@ -134,7 +134,7 @@ class HeldReview(ResponseModel):
     decisions: list[HeldDecision] = Field(
         description="The decisions that are possible now. `accept`: POST /payments/{reference}/accept; `refund_difference`: the same with "
         '`"refund_difference": true`; `bind`: POST /payments/{reference}/bind; `refund_all`: POST /payments/{reference}/refunds with '
-        '`"all": true`'
+        '`"all": true` and `"expected_status": "held"`'
     )
 
 

@@ -70,7 +70,7 @@ def refund(
 ) -> None:
     """Refund a held payment to the payer: --amount or --subunits, by default all that is not refunded yet.
 
-    The worker sends the refund to Paystack. Exit code 1: the payment does not exist, is not held, or the amount is too large or in
-    another currency.
+    The worker sends the refund to Paystack. Exit code 1: the payment does not exist, is not held (any more), or the amount is too large
+    or in another currency.
     """
     call(f"{ACTIONS}.holds:refund", reference, reason, amount, subunits, as_json=as_json)

@@ -15,7 +15,7 @@ from services.payments.cli.options import (
     RefundReason,
     Subunits,
 )
-from services.payments.statuses import RefundStatus
+from services.payments.statuses import PaymentStatus, RefundStatus
 
 cli = create_cli("List refunds, and close failed ones.")
 
@@ -55,6 +55,15 @@ def close(
 def refund(
     reference: Reference,
     reason: RefundReason,
+    expected_status: Annotated[
+        PaymentStatus,
+        typer.Option(
+            "--expected-status",
+            metavar="STATUS",
+            help="Status of the payment for which you decided to refund it, as `payments show` has it. If it has another status now, for "
+            "example because another operator was faster, the refund is refused.",
+        ),
+    ],
     amount: Amount = None,
     subunits: Subunits = None,
     everything: Annotated[bool, typer.Option("--all", help="Refund all that can be refunded.")] = False,
@@ -62,7 +71,16 @@ def refund(
 ) -> None:
     """Request a refund of a payment: --amount, --subunits or --all. The worker sends it to Paystack.
 
-    A second run requests a second refund. Exit code 1: the payment does not exist or is not paid, or the amount is too large or in
-    another currency.
+    A second run requests a second refund. Exit code 1: the payment does not exist, is not paid or has another status than
+    --expected-status, or the amount is too large or in another currency.
     """
-    call(f"{ACTIONS}.refunds:refund", reference, reason, amount, subunits, everything=everything, as_json=as_json)
+    call(
+        f"{ACTIONS}.refunds:refund",
+        reference,
+        reason,
+        amount,
+        subunits,
+        everything=everything,
+        expected_status=expected_status,
+        as_json=as_json,
+    )

@@ -30,6 +30,7 @@ from kit.observability.tracing import continue_trace
 from services.payments.errors import (
     NothingToRefund,
     PaymentNotFound,
+    PaymentStatusChanged,
     ReasonNeeded,
     RefundNotFailed,
     RefundNotFound,
@@ -76,17 +77,20 @@ log = structlog.get_logger("refunds")
 
 
 async def request_refund(
-    session: AsyncSession, reference: str, *, amount: int | None, reason: str | None, requested_by: str
+    session: AsyncSession,
+    reference: str,
+    *,
+    amount: int | None,
+    reason: str | None,
+    requested_by: str,
+    expected_status: PaymentStatus | None = None,
 ) -> Refund:
     """Request a refund of `amount` subunits, or of everything that can be refunded.
 
-    Locks the payment, so that concurrent requests cannot refund more than was paid. Raises PaymentNotFound, NothingToRefund, ReasonNeeded,
-    RefundTooLarge, RefundNotWhole.
+    Locks the payment, so that concurrent requests cannot refund more than was paid. `expected_status`: refuse the refund if the payment has
+    another status. Raises PaymentNotFound, PaymentStatusChanged, NothingToRefund, ReasonNeeded, RefundTooLarge, RefundNotWhole.
     """
-    found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
-    payment = found.scalar_one_or_none()
-    if payment is None:
-        raise PaymentNotFound
+    payment = await _lock_payment(session, reference, expected_status)
     currency = payment.paid_currency or payment.currency
     left = payment.received - await refunded_or_unfinished_amount(session, payment.id)
     _check_refundable(payment, currency, left, amount, reason)
@@ -115,6 +119,20 @@ async def request_refund(
     return refund
 
 
+async def _lock_payment(session: AsyncSession, reference: str, expected_status: PaymentStatus | None) -> Payment:
+    """Lock and return the payment. Raises PaymentNotFound; PaymentStatusChanged if it has another status than the expected one."""
+    found = await session.execute(select(Payment).where(Payment.reference == reference).with_for_update())
+    payment = found.scalar_one_or_none()
+    if payment is None:
+        raise PaymentNotFound
+    if expected_status not in {None, payment.status}:
+        raise PaymentStatusChanged(
+            f"The payment is {payment.status} now, not {expected_status}: get the payment again, then decide anew.",
+            payment_status=payment.status,
+        )
+    return payment
+
+
 def _check_refundable(payment: Payment, currency: str, left: int, amount: int | None, reason: str | None) -> None:
     """Check a request for a refund. `left`: the subunits that can still be refunded. `amount`: None if all of them are requested.
 
@@ -137,10 +155,18 @@ def _check_refundable(payment: Payment, currency: str, left: int, amount: int | 
 
 
 async def request_refund_as_operator(
-    session: AsyncSession, actor: Actor, reference: str, *, amount: int | None, reason: str | None
+    session: AsyncSession,
+    actor: Actor,
+    reference: str,
+    *,
+    amount: int | None,
+    reason: str | None,
+    expected_status: PaymentStatus | None = None,
 ) -> Refund:
     """Request a refund for an operator, and record it in the audit log. Otherwise like `request_refund`."""
-    refund = await request_refund(session, reference, amount=amount, reason=reason, requested_by=actor.id)
+    refund = await request_refund(
+        session, reference, amount=amount, reason=reason, requested_by=actor.id, expected_status=expected_status
+    )
     after = {"refund": str(refund.id), "amount": refund.amount, "currency": refund.currency}
     await audit.record(session, AuditLogEntry, actor, "refund.requested", reference, after=after, reason=reason)
     return refund

@@ -25,6 +25,7 @@ from services.payments.errors import (
     NothingToRefund,
     PaymentNotFound,
     PaymentRefused,
+    PaymentStatusChanged,
     PaystackUnavailable,
     ReasonNeeded,
     RefundNotAwaitingAccount,
@@ -82,6 +83,7 @@ async def list_all_refunds(
     summary="Request a refund",
     responses=problem_responses(
         PaymentNotFound,
+        PaymentStatusChanged,
         NothingToRefund,
         IdempotencyKeyInUse,
         ReasonNeeded,
@@ -99,6 +101,9 @@ async def request_refund(
 ) -> RefundView:
     """Request a refund of `amount`, or with `"all": true` of everything that can be refunded. Requires the scope `payments:refund`.
 
+    Send the status that you saw as `expected_status`: otherwise a refund of a held payment is also requested if another operator has
+    accepted the payment meanwhile, and its order is being delivered.
+
     The refund is sent to Paystack in the background. Paystack may take days; the list of refunds shows the status.
     """
     idempotent = IdempotentRequest.of(actor.id, f"POST /payments/{reference}/refunds", idempotency_key, request)
@@ -106,7 +111,12 @@ async def request_refund(
 
         async def request_new() -> RefundView:
             refund = await requests.request_refund_as_operator(
-                session, actor, reference, amount=request.amount, reason=request.reason
+                session,
+                actor,
+                reference,
+                amount=request.amount,
+                reason=request.reason,
+                expected_status=request.expected_status,
             )
             await session.refresh(refund)
             after_commit(session, notifier.notify, Topic.REFUNDS)

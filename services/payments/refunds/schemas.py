@@ -9,19 +9,24 @@ from pydantic import Field, model_validator
 from kit.fields import Amount, Line, Pattern
 from kit.schemas import ListResponse, PageResponse, RequestModel, ResponseModel, example
 from services.payments.refunds.models import Refund
-from services.payments.statuses import RefundStatus
+from services.payments.statuses import PaymentStatus, RefundStatus
 
 
 class RequestRefund(RequestModel):
     """Which amount to refund, and why. Either `amount` or `"all": true` is required, so that no incomplete request refunds everything."""
 
-    model_config = example({"amount": 50000, "reason": "One item short"})
+    model_config = example({"amount": 50000, "reason": "One item short", "expected_status": "succeeded"})
 
     amount: Amount | None = Field(default=None, description="Amount to refund, in subunits")
     all: bool = Field(default=False, strict=True, description="True: refund everything that can be refunded")
     reason: Line | None = Field(
         default=None,
         description="Reason of the refund. It is stored and sent to the payer. Required if the payment is held",
+    )
+    expected_status: PaymentStatus | None = Field(
+        default=None,
+        description="Status of the payment for which you decided to refund it, such as `held`. If it has another status now, the request "
+        "is refused with 409 `payment_status_changed`. Without it, the status is not compared",
     )
 
     @model_validator(mode="after")

@@ -14,7 +14,6 @@ from services.payments.cli.actions.output import print_result, print_views
 from services.payments.cli.actions.refunds import request_refund
 from services.payments.cli.actions.values import Money, refund_amount
 from services.payments.db import Topic, sessions
-from services.payments.errors import NotHeld
 from services.payments.holds import review
 from services.payments.holds.offers import reviews
 from services.payments.models import Payment
@@ -128,10 +127,6 @@ def bind(reference: str, order_id: UUID, reason: str, token: str, *, as_json: bo
 
 def refund(reference: str, reason: str, amount: Money | None, subunits: int | None, *, as_json: bool) -> None:
     """Refund a held payment."""
-    request_refund(reference, reason, refund_amount(amount, subunits), as_json=as_json, check=_check_held)
-
-
-def _check_held(payment: Payment) -> None:
-    """Refuse a payment that is not held: this command is only for manual review."""
-    if payment.status != PaymentStatus.HELD:
-        raise NotHeld(f"The payment is {payment.status}, not held: refund it with the command `refund`.")
+    request_refund(
+        reference, reason, refund_amount(amount, subunits), expected_status=PaymentStatus.HELD, as_json=as_json
+    )

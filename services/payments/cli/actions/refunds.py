@@ -1,6 +1,5 @@
 """What the commands `refund`, `refunds list` and `refunds close` do."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 import typer
@@ -19,7 +18,7 @@ from services.payments.refunds.lists import refunds_with_references
 from services.payments.refunds.models import Refund
 from services.payments.refunds.requests import UNFINISHED, UNRESOLVED_FAILURE
 from services.payments.refunds.schemas import RefundOfPayment, RefundView
-from services.payments.statuses import RefundStatus
+from services.payments.statuses import PaymentStatus, RefundStatus
 
 COLUMNS = ("created_at", "payment", "refund_amount", "status", "requested_by", "reason", "error")
 
@@ -58,27 +57,26 @@ def close(refund_id: UUID, reason: str, *, as_json: bool) -> None:
 
 
 def refund(
-    reference: str, reason: str, amount: Money | None, subunits: int | None, *, everything: bool, as_json: bool
+    reference: str,
+    reason: str,
+    amount: Money | None,
+    subunits: int | None,
+    *,
+    everything: bool,
+    expected_status: PaymentStatus,
+    as_json: bool,
 ) -> None:
     """Request a refund of a payment."""
     wanted = refund_amount(amount, subunits)
     if everything == (wanted is not None):
         raise typer.BadParameter("use one of --amount, --subunits and --all")
-    request_refund(reference, reason, wanted, as_json=as_json)
+    request_refund(reference, reason, wanted, expected_status=expected_status, as_json=as_json)
 
 
 def request_refund(
-    reference: str,
-    reason: str,
-    wanted: Money | None,
-    *,
-    as_json: bool,
-    check: Callable[[Payment], None] = lambda payment: None,
+    reference: str, reason: str, wanted: Money | None, *, expected_status: PaymentStatus, as_json: bool
 ) -> None:
-    """Request a refund of `wanted`, None: of all that can be refunded, and print it.
-
-    `check` raises an error to refuse the payment, which is locked.
-    """
+    """Request a refund of `wanted`, None: of all that can be refunded, and print it. It is refused if the payment has another status."""
 
     async def work(context: Context) -> RefundView:
         async with sessions.begin() as session:
@@ -86,10 +84,14 @@ def request_refund(
             payment = (await session.execute(query)).scalar_one_or_none()
             if payment is None:
                 raise PaymentNotFound
-            check(payment)
             check_currency(payment, wanted)
             refund = await requests.request_refund_as_operator(
-                session, command_actor(), reference, amount=wanted.subunits if wanted else None, reason=reason
+                session,
+                command_actor(),
+                reference,
+                amount=wanted.subunits if wanted else None,
+                reason=reason,
+                expected_status=expected_status,
             )
             await session.refresh(refund)
             view = RefundView.model_validate(refund)

@@ -41,7 +41,7 @@ async def test_refund_requests_all_that_is_held_and_lists_it(client: httpx.Async
     one, paid = await create_payment(), await create_payment()
     await deliver(client, charge_success(one.reference, 49_950), charge_success(paid.reference))
     refused = await command.run("holds", "refund", paid.reference, "--reason", "x")
-    instead = "The payment is succeeded, not held: refund it with the command `refund`."
+    instead = "The payment is succeeded now, not held: get the payment again, then decide anew."
     assert (refused.code, refused.err.strip()) == (1, instead)
     asked = (await command.run("holds", "refund", one.reference, "--reason", "not ours", "--json")).json
     assert (asked["amount"], asked["requested_by"], asked["status"]) == (49_950, OPERATOR, "requested")

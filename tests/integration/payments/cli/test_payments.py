@@ -36,7 +36,9 @@ async def test_show_prints_the_whole_history_of_a_payment(client: httpx.AsyncCli
     one, other = await create_payment(), await create_payment()
     await deliver(client, charge_success(one.reference, 49_950), charge_success(other.reference))
     assert (await command.run("holds", "accept", one.reference, "--reason", "50 kobo short")).code == 0
-    refund = await command.run("refund", one.reference, "--amount", "1.00", "--reason", "late")
+    refund = await command.run(
+        "refund", one.reference, "--amount", "1.00", "--reason", "late", "--expected-status", "succeeded"
+    )
     assert refund.code == 0
     await create_dispute(4711, payment_id=one.id, reference=one.reference, amount=49_950, currency="NGN")
 

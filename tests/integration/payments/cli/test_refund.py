@@ -8,7 +8,8 @@ from tests.fixtures.payments_rows import all_refunds
 
 async def test_refund_requests_an_amount_or_everything_for_the_worker_to_send(command: CommandLine) -> None:
     one = await create_paid_payment()
-    refund = ("refund", one.reference, "--reason", "one item short")
+    refund = ("refund", one.reference, "--reason", "one item short", "--expected-status", "succeeded")
+    assert (await command.run(*refund[:4], "--all")).code == 2  # the status is required
     for wrong in ((), ("--all", "--amount", "1.00"), ("--subunits", "1", "--amount", "1.00")):
         assert (await command.run(*refund, *wrong)).code == 2
     part = (await command.run(*refund, "--amount", "NGN 100.00", "--json")).json
@@ -33,8 +34,24 @@ async def test_refund_when_the_payment_is_unknown_unpaid_or_in_another_currency_
 ) -> None:
     unpaid, paid = await create_payment(), await create_paid_payment()
     for reference, amount in (("unknown", "1.00"), (unpaid.reference, "1.00"), (paid.reference, "GHS 1.00")):
-        refused = await command.run("refund", reference, "--reason", "x", "--amount", amount)
+        status = "succeeded" if reference == paid.reference else "pending"
+        options = ("--reason", "x", "--amount", amount, "--expected-status", status)
+        refused = await command.run("refund", reference, *options)
         assert (refused.code, refused.out) == (1, "")
         assert refused.err.strip()
     assert unpaid.status == PaymentStatus.PENDING
+    assert await all_refunds() == []
+
+
+async def test_refund_when_another_operator_has_accepted_the_held_payment_meanwhile_is_refused(
+    command: CommandLine,
+) -> None:
+    one = await create_payment(status="held", held_reason="amount_differs", paid_amount=49_950, paid_currency="NGN")
+    assert (await command.run("holds", "accept", one.reference, "--reason", "50 kobo short")).code == 0
+    wanted = ("--reason", "not ours", "--json")
+    for refused in (
+        await command.run("refund", one.reference, "--all", "--expected-status", "held", *wanted),
+        await command.run("holds", "refund", one.reference, *wanted),
+    ):
+        assert (refused.code, "The payment is succeeded now, not held" in refused.err) == (1, True), refused.err
     assert await all_refunds() == []
