@@ -99,6 +99,7 @@ class ReferenceNotFound(ApiError):
 class TransactionNotFound(ApiError):
     """Transaction not found"""
 
+    # Paystack's answer to an unknown id of a transaction.
     status = 404
 
 
@@ -125,9 +126,10 @@ class ServerError(ApiError):
     code = "unknown"
 
 
-class UnknownReference(ApiError):
+class ControlReferenceNotFound(ApiError):
     """No transaction has this reference"""
 
+    # The answer of the control routes and of the checkout page, not of Paystack's API.
     status = 404
     code = "transaction_not_found"
 

@@ -18,8 +18,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"initialize": {"mode": "error_500", "times": 3}},
     {"verify": {"mode": "error_500", "times": 5}},
     {"verify": {"mode": "html_200", "times": 3}, "others": {"mode": "error_500", "times": 2}},
-    {"refund": {"mode": "reset", "times": 1}},
-    {"refunds": {"mode": "rate_limited", "times": 2}},
+    {"refund_writes": {"mode": "reset", "times": 1}},
+    {"refund_reads": {"mode": "rate_limited", "times": 2}},
 )
 PAUSE = (3.0, 8.0)
 """The shortest and the longest time until the next faults are set, in seconds."""

@@ -16,7 +16,7 @@ from sandbox.disputes.errors import (
 )
 from sandbox.disputes.models import Dispute
 from sandbox.enums import DisputeCategory, DisputeEvent, DisputeResolution, DisputeStatus
-from sandbox.errors import UnknownReference
+from sandbox.errors import ControlReferenceNotFound
 from sandbox.refunds.lifecycle import refund_dispute
 from sandbox.refunds.queries import sum_refunded
 from sandbox.timestamps import iso_timestamp, now
@@ -68,7 +68,7 @@ class DisputeLifecycle:
         request: DisputeRequest,
         delivery: DeliveryOptions = DEFAULT_DELIVERY,
     ) -> tuple[Dispute, Transaction]:
-        """Open a dispute of a paid transaction. Errors: UnknownReference, NotDisputable, AlreadyDisputed."""
+        """Open a dispute of a paid transaction. Errors: ControlReferenceNotFound, NotDisputable, AlreadyDisputed."""
         transaction, amount = self._find_disputable(connection, request)
         at = now()
         due_at = self._hours_after(at, request.hours)
@@ -196,7 +196,7 @@ class DisputeLifecycle:
         """Return the transaction that is to be disputed, and the disputed amount."""
         transaction = transaction_queries.find(connection, request.reference)
         if transaction is None:
-            raise UnknownReference
+            raise ControlReferenceNotFound
         refundable = transaction.amount - sum_refunded(connection, transaction.id)
         amount = refundable if request.amount is None else request.amount
         if not transaction.paid or not 0 < amount <= refundable:

@@ -49,8 +49,8 @@ class WebhookFaults(StrictModel):
 class Faults(StrictModel):
     initialize: CallFault = CallFault()
     verify: VerifyFault = VerifyFault()
-    refund: CallFault = Field(CallFault(), description="POST /refund and the retry of a refund.")
-    refunds: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
+    refund_writes: CallFault = Field(CallFault(), description="POST /refund and the retry of a refund.")
+    refund_reads: CallFault = Field(CallFault(), description="GET /refund and GET /refund/{id}.")
     events: CallFault = Field(CallFault(), description="GET calls of the Webhook Events API.")
     others: CallFault = Field(CallFault(), description="All other calls of Paystack's API.")
     webhooks: WebhookFaults = WebhookFaults()
@@ -83,8 +83,8 @@ class Faults(StrictModel):
         faults: dict[str, CallFault | VerifyFault] = {
             "initialize": self.initialize,
             "verify": self.verify,
-            "refund": self.refund,
-            "refunds": self.refunds,
+            "refund_writes": self.refund_writes,
+            "refund_reads": self.refund_reads,
             "events": self.events,
         }
         return (route_name, faults[route_name]) if route_name in faults else ("others", self.others)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from sandbox.controls import Delay, DeliveryControls, StrictModel, Subunits
 from sandbox.enums import Channel, TransferAccount
-from sandbox.errors import UnknownReference
+from sandbox.errors import ControlReferenceNotFound
 from sandbox.pending_charges import bodies
 from sandbox.pending_charges.lifecycle import Changed
 from sandbox.pending_charges.models import ChannelChoice, Transfer
@@ -57,7 +57,7 @@ async def _change(
     def job(connection: sqlite3.Connection) -> Changed:
         transaction = queries.find(connection, reference)
         if transaction is None:
-            raise UnknownReference
+            raise ControlReferenceNotFound
         return step(connection, transaction)
 
     charge, transaction = await state.store.run(job)

@@ -30,6 +30,7 @@ class NoPendingCharge(ApiError):
 class ChargeReferenceInvalid(ApiError):
     """Transaction reference is invalid"""
 
+    # Paystack's answer to an unknown reference of a pending charge.
     code = "transaction_not_found"
 
 

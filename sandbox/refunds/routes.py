@@ -48,7 +48,7 @@ RETRY = {
 }
 
 
-@router.post("/refund", name="refund", summary="Create a refund", openapi_extra=body_of(CREATE))
+@router.post("/refund", name="refund_writes", summary="Create a refund", openapi_extra=body_of(CREATE))
 async def create_refund(request: Request, state: CurrentState) -> Response:
     """Create a full or partial refund. It is pending at first; webhooks report every later status."""
     wanted = parse_refund_request(parse_fields(request.headers.get("content-type", ""), await request.body()))
@@ -62,7 +62,7 @@ async def create_refund(request: Request, state: CurrentState) -> Response:
 
 @router.post(
     "/refund/retry_with_customer_details/{refund_id}",
-    name="refund",
+    name="refund_writes",
     summary="Retry a refund",
     openapi_extra=body_of(RETRY),
 )
@@ -75,7 +75,7 @@ async def retry_refund(refund_id: str, request: Request, state: CurrentState) ->
     return success("Refund retried and has been queued for processing", bodies.retried_body(refund))
 
 
-@router.get("/refund/{refund_id}", name="refunds", summary="Fetch a refund")
+@router.get("/refund/{refund_id}", name="refund_reads", summary="Fetch a refund")
 async def fetch_refund(refund_id: str, state: CurrentState) -> Response:
     """Show one refund by its numeric id."""
     row_id = parse_refund_id(refund_id)
@@ -92,7 +92,7 @@ async def fetch_refund(refund_id: str, state: CurrentState) -> Response:
 
 @router.get(
     "/refund",
-    name="refunds",
+    name="refund_reads",
     summary="List refunds",
     openapi_extra=query_of("transaction", "currency", *PERIOD, *PAGING),
 )

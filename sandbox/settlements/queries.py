@@ -63,7 +63,7 @@ def _settle_currency(
 
 
 def _deductible_refunds(connection: sqlite3.Connection, currency: str, available: int) -> dict[int, int]:
-    """Return the unsettled refunds that the payout covers, oldest first, as id -> amount. The others stay unsettled."""
+    """Return the refunds that the payout covers, oldest first, as id -> amount. The others wait for the next payout."""
     refunds: dict[int, int] = {}
     for refund_id, amount in connection.execute(
         "SELECT id, amount FROM refunds WHERE status = 'processed' AND settlement IS NULL AND currency = ? ORDER BY id",

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from sandbox.controls import DeliveryControls, Subunits
 from sandbox.enums import CardName, Channel, ChargeOutcome, Domain, WebhookShape
-from sandbox.errors import UnknownReference
+from sandbox.errors import ControlReferenceNotFound
 from sandbox.responses import ApiResponse, success
 from sandbox.state import CurrentState
 from sandbox.transactions import bodies, queries
@@ -88,5 +88,5 @@ async def show_transaction(reference: str, state: CurrentState) -> ApiResponse:
         lambda connection: (queries.find(connection, reference), queue.list_by_reference(connection, reference))
     )
     if transaction is None:
-        raise UnknownReference
+        raise ControlReferenceNotFound
     return success("Transaction retrieved", bodies.verified_body(transaction) | {"webhooks": webhooks})

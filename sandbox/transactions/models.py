@@ -137,5 +137,5 @@ class CurrencyTotal:
     currency: str
     count: int
     volume: int
-    unsettled: int
+    not_paid_out: int
     """Sum of the amounts less fees of the transactions that are in no settlement."""

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from sandbox.errors import SessionExpired, UnknownReference
+from sandbox.errors import ControlReferenceNotFound, SessionExpired
 from sandbox.state import State
 from sandbox.timestamps import now
 from sandbox.transactions import queries
@@ -13,13 +13,13 @@ from sandbox.transactions.models import Transaction
 async def charge(state: State, reference: str, attempt: PaymentAttempt) -> Transaction:
     """Apply an attempt to a transaction. A failed or abandoned transaction can still be paid.
 
-    Errors: UnknownReference, SessionExpired, AlreadyPaid.
+    Errors: ControlReferenceNotFound, SessionExpired, AlreadyPaid.
     """
 
     def job(connection: sqlite3.Connection) -> Transaction:
         transaction = queries.find(connection, reference)
         if transaction is None:
-            raise UnknownReference
+            raise ControlReferenceNotFound
         if transaction.expired(now()):
             raise SessionExpired
         return apply_attempt(connection, state.dispatcher, transaction, attempt)

@@ -88,12 +88,12 @@ async def verify(reference: str, state: CurrentState) -> Response:
 
 @router.get("/transaction/totals", name="totals", summary="Show transaction totals", openapi_extra=query_of(*PERIOD))
 async def totals(request: Request, state: CurrentState) -> Response:
-    """Sum the amounts that were paid, and the amounts that are not settled yet. `total_volume` and `pending_transfers` are in NGN."""
+    """Sum the amounts that were paid, and the amounts that are not paid out yet. `total_volume` and `pending_transfers` are in NGN."""
     query = request.query_params
     since, until = query_string.parse_time(query, "from"), query_string.parse_time(query, "to")
     found = await state.store.run(lambda connection: queries.sum_by_currency(connection, since, until))
     volumes = {total.currency: total.volume for total in found}
-    unsettled = {total.currency: total.unsettled for total in found}
+    not_paid_out = {total.currency: total.not_paid_out for total in found}
     return success(
         "Transaction totals",
         {
@@ -102,9 +102,9 @@ async def totals(request: Request, state: CurrentState) -> Response:
             "total_volume_by_currency": [
                 {"currency": currency, "amount": amount} for currency, amount in volumes.items()
             ],
-            "pending_transfers": unsettled.get(DEFAULT_CURRENCY, 0),
+            "pending_transfers": not_paid_out.get(DEFAULT_CURRENCY, 0),
             "pending_transfers_by_currency": [
-                {"currency": currency, "amount": amount} for currency, amount in unsettled.items()
+                {"currency": currency, "amount": amount} for currency, amount in not_paid_out.items()
             ],
         },
     )

@@ -96,7 +96,7 @@ async def test_refund_whose_answer_was_lost_is_not_sent_again(shop: StackClient)
     sandbox = shop.env["SANDBOX_URL"]
     buyer, order, payment = await shop.buy(await shop.product())
     await shop.wait_delivered(buyer, order)
-    fault = {"refund": {"mode": "reset", "times": 1}}
+    fault = {"refund_writes": {"mode": "reset", "times": 1}}
     await shop.call("PUT", f"{sandbox}/sandbox/faults", json=fault, expect=200)
     try:
         await _refund(shop, payment["reference"], amount=7_000)

@@ -163,7 +163,7 @@ async def test_refund_with_a_fault_is_stored_only_if_the_mode_stores_first(proce
     paid = await process_merchant.paid()
 
     async def refund(mode: str) -> int | type[Exception]:
-        fault = {"refund": {"mode": mode, "times": 1}}
+        fault = {"refund_writes": {"mode": mode, "times": 1}}
         assert (await process_merchant.http.put("/sandbox/faults", json=fault)).status_code == 200
         body = {"transaction": paid["reference"], "amount": 10}
         timeout = httpx.Timeout(5, read=0.2 if mode.startswith("timeout") else 5)
@@ -181,7 +181,7 @@ async def test_refund_with_a_fault_is_stored_only_if_the_mode_stores_first(proce
     assert await refund("timeout_after_store") is httpx.ReadTimeout
     assert await refund("reset") is httpx.RemoteProtocolError
     assert await stored() == 2
-    fault = {"refunds": {"mode": "rate_limited", "times": 1}}
+    fault = {"refund_reads": {"mode": "rate_limited", "times": 1}}
     assert (await process_merchant.http.put("/sandbox/faults", json=fault)).status_code == 200
     assert (await process_merchant.call("GET", "/refund")).status_code == 429
     assert (await process_merchant.call("GET", "/refund")).status_code == 200
