@@ -6,6 +6,7 @@ OAuthError
 ├── InvalidGrant
 │   └── AccountBanned
 ├── UnauthorizedClient
+│   └── GuestsNeedPublicClient
 ├── UnsupportedGrantType
 ├── InvalidScope
 ├── TooManyFailedLogins
@@ -191,7 +192,7 @@ class InvalidClient(OAuthError):
 
 
 class InvalidGrant(OAuthError):
-    """The user name or the password is wrong."""
+    """The user name, password, code or token is not valid, or the token belongs to another client."""
 
     error = "invalid_grant"
 
@@ -210,8 +211,12 @@ class UnauthorizedClient(OAuthError):
     error = "unauthorized_client"
 
 
+class GuestsNeedPublicClient(UnauthorizedClient):
+    """A client with a secret cannot create guests. Send the client_id of an app, or none."""
+
+
 class UnsupportedGrantType(OAuthError):
-    """grant_type must be one of: password, refresh_token, client_credentials."""
+    """grant_type must be one of: password, refresh_token, client_credentials, urn:shop:grant-type:mail-code."""
 
     error = "unsupported_grant_type"
 

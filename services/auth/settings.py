@@ -73,7 +73,7 @@ class AuthSettings(Settings):
         default=12, ge=10, le=15, description="Cost parameter of bcrypt. Adding 1 doubles the time of a hash"
     )
     auth_shop_name: str = Field(
-        default="", max_length=100, description="Name of the shop. Passwords made of it are refused"
+        default="", max_length=100, description="Name of the shop. Passwords must not consist of it"
     )
     auth_registration: RegistrationMode = RegistrationMode.DIRECT
     auth_smtp_url: Annotated[str, AfterValidator(check_smtp_url)] | None = Field(

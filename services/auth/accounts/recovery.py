@@ -23,7 +23,7 @@ async def revoke_pending_requests(
     """Revoke the tokens of earlier mails, the mails that auth's worker has not written yet, mail codes and a requested deletion.
 
     `keep_undo`: tokens that give the account an earlier address back stay valid. `keep_deletion`: the account is still deleted when its
-    time comes. `mail_to`: the address that gets a mail if this ends a requested deletion.
+    time comes. `mail_to`: the address that gets a mail if this cancels a requested deletion.
 
     The account is locked until the transaction ends. Its e-mail address must not be changed earlier in this transaction, because the
     worker's insert of a token would wait for that.
@@ -39,6 +39,6 @@ async def revoke_pending_requests(
     await session.execute(tokens)
     if not keep_deletion:
         scheduled = (Account.id == account_id, Account.delete_at.is_not(None))
-        ended = update(Account).where(*scheduled).values(delete_at=None).returning(Account.id)
-        if (await session.execute(ended)).first() is not None and mail_to is not None and mail_is_configured():
-            await add_mail(session, Template.DELETION_ENDED, mail_to, account_id=account_id)
+        cancelled = update(Account).where(*scheduled).values(delete_at=None).returning(Account.id)
+        if (await session.execute(cancelled)).first() is not None and mail_to is not None and mail_is_configured():
+            await add_mail(session, Template.DELETION_CANCELLED, mail_to, account_id=account_id)

@@ -127,7 +127,7 @@ def create_client(
 
 @client.command(name="list")
 def list_clients(as_json: AsJson = False) -> None:
-    """List client applications, their scopes, and their secrets: id, creation and last use (within an hour)."""
+    """List client applications, their scopes, and their secrets: id, creation and last use, exact to an hour."""
     call(f"{CLIENTS}:list_clients", as_json=as_json)
 
 
@@ -203,5 +203,5 @@ def resend(
         UUID, typer.Argument(parser=parse_id, help="The id of the mail, as `mail list` prints it.", metavar="ID")
     ],
 ) -> None:
-    """Send a mail again. A mail with a code or a link can be sent again only while it waits: they are deleted afterwards."""
+    """Send a mail now. One with a code or token only before it was sent: these are then deleted."""
     call("services.auth.cli.mail_actions:resend_mail", mail_id)

@@ -55,14 +55,19 @@ async def authenticate_client(session: AsyncSession, credentials: ClientCredenti
     raise InvalidClient
 
 
-async def authenticate_public_client(session: AsyncSession, credentials: ClientCredentials | None) -> Client:
+async def authenticate_public_client(
+    session: AsyncSession,
+    credentials: ClientCredentials | None,
+    *,
+    refusal: type[UnauthorizedClient] = UnauthorizedClient,
+) -> Client:
     """Return the public client with which a person logs in, by default DEFAULT_CLIENT.
 
-    Raises InvalidClient, and UnauthorizedClient for a program: programs do not handle the passwords of people.
+    Raises InvalidClient, and `refusal` for a program: programs do not handle the passwords of people.
     """
     client = await authenticate_client(session, credentials or ClientCredentials(DEFAULT_CLIENT, ""))
     if not client.public:
-        raise UnauthorizedClient
+        raise refusal
     return client
 
 

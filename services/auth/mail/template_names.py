@@ -39,7 +39,7 @@ class Template(StrEnum):
     ACCOUNT_DELETION = "account_deletion"
     """The account will be deleted, and can be kept until then."""
 
-    DELETION_ENDED = "deletion_ended"
+    DELETION_CANCELLED = "deletion_cancelled"
     """The account will not be deleted, because it was recovered, or an operator gave it a role."""
 
 
@@ -65,7 +65,7 @@ TEMPLATES: Mapping[Template, Values] = {
     Template.EMAIL_CONFIRMED: Values(),
     Template.MAIL_CODE: Values({"valid": "10 minutes"}, {"code": "048213"}),
     Template.ACCOUNT_DELETION: Values({"date": "2026-12-07"}),
-    Template.DELETION_ENDED: Values(),
+    Template.DELETION_CANCELLED: Values(),
 }
 
 

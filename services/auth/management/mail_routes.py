@@ -35,7 +35,7 @@ async def list_account_mails(
 
 @router.post(
     "/{mail_id}/resend",
-    summary="Send a mail to the owner of an account again",
+    summary="Resend a mail to the owner of an account",
     responses=problem_responses(
         AccountNotFound, ScopesNotHeld, MailNotFound, MailNotResendable, MailNotConfigured, TooManyMails
     ),
@@ -46,10 +46,10 @@ async def resend_account_mail(
     account_id: AccountId,
     mail_id: Annotated[UUID, Path(description="Id of the mail")],
 ) -> ManagedMailView:
-    """Send a mail to the owner again, or now instead of later. Requires the scope `accounts:manage`.
+    """Send a mail to the owner now. Requires the scope `accounts:manage`.
 
-    A mail with a token or a code can be sent again only while it is `waiting`, because these are deleted afterwards: request a new mail
-    with POST /auth/email/verification-mail or POST /auth/password/forgot. At most five mails of an account can be sent again at once, and
-    then one every ten minutes.
+    A mail with a token or a code can be sent only while it is `waiting`: these are deleted afterwards. Request a new one with POST
+    /auth/email/verification-mail or POST /auth/password/forgot. At most five mails of an account can be sent in this way at once, and then
+    one every ten minutes.
     """
     return ManagedMailView.model_validate(await mails.resend(session, operator, account_id, mail_id))

@@ -15,7 +15,13 @@ from services.auth.accounts.password_hashing import PasswordHasher
 from services.auth.accounts.password_rules import check_characters
 from services.auth.clients.authentication import ClientCredentials, authenticate_client, authenticate_public_client
 from services.auth.email_addresses import normalize_email
-from services.auth.errors import InvalidGrant, InvalidRequest, TooManyFailedLogins, UnauthorizedClient
+from services.auth.errors import (
+    GuestsNeedPublicClient,
+    InvalidGrant,
+    InvalidRequest,
+    TooManyFailedLogins,
+    UnauthorizedClient,
+)
 from services.auth.mail.waiting import mail_is_configured
 from services.auth.metrics import throttled_total
 from services.auth.models import Account
@@ -109,7 +115,7 @@ async def log_in(
     if account is None or not correct:
         async with sessions.begin() as session:
             await attempt.record_failure(session)
-        raise InvalidGrant
+        raise InvalidGrant("The user name or the password is wrong.")
     async with sessions.begin() as session:
         await attempt.record_success(session, started_at)
     # In its own transaction, so that it cannot deadlock: other transactions lock the account before its failures.
@@ -234,9 +240,9 @@ def _refreshed(rotation: refresh_tokens.Rotation, granted: str) -> Grant:
 async def begin_as_guest(
     sessions: async_sessionmaker[AsyncSession], credentials: ClientCredentials | None, origin: Origin
 ) -> Grant:
-    """Create a guest with a session. Raises InvalidClient, UnauthorizedClient."""
+    """Create a guest with a session. Raises InvalidClient, GuestsNeedPublicClient."""
     async with sessions.begin() as session:
-        client = await authenticate_public_client(session, credentials)
+        client = await authenticate_public_client(session, credentials, refusal=GuestsNeedPublicClient)
         guest = await guests.create(session)
         scope = select_scope(None, guest.scopes & client.scopes)
         begun = await refresh_tokens.begin_session(session, guest, client.id, scope, origin)

@@ -14,9 +14,9 @@ from services.auth.db import Transaction, sessions
 from services.auth.errors import (
     AccountNeeded,
     GuestNotFound,
+    GuestsNeedPublicClient,
     InvalidClient,
     InvalidRequest,
-    UnauthorizedClient,
 )
 from services.auth.keys.key_ring import CurrentKeyRing
 from services.auth.metrics import token_requests_total
@@ -44,7 +44,7 @@ router = Router(tags=["guests"])
     response_model=TokenResponse,
     response_model_exclude_none=True,
     dependencies=[Depends(refuse_repeated_parameters)],
-    responses=oauth_responses(InvalidRequest, InvalidClient, UnauthorizedClient),
+    responses=oauth_responses(InvalidRequest, InvalidClient, GuestsNeedPublicClient),
 )
 async def create_guest(
     response: Response,

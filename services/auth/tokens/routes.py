@@ -52,7 +52,7 @@ from services.auth.tokens.schemas import GrantType, TokenResponse
 
 router = Router(tags=["tokens"], route_class=OAuthRoute)
 token_router = Router(tags=["tokens"], route_class=OAuthFormRoute)
-_LIKE_FORM = {"description": "As the form parameter `device_token`"}
+_LIKE_FORM = {"description": "The same as the form parameter `device_token`"}
 _DEVICE_COOKIE = {
     "name": DEVICE_COOKIE,
     "in": "cookie",

@@ -236,7 +236,7 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('waiting', 'sent', 'refused', 'failed')", name=op.f("ck_mails_status")),
         sa.CheckConstraint(
             "template IN ('verify_email', 'reset_password', 'password_changed', 'change_email', 'email_taken',"
-            " 'email_change_requested', 'email_changed', 'email_confirmed', 'account_deletion', 'deletion_ended',"
+            " 'email_change_requested', 'email_changed', 'email_confirmed', 'account_deletion', 'deletion_cancelled',"
             " 'mail_code')",
             name=op.f("ck_mails_template"),
         ),

@@ -136,6 +136,14 @@ async def test_login_when_a_program_sends_its_secret_then_unauthorized_client(
     assert (response.status_code, response.json()["error"]) == (400, "unauthorized_client")
 
 
+async def test_guest_when_a_program_asks_for_it_then_the_error_says_that_a_program_has_no_guests(
+    auth: AuthClient, secret: str
+) -> None:
+    response = await auth.http.post("/auth/guests", data={"client_id": "reporter", "client_secret": secret})
+    assert (response.status_code, response.json()["error"]) == (400, "unauthorized_client")
+    assert response.json()["error_description"].startswith("A client with a secret cannot create guests.")
+
+
 @pytest.mark.parametrize(
     "client",
     [
