@@ -94,7 +94,7 @@ def add_event_commands(cli: typer.Typer, package: str, *, republish: str, inbox:
 
     @cli.command(name="reprocess-events")
     def reprocess_events(as_json: AsJson = False) -> None:
-        """Reprocess failed events. Idempotent: the effect of an event is never applied twice."""
+        """Reprocess all failed events from other services (not webhook events). Idempotent: no effect happens twice."""
         call("kit.cli.reprocess:reprocess_events", package, inbox, as_json=as_json)
 
     cli.add_typer(failed_events_cli(package, inbox), name="failed-events")

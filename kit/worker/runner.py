@@ -26,7 +26,9 @@ STABLE_SECONDS = 10.0
 DRAIN_SECONDS = 15
 """Time that jobs have to end after shutdown was requested. Then they are cancelled."""
 
-job_failures = Counter("worker_job_failures_total", "Times a background job failed and was restarted", ["job"])
+job_failures = Counter(
+    "worker_job_failures_total", "Times a background job failed and was restarted", ["background_job"]
+)
 log = structlog.get_logger("worker")
 
 Job = Callable[[Shutdown], Awaitable[None]]

@@ -21,12 +21,20 @@ IfMatch = Annotated[
         description="Required: the `ETag` of the product as you read it, or `*`. If it has changed since, the answer is 412",
     ),
 ]
-OptionalIfMatch = Annotated[
+CategoryIfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
         max_length=1000,
-        description="The `ETag` of the category, or of the product of the variant, as you read it. If it has changed, the answer is 412",
+        description="The `ETag` of the category as you read it. If it has changed since, the answer is 412",
+    ),
+]
+VariantIfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=1000,
+        description="The `ETag` of the variant's product as you read it. If it has changed since, the answer is 412",
     ),
 ]
 

@@ -16,7 +16,7 @@ class CatalogSettings(Settings):
     )
     catalog_status_token_secret: Secret | None = Field(
         default=None,
-        description="Secret from which the key of status tokens is derived; default: CATALOG_DATABASE_URL, so they end when it changes",
+        description="Secret from which the key of status tokens is derived; default: CATALOG_DATABASE_URL, so they end with its password",
     )
     jwks_url: HttpUrl = Field(description="URL of auth's public keys")
     revocations_url: HttpUrl | None = Field(

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class OrderStatus(StrEnum):
-    """The status of an order. ORDER_TRANSITIONS has the allowed changes."""
+    """The status of an order."""
 
     PENDING = "pending"
     """Not paid yet. The stock is reserved until `expires_at`."""

@@ -18,6 +18,12 @@ class OrderNotFound(Problem):
     status = 404
 
 
+class OrderNotBindable(Problem):
+    """The order is not pending or expired, or its amount differs from the payment: choose another order, or refund the payment."""
+
+    status = 409
+
+
 class OrderNotPayable(Problem):
     """This order cannot be paid, because it is not pending: check its status with GET /catalog/orders/{id}."""
 
@@ -60,6 +66,12 @@ class PaymentStatusChanged(Problem):
 
     status = 409
     members: ClassVar[MemberTypes] = {"payment_status": PaymentStatus}
+
+
+class RefundRefused(Problem):
+    """Paystack refused to send the refund to this bank account; correct what its message names, and send another request."""
+
+    status = 422
 
 
 class NothingToRefund(Problem):

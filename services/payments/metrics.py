@@ -23,7 +23,7 @@ oldest_webhook_event_age = MeasuredGauge(
 )
 refunds_needing_attention = MeasuredGauge(
     "refunds_needing_attention",
-    "Refunds that need an operator: they failed, no matter who requested them, or Paystack needs the payer's account",
+    "Refunds that need an operator: they failed, no matter who requested them, or Paystack needs the number of the payer's bank account",
 )
 refunds_refused = MeasuredGauge("refunds_refused", "Refunds that Paystack refused and that are sent again later")
 payments_held = MeasuredGauge("payments_held", "Payments that wait for manual review")
@@ -34,7 +34,7 @@ dispute_due_seconds = MeasuredGauge(
 
 
 def refunds_that_need_an_operator() -> Select[int]:
-    """Select the refunds that wait for the payer's account, and the failed refunds that nobody has dealt with."""
+    """Select the refunds that wait for the payer's bank account, and the failed refunds that nobody has dealt with."""
     return select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(NEEDS_OPERATOR)
 
 

@@ -197,8 +197,8 @@ class Dispute(Base):
     # Our response.
     evidence: Mapped[dict[str, Any] | None]
     evidence_id: Mapped[int | None]
-    answer: Mapped[str | None]
-    answered_by: Mapped[str | None]
+    response_message: Mapped[str | None]
+    responded_by: Mapped[str | None]
     # When Paystack last changed the dispute, and when the dispute poller polls it next.
     changed_at: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime | None]

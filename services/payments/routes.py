@@ -139,7 +139,7 @@ async def list_payments(
     order_id: Annotated[UUID | None, Query(description="Only payments for this order")] = None,
     customer: Annotated[
         Word | None,
-        Query(description="Only payments of the account or program with this id"),
+        Query(description="Only payments that the account or program with this id started"),
     ] = None,
     external_id: Annotated[
         Word | None,

@@ -58,7 +58,7 @@ class StartPayment(RequestModel):
     callback_url: ReturnUrl | None = Field(
         default=None,
         description="URL to which the payer's browser is redirected after the payment, with the parameter `reference`. "
-        "If it is missing, this service shows a page with the result",
+        "If it is missing, this service shows its return page",
     )
     cancel_url: ReturnUrl | None = Field(
         default=None,
@@ -181,7 +181,8 @@ class PaymentView(ResponseModel):
         description="What the shop attached to the payment when it was started",
     )
     customer: ProgramCustomerView | None = Field(
-        default=None, description="The customer for whom a program has started the payment; null for an account"
+        default=None,
+        description="The customer for whom a program has started the payment; null if an account started it",
     )
     authorization_url: str | None = Field(description="Page at which the payer completes the payment")
     access_code: str | None = Field(

@@ -119,11 +119,9 @@ class PaymentsSettings(Settings):
         description="Addresses from which webhooks are accepted: `paystack` (Paystack's own), addresses and networks, separated by commas, "
         "or `any`. Default: `paystack` with a live key, `any` with a test key",
     )
-    payments_shop_name: str = Field(
-        default="", max_length=100, description="Name of the shop on the page that payers see after the payment"
-    )
+    payments_shop_name: str = Field(default="", max_length=100, description="Name of the shop on the return page")
     payments_shop_url: str | None = Field(
-        default=None, max_length=2000, description="URL to which the page after the payment links"
+        default=None, max_length=2000, description="URL to which the return page links"
     )
     payments_verify_after_seconds: int = Field(
         default=60,

@@ -1,4 +1,4 @@
-"""Disputes: the payer complains at the bank; an operator answers, or nobody does."""
+"""Disputes: the payer complains at the bank; an operator responds, or nobody does."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ async def test_dispute_accepted_refunds_payment_and_order(shop: StackClient) -> 
     await shop.wait_order_status(buyer, order, "refunded")
 
 
-async def test_dispute_without_answer_is_accepted_by_paystack(shop: StackClient) -> None:
+async def test_dispute_without_response_is_accepted_by_paystack(shop: StackClient) -> None:
     buyer, order, payment, dispute = await dispute_purchase(shop, hours=0.5, amount=20_000)
     await shop.wait_payment_status(buyer, payment["reference"], "partially_refunded")
     shown = (await shop.call("GET", f"{disputes_url(shop)}/{dispute['id']}", headers=shop.admin, expect=200)).json()

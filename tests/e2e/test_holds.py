@@ -54,7 +54,7 @@ async def test_unknown_payment_can_be_bound_to_an_order_of_its_amount(shop: Stac
     reference = await _receive_transfer(shop)
     other = await shop.order(buyer, await shop.product(price=60_000))
     wrong = await _decide(shop, reference, "bind", {"order_id": other["id"], "reason": "by phone"}, 409)
-    assert wrong["code"] == "order_not_payable"
+    assert wrong["code"] == "order_not_bindable"
     bound = await _decide(shop, reference, "bind", {"order_id": order["id"], "reason": "by phone"}, 200)
     assert (bound["status"], bound["order_id"]) == ("succeeded", order["id"])
     await shop.wait_delivered(buyer, order)

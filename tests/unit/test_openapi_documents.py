@@ -4,10 +4,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fixtures.documents import source
 
 DOCUMENTS = {
     path.stem: json.loads(path.read_text()) for path in (Path(__file__).parents[2] / "docs" / "openapi").glob("*.json")
@@ -173,3 +176,28 @@ def test_names_of_dictionaries_are_limited_by_property_names() -> None:
     assert [name for name, document in DOCUMENTS.items() if "patternProperties" in json.dumps(document)] == []
     metadata = DOCUMENTS["payments"]["components"]["schemas"]["StartPayment"]["properties"]["metadata"]["anyOf"][0]
     assert metadata["propertyNames"] == {"pattern": "^[A-Za-z0-9_.-]{1,40}$"}
+
+
+def texts(value: object) -> Iterator[str]:
+    """Yield the values of `description` and `summary` in a document."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            if name in {"description", "summary"} and isinstance(each, str):
+                yield each
+            else:
+                yield from texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+
+
+def test_no_text_names_a_file_or_a_constant_of_the_code() -> None:
+    code = source("contracts", "kit", "services")
+    assigned = re.findall(r"^\s*([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:: [^=\n]+)? = (.*)", code, re.MULTILINE)
+    # Some constants are called like the code of Paystack that they contain.
+    constants = {name for name, value in assigned if value != f'"{name}"'}
+    found = set()
+    for text in chain.from_iterable(map(texts, DOCUMENTS.values())):
+        named = constants & set(re.findall(r"\b[A-Z][A-Z0-9_]+\b", text))
+        found |= named | set(re.findall(r"\b[\w/]+\.py\b", text))
+    assert found == set()

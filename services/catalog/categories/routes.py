@@ -21,7 +21,7 @@ from services.catalog.categories.transaction import TreeTransaction
 from services.catalog.db import Reading
 from services.catalog.errors import PreconditionFailed, SlugTaken
 from services.catalog.models import IdempotencyKey
-from services.catalog.preconditions import OptionalIfMatch, versioned_etag
+from services.catalog.preconditions import CategoryIfMatch, versioned_etag
 
 router = Router(prefix="/catalog/categories", tags=["categories"])
 read_router = Router(prefix="/catalog/categories", tags=["categories"], route_class=FastGetRoute)
@@ -95,7 +95,7 @@ async def update_category(
     actor: EditingActor,
     session: TreeTransaction,
     response: Response,
-    if_match: OptionalIfMatch = None,
+    if_match: CategoryIfMatch = None,
 ) -> CategoryDetails:
     """Change the fields that are in the request body. A category moves with its subcategories. Requires the scope `catalog:write`."""
     return _with_etag(response, await edit.update_category(session, category_id, request, if_match, actor))
@@ -112,7 +112,7 @@ async def delete_category(
     actor: EditingActor,
     session: TreeTransaction,
     products: ProductsParam = None,
-    if_match: OptionalIfMatch = None,
+    if_match: CategoryIfMatch = None,
 ) -> None:
     """Delete a category that has no subcategories. Requires the scope `catalog:write`."""
     move_to = UUID(products.removeprefix(MOVE_TO)) if products and products.startswith(MOVE_TO) else None

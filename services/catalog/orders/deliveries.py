@@ -61,7 +61,8 @@ class DeliveryView(ResponseModel):
     currency: str = Field(description="ISO 4217 code")
     status: OrderStatus = Field(description="Status of the order")
     delivered_at: datetime | None = Field(
-        description="When the order was delivered; null, only with `reference`, if it is paid and was not delivered"
+        description="When the order was delivered; null if the order is paid but not delivered; only requests with `reference` return such "
+        "orders"
     )
 
 

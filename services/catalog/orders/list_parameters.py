@@ -33,7 +33,9 @@ def order_filter(
         list[OrderStatus],
         Query(max_length=len(OrderStatus), description="Only orders with this status; repeat it for several"),
     ] = [],  # noqa: B006 -- FastAPI does not change it
-    customer: Annotated[CustomerId | None, Query(description="Only orders of this account or program")] = None,
+    customer: Annotated[
+        CustomerId | None, Query(description="Only orders that the account or program with this id placed")
+    ] = None,
     email: Annotated[
         EmailAddress | None,
         Query(description="Only orders of the account with this e-mail address, in upper or lower case"),

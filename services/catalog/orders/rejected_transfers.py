@@ -60,4 +60,4 @@ def note_text(data: PaymentTransferRejectedData) -> str:
 
 def _log(notes: Sequence[Mapping[str, object]]) -> None:
     for note in notes:
-        log.info("rejected transfer noted", order_id=str(note["order_id"]))
+        log.info("note about a rejected transfer added to the order", order_id=str(note["order_id"]))

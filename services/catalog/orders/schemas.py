@@ -96,7 +96,7 @@ class FulfilmentView(ResponseModel):
         }
     )
 
-    id: int = Field(description="Number of the step")
+    id: int = Field(description="Id of the fulfilment")
     order_id: UUID = Field(description="Id of the order")
     step: FulfilmentStep = Field(description="`pack`, `ship` or `deliver`: what was done with the units")
     items: list[FulfilmentItem] = Field(description="The units")

@@ -92,7 +92,7 @@ class CreateProduct(RequestModel):
     tags: Tags | None = Field(default=None, description=TAGS)
     media: MediaList = Field(default=[], description=MEDIA)
     options: OptionNames = Field(
-        default=[], description=f"{OPTIONS}. They cannot be changed later, and the variants have the stock"
+        default=[], description=f"{OPTIONS}. They cannot be changed later; with options, stock is set for each variant"
     )
 
     @model_validator(mode="after")

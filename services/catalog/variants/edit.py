@@ -12,7 +12,7 @@ from contracts.money import fraction_rule_broken_by
 from kit.audit import entries as audit
 from kit.audit.actor import Actor
 from kit.fields import Currency
-from services.catalog.errors import PriceNotWhole, ProductNotFound, ProductOrdered
+from services.catalog.errors import PriceNotWhole, ProductNotFound
 from services.catalog.models import AuditLogEntry, Product, Variant
 from services.catalog.preconditions import check_if_sent
 from services.catalog.stock.edit import create_level
@@ -22,6 +22,7 @@ from services.catalog.variants.errors import (
     TooManyVariants,
     VariantExists,
     VariantNotFound,
+    VariantOrdered,
 )
 from services.catalog.variants.lists import load_variant
 from services.catalog.variants.schemas import MAX_VARIANTS, CreateVariant, UpdateVariant, VariantView
@@ -77,7 +78,7 @@ async def update_variant(
 async def delete_variant(session: AsyncSession, variant_id: UUID, if_match: str | None, actor: Actor) -> None:
     """Delete a variant that no order refers to. `if_match` is the header If-Match, with the ETag of the product.
 
-    Raises VariantNotFound, DefaultVariant, ProductOrdered, PreconditionFailed.
+    Raises VariantNotFound, DefaultVariant, VariantOrdered, PreconditionFailed.
     """
     variant = await load_variant(session, variant_id)
     if not await _lock_product(session, variant.product_id, if_match):
@@ -86,9 +87,7 @@ async def delete_variant(session: AsyncSession, variant_id: UUID, if_match: str 
         async with session.begin_nested():
             deleted = await session.execute(delete(Variant).where(Variant.id == variant_id).returning(Variant.id))
     except IntegrityError as error:
-        raise ProductOrdered(
-            "Orders refer to this variant, so it cannot be deleted. Count its stock as 0 instead."
-        ) from error
+        raise VariantOrdered from error
     if deleted.scalar_one_or_none() is None:  # another request was faster
         raise VariantNotFound
     await _record(session, actor, "variant.deleted", variant, before=_summary(variant))

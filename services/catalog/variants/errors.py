@@ -27,6 +27,12 @@ class DefaultVariant(Problem):
     status = 409
 
 
+class VariantOrdered(Problem):
+    """Orders refer to this variant, so it cannot be deleted. Count its stock as 0 instead."""
+
+    status = 409
+
+
 class OptionsDiffer(Problem):
     """The variant needs a value for each option of its product, and no other."""
 

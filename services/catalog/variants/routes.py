@@ -18,9 +18,9 @@ from kit.pagination import CursorParam, InvalidCursor, Limit
 from kit.problem_responses import problem_responses
 from services.catalog.auth import CallerScopes, EditingActor, StockActor, StockKeeper
 from services.catalog.db import Reading, Transaction
-from services.catalog.errors import PreconditionFailed, PriceNotWhole, ProductNotFound, ProductOrdered
+from services.catalog.errors import PreconditionFailed, PriceNotWhole, ProductNotFound
 from services.catalog.models import IdempotencyKey
-from services.catalog.preconditions import OptionalIfMatch
+from services.catalog.preconditions import VariantIfMatch
 from services.catalog.stock.edit import get_level, set_backorder_limit
 from services.catalog.stock.errors import StockChanged, StockTooLow
 from services.catalog.stock.routes import list_movements, move_stock_once
@@ -33,6 +33,7 @@ from services.catalog.variants.errors import (
     TooManyVariants,
     VariantExists,
     VariantNotFound,
+    VariantOrdered,
 )
 from services.catalog.variants.schemas import CreateVariant, UpdateVariant, VariantList, VariantView
 
@@ -94,7 +95,7 @@ async def update_variant(
     request: UpdateVariant,
     actor: EditingActor,
     session: Transaction,
-    if_match: OptionalIfMatch = None,
+    if_match: VariantIfMatch = None,
 ) -> VariantView:
     """Change the SKU and the prices of a variant. The prices of existing orders do not change. Requires the scope `catalog:write`."""
     return await edit.update_variant(session, variant_id, request, if_match, actor)
@@ -104,10 +105,10 @@ async def update_variant(
     "/variants/{variant_id}",
     status_code=204,
     summary="Delete a variant",
-    responses=problem_responses(VariantNotFound, DefaultVariant, ProductOrdered, PreconditionFailed),
+    responses=problem_responses(VariantNotFound, DefaultVariant, VariantOrdered, PreconditionFailed),
 )
 async def delete_variant(
-    variant_id: VariantId, actor: EditingActor, session: Transaction, if_match: OptionalIfMatch = None
+    variant_id: VariantId, actor: EditingActor, session: Transaction, if_match: VariantIfMatch = None
 ) -> None:
     """Delete a variant that no order refers to. Requires the scope `catalog:write`."""
     await edit.delete_variant(session, variant_id, if_match, actor)

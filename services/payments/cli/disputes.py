@@ -40,8 +40,8 @@ def respond(
         ResolutionName,
         typer.Option(
             "--resolution",
-            metavar="ANSWER",
-            help="declined: the bank decides on the evidence; merchant-accepted: refund the payer.",
+            metavar="RESOLUTION",
+            help="declined: you contest it and the bank decides; merchant-accepted: the payer is refunded.",
         ),
     ],
     message: Annotated[str, typer.Option("--message", metavar="TEXT", help="Explanation, which is sent to Paystack.")],
@@ -52,7 +52,7 @@ def respond(
             exists=True,
             dir_okay=False,
             readable=True,
-            help="File to upload. Paystack requires one for both answers.",
+            help="File to upload. Paystack requires one for both resolutions.",
         ),
     ],
     refund_subunits: Annotated[

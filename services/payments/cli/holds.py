@@ -29,7 +29,8 @@ def accept(
 ) -> None:
     """Accept a held payment although amount, currency or mode differs. Its order is delivered.
 
-    Exit code 1: the payment does not exist, is not held or cannot be accepted, or nothing was paid too much.
+    Exit code 1: the payment does not exist, is not held or cannot be accepted; with --refund-difference, also if nothing was paid
+    too much.
     """
     call(f"{ACTIONS}.holds:accept", reference, reason, refund_difference=refund_difference, as_json=as_json)
 

@@ -52,7 +52,7 @@ def reconcile(
             "--to", parser=parse_time, metavar="TIME", help="End of the period. Default: ten minutes before now."
         ),
     ] = None,
-    unsettled_after_days: Annotated[
+    not_paid_out_after_days: Annotated[
         int,
         typer.Option(
             min=1, max=60, help="Report payments that were paid more than this many days ago and are in no payout."
@@ -65,4 +65,4 @@ def reconcile(
     Without --to, payments started in the last ten minutes are left out, because they may still be in progress.
     Exit code 1: there are differences; 2: the comparison could not be completed.
     """
-    call(f"{ACTIONS}.reconcile:reconcile", since, until, unsettled_after_days, as_json=as_json)
+    call(f"{ACTIONS}.reconcile:reconcile", since, until, not_paid_out_after_days, as_json=as_json)

@@ -65,9 +65,16 @@ def unrelated_charges(limit: Limit = 50, as_json: AsJson = False) -> None:
 
 
 def rejected_transfers(
-    unmatched: Annotated[bool, typer.Option("--unmatched", help="Only transfers whose payment is not known.")] = False,
+    without_payment: Annotated[
+        bool, typer.Option("--without-payment", help="Only transfers whose payment is not known, or not known yet.")
+    ] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """List bank transfers that Paystack rejected and returns to their payers, newest first."""
-    call(f"{ACTIONS}.rejected_transfers:rejected_transfers", unmatched=unmatched, limit=limit, as_json=as_json)
+    call(
+        f"{ACTIONS}.rejected_transfers:rejected_transfers",
+        without_payment=without_payment,
+        limit=limit,
+        as_json=as_json,
+    )

@@ -61,7 +61,7 @@ def reprocess(
     until: Until = None,
     as_json: AsJson = False,
 ) -> None:
-    """Reprocess the webhook events that match all given ids and options. Idempotent: no effect happens twice.
+    """Reprocess the webhook events that have one of the given ids and match all given options; at least one is required. Idempotent.
 
     Exit code 1: the command was interrupted, and some of the events were not reprocessed.
     """

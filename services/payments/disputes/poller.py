@@ -26,7 +26,7 @@ POLL_SECONDS = 1.0
 LEASE = timedelta(seconds=60)
 BACKOFF = Backoff(first=30, longest=3600)
 DUE_SOON = timedelta(hours=4)
-"""If less than this time is left to respond, an unanswered dispute is logged as critical, at most once an hour."""
+"""If less than this time is left to respond, a dispute without a response is logged as critical, at most once an hour."""
 
 CHARGEBACK_TIMEOUT = timedelta(days=30)
 """How long after its resolution a lost dispute is polled, if Paystack never reports its chargeback."""
@@ -123,7 +123,7 @@ class DisputePoller:
     ) -> None:
         """Schedule the next poll with exponential backoff, or stop polling a finished dispute.
 
-        An unanswered dispute is polled at its deadline at the latest. If a webhook event made it due meanwhile, its time is not changed.
+        A dispute without a response is polled at its deadline at the latest. If a webhook event made it due meanwhile, its time stays.
         """
         dispute = (await session.execute(select(Dispute).where(Dispute.id == dispute_id))).scalar_one()
         now = datetime.now(UTC)

@@ -68,7 +68,7 @@ async def resolve_dispute(
     dispute = await _find_awaiting_response(sessions, dispute_id)
     body = _resolve_body(dispute, request)
     response = {"resolution": body["resolution"], "refund_amount": body["refund_amount"]}
-    await _record(sessions, actor, "dispute.answered", dispute, response, request.message)
+    await _record(sessions, actor, "dispute.responded", dispute, response, request.message)
     try:
         reported = await paystack.disputes.resolve(dispute_id, body)
     except NoAnswer as error:
@@ -83,7 +83,7 @@ async def resolve_dispute(
         if reported.id == dispute_id:
             await records.apply(session, reported)
         await records.schedule_poll(session, dispute_id)
-        return await _set_values(session, dispute_id, answer=request.message, answered_by=actor.id)
+        return await _set_values(session, dispute_id, response_message=request.message, responded_by=actor.id)
 
 
 async def _record(
@@ -94,7 +94,7 @@ async def _record(
     after: Mapping[str, object],
     reason: str | None = None,
 ) -> None:
-    """Record an act in the audit log before the call to Paystack, so that it is recorded even if the answer of the call is lost."""
+    """Record an act in the audit log before the call to Paystack, so that it is recorded even if the response of the call is lost."""
     async with sessions.begin() as session:
         before = {"status": dispute.status, "reference": dispute.reference}
         await audit.record(session, AuditLogEntry, actor, act, dispute.id, before=before, after=after, reason=reason)

@@ -57,7 +57,7 @@ async def list_disputes(
 ) -> DisputePage:
     """Return the open or the resolved disputes, as `state` says. Requires the scope `payments:refund`.
 
-    An open dispute that waits for our response must be answered before `due_at`.
+    An open dispute that waits for our response needs it before `due_at`.
     """
     key = tuple_(Dispute.due_at, Dispute.id)
     list_name = f"disputes {state}"

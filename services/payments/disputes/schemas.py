@@ -67,7 +67,7 @@ class ResolveDispute(RequestModel):
     )
 
     resolution: Literal[DisputeResolution.MERCHANT_ACCEPTED, DisputeResolution.DECLINED] = Field(
-        description="`merchant-accepted`: refund the payer; `declined`: let the bank decide"
+        description="`merchant-accepted`: the payer is refunded; `declined`: you contest it and the bank decides"
     )
     message: FullParagraph = Field(description="Explanation of the response. It is sent to Paystack and stored")
     refund_amount: Annotated[int, Field(strict=True, ge=0, le=MAX_AMOUNT)] | None = Field(
@@ -96,8 +96,8 @@ class DisputeView(ResponseModel):
             "due_at": "2026-11-24T01:30:00Z",
             "resolved_at": None,
             "evidence": None,
-            "answer": None,
-            "answered_by": None,
+            "response_message": None,
+            "responded_by": None,
         }
     )
 
@@ -116,11 +116,13 @@ class DisputeView(ResponseModel):
     resolution: str | None = Field(description="`merchant-accepted`, `auto-accepted` or `declined`")
     lost: bool | None = Field(description="True if the payer gets money back; null until the dispute is resolved")
     opened_at: datetime = Field(description="Time at which the payer opened the dispute")
-    due_at: datetime = Field(description="After this time Paystack accepts an unanswered dispute on our behalf")
+    due_at: datetime = Field(
+        description="After this time Paystack accepts a dispute without our response on our behalf"
+    )
     resolved_at: datetime | None = Field(description="Time at which the dispute was resolved")
     evidence: dict[str, Any] | None = Field(description="The evidence that was sent last")
-    answer: str | None = Field(description="The `message` that was sent with the response to the dispute")
-    answered_by: str | None = Field(description="Id of the account that responded")
+    response_message: str | None = Field(description="The `message` that was sent with the response to the dispute")
+    responded_by: str | None = Field(description="Id of the account that responded")
 
 
 class DisputePage(PageResponse[DisputeView]):

@@ -22,7 +22,7 @@ from kit.db.after_commit import after_commit
 from kit.messaging import outbox
 from kit.observability.tracing import continue_trace, traceparent
 from services.payments.catalog_client import Order
-from services.payments.errors import NotHeld, NothingOverpaid, OrderNotPayable, PaymentNotFound
+from services.payments.errors import NotHeld, NothingOverpaid, OrderNotBindable, PaymentNotFound
 from services.payments.events import succeeded
 from services.payments.holds.models import Decision, DecisionKind
 from services.payments.holds.offers import difference, is_acceptable
@@ -67,7 +67,7 @@ async def accept(
 async def bind(session: AsyncSession, reference: str, actor: Actor, order: Order, reason: str) -> Payment:
     """Bind a held payment with an unknown reference to an order whose amount is the payment's remaining amount.
 
-    Raises PaymentNotFound, NotHeld, OrderNotPayable.
+    Raises PaymentNotFound, NotHeld, OrderNotBindable.
     """
     payment = await _lock_held_payment(session, reference)
     if payment.held_reason != HeldReason.UNKNOWN_REFERENCE:
@@ -77,9 +77,9 @@ async def bind(session: AsyncSession, reference: str, actor: Actor, order: Order
     if payment.domain != settings.mode:
         raise NotHeld(f"The payment was made in {payment.domain} mode and cannot pay for an order here: refund it.")
     if order.status not in {"pending", "expired"}:
-        raise OrderNotPayable(f"The order is {order.status}: choose an order that is pending or expired.")
+        raise OrderNotBindable(f"The order is {order.status}: choose an order that is pending or expired.")
     if (payment.refundable, payment.paid_currency) != (order.amount, order.currency):
-        raise OrderNotPayable(
+        raise OrderNotBindable(
             f"The order costs {format_money(order.amount, order.currency)}, but the payment has "
             f"{format_money(payment.refundable, payment.paid_currency or payment.currency)}: "
             "choose an order with exactly this amount."

@@ -10,8 +10,8 @@ from services.payments.errors import (
     CatalogUnavailable,
     NotHeld,
     NothingOverpaid,
+    OrderNotBindable,
     OrderNotFound,
-    OrderNotPayable,
     PaymentNotFound,
     RefundNotWhole,
 )
@@ -56,7 +56,7 @@ async def accept_payment(
 @router.post(
     "/bind",
     summary="Bind a held payment to an order",
-    responses=problem_responses(PaymentNotFound, OrderNotFound, NotHeld, OrderNotPayable, CatalogUnavailable),
+    responses=problem_responses(PaymentNotFound, OrderNotFound, NotHeld, OrderNotBindable, CatalogUnavailable),
 )
 async def bind_payment(
     caller: ReviewOperator,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 
 from services.payments.ledger.queries import EntryRow
 
-HEADER = ("recorded_at", "occurred_at", "transaction", "line", "kind", "reference", "account", "currency", "amount")
+HEADER = ("recorded_at", "occurred_at", "movement", "line", "kind", "reference", "account", "currency", "amount")
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -25,7 +25,7 @@ def _cells(entry: EntryRow) -> list[str | int]:
     return [
         entry.recorded_at.isoformat(),
         entry.occurred_at.isoformat(),
-        _escape_formula(entry.transaction),
+        _escape_formula(entry.movement),
         entry.line,
         entry.kind,
         _escape_formula(entry.reference or ""),

@@ -11,7 +11,7 @@ from services.payments.models import Base
 
 
 class MovementKind(StrEnum):
-    """The kinds of movements of money. movements.py lists the accounts that each kind debits and credits."""
+    """The kinds of movements of money. Each kind debits one account and credits another."""
 
     RECEIVED = "received"
     FEE = "fee"
@@ -21,12 +21,17 @@ class MovementKind(StrEnum):
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"
-    SETTLED = "settled"
+    PAID_OUT = "paid_out"
     """A payout to our bank account, which Paystack calls a settlement."""
 
 
 class Account(StrEnum):
-    """The accounts of the ledger. movements.py explains them."""
+    """The accounts of the ledger.
+
+    `paystack:receivable`: money that Paystack owes the shop; `paystack:other_mode`: the same, in the other mode; `bank`: paid out to the
+    shop; `disputes`: withheld during disputes; `sales`: earned; `held`: waits for an operator; `fees`: Paystack's fees; `refunds`: earned
+    and refunded; `other_applications`: of other applications on the same Paystack account.
+    """
 
     RECEIVABLE = "paystack:receivable"
     OTHER_MODE = "paystack:other_mode"

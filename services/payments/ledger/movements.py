@@ -10,9 +10,9 @@ Amounts are signed: an account is debited with a positive and credited with a ne
 
     kind           debited, credited                       kind           debited, credited
     received       receivable, sales or held or others     disputed       disputes, receivable
-    fee            fees or others, receivable                        dispute_won    receivable, disputes
+    fee            fees or others, receivable              dispute_won    receivable, disputes
     accepted       held, sales                             dispute_lost   receivable, disputes; a refund follows
-    bound          held, sales                             settled        bank, receivable
+    bound          held, sales                             paid_out       bank, receivable
     refunded       refunds or held, receivable
 
 A debit of `held` and a credit of `sales` turns held money into sales, because the balances of both are negative. Every movement
@@ -160,8 +160,8 @@ def dispute_resolved(payment: Payment, dispute_id: int, amount: int, mode: Mode,
 def paid_out(payout: Payout) -> Movement:
     """Return the movement of a payout from Paystack to our bank account."""
     return Movement(
-        f"settled:{payout.id}",
-        MovementKind.SETTLED,
+        f"paid_out:{payout.id}",
+        MovementKind.PAID_OUT,
         Account.BANK,
         Account.RECEIVABLE,
         payout.amount,

@@ -44,12 +44,12 @@ class Filter:
 
 
 class EntryRow(NamedTuple):
-    """One entry with its transaction. `reference` is the reference of the payment, None for a payout."""
+    """One entry with its movement. `reference` is the reference of the payment, None for a payout."""
 
     recorded_at: datetime
     transaction_id: int
     line: int
-    transaction: str
+    movement: str
     kind: MovementKind
     occurred_at: datetime
     reference: str | None
@@ -65,7 +65,7 @@ def _entries(filters: Filter) -> Select[datetime, int, int, str, MovementKind, d
             LedgerEntry.recorded_at,
             LedgerEntry.transaction_id,
             LedgerEntry.line,
-            LedgerTransaction.key.label("transaction"),
+            LedgerTransaction.key.label("movement"),
             LedgerTransaction.kind,
             LedgerTransaction.occurred_at,
             Payment.reference,

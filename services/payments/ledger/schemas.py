@@ -26,7 +26,7 @@ UtcTime = Annotated[datetime, WRITTEN_TIME, AfterValidator(_in_utc)]
 class EntryView(ResponseModel):
     model_config = example(
         {
-            "transaction": "received:pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
+            "movement": "received:pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
             "line": 1,
             "kind": "received",
             "reference": "pay-4f1c2b7e9d0a4c6f8b3e5d7a9c1e2f40",
@@ -38,7 +38,7 @@ class EntryView(ResponseModel):
         }
     )
 
-    transaction: str = Field(description="Unique key of the movement, which its two entries share")
+    movement: str = Field(description="Unique key of the movement, which its two entries share")
     line: int = Field(description="1: the debit, 2: the credit of the movement")
     kind: MovementKind = Field(description="Kind of the movement")
     reference: str | None = Field(description="Reference of the payment; null for a payout to the bank")

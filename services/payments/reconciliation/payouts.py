@@ -151,7 +151,7 @@ class PayoutComparison:
         for reference, amount, currency, paid_at, _ in rows:
             paid = format_money(amount or 0, currency or "")
             here = f"{paid}, paid {paid_at:%Y-%m-%d}" if paid_at else paid
-            self.report.add(DifferenceKind.UNSETTLED, reference=reference, here=here)
+            self.report.add(DifferenceKind.NOT_PAID_OUT, reference=reference, here=here)
         if rows:
             total = rows[0][-1]
             self.report.more += total - len(rows)

@@ -33,7 +33,7 @@ class DifferenceKind(StrEnum):
     PAYOUT_DIFFERS = "payout_differs"
     """The sums of a payout differ from its transactions, or from the recorded payout."""
 
-    UNSETTLED = "unsettled"
+    NOT_PAID_OUT = "not_paid_out"
     """A payment was paid long ago and is in no payout."""
 
     DELIVERY_WITHOUT_PAYMENT = "delivery_without_payment"

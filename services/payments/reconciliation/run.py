@@ -27,34 +27,34 @@ NO_CLIENT = "The deliveries of catalog: PAYMENTS_CLIENT_SECRET is not set."
 
 
 async def compare(
-    reader: PaystackReader, unsettled_after: timedelta, deliveries: DeliveriesClient | None = None
+    reader: PaystackReader, not_paid_out_after: timedelta, deliveries: DeliveriesClient | None = None
 ) -> None:
     """Fill the report of `reader` with the differences of its period.
 
-    Money that was paid longer ago than `unsettled_after` and is in no payout is a difference. Without `deliveries`, these are not compared.
-    Raises PaystackError and Interrupted, as PaystackReader.read does, and DeliveriesUnavailable.
+    Money that was paid longer ago than `not_paid_out_after` and is in no payout is a difference. Without `deliveries`, these are not
+    compared. Raises PaystackError and Interrupted, as PaystackReader.read does, and DeliveriesUnavailable.
     """
     transactions = TransactionComparison(reader)
     payouts = PayoutComparison(reader, transactions)
     await transactions.compare()
     await payouts.compare()
-    await payouts.report_not_paid_out(unsettled_after)
+    await payouts.report_not_paid_out(not_paid_out_after)
     await ledger_check.compare(reader.sessions, reader.report)
-    reader.report.not_compared += await _not_compared(reader, unsettled_after)
+    reader.report.not_compared += await _not_compared(reader, not_paid_out_after)
     if deliveries is not None:
         await DeliveryComparison(reader.sessions, reader.report, deliveries).compare()
     else:
         reader.report.not_compared.append(NO_CLIENT)
 
 
-async def _not_compared(reader: PaystackReader, unsettled_after: timedelta) -> list[str]:
+async def _not_compared(reader: PaystackReader, not_paid_out_after: timedelta) -> list[str]:
     """Return sentences that say what the comparison left out."""
     report = reader.report
     sentences = [
         f"Payments started before {report.since:%Y-%m-%d %H:%M} UTC or at {report.until:%Y-%m-%d %H:%M} UTC or later, "
         "and transactions that Paystack created then.",
         "Single refunds and disputes: only the status, the amount and the fee of their payments.",
-        f"Whether payments of the last {unsettled_after.days} days are in a payout.",
+        f"Whether payments of the last {not_paid_out_after.days} days are in a payout.",
     ]
     other_mode = select(Payment.id).where(
         Payment.created_at >= report.since,

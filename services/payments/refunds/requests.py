@@ -62,7 +62,7 @@ It ends when the whole payment is refunded, or when an operator closes the refun
 """
 
 NEEDS_OPERATOR = (Refund.status == RefundStatus.NEEDS_ATTENTION) | UNRESOLVED_FAILURE
-"""Condition on refunds joined with payments: the refund waits for the payer's account, or failed."""
+"""Condition on refunds joined with payments: the refund waits for the payer's bank account, or failed."""
 
 REFUSED = (Refund.status == RefundStatus.REQUESTED) & Refund.next_attempt_at.is_not(None)
 """Condition: Paystack refused the refund, and it is sent again later."""

@@ -24,13 +24,13 @@ from services.payments.errors import (
     NotConfigured,
     NothingToRefund,
     PaymentNotFound,
-    PaymentRefused,
     PaymentStatusChanged,
     PaystackUnavailable,
     ReasonNeeded,
     RefundNotAwaitingAccount,
     RefundNotFound,
     RefundNotWhole,
+    RefundRefused,
     RefundTooLarge,
 )
 from services.payments.models import AuditLogEntry, IdempotencyKey, Payment
@@ -145,7 +145,7 @@ async def list_refunds(
         RefundNotFound,
         NotConfigured,
         RefundNotAwaitingAccount,
-        PaymentRefused,
+        RefundRefused,
         PaystackUnavailable,
     ),
 )
@@ -171,7 +171,7 @@ async def retry_refund(
             bank_id=account.bank_id,
         )
     except PaystackError as error:
-        raise problem_from_paystack(error) from error
+        raise problem_from_paystack(error, RefundRefused) from error
     finally:
         # Also after an error: Paystack may have carried out a request whose response was lost.
         async with sessions.begin() as session:

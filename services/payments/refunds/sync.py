@@ -113,7 +113,13 @@ def _apply_refund(session: AsyncSession, payment: Payment, refunds: Sequence[Ref
         if status == RefundStatus.FAILED:
             log_error(session, "refund failed", payment, refund, "failed at Paystack")
         elif status == RefundStatus.NEEDS_ATTENTION:
-            log_error(session, "refund needs attention", payment, refund, "Paystack needs the payer's account")
+            log_error(
+                session,
+                "refund needs attention",
+                payment,
+                refund,
+                "Paystack needs the number of the payer's bank account",
+            )
     refund.paystack_id, refund.status, refund.next_attempt_at = reported.id, status, None
     if status != RefundStatus.FAILED:
         refund.closed_by = refund.closed_reason = None  # it counted as failed here, but Paystack has accepted it

@@ -22,7 +22,7 @@ class RejectedTransfer(Base):
         Index(None, "payment_id", "id"),
         Index(None, "next_attempt_at", postgresql_where=text("next_attempt_at IS NOT NULL")),
         Index(None, "matched_at", postgresql_where=text("matched_at IS NOT NULL")),
-        Index("ix_rejected_transfers_unmatched", "id", postgresql_where=text("payment_id IS NULL")),
+        Index("ix_rejected_transfers_without_payment", "id", postgresql_where=text("payment_id IS NULL")),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

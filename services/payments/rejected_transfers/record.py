@@ -44,12 +44,12 @@ async def record(session: AsyncSession, received: Sequence[ReceivedTransfer]) ->
         return
     # Sorted, so that two transactions insert the same identities in the same order.
     new = insert(RejectedTransfer).values([rows[identity] for identity in sorted(rows)])
-    new_or_unmatched = new.on_conflict_do_update(
+    new_or_without_payment = new.on_conflict_do_update(
         index_elements=["identity"],
         set_={"next_attempt_at": func.now(), "attempts": 0, "error": None},
         where=RejectedTransfer.payment_id.is_(None),
     )
-    due = set((await session.execute(new_or_unmatched.returning(RejectedTransfer.identity))).scalars())
+    due = set((await session.execute(new_or_without_payment.returning(RejectedTransfer.identity))).scalars())
     recorded = [each.transfer for each in {each.identity: each for each in received}.values() if each.identity in due]
     after_commit(session, _log, recorded)
 
@@ -72,14 +72,14 @@ def transfers_with_payments() -> Select[RejectedTransfer, str | None, str | None
 
 
 async def list_transfers(
-    session: AsyncSession, limit: int, *, unmatched: bool = False, before: int | None = None
+    session: AsyncSession, limit: int, *, without_payment: bool = False, before: int | None = None
 ) -> Sequence[Row[RejectedTransfer, str | None, str | None]]:
     """Return up to `limit` rejected transfers, newest first, with the references and currencies of their payments.
 
-    `unmatched`: only those without a payment. With `before`, only those with a smaller id.
+    `without_payment`: only those whose payment is not known (yet). With `before`, only those with a smaller id.
     """
     query = transfers_with_payments().limit(limit)
-    if unmatched:
+    if without_payment:
         query = query.where(RejectedTransfer.payment_id.is_(None))
     if before is not None:
         query = query.where(RejectedTransfer.id < before)

@@ -20,12 +20,14 @@ LIST_NAME = "rejected transfers"
 async def list_rejected_transfers(
     _: PaymentsReader,
     session: Reading,
-    unmatched: Annotated[bool, Query(description="Only transfers with the status `pending` or `unmatched`")] = False,
+    without_payment: Annotated[
+        bool, Query(description="Only transfers with the status `pending` or `unmatched`: their payment is not known")
+    ] = False,
     limit: Limit = 20,
     cursor: CursorParam = None,
 ) -> RejectedTransferPage:
     """Return the bank transfers that Paystack rejected and returns to their payers, newest first. Requires the scope `payments:read`."""
     before = None if cursor is None else decode_cursor(cursor, LIST_NAME, int)[0]
-    rows = await list_transfers(session, limit + 1, unmatched=unmatched, before=before)
+    rows = await list_transfers(session, limit + 1, without_payment=without_payment, before=before)
     page, next_cursor = split_page(rows, limit, lambda last: encode_cursor(LIST_NAME, last[0].id))
     return RejectedTransferPage(items=[RejectedTransferView.of(*row) for row in page], next_cursor=next_cursor)

@@ -49,12 +49,12 @@ log = structlog.get_logger("backfill")
 
 @dataclass(slots=True)
 class BackfillReport:
-    """The progress of a backfill. `seen`: number of events that Paystack listed. `stored`: number of missing events that were stored.
+    """The progress of a backfill. `checked`: number of events that Paystack listed. `stored`: number of missing events that were stored.
 
     `complete`: the whole period was read. `error`: why it was not; None if it was, or if a shutdown interrupted the backfill.
     """
 
-    seen: int = 0
+    checked: int = 0
     stored: int = 0
     complete: bool = False
     error: str | None = None
@@ -86,11 +86,13 @@ class Backfill:
         """
         if not await self._lease.take(min_interval):
             return None
-        reached = await self._lease.reached()
-        since = datetime.now(UTC) - FIRST_PERIOD if reached is None else reached - OVERLAP
+        complete_until = await self._lease.complete_until()
+        since = datetime.now(UTC) - FIRST_PERIOD if complete_until is None else complete_until - OVERLAP
         until = datetime.now(UTC) - IN_DELIVERY
         report = await self.backfill_period(shutdown, since, until, progress)
-        await self._lease.release(reached=until if report.complete else None, seen=report.seen, stored=report.stored)
+        await self._lease.release(
+            complete_until=until if report.complete else None, checked=report.checked, stored=report.stored
+        )
         return report
 
     async def backfill_period(
@@ -105,7 +107,7 @@ class Backfill:
         if report.error is not None:
             log_throttled(log.warning, "backfill failed", about=None, every=HOUR, reason=report.error, since=str(since))
         if report.stored:
-            log.warning("missing webhook events stored", stored=report.stored, since=since.isoformat())
+            log.warning("missed webhook events fetched", stored=report.stored, since=since.isoformat())
         return report
 
     async def _backfill_pages(
@@ -123,7 +125,7 @@ class Backfill:
                     return False
                 report.stored += await self._fetch_and_store(event)
                 await self._lease.renew()
-            report.seen += len(page.events) + page.unreadable
+            report.checked += len(page.events) + page.unreadable
             if page.unreadable:
                 skipped = "listed webhook events skipped: no id or no name"
                 log_throttled(log.error, skipped, about=None, every=HOUR, count=page.unreadable)

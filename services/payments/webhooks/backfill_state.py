@@ -33,19 +33,21 @@ class BackfillLease:
             )
             return (await session.execute(taken)).one_or_none() is not None
 
-    async def reached(self) -> datetime | None:
+    async def complete_until(self) -> datetime | None:
         """Return the time up to which all events have been checked, or None before the first complete run."""
         async with self._sessions() as session:
-            return (await session.execute(select(BackfillState.reached))).scalar_one()
+            return (await session.execute(select(BackfillState.complete_until))).scalar_one()
 
     async def renew(self) -> None:
         """Extend the lease, if this process still has it."""
         await self._update(leased_until=func.now() + LEASE)
 
-    async def release(self, *, reached: datetime | None, seen: int, stored: int) -> None:
-        """End the lease and record the run. If the run was not complete, `reached` is None: the next run checks the same period again."""
-        complete: dict[str, object] = {} if reached is None else {"reached": reached}
-        await self._update(leased_until=None, holder=None, ran_at=func.now(), seen=seen, stored=stored, **complete)
+    async def release(self, *, complete_until: datetime | None, checked: int, stored: int) -> None:
+        """End the lease and record the run. `complete_until` is None after an incomplete run: the next run checks the same period again."""
+        complete: dict[str, object] = {} if complete_until is None else {"complete_until": complete_until}
+        await self._update(
+            leased_until=None, holder=None, ran_at=func.now(), checked=checked, stored=stored, **complete
+        )
 
     async def _update(self, **values: object) -> None:
         async with self._sessions.begin() as session:

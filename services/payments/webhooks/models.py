@@ -34,16 +34,16 @@ Index(None, WebhookEvent.event, WebhookEvent.id, postgresql_where=text("event <>
 
 
 class BackfillState(Base):
-    """The single row with the state of the backfill. The backfill has checked all events that Paystack sent before `reached`."""
+    """The single row with the state of the backfill. The backfill has checked all events that Paystack sent before `complete_until`."""
 
     __tablename__ = "backfill_state"
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    reached: Mapped[datetime | None]
+    complete_until: Mapped[datetime | None]
     # The end of the last run, and its counts of events.
     ran_at: Mapped[datetime | None]
-    seen: Mapped[int] = mapped_column(server_default=text("0"))
+    checked: Mapped[int] = mapped_column(server_default=text("0"))
     stored: Mapped[int] = mapped_column(server_default=text("0"))
     # The lease of the process that runs the backfill now: its end, and a random id of the process.
     leased_until: Mapped[datetime | None]

@@ -95,7 +95,7 @@ class WebhookEventPage(PageResponse[WebhookEventView]):
 
 
 class Reprocess(RequestModel):
-    """Which webhook events to reprocess: those that match all given fields. At least one field is required."""
+    """Which webhook events to reprocess: those that have one of `ids` and match all other fields. At least one field is required."""
 
     model_config = example({"status": "failed", "from": "2026-11-23T00:00:00Z"})
 

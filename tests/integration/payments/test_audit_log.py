@@ -96,7 +96,7 @@ async def test_refund_when_closed_is_recorded(
     assert (entry["act"], entry["actor"], entry["reason"]) == ("refund.closed", OPERATOR, "paid by bank transfer")
 
 
-async def test_dispute_when_answered_is_recorded(
+async def test_dispute_when_responded_is_recorded(
     client: httpx.AsyncClient, operator: dict[str, str], paystack: FakePaystack
 ) -> None:
     _, body = await create_disputed_payment(client, paystack)
@@ -110,9 +110,9 @@ async def test_dispute_when_answered_is_recorded(
     assert (await client.post(f"{url}/evidence", json=evidence, headers=operator)).status_code == 200
     response = {"resolution": "declined", "message": "Signed for", "uploaded_filename": UPLOADED_FILENAME}
     assert (await client.post(f"{url}/resolve", json=response, headers=operator)).status_code == 200
-    answered, added = await audit_entries(client, "payments", operator, subject=str(body["id"]))
-    assert (answered["act"], answered["reason"]) == ("dispute.answered", "Signed for")
-    assert answered["after"] == {"resolution": "declined", "refund_amount": 0}
+    responded, added = await audit_entries(client, "payments", operator, subject=str(body["id"]))
+    assert (responded["act"], responded["reason"]) == ("dispute.responded", "Signed for")
+    assert responded["after"] == {"resolution": "declined", "refund_amount": 0}
     assert (added["act"], added["after"]) == ("dispute.evidence_added", {"fields": sorted(evidence)})
 
 

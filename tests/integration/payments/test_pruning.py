@@ -33,7 +33,7 @@ async def count_by_status_and_age(table: type[WebhookEvent] | type[Inbox]) -> di
 
 
 def failures() -> list[float]:
-    return [metric("worker_job_failures_total", job=name) for name in "01"]
+    return [metric("worker_job_failures_total", background_job=name) for name in "01"]
 
 
 async def test_prune_when_two_workers_run_deletes_all_old_rows_and_keeps_the_others() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from kit.audit.actor import Actor
 from services.payments.catalog_client import Order
 from services.payments.db import sessions
-from services.payments.errors import NotHeld, OrderNotPayable, PaymentNotFound
+from services.payments.errors import NotHeld, OrderNotBindable, PaymentNotFound
 from services.payments.holds import review
 from services.payments.ledger import withheld_money
 from services.payments.models import Payment
@@ -103,7 +103,7 @@ class Till:
                     await review.accept(session, reference, OPERATOR, "a regular")
                 else:
                     await review.bind(session, reference, OPERATOR, order, "by phone")
-        except (NotHeld, OrderNotPayable, PaymentNotFound):
+        except (NotHeld, OrderNotBindable, PaymentNotFound):
             return
         decided = await self._paid(reference)
         self.refunded_before[which] = decided.refunded_amount if decided else 0

@@ -20,7 +20,7 @@ def backfill(since: datetime | None, until: datetime | None, *, as_json: bool) -
             task = bar.add_task("checking webhook events", total=None)
 
             def show_progress(so_far: BackfillReport) -> None:
-                bar.update(task, completed=so_far.seen)
+                bar.update(task, completed=so_far.checked)
 
             async with interruptible() as shutdown:
                 if since is None and until is None:
@@ -34,7 +34,7 @@ def backfill(since: datetime | None, until: datetime | None, *, as_json: bool) -
     if as_json:
         print_json(asdict(report))
     else:
-        err.print(f"{report.seen} webhook events checked, {report.stored} of them were missing and are stored now.")
+        err.print(f"{report.checked} webhook events checked, {report.stored} of them were missing and are stored now.")
     if not report.complete:
         interrupted = "Interrupted. Run the command again: events that are stored already are skipped."
         err.print(report.error or interrupted, style="red", markup=False)

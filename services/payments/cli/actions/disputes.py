@@ -74,12 +74,12 @@ def show(dispute_id: int, *, as_json: bool) -> None:
 
 
 def respond(
-    dispute_id: int, file: Path, answer: Mapping[str, object], evidence: Mapping[str, object], *, as_json: bool
+    dispute_id: int, file: Path, resolution: Mapping[str, object], evidence: Mapping[str, object], *, as_json: bool
 ) -> None:
     """Upload the file, send the evidence if there is any, and accept or decline the dispute."""
     upload_request = _validate(RequestUpload, {"filename": file.name})
     # Validated before anything is sent. The name of the uploaded file is not known yet.
-    request = _validate(ResolveDispute, {**answer, "uploaded_filename": "not-uploaded-yet"})
+    request = _validate(ResolveDispute, {**resolution, "uploaded_filename": "not-uploaded-yet"})
     checked_evidence = _validate(Evidence, evidence) if evidence else None
     if file.stat().st_size > MAX_FILE_BYTES:
         raise typer.BadParameter(f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")

@@ -43,7 +43,7 @@ class DecisionView(ResponseModel):
 
 class LedgerEntryView(ResponseModel):
     recorded_at: datetime
-    transaction: str
+    movement: str
     kind: MovementKind
     account: Account
     currency: str
@@ -158,7 +158,7 @@ def _steps(history: History) -> Iterator[Step]:
         yield Step(refund.created_at, "refund", f"{details}: {more}" if more else details)
     for dispute in history.disputes:
         amount = "" if dispute.amount is None else f"{format_money(dispute.amount, dispute.currency or '')}, "
-        due = f"answer until {dispute.due_at:%Y-%m-%d %H:%M}" if dispute.lost is None else str(dispute.resolution)
+        due = f"respond until {dispute.due_at:%Y-%m-%d %H:%M}" if dispute.lost is None else str(dispute.resolution)
         yield Step(dispute.opened_at, f"dispute {dispute.id}", f"{amount}{dispute.status}, {due}")
         if dispute.resolved_at is not None:
             yield Step(dispute.resolved_at, f"dispute {dispute.id}", "lost" if dispute.lost else "won")
@@ -172,10 +172,10 @@ def _steps(history: History) -> Iterator[Step]:
 
 def _movements(entries: Sequence[LedgerEntryView]) -> Iterator[Step]:
     """Yield one step for each movement of money: the debited and the credited account."""
-    by_transaction: defaultdict[str, list[LedgerEntryView]] = defaultdict(list)
+    movements: defaultdict[str, list[LedgerEntryView]] = defaultdict(list)
     for entry in entries:
-        by_transaction[entry.transaction].append(entry)
-    for movement in by_transaction.values():
+        movements[entry.movement].append(entry)
+    for movement in movements.values():
         first = movement[0]
         debited = ", ".join(entry.account for entry in movement if entry.amount > 0)
         credited = ", ".join(entry.account for entry in movement if entry.amount < 0)

@@ -22,7 +22,7 @@ IN_PROGRESS = timedelta(minutes=10)
 MAX_PERIOD = timedelta(days=92)
 
 
-def reconcile(since: datetime | None, until: datetime | None, unsettled_after_days: int, *, as_json: bool) -> None:
+def reconcile(since: datetime | None, until: datetime | None, not_paid_out_after_days: int, *, as_json: bool) -> None:
     """Compare ledger, payments, Paystack and deliveries, and print the differences. Exit code 1: there are some, 2: incomplete."""
     end = until or datetime.now(UTC) - IN_PROGRESS
     start = since or end - DEFAULT_PERIOD
@@ -39,7 +39,7 @@ def reconcile(since: datetime | None, until: datetime | None, unsettled_after_da
                 )
                 try:
                     async with open_deliveries_client(shutdown) as deliveries:
-                        await compare(reader, timedelta(days=unsettled_after_days), deliveries)
+                        await compare(reader, timedelta(days=not_paid_out_after_days), deliveries)
                 except DeliveriesUnavailable as error:
                     raise CatalogUnavailable(f"Not reconciled: the deliveries were not read: {error}.") from error
                 except PaystackError as error:

@@ -17,11 +17,12 @@ class ListedTransfer(RejectedTransferView):
         return "-" if self.amount is None else format_money(self.amount, self.currency or "???")
 
 
-def rejected_transfers(*, unmatched: bool, limit: int, as_json: bool) -> None:
+def rejected_transfers(*, without_payment: bool, limit: int, as_json: bool) -> None:
     """Print the bank transfers that Paystack rejected, newest first."""
 
     async def work(context: Context) -> list[ListedTransfer]:
         async with sessions() as session:
-            return [ListedTransfer.of(*row) for row in await list_transfers(session, limit, unmatched=unmatched)]
+            rows = await list_transfers(session, limit, without_payment=without_payment)
+            return [ListedTransfer.of(*row) for row in rows]
 
     print_views(run(work), COLUMNS, as_json=as_json, if_empty="There are no rejected transfers.")

@@ -41,7 +41,7 @@ from services.payments.webhooks.models import BackfillState, WebhookEvent
 WORKER_TIMEOUT_SECONDS = 2.0
 PAYSTACK_TIMEOUT_SECONDS = 3.0
 FAILED_REFUNDS = select(Refund.number).join(Payment, Payment.id == Refund.payment_id).where(UNRESOLVED_FAILURE)
-UNMATCHED_TRANSFERS = select(RejectedTransfer.id).where(RejectedTransfer.payment_id.is_(None))
+TRANSFERS_WITHOUT_PAYMENT = select(RejectedTransfer.id).where(RejectedTransfer.payment_id.is_(None))
 SHOWN_STATUSES = (PaymentStatus.PENDING, PaymentStatus.HELD, PaymentStatus.DISPUTED)
 
 
@@ -74,7 +74,7 @@ async def _collect(context: Context) -> Status:
             "refunds_refused": await count_up_to(session, refused_refunds()),
             "refunds_needing_attention": await count_up_to(session, refunds_that_need_an_operator()),
             "unrelated_charges": await count_up_to(session, select(UnrelatedCharge.id)),
-            "unmatched_transfers": await count_up_to(session, UNMATCHED_TRANSFERS),
+            "transfers_without_payment": await count_up_to(session, TRANSFERS_WITHOUT_PAYMENT),
             "disputes": await _disputes(session),
             "webhook_events": await _entries(session, WebhookEvent),
             "inbox": await _entries(session, Inbox),
@@ -135,9 +135,9 @@ async def _backfill(session: AsyncSession) -> LastBackfill:
     if state is None:
         return {"complete_until": None, "ran_at": None, "checked": None, "stored": None}
     return {
-        "complete_until": state.reached,
+        "complete_until": state.complete_until,
         "ran_at": state.ran_at,
-        "checked": state.seen,
+        "checked": state.checked,
         "stored": state.stored,
     }
 

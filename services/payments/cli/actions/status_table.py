@@ -81,7 +81,7 @@ class Status(TypedDict):
     refunds_refused: int
     refunds_needing_attention: int
     unrelated_charges: int
-    unmatched_transfers: int
+    transfers_without_payment: int
     disputes: DisputeCounts
     webhook_events: EntryCounts
     inbox: EntryCounts
@@ -101,7 +101,7 @@ def table_rows(status: Status) -> list[tuple[str, str]]:
         ("sweep", _sweep(status["sweep"])),
         ("refunds", _refunds(status)),
         ("unrelated charges", f"{status['unrelated_charges']} with references that are not ours"),
-        ("rejected transfers", f"{status['unmatched_transfers']} whose payment is not known"),
+        ("rejected transfers", f"{status['transfers_without_payment']} whose payment is not known, or not known yet"),
         ("disputes", _disputes(status["disputes"])),
         ("webhook events", _entries(status["webhook_events"])),
         ("inbox", _entries(status["inbox"])),

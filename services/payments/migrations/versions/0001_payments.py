@@ -81,9 +81,9 @@ def upgrade() -> None:
     op.create_table(
         "backfill_state",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("reached", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("complete_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ran_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("seen", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("checked", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("stored", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("holder", sa.Text(), nullable=True),
@@ -388,8 +388,8 @@ def upgrade() -> None:
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("evidence", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("evidence_id", sa.BigInteger(), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("answered_by", sa.Text(), nullable=True),
+        sa.Column("response_message", sa.Text(), nullable=True),
+        sa.Column("responded_by", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
@@ -428,7 +428,7 @@ def upgrade() -> None:
         sa.Column("payment_id", sa.BigInteger(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('received', 'fee', 'accepted', 'bound', 'refunded', 'disputed', 'dispute_won', 'dispute_lost', 'settled')",
+            "kind IN ('received', 'fee', 'accepted', 'bound', 'refunded', 'disputed', 'dispute_won', 'dispute_lost', 'paid_out')",
             name=op.f("ck_ledger_transactions_kind"),
         ),
         sa.ForeignKeyConstraint(
@@ -576,7 +576,7 @@ def upgrade() -> None:
         op.f("ix_rejected_transfers_payment_id_id"), "rejected_transfers", ["payment_id", "id"], unique=False
     )
     op.create_index(
-        "ix_rejected_transfers_unmatched",
+        "ix_rejected_transfers_without_payment",
         "rejected_transfers",
         ["id"],
         unique=False,
@@ -601,7 +601,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index(
-        "ix_rejected_transfers_unmatched",
+        "ix_rejected_transfers_without_payment",
         table_name="rejected_transfers",
         postgresql_where=sa.text("payment_id IS NULL"),
     )

@@ -182,7 +182,7 @@ async def test_update_and_delete_variant_when_orders_refer_to_it_then_it_can_be_
     taken = await client.patch(f"/catalog/variants/{large['id']}", json={"sku": "S-M"}, headers=editor)
     assert (taken.status_code, taken.json()["code"]) == (409, "variant_exists")
     ordered = await client.delete(f"/catalog/variants/{medium['id']}", headers=editor)
-    assert (ordered.status_code, ordered.json()["code"]) == (409, "product_ordered")
+    assert (ordered.status_code, ordered.json()["code"]) == (409, "variant_ordered")
     assert (await client.delete(f"/catalog/variants/{large['id']}", headers=editor)).status_code == 204
     missing = await client.delete(f"/catalog/variants/{large['id']}", headers=editor)
     assert (missing.status_code, missing.json()["code"]) == (404, "variant_not_found")

@@ -56,14 +56,14 @@ async def test_respond_uploads_the_file_sends_the_evidence_and_declines(
         refused = await command.run(*wrong)
         assert (refused.code, reason in refused.err) == (2, True), refused.err
     sent = (await command.run(*respond, "--file", str(receipt), *EVIDENCE, "--json")).json
-    assert (sent["answer"], sent["answered_by"]) == ("Signed for", OPERATOR)
+    assert (sent["response_message"], sent["responded_by"]) == ("Signed for", OPERATOR)
     assert sent["evidence"]["service_details"] == "Two cups, signed for"
     at_paystack = await merchant.get(f"/dispute/{dispute.id}")
     assert (at_paystack["resolution"], at_paystack["status"]) == ("declined", "awaiting-bank-feedback")
     async with sessions() as session:
         assert (await session.get_one(Dispute, dispute.id)).status == "awaiting-bank-feedback"
     acts = (await command.run("audit", "list", "--subject", str(dispute.id), "--json")).json
-    assert {act["act"] for act in acts} == {"dispute.evidence_added", "dispute.answered"}
+    assert {act["act"] for act in acts} == {"dispute.evidence_added", "dispute.responded"}
     assert {act["actor"] for act in acts} == {OPERATOR}
     again = await command.run(*respond, "--file", str(receipt))
     assert (again.code, "does not accept a response any more" in again.err) == (1, True), again.err
@@ -72,7 +72,7 @@ async def test_respond_uploads_the_file_sends_the_evidence_and_declines(
 async def test_list_and_show_print_disputes_with_their_amounts(command: CommandLine) -> None:
     one = await create_paid_payment()
     await create_dispute(1, payment_id=one.id, reference=one.reference, amount=50_000, currency="NGN")
-    over = {"status": "resolved", "resolution": "declined", "lost": False, "answer": "Signed for"}
+    over = {"status": "resolved", "resolution": "declined", "lost": False, "response_message": "Signed for"}
     await create_dispute(2, payment_id=one.id, reference=one.reference, amount=50_000, currency="NGN", **over)
     assert [each["id"] for each in (await command.run("disputes", "list", "--json")).json] == [1]
     assert [each["id"] for each in (await command.run("disputes", "list", "--state", "over", "--json")).json] == [2]

@@ -19,9 +19,9 @@ async def test_commands_show_a_rejected_transfer(
     await jobs.match_transfers()
     shown = (await command.run("rejected-transfers")).out
     assert ("NGN 400.00" in shown, one.reference in shown, "unmatched" in shown) == (True, True, True)
-    (unmatched,) = (await command.run("rejected-transfers", "--unmatched", "--json")).json
+    (unmatched,) = (await command.run("rejected-transfers", "--without-payment", "--json")).json
     assert (unmatched["amount"], unmatched["payment"]) == (1_000, None)
-    assert (await command.run("status", "--json")).json["unmatched_transfers"] == 1
+    assert (await command.run("status", "--json")).json["transfers_without_payment"] == 1
     history = (await command.run("payments", "show", one.reference)).out
     assert "bank transfer rejected" in history
     assert "NGN 400.00, INCORRECT_AMOUNT: incorrect amount sent" in " ".join(history.split())

@@ -1,4 +1,4 @@
-"""Who may see and answer disputes, what is refused, and the order of the list."""
+"""Who may see disputes and respond to them, what is refused, and the order of the list."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from tests.fixtures.payments_jobs import Jobs
 from tests.fixtures.payments_requests import create_disputed_payment, deliver_from
 from tests.fixtures.tokens import Signer
 
-ANSWER = {"resolution": "declined", "message": "Signed for", "uploaded_filename": "receipt"}
+RESPONSE = {"resolution": "declined", "message": "Signed for", "uploaded_filename": "receipt"}
 
 
 @pytest.mark.parametrize("path", ["", "/1", "/1/evidence", "/1/resolve", "/1/uploads"])
@@ -28,11 +28,16 @@ async def test_disputes_when_the_request_is_invalid_say_why(
     client: httpx.AsyncClient, operator: dict[str, str]
 ) -> None:
     assert (await client.get("/payments/disputes/1", headers=operator)).json()["code"] == "dispute_not_found"
-    missing = await client.post("/payments/disputes/1/resolve", json=ANSWER, headers=operator)
+    missing = await client.post("/payments/disputes/1/resolve", json=RESPONSE, headers=operator)
     assert missing.json()["code"] == "dispute_not_found"
     for number in ("-1", "x", str(2**63), "1.5"):
         assert (await client.get(f"/payments/disputes/{number}", headers=operator)).status_code == 422
-    for wrong in ({}, {**ANSWER, "resolution": "maybe"}, {**ANSWER, "refund_amount": -1}, {**ANSWER, "message": " "}):
+    for wrong in (
+        {},
+        {**RESPONSE, "resolution": "maybe"},
+        {**RESPONSE, "refund_amount": -1},
+        {**RESPONSE, "message": " "},
+    ):
         assert (await client.post("/payments/disputes/1/resolve", json=wrong, headers=operator)).status_code == 422
     for cursor in ("x", "WyJkaXNwdXRlcyBvcGVuIiwgIjEiLCAxXQ", "WyJkaXNwdXRlcyBvcGVuIiwgIjIwMjYtMDEtMDEiLCAxXQ"):
         assert (await client.get(f"/payments/disputes?cursor={cursor}", headers=operator)).status_code == 400

@@ -11,7 +11,7 @@ from contracts.events import PaymentRefunded
 from kit.audit.actor import Actor
 from services.payments.catalog_client import Order
 from services.payments.db import sessions
-from services.payments.errors import NotHeld, OrderNotPayable
+from services.payments.errors import NotHeld, OrderNotBindable
 from services.payments.holds import review
 from services.payments.models import Payment
 from services.payments.refunds import requests
@@ -101,7 +101,7 @@ async def test_accept_when_a_refund_is_pending_raises_not_held(paystack: FakePay
 async def test_bind_when_the_order_costs_exactly_what_is_left_pays_it(paystack: FakePaystack, jobs: Jobs) -> None:
     one = await create_overpaid_payment(paystack, jobs, "pay-dva-1")
     order = Order(id=uuid4(), status="pending", amount=50_000, currency="NGN")
-    with pytest.raises(OrderNotPayable, match=r"the payment has NGN 500\.00"):
+    with pytest.raises(OrderNotBindable, match=r"the payment has NGN 500\.00"):
         await bind(one.reference, order.model_copy(update={"amount": OVERPAID}))
     await bind(one.reference, order)
     bound = await find_payment(one.reference)

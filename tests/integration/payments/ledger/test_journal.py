@@ -153,9 +153,9 @@ CHANGES = {
     "balance naira with cedis": "INSERT INTO ledger_entries (transaction_id, line, account, currency, amount)"
     " SELECT id, line, 'bank', currency, amount FROM ledger_transactions,"
     " (VALUES (3, 'NGN', 5), (4, 'GHS', -5)) AS side (line, currency, amount) WHERE kind = 'received'",
-    "write no side at all": "INSERT INTO ledger_transactions (key, kind, occurred_at) VALUES ('x', 'settled', now())",
+    "write no side at all": "INSERT INTO ledger_transactions (key, kind, occurred_at) VALUES ('x', 'paid_out', now())",
     "write nothing in two lines": "WITH made AS (INSERT INTO ledger_transactions (key, kind, occurred_at)"
-    " VALUES ('x', 'settled', now()) RETURNING id) INSERT INTO ledger_entries"
+    " VALUES ('x', 'paid_out', now()) RETURNING id) INSERT INTO ledger_entries"
     " SELECT id, line, 'bank', 'NGN', 0 FROM made, (VALUES (1), (2)) AS side (line)",
 }
 

@@ -22,7 +22,7 @@ async def test_entries_when_there_are_many_are_read_in_pages(
         cursor = page["next_cursor"]
         if cursor is None:
             break
-    assert len({(item["transaction"], item["line"]) for item in items}) == len(items) == 20
+    assert len({(item["movement"], item["line"]) for item in items}) == len(items) == 20
     assert {item["reference"] for item in items} == set(references)
     assert sum(item["amount"] for item in items) == 0
 

@@ -49,7 +49,7 @@ async def test_reconcile_when_a_payout_is_pending_does_not_count_it(
 ) -> None:
     reference = await create_settled(paystack)
     paystack.add_settlement(5, reference, status="pending")
-    assert named(await reconcile(fast_client, unsettled_after=timedelta(0))) == [("unsettled", reference)]
+    assert named(await reconcile(fast_client, not_paid_out_after=timedelta(0))) == [("not_paid_out", reference)]
     assert "bank" not in (await ledger_balances())["NGN"]
 
 
@@ -67,5 +67,5 @@ async def test_reconcile_when_money_was_not_paid_out_in_time_names_it(
     old, new = await create_settled(paystack), await create_settled(paystack)
     await change_payments(old, paid_at=datetime.now(UTC) - timedelta(days=6))
     await change_payments(new, paid_at=datetime.now(UTC) - timedelta(days=4))
-    result = await reconcile(fast_client, unsettled_after=timedelta(days=5))
-    assert named(result) == [("unsettled", old)]
+    result = await reconcile(fast_client, not_paid_out_after=timedelta(days=5))
+    assert named(result) == [("not_paid_out", old)]

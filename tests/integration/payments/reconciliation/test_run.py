@@ -34,12 +34,12 @@ async def test_reconcile_when_all_agree_finds_nothing_and_records_the_payout_onc
     await create_payment()  # never paid
     paystack.add_transaction("pay-of-nobody", status="abandoned")
     paystack.add_settlement(1, *references)
-    result = await reconcile(fast_client, unsettled_after=timedelta(0))
+    result = await reconcile(fast_client, not_paid_out_after=timedelta(0))
     assert result.differences == []
     counts = (result.payments, result.transactions, result.payouts, result.payouts_recorded, result.more)
     assert counts == (PER_PAGE + 3, PER_PAGE + 4, 1, 1, 0)
     assert (await ledger_balances())["NGN"] == {"bank": 53 * 49_250, "fees": 53 * 750, "sales": -53 * 50_000}
-    again = await reconcile(fast_client, unsettled_after=timedelta(0))
+    again = await reconcile(fast_client, not_paid_out_after=timedelta(0))
     assert (again.differences, again.payouts_recorded) == ([], 0)
     assert len(await ledger_keys()) == 2 * 53 + 1
 

@@ -1,4 +1,4 @@
-"""Operators refund payments, and send refunds that need attention to the payer's account."""
+"""Operators refund payments, and send refunds that need attention to a bank account of the payer."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ async def create_refund_that_needs_attention(paystack: FakePaystack) -> tuple[Pa
     ("fault", "status", "code", "retry_after"),
     [
         (None, 202, None, None),
-        (refusal(400, "invalid_params"), 422, "payment_refused", None),
+        (refusal(400, "invalid_params"), 422, "refund_refused", None),
         (httpx.ReadTimeout("lost"), 503, "paystack_unavailable", "1"),
         (httpx.Response(429, json={}, headers={"x-ratelimit-reset": "30"}), 503, "paystack_unavailable", "30"),
         (refusal(401, "invalid_Key"), 503, "paystack_unavailable", "1"),

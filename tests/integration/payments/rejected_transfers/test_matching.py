@@ -52,7 +52,7 @@ async def test_rejected_transfer_when_paystack_names_its_payment_appears_on_it_a
     assert published.model_dump()["data"]["rejected_amount"] == 40_000
     (listed,) = await list_transfers(client, operator)
     assert (listed["status"], listed["payment"], listed["currency"]) == ("matched", one.reference, "NGN")
-    assert await list_transfers(client, operator, unmatched=True) == []
+    assert await list_transfers(client, operator, without_payment=True) == []
 
 
 async def test_rejected_transfer_when_its_event_is_reprocessed_is_recorded_and_published_once(
@@ -99,8 +99,8 @@ async def test_rejected_transfer_when_it_has_no_payment_is_listed_as_unmatched(
     await deliver(client, transfer_rejected("T685312322670591"))
     await jobs.match_transfers()
     error = "there is no payment T685312322670591" if known_to_paystack else "Paystack has no transaction with this id"
-    for unmatched in (True, False):
-        (listed,) = await list_transfers(client, operator, unmatched=unmatched)
+    for without_payment in (True, False):
+        (listed,) = await list_transfers(client, operator, without_payment=without_payment)
         assert (listed["status"], listed["payment"], listed["error"]) == ("unmatched", None, error)
     assert (await find_payment(same_customer.reference)).last_rejected_transfer is None
     assert await outbox_events() == []

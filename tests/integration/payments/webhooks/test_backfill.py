@@ -66,14 +66,14 @@ async def test_backfill_when_a_webhook_was_lost_stores_and_settles_it(merchant: 
     started = await merchant.start(amount=50_000)
     one = await create_payment(started["reference"])
     await merchant.pay(one.reference, outcome="success", deliveries=0)
-    assert await catch_up(sandbox_jobs) == BackfillReport(seen=1, stored=1, complete=True)
+    assert await catch_up(sandbox_jobs) == BackfillReport(checked=1, stored=1, complete=True)
     (stored,) = await webhook_events()
     assert (stored.status, len(stored.key)) == ("pending", 64)
     assert EVENT_HEADER in stored.headers
     await process_webhook_events()
     assert (await find_payment(one.reference)).status == "succeeded"
     assert await outbox_types() == ["payment.succeeded"]
-    assert await catch_up(sandbox_jobs) == BackfillReport(seen=1, stored=0, complete=True)
+    assert await catch_up(sandbox_jobs) == BackfillReport(checked=1, stored=0, complete=True)
 
 
 async def test_backfill_when_an_entry_is_unreadable_stores_the_others(
@@ -83,9 +83,9 @@ async def test_backfill_when_an_entry_is_unreadable_stores_the_others(
     paystack.archive_event(charge_success(one.reference))
     paystack.archive_event(event_name=None)
     paystack.archive_event(event_name=7)
-    assert await catch_up(jobs) == BackfillReport(seen=3, stored=1, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=3, stored=1, complete=True)
     assert "skipped" in caplog.text
-    assert (await state()).reached is not None
+    assert (await state()).complete_until is not None
 
 
 async def test_webhook_when_it_arrives_after_the_backfill_is_the_same_event(
@@ -109,7 +109,7 @@ async def test_backfill_when_events_are_stored_already_fetches_the_missing_one_o
     await asyncio.gather(*(post_webhook(client, webhook) for webhook in webhooks[:119]))
     await process_webhook_events()
     await process_webhook_events()
-    assert await catch_up(jobs) == BackfillReport(seen=120, stored=1, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=120, stored=1, complete=True)
     assert [call.path.rpartition("/")[2] for call in paystack.calls] == ["events", "e119", "events", "events"]
     await process_webhook_events()
     assert len(await outbox_types()) == 120
@@ -120,10 +120,10 @@ async def test_backfill_when_it_runs_again_stores_nothing_twice(paystack: FakePa
     for _ in range(7):
         paystack.archive_event(charge_success((await create_payment()).reference))
     paystack.archive_event(MOON)
-    assert await catch_up(jobs) == BackfillReport(seen=8, stored=8, complete=True)
-    assert await catch_up(jobs) == BackfillReport(seen=8, stored=0, complete=True)  # before they are processed
+    assert await catch_up(jobs) == BackfillReport(checked=8, stored=8, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=8, stored=0, complete=True)  # before they are processed
     await process_webhook_events()
-    assert await catch_up(jobs) == BackfillReport(seen=8, stored=0, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=8, stored=0, complete=True)
     assert len(await outbox_types()) == 7
 
 
@@ -136,8 +136,8 @@ async def test_backfill_when_two_partial_refunds_are_equal_stores_both(
     await deliver(client, webhook)
     paystack.archive_event(webhook, 1, status="Delivered")
     paystack.archive_event(webhook, 2, status="Failed")
-    assert await catch_up(jobs) == BackfillReport(seen=2, stored=1, complete=True)
-    assert await catch_up(jobs) == BackfillReport(seen=2, stored=0, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=2, stored=1, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=2, stored=0, complete=True)
     assert [each.outcome for each in await webhook_events()] == ["refund sync scheduled", None]
 
 
@@ -147,18 +147,18 @@ async def test_backfill_when_the_database_was_restored_stores_what_was_delivered
     one = await create_payment()
     webhook = charge_success(one.reference)
     paystack.archive_event(webhook, webhook["data"]["id"], status="Delivered")
-    assert await catch_up(jobs) == BackfillReport(seen=1, stored=1, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=1, stored=1, complete=True)
     await process_webhook_events()
     assert (await find_payment(one.reference)).status == "succeeded"
 
 
 async def test_backfill_when_an_event_has_no_payload_stores_it_and_it_fails(paystack: FakePaystack, jobs: Jobs) -> None:
     paystack.archive_event(event_name="charge.success", row_id=4711)
-    assert await catch_up(jobs) == BackfillReport(seen=1, stored=1, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=1, stored=1, complete=True)
     await process_webhook_events()
     (stored,) = await webhook_events()
     assert (stored.key, stored.identity, stored.status) == ("event-e0", "charge.success:4711", "failed")
-    assert await catch_up(jobs) == BackfillReport(seen=1, stored=0, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=1, stored=0, complete=True)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_backfill_when_paystack_fails_is_incomplete_and_waits_for_its_next
     found = await catch_up(jobs)
     assert found is not None
     assert (found.complete, bool(found.error)) == (False, True)
-    assert (await state()).reached is None
+    assert (await state()).complete_until is None
     assert await catch_up(jobs, min_interval=timedelta(minutes=15)) is None  # not at once again
 
 
@@ -193,7 +193,7 @@ async def test_backfill_when_a_listed_event_cannot_be_fetched_stores_the_others(
     paystack.archive_event(charge_success(one.reference))
     webhook_not_found = httpx.Response(404, json={"status": False, "message": "Webhook not found"})
     paystack.fail(webhook_not_found, operation="event")
-    assert await catch_up(jobs) == BackfillReport(seen=2, stored=1, complete=True)
+    assert await catch_up(jobs) == BackfillReport(checked=2, stored=1, complete=True)
 
 
 async def test_backfill_when_pages_repeat_ends(paystack: FakePaystack, jobs: Jobs) -> None:
@@ -213,7 +213,7 @@ async def test_backfill_when_it_ran_before_begins_where_the_last_complete_run_en
     await catch_up(jobs)
     async with sessions.begin() as session:  # a night of downtime
         night = now - timedelta(hours=9)
-        await session.execute(update(BackfillState).values(ran_at=night, reached=night))
+        await session.execute(update(BackfillState).values(ran_at=night, complete_until=night))
     assert await catch_up(jobs, min_interval=timedelta(minutes=15)) is not None
     since = [datetime.fromisoformat(body["from"]) for body in paystack.bodies_of("events")]
     assert abs(since[0] - (now - backfill.FIRST_PERIOD)) < timedelta(seconds=30)
@@ -253,8 +253,8 @@ async def test_backfill_when_shutdown_is_requested_is_incomplete_and_the_next_fi
     found = await catch_up(jobs, shutdown)
     assert found is not None
     assert (found.complete, found.stored) == (False, 3)
-    assert (await state()).reached is None
-    assert await catch_up(jobs) == BackfillReport(seen=5, stored=2, complete=True)
+    assert (await state()).complete_until is None
+    assert await catch_up(jobs) == BackfillReport(checked=5, stored=2, complete=True)
 
 
 async def test_backfill_when_many_events_were_lost_keeps_the_rate_limit(paystack: FakePaystack, jobs: Jobs) -> None:
@@ -263,7 +263,7 @@ async def test_backfill_when_many_events_were_lost_keeps_the_rate_limit(paystack
     limits = paystack.rate_limits = RateLimits(Clock())
     async with paystack_client(paystack, RateLimit(100, None, limits.clock)) as client:
         assert await catch_up(jobs, OnClock(limits.clock), paystack=client) == BackfillReport(
-            seen=200, stored=200, complete=True
+            checked=200, stored=200, complete=True
         )
     assert limits.refused == 0
     assert max(limits.made.values()) <= 82
